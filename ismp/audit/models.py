@@ -1,0 +1,36 @@
+"""Who did what, when: a chain of events that cannot be altered unseen.
+
+Knows nobody: people, agencies and things are written as text, so that an event outlives what
+it speaks of.  Source: 附表十 資通系統防護基準, 事件日誌與可歸責性.
+"""
+
+from django.db import models
+
+
+class Event(models.Model):
+    """One deed.  `number` runs without gaps; `chain` signs this event and all before it."""
+
+    number = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    actor = models.CharField(max_length=150, db_index=True)
+    verb = models.CharField(max_length=50)
+    agency = models.CharField(max_length=20, blank=True, db_index=True)
+    subject = models.CharField(max_length=100, blank=True)
+    detail = models.JSONField(default=dict)
+    chain = models.BinaryField(max_length=32)
+
+    class Meta:
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.verb} {self.subject}"
+
+
+class ChainHead(models.Model):
+    """The last link, one row: who writes an event locks it, so numbers and links never fork."""
+
+    number = models.BigIntegerField(default=0)
+    chain = models.BinaryField(max_length=32, default=bytes)
+
+    def __str__(self) -> str:
+        return str(self.number)

@@ -1,0 +1,89 @@
+"""The keys of this installation: one file in `ISMP_HOME`, apart from the data they protect.
+
+It seals (AES-256-GCM) and indexes (HMAC-SHA-256), and knows neither Django nor what it seals.
+An unkeyed hash of a national ID is as good as the ID (5×10⁸ candidates), so whoever has the
+database alone must have nothing: the key file is what to guard, and to back up separately.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+FILE_NAME = "keys.json"
+_NONCE_BYTES = 12
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Versioned sealing keys (new data uses the newest) and the keys that never change."""
+
+    sealing: dict[int, bytes] = field(repr=False)
+    index: bytes = field(repr=False)
+    trail: bytes = field(repr=False)
+    secret_key: str = field(repr=False)
+
+    @classmethod
+    def open(cls, home: Path) -> Self:
+        """Read the key file of `home`, making it on the first run (mode 600, never overwritten)."""
+        home.mkdir(parents=True, exist_ok=True)
+        path = home / FILE_NAME
+        if not path.exists():
+            _create(path)
+        stored = json.loads(path.read_text("utf-8"))
+        return cls(
+            sealing={int(version): bytes.fromhex(key) for version, key in stored["sealing"].items()},
+            index=bytes.fromhex(stored["index"]),
+            trail=bytes.fromhex(stored["trail"]),
+            secret_key=stored["secret_key"],
+        )
+
+    @property
+    def version(self) -> int:
+        return max(self.sealing)
+
+    def seal(self, data: bytes, context: bytes) -> bytes:
+        """Encrypt; `context` (what the data belongs to) must be given again to open it."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + AESGCM(self.sealing[self.version]).encrypt(nonce, data, context)
+
+    def unseal(self, sealed: bytes, context: bytes, version: int) -> bytes:
+        """Decrypt what `seal` made with that key version; raises InvalidTag when tampered with."""
+        nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        return AESGCM(self.sealing[version]).decrypt(nonce, ciphertext, context)
+
+    def blind_index(self, text: str) -> bytes:
+        """A keyed hash (32 bytes) by which equal values can be found without being readable."""
+        return hmac.digest(self.index, text.encode(), hashlib.sha256)
+
+    def sign(self, data: bytes) -> bytes:
+        """The audit trail's chain hash (32 bytes): without the key nobody can forge a link."""
+        return hmac.digest(self.trail, data, hashlib.sha256)
+
+
+def _create(path: Path) -> None:
+    keys = {
+        "sealing": {"1": secrets.token_hex(32)},
+        "index": secrets.token_hex(32),
+        "trail": secrets.token_hex(32),
+        "secret_key": secrets.token_urlsafe(48),
+    }
+    # Written beside and linked into place: two processes on a first run agree on one file.
+    draft = path.with_name(f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(keys, file)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

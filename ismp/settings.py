@@ -1,0 +1,214 @@
+"""Settings, all from the environment, each with a safe default.
+
+`ISMP_HOME` is the only folder the platform writes to: database, keys, collected static
+files, cache.  No secret stands here; secrets are in the key ring (`ismp.keyring`).
+"""
+
+import os
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONE, SELF
+
+from ismp.keyring import KeyRing
+
+
+def _flag(name: str, default: bool) -> bool:
+    return os.environ.get(name, str(int(default))).lower() in {"1", "true", "yes", "on"}
+
+
+def _number(name: str, default: int) -> int:
+    return int(os.environ.get(name, default))
+
+
+def _words(name: str, default: str) -> list[str]:
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+# --- Where we live -----------------------------------------------------------------------
+ISMP_HOME = Path(os.environ.get("ISMP_HOME", Path.home() / "ismp-home")).expanduser().resolve()
+ISMP_PORT = _number("ISMP_PORT", 8000)
+ISMP_HOST = os.environ.get("ISMP_HOST", "127.0.0.1")
+KEYS = KeyRing.open(ISMP_HOME)
+SECRET_KEY = KEYS.secret_key
+DEBUG = False
+BEHIND_TLS = _flag("ISMP_HTTPS", False)
+"""Whether browsers reach us by https (a proxy in front); turns on secure cookies and HSTS."""
+ALLOWED_HOSTS = _words("ISMP_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = _words("ISMP_TRUSTED_ORIGINS", "")
+
+# --- The database ------------------------------------------------------------------------
+DATABASES = {
+    "default": dj_database_url.config(
+        default=f"sqlite:///{ISMP_HOME / 'ismp.sqlite3'}", conn_max_age=60, conn_health_checks=True
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # IMMEDIATE: a deferred transaction that turns to writing fails at once when another writes.
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 60,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# A shared cache without another server: a folder on one machine, a table on many.
+CACHES = {
+    "default": (
+        {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": ISMP_HOME / "cache",
+        }
+        if DATABASES["default"]["ENGINE"].endswith("sqlite3")
+        else {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "ismp_cache",
+        }
+    )
+}
+
+# --- The house ---------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "ismp.operations",
+    "ismp.portal",
+    "ismp.hours",
+    "ismp.accounts",
+    "ismp.ui",
+    "ismp.audit",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "axes",
+    "csp",
+    "django_tasks",
+    "django_tasks_db",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "ismp.ui.middleware.ReferenceMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "ismp.accounts.middleware.IdleMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "ismp.urls"
+WSGI_APPLICATION = "ismp.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "ismp.accounts.context.signed_in",
+            ]
+        },
+    }
+]
+LANGUAGE_CODE = "zh-hant"
+TIME_ZONE = "Asia/Taipei"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = ISMP_HOME / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
+# --- Signing in --------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.Account"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "ismp.accounts.backends.AccountBackend",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+_VALIDATION = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "portal:home"
+LOGOUT_REDIRECT_URL = "accounts:login"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours: 15 minutes (附表十 control 40)
+AXES_LOCKOUT_PARAMETERS = ["username"]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "ismp.accounts.views.locked"
+AXES_USERNAME_CALLABLE = "ismp.accounts.backends.folded_username"
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+IDLE_SECONDS = _number("ISMP_IDLE_SECONDS", 20 * 60)
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+
+# --- What the browser may do -------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CSRF_COOKIE_HTTPONLY = False  # the upload script reads the token from the form, not from here
+CSRF_FAILURE_VIEW = "ismp.ui.errors.csrf_failure"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SECURE_SSL_REDIRECT = BEHIND_TLS and _flag("ISMP_SSL_REDIRECT", True)
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
+if BEHIND_TLS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Limits of an import (reliability.md), each with a sentence of its own -----------------
+UPLOAD_MAX_BYTES = _number("ISMP_UPLOAD_MAX_MB", 256) * 1024 * 1024
+UPLOAD_MAX_ROWS = _number("ISMP_UPLOAD_MAX_ROWS", 1_000_000)
+UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
+UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
+UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
+DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
+IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
+IMPORT_ATTEMPTS = 3
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not files
+
+# --- Logs: who and what by number, never a name or an ID -----------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "ismp.accounts.logs.MaskingFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("ISMP_LOG_LEVEL", "WARNING")},
+    "loggers": {"ismp": {"level": os.environ.get("ISMP_LOG_LEVEL", "INFO")}},
+}

@@ -1,0 +1,16 @@
+"""The table of contents of the site."""
+
+from django.urls import include, path
+
+from ismp.portal import manage
+
+urlpatterns = [
+    path("", include("ismp.portal.urls")),
+    path("accounts/", include("ismp.accounts.urls")),
+    path("manage/", include((manage.urlpatterns, "manage"))),
+    path("manage/learning-map/", include("ismp.hours.urls")),
+]
+handler400 = "ismp.ui.errors.bad_request"
+handler403 = "ismp.ui.errors.forbidden"
+handler404 = "ismp.ui.errors.not_found"
+handler500 = "ismp.ui.errors.server_error"

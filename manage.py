@@ -1,0 +1,6 @@
+"""`ismp` for a checkout that is not installed: `python manage.py <command>`."""
+
+from ismp.cli import main
+
+if __name__ == "__main__":
+    main()
