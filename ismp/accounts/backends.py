@@ -1,0 +1,40 @@
+"""Signing in by 公務帳號 and password."""
+
+import unicodedata
+from typing import Any
+
+from django.contrib.auth.backends import BaseBackend
+from django.http import HttpRequest
+
+from ismp.accounts.models import Account
+
+
+class AccountBackend(BaseBackend):
+    """Accepts active accounts only; takes as long for an unknown account as for a known one."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> Account | None:
+        if username is None or password is None:
+            return None
+        try:
+            account = Account.objects.get_by_natural_key(username)
+        except Account.DoesNotExist:
+            Account().set_password(password)
+            return None
+        return account if account.check_password(password) and account.is_active else None
+
+    def get_user(self, user_id: int) -> Account | None:
+        account = Account.objects.select_related("agency", "department").filter(pk=user_id).first()
+        return account if account and account.is_active else None
+
+
+def folded_username(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
+    """One name for one account: AB1234, ab1234 and ＡＢ1234 share one count of failures."""
+    posted = request.POST.get("username", "") if request else ""
+    username = (credentials or {}).get("username") or posted
+    return unicodedata.normalize("NFKC", username).strip().lower()[:150]

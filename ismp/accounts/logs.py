@@ -1,0 +1,12 @@
+"""Logs never show a national ID, whatever a library puts into its message."""
+
+import logging
+
+from ismp.accounts import national_id
+
+
+class MaskingFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return national_id.LOOKS_LIKE.sub(
+            lambda found: national_id.mask(found[0]), super().format(record)
+        )

@@ -1,0 +1,12 @@
+"""Signing in and out, and one's own password."""
+
+from django.urls import path
+
+from ismp.accounts import views
+
+app_name = "accounts"
+urlpatterns = [
+    path("login/", views.sign_in, name="login"),
+    path("logout/", views.sign_out, name="logout"),
+    path("password/", views.change_password, name="password_change"),
+]

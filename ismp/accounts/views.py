@@ -1,0 +1,68 @@
+"""The door: sign in, sign out, change one's password."""
+
+from typing import Any
+
+from axes.helpers import get_cool_off
+from django.contrib import messages
+from django.contrib.auth import login, logout, update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from ismp.accounts.forms import SignInForm
+from ismp.audit import trail
+
+
+@login_not_required
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    there = request.POST.get("next") or request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(there, {request.get_host()}, request.is_secure()):
+        there = resolve_url("portal:home")
+    if request.user.is_authenticated:
+        return redirect(there)
+    form = SignInForm(request, request.POST or None)
+    if form.is_valid():
+        account = form.get_user()
+        with transaction.atomic():
+            login(request, account)
+            trail.record("sign_in", actor=account.username, agency=account.agency.code)
+        return redirect(there)
+    return render(request, "accounts/login.html", {"form": form, "next": there})
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    with transaction.atomic():
+        trail.record("sign_out", actor=user.username, agency=user.agency.code)
+        logout(request)
+    return redirect("accounts:login")
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def change_password(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    form = PasswordChangeForm(user, request.POST or None)
+    if form.is_valid():
+        with transaction.atomic():
+            form.save()
+            trail.record("change_password", actor=user.username, agency=user.agency.code)
+        update_session_auth_hash(request, user)
+        messages.success(request, "密碼已變更；您在其他裝置上的登入都已失效。")
+        return redirect("portal:home")
+    return render(request, "accounts/password_change.html", {"form": form})
+
+
+def locked(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
+    """Answer to the sixth attempt (附表十 control 40)."""
+    cool_off = get_cool_off(request)
+    minutes = int(cool_off.total_seconds() // 60) if cool_off else 15
+    return render(request, "accounts/locked.html", {"minutes": minutes}, status=429)

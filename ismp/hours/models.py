@@ -1,0 +1,326 @@
+"""終身學習時數: runs (one per uploaded file), records (one per learning event), their history.
+
+Knows people and agencies (`ismp.accounts`), not what hours anybody owes.
+"""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+
+from ismp.accounts.models import Account, Agency
+from ismp.accounts.roles import Right
+from ismp.hours.profile import CATEGORIES
+
+
+class Scoped(models.QuerySet):
+    """Everything with an agency is asked for through `visible_to`."""
+
+    def visible_to(self, user: Account) -> Self:
+        if user.may(Right.ALL_AGENCIES):
+            return self
+        return self.filter(agency=user.agency_id) if user.may(Right.VIEW_HOURS) else self.none()
+
+
+class State(models.TextChoices):
+    RECEIVING = "receiving", "接收中"
+    PASSWORD = "password", "等候密碼"
+    QUEUED = "queued", "排隊中"
+    RUNNING = "running", "匯入中"
+    COMPLETED = "completed", "匯入完成"
+    REFUSED = "refused", "整檔退回"
+    QUARANTINED = "quarantined", "暫停處理"
+
+
+FINISHED = (State.COMPLETED, State.REFUSED, State.QUARANTINED)
+
+
+class ImportRun(models.Model):
+    """One uploaded file and what became of it, from the first byte on.
+
+    `attempt` and `lease_until` are the fence: only the worker that made the newest attempt may
+    finish the run, and another may take over when the lease is over.
+    """
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    started_by = models.CharField(max_length=150)
+    started_by_name = models.CharField(max_length=150, blank=True)
+    filename = models.CharField(max_length=255)
+    size = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    dry_run = models.BooleanField(default=False)
+    state = models.CharField(max_length=20, choices=State, default=State.RECEIVING)
+    reason = models.CharField(max_length=500, blank=True)
+    total = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    updated = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+    reasons = models.JSONField(default=dict)
+    """Rejected rows by code: {code: n}."""
+    notes = models.JSONField(default=dict)
+    """What was imported but should be looked at: {"names": n, "ignored": [column, …]}."""
+    created_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    undone_at = models.DateTimeField(null=True)
+    undone_by = models.CharField(max_length=150, blank=True)
+    undo_result = models.JSONField(null=True)
+
+    objects: ClassVar[models.Manager["ImportRun"]] = Scoped.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["agency", "-id"], name="runs_of_an_agency"),
+            models.Index(
+                fields=["lease_until"],
+                name="runs_under_way",
+                condition=Q(state__in=["receiving", "password", "queued", "running"]),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(total=F("created") + F("updated") + F("unchanged") + F("rejected")),
+                name="no_row_of_a_run_is_lost",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=State.values), name="run_state_is_a_known_state"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"run:{self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("hours:run", args=[self.pk])
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED
+
+    @property
+    def succeeded(self) -> int:
+        """成功匯入: every row that now stands in the records as the file has it."""
+        return self.total - self.rejected
+
+    @property
+    def can_be_undone(self) -> bool:
+        return (
+            self.state == State.COMPLETED
+            and not self.dry_run
+            and self.undone_at is None
+            and bool(self.created or self.updated)
+        )
+
+
+class RunFile(models.Model):
+    """A piece of what a run keeps, compressed and sealed: the upload, its rows, its rejections."""
+
+    class Kind(models.TextChoices):
+        UPLOAD = "upload", "上傳的檔案"
+        ROWS = "rows", "每列結果"
+        REJECTED = "rejected", "無法匯入的列"
+
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="files")
+    kind = models.CharField(max_length=10, choices=Kind)
+    number = models.PositiveIntegerField()
+    key_version = models.PositiveSmallIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "kind", "number"], name="a_piece_has_one_place_in_its_file"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.kind}/{self.number}"
+
+
+class Deletion(models.Model):
+    """One deed of 刪除時數 or of 復原, restorable for a while."""
+
+    agency = models.ForeignKey(Agency, models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=150)
+    by_name = models.CharField(max_length=150, blank=True)
+    reason = models.CharField(max_length=200)
+    count = models.PositiveIntegerField(default=0)
+    people = models.PositiveIntegerField(default=0)
+    run = models.ForeignKey(ImportRun, models.PROTECT, null=True, related_name="+")
+    """The import whose 復原 this was, if it was one."""
+    restored_at = models.DateTimeField(null=True)
+    restored_by = models.CharField(max_length=150, blank=True)
+
+    objects: ClassVar[models.Manager["Deletion"]] = Scoped.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"deletion:{self.pk}"
+
+    @property
+    def restorable_until(self) -> datetime:
+        return self.at + timedelta(days=settings.DELETED_KEPT_DAYS)
+
+    @property
+    def restorable(self) -> bool:
+        undone = self.run_id is not None
+        return not undone and self.restored_at is None and timezone.now() < self.restorable_until
+
+
+class Contents(models.Model):
+    """One learning event as the portal's file tells it; hours in thousandths, so sums are exact."""
+
+    category = models.PositiveSmallIntegerField("課程類別")
+    organizer_code = models.TextField("學習機關(構)編號")
+    organizer_name = models.TextField("學習機關(構)名稱")
+    title = models.TextField("名稱")
+    term = models.TextField("期別")
+    started_on = models.DateField("起日期")
+    ended_on = models.DateField("迄日期")
+    learning_type = models.TextField("學習類別")
+    department = models.TextField("部門單位")
+    degree = models.TextField("訓練進修類別(程度)")
+    kind = models.TextField("種類")
+    fee = models.TextField("費用")
+    total = models.BigIntegerField("訓練總數", null=True)
+    unit = models.TextField("訓練總單位")
+    score = models.TextField("訓練總成績")
+    certificate_no = models.TextField("證件字號")
+    nature = models.TextField("課程性質")
+    digital_hours = models.BigIntegerField("數位時數", null=True)
+    classroom_hours = models.BigIntegerField("實體時數", null=True)
+    job_related = models.TextField("是否與業務相關")
+    hours = models.BigIntegerField("採計時數")
+    content_key = models.UUIDField()
+    """128-bit digest of the contents: equal files compare without reading twenty columns."""
+    run = models.ForeignKey(
+        ImportRun, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    line = models.PositiveIntegerField()
+    deletion = models.ForeignKey(
+        Deletion, models.DO_NOTHING, null=True, related_name="+", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        abstract = True
+
+
+SEARCH_FIELDS = {
+    "username": "account__username",
+    "name": "account__name",
+    "department": "department",
+    "title": "title",
+}
+
+
+class RecordQuerySet(Scoped):
+    """Questions about many records; each list, export and count starts with `visible_to`."""
+
+    def live(self) -> Self:
+        return self.filter(deletion=None)
+
+    def of_agency(self, agency: Agency | None) -> Self:
+        return self.filter(agency=agency) if agency else self
+
+    def of_run(self, run: ImportRun | None) -> Self:
+        return self.filter(run=run) if run else self
+
+    def ended_in(self, start: date | None, end: date | None) -> Self:
+        """Year and search go by 迄日期; both ends belong to the range."""
+        records = self.filter(ended_on__gte=start) if start else self
+        return records.filter(ended_on__lte=end) if end else records
+
+    def of_people(self, field: str, text: str) -> Self:
+        """Whose `field` (a key of SEARCH_FIELDS) contains `text`, whatever its case."""
+        return self.filter(**{f"{SEARCH_FIELDS[field]}__icontains": text}) if text else self
+
+    def newest_first(self) -> Self:
+        """The order of the unique key, so that a page is read from the index."""
+        return self.order_by("-ended_on", "-account_id", "-event_key")
+
+
+class Record(Contents):
+    """A learning event of one person, the newest contents that an import brought.
+
+    There is one row per event, whether live or deleted; foreign keys carry no constraint and no
+    index of their own because each would cost the import more than all its own work.
+    """
+
+    agency = models.ForeignKey(
+        Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    account = models.ForeignKey(
+        Account, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    event_key = models.UUIDField()
+    """128-bit digest of 課程類別, 學習機關編號, 名稱, 期別, 起日期, 迄日期."""
+
+    objects: ClassVar[models.Manager["Record"]] = RecordQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agency", "ended_on", "account", "event_key"],
+                name="an_event_of_a_person_is_stored_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(category__in=list(CATEGORIES)), name="category_is_522_or_523"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_on__gte=F("started_on")), name="a_course_ends_after_it_starts"
+            ),
+            models.CheckConstraint(condition=Q(hours__gte=0), name="hours_are_not_negative"),
+        ]
+        indexes = [
+            models.Index(fields=["account", "ended_on"], name="records_of_a_person"),
+            models.Index(fields=["run", "line"], name="records_of_a_run"),
+            models.Index(
+                fields=["deletion"], name="records_of_a_deletion", condition=~Q(deletion=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"record:{self.pk}"
+
+
+class RecordRevision(Contents):
+    """What a record's contents were before `replaced_by` (or an undo: null) changed them."""
+
+    record = models.ForeignKey(Record, models.DO_NOTHING, related_name="+", db_constraint=False)
+    replaced_by = models.ForeignKey(
+        ImportRun, models.DO_NOTHING, null=True, related_name="+", db_constraint=False
+    )
+    replaced_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "line"], name="revisions_of_a_run")]
+
+    def __str__(self) -> str:
+        return f"revision:{self.pk}"
+
+
+class ColumnChoice(models.Model):
+    """Which columns of the wide table a person has hidden."""
+
+    account = models.OneToOneField(Account, models.CASCADE, related_name="+")
+    hidden = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"columns:{self.account_id}"
+
+
+def in_hours(thousandths: int | None) -> str:
+    """2500 → `2.5`, 3000 → `3`, None → empty: hours as people write them."""
+    return "" if thousandths is None else f"{Decimal(thousandths).scaleb(-3).normalize():f}"
