@@ -1,0 +1,269 @@
+"""Deeds on learning hours: receive a file, undo an import, delete and restore records.
+
+Each is one transaction with one event in the audit trail.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+
+from ismp.accounts import national_id
+from ismp.accounts.models import Account, Agency
+from ismp.audit import trail
+from ismp.hours import container, files, importing, storing, tasks
+from ismp.hours.importing import limits
+from ismp.hours.intake import FileRefused
+from ismp.hours.models import Deletion, ImportRun, Record, RecordRevision, RunFile, State
+from ismp.hours.pulse import lease
+
+_RECEIVING_LEASES = 10
+_PASSWORD_WAITS = timedelta(days=1)
+
+
+class NotPossible(ValueError):
+    """The deed cannot be done (any more); the text is one sentence in Chinese."""
+
+
+# --- Receiving a file --------------------------------------------------------------------------
+
+
+def open_run(
+    *, agency: Agency, filename: str, dry_run: bool = False, by: Account | None = None
+) -> ImportRun:
+    """Begin a run, before its first byte."""
+    return ImportRun.objects.create(
+        agency=agency,
+        filename=_shown_name(filename),
+        dry_run=dry_run,
+        started_by=by.username if by else trail.SYSTEM,
+        started_by_name=by.name if by else "",
+        lease_until=lease(_RECEIVING_LEASES),
+    )
+
+
+def _shown_name(filename: str) -> str:
+    """The file's name without its folder, and without anybody's national ID."""
+    name = filename.replace("\\", "/").rsplit("/", 1)[-1]
+    masked = national_id.LOOKS_LIKE.sub(lambda found: national_id.mask(found[0]), name)
+    return "".join(c for c in masked if c.isprintable())[:255] or "（沒有檔名）"
+
+
+def accept(run: ImportRun, *, password: str | None = None, may_ask: bool = True) -> None:
+    """Send a received file on its way to the worker.
+
+    A password is used here and now, while it is known, and never stored.  An archive that needs
+    one waits (state `password`) when `may_ask`; otherwise, and when the archive itself is not in
+    order, the run is refused.
+    """
+    data = files.load(run, RunFile.Kind.UPLOAD)
+    try:
+        if container.is_zip(data) and container.needs_password(data):
+            files.keep(run, RunFile.Kind.UPLOAD, container.unpack(data, password, limits()))
+    except container.PasswordNeeded as question:
+        if may_ask:
+            _wait_for_password(run, str(question) if password else "")
+        else:
+            importing.refuse(run, str(question))
+        return
+    except FileRefused as refusal:
+        importing.refuse(run, str(refusal))
+        return
+    with transaction.atomic():
+        run.state, run.reason = State.QUEUED, ""
+        run.lease_until = lease(_RECEIVING_LEASES)
+        run.save(update_fields=["state", "reason", "lease_until"])
+        tasks.import_run.enqueue(run.pk)
+
+
+def _wait_for_password(run: ImportRun, sentence: str) -> None:
+    run.state, run.reason = State.PASSWORD, sentence
+    run.lease_until = timezone.now() + _PASSWORD_WAITS
+    run.save(update_fields=["state", "reason", "lease_until"])
+
+
+def receive(
+    data: bytes,
+    *,
+    agency: Agency,
+    filename: str,
+    password: str | None = None,
+    dry_run: bool = False,
+    by: Account | None = None,
+) -> ImportRun:
+    """Take a whole file at once (commands, tests); the web takes it chunk by chunk."""
+    run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
+    writer = files.Writer(run, RunFile.Kind.UPLOAD)
+    writer.write(data)
+    received(run, writer)
+    accept(run, password=password, may_ask=False)
+    return run
+
+
+def received(run: ImportRun, writer: files.Writer) -> None:
+    """Note that the last byte is safely stored."""
+    run.sha256, run.size, run.received_at = writer.close(), writer.size, timezone.now()
+    run.save(update_fields=["sha256", "size", "received_at"])
+
+
+def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
+    """正式匯入 a file that was tried: a new run over the bytes kept from the trial."""
+    if not run.dry_run or run.state != State.COMPLETED or not run.files.exists():
+        raise NotPossible("這個檔案已經不在了，請重新選擇檔案上傳。")
+    with transaction.atomic():
+        real = open_run(agency=run.agency, filename=run.filename, by=by)
+        files.copy(run, real, RunFile.Kind.UPLOAD)
+        real.sha256, real.size, real.received_at = run.sha256, run.size, run.received_at
+        real.save(update_fields=["sha256", "size", "received_at"])
+    accept(real)
+    return real
+
+
+def recover() -> int:
+    """Put back on its way what a killed worker or a cut connection left; return how many.
+
+    Called every few seconds by each worker.
+    """
+    late = ImportRun.objects.filter(lease_until__lt=timezone.now())
+    for run in late.filter(state=State.RECEIVING).select_related("agency"):
+        interrupted(run)
+    for run in late.filter(state=State.PASSWORD).select_related("agency"):
+        importing.refuse(run, "等候檔案密碼超過一天，已取消；請重新上傳。")
+    count = 0
+    for run in late.filter(state__in=[State.QUEUED, State.RUNNING]):
+        with transaction.atomic():
+            # A queued run gets a new term, a running one keeps its expired lease: it is the claim.
+            if run.state == State.QUEUED:
+                late.filter(pk=run.pk).update(lease_until=lease(_RECEIVING_LEASES))
+            tasks.import_run.enqueue(run.pk)
+        count += 1
+    return count
+
+
+def interrupted(run: ImportRun) -> None:
+    importing.refuse(run, "檔案沒有傳完就中斷了，沒有匯入任何資料；請檢查網路後重新上傳。")
+
+
+def purge() -> int:
+    """Forget kept uploads and results that are past their time; return how many runs."""
+    before = timezone.now() - timedelta(days=settings.UPLOAD_KEPT_DAYS)
+    old = RunFile.objects.filter(run__created_at__lt=before)
+    count = old.values("run").distinct().count()
+    with transaction.atomic():
+        if old.delete()[0]:
+            trail.record("purge_uploads", actor=trail.SYSTEM, runs=count)
+    return count
+
+
+# --- Undoing an import -------------------------------------------------------------------------
+
+
+def undo_effects(run: ImportRun) -> dict[str, int]:
+    """What `undo` will do: how many records go, return to former contents, are kept."""
+    mine = Record.objects.filter(run=run, deletion=None)
+    replaced = RecordRevision.objects.filter(replaced_by=run)
+    restored = mine.filter(pk__in=replaced.filter(deletion=None).values("record")).count()
+    changed = RecordRevision.objects.filter(run=run).exclude(record__run=run)
+    kept = changed.filter(record__deletion=None).values("record").distinct().count()
+    return {"removed": mine.count() - restored, "restored": restored, "kept": kept}
+
+
+@transaction.atomic
+def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
+    """復原: what the run created goes, what it updated gets its former contents again.
+
+    What has changed since is kept.  Once only.  Returns the counts of `undo_effects`.
+    """
+    Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
+    run = ImportRun.objects.select_for_update(of=("self",)).select_related("agency").get(pk=run.pk)
+    if not run.can_be_undone:
+        raise NotPossible("這次匯入已經復原過，或沒有可以復原的資料。")
+    result = undo_effects(run)
+    now = timezone.now()
+    # Records that this run revived had been deleted before; they go with the created ones.
+    updated = RecordRevision.objects.filter(replaced_by=run, deletion=None).values("record")
+    going = Record.objects.filter(run=run, deletion=None).exclude(pk__in=updated)
+    _soft_delete(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
+    storing.give_back(run, now)
+    run.undone_at, run.undone_by, run.undo_result = now, by.username, result
+    run.save(update_fields=["undone_at", "undone_by", "undo_result"])
+    trail.record(
+        "undo_import", actor=by.username, agency=run.agency.code, subject=f"run:{run.pk}", **result
+    )
+    return result
+
+
+# --- Deleting and restoring ----------------------------------------------------------------------
+
+
+@transaction.atomic
+def delete(records: QuerySet[Record], *, reason: str, by: Account) -> Deletion:
+    """刪除時數: take records out of every list and sum; restorable for some days."""
+    agencies = list(
+        Agency.objects.filter(pk__in=records.order_by().values("agency").distinct())
+        .select_for_update(no_key=True)
+        .order_by("pk")
+    )
+    agency = agencies[0] if len(agencies) == 1 else None
+    deletion = _soft_delete(records, agency=agency, reason=reason, by=by)
+    trail.record(
+        "delete_hours",
+        actor=by.username,
+        agency=agency.code if agency else "",
+        subject=f"deletion:{deletion.pk}",
+        count=deletion.count,
+        people=deletion.people,
+    )
+    return deletion
+
+
+def _soft_delete(
+    records: QuerySet[Record],
+    *,
+    agency: Agency | None,
+    reason: str,
+    by: Account,
+    run: ImportRun | None = None,
+) -> Deletion:
+    numbers = records.order_by().aggregate(
+        count=Count("pk"), people=Count("account", distinct=True)
+    )
+    deletion = Deletion.objects.create(
+        agency=agency, reason=reason, by=by.username, by_name=by.name, run=run, **numbers
+    )
+    Record.objects.filter(pk__in=records.order_by().values("pk")).update(deletion=deletion)
+    return deletion
+
+
+@transaction.atomic
+def restore(deletion: Deletion, *, by: Account) -> int:
+    """Bring deleted records back as they were; return how many.
+
+    Those that an import has brought back meanwhile are no longer part of the deletion.
+    """
+    deletion = Deletion.objects.select_for_update(of=("self",)).get(pk=deletion.pk)
+    if not deletion.restorable:
+        raise NotPossible("這些時數已經還原過，或超過可還原的期限。")
+    count = Record.objects.filter(deletion=deletion).update(deletion=None)
+    deletion.restored_at, deletion.restored_by = timezone.now(), by.username
+    deletion.save(update_fields=["restored_at", "restored_by"])
+    trail.record(
+        "restore_hours",
+        actor=by.username,
+        agency=deletion.agency.code if deletion.agency else "",
+        subject=f"deletion:{deletion.pk}",
+        count=count,
+    )
+    return count
+
+
+def people_of(records: QuerySet[Record], most: int) -> Iterable[dict[str, object]]:
+    """Whom a deletion concerns: the first `most` people with their number of records."""
+    return (
+        records.order_by("account__username")
+        .values("account__username", "account__name")
+        .annotate(count=Count("pk"))[:most]
+    )

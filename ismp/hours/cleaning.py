@@ -1,0 +1,135 @@
+"""From raw cells to values: tidy text, category codes, dates, hours in thousandths.
+
+Pure columns, no Django, no judgement: what cannot be read becomes null, and `checks` says what
+that means.  Values repeat a lot in a file, so the costly readings are made once per distinct one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from ismp.accounts import national_id
+from ismp.hours.profile import CATEGORIES, EARLIEST_YEAR, HOUR_UNITS, NAMES
+from ismp.ui import roc
+
+EVENT_TEXT = ("organizer_code", "title", "term")
+OTHER_TEXT = (
+    "organizer_name",
+    "learning_type",
+    "department",
+    "degree",
+    "kind",
+    "fee",
+    "unit",
+    "score",
+    "certificate_no",
+    "nature",
+    "job_related",
+)
+HOUR_CELLS = ("total", "digital_hours", "classroom_hours")
+_HOURS = re.compile(r"\d{1,12}(?:\.\d{1,3}0*)?", re.ASCII)
+_DAY = 24_000
+
+
+def clean(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add to the raw table, one column each:
+
+    `folded_id` (text, "" when missing), `text_…` for the text columns, `category_code`,
+    `start`, `end` (dates), `…_m` for the hour cells and `hours_m` (thousandths, exact; counted
+    hours of the row), `given_…` for the hour cells (whether anything is written there),
+    `in_hours` (whether 訓練總單位 means hours).
+    """
+    frame = frame.with_columns(
+        *(tidy(pl.col(name)).alias(f"text_{name}") for name in (*EVENT_TEXT, *OTHER_TEXT)),
+        *((tidy(pl.col(name)) != "").alias(f"given_{name}") for name in HOUR_CELLS),
+        by_value(frame["national_id"], national_id.fold, pl.String).alias("folded_id"),
+        by_value(frame["category"], _category, pl.Int16).alias("category_code"),
+        by_value(frame["started_on"], _date, pl.Date).alias("start"),
+        by_value(frame["ended_on"], _date, pl.Date).alias("end"),
+        by_value(frame["unit"], _is_hours, pl.Boolean).alias("in_hours"),
+        *(by_value(frame[name], _thousandths, pl.Int64).alias(f"{name}_m") for name in HOUR_CELLS),
+    )
+    parts = pl.col("given_digital_hours") | pl.col("given_classroom_hours")
+    both = pl.col("digital_hours_m").fill_null(0) + pl.col("classroom_hours_m").fill_null(0)
+    return frame.with_columns(
+        parts.alias("given_parts"),
+        pl.when(parts).then(both).when("in_hours").then("total_m").alias("hours_m"),
+    )
+
+
+def tidy(cell: pl.Expr) -> pl.Expr:
+    """Text as it is stored: no Excel guard, no control characters, single spaces, trimmed."""
+    return (
+        cell.str.replace(r'^\s*="([^"]*)"\s*$', "$1")
+        .str.replace_all(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "")
+        .str.replace_all(r"\s+", " ")
+        .str.strip_chars()
+    )
+
+
+def too_many_hours() -> pl.Expr:
+    """More than 24 hours on each day of the course."""
+    days = (pl.col("end") - pl.col("start")).dt.total_days() + 1
+    return pl.col("hours_m") > days * _DAY
+
+
+def by_value(column: pl.Series, reading: Callable[[str], Any], dtype: Any) -> pl.Series:
+    """Apply a reading to each distinct value of a column."""
+    values = column.unique()
+    readings = pl.Series([reading(value) for value in values], dtype=dtype)
+    return column.replace_strict(values, readings, return_dtype=dtype)
+
+
+def is_blank(name: str) -> pl.Expr:
+    return tidy(pl.col(name)) == ""
+
+
+def too_long(limit: int) -> pl.Expr:
+    return pl.any_horizontal(pl.col(name).str.len_chars() > limit for name in NAMES)
+
+
+def _folded(cell: str) -> str:
+    plain = re.sub(r'^\s*="(.*)"\s*$', r"\1", cell)
+    return re.sub(r"[\s\u200b\ufeff\x00-\x1f]", "", unicodedata.normalize("NFKC", plain))
+
+
+def _is_hours(cell: str) -> bool:
+    return _folded(cell) in HOUR_UNITS
+
+
+def _thousandths(cell: str) -> int | None:
+    folded = _folded(cell)
+    if not _HOURS.fullmatch(folded):
+        return None
+    whole, _, decimals = folded.partition(".")
+    return int(whole) * 1000 + int(decimals.rstrip("0").ljust(3, "0") or 0)
+
+
+def _date(cell: str) -> date | None:
+    try:
+        day = roc.parse(re.sub(r'^\s*="(.*)"\s*$', r"\1", cell))
+    except ValueError:
+        return None
+    return day if day.year >= EARLIEST_YEAR else None
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[()﹙﹚、,﹑/\\.‧・\-_:;|\s]", "", unicodedata.normalize("NFKC", text))
+
+
+_CATEGORY_NAMES = {_letters(name): code for code, name in CATEGORIES.items()}
+
+
+def _category(cell: str) -> int | None:
+    """The code, the name, or both when they agree."""
+    letters = _letters(_folded(cell))
+    code = next((code for code in CATEGORIES if str(code) in letters), None)
+    name = letters.replace(str(code), "", 1) if code else letters
+    if not name:
+        return code
+    named = _CATEGORY_NAMES.get(name)
+    return named if code in {None, named} else None

@@ -1,0 +1,119 @@
+"""Opening the archive around a file: ZIP, plain or with a password (ZipCrypto and AES).
+
+Nothing is ever extracted to disk, and the cap on unpacked bytes is our own: some interpreters
+inflate overlapping entries without end.  No Django.
+"""
+
+import io
+import re
+import zlib
+from pathlib import PurePosixPath
+
+import pyzipper
+
+from ismp.hours.intake import FileRefused, Limits, refuse_other_types, too_large
+
+_JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+_ARCHIVES = (".zip", ".rar", ".7z", ".gz", ".tar", ".xz", ".bz2")
+_PIECE = 1024 * 1024
+_DAMAGED = "這個壓縮檔已損壞或不完整，請重新下載後再上傳。"
+
+
+class PasswordNeeded(FileRefused):
+    """The archive has a password, and none or a wrong one was given."""
+
+
+def is_zip(data: bytes) -> bool:
+    """Whether the bytes are an archive; `.xlsx` is one too and is told apart on opening."""
+    return data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
+
+
+def needs_password(data: bytes) -> bool:
+    """Whether the only CSV of the archive is encrypted.  Raises FileRefused as `unpack` does."""
+    with _open(data) as archive:
+        return bool(_only_csv(archive).flag_bits & 1)
+
+
+def unpack(data: bytes, password: str | None, limits: Limits) -> bytes:
+    """The one CSV in the archive.  Raises PasswordNeeded, FileRefused."""
+    with _open(data) as archive:
+        entry = _only_csv(archive)
+        if entry.file_size > limits.max_bytes:
+            raise FileRefused(too_large(limits))
+        if entry.flag_bits & 1:
+            if not password:
+                raise PasswordNeeded("這個壓縮檔有密碼，請輸入在入口網設定的檔案密碼。")
+            for encoding in ("utf-8", "cp950"):
+                try:
+                    return _inflate(archive, entry, password.encode(encoding), limits)
+                except (RuntimeError, zlib.error, pyzipper.BadZipFile, EOFError, UnicodeError):
+                    continue  # one byte tells a wrong password, so it may show as damage
+            raise PasswordNeeded("檔案密碼不正確，請重新輸入在入口網設定的密碼。")
+        try:
+            return _inflate(archive, entry, None, limits)
+        except (RuntimeError, NotImplementedError, zlib.error, pyzipper.BadZipFile, EOFError) as e:
+            raise FileRefused(_DAMAGED) from e
+
+
+def _open(data: bytes) -> pyzipper.AESZipFile:
+    try:
+        return pyzipper.AESZipFile(io.BytesIO(data))
+    except (pyzipper.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
+        raise FileRefused(_DAMAGED) from error
+
+
+def _only_csv(archive: pyzipper.AESZipFile) -> pyzipper.ZipInfo:
+    names = {entry.filename for entry in archive.infolist()}
+    if "[Content_Types].xml" in names or any(name.startswith("xl/") for name in names):
+        raise FileRefused(
+            "這是 Excel 檔（.xlsx），不是 CSV；請上傳入口網下載的原始成績檔，不要用 Excel 另存。"
+        )
+    entries = [
+        entry
+        for entry in archive.infolist()
+        if not entry.is_dir() and not _JUNK.search(entry.filename)
+    ]
+    for entry in entries:
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in entry.filename:
+            raise FileRefused("壓縮檔裡的檔名指向別的資料夾，為了安全不予處理；請重新下載後再上傳。")
+    if any(entry.filename.lower().endswith(_ARCHIVES) for entry in entries):
+        raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
+    wanted = [entry for entry in entries if entry.filename.lower().endswith(".csv")]
+    if not wanted and len(entries) == 1:
+        wanted = entries
+    if not wanted:
+        raise FileRefused("壓縮檔裡沒有 CSV 檔，請確認後重新上傳。")
+    if len(wanted) > 1:
+        raise FileRefused(f"壓縮檔裡有 {len(wanted)} 個 CSV 檔，請一次上傳一個。")
+    _refuse_overlap(archive)
+    return wanted[0]
+
+
+def _refuse_overlap(archive: pyzipper.AESZipFile) -> None:
+    """Entries that share bytes are a bomb (one kernel, thousands of names)."""
+    end = 0
+    for entry in sorted(archive.infolist(), key=lambda e: e.header_offset):
+        if entry.header_offset < end:
+            raise FileRefused("壓縮檔的內容互相重疊，不是正常的壓縮檔；請重新下載後再上傳。")
+        end = entry.header_offset + 30 + len(entry.filename.encode()) // 2 + entry.compress_size
+
+
+def _inflate(
+    archive: pyzipper.AESZipFile,
+    entry: pyzipper.ZipInfo,
+    password: bytes | None,
+    limits: Limits,
+) -> bytes:
+    pieces, size = [], 0
+    with archive.open(entry, pwd=password) as stream:
+        while piece := stream.read(_PIECE):
+            size += len(piece)
+            if size > limits.max_bytes:
+                raise FileRefused(too_large(limits))
+            pieces.append(piece)
+    data = b"".join(pieces)
+    if is_zip(data):
+        raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
+    refuse_other_types(data)
+    return data

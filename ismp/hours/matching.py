@@ -1,0 +1,144 @@
+"""The rows against the world: whose they are, and which events are already stored.
+
+Reads accounts and records of one agency only: to it, another agency's person and a person who
+does not exist are the same.
+"""
+
+import hashlib
+import re
+import unicodedata
+import uuid
+from datetime import date
+
+import polars as pl
+from django.conf import settings
+from django.db import connection
+
+from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.national_id import is_valid
+from ismp.hours import cleaning
+from ismp.hours.cleaning import EVENT_TEXT, HOUR_CELLS, OTHER_TEXT
+
+_MARK = "\x1f"
+"""Stands between joined texts; tidy text holds no control characters."""
+
+_VARIANTS = str.maketrans("臺峯羣啓裏恒牆鏽妝嫻", "台峰群啟裡恆墻銹粧嫺")
+_WILDCARD = re.compile(r"[\ue000-\uf8ff\ufffd?○〇□*]")
+"""What stands in a name for a character that some program could not write."""
+
+
+def find_accounts(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
+    """Add `account` (id of the active account of this agency with this ID, or null) and
+    `other_name` (whether 姓名 in the file is somebody else's, so that the clerk can look)."""
+    rows = Account.objects.filter(agency=agency, status=Status.ACTIVE, id_hash__isnull=False)
+    by_hash = {bytes(h): (pk, name) for pk, h, name in rows.values_list("pk", "id_hash", "name")}
+    found = {
+        number: by_hash.get(settings.KEYS.blind_index(number), (None, ""))
+        for number in frame["folded_id"].unique()
+        if is_valid(number)
+    }
+    frame = frame.with_columns(
+        cleaning.by_value(
+            frame["folded_id"], lambda number: found.get(number, (None, ""))[0], pl.Int64
+        ).alias("account")
+    )
+    pairs = frame.select("folded_id", "name").unique()
+    differs = [
+        bool(found.get(number, (None, ""))[0]) and not same_name(name, found[number][1])
+        for number, name in pairs.iter_rows()
+    ]
+    return frame.join(
+        pairs.with_columns(other_name=pl.Series(differs, dtype=pl.Boolean)),
+        on=["folded_id", "name"],
+        how="left",
+        maintain_order="left",
+    )
+
+
+def same_name(written: str, account_name: str) -> bool:
+    """Whether a name in a file can be this account's, given how names get written."""
+    written, expected = _plain(written), _plain(account_name)
+    if not written:
+        return True
+    pattern = "".join("." if _WILDCARD.match(c) else re.escape(c) for c in written)
+    return bool(re.fullmatch(pattern, expected, re.DOTALL))
+
+
+def _plain(name: str) -> str:
+    folded = unicodedata.normalize("NFKC", name).casefold().translate(_VARIANTS)
+    return re.sub(r"[\s·．・.•‧=\"\x00-\x1f\u200b-\u200f\u2060\ufeff]", "", folded)
+
+
+def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add `event_key` and `content_key`: 128-bit digests, as 32 hex digits."""
+    event = pl.concat_str(
+        pl.col("category_code").cast(pl.String).fill_null(""),
+        *(pl.col(f"text_{name}") for name in EVENT_TEXT),
+        *(pl.col(name).cast(pl.String).fill_null("") for name in ("start", "end")),
+        separator=_MARK,
+    )
+    contents = pl.concat_str(
+        *(pl.col(f"text_{name}") for name in OTHER_TEXT),
+        *(pl.col(f"{name}_m").cast(pl.String).fill_null("") for name in HOUR_CELLS),
+        separator=_MARK,
+    )
+    frame = frame.with_columns(event.alias("event_key"), contents.alias("content_key"))
+    return frame.with_columns(
+        cleaning.by_value(frame[name], _digest, pl.String).alias(name)
+        for name in ("event_key", "content_key")
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def find_records(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
+    """Add to the rows that passed: `record` (id of the stored event, or null) and `outcome`.
+
+    `outcome`: created | revived (stored, but deleted) | updated | unchanged.
+    """
+    known = _stored_events(agency, frame["end"].min(), frame["end"].max())
+    return frame.join(
+        known, on=["account", "end", "event_key"], how="left", maintain_order="left"
+    ).with_columns(
+        outcome=pl.when(pl.col("record").is_null())
+        .then(pl.lit("created"))
+        .when(pl.col("deleted"))
+        .then(pl.lit("revived"))
+        .when(pl.col("content_key") == pl.col("stored_content"))
+        .then(pl.lit("unchanged"))
+        .otherwise(pl.lit("updated"))
+    )
+
+
+def _stored_events(agency: Agency, first: date | None, last: date | None) -> pl.DataFrame:
+    """What this agency has stored in a range of 迄日期, live or deleted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT account_id, ended_on, event_key, id, content_key, deletion_id IS NOT NULL"
+            " FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s",
+            [agency.pk, first or date.min, last or date.min],
+        )
+        rows = cursor.fetchall()
+    account, end, event, record, content, deleted = (
+        zip(*rows, strict=True) if rows else ((),) * 6
+    )
+    return pl.DataFrame(
+        {
+            "account": pl.Series(account, dtype=pl.Int64),
+            "end": pl.Series([_day(day) for day in end], dtype=pl.Date),
+            "event_key": pl.Series([_hex(key) for key in event], dtype=pl.String),
+            "record": pl.Series(record, dtype=pl.Int64),
+            "stored_content": pl.Series([_hex(key) for key in content], dtype=pl.String),
+            "deleted": pl.Series([bool(flag) for flag in deleted], dtype=pl.Boolean),
+        }
+    )
+
+
+def _hex(key: uuid.UUID | str) -> str:
+    return key.hex if isinstance(key, uuid.UUID) else key
+
+
+def _day(day: date | str) -> date:
+    return date.fromisoformat(day) if isinstance(day, str) else day

@@ -1,0 +1,85 @@
+"""The pulse of a running import: it keeps the lease and tells how far the work is.
+
+A thread of its own with a connection of its own, because the work holds one transaction open
+from its first write to its last, and nobody sees into that.
+"""
+
+import threading
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import DatabaseError, connections
+from django.utils import timezone
+
+from ismp.hours.models import ImportRun, State
+
+_TELL_SECONDS = 0.5
+_KEPT_SECONDS = 3600
+
+STEPS = ("received", "parsed", "checked", "matched", "stored", "reported")
+"""The steps of an import, in order; the crash tests stop a worker at each."""
+
+
+class Pulse:
+    def __init__(self, run: ImportRun, attempt: int) -> None:
+        self.run_id, self.attempt = run.pk, attempt
+        self._told: dict[str, Any] = {}
+        self._progress: dict[str, Any] = {"step": "received", "done": 0, "total": 0}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"pulse-{run.pk}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def reached(self, step: str, done: int = 0, total: int = 0) -> None:
+        """Say where the work is: a step of STEPS, and how many rows of how many."""
+        self._progress = {"step": step, "done": done, "total": total}
+
+    def _beat(self) -> None:
+        extend_every = settings.IMPORT_LEASE_SECONDS / 3
+        waited = 0.0
+        try:
+            while not self._stop.wait(_TELL_SECONDS):
+                if self._progress != self._told:
+                    self._told = self._progress
+                    cache.set(_key(self.run_id), self._told, _KEPT_SECONDS)
+                waited += _TELL_SECONDS
+                if waited >= extend_every:
+                    waited = 0.0
+                    self._extend()
+        finally:
+            connections.close_all()
+
+    def _extend(self) -> None:
+        try:
+            ImportRun.objects.filter(
+                pk=self.run_id, state=State.RUNNING, attempt=self.attempt
+            ).update(lease_until=lease())
+        except DatabaseError:
+            return  # SQLite has one writer, and it may be our own work: then no one can take over
+
+
+def lease(times: int = 1) -> Any:
+    return timezone.now() + timedelta(seconds=settings.IMPORT_LEASE_SECONDS * times)
+
+
+def progress(run_id: int) -> dict[str, Any]:
+    """What was last told: {"step", "done", "total"}; the first step when nothing was."""
+    return cache.get(_key(run_id)) or {"step": "received", "done": 0, "total": 0}
+
+
+def _key(run_id: int) -> str:
+    return f"run-progress-{run_id}"

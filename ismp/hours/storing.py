@@ -1,0 +1,125 @@
+"""Writing many records at once: one bulk load, then a few statements over whole sets.
+
+The same SQL on SQLite and PostgreSQL; only the load differs (executemany, COPY).  Called inside
+the transaction of the deed.
+"""
+
+import io
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from django.db import connection
+
+from ismp.hours.cleaning import EVENT_TEXT, OTHER_TEXT
+from ismp.hours.models import Contents, ImportRun
+
+BATCH_ROWS = 10_000
+CONTENTS = [field.column for field in Contents._meta.get_fields()]
+"""The columns that a record and a revision share."""
+_SET_FROM = ", ".join(f"{column} = c.{column}" for column in CONTENTS)
+_LIST = ", ".join(CONTENTS)
+
+
+def as_records(frame: pl.DataFrame, run: ImportRun) -> pl.DataFrame:
+    """The columns of `hours_record`, ready to load; `record` (existing id) is kept beside."""
+    return frame.select(
+        pl.col("category_code").alias("category"),
+        *(pl.col(f"text_{name}").alias(name) for name in (*EVENT_TEXT, *OTHER_TEXT)),
+        pl.col("start").alias("started_on"),
+        pl.col("end").alias("ended_on"),
+        pl.col("total_m").alias("total"),
+        pl.col("digital_hours_m").alias("digital_hours"),
+        pl.col("classroom_hours_m").alias("classroom_hours"),
+        pl.col("hours_m").alias("hours"),
+        "content_key",
+        pl.lit(run.pk, pl.Int64).alias("run_id"),
+        "line",
+        pl.lit(None, pl.Int64).alias("deletion_id"),
+        pl.lit(run.agency_id, pl.Int64).alias("agency_id"),
+        pl.col("account").alias("account_id"),
+        "event_key",
+        "record",
+    )
+
+
+def insert(records: pl.DataFrame, stored: Callable[[int], None]) -> None:
+    """Load new events; `stored` is told the number of rows after each batch."""
+    _load("hours_record", records.drop("record"), stored)
+
+
+def replace(records: pl.DataFrame, run: ImportRun, at: datetime, stored: Callable[[int], None]) -> None:
+    """Give existing events (`record`) new contents; the old ones go to their history."""
+    if records.is_empty():
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS import_change")
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE import_change AS SELECT id AS record_id, {_LIST}"  # noqa: S608
+            " FROM hours_record WHERE 1 = 0"
+        )
+        changes = records.drop("agency_id", "account_id", "event_key")
+        _load("import_change", changes.rename({"record": "record_id"}), stored)
+        former = ", ".join(f"r.{column}" for column in CONTENTS)
+        cursor.execute(
+            f"INSERT INTO hours_recordrevision (record_id, replaced_by_id, replaced_at, {_LIST})"  # noqa: S608
+            f" SELECT r.id, %s, %s, {former} FROM hours_record r"
+            " JOIN import_change c ON c.record_id = r.id",
+            [run.pk, at],
+        )
+        cursor.execute(
+            f"UPDATE hours_record SET {_SET_FROM} FROM import_change c"  # noqa: S608
+            " WHERE c.record_id = hours_record.id"
+        )
+        cursor.execute("DROP TABLE import_change")
+
+
+def give_back(run: ImportRun, at: datetime) -> int:
+    """Give what `run` updated its former contents again, unless changed or deleted since.
+
+    The contents that the run had brought go to the history in their turn.  Returns the number of
+    records given back.
+    """
+    former = ", ".join(f"r.{column}" for column in CONTENTS)
+    mine = (
+        " FROM hours_recordrevision c WHERE c.record_id = hours_record.id"
+        " AND c.replaced_by_id = %s AND c.deletion_id IS NULL"
+        " AND hours_record.run_id = %s AND hours_record.deletion_id IS NULL"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO hours_recordrevision (record_id, replaced_by_id, replaced_at, {_LIST})"  # noqa: S608
+            f" SELECT r.id, NULL, %s, {former} FROM hours_record r"
+            " JOIN hours_recordrevision c ON c.record_id = r.id"
+            " WHERE c.replaced_by_id = %s AND c.deletion_id IS NULL"
+            " AND r.run_id = %s AND r.deletion_id IS NULL",
+            [at, run.pk, run.pk],
+        )
+        cursor.execute(f"UPDATE hours_record SET {_SET_FROM}{mine}", [run.pk, run.pk])  # noqa: S608
+        return cursor.rowcount
+
+
+def _load(table: str, frame: pl.DataFrame, stored: Callable[[int], None]) -> None:
+    columns = ", ".join(frame.columns)
+    done = 0
+    with connection.cursor() as cursor:
+        for batch in frame.iter_slices(BATCH_ROWS):
+            if connection.vendor == "postgresql":
+                _copy(cursor, f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)", batch)
+            else:
+                marks = ", ".join(["%s"] * len(frame.columns))
+                cursor.executemany(
+                    f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608
+                    batch.with_columns(pl.col(pl.Date).cast(pl.String)).rows(),
+                )
+            done += len(batch)
+            stored(done)
+
+
+def _copy(cursor: Any, statement: str, batch: pl.DataFrame) -> None:
+    """An unquoted empty field is NULL to COPY, a quoted one is an empty text."""
+    buffer = io.BytesIO()
+    batch.write_csv(buffer, include_header=False, quote_style="non_numeric", null_value="")
+    with cursor.copy(statement) as copy:
+        copy.write(buffer.getvalue())
