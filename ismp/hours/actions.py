@@ -52,19 +52,19 @@ def _shown_name(filename: str) -> str:
     return "".join(c for c in masked if c.isprintable())[:255] or "（沒有檔名）"
 
 
-def accept(run: ImportRun, *, password: str | None = None, may_ask: bool = True) -> None:
-    """Send a received file on its way to the worker.
+def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = True) -> None:
+    """Send a received file on its way to the worker, or make it ready for the caller to perform.
 
-    A password is used here and now, while it is known, and never stored.  An archive that needs
-    one waits (state `password`) when `may_ask`; otherwise, and when the archive itself is not in
-    order, the run is refused.
+    A password is used here and now, while it is known, and never stored.  With a worker an
+    archive that needs one waits (state `password`) until somebody is asked; without, and when
+    the archive itself is not in order, the run is refused.
     """
     data = files.load(run, RunFile.Kind.UPLOAD)
     try:
         if container.is_zip(data) and container.needs_password(data):
             files.keep(run, RunFile.Kind.UPLOAD, container.unpack(data, password, limits()))
     except container.PasswordNeeded as question:
-        if may_ask:
+        if by_worker:
             _wait_for_password(run, str(question) if password else "")
         else:
             importing.refuse(run, str(question))
@@ -76,7 +76,8 @@ def accept(run: ImportRun, *, password: str | None = None, may_ask: bool = True)
         run.state, run.reason = State.QUEUED, ""
         run.lease_until = lease(_RECEIVING_LEASES)
         run.save(update_fields=["state", "reason", "lease_until"])
-        tasks.import_run.enqueue(run.pk)
+        if by_worker:
+            tasks.import_run.enqueue(run.pk)
 
 
 def _wait_for_password(run: ImportRun, sentence: str) -> None:
@@ -85,7 +86,7 @@ def _wait_for_password(run: ImportRun, sentence: str) -> None:
     run.save(update_fields=["state", "reason", "lease_until"])
 
 
-def receive(
+def import_file(
     data: bytes,
     *,
     agency: Agency,
@@ -94,12 +95,14 @@ def receive(
     dry_run: bool = False,
     by: Account | None = None,
 ) -> ImportRun:
-    """Take a whole file at once (commands, tests); the web takes it chunk by chunk."""
+    """Take a whole file at once and import it now (commands, demo); the web does it in steps."""
     run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
     writer = files.Writer(run, RunFile.Kind.UPLOAD)
     writer.write(data)
     received(run, writer)
-    accept(run, password=password, may_ask=False)
+    accept(run, password=password, by_worker=False)
+    importing.perform(run.pk)
+    run.refresh_from_db()
     return run
 
 
