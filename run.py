@@ -1,0 +1,90 @@
+"""Set everything up and run it, on a machine with Python ≥ 3.11 and nothing else.
+
+    python3 run.py demo     an invented city, its site, its sign-ins
+    python3 run.py test     all checks and all tests, with what they need
+    python3 run.py <any other ismp command>
+
+Standard library only.  The environment is `.venv` beside this file; a stamp with the lock's hash
+skips the set-up the next time.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+DEBIAN_PACKAGES = ["postgresql", "chromium", "fonts-noto-cjk"]
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):
+        print("ISMP needs Python 3.11 or newer.", file=sys.stderr)
+        return 1
+    arguments = sys.argv[1:] or ["--help"]
+    set_up("dev" if arguments[0] == "test" else "run")
+    if arguments[0] == "test":
+        install_system_packages()
+        return check(arguments[1:])
+    return subprocess.call([PYTHON, ROOT / "manage.py", *arguments])
+
+
+def set_up(group: str) -> None:
+    """Make `.venv` hold exactly what requirements/<group>.txt locks by hash."""
+    lock = ROOT / "requirements" / f"{group}.txt"
+    stamp, wanted = VENV / "ismp-lock", f"{group} {hashlib.sha256(lock.read_bytes()).hexdigest()}"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"Setting up {VENV} …", file=sys.stderr)
+    if not PYTHON.exists():
+        venv.create(VENV, with_pip=False)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--python", PYTHON, "install", "uv"], check=True)
+    environment = {**os.environ, "VIRTUAL_ENV": str(VENV), "UV_SYSTEM_CERTS": "1"}
+    uv = [PYTHON, "-m", "uv", "--quiet", "pip"]
+    subprocess.run(
+        [*uv, "install", "--require-hashes", "-r", lock], check=True, cwd=ROOT, env=environment
+    )
+    subprocess.run(
+        [*uv, "install", "--no-deps", "--editable", "."], check=True, cwd=ROOT, env=environment
+    )
+    stamp.write_text(wanted)
+
+
+def install_system_packages() -> None:
+    """PostgreSQL and Chromium from Debian, where we may; otherwise the tests say what they skip."""
+    have = Path("/usr/lib/postgresql").exists() and shutil.which("chromium")
+    if have or not shutil.which("apt-get") or os.geteuid() != 0:
+        return
+    quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+    subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
+    subprocess.run(["apt-get", "install", "-y", "-qq", *DEBIAN_PACKAGES], check=False, **quiet)
+
+
+def check(arguments: list[str]) -> int:
+    """Lint, format, types, import rule, migrations, deployment; then the tests."""
+    python = [PYTHON, "-m"]
+    steps = (
+        [*python, "ruff", "check", "."],
+        [*python, "ruff", "format", "--check", "."],
+        [*python, "mypy"],
+        [BIN / "lint-imports"],
+        [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
+        [*python, "pytest", "-n", "2", *arguments],
+        [*python, "pytest", "-n", "2", "--postgresql", *arguments],
+    )
+    for step in steps:
+        print("»", *(getattr(part, "name", part) for part in step), file=sys.stderr, flush=True)
+        if code := subprocess.call(step, cwd=ROOT):
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
