@@ -1,0 +1,93 @@
+"""Taking a file from the browser, chunk by chunk, straight into its run.
+
+The run stands from the first byte; no byte goes to disk in clear.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.contrib import messages
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST
+
+from ismp.accounts.access import needs
+from ismp.accounts.models import Agency
+from ismp.accounts.roles import Right
+from ismp.hours import actions, files, importing
+from ismp.hours.models import ImportRun, RunFile, State
+
+
+class RunUploadHandler(FileUploadHandler):
+    """Opens a run when the file begins and writes each chunk to what the run keeps."""
+
+    chunk_size = 1024 * 1024
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request)
+        self.run: ImportRun | None = None
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        account: Any = self.request.user  # type: ignore[union-attr]
+        self.run = actions.open_run(
+            agency=account.agency, filename=self.file_name or "", by=account
+        )
+        self.writer = files.Writer(self.run, RunFile.Kind.UPLOAD)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        if self.writer.size + len(raw_data) > settings.UPLOAD_MAX_BYTES:
+            importing.refuse(self.run, importing.intake.too_large(importing.limits()))
+            raise StopUpload(connection_reset=False)
+        self.writer.write(raw_data)
+
+    def file_complete(self, file_size: int) -> UploadedFile:
+        actions.received(self.run, self.writer)  # type: ignore[arg-type]
+        return UploadedFile(name=self.file_name, size=file_size)
+
+    def upload_interrupted(self) -> None:
+        if self.run and not self.run.finished:
+            actions.interrupted(self.run)
+
+
+@require_POST
+@needs(Right.IMPORT_HOURS)
+def upload(request: HttpRequest) -> HttpResponse:
+    # The handler must be in place before anything, the CSRF check too, reads the body.
+    request.upload_handlers = [RunUploadHandler(request)]
+    return _upload(request)
+
+
+upload.csrf_exempt = True  # type: ignore[attr-defined]
+
+
+@csrf_protect
+def _upload(request: HttpRequest) -> HttpResponse:
+    posted = request.POST
+    handler: Any = request.upload_handlers[0]
+    run: ImportRun | None = handler.run
+    if run is None:
+        messages.error(request, "請先選擇要上傳的檔案。")
+        return redirect("hours:agency")
+    user: Any = request.user
+    if run.state == State.RECEIVING:
+        if posted.get("agency") and user.may(Right.ALL_AGENCIES):
+            run.agency = get_object_or_404(Agency, code=posted["agency"])
+        run.dry_run = posted.get("mode") == "dry_run"
+        run.save(update_fields=["agency", "dry_run"])
+        actions.accept(run, password=posted.get("password") or None)
+    return redirect(run)
+
+
+@require_POST
+@needs(Right.IMPORT_HOURS)
+def run_password(request: HttpRequest, run_id: int) -> HttpResponse:
+    user: Any = request.user
+    runs = ImportRun.objects.visible_to(user)
+    run = get_object_or_404(runs.select_related("agency"), pk=run_id)
+    if run.state == State.PASSWORD:
+        actions.accept(run, password=request.POST.get("password") or None)
+    return redirect(run)

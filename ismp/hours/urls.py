@@ -1,0 +1,19 @@
+"""學習地圖管理: the addresses of the hours (product.md, contracts)."""
+
+from django.urls import path
+
+from ismp.hours import upload, views
+
+app_name = "hours"
+urlpatterns = [
+    path("agency-hours/", views.agency_hours, name="agency"),
+    path("hours/", views.all_hours, name="all"),
+    path("upload/", upload.upload, name="upload"),
+    path("runs/", views.runs, name="runs"),
+    path("runs/<int:run_id>/", views.run_page, name="run"),
+    path("runs/<int:run_id>/progress/", views.run_progress, name="run_progress"),
+    path("runs/<int:run_id>/password/", upload.run_password, name="run_password"),
+    path("runs/<int:run_id>/report/", views.run_report, name="run_report"),
+    path("runs/<int:run_id>/undo/", views.run_undo, name="run_undo"),
+    path("runs/<int:run_id>/commit/", views.run_commit, name="run_commit"),
+]
