@@ -1,0 +1,52 @@
+"""`ismp serve`: the production web server and the background worker, in one command."""
+
+import subprocess
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+
+from ismp.ui.commands import DatabaseCommand
+
+_PATIENCE_SECONDS = 10
+
+
+class Command(DatabaseCommand):
+    help = "啟動網站與背景工作；按 Ctrl-C 結束。"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-worker", action="store_true", help="只啟動網站")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
+        web += ["--host", settings.ISMP_HOST, "--port", str(settings.ISMP_PORT)]
+        web += ["--blocking-threads", "8", "--log-level", "warning", "ismp.wsgi:application"]
+        commands = [web]
+        if not options["no_worker"]:
+            commands.append([sys.executable, "-m", "django", "worker"])
+        self.stdout.write(f"網站：http://{settings.ISMP_HOST}:{settings.ISMP_PORT}/")
+        self.stdout.flush()
+        self._supervise(commands)
+
+    def _supervise(self, commands: list[list[str]]) -> None:
+        """Run all until one ends or we are told to stop; then end all."""
+        processes = [subprocess.Popen(command) for command in commands]
+        try:
+            while all(process.poll() is None for process in processes):
+                try:
+                    processes[0].wait(1)
+                except subprocess.TimeoutExpired:
+                    continue
+        except KeyboardInterrupt:
+            pass
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                try:
+                    process.wait(_PATIENCE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()

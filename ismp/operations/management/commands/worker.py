@@ -1,0 +1,39 @@
+"""`ismp worker`: does the background work, and puts interrupted work back on its way."""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from django.core.management import call_command
+from django.db import DatabaseError, connections
+
+from ismp.hours import actions
+from ismp.ui.commands import DatabaseCommand
+
+logger = logging.getLogger(__name__)
+_RECOVER_SECONDS = 5
+_PURGE_SECONDS = 3600
+
+
+class Command(DatabaseCommand):
+    help = "執行背景工作（匯入），並接手中斷的工作。"
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        threading.Thread(target=_look_after, name="recover", daemon=True).start()
+        call_command("db_worker", verbosity=0)
+
+
+def _look_after() -> None:
+    purged_at = 0.0
+    while True:
+        try:
+            actions.recover()
+            if time.monotonic() - purged_at > _PURGE_SECONDS:
+                actions.purge()
+                purged_at = time.monotonic()
+        except DatabaseError as error:  # busy or restarting: the next round tries again
+            logger.warning("recovery waits: %s", type(error).__name__)
+        finally:
+            connections.close_all()
+        time.sleep(_RECOVER_SECONDS)
