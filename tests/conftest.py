@@ -1,0 +1,104 @@
+"""What the tests share: a home of their own, a database, an invented city.
+
+`--postgresql` runs them on a throw-away PostgreSQL cluster of Debian's binaries instead of SQLite.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_BINARIES = Path("/usr/lib/postgresql/15/bin")
+_HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
+os.environ["ISMP_HOME"] = str(_HOME)
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
+
+def pytest_addoption(parser: Any) -> None:
+    parser.addoption("--postgresql", action="store_true", help="on PostgreSQL, not on SQLite")
+
+
+def pytest_configure(config: Any) -> None:
+    if config.getoption("--postgresql") and not hasattr(config, "workerinput"):
+        config.ismp_cluster = _start_cluster()
+
+
+def pytest_unconfigure(config: Any) -> None:
+    if folder := getattr(config, "ismp_cluster", None):
+        _as_postgres(f"{_BINARIES}/pg_ctl -D {folder}/data -m immediate stop")
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+def _start_cluster() -> Path:
+    """Start a cluster on a socket in a folder of its own; DATABASE_URL tells the workers."""
+    folder = Path(tempfile.mkdtemp(prefix="ismp-pg-"))
+    folder.chmod(0o755)
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    _as_postgres(f"{_BINARIES}/initdb -D {folder}/data -A trust -U ismp -E UTF8 --locale=C.UTF-8")
+    options = f"-c listen_addresses= -c fsync=off -c unix_socket_directories={folder}"
+    _as_postgres(f'{_BINARIES}/pg_ctl -D {folder}/data -w -l {folder}/log -o "{options}" start')
+    os.environ["DATABASE_URL"] = f"postgres://ismp@/postgres?host={folder}"
+    return folder
+
+
+def _as_postgres(command: str) -> None:
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run(
+        [*prefix, "sh", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/tmp"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings: Any) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def city(db: Any) -> list[Any]:
+    """The invented city, brought in by its roster."""
+    from ismp.accounts import actions, invented
+
+    people = invented.city()
+    actions.import_roster(invented.roster_csv(people).encode(), by="test")
+    return people
+
+
+@pytest.fixture
+def account(city: Any) -> Callable[..., Any]:
+    """An account of the city, appointed to a role."""
+    from ismp.accounts.models import Account
+
+    def find(username: str, role: str = "staff") -> Any:
+        found = Account.objects.select_related("agency").get(username=username)
+        found.role = role
+        found.save(update_fields=["role"])
+        return found
+
+    return find
+
+
+@pytest.fixture
+def import_bytes(city: Any) -> Callable[..., dict[str, Any]]:
+    """Import a file into an agency, as the command does; returns the contract's JSON object."""
+    from ismp.accounts.models import Agency
+    from ismp.hours import actions, report
+
+    def run(
+        data: bytes, *, agency: str = "382990001Z", filename: str = "file.csv", **options: Any
+    ) -> dict[str, Any]:
+        found = Agency.objects.get(code=agency)
+        done = actions.import_file(data, agency=found, filename=filename, **options)
+        return {**report.as_json(done), "run": done}
+
+    return run

@@ -1,0 +1,38 @@
+"""Building a portal file by hand, row by row, for the cases of the tests."""
+
+from ismp.accounts import invented
+from ismp.hours.profile import COLUMNS, NAMES
+
+PERSON = next(p for p in invented.city() if p.active)
+TITLES = [column.title for column in COLUMNS]
+GOOD = {
+    "national_id": PERSON.national_id,
+    "name": PERSON.name,
+    "organizer_code": "A01",
+    "organizer_name": "示範訓練中心",
+    "department": "資訊科",
+    "category": "522",
+    "title": "資通安全通識",
+    "term": "1",
+    "started_on": "115-01-05",
+    "ended_on": "115-01-06",
+    "total": "3",
+    "unit": "1",
+    "digital_hours": "1",
+    "classroom_hours": "2",
+}
+
+
+def row(**changes: str) -> list[str]:
+    return [(GOOD | changes).get(name, "") for name in NAMES]
+
+
+def text(*rows: list[str], head: list[str] = TITLES, separator: str = ",", end: str = "\r\n") -> str:
+    def cell(value: str) -> str:
+        return '"' + value.replace('"', '""') + '"'
+
+    return "".join(separator.join(map(cell, cells)) + end for cells in (head, *rows))
+
+
+def data(*rows: list[str], encoding: str = "cp950") -> bytes:
+    return text(*rows).encode(encoding)

@@ -1,0 +1,161 @@
+"""The pages through HTTP: who may, what they show, how many queries they take."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import get_resolver
+from files import data, row
+
+from ismp.hours import importing
+from ismp.hours.models import ImportRun, Record, State
+
+pytestmark = pytest.mark.django_db
+ROLES = ("staff", "agency_admin", "platform_admin", "auditor")
+# Address name → who gets in (GET); everybody else gets 403, strangers the sign-in page.
+MANAGERS = {"agency_admin", "platform_admin", "auditor"}
+IMPORTERS = {"agency_admin", "platform_admin"}
+MATRIX = {
+    "portal:home": set(ROLES),
+    "accounts:password_change": set(ROLES),
+    "manage:home": MANAGERS,
+    "manage:trail": {"platform_admin", "auditor"},
+    "hours:agency": MANAGERS,
+    "hours:all": {"platform_admin", "auditor"},
+    "hours:runs": MANAGERS,
+    "hours:run": MANAGERS,
+    "hours:run_progress": MANAGERS,
+    "hours:run_report": MANAGERS,
+    "hours:run_undo": IMPORTERS,
+}
+POST_ONLY = {"accounts:logout", "hours:upload", "hours:run_password", "hours:run_commit"}
+OPEN = {"accounts:login"}
+
+
+def addresses():
+    for namespace in get_resolver().url_patterns:
+        for pattern in namespace.url_patterns:
+            yield f"{namespace.namespace or namespace.app_name}:{pattern.name}", (
+                f"/{namespace.pattern}{pattern.pattern}".replace("<int:run_id>", "{run}")
+            )
+
+
+def test_every_address_is_in_the_matrix():
+    assert {name for name, _ in addresses()} == set(MATRIX) | POST_ONLY | OPEN
+
+
+@pytest.mark.parametrize("role", [*ROLES, None])
+def test_rights(client, account, import_bytes, role):
+    run = import_bytes(data(row()))["run"]
+    if role:
+        client.force_login(account("IC1001", role))
+    for name, address in addresses():
+        answer = client.get(address.format(run=run.pk))
+        if name in OPEN:
+            assert answer.status_code in {200, 302}
+        elif role is None:
+            assert answer.status_code == 302 and "/accounts/login/" in answer["Location"], name
+        elif name in POST_ONLY:
+            assert answer.status_code == 405, name
+        else:
+            allowed = role in MATRIX[name]
+            assert answer.status_code in ({200, 286} if allowed else {403}), name
+            assert "no-store" in answer["Cache-Control"]
+            assert "unsafe-inline" not in answer["Content-Security-Policy"]
+
+
+def test_another_agencys_run_does_not_exist(client, account, import_bytes):
+    run = import_bytes(data(row()))["run"]
+    client.force_login(account("EP1001", "agency_admin"))
+    for part in ("", "progress/", "report/", "undo/"):
+        assert client.get(f"/manage/learning-map/runs/{run.pk}/{part}").status_code == 404
+    assert row()[1] not in client.get("/manage/learning-map/agency-hours/").content.decode()
+
+
+def test_the_clerks_job(client, account, django_capture_on_commit_callbacks):
+    client.force_login(account("IC1001", "agency_admin"))
+    file = SimpleUploadedFile("成績.csv", data(row(), row(total="9")))
+    answer = client.post("/manage/learning-map/upload/", {"mode": "import", "file": file})
+    run = ImportRun.objects.get()
+    assert answer["Location"] == f"/manage/learning-map/runs/{run.pk}/"
+    assert "可安心關閉視窗" in client.get(answer["Location"]).content.decode()
+    importing.perform(run.pk)
+    page = client.get(answer["Location"]).content.decode()
+    assert "匯入完成" in page
+    assert "數位時數加實體時數不等於訓練總數" in page
+    listed = client.get("/manage/learning-map/agency-hours/").content.decode()
+    assert "資通安全通識" in listed
+    assert "成功匯入資料為 1 筆" in listed
+    assert row()[0] not in listed
+    assert client.get(f"{answer['Location']}report/").content[:2] == b"PK"
+    client.post(f"{answer['Location']}undo/")
+    assert not Record.objects.live().exists()
+
+
+def test_an_upload_without_the_token_is_refused(account, import_bytes):
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(account("IC1001", "agency_admin"))
+    answer = client.post("/manage/learning-map/upload/", {"file": SimpleUploadedFile("a.csv", b"x")})
+    assert answer.status_code == 403
+    assert "過期" in answer.content.decode()
+    assert not ImportRun.objects.exclude(state=State.RECEIVING).exists()
+
+
+@pytest.mark.parametrize(
+    "query", ["q=A123456789", "start=99-99-99", "start=115-12-31&end=115-01-01", "page=x&per_page=7"]
+)
+def test_odd_questions_get_an_answer(client, account, query):
+    client.force_login(account("IC1001", "agency_admin"))
+    assert client.get(f"/manage/learning-map/agency-hours/?{query}").status_code == 200
+
+
+def test_the_list_takes_the_same_queries_for_one_row_and_for_fifty(
+    client, account, import_bytes, django_assert_num_queries
+):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client.force_login(account("IC1001", "agency_admin"))
+    counts = []
+    for rows in (1, 50):
+        import_bytes(data(*(row(term=str(n)) for n in range(rows))))
+        client.get("/manage/learning-map/agency-hours/")
+        with CaptureQueriesContext(connection, ) as queries:
+            client.get("/manage/learning-map/agency-hours/")
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_five_failures_lock_the_account(client, account):
+    person = account("IC1001")
+    person.set_password("right-password-1")
+    person.save()
+    for _ in range(5):
+        answer = client.post("/accounts/login/", {"username": "ic1001", "password": "x"})
+    answer = client.post("/accounts/login/", {"username": "IC1001", "password": "right-password-1"})
+    assert answer.status_code == 429
+    assert "鎖定" in answer.content.decode()
+
+
+def test_sign_in_whatever_the_case_but_never_by_national_id(client, account):
+    person = account("IC1001")
+    person.set_password("right-password-1")
+    person.save()
+    answer = client.post("/accounts/login/", {"username": row()[0], "password": "x"})
+    assert "不是身分證字號" in answer.content.decode()
+    answer = client.post("/accounts/login/", {"username": "ic1001", "password": "right-password-1"})
+    assert answer.status_code == 302
+
+
+def test_idle_people_are_signed_out_and_polling_does_not_count(client, account, monkeypatch):
+    from ismp.accounts import middleware
+
+    client.force_login(account("IC1001", "agency_admin"))
+    now = [1000.0]
+    monkeypatch.setattr(middleware.time, "time", lambda: now[0])
+    client.get("/manage/")
+    now[0] += 1000
+    assert client.get("/manage/learning-map/runs/1/progress/").status_code == 404
+    now[0] += 300
+    answer = client.get("/manage/")
+    assert answer.status_code == 302 and "login" in answer["Location"]
