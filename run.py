@@ -62,7 +62,10 @@ def install_system_packages() -> None:
     have = Path("/usr/lib/postgresql").exists() and shutil.which("chromium")
     if have or not shutil.which("apt-get") or os.geteuid() != 0:
         return
-    quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+    quiet = {
+        "stdout": subprocess.DEVNULL,
+        "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+    }
     subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
     subprocess.run(["apt-get", "install", "-y", "-qq", *DEBIAN_PACKAGES], check=False, **quiet)
 

@@ -38,7 +38,9 @@ class KeyRing:
             _create(path)
         stored = json.loads(path.read_text("utf-8"))
         return cls(
-            sealing={int(version): bytes.fromhex(key) for version, key in stored["sealing"].items()},
+            sealing={
+                int(version): bytes.fromhex(key) for version, key in stored["sealing"].items()
+            },
             index=bytes.fromhex(stored["index"]),
             trail=bytes.fromhex(stored["trail"]),
             secret_key=stored["secret_key"],

@@ -11,9 +11,18 @@ from ismp.accounts.roles import ROLE_NAMES, Role
 from ismp.audit import trail
 
 _BATCH = 500
-_FIELDS = (
-    "username name agency department email identity status sealed_id id_hash key_version"
-).split()
+_FIELDS = [
+    "username",
+    "name",
+    "agency",
+    "department",
+    "email",
+    "identity",
+    "status",
+    "sealed_id",
+    "id_hash",
+    "key_version",
+]
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,8 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
     known = {account.username.lower(): account for account in Account.objects.all()}
     _refuse_second_account(entries, agencies, known)
 
-    created, updated = [], []
+    created: list[Account] = []
+    updated: list[Account] = []
     for entry in entries:
         account = known.get(entry.username.lower()) or Account()
         agency = agencies[entry.agency_code]
@@ -61,7 +71,7 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
             account.national_id = entry.national_id
         if account.pk is None:
             # Nobody can sign in until a password is set; hashing a random one would be slow.
-            account.password = "!"
+            account.password = "!"  # noqa: S105 (marks an unusable one)
             created.append(account)
         else:
             updated.append(account)
@@ -74,9 +84,7 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
     Account.objects.bulk_create(created, batch_size=_BATCH)
     result = RosterResult(len(created), len(updated), len(entries) - len(created) - len(updated))
     if created or updated:
-        trail.record(
-            "import_roster", actor=by, created=result.created, updated=result.updated
-        )
+        trail.record("import_roster", actor=by, created=result.created, updated=result.updated)
     return result
 
 

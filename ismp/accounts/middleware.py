@@ -52,7 +52,8 @@ class IdleMiddleware:
     def _sign_out(self, request: HttpRequest) -> HttpResponse:
         logout(request)
         messages.info(
-            request, f"您已超過 {settings.IDLE_SECONDS // 60} 分鐘沒有動作，系統已自動登出，請重新登入。"
+            request,
+            f"您已超過 {settings.IDLE_SECONDS // 60} 分鐘沒有動作，系統已自動登出，請重新登入。",
         )
         there = request.get_full_path() if request.method == "GET" else "/"
         login = redirect_to_login(there)

@@ -35,7 +35,5 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.STAFF: frozenset(),
     Role.AGENCY_ADMIN: frozenset(_HOURS),
     Role.PLATFORM_ADMIN: frozenset(_HOURS | {Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
-    Role.AUDITOR: frozenset(
-        {Right.MANAGE, Right.VIEW_HOURS, Right.ALL_AGENCIES, Right.VIEW_TRAIL}
-    ),
+    Role.AUDITOR: frozenset({Right.MANAGE, Right.VIEW_HOURS, Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
 }

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from ismp.accounts import national_id
 from ismp.accounts.models import Identity, Status
 
-HEADER = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態".split(",")
+HEADER = [
+    "機關代碼",
+    "機關名稱",
+    "部門",
+    "公務帳號",
+    "姓名",
+    "身分證字號",
+    "電子郵件",
+    "資安列管身分",
+    "狀態",
+]
 _REQUIRED = ("機關代碼", "機關名稱", "公務帳號", "姓名", "狀態")
 _IDENTITIES = {label: value for value, label in Identity.choices}
 _STATUSES = {label: value for value, label in Status.choices}

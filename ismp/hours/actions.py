@@ -5,6 +5,7 @@ Each is one transaction with one event in the audit trail.
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -263,7 +264,7 @@ def restore(deletion: Deletion, *, by: Account) -> int:
     return count
 
 
-def people_of(records: QuerySet[Record], most: int) -> Iterable[dict[str, object]]:
+def people_of(records: QuerySet[Record], most: int) -> Iterable[Any]:
     """Whom a deletion concerns: the first `most` people with their number of records."""
     return (
         records.order_by("account__username")

@@ -193,9 +193,7 @@ BY_CODE = {check.code: check for check in (*CHECKS, *REPEATS)}
 
 def first_fault(checks: tuple[Check, ...], world: World) -> pl.Expr:
     """The code of the first check that applies to a row, or null."""
-    return pl.coalesce(
-        pl.when(check.applies(world)).then(pl.lit(check.code)) for check in checks
-    )
+    return pl.coalesce(pl.when(check.applies(world)).then(pl.lit(check.code)) for check in checks)
 
 
 def judge(frame: pl.DataFrame, world: World) -> pl.DataFrame:

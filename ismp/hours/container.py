@@ -76,7 +76,9 @@ def _only_csv(archive: pyzipper.AESZipFile) -> pyzipper.ZipInfo:
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in entry.filename:
-            raise FileRefused("壓縮檔裡的檔名指向別的資料夾，為了安全不予處理；請重新下載後再上傳。")
+            raise FileRefused(
+                "壓縮檔裡的檔名指向別的資料夾，為了安全不予處理；請重新下載後再上傳。"
+            )
     if any(entry.filename.lower().endswith(_ARCHIVES) for entry in entries):
         raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
     wanted = [entry for entry in entries if entry.filename.lower().endswith(".csv")]

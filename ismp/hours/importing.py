@@ -7,6 +7,7 @@ wakes after another took over finds its attempt outdated and rolls back (the fen
 
 import contextlib
 import logging
+from collections.abc import Iterator
 
 import polars as pl
 from django.conf import settings
@@ -29,9 +30,7 @@ class Superseded(Exception):
 
 
 def limits() -> Limits:
-    return Limits(
-        settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ROWS, settings.UPLOAD_MAX_COLUMNS
-    )
+    return Limits(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ROWS, settings.UPLOAD_MAX_COLUMNS)
 
 
 def perform(run_id: int) -> None:
@@ -84,7 +83,8 @@ def _claim(run_id: int) -> ImportRun | None:
             .filter(pk=run_id, state__in=[State.QUEUED, State.RUNNING])
             .first()
         )
-        under_way = run and run.state == State.RUNNING and run.lease_until > timezone.now()
+        leased = run and run.lease_until and run.lease_until > timezone.now()
+        under_way = run and run.state == State.RUNNING and leased
         if run is None or under_way:
             return None
         if run.attempt >= settings.IMPORT_ATTEMPTS:
@@ -111,9 +111,9 @@ def _give_up(run: ImportRun) -> None:
         if run.attempt >= settings.IMPORT_ATTEMPTS:
             refuse(run, _quarantine_sentence(run), State.QUARANTINED)
         else:
-            ImportRun.objects.filter(
-                pk=run.pk, state=State.RUNNING, attempt=run.attempt
-            ).update(lease_until=timezone.now())
+            ImportRun.objects.filter(pk=run.pk, state=State.RUNNING, attempt=run.attempt).update(
+                lease_until=timezone.now()
+            )
 
 
 def _read(run: ImportRun) -> Table:
@@ -180,8 +180,9 @@ def _keep_results(run: ImportRun, passed: pl.DataFrame, rejected: pl.DataFrame) 
     rows = pl.concat(
         [
             passed.select("line", "outcome", "record", name),
-            rejected.select("line", outcome=pl.lit("rejected"), record=pl.lit(None, pl.Int64))
-            .with_columns(name_in_file=pl.lit(None, pl.String)),
+            rejected.select(
+                "line", outcome=pl.lit("rejected"), record=pl.lit(None, pl.Int64)
+            ).with_columns(name_in_file=pl.lit(None, pl.String)),
         ]
     ).sort("line")
     files.keep_frame(run, RunFile.Kind.ROWS, rows)
@@ -199,19 +200,20 @@ def _finish(run: ImportRun, **fields: object) -> None:
 
 
 @contextlib.contextmanager
-def _named_connection(run: ImportRun):  # type: ignore[no-untyped-def]
+def _named_connection(run: ImportRun) -> Iterator[None]:
     """Let a successor find, on PostgreSQL, the session of a worker that stopped answering."""
     if connection.vendor != "postgresql":
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('application_name', %s, false)", [_session(run.pk, run.attempt)])
+        cursor.execute(
+            "SELECT set_config('application_name', %s, false)", [_session(run.pk, run.attempt)]
+        )
     try:
         yield
     finally:
-        with contextlib.suppress(DatabaseError):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('application_name', 'ismp', false)")
+        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('application_name', 'ismp', false)")
 
 
 def _disconnect(run_id: int, attempt: int) -> None:

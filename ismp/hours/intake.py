@@ -239,9 +239,7 @@ def _decode_line(line: bytes, codec: str) -> str:
 # --- Records -------------------------------------------------------------------------------------
 
 
-def _frame(
-    text: str, header: _Header, names: list[str | None], limits: Limits
-) -> pl.DataFrame:
+def _frame(text: str, header: _Header, names: list[str | None], limits: Limits) -> pl.DataFrame:
     """Raises FileRefused naming the record when the quotes do not pair."""
     csv.field_size_limit(limits.max_bytes)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=header.separator, strict=True)
@@ -274,9 +272,7 @@ def _frame(
     return pl.concat(chunks)
 
 
-def _chunk(
-    records: list[list[str]], last: int, width: int, places: list[int]
-) -> pl.DataFrame:
+def _chunk(records: list[list[str]], last: int, width: int, places: list[int]) -> pl.DataFrame:
     fits = [True] * len(records)
     for index, cells in enumerate(records):
         if len(cells) != width:

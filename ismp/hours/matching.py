@@ -31,7 +31,9 @@ def find_accounts(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
     """Add `account` (id of the active account of this agency with this ID, or null) and
     `other_name` (whether 姓名 in the file is somebody else's, so that the clerk can look)."""
     rows = Account.objects.filter(agency=agency, status=Status.ACTIVE, id_hash__isnull=False)
-    by_hash = {bytes(h): (pk, name) for pk, h, name in rows.values_list("pk", "id_hash", "name")}
+    by_hash = {
+        bytes(h or b""): (pk, name) for pk, h, name in rows.values_list("pk", "id_hash", "name")
+    }
     found = {
         number: by_hash.get(settings.KEYS.blind_index(number), (None, ""))
         for number in frame["folded_id"].unique()
@@ -98,7 +100,8 @@ def find_records(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
 
     `outcome`: created | revived (stored, but deleted) | updated | unchanged.
     """
-    known = _stored_events(agency, frame["end"].min(), frame["end"].max())
+    days = frame["end"].sort()
+    known = _stored_events(agency, *(days[0], days[-1]) if len(days) else (None, None))
     return frame.join(
         known, on=["account", "end", "event_key"], how="left", maintain_order="left"
     ).with_columns(
@@ -121,9 +124,7 @@ def _stored_events(agency: Agency, first: date | None, last: date | None) -> pl.
             [agency.pk, first or date.min, last or date.min],
         )
         rows = cursor.fetchall()
-    account, end, event, record, content, deleted = (
-        zip(*rows, strict=True) if rows else ((),) * 6
-    )
+    account, end, event, record, content, deleted = zip(*rows, strict=True) if rows else ((),) * 6
     return pl.DataFrame(
         {
             "account": pl.Series(account, dtype=pl.Int64),

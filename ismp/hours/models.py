@@ -210,7 +210,12 @@ class Contents(models.Model):
     )
     line = models.PositiveIntegerField()
     deletion = models.ForeignKey(
-        Deletion, models.DO_NOTHING, null=True, related_name="+", db_constraint=False, db_index=False
+        Deletion,
+        models.DO_NOTHING,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
 
     class Meta:

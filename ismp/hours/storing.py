@@ -16,7 +16,7 @@ from ismp.hours.cleaning import EVENT_TEXT, OTHER_TEXT
 from ismp.hours.models import Contents, ImportRun
 
 BATCH_ROWS = 10_000
-CONTENTS = [field.column for field in Contents._meta.get_fields()]
+CONTENTS = [field.get_attname() for field in Contents._meta.fields]
 """The columns that a record and a revision share."""
 _SET_FROM = ", ".join(f"{column} = c.{column}" for column in CONTENTS)
 _LIST = ", ".join(CONTENTS)
@@ -49,7 +49,9 @@ def insert(records: pl.DataFrame, stored: Callable[[int], None]) -> None:
     _load("hours_record", records.drop("record"), stored)
 
 
-def replace(records: pl.DataFrame, run: ImportRun, at: datetime, stored: Callable[[int], None]) -> None:
+def replace(
+    records: pl.DataFrame, run: ImportRun, at: datetime, stored: Callable[[int], None]
+) -> None:
     """Give existing events (`record`) new contents; the old ones go to their history."""
     if records.is_empty():
         return

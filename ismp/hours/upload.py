@@ -6,11 +6,11 @@ The run stands from the first byte; no byte goes to disk in clear.
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.contrib import messages
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
@@ -28,7 +28,7 @@ class RunUploadHandler(FileUploadHandler):
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
-        self.run: ImportRun | None = None
+        self.run: Any = None
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
@@ -45,7 +45,7 @@ class RunUploadHandler(FileUploadHandler):
         self.writer.write(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile:
-        actions.received(self.run, self.writer)  # type: ignore[arg-type]
+        actions.received(self.run, self.writer)
         return UploadedFile(name=self.file_name, size=file_size)
 
     def upload_interrupted(self) -> None:

@@ -48,9 +48,9 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
         records = records.none()
     per_page = request.GET.get("per_page", "")
     size = int(per_page) if per_page in map(str, PER_PAGE) else 50
-    page = Paginator(
-        records.newest_first().select_related("account"), size
-    ).get_page(request.GET.get("page"))
+    page = Paginator(records.newest_first().select_related("account"), size).get_page(
+        request.GET.get("page")
+    )
     query = request.GET.copy()
     query.pop("page", None)
     runs = ImportRun.objects.visible_to(user).filter(state=State.COMPLETED, dry_run=False)
@@ -102,9 +102,7 @@ def _run(request: HttpRequest, run_id: int) -> ImportRun:
 
 
 def _run_context(run: ImportRun) -> dict[str, Any]:
-    reasons = [
-        {"check": BY_CODE[code], "count": count} for code, count in run.reasons.items()
-    ]
+    reasons = [{"check": BY_CODE[code], "count": count} for code, count in run.reasons.items()]
     return {"run": run, "progress": progress(run.pk), "reasons": reasons}
 
 
@@ -130,7 +128,9 @@ def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
         except actions.NotPossible as reason:
             messages.error(request, str(reason))
         return redirect(run)
-    return render(request, "hours/run_undo.html", {"run": run, "effects": actions.undo_effects(run)})
+    return render(
+        request, "hours/run_undo.html", {"run": run, "effects": actions.undo_effects(run)}
+    )
 
 
 @require_POST

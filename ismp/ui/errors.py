@@ -9,9 +9,7 @@ from django.template.loader import render_to_string
 logger = logging.getLogger(__name__)
 
 
-def page(
-    request: HttpRequest, status: int, title: str, message: str, remedy: str
-) -> HttpResponse:
+def page(request: HttpRequest, status: int, title: str, message: str, remedy: str) -> HttpResponse:
     """Render the error page with its own small context: it must work when nothing else does."""
     reference = getattr(request, "reference", "")
     if status >= 400:
@@ -22,7 +20,11 @@ def page(
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
     return page(
-        request, 400, "無法處理這個要求", "送來的資料不完整或格式不對。", "請回上一頁，重新操作一次。"
+        request,
+        400,
+        "無法處理這個要求",
+        "送來的資料不完整或格式不對。",
+        "請回上一頁，重新操作一次。",
     )
 
 
@@ -48,7 +50,11 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 def not_allowed(request: HttpRequest) -> HttpResponse:
     return page(
-        request, 405, "不能這樣開啟這一頁", "這個網址只接受按鈕送出的要求。", "請回上一頁，按畫面上的按鈕。"
+        request,
+        405,
+        "不能這樣開啟這一頁",
+        "這個網址只接受按鈕送出的要求。",
+        "請回上一頁，按畫面上的按鈕。",
     )
 
 

@@ -25,9 +25,7 @@ class Row:
     marked: frozenset[int] = frozenset()
 
 
-def write(
-    target: Path | IO[bytes], title: str, head: list[str], rows: Iterable[Row]
-) -> None:
+def write(target: Path | IO[bytes], title: str, head: list[str], rows: Iterable[Row]) -> None:
     """Write one sheet; memory does not grow with the rows."""
     options = {
         "constant_memory": True,

@@ -6,76 +6,165 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Agency',
+            name="Agency",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=20, unique=True, verbose_name='機關代碼')),
-                ('name', models.CharField(max_length=100, verbose_name='機關名稱')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code", models.CharField(max_length=20, unique=True, verbose_name="機關代碼")),
+                ("name", models.CharField(max_length=100, verbose_name="機關名稱")),
             ],
             options={
-                'ordering': ['code'],
+                "ordering": ["code"],
             },
         ),
         migrations.CreateModel(
-            name='Department',
+            name="Department",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='部門')),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='departments', to='accounts.agency')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="部門")),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="departments",
+                        to="accounts.agency",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('username', models.CharField(max_length=50, verbose_name='公務帳號')),
-                ('name', models.CharField(max_length=100, verbose_name='姓名')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='電子郵件')),
-                ('identity', models.CharField(choices=[('security', '資安專職人員'), ('it', '資訊人員'), ('general', '一般使用者及主管')], default='general', max_length=20, verbose_name='資安列管身分')),
-                ('status', models.CharField(choices=[('active', '在職'), ('left', '離職')], default='active', max_length=20, verbose_name='狀態')),
-                ('role', models.CharField(choices=[('staff', '同仁'), ('agency_admin', '機關管理者'), ('platform_admin', '平台管理者'), ('auditor', '稽核')], default='staff', max_length=20, verbose_name='角色')),
-                ('sealed_id', models.BinaryField(null=True, verbose_name='身分證字號（加密）')),
-                ('id_hash', models.BinaryField(max_length=32, null=True)),
-                ('key_version', models.PositiveSmallIntegerField(editable=False, null=True)),
-                ('last_seen_at', models.DateTimeField(db_index=True, editable=False, null=True)),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='accounts.agency')),
-                ('department', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='accounts.department')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                ("username", models.CharField(max_length=50, verbose_name="公務帳號")),
+                ("name", models.CharField(max_length=100, verbose_name="姓名")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="電子郵件")),
+                (
+                    "identity",
+                    models.CharField(
+                        choices=[
+                            ("security", "資安專職人員"),
+                            ("it", "資訊人員"),
+                            ("general", "一般使用者及主管"),
+                        ],
+                        default="general",
+                        max_length=20,
+                        verbose_name="資安列管身分",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("active", "在職"), ("left", "離職")],
+                        default="active",
+                        max_length=20,
+                        verbose_name="狀態",
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("staff", "同仁"),
+                            ("agency_admin", "機關管理者"),
+                            ("platform_admin", "平台管理者"),
+                            ("auditor", "稽核"),
+                        ],
+                        default="staff",
+                        max_length=20,
+                        verbose_name="角色",
+                    ),
+                ),
+                ("sealed_id", models.BinaryField(null=True, verbose_name="身分證字號（加密）")),
+                ("id_hash", models.BinaryField(max_length=32, null=True)),
+                ("key_version", models.PositiveSmallIntegerField(editable=False, null=True)),
+                ("last_seen_at", models.DateTimeField(db_index=True, editable=False, null=True)),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="accounts",
+                        to="accounts.agency",
+                    ),
+                ),
+                (
+                    "department",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="accounts",
+                        to="accounts.department",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['username'],
+                "ordering": ["username"],
             },
         ),
         migrations.AddConstraint(
-            model_name='department',
-            constraint=models.UniqueConstraint(fields=('agency', 'name'), name='a_department_has_one_name_in_its_agency'),
+            model_name="department",
+            constraint=models.UniqueConstraint(
+                fields=("agency", "name"), name="a_department_has_one_name_in_its_agency"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('username'), name='a_username_belongs_to_one_account'),
+            model_name="account",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("username"),
+                name="a_username_belongs_to_one_account",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('agency', 'id_hash'), name='an_id_has_one_active_account_in_an_agency'),
+            model_name="account",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "active")),
+                fields=("agency", "id_hash"),
+                name="an_id_has_one_active_account_in_an_agency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['active', 'left'])), name='status_is_active_or_left'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["active", "left"])),
+                name="status_is_active_or_left",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['staff', 'agency_admin', 'platform_admin', 'auditor'])), name='role_is_a_known_role'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("role__in", ["staff", "agency_admin", "platform_admin", "auditor"])
+                ),
+                name="role_is_a_known_role",
+            ),
         ),
     ]

@@ -8,204 +8,422 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ColumnChoice',
+            name="ColumnChoice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('hidden', models.JSONField(default=list)),
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("hidden", models.JSONField(default=list)),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ImportRun',
+            name="ImportRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('started_by', models.CharField(max_length=150)),
-                ('started_by_name', models.CharField(blank=True, max_length=150)),
-                ('filename', models.CharField(max_length=255)),
-                ('size', models.BigIntegerField(default=0)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('dry_run', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('receiving', '接收中'), ('password', '等候密碼'), ('queued', '排隊中'), ('running', '匯入中'), ('completed', '匯入完成'), ('refused', '整檔退回'), ('quarantined', '暫停處理')], default='receiving', max_length=20)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('total', models.PositiveIntegerField(default=0)),
-                ('created', models.PositiveIntegerField(default=0)),
-                ('updated', models.PositiveIntegerField(default=0)),
-                ('unchanged', models.PositiveIntegerField(default=0)),
-                ('rejected', models.PositiveIntegerField(default=0)),
-                ('reasons', models.JSONField(default=dict)),
-                ('notes', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('received_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('undone_at', models.DateTimeField(null=True)),
-                ('undone_by', models.CharField(blank=True, max_length=150)),
-                ('undo_result', models.JSONField(null=True)),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("started_by", models.CharField(max_length=150)),
+                ("started_by_name", models.CharField(blank=True, max_length=150)),
+                ("filename", models.CharField(max_length=255)),
+                ("size", models.BigIntegerField(default=0)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("dry_run", models.BooleanField(default=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("receiving", "接收中"),
+                            ("password", "等候密碼"),
+                            ("queued", "排隊中"),
+                            ("running", "匯入中"),
+                            ("completed", "匯入完成"),
+                            ("refused", "整檔退回"),
+                            ("quarantined", "暫停處理"),
+                        ],
+                        default="receiving",
+                        max_length=20,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("created", models.PositiveIntegerField(default=0)),
+                ("updated", models.PositiveIntegerField(default=0)),
+                ("unchanged", models.PositiveIntegerField(default=0)),
+                ("rejected", models.PositiveIntegerField(default=0)),
+                ("reasons", models.JSONField(default=dict)),
+                ("notes", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("received_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("undone_at", models.DateTimeField(null=True)),
+                ("undone_by", models.CharField(blank=True, max_length=150)),
+                ("undo_result", models.JSONField(null=True)),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.agency",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Deletion',
+            name="Deletion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.CharField(max_length=150)),
-                ('by_name', models.CharField(blank=True, max_length=150)),
-                ('reason', models.CharField(max_length=200)),
-                ('count', models.PositiveIntegerField(default=0)),
-                ('people', models.PositiveIntegerField(default=0)),
-                ('restored_at', models.DateTimeField(null=True)),
-                ('restored_by', models.CharField(blank=True, max_length=150)),
-                ('agency', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency')),
-                ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='hours.importrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("by", models.CharField(max_length=150)),
+                ("by_name", models.CharField(blank=True, max_length=150)),
+                ("reason", models.CharField(max_length=200)),
+                ("count", models.PositiveIntegerField(default=0)),
+                ("people", models.PositiveIntegerField(default=0)),
+                ("restored_at", models.DateTimeField(null=True)),
+                ("restored_by", models.CharField(blank=True, max_length=150)),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.agency",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="hours.importrun",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Record',
+            name="Record",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('category', models.PositiveSmallIntegerField(verbose_name='課程類別')),
-                ('organizer_code', models.TextField(verbose_name='學習機關(構)編號')),
-                ('organizer_name', models.TextField(verbose_name='學習機關(構)名稱')),
-                ('title', models.TextField(verbose_name='名稱')),
-                ('term', models.TextField(verbose_name='期別')),
-                ('started_on', models.DateField(verbose_name='起日期')),
-                ('ended_on', models.DateField(verbose_name='迄日期')),
-                ('learning_type', models.TextField(verbose_name='學習類別')),
-                ('department', models.TextField(verbose_name='部門單位')),
-                ('degree', models.TextField(verbose_name='訓練進修類別(程度)')),
-                ('kind', models.TextField(verbose_name='種類')),
-                ('fee', models.TextField(verbose_name='費用')),
-                ('total', models.BigIntegerField(null=True, verbose_name='訓練總數')),
-                ('unit', models.TextField(verbose_name='訓練總單位')),
-                ('score', models.TextField(verbose_name='訓練總成績')),
-                ('certificate_no', models.TextField(verbose_name='證件字號')),
-                ('nature', models.TextField(verbose_name='課程性質')),
-                ('digital_hours', models.BigIntegerField(null=True, verbose_name='數位時數')),
-                ('classroom_hours', models.BigIntegerField(null=True, verbose_name='實體時數')),
-                ('job_related', models.TextField(verbose_name='是否與業務相關')),
-                ('hours', models.BigIntegerField(verbose_name='採計時數')),
-                ('content_key', models.UUIDField()),
-                ('line', models.PositiveIntegerField()),
-                ('event_key', models.UUIDField()),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('agency', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.agency')),
-                ('deletion', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='hours.deletion')),
-                ('run', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='hours.importrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("category", models.PositiveSmallIntegerField(verbose_name="課程類別")),
+                ("organizer_code", models.TextField(verbose_name="學習機關(構)編號")),
+                ("organizer_name", models.TextField(verbose_name="學習機關(構)名稱")),
+                ("title", models.TextField(verbose_name="名稱")),
+                ("term", models.TextField(verbose_name="期別")),
+                ("started_on", models.DateField(verbose_name="起日期")),
+                ("ended_on", models.DateField(verbose_name="迄日期")),
+                ("learning_type", models.TextField(verbose_name="學習類別")),
+                ("department", models.TextField(verbose_name="部門單位")),
+                ("degree", models.TextField(verbose_name="訓練進修類別(程度)")),
+                ("kind", models.TextField(verbose_name="種類")),
+                ("fee", models.TextField(verbose_name="費用")),
+                ("total", models.BigIntegerField(null=True, verbose_name="訓練總數")),
+                ("unit", models.TextField(verbose_name="訓練總單位")),
+                ("score", models.TextField(verbose_name="訓練總成績")),
+                ("certificate_no", models.TextField(verbose_name="證件字號")),
+                ("nature", models.TextField(verbose_name="課程性質")),
+                ("digital_hours", models.BigIntegerField(null=True, verbose_name="數位時數")),
+                ("classroom_hours", models.BigIntegerField(null=True, verbose_name="實體時數")),
+                ("job_related", models.TextField(verbose_name="是否與業務相關")),
+                ("hours", models.BigIntegerField(verbose_name="採計時數")),
+                ("content_key", models.UUIDField()),
+                ("line", models.PositiveIntegerField()),
+                ("event_key", models.UUIDField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="accounts.agency",
+                    ),
+                ),
+                (
+                    "deletion",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.deletion",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.importrun",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RecordRevision',
+            name="RecordRevision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('category', models.PositiveSmallIntegerField(verbose_name='課程類別')),
-                ('organizer_code', models.TextField(verbose_name='學習機關(構)編號')),
-                ('organizer_name', models.TextField(verbose_name='學習機關(構)名稱')),
-                ('title', models.TextField(verbose_name='名稱')),
-                ('term', models.TextField(verbose_name='期別')),
-                ('started_on', models.DateField(verbose_name='起日期')),
-                ('ended_on', models.DateField(verbose_name='迄日期')),
-                ('learning_type', models.TextField(verbose_name='學習類別')),
-                ('department', models.TextField(verbose_name='部門單位')),
-                ('degree', models.TextField(verbose_name='訓練進修類別(程度)')),
-                ('kind', models.TextField(verbose_name='種類')),
-                ('fee', models.TextField(verbose_name='費用')),
-                ('total', models.BigIntegerField(null=True, verbose_name='訓練總數')),
-                ('unit', models.TextField(verbose_name='訓練總單位')),
-                ('score', models.TextField(verbose_name='訓練總成績')),
-                ('certificate_no', models.TextField(verbose_name='證件字號')),
-                ('nature', models.TextField(verbose_name='課程性質')),
-                ('digital_hours', models.BigIntegerField(null=True, verbose_name='數位時數')),
-                ('classroom_hours', models.BigIntegerField(null=True, verbose_name='實體時數')),
-                ('job_related', models.TextField(verbose_name='是否與業務相關')),
-                ('hours', models.BigIntegerField(verbose_name='採計時數')),
-                ('content_key', models.UUIDField()),
-                ('line', models.PositiveIntegerField()),
-                ('replaced_at', models.DateTimeField()),
-                ('deletion', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='hours.deletion')),
-                ('record', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='hours.record')),
-                ('replaced_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='hours.importrun')),
-                ('run', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='hours.importrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("category", models.PositiveSmallIntegerField(verbose_name="課程類別")),
+                ("organizer_code", models.TextField(verbose_name="學習機關(構)編號")),
+                ("organizer_name", models.TextField(verbose_name="學習機關(構)名稱")),
+                ("title", models.TextField(verbose_name="名稱")),
+                ("term", models.TextField(verbose_name="期別")),
+                ("started_on", models.DateField(verbose_name="起日期")),
+                ("ended_on", models.DateField(verbose_name="迄日期")),
+                ("learning_type", models.TextField(verbose_name="學習類別")),
+                ("department", models.TextField(verbose_name="部門單位")),
+                ("degree", models.TextField(verbose_name="訓練進修類別(程度)")),
+                ("kind", models.TextField(verbose_name="種類")),
+                ("fee", models.TextField(verbose_name="費用")),
+                ("total", models.BigIntegerField(null=True, verbose_name="訓練總數")),
+                ("unit", models.TextField(verbose_name="訓練總單位")),
+                ("score", models.TextField(verbose_name="訓練總成績")),
+                ("certificate_no", models.TextField(verbose_name="證件字號")),
+                ("nature", models.TextField(verbose_name="課程性質")),
+                ("digital_hours", models.BigIntegerField(null=True, verbose_name="數位時數")),
+                ("classroom_hours", models.BigIntegerField(null=True, verbose_name="實體時數")),
+                ("job_related", models.TextField(verbose_name="是否與業務相關")),
+                ("hours", models.BigIntegerField(verbose_name="採計時數")),
+                ("content_key", models.UUIDField()),
+                ("line", models.PositiveIntegerField()),
+                ("replaced_at", models.DateTimeField()),
+                (
+                    "deletion",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.deletion",
+                    ),
+                ),
+                (
+                    "record",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.record",
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.importrun",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.importrun",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RunFile',
+            name="RunFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('upload', '上傳的檔案'), ('rows', '每列結果'), ('rejected', '無法匯入的列')], max_length=10)),
-                ('number', models.PositiveIntegerField()),
-                ('key_version', models.PositiveSmallIntegerField()),
-                ('data', models.BinaryField()),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='files', to='hours.importrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("upload", "上傳的檔案"),
+                            ("rows", "每列結果"),
+                            ("rejected", "無法匯入的列"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("key_version", models.PositiveSmallIntegerField()),
+                ("data", models.BinaryField()),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="files",
+                        to="hours.importrun",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='importrun',
-            index=models.Index(fields=['agency', '-id'], name='runs_of_an_agency'),
+            model_name="importrun",
+            index=models.Index(fields=["agency", "-id"], name="runs_of_an_agency"),
         ),
         migrations.AddIndex(
-            model_name='importrun',
-            index=models.Index(condition=models.Q(('state__in', ['receiving', 'password', 'queued', 'running'])), fields=['lease_until'], name='runs_under_way'),
+            model_name="importrun",
+            index=models.Index(
+                condition=models.Q(("state__in", ["receiving", "password", "queued", "running"])),
+                fields=["lease_until"],
+                name="runs_under_way",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='importrun',
-            constraint=models.CheckConstraint(condition=models.Q(('total', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('created'), '+', models.F('updated')), '+', models.F('unchanged')), '+', models.F('rejected')))), name='no_row_of_a_run_is_lost'),
+            model_name="importrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "total",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("created"), "+", models.F("updated")
+                                ),
+                                "+",
+                                models.F("unchanged"),
+                            ),
+                            "+",
+                            models.F("rejected"),
+                        ),
+                    )
+                ),
+                name="no_row_of_a_run_is_lost",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='importrun',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['receiving', 'password', 'queued', 'running', 'completed', 'refused', 'quarantined'])), name='run_state_is_a_known_state'),
+            model_name="importrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "receiving",
+                            "password",
+                            "queued",
+                            "running",
+                            "completed",
+                            "refused",
+                            "quarantined",
+                        ],
+                    )
+                ),
+                name="run_state_is_a_known_state",
+            ),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(fields=['account', 'ended_on'], name='records_of_a_person'),
+            model_name="record",
+            index=models.Index(fields=["account", "ended_on"], name="records_of_a_person"),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(fields=['run', 'line'], name='records_of_a_run'),
+            model_name="record",
+            index=models.Index(fields=["run", "line"], name="records_of_a_run"),
         ),
         migrations.AddIndex(
-            model_name='record',
-            index=models.Index(condition=models.Q(('deletion', None), _negated=True), fields=['deletion'], name='records_of_a_deletion'),
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("deletion", None), _negated=True),
+                fields=["deletion"],
+                name="records_of_a_deletion",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.UniqueConstraint(fields=('agency', 'ended_on', 'account', 'event_key'), name='an_event_of_a_person_is_stored_once'),
+            model_name="record",
+            constraint=models.UniqueConstraint(
+                fields=("agency", "ended_on", "account", "event_key"),
+                name="an_event_of_a_person_is_stored_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.CheckConstraint(condition=models.Q(('category__in', [522, 523])), name='category_is_522_or_523'),
+            model_name="record",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("category__in", [522, 523])), name="category_is_522_or_523"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.CheckConstraint(condition=models.Q(('ended_on__gte', models.F('started_on'))), name='a_course_ends_after_it_starts'),
+            model_name="record",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ended_on__gte", models.F("started_on"))),
+                name="a_course_ends_after_it_starts",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='record',
-            constraint=models.CheckConstraint(condition=models.Q(('hours__gte', 0)), name='hours_are_not_negative'),
+            model_name="record",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("hours__gte", 0)), name="hours_are_not_negative"
+            ),
         ),
         migrations.AddIndex(
-            model_name='recordrevision',
-            index=models.Index(fields=['run', 'line'], name='revisions_of_a_run'),
+            model_name="recordrevision",
+            index=models.Index(fields=["run", "line"], name="revisions_of_a_run"),
         ),
         migrations.AddConstraint(
-            model_name='runfile',
-            constraint=models.UniqueConstraint(fields=('run', 'kind', 'number'), name='a_piece_has_one_place_in_its_file'),
+            model_name="runfile",
+            constraint=models.UniqueConstraint(
+                fields=("run", "kind", "number"), name="a_piece_has_one_place_in_its_file"
+            ),
         ),
     ]

@@ -13,7 +13,7 @@ from ismp.ui import roc
 
 class Command(BaseCommand):
     help = "產生與入口網「成績下載」相同格式的檔案，人物都是虛構的。"
-    requires_system_checks: list[str] = []  # noqa: RUF012
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("output", type=Path, help="要寫入的檔案")
@@ -22,8 +22,12 @@ class Command(BaseCommand):
         parser.add_argument("--start", default="115-01-01", help="課程結束日期起（民國）")
         parser.add_argument("--end", default="115-11-20", help="課程結束日期迄（民國）")
         parser.add_argument("--agency", help="只含這個機關代碼的人員")
-        parser.add_argument("--no-category-column", action="store_true", help="不勾選匯出課程類別欄位")
-        parser.add_argument("--no-department-column", action="store_true", help="不勾選匯出部門單位")
+        parser.add_argument(
+            "--no-category-column", action="store_true", help="不勾選匯出課程類別欄位"
+        )
+        parser.add_argument(
+            "--no-department-column", action="store_true", help="不勾選匯出部門單位"
+        )
         parser.add_argument("--roster-out", type=Path, help="另存虛構人員的名冊")
 
     def handle(self, *args: Any, **options: Any) -> None:
