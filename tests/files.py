@@ -27,7 +27,9 @@ def row(**changes: str) -> list[str]:
     return [(GOOD | changes).get(name, "") for name in NAMES]
 
 
-def text(*rows: list[str], head: list[str] = TITLES, separator: str = ",", end: str = "\r\n") -> str:
+def text(
+    *rows: list[str], head: list[str] = TITLES, separator: str = ",", end: str = "\r\n"
+) -> str:
     def cell(value: str) -> str:
         return '"' + value.replace('"', '""') + '"'
 

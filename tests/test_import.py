@@ -149,7 +149,10 @@ def test_the_command_prints_one_json_object(city, tmp_path, capsys):
     call_command("import_hours", str(file), agency="382990001Z", json=True)
     result = json.loads(capsys.readouterr().out)
     assert (result["state"], result["total"], result["created"], result["rejected"]) == (
-        "completed", 2, 1, 1,
+        "completed",
+        2,
+        1,
+        1,
     )
     assert result["rejections"][0].keys() == {"line", "code", "message"}
     with pytest.raises(SystemExit) as stop:

@@ -103,7 +103,10 @@ def test_each_missing_column_is_named(import_bytes, index):
 
 def test_too_many_or_too_few_fields(import_bytes):
     result = import_bytes(text(row()[:-1], [*row(), "x"], row()).encode())
-    assert [(r["line"], r["code"]) for r in result["rejections"]] == [(2, "columns"), (3, "columns")]
+    assert [(r["line"], r["code"]) for r in result["rejections"]] == [
+        (2, "columns"),
+        (3, "columns"),
+    ]
 
 
 def packed(entries: dict[str, bytes], password: bytes | None = None) -> bytes:

@@ -33,8 +33,9 @@ OPEN = {"accounts:login"}
 def addresses():
     for namespace in get_resolver().url_patterns:
         for pattern in namespace.url_patterns:
-            yield f"{namespace.namespace or namespace.app_name}:{pattern.name}", (
-                f"/{namespace.pattern}{pattern.pattern}".replace("<int:run_id>", "{run}")
+            yield (
+                f"{namespace.namespace or namespace.app_name}:{pattern.name}",
+                (f"/{namespace.pattern}{pattern.pattern}".replace("<int:run_id>", "{run}")),
             )
 
 
@@ -95,14 +96,17 @@ def test_an_upload_without_the_token_is_refused(account, import_bytes):
 
     client = Client(enforce_csrf_checks=True)
     client.force_login(account("IC1001", "agency_admin"))
-    answer = client.post("/manage/learning-map/upload/", {"file": SimpleUploadedFile("a.csv", b"x")})
+    answer = client.post(
+        "/manage/learning-map/upload/", {"file": SimpleUploadedFile("a.csv", b"x")}
+    )
     assert answer.status_code == 403
     assert "過期" in answer.content.decode()
     assert not ImportRun.objects.exclude(state=State.RECEIVING).exists()
 
 
 @pytest.mark.parametrize(
-    "query", ["q=A123456789", "start=99-99-99", "start=115-12-31&end=115-01-01", "page=x&per_page=7"]
+    "query",
+    ["q=A123456789", "start=99-99-99", "start=115-12-31&end=115-01-01", "page=x&per_page=7"],
 )
 def test_odd_questions_get_an_answer(client, account, query):
     client.force_login(account("IC1001", "agency_admin"))
@@ -120,7 +124,9 @@ def test_the_list_takes_the_same_queries_for_one_row_and_for_fifty(
     for rows in (1, 50):
         import_bytes(data(*(row(term=str(n)) for n in range(rows))))
         client.get("/manage/learning-map/agency-hours/")
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             client.get("/manage/learning-map/agency-hours/")
         counts.append(len(queries))
     assert counts[0] == counts[1]
