@@ -1,12 +1,15 @@
 """The pages through HTTP: who may, what they show, how many queries they take."""
 
+import io
+
+import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import get_resolver
 from files import data, row
 
 from ismp.hours import importing
-from ismp.hours.models import ImportRun, Record, State
+from ismp.hours.models import Deletion, ImportRun, Record, State
 
 pytestmark = pytest.mark.django_db
 ROLES = ("staff", "agency_admin", "platform_admin", "auditor")
@@ -19,6 +22,9 @@ MATRIX = {
     "manage:home": MANAGERS,
     "manage:trail": {"platform_admin", "auditor"},
     "hours:agency": MANAGERS,
+    "hours:export": MANAGERS,
+    "hours:deleted": IMPORTERS,
+    "hours:help": MANAGERS,
     "hours:all": {"platform_admin", "auditor"},
     "hours:runs": MANAGERS,
     "hours:run": MANAGERS,
@@ -26,7 +32,14 @@ MATRIX = {
     "hours:run_report": MANAGERS,
     "hours:run_undo": IMPORTERS,
 }
-POST_ONLY = {"accounts:logout", "hours:upload", "hours:run_password", "hours:run_commit"}
+POST_ONLY = {
+    "accounts:logout",
+    "hours:upload",
+    "hours:run_password",
+    "hours:run_commit",
+    "hours:delete",
+    "hours:restore",
+}
 OPEN = {"accounts:login"}
 
 
@@ -35,7 +48,11 @@ def addresses():
         for pattern in namespace.url_patterns:
             yield (
                 f"{namespace.namespace or namespace.app_name}:{pattern.name}",
-                (f"/{namespace.pattern}{pattern.pattern}".replace("<int:run_id>", "{run}")),
+                (
+                    f"/{namespace.pattern}{pattern.pattern}".replace(
+                        "<int:run_id>", "{run}"
+                    ).replace("<int:deletion_id>", "1")
+                ),
             )
 
 
@@ -165,3 +182,38 @@ def test_idle_people_are_signed_out_and_polling_does_not_count(client, account, 
     now[0] += 300
     answer = client.get("/manage/")
     assert answer.status_code == 302 and "login" in answer["Location"]
+
+
+def test_export_is_whole_and_harmless(client, account, import_bytes):
+    import_bytes(data(*(row(term=str(n), title="=1+1") for n in range(60))))
+    client.force_login(account("IC1001", "agency_admin"))
+    address = "/manage/learning-map/hours/export/?per_page=20&format="
+    lines = b"".join(client.get(address + "csv").streaming_content).decode("utf-8-sig").splitlines()
+    assert len(lines) == 61
+    assert lines[0].startswith("公務帳號,姓名,學習類別")
+    assert "'=1+1" in lines[1]
+    book = openpyxl.load_workbook(
+        io.BytesIO(b"".join(client.get(address + "xlsx").streaming_content))
+    )
+    cells = [cell for cells in book.active.iter_rows() for cell in cells]
+    assert len(cells) == 61 * 22
+    assert {cell.data_type for cell in cells} <= {"s", "n"}
+
+
+def test_delete_asks_first_and_can_be_restored(client, account, import_bytes):
+    import_bytes(data(row(), row(term="2")))
+    client.force_login(account("IC1001", "agency_admin"))
+    chosen = {"ids": [Record.objects.get(term="2").pk]}
+    page = client.post("/manage/learning-map/hours/delete/", chosen).content.decode()
+    assert "1 筆" in page
+    assert Record.objects.live().count() == 2
+    client.post(
+        "/manage/learning-map/hours/delete/", {**chosen, "confirmed": "1", "reason": "誤植"}
+    )
+    assert Record.objects.live().get().term == "1"
+    deletion = Deletion.objects.get()
+    client.post(f"/manage/learning-map/hours/deleted/{deletion.pk}/restore/")
+    assert Record.objects.live().count() == 2
+    client.force_login(account("EP1001", "agency_admin"))
+    client.post("/manage/learning-map/hours/delete/", {**chosen, "confirmed": "1", "reason": "x"})
+    assert Record.objects.live().count() == 2

@@ -2,12 +2,17 @@
 
 from django.urls import path
 
-from ismp.hours import upload, views
+from ismp.hours import deeds, upload, views
 
 app_name = "hours"
 urlpatterns = [
     path("agency-hours/", views.agency_hours, name="agency"),
     path("hours/", views.all_hours, name="all"),
+    path("hours/export/", deeds.export, name="export"),
+    path("hours/delete/", deeds.delete, name="delete"),
+    path("hours/deleted/", deeds.deleted, name="deleted"),
+    path("hours/deleted/<int:deletion_id>/restore/", deeds.restore, name="restore"),
+    path("help/", deeds.help_page, name="help"),
     path("upload/", upload.upload, name="upload"),
     path("runs/", views.runs, name="runs"),
     path("runs/<int:run_id>/", views.run_page, name="run"),

@@ -13,10 +13,10 @@ from ismp.accounts.access import needs
 from ismp.accounts.middleware import polls
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
-from ismp.hours import actions, report
+from ismp.hours import actions, listing, report
 from ismp.hours.checks import BY_CODE
 from ismp.hours.forms import PER_PAGE, SearchForm
-from ismp.hours.models import ImportRun, Record, State
+from ismp.hours.models import ImportRun, State
 from ismp.hours.profile import COLUMNS
 from ismp.hours.pulse import progress
 
@@ -38,19 +38,10 @@ def all_hours(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     user: Any = request.user
     search = SearchForm.asked(request.GET)
-    records = Record.objects.visible_to(user).of_agency(agency).live()
-    if search.is_valid():
-        asked = search.cleaned_data
-        records = records.ended_in(asked["start"], asked["end"]).of_people(
-            asked["field"] or "username", asked["q"]
-        )
-    else:
-        records = records.none()
+    records = listing.asked(search, agency, user)
     per_page = request.GET.get("per_page", "")
     size = int(per_page) if per_page in map(str, PER_PAGE) else 50
-    page = Paginator(records.newest_first().select_related("account"), size).get_page(
-        request.GET.get("page")
-    )
+    page = Paginator(records, size).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
     runs = ImportRun.objects.visible_to(user).filter(state=State.COMPLETED, dry_run=False)

@@ -1,0 +1,117 @@
+"""Taking records away: export, deletion, what was deleted, and the help page beside them."""
+
+import tempfile
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from ismp.accounts.access import needs
+from ismp.accounts.models import Account
+from ismp.accounts.roles import Right
+from ismp.audit import trail
+from ismp.hours import actions, listing
+from ismp.hours.checks import BY_CODE
+from ismp.hours.forms import SearchForm
+from ismp.hours.models import Deletion, Record
+from ismp.hours.profile import COLUMNS
+from ismp.ui import workbook
+
+_SHOWN_PEOPLE = 20
+_SPOOL_BYTES = 8 * 1024 * 1024
+_NAME = "learning-hours"
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse | FileResponse:
+    """下載查詢結果: the whole query, .xlsx or .csv."""
+    user: Any = request.user
+    agency = listing.scope(request.GET, user)
+    records = listing.asked(SearchForm.asked(request.GET), agency, user)
+    kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
+    with transaction.atomic():
+        code = agency.code if agency else ""
+        trail.record("export_hours", actor=user.username, agency=code, format=kind)
+    if kind == "csv":
+        lines = workbook.csv_lines(listing.HEAD, listing.cells(records))
+        headers = {"Content-Disposition": f'attachment; filename="{_NAME}.csv"'}
+        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 (the response closes it)
+    rows = (workbook.Row(cells) for cells in listing.cells(records))
+    workbook.write(file, "學習時數", listing.HEAD, rows)
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=f"{_NAME}.xlsx")
+
+
+@require_POST
+@needs(Right.DELETE_HOURS)
+def delete(request: HttpRequest) -> HttpResponse:
+    """刪除時數: first a page that says how many and of whom, then the deed with its reason."""
+    user: Any = request.user
+    records = _chosen(request.POST, user)
+    reason = request.POST.get("reason", "").strip()
+    if not records.exists():
+        messages.error(request, "請先勾選要刪除的時數，或選擇刪除全部查詢結果。")
+        return redirect("hours:agency")
+    if reason and request.POST.get("confirmed"):
+        deletion = actions.delete(records, reason=reason[:200], by=user)
+        messages.success(request, f"已刪除 {deletion.count} 筆時數，30 天內可在已刪除清單還原。")
+        return redirect("hours:deleted")
+    people = list(actions.people_of(records, _SHOWN_PEOPLE))
+    everybody = records.order_by().values("account").distinct().count()
+    context = {
+        "count": records.count(),
+        "people": people,
+        "more_people": everybody - len(people),
+        "posted": [
+            (name, value)
+            for name, values in request.POST.lists()
+            for value in values
+            if name not in {"csrfmiddlewaretoken", "reason", "confirmed"}
+        ],
+        "missing_reason": bool(request.POST.get("confirmed")),
+    }
+    return render(request, "hours/delete.html", context)
+
+
+def _chosen(posted: QueryDict, user: Account) -> Any:
+    """The ticked records, or all that the query finds."""
+    if posted.get("everything"):
+        return listing.asked(SearchForm.asked(posted), listing.scope(posted, user), user)
+    ids = [int(value) for value in posted.getlist("ids") if value.isdecimal()]
+    return Record.objects.visible_to(user).live().filter(pk__in=ids)
+
+
+@require_safe
+@needs(Right.DELETE_HOURS)
+def deleted(request: HttpRequest) -> HttpResponse:
+    """已刪除 list."""
+    user: Any = request.user
+    page = Paginator(Deletion.objects.visible_to(user), 50).get_page(request.GET.get("page"))
+    return render(request, "hours/deleted.html", {"page": page})
+
+
+@require_POST
+@needs(Right.DELETE_HOURS)
+def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
+    user: Any = request.user
+    deletion = get_object_or_404(Deletion.objects.visible_to(user), pk=deletion_id)
+    try:
+        count = actions.restore(deletion, by=user)
+        messages.success(request, f"已還原 {count} 筆時數。")
+    except actions.NotPossible as reason:
+        messages.error(request, str(reason))
+    return redirect("hours:deleted")
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def help_page(request: HttpRequest) -> HttpResponse:
+    """CSV說明: where in the portal to get the file and which boxes to tick (manual, step 3)."""
+    ticks = [column.tick for column in COLUMNS if column.tick]
+    return render(request, "hours/help.html", {"checks": BY_CODE.values(), "ticks": ticks})

@@ -1,0 +1,61 @@
+"""The list of records: what its address asks for, its columns, its rows to take away.
+
+Shared by the page, the export and the deletion, so that all three mean the same records.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from ismp.accounts.models import Account, Agency
+from ismp.accounts.roles import Right
+from ismp.hours.forms import SearchForm
+from ismp.hours.models import Record, in_hours
+from ismp.hours.profile import CATEGORIES, COLUMNS
+from ismp.ui import roc
+
+_HOURS = ("total", "digital_hours", "classroom_hours")
+HEAD = ["公務帳號", *(column.title for column in COLUMNS[1:])]
+
+
+def scope(query: QueryDict, user: Account) -> Agency | None:
+    """The agency the address asks for; None is all, for those who may."""
+    if not user.may(Right.ALL_AGENCIES):
+        return user.agency
+    return Agency.objects.filter(code=query.get("agency", "")).first()
+
+
+def asked(search: SearchForm, agency: Agency | None, user: Account) -> QuerySet[Record]:
+    """The live records that a search finds; none when the search itself is not in order."""
+    records = Record.objects.visible_to(user).of_agency(agency).live()
+    if not search.is_valid():
+        return records.none()
+    found = search.cleaned_data
+    return (
+        records.ended_in(found["start"], found["end"])
+        .of_people(found["field"] or "username", found["q"])
+        .newest_first()
+        .select_related("account")
+    )
+
+
+def cells(records: QuerySet[Record]) -> Iterator[list[Any]]:
+    """The 22 columns of each record as text, 公務帳號 in place of the ID; read in pieces."""
+    for record in records.iterator(2_000):
+        yield [cell(record, column.name) for column in COLUMNS]
+
+
+def cell(record: Record, name: str) -> str:
+    """One value as the page and the export write it; 公務帳號 and 姓名 are the account's."""
+    if name == "national_id":
+        return record.account.username
+    if name == "name":
+        return record.account.name
+    value = getattr(record, name)
+    if name in _HOURS:
+        return in_hours(value)
+    if name == "category":
+        return f"{value} {CATEGORIES[value]}"
+    return roc.roc_date(value) if name in {"started_on", "ended_on"} else value
