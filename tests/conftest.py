@@ -45,6 +45,7 @@ def _start_cluster() -> Path:
     options = f"-c listen_addresses= -c fsync=off -c unix_socket_directories={folder}"
     _as_postgres(f'{_BINARIES}/pg_ctl -D {folder}/data -w -l {folder}/log -o "{options}" start')
     os.environ["DATABASE_URL"] = f"postgres://ismp@/postgres?host={folder}"
+    os.environ["ISMP_TEST_CLUSTER"] = str(folder)
     return folder
 
 

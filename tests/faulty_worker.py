@@ -1,0 +1,28 @@
+"""A worker that kills or stops itself when it reaches a step: `faulty_worker.py RUN STEP SIGNAL`.
+
+A real process on a real database; only where it dies is arranged.
+"""
+
+import os
+import signal
+import sys
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
+import django
+
+django.setup()
+
+from ismp.hours import importing, pulse  # noqa: E402
+
+run_id, step, name = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+reached = pulse.Pulse.reached
+
+
+def reached_and_hit(self, at, done=0, total=0):
+    reached(self, at, done, total)
+    if at == step:
+        os.kill(os.getpid(), getattr(signal, name))
+
+
+pulse.Pulse.reached = reached_and_hit
+importing.perform(run_id)

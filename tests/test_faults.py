@@ -1,0 +1,144 @@
+"""Workers killed and paused at each step of the import: nothing lost, nothing doubled.
+
+Real processes with a home and a database of their own, on SQLite or PostgreSQL as the suite runs.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psycopg
+import pytest
+from files import data, row
+
+from ismp.accounts import invented
+
+ROOT = Path(__file__).parent.parent
+AGENCY = "382990001Z"
+STEPS = ("parsed", "checked", "matched", "stored", "reported")
+ROWS = 300
+
+
+@pytest.fixture
+def site(tmp_path, pytestconfig):
+    """An environment with a home, a database and the invented city."""
+    name = f"faults_{uuid.uuid4().hex}"
+    cluster = os.environ.get("ISMP_TEST_CLUSTER")
+    environment = {
+        **os.environ,
+        "ISMP_HOME": str(tmp_path / "home"),
+        "ISMP_IMPORT_LEASE_SECONDS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    environment.pop("DATABASE_URL", None)
+    if cluster:
+        with psycopg.connect(
+            f"host={cluster} user=ismp dbname=postgres", autocommit=True
+        ) as server:
+            server.execute(f"CREATE DATABASE {name}")
+        environment["DATABASE_URL"] = f"postgres://ismp@/{name}?host={cluster}"
+    roster = tmp_path / "roster.csv"
+    roster.write_text(invented.roster_csv(invented.city()), "utf-8")
+    (tmp_path / "file.csv").write_bytes(
+        data(*(row(term=str(n)) for n in range(ROWS)), row(total="9"))
+    )
+
+    def python(*arguments, background=False):
+        command = [sys.executable, *map(str, arguments)]
+        if background:
+            return subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE)
+        return subprocess.run(
+            command, check=False, env=environment, cwd=ROOT, capture_output=True, text=True
+        )
+
+    assert python("manage.py", "import_roster", roster).returncode == 0
+    yield python, tmp_path / "file.csv"
+    if cluster:
+        with psycopg.connect(
+            f"host={cluster} user=ismp dbname=postgres", autocommit=True
+        ) as server:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+QUEUE = """
+import django; django.setup()
+from pathlib import Path
+from ismp.accounts.models import Agency
+from ismp.hours import actions, files
+from ismp.hours.models import RunFile
+run = actions.open_run(agency=Agency.objects.get(code="%s"), filename="f.csv")
+writer = files.Writer(run, RunFile.Kind.UPLOAD)
+writer.write(Path(r"%s").read_bytes())
+actions.received(run, writer)
+actions.accept(run)
+print(run.pk)
+"""
+STATE = """
+import django; django.setup()
+import json
+from ismp.audit import trail
+from ismp.audit.models import Event
+from ismp.hours.models import ImportRun, Record, RecordRevision
+run = ImportRun.objects.get()
+print(json.dumps({
+    "state": run.state, "created": run.created, "rejected": run.rejected, "attempt": run.attempt,
+    "records": Record.objects.live().count(), "revisions": RecordRevision.objects.count(),
+    "events": Event.objects.filter(verb="import_hours").count(), "faults": list(trail.faults()),
+}))
+"""
+PERFORM = "import django; django.setup(); from ismp.hours import importing; importing.perform(%s)"
+DONE = {
+    "state": "completed",
+    "created": ROWS,
+    "rejected": 1,
+    "records": ROWS,
+    "revisions": 0,
+    "events": 1,
+    "faults": [],
+}
+
+
+def script(python, text):
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ismp.settings")
+    done = python("-c", text)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def state_of(python):
+    return json.loads(script(python, STATE))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_worker_loses_and_doubles_nothing(site, step):
+    python, file = site
+    run = script(python, QUEUE % (AGENCY, file))
+    killed = python("tests/faulty_worker.py", run, step, "SIGKILL")
+    assert killed.returncode == -signal.SIGKILL
+    assert state_of(python) | {"state": "running", "records": 0, "events": 0} == state_of(python)
+    time.sleep(1.1)
+    script(python, PERFORM % run)
+    assert state_of(python) == DONE | {"attempt": 2}
+
+
+@pytest.mark.parametrize(
+    "step", ["parsed", "checked"] + (["stored"] if "ISMP_TEST_CLUSTER" in os.environ else [])
+)
+def test_a_paused_worker_that_wakes_too_late_changes_nothing(site, step):
+    python, file = site
+    run = script(python, QUEUE % (AGENCY, file))
+    paused = python("tests/faulty_worker.py", run, step, "SIGSTOP", background=True)
+    try:
+        os.waitpid(paused.pid, os.WUNTRACED)
+        time.sleep(1.1)
+        script(python, PERFORM % run)
+        assert state_of(python) == DONE | {"attempt": 2}
+    finally:
+        paused.send_signal(signal.SIGCONT)
+        paused.communicate(timeout=60)
+    assert state_of(python) == DONE | {"attempt": 2}
