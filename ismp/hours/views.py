@@ -55,6 +55,7 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
         "sizes": PER_PAGE,
         "size": size,
         "query": query.urlencode(),
+        "hidden": list(query.items()),
     }
     return render(request, "hours/list.html", context)
 
