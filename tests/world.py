@@ -22,8 +22,16 @@ AGENCY_NAMES = {AGENCY_A: "測試市政府資訊局", AGENCY_B: "測試市政府
 
 TODAY = datetime.now(ZoneInfo("Asia/Taipei")).date()
 
-ROSTER_HEADER = tuple(
-    "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態".split(",")
+ROSTER_HEADER = (
+    "機關代碼",
+    "機關名稱",
+    "部門",
+    "公務帳號",
+    "姓名",
+    "身分證字號",
+    "電子郵件",
+    "資安列管身分",
+    "狀態",
 )
 
 WANG, XU, WANG_KUN, CHEN_FENG, LIN, RUAN, SANTOS, TANAKA, BI, HUANG, BILING, ZHENG = (
