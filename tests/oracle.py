@@ -14,7 +14,6 @@ from fractions import Fraction
 from typing import Any
 
 from oracle_reading import Refused, read
-from oracle_reading import count_rows as count_rows
 
 from ismp.hours.profile import CATEGORIES, EARLIEST_YEAR, HOUR_UNITS, NAMES
 
@@ -49,19 +48,19 @@ class Outcome:
         }
 
 
-class Rejected(Exception):  # noqa: N818 (a verdict, not an error)
+class Rejected(Exception):
     """A row is rejected; the text is its code."""
 
 
 def import_file(
     data: bytes,
     filename: str,
+    *,
     agency: str,
     accounts: list[dict[str, str]],
     store: Store,
     today: date,
     password: str | None = None,
-    *,
     dry_run: bool = False,
 ) -> Outcome:
     """Import a file into `store` (left alone by a dry run); accounts are rows of the roster.

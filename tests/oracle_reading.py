@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyzipper
 
@@ -124,9 +125,7 @@ def dangerous(name: str) -> bool:
 def overlapping(infos: list[zipfile.ZipInfo]) -> bool:
     """Whether two entries share bytes (30 is the least a local header takes)."""
     spans = sorted((info.header_offset, info.compress_size) for info in infos)
-    return any(
-        a + 30 + size > b for (a, size), (b, _) in zip(spans, spans[1:], strict=False)
-    ) or len({info.filename for info in infos}) != len(infos)
+    return any(a + 30 + size > b for (a, size), (b, _) in pairwise(spans))
 
 
 # From bytes to lines
@@ -281,7 +280,7 @@ def count_rows(data: bytes, password: str | None = None) -> int:
         if is_header(text):
             break
     text = without_noise(text).replace("\r\n", "\n").replace("\r", "\n") + "\n"
-    count, sep, line, inside, at_start = 0, "", "", False, True
+    count, sep, line, inside, quoted, at_start = 0, "", "", False, False, True
     for char in text:
         if char == "\n" and not inside:
             if sep:
@@ -290,11 +289,9 @@ def count_rows(data: bytes, password: str | None = None) -> int:
                 sep = max(",;\t", key=line.count)
             line, at_start = "", True
             continue
-        if char == '"' and (at_start or inside or line.endswith('"') and quoted):
+        quoted = char == '"' if at_start else quoted
+        if char == '"' and quoted:
             inside = not inside
-            quoted = True
-        elif at_start:
-            quoted = False
         line += char
         at_start = char in (sep or ",;\t") and not inside
     return count
