@@ -222,7 +222,8 @@ def _disconnect(run_id: int, attempt: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = %s AND pid <> pg_backend_pid()",
+                " WHERE application_name = %s AND datname = current_database()"
+                " AND pid <> pg_backend_pid()",
                 [_session(run_id, attempt)],
             )
 
