@@ -3,11 +3,13 @@
 Each is one transaction with one event in the audit trail.
 """
 
+import contextlib
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
@@ -60,10 +62,9 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     archive that needs one waits (state `password`) until somebody is asked; without, and when
     the archive itself is not in order, the run is refused.
     """
-    data = files.load(run, RunFile.Kind.UPLOAD)
     try:
-        if container.is_zip(data) and container.needs_password(data):
-            files.keep(run, RunFile.Kind.UPLOAD, container.unpack(data, password, limits()))
+        if container.is_zip(next(files.pieces(run, RunFile.Kind.UPLOAD), b"")):
+            _unlock(run, password)
     except container.PasswordNeeded as question:
         if by_worker:
             _wait_for_password(run, str(question) if password else "")
@@ -79,6 +80,13 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
         run.save(update_fields=["state", "reason", "lease_until"])
         if by_worker:
             tasks.import_run.enqueue(run.pk)
+
+
+def _unlock(run: ImportRun, password: str | None) -> None:
+    """Replace an encrypted archive by the file in it; we keep it under our own key."""
+    data = files.load(run, RunFile.Kind.UPLOAD)
+    if container.needs_password(data):
+        files.keep(run, RunFile.Kind.UPLOAD, container.unpack(data, password, limits()))
 
 
 def _wait_for_password(run: ImportRun, sentence: str) -> None:
@@ -100,16 +108,16 @@ def import_file(
     run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
     writer = files.Writer(run, RunFile.Kind.UPLOAD)
     writer.write(data)
-    received(run, writer)
+    received(run, writer.close(), writer.size)
     accept(run, password=password, by_worker=False)
     importing.perform(run.pk)
     run.refresh_from_db()
     return run
 
 
-def received(run: ImportRun, writer: files.Writer) -> None:
+def received(run: ImportRun, sha256: str, size: int) -> None:
     """Note that the last byte is safely stored."""
-    run.sha256, run.size, run.received_at = writer.close(), writer.size, timezone.now()
+    run.sha256, run.size, run.received_at = sha256, size, timezone.now()
     run.save(update_fields=["sha256", "size", "received_at"])
 
 
@@ -120,8 +128,7 @@ def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
     with transaction.atomic():
         real = open_run(agency=run.agency, filename=run.filename, by=by)
         files.copy(run, real, RunFile.Kind.UPLOAD)
-        real.sha256, real.size, real.received_at = run.sha256, run.size, run.received_at
-        real.save(update_fields=["sha256", "size", "received_at"])
+        received(real, run.sha256, run.size)
     accept(real)
     return real
 
@@ -132,12 +139,16 @@ def recover() -> int:
     Called every few seconds by each worker.
     """
     late = ImportRun.objects.filter(lease_until__lt=timezone.now())
-    for run in late.filter(state=State.RECEIVING).select_related("agency"):
-        interrupted(run)
-    for run in late.filter(state=State.PASSWORD).select_related("agency"):
-        importing.refuse(run, "等候檔案密碼超過一天，已取消；請重新上傳。")
+    for run in late.filter(state__in=[State.RECEIVING, State.PASSWORD]).select_related("agency"):
+        with contextlib.suppress(importing.Superseded):  # it went on in this very moment
+            if run.state == State.RECEIVING:
+                interrupted(run)
+            else:
+                importing.refuse(run, "等候檔案密碼超過一天，已取消；請重新上傳。")
     count = 0
     for run in late.filter(state__in=[State.QUEUED, State.RUNNING]):
+        if not cache.add(f"recovered-{run.pk}-{run.attempt}", 1, settings.IMPORT_LEASE_SECONDS):
+            continue  # it is on its way already, behind other work
         with transaction.atomic():
             # A queued run gets a new term, a running one keeps its expired lease: it is the claim.
             if run.state == State.QUEUED:
@@ -188,9 +199,10 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
     result = undo_effects(run)
     now = timezone.now()
     # Records that this run revived had been deleted before; they go with the created ones.
-    updated = RecordRevision.objects.filter(replaced_by=run, deletion=None).values("record")
-    going = Record.objects.filter(run=run, deletion=None).exclude(pk__in=updated)
-    _soft_delete(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
+    if result["removed"]:
+        updated = RecordRevision.objects.filter(replaced_by=run, deletion=None).values("record")
+        going = Record.objects.filter(run=run, deletion=None).exclude(pk__in=updated)
+        _soft_delete(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
     storing.give_back(run, now)
     run.undone_at, run.undone_by, run.undo_result = now, by.username, result
     run.save(update_fields=["undone_at", "undone_by", "undo_result"])

@@ -60,13 +60,13 @@ def keep(run: ImportRun, kind: RunFile.Kind, data: bytes) -> None:
 
 def load(run: ImportRun, kind: RunFile.Kind) -> bytes:
     """The file as it was kept; empty when it never was or has been purged."""
-    return b"".join(_pieces(run, kind))
+    return b"".join(pieces(run, kind))
 
 
 def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> None:
     """Keep a file of one run for another one too (sealed anew: a seal names its run)."""
     writer = Writer(target, kind)
-    for piece in _pieces(source, kind):
+    for piece in pieces(source, kind):
         writer.write(piece)
     writer.close()
 
@@ -83,7 +83,8 @@ def load_frame(run: ImportRun, kind: RunFile.Kind) -> pl.DataFrame | None:
     return pl.read_ipc(io.BytesIO(data)) if data else None
 
 
-def _pieces(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
+def pieces(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
+    """The file piece by piece, in order."""
     for piece in RunFile.objects.filter(run=run, kind=kind).order_by("number").iterator(1):
         context = _context(run, kind, piece.number)
         yield zlib.decompress(settings.KEYS.unseal(bytes(piece.data), context, piece.key_version))

@@ -20,6 +20,11 @@ CONTENTS = [field.get_attname() for field in Contents._meta.fields]
 """The columns that a record and a revision share."""
 _SET_FROM = ", ".join(f"{column} = c.{column}" for column in CONTENTS)
 _LIST = ", ".join(CONTENTS)
+_KEEP_HISTORY = (
+    f"INSERT INTO hours_recordrevision (record_id, replaced_by_id, replaced_at, {_LIST})"  # noqa: S608
+    f" SELECT r.id, %s, %s, {', '.join(f'r.{column}' for column in CONTENTS)} FROM hours_record r"
+)
+"""Takes who replaces and when; goes on with which records (a JOIN)."""
 
 
 def as_records(frame: pl.DataFrame, run: ImportRun) -> pl.DataFrame:
@@ -63,11 +68,8 @@ def replace(
         )
         changes = records.drop("agency_id", "account_id", "event_key")
         _load("import_change", changes.rename({"record": "record_id"}), stored)
-        former = ", ".join(f"r.{column}" for column in CONTENTS)
         cursor.execute(
-            f"INSERT INTO hours_recordrevision (record_id, replaced_by_id, replaced_at, {_LIST})"  # noqa: S608
-            f" SELECT r.id, %s, %s, {former} FROM hours_record r"
-            " JOIN import_change c ON c.record_id = r.id",
+            f"{_KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id",
             [run.pk, at],
         )
         cursor.execute(
@@ -83,7 +85,6 @@ def give_back(run: ImportRun, at: datetime) -> int:
     The contents that the run had brought go to the history in their turn.  Returns the number of
     records given back.
     """
-    former = ", ".join(f"r.{column}" for column in CONTENTS)
     mine = (
         " FROM hours_recordrevision c WHERE c.record_id = hours_record.id"
         " AND c.replaced_by_id = %s AND c.deletion_id IS NULL"
@@ -91,12 +92,10 @@ def give_back(run: ImportRun, at: datetime) -> int:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO hours_recordrevision (record_id, replaced_by_id, replaced_at, {_LIST})"  # noqa: S608
-            f" SELECT r.id, NULL, %s, {former} FROM hours_record r"
-            " JOIN hours_recordrevision c ON c.record_id = r.id"
+            f"{_KEEP_HISTORY} JOIN hours_recordrevision c ON c.record_id = r.id"
             " WHERE c.replaced_by_id = %s AND c.deletion_id IS NULL"
             " AND r.run_id = %s AND r.deletion_id IS NULL",
-            [at, run.pk, run.pk],
+            [None, at, run.pk, run.pk],
         )
         cursor.execute(f"UPDATE hours_record SET {_SET_FROM}{mine}", [run.pk, run.pk])  # noqa: S608
         return cursor.rowcount

@@ -45,7 +45,7 @@ class RunUploadHandler(FileUploadHandler):
         self.writer.write(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile:
-        actions.received(self.run, self.writer)
+        actions.received(self.run, self.writer.close(), self.writer.size)
         return UploadedFile(name=self.file_name, size=file_size)
 
     def upload_interrupted(self) -> None:

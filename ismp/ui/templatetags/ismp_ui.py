@@ -1,7 +1,6 @@
 """How values are written on a page."""
 
 from datetime import date, datetime
-from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -34,8 +33,3 @@ def grouped(value: int | None) -> str:
 def size(value: int) -> str:
     """7 KB, 15.2 MB."""
     return f"{value / 1048576:.1f} MB" if value >= 1048576 else f"{max(1, value // 1024)} KB"
-
-
-@register.filter
-def attribute(thing: Any, name: str) -> Any:
-    return getattr(thing, name, "")
