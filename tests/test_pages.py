@@ -29,7 +29,9 @@ MATRIX = {
     "hours:runs": MANAGERS,
     "hours:run": MANAGERS,
     "hours:run_progress": MANAGERS,
+    "hours:run_rows": MANAGERS,
     "hours:run_report": MANAGERS,
+    "hours:sample": MANAGERS,
     "hours:run_undo": IMPORTERS,
 }
 POST_ONLY = {
@@ -37,6 +39,7 @@ POST_ONLY = {
     "hours:upload",
     "hours:run_password",
     "hours:run_commit",
+    "hours:columns",
     "hours:delete",
     "hours:restore",
 }
@@ -83,7 +86,7 @@ def test_rights(client, account, import_bytes, role):
 def test_another_agencys_run_does_not_exist(client, account, import_bytes):
     run = import_bytes(data(row()))["run"]
     client.force_login(account("EP1001", "agency_admin"))
-    for part in ("", "progress/", "report/", "undo/"):
+    for part in ("", "progress/", "rows/", "report/", "undo/"):
         assert client.get(f"/manage/learning-map/runs/{run.pk}/{part}").status_code == 404
     assert row()[1] not in client.get("/manage/learning-map/agency-hours/").content.decode()
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -38,7 +39,7 @@ class IdleMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
         if not request.user.is_authenticated:
-            return None
+            return self._ask_to_sign_in(request)
         now = time.time()
         last = request.session.get(_KEY, 0.0)
         if last and now - last > settings.IDLE_SECONDS:
@@ -49,6 +50,13 @@ class IdleMiddleware:
             request.session[_KEY] = now
             Account.objects.filter(pk=request.user.pk).update(last_seen_at=timezone.now())
         return None
+
+    def _ask_to_sign_in(self, request: HttpRequest) -> HttpResponse | None:
+        """A part of a page that renews itself takes the whole page to the sign-in."""
+        if "HX-Request" not in request.headers:
+            return None
+        there = urlsplit(request.headers.get("HX-Current-URL", "/")).path
+        return HttpResponseClientRedirect(redirect_to_login(there).url)
 
     def _sign_out(self, request: HttpRequest) -> HttpResponse:
         logout(request)

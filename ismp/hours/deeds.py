@@ -1,4 +1,4 @@
-"""Taking records away: export, deletion, what was deleted, and the help page beside them."""
+"""Taking records away: export, deletion, and what was deleted."""
 
 import tempfile
 from typing import Any
@@ -15,10 +15,8 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.hours import actions, listing
-from ismp.hours.checks import BY_CODE
 from ismp.hours.forms import SearchForm
 from ismp.hours.models import Deletion, Record
-from ismp.hours.profile import COLUMNS
 from ismp.ui import workbook
 
 _SHOWN_PEOPLE = 20
@@ -56,8 +54,7 @@ def delete(request: HttpRequest) -> HttpResponse:
     records = _chosen(request.POST, user)
     reason = request.POST.get("reason", "").strip()
     if not records.exists():
-        messages.error(request, "請先勾選要刪除的時數，或選擇刪除全部查詢結果。")
-        return redirect("hours:agency")
+        return _offer_everything(request, user)
     if reason and request.POST.get("confirmed"):
         deletion = actions.delete(records, reason=reason[:200], by=user)
         messages.success(request, f"已刪除 {deletion.count} 筆時數，30 天內可在已刪除清單還原。")
@@ -68,15 +65,29 @@ def delete(request: HttpRequest) -> HttpResponse:
         "count": records.count(),
         "people": people,
         "more_people": everybody - len(people),
-        "posted": [
-            (name, value)
-            for name, values in request.POST.lists()
-            for value in values
-            if name not in {"csrfmiddlewaretoken", "reason", "confirmed"}
-        ],
+        "posted": _posted(request),
         "missing_reason": bool(request.POST.get("confirmed")),
     }
     return render(request, "hours/delete.html", context)
+
+
+def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
+    """Nothing was ticked: say so, and offer the whole query as a choice of its own."""
+    posted = QueryDict(mutable=True)
+    posted.update({**request.POST.dict(), "everything": "1"})
+    count = _chosen(posted, user).count()
+    if not count:
+        messages.error(request, "沒有可以刪除的時數；請先查詢，再勾選要刪除的時數。")
+        return redirect("hours:agency")
+    context = {"everything": count, "posted": _posted(request)}
+    return render(request, "hours/delete_none.html", context)
+
+
+def _posted(request: HttpRequest) -> list[tuple[str, Any]]:
+    """What to hand on from one page of the deed to the next."""
+    own = {"csrfmiddlewaretoken", "reason", "confirmed"}
+    pairs = ((name, value) for name, values in request.POST.lists() for value in values)
+    return [(name, value) for name, value in pairs if name not in own]
 
 
 def _chosen(posted: QueryDict, user: Account) -> Any:
@@ -107,11 +118,3 @@ def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
     except actions.NotPossible as reason:
         messages.error(request, str(reason))
     return redirect("hours:deleted")
-
-
-@require_safe
-@needs(Right.VIEW_HOURS)
-def help_page(request: HttpRequest) -> HttpResponse:
-    """CSV說明: where in the portal to get the file and which boxes to tick (manual, step 3)."""
-    ticks = [column.tick for column in COLUMNS if column.tick]
-    return render(request, "hours/help.html", {"checks": BY_CODE.values(), "ticks": ticks})

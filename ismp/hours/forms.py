@@ -1,5 +1,6 @@
 """What the search line of the list may look like."""
 
+import contextlib
 from datetime import date
 from typing import Any
 
@@ -29,6 +30,14 @@ class RocDateField(forms.CharField):
             raise forms.ValidationError("日期請寫成 115-01-01 的樣子。") from error
 
 
+def _tidy(name: str, value: Any) -> Any:
+    """A date that can be read is shown back as 115-01-01, however it was typed."""
+    if name in {"start", "end"} and value:
+        with contextlib.suppress(ValueError):
+            return roc.roc_date(roc.parse(value))
+    return value
+
+
 class SearchForm(forms.Form):
     field = forms.ChoiceField(label="搜尋欄位", choices=FIELDS, required=False)
     q = forms.CharField(
@@ -49,7 +58,8 @@ class SearchForm(forms.Form):
             "start": roc.roc_date(date(year, 1, 1)),
             "end": roc.roc_date(date(year, 12, 31)),
         }
-        return cls({**defaults, **{name: query[name] for name in query if name in cls.base_fields}})
+        asked = {**defaults, **{name: query[name] for name in query if name in cls.base_fields}}
+        return cls({name: _tidy(name, value) for name, value in asked.items()})
 
     def clean_q(self) -> str:
         text = self.cleaned_data["q"].strip()

@@ -25,6 +25,11 @@ from ismp.hours.pulse import Pulse, lease
 logger = logging.getLogger(__name__)
 
 
+_ROW = ["line", "outcome", "code", "account", "other_name"]
+_ROW += ["name", "category", "title", "ended_on", "hours_m"]
+"""What is kept of every row for the pages of the result."""
+
+
 class Superseded(Exception):
     """Another worker has taken this run over; what this one did is rolled back."""
 
@@ -176,15 +181,8 @@ def _write(run: ImportRun, passed: pl.DataFrame, pulse: Pulse) -> None:
 
 def _keep_results(run: ImportRun, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
     """What the result pages and the report are drawn from: every row of the file, sealed."""
-    name = pl.when("other_name").then("name").alias("name_in_file")
-    rows = pl.concat(
-        [
-            passed.select("line", "outcome", "record", name),
-            rejected.select(
-                "line", outcome=pl.lit("rejected"), record=pl.lit(None, pl.Int64)
-            ).with_columns(name_in_file=pl.lit(None, pl.String)),
-        ]
-    ).sort("line")
+    refused = rejected.with_columns(outcome=pl.lit("rejected"))
+    rows = pl.concat([rows.select(_ROW) for rows in (passed, refused)]).sort("line")
     files.keep_frame(run, RunFile.Kind.ROWS, rows)
     files.keep_frame(run, RunFile.Kind.REJECTED, rejected.select("line", "code", *NAMES))
 

@@ -11,7 +11,7 @@ from django.http import QueryDict
 
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.hours.forms import SearchForm
+from ismp.hours.forms import FIELDS, SearchForm
 from ismp.hours.models import Record, in_hours
 from ismp.hours.profile import CATEGORIES, COLUMNS
 from ismp.ui import roc
@@ -38,6 +38,29 @@ def asked(search: SearchForm, agency: Agency | None, user: Account) -> QuerySet[
         .of_people(found["field"] or "username", found["q"])
         .newest_first()
         .select_related("account")
+    )
+
+
+def in_the_way(search: SearchForm, agency: Agency | None, user: Account) -> str:
+    """Why a search finds nothing, in one sentence that says what to do."""
+    if not search.is_valid():
+        return "請先更正上面的搜尋條件。"
+    found = search.cleaned_data
+    start, end = roc.roc_date(found["start"]) or "最早", roc.roc_date(found["end"]) or "最近"
+    everything = Record.objects.visible_to(user).of_agency(agency).live()
+    if not everything.exists():
+        return "這裡還沒有任何學習時數；請選擇入口網下載的檔案，按「上傳CSV檔」。"
+    in_time = everything.ended_in(found["start"], found["end"])
+    if not found["q"] or not in_time.exists():
+        return f"搜尋期間 {start} ~ {end}（依迄日期）沒有時數；請放寬期間後再按「確定」。"
+    field = dict(FIELDS)[found["field"] or "username"]
+    if everything.of_people(found["field"] or "username", found["q"]).exists():
+        return (
+            f"{field}內有「{found['q']}」的時數都不在 {start} ~ {end}；請放寬期間後再按「確定」。"
+        )
+    return (
+        f"沒有{field}內有「{found['q']}」的時數；請改關鍵字，或清空後再按「確定」，"
+        f"這段期間共有 {in_time.count():,} 筆。"
     )
 
 

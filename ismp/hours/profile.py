@@ -19,6 +19,7 @@ class Column:
     title: str
     aliases: tuple[str, ...] = ()
     group: str = "其他"
+    """Neighbours of one group share a head cell in the wide table (look.md)."""
     tick: str = ""
     """The box in the portal's 成績下載 form that adds this column, if a box does."""
 
@@ -34,20 +35,20 @@ COLUMNS: tuple[Column, ...] = (
     Column("learning_type", "學習類別", (), "課程"),
     Column("organizer_code", "學習機關(構)編號", ("學習機構", "學習機構編號"), "課程"),
     Column("organizer_name", "學習機關(構)名稱", ("學習機構名稱",), "課程"),
-    Column("department", "部門單位", ("部門名稱",), "人員", tick="匯出部門單位"),
+    Column("department", "部門單位", ("部門名稱",), "課程", tick="匯出部門單位"),
     Column("category", "課程類別", ("課程類別代碼", "班別類別"), "課程", tick="匯出課程類別欄位"),
     Column("degree", "訓練進修類別(程度)", ("訓練進修類別", "學位學分"), "課程"),
     Column("title", "名稱", ("課程名稱",), "課程"),
     Column("kind", "種類", (), "課程"),
-    Column("fee", "費用", (), "其他"),
+    Column("fee", "費用", (), "課程"),
     Column("term", "期別", (), "課程"),
     Column("started_on", "起日期", ("起始日期", "開課起始日期"), "時間"),
     Column("ended_on", "迄日期", ("終迄日期", "開課結束日期"), "時間"),
     Column("total", "訓練總數", (), "時數"),
     Column("unit", "訓練總單位", ("訓練總數單位",), "時數"),
-    Column("score", "訓練總成績", ("訓練成績",), "其他"),
-    Column("certificate_no", "證件字號", (), "其他"),
-    Column("nature", "課程性質", ("學習性質",), "課程"),
+    Column("score", "訓練總成績", ("訓練成績",), "時數"),
+    Column("certificate_no", "證件字號", (), "時數"),
+    Column("nature", "課程性質", ("學習性質",), "時數"),
     Column("digital_hours", "數位時數", (), "時數"),
     Column("classroom_hours", "實體時數", (), "時數"),
     Column("job_related", "是否與業務相關", (), "其他"),

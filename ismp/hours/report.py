@@ -44,19 +44,44 @@ def rejections(run: ImportRun) -> Iterator[dict[str, Any]]:
             yield {"line": line, "code": code, "message": BY_CODE[code].sentence}
 
 
+WHICH: dict[str, tuple[str, pl.Expr]] = {
+    "": ("全部", pl.lit(value=True)),
+    "created": ("新增", pl.col("outcome").is_in(["created", "revived"])),
+    "updated": ("更新", pl.col("outcome") == "updated"),
+    "unchanged": ("無變動", pl.col("outcome") == "unchanged"),
+    "rejected": ("無法匯入", pl.col("outcome") == "rejected"),
+    "names": ("姓名不同", pl.col("other_name") & (pl.col("outcome") != "rejected")),
+}
+"""The numbers of a result: their words, and which rows of the file they count."""
+
+
+def rows(run: ImportRun, which: str, code: str) -> pl.DataFrame | None:
+    """The rows of the file behind a number of WHICH (and of one reason), in the file's order:
+    line, outcome, code, account (id), other_name, name, category, title, ended_on, hours_m.
+
+    None when they were purged, or when the file was refused as a whole.
+    """
+    frame = files.load_frame(run, RunFile.Kind.ROWS)
+    if frame is None:
+        return None
+    found = frame.filter(WHICH[which][1])
+    return masked(found.filter(pl.col("code") == code) if code else found)
+
+
 def masked(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of a file with the national ID's last four characters hidden, in whatever cell."""
-    anywhere = r"(?i)\b([A-Z][A-D1289]\d{4})\d{4}\b"
-    return frame.with_columns(
-        pl.col("national_id").map_elements(
+    anywhere = r"(?i)(?-u:\b)([A-Z][A-D1289]\d{4})\d{4}(?-u:\b)"
+    hidden = [
+        pl.col(name).str.replace_all(anywhere, "${1}****")
+        for name in NAMES
+        if name in frame.columns and name != "national_id"
+    ]
+    if "national_id" in frame.columns:
+        whole = pl.col("national_id").map_elements(
             lambda cell: national_id.mask(national_id.fold(cell)), return_dtype=pl.String
-        ),
-        *(
-            pl.col(name).str.replace_all(anywhere, "${1}****")
-            for name in NAMES
-            if name != "national_id"
-        ),
-    )
+        )
+        hidden.append(whole)
+    return frame.with_columns(hidden)
 
 
 def write_rejected(run: ImportRun, target: Path | IO[bytes]) -> None:

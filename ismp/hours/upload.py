@@ -9,9 +9,11 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from ismp.accounts.access import needs
@@ -57,20 +59,30 @@ class RunUploadHandler(FileUploadHandler):
 @needs(Right.IMPORT_HOURS)
 def upload(request: HttpRequest) -> HttpResponse:
     # The handler must be in place before anything, the CSRF check too, reads the body.
-    request.upload_handlers = [RunUploadHandler(request)]
-    return _upload(request)
+    handler = RunUploadHandler(request)
+    request.upload_handlers = [handler]
+    response = _upload(request)
+    if handler.run and handler.run.state == State.RECEIVING:
+        importing.refuse(handler.run, "頁面已經過期，檔案沒有收下；請重新整理頁面後再上傳。")
+    return response
 
 
 upload.csrf_exempt = True  # type: ignore[attr-defined]
 
 
+@sensitive_post_parameters("password")
 @csrf_protect
 def _upload(request: HttpRequest) -> HttpResponse:
+    """The run's page, or for a script that shows the bytes going: where the window's parts are."""
     posted = request.POST
     handler: Any = request.upload_handlers[0]
     run: ImportRun | None = handler.run
+    by_script = request.headers.get("Accept") == "application/json"
     if run is None:
-        messages.error(request, "請先選擇要上傳的檔案。")
+        sentence = "請先選擇要上傳的檔案。"
+        if by_script:
+            return JsonResponse({"error": sentence}, status=400)
+        messages.error(request, sentence)
         return redirect("hours:agency")
     user: Any = request.user
     if run.state == State.RECEIVING:
@@ -79,15 +91,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
         run.dry_run = posted.get("mode") == "dry_run"
         run.save(update_fields=["agency", "dry_run"])
         actions.accept(run, password=posted.get("password") or None)
-    return redirect(run)
-
-
-@require_POST
-@needs(Right.IMPORT_HOURS)
-def run_password(request: HttpRequest, run_id: int) -> HttpResponse:
-    user: Any = request.user
-    runs = ImportRun.objects.visible_to(user)
-    run = get_object_or_404(runs.select_related("agency"), pk=run_id)
-    if run.state == State.PASSWORD:
-        actions.accept(run, password=request.POST.get("password") or None)
+    if by_script:
+        window = reverse("hours:run_progress", args=[run.pk])
+        return JsonResponse({"page": run.get_absolute_url(), "window": window})
     return redirect(run)

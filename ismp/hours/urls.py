@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ismp.hours import deeds, upload, views
+from ismp.hours import deeds, runs, upload, views
 
 app_name = "hours"
 urlpatterns = [
@@ -12,13 +12,16 @@ urlpatterns = [
     path("hours/delete/", deeds.delete, name="delete"),
     path("hours/deleted/", deeds.deleted, name="deleted"),
     path("hours/deleted/<int:deletion_id>/restore/", deeds.restore, name="restore"),
-    path("help/", deeds.help_page, name="help"),
+    path("columns/", views.columns, name="columns"),
+    path("help/", views.help_page, name="help"),
+    path("help/sample/", views.sample, name="sample"),
     path("upload/", upload.upload, name="upload"),
-    path("runs/", views.runs, name="runs"),
-    path("runs/<int:run_id>/", views.run_page, name="run"),
-    path("runs/<int:run_id>/progress/", views.run_progress, name="run_progress"),
-    path("runs/<int:run_id>/password/", upload.run_password, name="run_password"),
-    path("runs/<int:run_id>/report/", views.run_report, name="run_report"),
-    path("runs/<int:run_id>/undo/", views.run_undo, name="run_undo"),
-    path("runs/<int:run_id>/commit/", views.run_commit, name="run_commit"),
+    path("runs/", runs.runs, name="runs"),
+    path("runs/<int:run_id>/", runs.run_page, name="run"),
+    path("runs/<int:run_id>/progress/", runs.run_progress, name="run_progress"),
+    path("runs/<int:run_id>/rows/", runs.run_rows, name="run_rows"),
+    path("runs/<int:run_id>/password/", runs.run_password, name="run_password"),
+    path("runs/<int:run_id>/report/", runs.run_report, name="run_report"),
+    path("runs/<int:run_id>/undo/", runs.run_undo, name="run_undo"),
+    path("runs/<int:run_id>/commit/", runs.run_commit, name="run_commit"),
 ]

@@ -1,0 +1,165 @@
+"""The pages of the runs: what became of a file, its rows, its report, its way back."""
+
+import io
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ismp.accounts.access import needs
+from ismp.accounts.middleware import polls
+from ismp.accounts.models import Account
+from ismp.accounts.roles import Right
+from ismp.hours import actions, report
+from ismp.hours.checks import BY_CODE
+from ismp.hours.models import ImportRun, State
+from ismp.hours.pulse import STEPS, progress
+from ismp.ui import workbook
+
+_PER_PAGE = 50
+_SUMS = (
+    ("", "總筆數", "total"),
+    ("created", "＝ 新增", "created"),
+    ("updated", "＋ 更新", "updated"),
+    ("unchanged", "＋ 無變動", "unchanged"),
+    ("rejected", "＋ 無法匯入", "rejected"),
+)
+"""The closing arithmetic: which rows (report.WHICH), the words, the field of the run."""
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def runs(request: HttpRequest) -> HttpResponse:
+    """匯入紀錄."""
+    user: Any = request.user
+    found = ImportRun.objects.visible_to(user).select_related("agency")
+    page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "hours/runs.html", {"page": page})
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The import window at its own address."""
+    return render(request, "hours/run.html", window_context(find_run(request, run_id)))
+
+
+@polls
+@require_safe
+@needs(Right.VIEW_HOURS)
+def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The part of the run's page that renews itself; 286 tells htmx to stop asking."""
+    run = find_run(request, run_id)
+    status = 286 if run.finished or run.state == State.PASSWORD else 200
+    return render(request, "hours/run_window.html", window_context(run), status=status)
+
+
+def find_run(request: HttpRequest, run_id: int) -> ImportRun:
+    user: Any = request.user
+    visible = ImportRun.objects.visible_to(user).select_related("agency")
+    return get_object_or_404(visible, pk=run_id)
+
+
+def window_context(run: ImportRun) -> dict[str, Any]:
+    """What the import window shows of a run, under way or finished."""
+    now = progress(run.pk)
+    step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
+    stored = step >= STEPS.index("stored")
+    return {
+        "run": run,
+        "progress": now,
+        "checked": step >= STEPS.index("checked"),
+        "storing": step >= STEPS.index("checked"),
+        "stored": stored,
+        "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
+        "reasons": [
+            {"check": BY_CODE[code], "count": count} for code, count in run.reasons.items()
+        ],
+    }
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Every row of the file behind a number of the result: created, rejected, other name …"""
+    run = find_run(request, run_id)
+    which, code = request.GET.get("which", ""), request.GET.get("code", "")
+    if which not in report.WHICH:
+        which = ""
+    found = report.rows(run, which, code)
+    count = 0 if found is None else len(found)
+    page: Any = Paginator(range(count), _PER_PAGE).get_page(request.GET.get("page"))
+    lines = [] if found is None else found[page.object_list].to_dicts()
+    accounts = Account.objects.in_bulk([line["account"] for line in lines if line["account"]])
+    for line in lines:
+        line["account"] = accounts.get(line["account"])
+        line["check"] = BY_CODE.get(line["code"])
+    context = {
+        "run": run,
+        "page": page,
+        "lines": lines,
+        "purged": found is None,
+        "which": which,
+        "choices": report.WHICH.items(),
+        "check": BY_CODE.get(code),
+        "query": urlencode({"which": which, "code": code}),
+        "hidden": [("which", which), ("code", code)],
+    }
+    return render(request, "hours/run_rows.html", context)
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def run_report(request: HttpRequest, run_id: int) -> HttpResponse:
+    """下載無法匯入資料."""
+    buffer = io.BytesIO()
+    report.write_rejected(find_run(request, run_id), buffer)
+    headers = {"Content-Disposition": f'attachment; filename="rejected-{run_id}.xlsx"'}
+    return HttpResponse(buffer.getvalue(), content_type=workbook.MEDIA_TYPE, headers=headers)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.UNDO_IMPORT)
+def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
+    """復原這次匯入: first what will happen, then the deed."""
+    user: Any = request.user
+    run = find_run(request, run_id)
+    if request.method == "POST":
+        try:
+            actions.undo(run, by=user)
+        except actions.NotPossible as reason:
+            messages.error(request, str(reason))
+        return redirect(run)
+    context = {"run": run, "effects": actions.undo_effects(run)}
+    return render(request, "hours/run_undo.html", context)
+
+
+@require_POST
+@needs(Right.IMPORT_HOURS)
+def run_commit(request: HttpRequest, run_id: int) -> HttpResponse:
+    """正式匯入這個檔案, after a trial, without uploading it again."""
+    user: Any = request.user
+    run = find_run(request, run_id)
+    try:
+        return redirect(actions.import_for_real(run, by=user))
+    except actions.NotPossible as reason:
+        messages.error(request, str(reason))
+        return redirect(run)
+
+
+@sensitive_post_parameters("password")
+@require_POST
+@needs(Right.IMPORT_HOURS)
+def run_password(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The archive's password, asked for when it came without one; used now, never stored."""
+    run = find_run(request, run_id)
+    if run.state == State.PASSWORD:
+        actions.accept(run, password=request.POST.get("password") or None)
+    if "HX-Request" in request.headers:
+        return render(request, "hours/run_window.html", window_context(run))
+    return redirect(run)
