@@ -15,6 +15,7 @@ import pytest
 
 _BINARIES = Path("/usr/lib/postgresql/15/bin")
 _HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
+(_HOME / "static").mkdir()
 os.environ["ISMP_HOME"] = str(_HOME)
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 

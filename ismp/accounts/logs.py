@@ -7,6 +7,4 @@ from ismp.accounts import national_id
 
 class MaskingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return national_id.LOOKS_LIKE.sub(
-            lambda found: national_id.mask(found[0]), super().format(record)
-        )
+        return national_id.hide(super().format(record))

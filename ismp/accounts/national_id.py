@@ -47,6 +47,11 @@ def complete(first_nine: str) -> str:
     return next(n for digit in range(10) if is_valid(n := f"{first_nine}{digit}"))
 
 
+def hide(text: str) -> str:
+    """The text with the last four characters of every number in it hidden."""
+    return LOOKS_LIKE.sub(lambda found: mask(found[0]), text)
+
+
 def mask(number: str) -> str:
     """Hide the last four characters (國發會 103.12.31 發資字第1031501471號): A12345****."""
     return number[:-4] + "****" if len(number) > 4 else "*" * len(number)

@@ -14,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from ismp.accounts import national_id
 from ismp.accounts.forms import SignInForm
 from ismp.audit import trail
 
@@ -34,6 +35,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             login(request, account)
             trail.record("sign_in", actor=account.username, agency=account.agency.code)
         return redirect(there)
+    if request.method == "POST":
+        typed = national_id.hide(form.data.get("username", ""))
+        with transaction.atomic():
+            trail.record("sign_in_failed", actor=typed[:150])
     return render(request, "accounts/login.html", {"form": form, "next": there})
 
 

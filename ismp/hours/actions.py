@@ -51,8 +51,7 @@ def open_run(
 def _shown_name(filename: str) -> str:
     """The file's name without its folder, and without anybody's national ID."""
     name = filename.replace("\\", "/").rsplit("/", 1)[-1]
-    masked = national_id.LOOKS_LIKE.sub(lambda found: national_id.mask(found[0]), name)
-    return "".join(c for c in masked if c.isprintable())[:255] or "（沒有檔名）"
+    return "".join(c for c in national_id.hide(name) if c.isprintable())[:255] or "（沒有檔名）"
 
 
 def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = True) -> None:

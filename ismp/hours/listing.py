@@ -37,7 +37,7 @@ def asked(search: SearchForm, agency: Agency | None, user: Account) -> QuerySet[
         records.ended_in(found["start"], found["end"])
         .of_people(found["field"] or "username", found["q"])
         .newest_first()
-        .select_related("account")
+        .select_related("account", "agency")
     )
 
 
