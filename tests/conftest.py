@@ -22,6 +22,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 def pytest_addoption(parser: Any) -> None:
     parser.addoption("--postgresql", action="store_true", help="on PostgreSQL, not on SQLite")
+    parser.addoption("--pictures", action="store_true", help="renew the pictures of docs/manual.md")
 
 
 def pytest_configure(config: Any) -> None:

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import pyzipper
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
@@ -77,6 +78,17 @@ def signed_in(chromium, site, **options):
     return page
 
 
+@pytest.fixture
+def pictures(request, tmp_path):
+    """Take a picture of a page; with `--pictures`, for the manual."""
+    folder = ROOT / "docs" / "manual" if request.config.getoption("--pictures") else tmp_path
+
+    def take(page, name):
+        page.screenshot(path=folder / f"{name}.png")
+
+    return take
+
+
 def sample(tmp_path, seed):
     mine = [p for p in invented.city() if p.agency_code == "382990002Z"]
     choices = ExportChoices(roc.parse("115-01-01"), roc.parse("115-06-30"), seed=seed)
@@ -85,38 +97,158 @@ def sample(tmp_path, seed):
     return file
 
 
-@pytest.mark.parametrize("javascript", [True, False])
-def test_the_monthly_job(site, chromium, tmp_path, javascript):
-    page = signed_in(chromium, site, java_script_enabled=javascript)
-    page.goto("/manage/")
-    page.get_by_role("link", name="單一機關終身學習時數管理").first.click()
+def test_the_manuals_steps_by_mouse(site, chromium, tmp_path, pictures):
+    """Steps 1–8 of the manual; their pictures are those of docs/manual.md."""
+    page = signed_in(chromium, site, viewport={"width": 1280, "height": 800})
+    page.locator("summary", has_text="▾").or_(page.locator(".top summary")).click()
+    pictures(page, "step-1")
+    page.get_by_role("link", name="管理環境").click()
+    page.get_by_role("link", name="學習地圖管理", exact=True).click()
     expect(page.get_by_role("heading", name="同仁學習狀況明細")).to_be_visible()
-    page.get_by_label("上傳終身學習時數").set_input_files(sample(tmp_path, seed=20 + javascript))
+    pictures(page, "step-2")
+    page.get_by_role("link", name="CSV說明").click()
+    expect(page.get_by_role("img", name="成績下載")).to_be_visible()
+    pictures(page, "step-3")
+    page.go_back()
+    page.get_by_label("上傳終身學習時數").set_input_files(sample(tmp_path, seed=21))
+    pictures(page, "step-4")
+    page.get_by_role("button", name="上傳CSV檔").click()
+    window = page.get_by_role("dialog")
+    expect(window.locator("[data-announcer]")).not_to_be_empty()
+    pictures(page, "step-6")
+    expect(window.get_by_role("heading", name="匯入完成")).to_be_visible(timeout=30_000)
+    expect(window.locator("[data-announcer]")).to_contain_text("匯入完成，總筆數 60")
+    pictures(page, "step-7")
+    with page.expect_download() as download:
+        window.get_by_role("link", name="下載無法匯入資料").click()
+    assert download.value.suggested_filename.endswith(".xlsx")
+    window.get_by_role("button", name="關閉視窗").click()
+    expect(page.get_by_text("匯入資料總筆數為 60 筆")).to_be_visible()
+    expect(page.get_by_role("row", name="EP1").first).to_be_visible()
+    pictures(page, "step-8")
+    page.get_by_role("link", name="匯入紀錄").click()
+    pictures(page, "runs")
+    page.get_by_role("link", name="復原").first.click()
+    pictures(page, "undo")
+    page.get_by_role("button", name="確定復原").click()
+    expect(page.get_by_text("由 EP1001 復原")).to_be_visible()
+
+
+def test_the_monthly_job_without_javascript(site, chromium, tmp_path):
+    page = signed_in(chromium, site, java_script_enabled=False)
+    page.goto(LIST)
+    page.get_by_label("上傳終身學習時數").set_input_files(sample(tmp_path, seed=20))
     page.get_by_role("button", name="上傳CSV檔").click()
     done = page.get_by_role("heading", name="匯入完成")
     renew = page.get_by_role("link", name="更新進度")
-    while not javascript:
-        expect(done.or_(renew)).to_be_visible()
-        if done.is_visible():
-            break
+    expect(done.or_(renew)).to_be_visible()
+    while not done.is_visible():
         renew.click()
-    expect(page.get_by_role("heading", name="匯入完成")).to_be_visible(timeout=30_000)
+        expect(done.or_(renew)).to_be_visible()
     expect(page.locator("dl.sums")).to_contain_text("60")
-    with page.expect_download() as download:
-        page.get_by_role("link", name="下載無法匯入資料").click()
-    assert download.value.suggested_filename.endswith(".xlsx")
     page.get_by_role("link", name="復原這次匯入").click()
     page.get_by_role("button", name="確定復原").click()
     expect(page.get_by_text("由 EP1001 復原")).to_be_visible()
 
 
-def test_the_menu_opens_by_keyboard_alone(site, chromium):
+def test_the_whole_job_by_keyboard_alone(site, chromium, tmp_path):
+    page = chromium.new_context(base_url=site[0]).new_page()
+    page.goto("/")
+    page.keyboard.type("EP1001")
+    press(page, page.get_by_label("密碼"))
+    page.keyboard.type(site[1])
+    page.keyboard.press("Enter")
+    press(page, page.locator(".top summary"), "Enter")
+    press(page, page.get_by_role("link", name="管理環境"), "Enter")
+    press(page, page.get_by_role("link", name="單一機關終身學習時數管理"), "Enter")
+    file = page.get_by_label("上傳終身學習時數")
+    press(page, file)
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(sample(tmp_path, seed=22))
+    press(page, page.get_by_role("button", name="上傳CSV檔"), "Enter")
+    window = page.get_by_role("dialog")
+    expect(window.get_by_role("heading", name="匯入完成")).to_be_visible(timeout=30_000)
+    press(page, window.get_by_role("link", name="下載無法匯入資料"))
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    press(page, window.get_by_role("button", name="關閉視窗"), "Enter")
+    expect(window).to_be_hidden()
+    press(page, page.get_by_label("關鍵字"))
+    page.keyboard.type("EP1003")
+    start = page.get_by_label("搜尋期間起日", exact=True)
+    press(page, start)
+    page.keyboard.press("Control+A")
+    page.keyboard.type("1150101")
+    press(page, page.get_by_role("button", name="搜尋期間迄日：選日期"), "Enter")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("搜尋期間迄日", exact=True)).to_have_value("115-12-24")
+    press(page, page.get_by_role("button", name="確定"), "Enter")
+    page.wait_for_url("**q=EP1003**")
+    expect(start).to_have_value("115-01-01")
+    press(page, page.get_by_role("checkbox", name="EP1003").first, "Space")
+    expect(page.get_by_text("已勾選 1 筆")).to_be_visible()
+    page.keyboard.press("Shift+Tab")
+    press(page, page.get_by_role("button", name="刪除時數"), "Enter", key="Shift+Tab")
+    press(page, page.get_by_label("刪除的原因"))
+    page.keyboard.type("誤植")
+    press(page, page.get_by_role("button", name="確定刪除"), "Enter")
+    press(page, page.get_by_role("button", name="還原").first, "Enter")
+    expect(page.get_by_text("已還原 1 筆時數")).to_be_visible()
+
+
+def press(page, target, then=None, key="Tab"):
+    """Walk the focus to `target`, as a hand on the keyboard does, then press a key on it."""
+    expect(target).to_be_visible()
+    for _ in range(90):
+        if target.evaluate("element => element === document.activeElement"):
+            break
+        page.keyboard.press(key)
+    expect(target).to_be_focused()
+    if then:
+        page.keyboard.press(then)
+
+
+def test_a_password_is_asked_for_only_when_the_file_has_one(site, chromium, tmp_path):
     page = signed_in(chromium, site)
-    page.locator("summary").focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="管理環境")).to_be_visible()
+    page.goto(LIST)
+    ask = page.get_by_label("檔案密碼")
+    file = page.get_by_label("上傳終身學習時數")
+    file.set_input_files(sample(tmp_path, seed=23))
+    expect(ask).to_be_hidden()
+    locked = tmp_path / "成績.zip"
+    with pyzipper.AESZipFile(locked, "w", encryption=pyzipper.WZ_AES) as archive:
+        archive.setpassword(b"Abc12345")
+        archive.write(sample(tmp_path, seed=23), "a.csv")
+    file.set_input_files(locked)
+    expect(ask).to_be_focused()
+    ask.fill("wrong")
+    page.get_by_role("button", name="試匯入").click()
+    window = page.get_by_role("dialog")
+    expect(window.get_by_text("密碼不正確")).to_be_visible()
+    window.get_by_label("檔案密碼").fill("Abc12345")
+    window.get_by_role("button", name="繼續匯入").click()
+    expect(window.get_by_role("heading", name="試匯入完成")).to_be_visible(timeout=30_000)
+
+
+def test_a_file_of_another_kind_is_refused_in_the_window(site, chromium, tmp_path):
+    page = signed_in(chromium, site)
+    page.goto(LIST)
+    wrong = tmp_path / "x.csv"
+    wrong.write_bytes(b"%PDF-1.7")
+    page.get_by_label("上傳終身學習時數").set_input_files(wrong)
+    page.get_by_role("button", name="上傳CSV檔").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("PDF", timeout=30_000)
+
+
+def test_the_script_tells_a_cut_connection(site, chromium, tmp_path):
+    page = signed_in(chromium, site)
+    page.goto(LIST)
+    page.route("**/upload/", lambda route: route.abort())
+    page.get_by_label("上傳終身學習時數").set_input_files(sample(tmp_path, seed=24))
+    page.get_by_role("button", name="上傳CSV檔").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("檢查網路")
 
 
 @pytest.mark.parametrize("width", [360, 1440])
@@ -135,6 +267,8 @@ def test_no_page_has_an_accessibility_fault(site, chromium, width, scheme):
         runs,
         f"{runs}1/",
         f"{runs}2/",
+        f"{runs}2/rows/?which=rejected",
+        f"{runs}2/undo/",
         "/manage/learning-map/help/",
         "/manage/learning-map/hours/deleted/",
         "/nowhere/",
