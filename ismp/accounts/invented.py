@@ -17,6 +17,9 @@ _DEPARTMENTS = ("秘書室", "人事室", "資訊科", "業務科")
 _IDENTITIES = ("資安專職人員", "資訊人員", "一般使用者及主管", "一般使用者及主管")
 _HEADER = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態"
 
+_LEFT_SHARE = 0.02
+MOST_PEOPLE = 1_000_000
+
 
 @dataclass(frozen=True)
 class Person:
@@ -55,10 +58,34 @@ def city(seed: int = 1) -> list[Person]:
     return [*people, moved]
 
 
+def people(count: int, agencies: int, seed: int = 1) -> list[Person]:
+    """`count` people in `agencies` agencies, all in office but about one in fifty."""
+    chance = random.Random(seed)  # noqa: S311 (invented, not secret)
+    numbers = chance.sample(range(10_000_000), count)
+    return [
+        Person(
+            agency_code=f"39{index % agencies:07d}Z",
+            department=chance.choice(_DEPARTMENTS),
+            username=f"P{index + 1:07d}",
+            name=chance.choice(_SURNAMES) + "".join(chance.sample(_GIVEN, 2)),
+            national_id=national_id.complete(
+                f"{chance.choice('ABFHT')}{chance.choice('12')}{number:07d}"
+            ),
+            identity=chance.choice(_IDENTITIES),
+            active=chance.random() >= _LEFT_SHARE,
+        )
+        for index, number in enumerate(numbers)
+    ]
+
+
+def _agency_name(code: str) -> str:
+    return AGENCIES.get(code) or f"示範第{int(code[2:9]) + 1}機關"
+
+
 def roster_csv(people: Iterable[Person]) -> str:
     """The roster that `ismp import_roster` takes (product.md, contracts)."""
     lines = [
-        f"{p.agency_code},{AGENCIES[p.agency_code]},{p.department},{p.username},{p.name},"
+        f"{p.agency_code},{_agency_name(p.agency_code)},{p.department},{p.username},{p.name},"
         f"{p.national_id},{p.username.lower()}@ismp.example,{p.identity},"
         f"{'在職' if p.active else '離職'}"
         for p in people

@@ -1,50 +1,98 @@
-"""`ismp make_export OUTPUT`: an export file as the national portal makes it."""
+"""`ismp make_export OUTPUT`: an export file as the national portal makes it (product.md)."""
 
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ismp.accounts import invented
-from ismp.hours.portal_export import ExportChoices, export
+from ismp.accounts import invented, roster
+from ismp.accounts.models import Status
+from ismp.hours.portal_export import ENCODINGS, MOST_ROWS, ExportChoices, Learner, write
+from ismp.hours.profile import CATEGORIES
 from ismp.ui import roc
 
 
 class Command(BaseCommand):
-    help = "產生與入口網「成績下載」相同格式的檔案，人物都是虛構的。"
+    help = "產生與入口網「成績下載」相同格式的檔案；沒有指定名冊時，人物都是虛構的。"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("output", type=Path, help="要寫入的檔案")
-        parser.add_argument("--rows", type=int, default=400, help="列數")
-        parser.add_argument("--seed", type=int, default=1, help="亂數種子：相同即產生相同檔案")
-        parser.add_argument("--start", default="115-01-01", help="課程結束日期起（民國）")
-        parser.add_argument("--end", default="115-11-20", help="課程結束日期迄（民國）")
-        parser.add_argument("--agency", help="只含這個機關代碼的人員")
-        parser.add_argument(
-            "--no-category-column", action="store_true", help="不勾選匯出課程類別欄位"
-        )
-        parser.add_argument(
-            "--no-department-column", action="store_true", help="不勾選匯出部門單位"
-        )
-        parser.add_argument("--roster-out", type=Path, help="另存虛構人員的名冊")
+        add = parser.add_argument
+        add("output", type=Path, help="要寫入的檔案")
+        add("--rows", type=int, default=400, help=f"列數，1 到 {MOST_ROWS:,}")
+        add("--seed", type=int, default=1, help="亂數種子：相同的選擇與種子產生相同的檔案")
+        add("--start", default="115-01-01", help="課程結束日期起（民國）")
+        add("--end", default="115-11-20", help="課程結束日期迄（民國，與起日同一年度）")
+        codes = [str(code) for code in CATEGORIES]
+        add("--category", choices=codes, action="append", help="課程類別，可重複；預設兩類都要")
+        add("--no-category-column", action="store_true", help="不勾選匯出課程類別欄位")
+        add("--no-department-column", action="store_true", help="不勾選匯出部門單位")
+        add("--password", help="檔案密碼：產生有密碼的 ZIP（AES-256）")
+        add("--encoding", choices=ENCODINGS, default="cp950", help="文字編碼，預設 cp950")
+        add("--bad-share", type=float, default=0.03, help="有問題的列所占比例，預設 0.03")
+        add("--people", type=int, help="虛構人數（不用示範城市的 61 人）")
+        add("--agencies", type=int, default=1, help="虛構機關數，與 --people 一起用")
+        add("--roster", type=Path, help="改用這份名冊裡的在職人員")
+        add("--agency", help="只含這個機關代碼的人員")
+        add("--roster-out", type=Path, help="另存虛構人員的名冊，供 import_roster 使用")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        people = invented.city()
+        if not 1 <= options["rows"] <= MOST_ROWS:
+            raise CommandError(f"列數必須在 1 到 {MOST_ROWS:,} 之間，請更正 --rows。")
+        people = self._people(options)
         mine = [p for p in people if options["agency"] in {None, p.agency_code}]
         if not mine:
-            raise CommandError(f"虛構的城市裡沒有機關代碼 {options['agency']}。")
+            raise CommandError(f"這些人員裡沒有機關代碼 {options['agency']}，請更正 --agency。")
         try:
-            choices = ExportChoices(
-                roc.parse(options["start"]),
-                roc.parse(options["end"]),
-                with_category=not options["no_category_column"],
-                with_department=not options["no_department_column"],
-                seed=options["seed"],
+            write(options["output"], mine, options["rows"], _choices(options), options["password"])
+            if options["roster_out"]:
+                options["roster_out"].write_text(_roster_of(people), "utf-8")
+        except OSError as error:
+            name = error.filename or options["output"]
+            raise CommandError(f"無法寫入 {name}，請檢查路徑、權限與磁碟空間。") from error
+
+    def _people(self, options: dict[str, Any]) -> Sequence[Any]:
+        if options["roster"]:
+            try:
+                entries = roster.read(options["roster"].read_bytes())
+            except OSError as error:
+                raise CommandError("無法開啟名冊，請檢查 --roster 的路徑。") from error
+            except roster.RosterRefused as error:
+                raise CommandError(str(error)) from error
+            return [entry for entry in entries if entry.status == Status.ACTIVE]
+        if options["people"] is None:
+            return invented.city()
+        if not 1 <= options["agencies"] <= options["people"] <= invented.MOST_PEOPLE:
+            raise CommandError(
+                f"人數必須在 1 到 {invented.MOST_PEOPLE:,} 之間，機關數不能多於人數；"
+                "請更正 --people 或 --agencies。"
             )
-        except ValueError as error:
-            raise CommandError(f"日期不對：{error}") from error
-        options["output"].write_bytes(export(mine, options["rows"], choices))
-        if options["roster_out"]:
-            options["roster_out"].write_text(invented.roster_csv(people), "utf-8")
+        return invented.people(options["people"], options["agencies"], options["seed"])
+
+
+def _choices(options: dict[str, Any]) -> ExportChoices:
+    try:
+        dates = roc.parse(options["start"]), roc.parse(options["end"])
+    except ValueError as error:
+        raise CommandError("日期請寫成 115-01-01 的樣子，請更正 --start 或 --end。") from error
+    try:
+        return ExportChoices(
+            *dates,
+            categories=tuple(options["category"] or map(str, CATEGORIES)),
+            with_category=not options["no_category_column"],
+            with_department=not options["no_department_column"],
+            encoding=options["encoding"],
+            seed=options["seed"],
+            bad_share=options["bad_share"],
+        )
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _roster_of(people: Sequence[Learner]) -> str:
+    own = [person for person in people if isinstance(person, invented.Person)]
+    if not own:
+        raise CommandError("--roster 與 --roster-out 不能一起用：名冊已經有了。")
+    return invented.roster_csv(own)
