@@ -1,0 +1,285 @@
+"""Bad and odd inputs, each with the outcome that a clerk is owed (reliability.md, "Try at least").
+
+A table: what the file is, and what must become of it.  The outcomes are written by hand; the laws
+that hold after each stand in test_corpus.py.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import world
+from world import TODAY, encode, file, row, table
+
+from ismp.hours.profile import COLUMNS, NAMES, TITLES
+
+PASSWORD = "Abc12345"
+TOMORROW = TODAY + timedelta(days=1)
+CSV = file(row())
+TWO = (row(), row(term="2"))
+
+
+def roc(day) -> str:
+    return f"{day.year - 1911}-{day:%m-%d}"
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    data: bytes
+    rejections: tuple[tuple[int, str], ...] = ()
+    total: int = 1
+    refused: str = ""
+    """Words that the sentence must hold when the file is refused as a whole."""
+    notes: int = 0
+    """Rows imported although the name is somebody else's."""
+    password: str | None = None
+
+
+def taken(name, data, *rejections, total=1, **more) -> Case:
+    return Case(name, data, tuple(rejections), total, **more)
+
+
+def refused(name, data, words, **more) -> Case:
+    return Case(name, data, total=0, refused=words, **more)
+
+
+def cells(case, code=None, /, notes=0, **changes) -> Case:
+    """A file of one row, UTF-8, with some cells changed, and the code it gets (None: imported)."""
+    data = file(row(**changes), codec="utf-8")
+    return taken(case, data, *([(2, code)] if code else []), notes=notes)
+
+
+HARD = "許功蓋碁銹裏墻恒粧嫺"
+RARE = "堃煊啓喆犇峯羣"
+TEXT = table([row(title=HARD)])
+BROKEN = file(row(title="@@")).replace(b"@@", b"\xff")
+ENCODINGS = [
+    taken("cp950", CSV),
+    taken("cp950 with trailing backslashes and bars", file(row(title=HARD))),
+    taken("utf-8", encode(TEXT, "utf-8")),
+    taken("utf-8 with a mark", encode(TEXT, "utf-8", bom=True)),
+    taken("utf-16 little", encode(TEXT, "utf-16-le", bom=True)),
+    taken("utf-16 big", encode(TEXT, "utf-16-be", bom=True)),
+    taken("utf-16 of Excel, tabs", encode(table([row()], sep="\t"), "utf-16-le", bom=True)),
+    taken("utf-16 without a mark", encode(TEXT, "utf-16-le")),
+    taken("characters cp950 lacks", encode(table([row(title=RARE)]), "utf-8")),
+    taken("user-defined character in a name", file(row(name="王小\ue000"))),
+    taken("user-defined characters of all rows", file(row(title="\ue000\ue09d\ue310"))),
+    taken("question mark for a rare character", file(row(national_id=world.WANG_KUN, name="王?"))),
+    taken("one stray byte in a title", BROKEN),
+    taken("one stray byte in a number", CSV.replace(b"A1234", b"A1\xff34"), (2, "id-invalid")),
+    taken("header cp950, body utf-8", file() + table([row(title=RARE)]).split("\r\n", 1)[1].encode()),
+    taken("header utf-8, body cp950", table([]).encode() + CSV.split(b"\r\n", 1)[1]),
+    taken("body in two codecs", CSV + table([row(term="2")]).split("\r\n", 1)[1].encode(), total=2),
+    refused("gb18030", TEXT.encode("gb18030"), "標題列"),
+    refused("shift-jis", table([row()]).encode("shift_jis", "replace"), "標題列"),
+    refused("latin-1 noise", bytes(range(128, 256)) * 20, "標題列"),
+]  # fmt: skip
+
+HEAD, LINE = table([row()]).split("\r\n")[:2]
+STRUCTURES = [
+    taken("LF", file(row(), newline="\n")),
+    taken("CR", file(row(), newline="\r")),
+    taken("no last newline", file(row(), end=False)),
+    taken("blank lines", file(row(), "", "  ", row(term="2"), ""), total=2),
+    taken("a line of commas is a record", file(row(), "," * 21), (3, "id-missing"), total=2),
+    taken("quoted newline", file(row(title="甲\r\n乙"))),
+    taken("doubled quotes", file(row(title='甲"乙"丙'))),
+    taken("all quoted", file(row(), quote="all")),
+    taken("semicolons", file(row(), sep=";")),
+    taken("tabs", file(row(), sep="\t")),
+    taken("sep= above", file(row(), above=["sep=,"])),
+    taken("title lines above", file(row(), above=["終身學習時數", "115年度", ""])),
+    taken("NUL inside", file(row(title="甲\0乙"))),
+    taken("Ctrl-Z at the end", CSV + b"\x1a"),
+    taken("U+2028 is text", encode(table([row(title="甲\u2028乙")]), "utf-8")),
+    taken("Excel guards", file(row(national_id=f'="{world.WANG}"', total='="3"'))),
+    taken("a trailing comma on each row", encode(HEAD + "\r\n" + LINE + ",\r\n")),
+    taken("unquoted comma in a title", file(row(), LINE.replace("資通安全概論", "資通,安全")), (3, "columns"), total=2),
+    taken("a field too few", file(row(), LINE.rsplit(",", 1)[0]), (3, "columns"), total=2),
+    taken("a cell of 131,073 characters", file(row(title="名" * 131_073)), (2, "too-long")),
+    taken("an unquoted cell with a quote inside", file(LINE.replace("資通安全概論", '資"通"安全'))),
+    refused("unclosed quote", file(row(), LINE.replace("資通", '"資通')), "引號"),
+    refused("text after a closing quote", file(LINE.replace("資通安全概論", '"資通"安全')), "引號"),
+    refused("cut in the middle of a quote", file(*TWO, quote="all")[:-60], "引號"),
+    taken("cut in the middle of a row", file(*TWO)[:-30], (3, "columns"), total=2),
+    refused("10,000 columns", file(header=HEAD + ",x" * 10_000), "欄"),
+    refused("no row", file(), "沒有"),
+    refused("nothing at all", b"", "空"),
+    refused("only blank lines", b"\r\n\r\n", "標題列"),
+]  # fmt: skip
+
+REVERSED = tuple(reversed(NAMES))
+SWAPPED = table([row()]).replace("起日期,迄日期", "迄日期,起日期")
+HEADERS = [
+    *(
+        refused(f"without {column.title}", file(row(), columns=[n for n in NAMES if n != column.name]), column.tick or column.title)
+        for column in COLUMNS
+    ),
+    *(
+        taken(f"header {alias}", file(row(), header=HEAD.replace("身分證字號", alias, 1)))
+        for alias in ("身份證字號", "*身分證字號", " 身分證 字號 ", "身分證號", "國民身分證統一編號")
+    ),
+    taken("full-width brackets in a header", encode(table([row()]).replace("(構)", "（構）"), "utf-8")),
+    taken("another order", file(row(), columns=REVERSED)),
+    taken("an extra column", file(row(), columns=[*NAMES, "備註"])),
+    taken("blank extra columns", file(row(), columns=[*NAMES, "", ""])),
+    taken("two headers swapped", encode(SWAPPED), (2, "date-order")),
+    taken("header twice", file(HEAD, row()), (2, "id-invalid"), total=2),
+    refused("a column twice", file(row(), columns=[*NAMES, "name"]), "姓名"),
+    refused("no header", file(row()).split(b"\r\n", 1)[1], "標題列"),
+    refused("the portal's upload form", encode("*身分證字號,*名稱,*起始日期,*姓名,*上課縣市,出勤上課狀況,開課起始時間\r\n"), "上傳"),
+]  # fmt: skip
+
+DATES = [
+    *(
+        cells(f"date {day}", started_on=day, ended_on=day)
+        for day in (
+            "1150101", "115-01-05", "115/1/5", "115.01.05", "民國115年1月5日", "115年1月5日", "990101",
+            "0990101", "1130229", "１１５-０１-０５", "115-01-05 09:00", "2026-01-05", "2026/1/5", "20260105",
+            roc(TODAY),
+        )
+    ),
+    *(
+        cells(f"no date {day}", "date-invalid", started_on=day)
+        for day in (
+            "1150229", "01/05/2026", "115-13-01", "115-1/5", "46000", "79-12-31", "今天", "-115-01-01",
+            "115-01", "一一五年一月五日", "٢٠٢٦-٠١-٠٥",
+        )
+    ),
+    cells("迄 before 起", "date-order", started_on="115-01-07"),
+    cells("ends tomorrow", "date-future", ended_on=roc(TOMORROW)),
+    cells("across the year's end", started_on="114-12-30", ended_on="115-01-02"),
+    cells("迄 cannot be read", "date-invalid", ended_on="昨天"),
+]  # fmt: skip
+
+NONE = {"total": "", "digital_hours": "", "classroom_hours": ""}
+NUMBERS = [
+    *(
+        cells(f"hours {n}", **{**NONE, "digital_hours": n})
+        for n in ("3", "3.0", "３", "0", "0.05", "003", " 3 ", "2.500", "48")
+    ),
+    *(
+        cells(f"no hours {n[:9]}", "hours-invalid", **{**NONE, "digital_hours": n})
+        for n in (
+            "-3", "+3", "NaN", "Infinity", "1e309", "1_000", "1,000", "9" * 400, "3小時", "٣", "三", "0.0005",
+            "48.001", "=1+2", "3.", ".5",
+        )
+    ),
+    cells("25 hours in a day", "hours-invalid", started_on="115-01-06", **{**NONE, "total": "25"}),
+    cells("total alone", **{**NONE, "total": "3"}),
+    cells("total in 小時", unit="小時", **{**NONE, "total": "3"}),
+    cells("total in 時", unit="時", **{**NONE, "total": "3"}),
+    cells("total in 天", "unit", unit="天", **{**NONE, "total": "1"}),
+    cells("total in 學分", "unit", unit="6", **{**NONE, "total": "1"}),
+    cells("total without a unit", "unit", unit="", **{**NONE, "total": "1"}),
+    cells("天 with hours beside", unit="2", total="1"),
+    cells("parts do not make the total", "hours-sum", total="4"),
+    cells("halves make the total", total="3.5", digital_hours="1.4", classroom_hours="2.1"),
+    cells("total is no number", "hours-invalid", total="三"),
+    cells("no hours at all", "required", **NONE),
+]  # fmt: skip
+
+IDS = [
+    cells("small letters", national_id=world.WANG.lower()),
+    cells("full width", national_id="".join(chr(ord(c) + 0xFEE0) for c in world.WANG)),
+    cells("spaces and zero-width inside", national_id=f" {world.WANG[:4]}\u200b {world.WANG[4:]}\u202e"),
+    cells("wrong check digit", "id-invalid", national_id="A123456788"),
+    cells("masked", "id-invalid", national_id="A12345****"),
+    cells("too short", "id-invalid", national_id="A12345678"),
+    cells("passport", "id-invalid", national_id="300123456"),
+    cells("new 統一證號, 8", national_id=world.SANTOS, name="Maria Santos"),
+    cells("new 統一證號, 9", national_id=world.TANAKA, name="田中花子"),
+    cells("old 統一證號", national_id=world.RUAN, name="阮氏香"),
+    cells("left", "no-account", national_id=world.LEFT),
+    cells("moved away", "no-account", national_id=world.MOVED_AWAY),
+    cells("moved in", national_id=world.MOVED_IN, name="蔡宜庭"),
+    cells("of another agency", "no-account", national_id=world.OF_B),
+    cells("nobody", "no-account", national_id=world.NOBODY),
+    cells("two accounts, one in office", national_id=world.TWICE, name="周杰明"),
+    cells("missing", "id-missing", national_id=""),
+    cells("only spaces", "id-missing", national_id=" \u3000"),
+    cells("another name", notes=1, name="王大明"),
+    cells("a name with spaces", name="王 小　明"),
+    cells("variant characters", national_id=world.CHEN_FENG, name="陳峰"),
+    cells("no name", name=""),
+    cells("dots and blanks in a name", national_id=world.BILING, name="比令．伊斯坦大"),
+]  # fmt: skip
+
+ROWS = [
+    *(
+        cells(f"category {text}", category=text)
+        for text in ("523", "資通安全(通識)", "資通安全（通識）", "522 資通安全(通識)", "資通安全(專業、職能)", "資通安全(專業,職能)523")
+    ),
+    *(
+        cells(f"no category {text}", "category", category=text)
+        for text in ("501", "521", "5220", "資通安全", "522 資通安全(專業、職能)", "五二二")
+    ),
+    *(cells(f"empty {TITLES[name]}", "required", **{name: " "}) for name in ("title", "started_on", "ended_on", "category")),
+    cells("2,000 characters", title="名" * 2_000),
+    cells("2,001 characters", "too-long", title="名" * 2_001),
+    cells("id before all", "id-invalid", national_id="X", title="", category="x", total="x"),
+    cells("account before required", "no-account", national_id=world.NOBODY, title=""),
+    cells("required before category", "required", title="", category="501"),
+    cells("category before date", "category", category="501", started_on="x"),
+    cells("date before hours", "date-invalid", ended_on="x", total="x"),
+    cells("hours before sum", "hours-invalid", total="1000", digital_hours="900"),
+    taken("the same row twice", file(row(), row()), (3, "duplicate-in-file"), total=2),
+    taken("the same event otherwise", file(row(), row(score="9")), (3, "conflict-in-file"), total=2),
+    taken("one of each", file(row(), row(score="9"), row()), (3, "conflict-in-file"), (4, "duplicate-in-file"), total=3),
+    taken("another 期別", file(*TWO), total=2),
+    taken("another organiser", file(row(), row(organizer_code="B")), total=2),
+    taken("another person", file(*world.rows_of((world.WANG, world.XU))), total=2),
+    taken("a bad row is no first", file(row(total="9"), row()), (2, "hours-sum"), total=2),
+    taken("twice but for blanks", file(row(), row(title=" 資通安全概論 ")), (3, "duplicate-in-file"), total=2),
+    taken("twice but for zeros", file(row(), row(total="3.0")), (3, "duplicate-in-file"), total=2),
+]  # fmt: skip
+
+HOSTILE = ("=1+1", "@SUM(A1)", "+8", "-8", "\t=1", "<script>alert(1)</script>", "{{7*7}}", '" hx-get="/x"', "\u202e反\u200b", "%_'\\;--", "甲\r\n乙", "http://evil.example")  # fmt: skip
+HOSTILE_TEXT = [
+    *(cells(f"title {text!r}", title=f"課{text}" if text == "\t=1" else text) for text in HOSTILE),
+    cells("in every field of text", **dict.fromkeys(("learning_type", "organizer_name", "department", "degree", "kind", "fee", "score", "certificate_no", "nature", "job_related"), "=cmd|' /C calc'!A0")),
+    cells("formula in a number", "hours-invalid", total='=HYPERLINK("x")'),
+    cells("formula in a date", "date-invalid", started_on="=TODAY()"),
+    cells("formula in a category", "category", category="=522"),
+]  # fmt: skip
+
+
+def nested() -> bytes:
+    return world.zip_plain({"a.csv": world.zip_plain({"b.csv": CSV})})
+
+
+LOCKED = world.zip_aes({"成績.csv": CSV}, PASSWORD)
+OLD_LOCKED = world.zip_crypto("a.csv", CSV, PASSWORD)
+CONTAINERS = [
+    taken("zip", world.zip_plain({"a.csv": CSV})),
+    taken("zip, Big5 entry name", world.zip_plain({"成績.csv": CSV}, big5_names=True)),
+    taken("zip with rubbish", world.zip_plain({"a.csv": CSV, "__MACOSX/._a.csv": b"x", "Thumbs.db": b"x"})),
+    taken("zip with a folder", world.zip_plain({"成績/": b"", "成績/a.csv": CSV})),
+    taken("AES", LOCKED, password=PASSWORD),
+    taken("ZipCrypto", OLD_LOCKED, password=PASSWORD),
+    refused("AES, no password", LOCKED, "密碼"),
+    refused("AES, wrong password", LOCKED, "密碼", password="nope"),
+    refused("ZipCrypto, no password", OLD_LOCKED, "密碼"),
+    refused("ZipCrypto, wrong password", OLD_LOCKED, "密碼", password="nope"),
+    refused("two CSVs", world.zip_plain({"a.csv": CSV, "b.csv": CSV}), "2 個"),
+    refused("no CSV", world.zip_plain({"a.pdf": b"%PDF", "b.txt": b"x"}), "沒有 CSV"),
+    refused("nothing in it", world.zip_plain({}), "沒有 CSV"),
+    refused("nested", nested(), "壓縮檔"),
+    refused("an archive inside", world.zip_plain({"a.zip": world.zip_plain({"a.csv": CSV})}), "壓縮檔"),
+    refused("traversal", world.zip_plain({"../a.csv": CSV}), "資料夾"),
+    refused("truncated", world.zip_plain({"a.csv": CSV})[:-30], "損壞"),
+    refused("an empty CSV", world.zip_plain({"a.csv": b""}), "空"),
+    refused("xlsx", world.zip_plain({"[Content_Types].xml": b"x", "xl/workbook.xml": b"x"}), "Excel"),
+    refused("xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "Excel"),
+    refused("PDF", b"%PDF-1.7\n", "PDF"),
+    refused("HTML", b"\r\n<!DOCTYPE html><html>", "網頁"),
+    refused("an HTML table", "<table><tr><td>身分證字號".encode(), "網頁"),
+    refused("RAR", b"Rar!\x1a\x07\x01\x00", "RAR"),
+    refused("7z", b"7z\xbc\xaf\x27\x1c\x00", "7z"),
+    refused("gzip", b"\x1f\x8b\x08\x00", "壓縮"),
+]  # fmt: skip
+
+CASES = [
+    *ENCODINGS, *STRUCTURES, *HEADERS, *DATES, *NUMBERS, *IDS, *ROWS, *HOSTILE_TEXT, *CONTAINERS
+]  # fmt: skip
