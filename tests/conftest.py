@@ -92,6 +92,13 @@ def account(city: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
+def clerk(client: Any, account: Any) -> Any:
+    """A browser in which the clerk of the first agency is signed in."""
+    client.force_login(account("IC1001", "agency_admin"))
+    return client
+
+
+@pytest.fixture
 def import_bytes(city: Any) -> Callable[..., dict[str, Any]]:
     """Import a file into an agency, as the command does; returns the contract's JSON object."""
     from ismp.accounts.models import Agency
@@ -105,3 +112,16 @@ def import_bytes(city: Any) -> Callable[..., dict[str, Any]]:
         return {**report.as_json(done), "run": done}
 
     return run
+
+
+@pytest.fixture
+def cities(db: Any) -> None:
+    """Both agencies of `world`; the other one has a record of its own."""
+    import world
+    from laws import take
+
+    from ismp.accounts import actions
+
+    actions.import_roster(world.roster_csv(), by="test")
+    theirs = world.file(world.row(national_id=world.OF_B, name="孫文化"))
+    assert take(theirs, agency=world.AGENCY_B).created == 1

@@ -231,6 +231,7 @@ ROWS = [
     taken("another organiser", file(row(), row(organizer_code="B")), total=2),
     taken("another person", file(*world.rows_of((world.WANG, world.XU))), total=2),
     taken("a bad row is no first", file(row(total="9"), row()), (2, "hours-sum"), total=2),
+    taken("a number in a title is stored hidden", file(row(title=f"課程{world.XU}")), total=1),
     taken("twice but for blanks", file(row(), row(title=" 資通安全概論 ")), (3, "duplicate-in-file"), total=2),
     taken("twice but for zeros", file(row(), row(total="3.0")), (3, "duplicate-in-file"), total=2),
 ]  # fmt: skip

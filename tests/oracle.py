@@ -165,7 +165,8 @@ def clean(text: str) -> str:
     text = without_guard(text)
     text = "".join(" " if char in "\t\r\n" else char for char in text)
     text = "".join(char for char in text if not (ord(char) < 0x20 or ord(char) == 0x7F))
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    return re.sub(r"(?i)\b([A-Z][A-D1289]\d{4})\d{4}\b", r"\1****", text, flags=re.ASCII)
 
 
 def fold_id(text: str) -> str:

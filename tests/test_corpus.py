@@ -10,49 +10,16 @@ import oracle_reading
 import pytest
 import world
 from corpus import CASES
+from laws import outcome, records_of, take, told
 
-from ismp.accounts import actions as accounts
-from ismp.accounts.models import Agency
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, report
-from ismp.hours.models import ImportRun, Record, RunFile
+from ismp.hours import report
+from ismp.hours.models import ImportRun, RunFile
 
 pytestmark = pytest.mark.django_db
-COUNTS = ("created", "updated", "unchanged", "rejected")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 OURS_NOT_THEIRS = re.compile(r"Error|Exception|Traceback|None|polars|codec", re.IGNORECASE)
-
-
-@pytest.fixture
-def cities(db):
-    """Both agencies of the world; the other one has a record of its own."""
-    accounts.import_roster(world.roster_csv(), by="test")
-    theirs = world.file(world.row(national_id=world.OF_B, name="孫文化"))
-    run = take(theirs, agency=world.AGENCY_B)
-    assert run.created == 1
-
-
-def take(data, *, agency=world.AGENCY_A, **options):
-    found = Agency.objects.get(code=agency)
-    return actions.import_file(data, agency=found, filename="成績.csv", **options)
-
-
-def outcome(run):
-    """State, counts, rejections and name notes: what the oracle tells too."""
-    faults = [(fault["line"], fault["code"]) for fault in report.rejections(run)]
-    counts = tuple(getattr(run, name) for name in ("total", *COUNTS))
-    return run.state, counts, faults, run.notes.get("names", 0)
-
-
-def told(answer):
-    counts = tuple(answer.counts[name] for name in ("total", *COUNTS))
-    return answer.state, counts, answer.rejections, len(answer.name_notes)
-
-
-def records_of(agency):
-    mine = Record.objects.live().filter(agency__code=agency).order_by("pk")
-    return list(mine.values())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -129,11 +129,19 @@ def test_an_upload_without_the_token_is_refused(account, import_bytes):
 
 @pytest.mark.parametrize(
     "query",
-    ["q=A123456789", "start=99-99-99", "start=115-12-31&end=115-01-01", "page=x&per_page=7"],
+    ["start=99-99-99", "start=115-12-31&end=115-01-01", "page=x&per_page=7"],
 )
 def test_odd_questions_get_an_answer(client, account, query):
     client.force_login(account("IC1001", "agency_admin"))
     assert client.get(f"/manage/learning-map/agency-hours/?{query}").status_code == 200
+
+
+def test_a_national_id_in_the_search_leaves_the_address_at_once(client, account):
+    client.force_login(account("IC1001", "agency_admin"))
+    asked = {"field": "name", "q": "a１23456789"}
+    answer = client.get("/manage/learning-map/agency-hours/", asked, follow=True)
+    assert answer.redirect_chain == [("/manage/learning-map/agency-hours/?field=name", 302)]
+    assert "不要輸入身分證字號" in answer.content.decode()
 
 
 LISTS = (

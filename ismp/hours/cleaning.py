@@ -44,7 +44,10 @@ def clean(frame: pl.DataFrame) -> pl.DataFrame:
     `in_hours` (whether 訓練總單位 means hours).
     """
     frame = frame.with_columns(
-        *(tidy(pl.col(name)).alias(f"text_{name}") for name in (*EVENT_TEXT, *OTHER_TEXT)),
+        *(
+            hide_ids(tidy(pl.col(name))).alias(f"text_{name}")
+            for name in (*EVENT_TEXT, *OTHER_TEXT)
+        ),
         *((tidy(pl.col(name)) != "").alias(f"given_{name}") for name in HOUR_CELLS),
         by_value(frame["national_id"], national_id.fold, pl.String).alias("folded_id"),
         by_value(frame["category"], _category, pl.Int16).alias("category_code"),
@@ -69,6 +72,14 @@ def tidy(cell: pl.Expr) -> pl.Expr:
         .str.replace_all(r"\s+", " ")
         .str.strip_chars()
     )
+
+
+def hide_ids(cell: pl.Expr) -> pl.Expr:
+    """Text with the last four characters of any national ID in it hidden.
+
+    Some producers write one into 證件字號 or a title; none may be stored or shown in clear.
+    """
+    return cell.str.replace_all(r"(?i)(?-u:\b)([A-Z][A-D1289]\d{4})\d{4}(?-u:\b)", "${1}****")
 
 
 def too_many_hours() -> pl.Expr:

@@ -10,7 +10,7 @@ from typing import IO, Any
 import polars as pl
 
 from ismp.accounts import national_id
-from ismp.hours import files
+from ismp.hours import cleaning, files
 from ismp.hours.checks import BY_CODE
 from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.profile import NAMES, TITLES
@@ -70,9 +70,8 @@ def rows(run: ImportRun, which: str, code: str) -> pl.DataFrame | None:
 
 def masked(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of a file with the national ID's last four characters hidden, in whatever cell."""
-    anywhere = r"(?i)(?-u:\b)([A-Z][A-D1289]\d{4})\d{4}(?-u:\b)"
     hidden = [
-        pl.col(name).str.replace_all(anywhere, "${1}****")
+        cleaning.hide_ids(pl.col(name))
         for name in NAMES
         if name in frame.columns and name != "national_id"
     ]

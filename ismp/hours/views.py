@@ -1,8 +1,10 @@
 """The list of learning hours, of one agency and of all, and the help beside it."""
 
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -43,6 +45,8 @@ def all_hours(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     user: Any = request.user
     search = SearchForm.asked(request.GET)
+    if faults := search.errors.get("q"):
+        return _without_keyword(request, faults)
     records = listing.asked(search, agency, user)
     per_page = request.GET.get("per_page", "")
     size = int(per_page) if per_page in map(str, PER_PAGE) else 50
@@ -72,6 +76,15 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
         "hidden": [item for item in query.items() if item[0] != "per_page"],
     }
     return render(request, "hours/list.html", context)
+
+
+def _without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
+    """Say why, at an address without the keyword: it may be somebody's national ID."""
+    for fault in faults:
+        messages.error(request, str(fault))
+    query = request.GET.copy()
+    query.pop("q")
+    return redirect(f"{request.path}?{query.urlencode()}")
 
 
 def _group(column: Any) -> str:
