@@ -19,8 +19,9 @@ reached = pulse.Pulse.reached
 
 
 def reached_and_hit(self, at, done=0, total=0):
+    first = at != self._progress["step"]
     reached(self, at, done, total)
-    if at == step:
+    if at == step and first:
         os.kill(os.getpid(), getattr(signal, name))
 
 
