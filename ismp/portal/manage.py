@@ -1,7 +1,5 @@
 """管理環境: its entrance, and the audit trail for those who verify."""
 
-from typing import Any
-
 from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +11,7 @@ from ismp.accounts.access import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail as audit
 from ismp.audit.models import Event
+from ismp.hours.models import State
 
 VERBS = {
     "sign_in": "登入",
@@ -47,6 +46,7 @@ _DETAILS = {
     "dry_run": "試匯入",
     "role": "角色",
 }
+_STATES = dict(State.choices)
 _PER_PAGE = 50
 
 
@@ -88,10 +88,13 @@ def trail(request: HttpRequest) -> HttpResponse:
 
 def _told(event: Event) -> str:
     """The details of an event that a reader can use, in words."""
-    known: dict[str, Any] = {name: event.detail.get(name) for name in _DETAILS}
-    told = [
-        f"{_DETAILS[name]} {value}" for name, value in known.items() if value not in {None, False}
-    ]
+    told = []
+    for name, words in _DETAILS.items():
+        value = event.detail.get(name)
+        if value is True:
+            told.append(words)
+        elif value not in {None, False}:
+            told.append(f"{words} {_STATES.get(value, value)}")
     return "、".join(told)
 
 
