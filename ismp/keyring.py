@@ -32,7 +32,7 @@ class KeyRing:
     @classmethod
     def open(cls, home: Path) -> Self:
         """Read the key file of `home`, making it on the first run (mode 600, never overwritten)."""
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = home / FILE_NAME
         if not path.exists():
             _create(path)

@@ -5,6 +5,7 @@ files, cache.  No secret stands here; secrets are in the key ring (`ismp.keyring
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 import dj_database_url
@@ -30,6 +31,10 @@ ISMP_HOME = Path(os.environ.get("ISMP_HOME", Path.home() / "ismp-home")).expandu
 ISMP_PORT = _number("ISMP_PORT", 8000)
 ISMP_HOST = os.environ.get("ISMP_HOST", "127.0.0.1")
 KEYS = KeyRing.open(ISMP_HOME)
+# Libraries spool tables with names to temporary files; those too stay in our own closed folder.
+TEMPORARY = ISMP_HOME / "tmp"
+TEMPORARY.mkdir(mode=0o700, exist_ok=True)
+tempfile.tempdir = str(TEMPORARY)
 SECRET_KEY = KEYS.secret_key
 DEBUG = False
 BEHIND_TLS = _flag("ISMP_HTTPS", False)

@@ -39,7 +39,7 @@ def pytest_unconfigure(config: Any) -> None:
 
 def _start_cluster() -> Path:
     """Start a cluster on a socket in a folder of its own; DATABASE_URL tells the workers."""
-    folder = Path(tempfile.mkdtemp(prefix="ismp-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="ismp-pg-", dir="/tmp"))
     folder.chmod(0o755)
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")

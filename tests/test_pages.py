@@ -11,7 +11,7 @@ from django.urls import get_resolver
 from files import data, row
 
 from ismp.audit import trail
-from ismp.hours import importing
+from ismp.hours import actions, importing
 from ismp.hours.models import Deletion, ImportRun, Record, State
 
 pytestmark = pytest.mark.django_db
@@ -86,11 +86,20 @@ def test_rights(client, account, import_bytes, role):
             assert "unsafe-inline" not in answer["Content-Security-Policy"]
 
 
-def test_another_agencys_run_does_not_exist(client, account, import_bytes):
-    run = import_bytes(data(row()))["run"]
+def test_another_agencys_things_do_not_exist(client, account, import_bytes):
+    """Every address that names a thing: 404 to another agency, whatever the method."""
+    run = import_bytes(data(row(), row(total="9")))["run"]
+    deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
+    before = (Record.objects.live().count(), ImportRun.objects.count())
     client.force_login(account("EP1001", "agency_admin"))
-    for part in ("", "progress/", "rows/", "report/", "undo/"):
-        assert client.get(f"/manage/learning-map/runs/{run.pk}/{part}").status_code == 404
+    of_things = [(name, a) for name, a in addresses() if "{run}" in a or "/1/" in a]
+    assert len(of_things) == 8
+    for name, address in of_things:
+        ask = client.post if name in POST_ONLY else client.get
+        assert ask(address.format(run=run.pk)).status_code == 404, name
+    assert client.post(f"/manage/learning-map/runs/{run.pk}/undo/").status_code == 404
+    assert deletion.restored_at is None
+    assert before == (Record.objects.live().count(), ImportRun.objects.count())
     assert row()[1] not in client.get("/manage/learning-map/agency-hours/").content.decode()
 
 

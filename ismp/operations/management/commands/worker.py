@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, connections
 
@@ -14,6 +15,7 @@ from ismp.ui.commands import DatabaseCommand
 logger = logging.getLogger(__name__)
 _RECOVER_SECONDS = 5
 _PURGE_SECONDS = 3600
+_LEFT_OVER_SECONDS = 24 * 3600
 
 
 class Command(DatabaseCommand):
@@ -24,6 +26,14 @@ class Command(DatabaseCommand):
         call_command("db_worker", verbosity=0)
 
 
+def _sweep() -> None:
+    """Remove temporary files that a killed process left."""
+    before = time.time() - _LEFT_OVER_SECONDS
+    for path in settings.TEMPORARY.iterdir():
+        if path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
+
+
 def _look_after() -> None:
     purged_at = 0.0
     while True:
@@ -31,6 +41,7 @@ def _look_after() -> None:
             actions.recover()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 actions.purge()
+                _sweep()
                 purged_at = time.monotonic()
         except DatabaseError as error:  # busy or restarting: the next round tries again
             logger.warning("recovery waits: %s", type(error).__name__)
