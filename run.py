@@ -33,7 +33,10 @@ def main() -> int:
     if arguments[0] == "test":
         install_system_packages()
         return check(arguments[1:])
-    return subprocess.call([PYTHON, ROOT / "manage.py", *arguments])
+    command = [str(PYTHON), str(ROOT / "manage.py"), *arguments]
+    if os.name == "nt":
+        return subprocess.call(command)
+    os.execv(PYTHON, command)  # in our place, so that signals reach it
 
 
 def set_up(group: str) -> None:

@@ -1,5 +1,6 @@
 """`ismp serve`: the production web server and the background worker, in one command."""
 
+import signal
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -33,6 +34,7 @@ class Command(DatabaseCommand):
 
     def _supervise(self, commands: list[list[str]]) -> None:
         """Run all until one ends or we are told to stop; then end all."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd stops us like Ctrl-C
         processes = [subprocess.Popen(command) for command in commands]
         try:
             while all(process.poll() is None for process in processes):
