@@ -138,7 +138,11 @@ def test_the_manuals_steps_by_mouse(site, chromium, tmp_path, pictures):
 
 def test_the_monthly_job_without_javascript(site, chromium, tmp_path):
     page = signed_in(chromium, site, java_script_enabled=False)
-    page.goto(LIST)
+    page.locator(".top summary").click()
+    page.get_by_role("link", name="管理環境").click()
+    page.get_by_role("link", name="學習地圖管理", exact=True).click()
+    page.get_by_role("link", name="CSV說明").click()
+    page.get_by_role("link", name="同仁學習狀況明細").click()
     page.get_by_label("上傳終身學習時數").set_input_files(sample(tmp_path, seed=20))
     page.get_by_role("button", name="上傳CSV檔").click()
     done = page.get_by_role("heading", name="匯入完成")
@@ -148,6 +152,13 @@ def test_the_monthly_job_without_javascript(site, chromium, tmp_path):
         renew.click()
         expect(done.or_(renew)).to_be_visible()
     expect(page.locator("dl.sums")).to_contain_text("60")
+    with page.expect_download():
+        page.get_by_role("link", name="下載無法匯入資料").click()
+    result = page.url
+    page.get_by_role("link", name="同仁學習狀況明細").first.click()
+    expect(page.get_by_text("匯入資料總筆數為 60 筆")).to_be_visible()
+    expect(page.get_by_role("row", name="EP1").first).to_be_visible()
+    page.goto(result)
     page.get_by_role("link", name="復原這次匯入").click()
     page.get_by_role("button", name="確定復原").click()
     expect(page.get_by_text("由 EP1001 復原")).to_be_visible()
