@@ -202,6 +202,7 @@ IDS = [
     cells("another name", notes=1, name="王大明"),
     cells("a name with spaces", name="王 小　明"),
     cells("variant characters", national_id=world.CHEN_FENG, name="陳峰"),
+    cells("台 for 臺", national_id=world.LIN, name="林台芬"),
     cells("no name", name=""),
     cells("dots and blanks in a name", national_id=world.BILING, name="比令．伊斯坦大"),
 ]  # fmt: skip

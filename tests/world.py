@@ -82,7 +82,7 @@ ROSTER: tuple[dict[str, str], ...] = (
     _person(AGENCY_A, "a-xu", "許功蓋", XU),
     _person(AGENCY_A, "a-kun", "王堃", WANG_KUN),
     _person(AGENCY_A, "a-feng", "陳峯", CHEN_FENG),
-    _person(AGENCY_A, "a-lin", "林淑芬", LIN),
+    _person(AGENCY_A, "a-lin", "林臺芬", LIN),
     _person(AGENCY_A, "a-ruan", "阮氏香", RUAN),
     _person(AGENCY_A, "a-santos", "Maria Santos", SANTOS),
     _person(AGENCY_A, "a-tanaka", "田中花子", TANAKA),
