@@ -14,7 +14,7 @@ import polars as pl
 from django.conf import settings
 from django.db import connection
 
-from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.models import Agency, Status
 from ismp.accounts.national_id import is_valid
 from ismp.hours import cleaning
 from ismp.hours.cleaning import EVENT_TEXT, HOUR_CELLS, OTHER_TEXT
@@ -30,10 +30,7 @@ _WILDCARD = re.compile(r"[\ue000-\uf8ff\ufffd?○〇□*]")
 def find_accounts(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
     """Add `account` (id of the active account of this agency with this ID, or null) and
     `other_name` (whether 姓名 in the file is somebody else's, so that the clerk can look)."""
-    rows = Account.objects.filter(agency=agency, status=Status.ACTIVE, id_hash__isnull=False)
-    by_hash = {
-        bytes(h or b""): (pk, name) for pk, h, name in rows.values_list("pk", "id_hash", "name")
-    }
+    by_hash = _active_accounts(agency)
     found = {
         number: by_hash.get(settings.KEYS.blind_index(number), (None, ""))
         for number in frame["folded_id"].unique()
@@ -57,10 +54,22 @@ def find_accounts(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
     )
 
 
+def _active_accounts(agency: Agency) -> dict[bytes, tuple[int, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id_hash, id, name FROM accounts_account"
+            " WHERE agency_id = %s AND status = %s AND id_hash IS NOT NULL",
+            [agency.pk, Status.ACTIVE.value],
+        )
+        return {bytes(hashed): (pk, name) for hashed, pk, name in cursor.fetchall()}
+
+
 def same_name(written: str, account_name: str) -> bool:
     """Whether a name in a file can be this account's, given how names get written."""
+    if not written or written == account_name:
+        return True
     written, expected = _plain(written), _plain(account_name)
-    if not written:
+    if not written or written == expected:
         return True
     pattern = "".join("." if _WILDCARD.match(c) else re.escape(c) for c in written)
     return bool(re.fullmatch(pattern, expected, re.DOTALL))

@@ -4,6 +4,7 @@ A thread of its own with a connection of its own, because the work holds one tra
 from its first write to its last, and nobody sees into that.
 """
 
+import contextlib
 import threading
 from datetime import timedelta
 from types import TracebackType
@@ -53,15 +54,20 @@ class Pulse:
         waited = 0.0
         try:
             while not self._stop.wait(_TELL_SECONDS):
-                if self._progress != self._told:
-                    self._told = self._progress
-                    cache.set(_key(self.run_id), self._told, _KEPT_SECONDS)
+                self._tell()
                 waited += _TELL_SECONDS
                 if waited >= extend_every:
                     waited = 0.0
                     self._extend()
         finally:
             connections.close_all()
+
+    def _tell(self) -> None:
+        if self._progress == self._told:
+            return
+        with contextlib.suppress(DatabaseError):  # the lease matters more than the bar
+            cache.set(_key(self.run_id), self._progress, _KEPT_SECONDS)
+            self._told = self._progress
 
     def _extend(self) -> None:
         try:

@@ -1,0 +1,114 @@
+"""The whole import beside the plain load of the same, already clean rows, and beside its peers.
+
+    python benchmarks/import.py                          SQLite, 100,000 rows, 5 rounds
+    python benchmarks/import.py --postgresql --rows 1000000 --rounds 3
+    python benchmarks/import.py --peers                  with django-import-export and bulk_create
+
+Sides take turns within a round, so that noise of the machine meets all of them; medians and their
+ratios are printed, and never asserted.  PostgreSQL runs in a throw-away cluster with fsync on.
+"""
+
+import argparse
+import gc
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+BINARIES = Path("/usr/lib/postgresql/15/bin")
+AGENCIES = 60
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--postgresql", action="store_true")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--filled", type=int, default=0, help="records that stand there before")
+    parser.add_argument("--peers", action="store_true")
+    options = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="ismp-bench-", dir="/tmp"))
+    home.chmod(0o755)
+    try:
+        os.environ["ISMP_HOME"] = str(home / "home")
+        os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
+        os.environ.pop("DATABASE_URL", None)
+        if options.postgresql:
+            os.environ["DATABASE_URL"] = start_cluster(home)
+        measure(options)
+    finally:
+        if options.postgresql:
+            as_postgres(f"{BINARIES}/pg_ctl -D {home}/data -m immediate stop")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def start_cluster(home: Path) -> str:
+    if os.geteuid() == 0:
+        shutil.chown(home, "postgres", "postgres")
+    as_postgres(f"{BINARIES}/initdb -D {home}/data -A trust -U ismp -E UTF8 --locale=C.UTF-8")
+    tuning = "-c shared_buffers=512MB -c max_wal_size=4GB -c maintenance_work_mem=256MB"
+    where = f"-c listen_addresses= -c unix_socket_directories={home} {tuning}"
+    as_postgres(f'{BINARIES}/pg_ctl -D {home}/data -w -l {home}/log -o "{where}" start')
+    return f"postgres://ismp@/postgres?host={home}"
+
+
+def as_postgres(command: str) -> None:
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run(
+        [*prefix, "sh", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/tmp"
+    )
+
+
+def measure(options: argparse.Namespace) -> None:
+    import django
+
+    django.setup()
+    from sides import World
+
+    world = World(rows=options.rows, agencies=AGENCIES, filled=options.filled)
+    sides: dict[str, Callable[[], None]] = {
+        "limit: plain load of clean rows": world.load_clean_rows,
+        "the whole import": world.import_new,
+        "the same file again": world.import_again,
+    }
+    if options.peers:
+        sides["bulk_create, maps in memory"] = world.bulk_create
+        sides["django-import-export, fastest"] = world.import_export
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(options.rounds):
+        for name, side in sides.items():
+            if number and name.startswith("django-import-export"):
+                continue  # minutes each: once is enough for a factor of thirty
+            world.prepare(name)
+            gc.collect()
+            begun = time.perf_counter()
+            side()
+            times[name].append(time.perf_counter() - begun)
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
+    report(options, {name: statistics.median(taken) for name, taken in times.items()})
+
+
+def report(options: argparse.Namespace, medians: dict[str, float]) -> None:
+    database = "PostgreSQL" if options.postgresql else "SQLite"
+    filled = f" into {options.filled:,}" if options.filled else ""
+    print(f"{database}, {options.rows:,} rows{filled}, medians of {options.rounds} rounds")
+    limit, whole = list(medians.values())[:2]
+    for name, median in medians.items():
+        print(
+            f"  {name:<34}{median:8.2f} s   {median / limit:6.2f} × limit"
+            f"   {median / whole:6.2f} × the import"
+        )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"  peak memory of this process: {peak} MB (it holds the clean rows too)")
+
+
+if __name__ == "__main__":
+    main()

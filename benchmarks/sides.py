@@ -1,0 +1,206 @@
+"""The sides of `import.py`: what each of them does with the same file, as fair as we know how."""
+
+import csv
+import io
+from typing import Any
+
+import polars as pl
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from ismp.accounts import actions as accounts
+from ismp.accounts import invented, national_id
+from ismp.accounts.models import Account, Agency
+from ismp.hours import actions, cleaning, importing, intake, matching, storing
+from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
+from ismp.hours.portal_export import ExportChoices, export
+from ismp.hours.profile import TITLES
+from ismp.ui import roc
+
+BAD_SHARE = 0.03
+
+
+class World:
+    """One agency's people (rows / 10), their file, and the clean rows of it, ready to load."""
+
+    def __init__(self, *, rows: int, agencies: int, filled: int) -> None:
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        call_command("createcachetable")
+        people = invented.people(rows // 10, 1)
+        accounts.import_roster(invented.roster_csv(people).encode(), by="benchmark")
+        others = [Agency(code=f"X{n:09}", name=f"示範{n}") for n in range(agencies - 1)]
+        Agency.objects.bulk_create(others)
+        self.agency = Agency.objects.get(code=people[0].agency_code)
+        choices = ExportChoices(
+            roc.parse("115-01-01"), roc.parse("115-10-31"), bad_share=BAD_SHARE
+        )
+        self.data = export(people, rows, choices)
+        self.clean = self._clean_rows()
+        if connection.vendor == "postgresql":
+            buffer = io.BytesIO()
+            self.clean.write_csv(
+                buffer, include_header=False, quote_style="non_numeric", null_value=""
+            )
+            self.ready: Any = buffer.getvalue()
+        else:
+            self.ready = self.clean.with_columns(pl.col(pl.Date).cast(pl.String)).rows()
+        if filled:
+            self._fill(filled)
+        self.kept = filled
+
+    def _clean_rows(self) -> pl.DataFrame:
+        run = ImportRun(pk=1, agency=self.agency)
+        table = intake.read(self.data, importing.limits())
+        judged = importing._judge(table.frame, self.agency)
+        passed = judged.filter(pl.col("code").is_null())
+        return storing.as_records(passed.with_columns(record=pl.lit(None, pl.Int64)), run).drop(
+            "record"
+        )
+
+    def _fill(self, filled: int) -> None:
+        """Records of the other agencies and of other years, as they would stand there."""
+        clean, copies = self.clean, -(-filled // len(self.clean))
+        others = list(Agency.objects.exclude(pk=self.agency.pk).values_list("pk", flat=True))
+        for number in range(copies):
+            year = 2016 + number % 10
+            part = clean.with_columns(
+                agency_id=pl.lit(others[number % len(others)], pl.Int64),
+                started_on=pl.col("started_on").dt.offset_by(f"{year - 2026}y"),
+                ended_on=pl.col("ended_on").dt.offset_by(f"{year - 2026}y"),
+                account_id=pl.col("account_id") + 1_000_000 * (number // (10 * len(others)) + 1),
+                run_id=pl.lit(0, pl.Int64),
+            )
+            with transaction.atomic():
+                storing.insert(part.head(filled - number * len(clean)), lambda done: None)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+    def prepare(self, side: str) -> None:
+        """An empty agency for each side; `the same file again` finds what the import stored."""
+        if side == "the same file again":
+            return
+        for model in (RunFile, RecordRevision):
+            model.objects.all().delete()
+        Record.objects.filter(agency=self.agency).delete()
+        ImportRun.objects.all().delete()
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                if self.kept:
+                    cursor.execute("VACUUM hours_record")
+                else:
+                    cursor.execute("TRUNCATE hours_record, hours_runfile, hours_recordrevision")
+                cursor.execute("CHECKPOINT")
+
+    def load_clean_rows(self) -> None:
+        columns = ", ".join(self.clean.columns)
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                statement = f"COPY hours_record ({columns}) FROM STDIN (FORMAT csv)"
+                with cursor.copy(statement) as copy:
+                    copy.write(self.ready)
+            else:
+                marks = ", ".join(["%s"] * len(self.clean.columns))
+                cursor.executemany(
+                    f"INSERT INTO hours_record ({columns}) VALUES ({marks})", self.ready
+                )
+
+    def import_new(self) -> None:
+        run = self._import()
+        assert run.created == len(self.clean), run.reason
+
+    def import_again(self) -> None:
+        run = self._import()
+        assert run.unchanged == len(self.clean), run.reason
+
+    def _import(self) -> ImportRun:
+        return actions.import_file(self.data, agency=self.agency, filename="f.csv")
+
+    def bulk_create(self) -> None:
+        """A good Django import by hand: maps in memory, checks in Python, one bulk_create."""
+        people = self._people()
+        run = ImportRun.objects.create(agency=self.agency, filename="f.csv")
+        found = []
+        reader = csv.DictReader(io.StringIO(self.data.decode("cp950", "replace")))
+        for line, row in enumerate(reader, start=2):
+            record = _record(row, people)
+            if record:
+                record.agency, record.run, record.line = self.agency, run, line
+                found.append(record)
+        with transaction.atomic():
+            Record.objects.bulk_create(found, batch_size=2_000, ignore_conflicts=True)
+
+    def _people(self) -> dict[bytes, int]:
+        active = Account.objects.filter(agency=self.agency, status="active")
+        return {bytes(h): pk for h, pk in active.values_list("id_hash", "pk")}
+
+    def import_export(self) -> None:
+        """With use_bulk, a large batch, no diffs, no logs, one loader query: its own advice."""
+        from import_export import resources
+        from tablib import Dataset
+
+        people, agency = self._people(), self.agency
+        run = ImportRun.objects.create(agency=agency, filename="f.csv")
+
+        class RecordResource(resources.ModelResource):
+            class Meta:
+                model = Record
+                use_bulk = True
+                batch_size = 2_000
+                skip_diff = True
+                skip_html_diff = True
+                report_skipped = False
+                force_init_instance = True
+                import_id_fields = ()
+                use_transactions = True
+
+            def skip_row(self, instance, original, row, import_validation_errors=None):
+                return instance.account_id is None
+
+            def init_instance(self, row=None):
+                return _record(row, people) or Record()
+
+            def import_instance(self, instance, row, **kwargs):
+                instance.agency, instance.run, instance.line = agency, run, 0
+
+        text = self.data.decode("cp950", "replace")
+        data = Dataset().load(text, format="csv")
+        RecordResource().import_data(data, raise_errors=False)
+
+
+def _record(row: dict[str, str], people: dict[bytes, int]) -> Record | None:
+    """A row checked and turned into a record, by plain Python; None when it is not good."""
+    number = national_id.fold(row[TITLES["national_id"]])
+    if not national_id.is_valid(number):
+        return None
+    account = people.get(settings.KEYS.blind_index(number))
+    if account is None:
+        return None
+    values = {name: row[title] for name, title in TITLES.items()}
+    category = cleaning._category(values["category"])
+    start, end = cleaning._date(values["started_on"]), cleaning._date(values["ended_on"])
+    hours = {name: cleaning._thousandths(values[name]) for name in cleaning.HOUR_CELLS}
+    digital, classroom, total = (
+        hours["digital_hours"],
+        hours["classroom_hours"],
+        hours["total"],
+    )
+    if not category or not start or not end or end < start or end > timezone.localdate():
+        return None
+    if digital is None or classroom is None or digital + classroom != total:
+        return None
+    texts = {name: values[name].strip() for name in (*cleaning.EVENT_TEXT, *cleaning.OTHER_TEXT)}
+    key = matching._digest("\x1f".join([str(category), *texts.values(), str(start), str(end)]))
+    return Record(
+        account_id=account,
+        category=category,
+        started_on=start,
+        ended_on=end,
+        hours=digital + classroom,
+        event_key=key,
+        content_key=key,
+        **texts,
+        **hours,
+    )
