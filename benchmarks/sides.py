@@ -34,9 +34,7 @@ class World:
         others = [Agency(code=f"X{n:09}", name=f"示範{n}") for n in range(agencies - 1)]
         Agency.objects.bulk_create(others)
         self.agency = Agency.objects.get(code=people[0].agency_code)
-        choices = ExportChoices(
-            roc.parse("115-01-01"), roc.parse("115-10-31"), bad_share=BAD_SHARE
-        )
+        choices = ExportChoices(roc.parse("115-01-01"), roc.parse("115-10-31"), bad_share=BAD_SHARE)
         self.data = export(people, rows, choices)
         self.clean = self._clean_rows()
         if connection.vendor == "postgresql":

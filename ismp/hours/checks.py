@@ -13,7 +13,6 @@ from datetime import date
 
 import polars as pl
 
-from ismp.accounts.national_id import is_valid
 from ismp.hours import cleaning
 from ismp.hours.cleaning import HOUR_CELLS
 
@@ -40,12 +39,6 @@ class Check:
     applies: Callable[[World], pl.Expr]
 
 
-def _invalid_id() -> pl.Expr:
-    return ~pl.col("folded_id").map_batches(
-        lambda ids: cleaning.by_value(ids, is_valid, pl.Boolean), return_dtype=pl.Boolean
-    )
-
-
 CHECKS: tuple[Check, ...] = (
     Check(
         "columns",
@@ -69,7 +62,7 @@ CHECKS: tuple[Check, ...] = (
         "身分證字號格式或檢查碼不對",
         "請人事單位核對入口網上的身分證字號，更正後重新下載。",
         ("national_id",),
-        lambda _: _invalid_id(),
+        lambda _: ~pl.col("id_valid"),
     ),
     Check(
         "no-account",
@@ -94,8 +87,8 @@ CHECKS: tuple[Check, ...] = (
         "請到入口網補齊這筆學習紀錄，或請開課單位補登後重新下載。",
         ("title", "started_on", "ended_on", "category", *HOUR_CELLS),
         lambda _: (
-            pl.any_horizontal(
-                cleaning.is_blank(name) for name in ("title", "started_on", "ended_on", "category")
+            ~pl.all_horizontal(
+                f"given_{name}" for name in ("title", "started_on", "ended_on", "category")
             )
             | ~pl.any_horizontal(f"given_{name}" for name in HOUR_CELLS)
         ),
@@ -203,10 +196,10 @@ def judge(frame: pl.DataFrame, world: World) -> pl.DataFrame:
     looked for among the rows that pass all other checks, the first stands.
     """
     frame = frame.with_columns(first_fault(CHECKS, world).alias("code"))
+    passed = frame.filter(pl.col("code").is_null())
     event = ["account", "event_key"]
     repeats = (
-        frame.lazy()
-        .filter(pl.col("code").is_null())
+        passed.filter(passed.select(event).is_duplicated())
         .select(
             "line",
             is_first=pl.col("line") == pl.col("line").first().over(event),
@@ -215,10 +208,13 @@ def judge(frame: pl.DataFrame, world: World) -> pl.DataFrame:
         .select("line", repeat=first_fault(REPEATS, world))
         .filter(pl.col("repeat").is_not_null())
     )
-    return (
-        frame.lazy()
-        .join(repeats, on="line", how="left", maintain_order="left")
-        .with_columns(pl.coalesce("code", "repeat").alias("code"))
-        .drop("repeat")
-        .collect()
+    if repeats.is_empty():
+        return frame
+    return frame.with_columns(
+        pl.coalesce(
+            "code",
+            pl.col("line").replace_strict(
+                repeats["line"], repeats["repeat"], default=None, return_dtype=pl.String
+            ),
+        ).alias("code")
     )

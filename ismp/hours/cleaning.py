@@ -31,6 +31,7 @@ OTHER_TEXT = (
     "job_related",
 )
 HOUR_CELLS = ("total", "digital_hours", "classroom_hours")
+REQUIRED = ("title", "started_on", "ended_on", "category", *HOUR_CELLS)
 _HOURS = re.compile(r"\d{1,12}(?:\.\d{1,3}0*)?", re.ASCII)
 _DAY = 24_000
 
@@ -38,17 +39,14 @@ _DAY = 24_000
 def clean(frame: pl.DataFrame) -> pl.DataFrame:
     """Add to the raw table, one column each:
 
-    `folded_id` (text, "" when missing), `text_…` for the text columns, `category_code`,
+    `folded_id` (text, "" when missing), `id_valid`, `text_…` for the text columns, `category_code`,
     `start`, `end` (dates), `…_m` for the hour cells and `hours_m` (thousandths, exact; counted
-    hours of the row), `given_…` for the hour cells (whether anything is written there),
+    hours of the row), `given_…` for the required cells (whether anything is written there),
     `in_hours` (whether 訓練總單位 means hours).
     """
     frame = frame.with_columns(
-        *(
-            hide_ids(tidy(pl.col(name))).alias(f"text_{name}")
-            for name in (*EVENT_TEXT, *OTHER_TEXT)
-        ),
-        *((tidy(pl.col(name)) != "").alias(f"given_{name}") for name in HOUR_CELLS),
+        *(_as_stored(frame[name]).alias(f"text_{name}") for name in (*EVENT_TEXT, *OTHER_TEXT)),
+        *((_tidied(frame[name]) != "").alias(f"given_{name}") for name in REQUIRED),
         by_value(frame["national_id"], national_id.fold, pl.String).alias("folded_id"),
         by_value(frame["category"], _category, pl.Int16).alias("category_code"),
         by_value(frame["started_on"], _date, pl.Date).alias("start"),
@@ -59,9 +57,25 @@ def clean(frame: pl.DataFrame) -> pl.DataFrame:
     parts = pl.col("given_digital_hours") | pl.col("given_classroom_hours")
     both = pl.col("digital_hours_m").fill_null(0) + pl.col("classroom_hours_m").fill_null(0)
     return frame.with_columns(
+        by_value(frame["folded_id"], national_id.is_valid, pl.Boolean).alias("id_valid"),
         parts.alias("given_parts"),
         pl.when(parts).then(both).when("in_hours").then("total_m").alias("hours_m"),
     )
+
+
+def _tidied(column: pl.Series) -> pl.Series:
+    return _by_distinct(column, tidy(pl.col("from")))
+
+
+def _as_stored(column: pl.Series) -> pl.Series:
+    return _by_distinct(column, hide_ids(tidy(pl.col("from"))))
+
+
+def _by_distinct(column: pl.Series, change: pl.Expr) -> pl.Series:
+    """Apply an expression over `from` to each distinct value; most files need no change at all."""
+    values = column.unique().to_frame("from").with_columns(change.alias("to"))
+    changed = values.filter(pl.col("from") != pl.col("to"))
+    return column if changed.is_empty() else column.replace(changed["from"], changed["to"])
 
 
 def tidy(cell: pl.Expr) -> pl.Expr:
@@ -93,10 +107,6 @@ def by_value(column: pl.Series, reading: Callable[[str], Any], dtype: Any) -> pl
     values = column.unique()
     readings = pl.Series([reading(value) for value in values], dtype=dtype)
     return column.replace_strict(values, readings, return_dtype=dtype)
-
-
-def is_blank(name: str) -> pl.Expr:
-    return tidy(pl.col(name)) == ""
 
 
 def too_long(limit: int) -> pl.Expr:

@@ -7,7 +7,6 @@ does not exist are the same.
 import hashlib
 import re
 import unicodedata
-import uuid
 from datetime import date
 
 import polars as pl
@@ -15,7 +14,6 @@ from django.conf import settings
 from django.db import connection
 
 from ismp.accounts.models import Agency, Status
-from ismp.accounts.national_id import is_valid
 from ismp.hours import cleaning
 from ismp.hours.cleaning import EVENT_TEXT, HOUR_CELLS, OTHER_TEXT
 
@@ -33,8 +31,7 @@ def find_accounts(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
     by_hash = _active_accounts(agency)
     found = {
         number: by_hash.get(settings.KEYS.blind_index(number), (None, ""))
-        for number in frame["folded_id"].unique()
-        if is_valid(number)
+        for number in frame.filter("id_valid")["folded_id"].unique()
     }
     frame = frame.with_columns(
         cleaning.by_value(
@@ -124,31 +121,34 @@ def find_records(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
     )
 
 
+_STORED = (
+    "SELECT account_id, CAST(ended_on AS text), event_key, id, content_key,"
+    " CASE WHEN deletion_id IS NULL THEN 0 ELSE 1 END"
+    " FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s"
+)
+_STORED_SCHEMA = {
+    "account": pl.Int64,
+    "end": pl.String,
+    "event_key": pl.String,
+    "record": pl.Int64,
+    "stored_content": pl.String,
+    "deleted": pl.Int8,
+}
+
+
 def _stored_events(agency: Agency, first: date | None, last: date | None) -> pl.DataFrame:
     """What this agency has stored in a range of 迄日期, live or deleted."""
+    parameters: tuple[int, date, date] = (agency.pk, first or date.min, last or date.min)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT account_id, ended_on, event_key, id, content_key, deletion_id IS NOT NULL"
-            " FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s",
-            [agency.pk, first or date.min, last or date.min],
-        )
-        rows = cursor.fetchall()
-    account, end, event, record, content, deleted = zip(*rows, strict=True) if rows else ((),) * 6
-    return pl.DataFrame(
-        {
-            "account": pl.Series(account, dtype=pl.Int64),
-            "end": pl.Series([_day(day) for day in end], dtype=pl.Date),
-            "event_key": pl.Series([_hex(key) for key in event], dtype=pl.String),
-            "record": pl.Series(record, dtype=pl.Int64),
-            "stored_content": pl.Series([_hex(key) for key in content], dtype=pl.String),
-            "deleted": pl.Series([bool(flag) for flag in deleted], dtype=pl.Boolean),
-        }
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY ({_STORED}) TO STDOUT (FORMAT csv)", parameters) as copy:
+                text = b"".join(copy)
+            stored = pl.read_csv(text, has_header=False, schema=_STORED_SCHEMA)
+        else:
+            cursor.execute(_STORED, parameters)
+            stored = pl.DataFrame(cursor.fetchall(), _STORED_SCHEMA, orient="row")
+    return stored.with_columns(
+        pl.col("end").str.to_date("%Y-%m-%d"),
+        pl.col("event_key", "stored_content").str.replace_all("-", "", literal=True),
+        pl.col("deleted").cast(pl.Boolean),
     )
-
-
-def _hex(key: uuid.UUID | str) -> str:
-    return key.hex if isinstance(key, uuid.UUID) else key
-
-
-def _day(day: date | str) -> date:
-    return date.fromisoformat(day) if isinstance(day, str) else day

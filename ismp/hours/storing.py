@@ -112,10 +112,14 @@ def _load(table: str, frame: pl.DataFrame, stored: Callable[[int], None]) -> Non
                 marks = ", ".join(["%s"] * len(frame.columns))
                 cursor.executemany(
                     f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608
-                    batch.with_columns(pl.col(pl.Date).cast(pl.String)).rows(),
+                    list(zip(*(column.to_list() for column in _as_text(batch)), strict=True)),
                 )
             done += len(batch)
             stored(done)
+
+
+def _as_text(batch: pl.DataFrame) -> pl.DataFrame:
+    return batch.with_columns(pl.col(pl.Date).cast(pl.String))
 
 
 def _copy(cursor: Any, statement: str, batch: pl.DataFrame) -> None:
