@@ -4,6 +4,7 @@ A table: what the file is, and what must become of it.  The outcomes are written
 that hold after each stand in test_corpus.py.
 """
 
+import zipfile
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -33,6 +34,7 @@ class Case:
     notes: int = 0
     """Rows imported although the name is somebody else's."""
     password: str | None = None
+    filename: str = "成績.csv"
 
 
 def taken(name, data, *rejections, total=1, **more) -> Case:
@@ -66,6 +68,8 @@ ENCODINGS = [
     taken("user-defined character in a name", file(row(name="王小\ue000"))),
     taken("user-defined characters of all rows", file(row(title="\ue000\ue09d\ue310"))),
     taken("question mark for a rare character", file(row(national_id=world.WANG_KUN, name="王?"))),
+    taken("user-defined areas below FA40", file(row(title="@@@")).replace(b"@@@", b"\x81\x40\x8e\x40\xc6\xa1")),
+    taken("half a character before a quote", file(row(title="@@"), quote="all").replace(b"@@", b"\xa4")),
     taken("one stray byte in a title", BROKEN),
     taken("one stray byte in a number", CSV.replace(b"A1234", b"A1\xff34"), (2, "id-invalid")),
     taken("header cp950, body utf-8", file() + table([row(title=RARE)]).split("\r\n", 1)[1].encode()),
@@ -92,6 +96,14 @@ STRUCTURES = [
     taken("title lines above", file(row(), above=["終身學習時數", "115年度", ""])),
     taken("NUL inside", file(row(title="甲\0乙"))),
     taken("Ctrl-Z at the end", CSV + b"\x1a"),
+    taken("Ctrl-Z to the end of the block", CSV + b"\x1a" * 128),
+    taken("Ctrl-Z and NULs to the end of the block", CSV + b"\x1a" + bytes(127)),
+    taken("a line of a pair of quotes is a record", file(row(), '""', row(term="2")), (3, "columns"), total=3),
+    taken("a line of tabs between tabs is a record", file(row(), "\t" * 21, sep="\t"), (3, "id-missing"), total=2),
+    taken("a line of tabs between commas is blank", file(row(), "\t\t", row(term="2")), total=2),
+    taken("ten lines above", file(row(), above=["x"] * 10)),
+    refused("eleven lines above", file(row(), above=["x"] * 11), "標題列"),
+    taken("control characters in a title", file(row(title="甲\x01乙\x0b丙\x7f"), row(title="甲乙丙")), (3, "duplicate-in-file"), total=2),
     taken("U+2028 is text", encode(table([row(title="甲\u2028乙")]), "utf-8")),
     taken("Excel guards", file(row(national_id=f'="{world.WANG}"', total='="3"'))),
     taken("a trailing comma on each row", encode(HEAD + "\r\n" + LINE + ",\r\n")),
@@ -163,7 +175,7 @@ NUMBERS = [
         cells(f"no hours {n[:9]}", "hours-invalid", **{**NONE, "digital_hours": n})
         for n in (
             "-3", "+3", "NaN", "Infinity", "1e309", "1_000", "1,000", "9" * 400, "3小時", "٣", "三", "0.0005",
-            "48.001", "=1+2", "3.", ".5",
+            "48.001", "=1+2", "3.", ".5", "1 2", "1\u200b2", "1;5", "0x1F", "1e1", "½", "３小時",
         )
     ),
     cells("25 hours in a day", "hours-invalid", started_on="115-01-06", **{**NONE, "total": "25"}),
@@ -184,6 +196,9 @@ IDS = [
     cells("small letters", national_id=world.WANG.lower()),
     cells("full width", national_id="".join(chr(ord(c) + 0xFEE0) for c in world.WANG)),
     cells("spaces and zero-width inside", national_id=f" {world.WANG[:4]}\u200b {world.WANG[4:]}\u202e"),
+    cells("soft hyphen and direction marks", national_id=f"\u200e{world.WANG[:5]}\u00ad{world.WANG[5:]}\u2069"),
+    cells("Arabic letter mark", national_id=f"\u061c{world.WANG}"),
+    cells("Arabic digits", "id-invalid", national_id=world.WANG[:9] + "٣"),
     cells("wrong check digit", "id-invalid", national_id="A123456788"),
     cells("masked", "id-invalid", national_id="A12345****"),
     cells("too short", "id-invalid", national_id="A12345678"),
@@ -214,7 +229,7 @@ ROWS = [
     ),
     *(
         cells(f"no category {text}", "category", category=text)
-        for text in ("501", "521", "5220", "資通安全", "522 資通安全(專業、職能)", "五二二")
+        for text in ("501", "521", "5220", "資通安全", "522 資通安全(專業、職能)", "五二二", "-522", "5-22", "5.22", "522.0", "522 523")
     ),
     *(cells(f"empty {TITLES[name]}", "required", **{name: " "}) for name in ("title", "started_on", "ended_on", "category")),
     cells("2,000 characters", title="名" * 2_000),
@@ -238,9 +253,42 @@ ROWS = [
 ]  # fmt: skip
 
 HOSTILE = ("=1+1", "@SUM(A1)", "+8", "-8", "\t=1", "<script>alert(1)</script>", "{{7*7}}", '" hx-get="/x"', "\u202e反\u200b", "%_'\\;--", "甲\r\n乙", "http://evil.example")  # fmt: skip
+FAULT_OF = {
+    "national_id": "id-invalid",
+    "category": "category",
+    **dict.fromkeys(("started_on", "ended_on"), "date-invalid"),
+    **dict.fromkeys(("total", "digital_hours", "classroom_hours"), "hours-invalid"),
+}
+"""What becomes of a row with nonsense in this column; in all others it is just text."""
+HARMFUL = (
+    "=cmd|' /C calc'!A0",
+    "http://evil.example",
+    "{{7*7}}{% debug %}",
+    "<img src=x onerror=alert(1)>",
+)
+
+
+def hostile_in(name) -> Case:
+    """One column, one harmful text a row; each row an event of its own day."""
+    days = [f"115-01-{day:02}" for day in range(10, 10 + len(HARMFUL))]
+    rows = [
+        row(**{"started_on": day, "ended_on": day, name: text})
+        for day, text in zip(days, HARMFUL, strict=True)
+    ]
+    faults = [(line, FAULT_OF[name]) for line in range(2, 2 + len(HARMFUL)) if name in FAULT_OF]
+    notes = len(HARMFUL) if name == "name" else 0
+    return taken(
+        f"harmful texts in {TITLES[name]}", file(*rows), *faults, total=len(HARMFUL), notes=notes
+    )
+
+
 HOSTILE_TEXT = [
     *(cells(f"title {text!r}", title=f"課{text}" if text == "\t=1" else text) for text in HOSTILE),
-    cells("in every field of text", **dict.fromkeys(("learning_type", "organizer_name", "department", "degree", "kind", "fee", "score", "certificate_no", "nature", "job_related"), "=cmd|' /C calc'!A0")),
+    *(hostile_in(name) for name in NAMES),
+    *(
+        taken(f"file named {name[:20]!r}", CSV, filename=name)
+        for name in ("", "=1+1.csv", "../../etc/passwd", "C:\\x\\y.csv", "<script>.csv", "{{7*7}}.csv", "a\r\nSet-Cookie: x.csv", "\u202evsc.成績", "名" * 400, "%_'--.csv", "a\0b.csv", "\udcff.csv")
+    ),
     cells("formula in a number", "hours-invalid", total='=HYPERLINK("x")'),
     cells("formula in a date", "date-invalid", started_on="=TODAY()"),
     cells("formula in a category", "category", category="=522"),
@@ -251,6 +299,20 @@ def nested() -> bytes:
     return world.zip_plain({"a.csv": world.zip_plain({"b.csv": CSV})})
 
 
+def patched(archive: bytes, at: int, value: bytes, signature=b"PK\x01\x02") -> bytes:
+    """The archive with some bytes changed, counted from its last such signature."""
+    place = archive.rindex(signature) + at
+    return archive[:place] + value + archive[place + len(value) :]
+
+
+def squeezed(method: int) -> bytes:
+    """An archive whose compressed bytes are damaged in the middle."""
+    whole = world.zip_plain({"a.csv": file(*TWO) * 9}, method=method)
+    return whole[:60] + bytes(20) + whole[80:]
+
+
+PLAIN = world.zip_plain({"a.csv": CSV})
+PAIR = world.zip_plain({"a.csv": CSV, "Thumbs.db": CSV})
 LOCKED = world.zip_aes({"成績.csv": CSV}, PASSWORD)
 OLD_LOCKED = world.zip_crypto("a.csv", CSV, PASSWORD)
 CONTAINERS = [
@@ -271,6 +333,19 @@ CONTAINERS = [
     refused("an archive inside", world.zip_plain({"a.zip": world.zip_plain({"a.csv": CSV})}), "壓縮檔"),
     refused("traversal", world.zip_plain({"../a.csv": CSV}), "資料夾"),
     refused("truncated", world.zip_plain({"a.csv": CSV})[:-30], "損壞"),
+    taken("zip with a note beside", world.zip_plain({"a.csv": CSV, "readme.txt": b"x"})),
+    taken("zip of bzip2", world.zip_plain({"a.csv": CSV}, method=zipfile.ZIP_BZIP2)),
+    taken("zip of LZMA", world.zip_plain({"a.csv": CSV}, method=zipfile.ZIP_LZMA)),
+    refused("only something else than a CSV", world.zip_plain({"a.txt": CSV}), "沒有 CSV"),
+    refused("traversal by backslashes", world.zip_plain({"..\\a.csv": CSV}), "資料夾"),
+    refused("an absolute path", world.zip_plain({"/etc/a.csv": CSV}), "資料夾"),
+    refused("a bomb", patched(PLAIN, 24, (2**31).to_bytes(4, "little")), "MB"),
+    refused("overlapping entries", patched(PAIR, 42, bytes(4)), "重疊"),
+    *(refused(f"damaged, method {method}", squeezed(method), "損壞") for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)),
+    refused("an unknown compression", patched(patched(PLAIN, 10, b"\x63"), 8, b"\x63", b"PK\x03\x04"), "損壞"),
+    refused("a local name that is no UTF-8", patched(patched(PLAIN, 9, b"\x08"), 30, b"\xff\xfe", b"PK\x03\x04"), "損壞"),
+    refused("AES of unknown strength", LOCKED.replace(b"AE\x03", b"AE\xd7"), "損壞", password=PASSWORD),
+    refused("ZipCrypto without its header", patched(OLD_LOCKED, 20, bytes(4)), "密碼", password=PASSWORD),
     refused("an empty CSV", world.zip_plain({"a.csv": b""}), "空"),
     refused("xlsx", world.zip_plain({"[Content_Types].xml": b"x", "xl/workbook.xml": b"x"}), "Excel"),
     refused("xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "Excel"),

@@ -9,9 +9,9 @@ from ismp.hours.models import Record
 COUNTS = ("total", "created", "updated", "unchanged", "rejected")
 
 
-def take(data, *, agency=world.AGENCY_A, **options):
+def take(data, *, agency=world.AGENCY_A, filename="成績.csv", **options):
     found = Agency.objects.get(code=agency)
-    return actions.import_file(data, agency=found, filename="成績.csv", **options)
+    return actions.import_file(data, agency=found, filename=filename, **options)
 
 
 def outcome(run):

@@ -94,9 +94,12 @@ def only_csv(data: bytes, password: str | None) -> bytes:
             raise Refused("path")
         if overlapping(infos):
             raise Refused("overlap")
-        wanted = [info for info in infos if not ignorable(info.filename)]
-        if len(wanted) != 1 or not wanted[0].filename.lower().endswith(".csv"):
+        named = [info for info in infos if info.filename.lower().endswith(".csv")]
+        wanted = [info for info in named if not ignorable(info.filename)]
+        if len(wanted) != 1:
             raise Refused("not exactly one CSV")
+        if wanted[0].file_size > MAX_BYTES:
+            raise Refused("says itself that it is a bomb")
         if wanted[0].flag_bits & 1 and not password:
             raise Refused("password")
         with archive.open(wanted[0], pwd=(password or "").encode() or None) as entry:
@@ -284,7 +287,7 @@ def count_rows(data: bytes, password: str | None = None) -> int:
     for char in text:
         if char == "\n" and not inside:
             if sep:
-                count += bool(line.strip(" \t\u3000"))
+                count += sep in line or bool(line.strip())
             elif is_header(line):
                 sep = max(",;\t", key=line.count)
             line, at_start = "", True

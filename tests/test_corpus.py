@@ -25,7 +25,7 @@ OURS_NOT_THEIRS = re.compile(r"Error|Exception|Traceback|None|polars|codec", re.
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_law_after(cities, case):
     others = records_of(world.AGENCY_B)
-    options = {"password": case.password}
+    options = {"password": case.password, "filename": case.filename}
 
     trial = take(case.data, dry_run=True, **options)
     assert not records_of(world.AGENCY_A)

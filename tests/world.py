@@ -219,24 +219,21 @@ def file(*rows: dict[str, str] | str, codec: str = "cp950", **how) -> bytes:
 # Archives
 
 
-def zip_plain(entries: dict[str, bytes], *, big5_names: bool = False) -> bytes:
-    """A ZIP without a password; with `big5_names` entry names are CP950, unmarked."""
+def zip_plain(
+    entries: dict[str, bytes], *, big5_names: bool = False, method: int = zipfile.ZIP_DEFLATED
+) -> bytes:
+    """A ZIP without a password; with `big5_names` entry names are CP950, unmarked, as Windows does."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in entries.items():
-            archive.writestr(_Big5Info(name) if big5_names else name, data)
-    return buffer.getvalue()
-
-
-class _Big5Info(zipfile.ZipInfo):
-    """An entry named as Windows in Taiwan does: CP950 bytes without the UTF-8 flag."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.compress_type = zipfile.ZIP_DEFLATED
-
-    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 (zipfile's name)
-        return self.filename.encode("cp950"), self.flag_bits & ~0x800
+    places = {}
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for number, (name, data) in enumerate(entries.items()):
+            place = f"{number}".rjust(len(name.encode("cp950")), "_") if big5_names else name
+            archive.writestr(place, data)
+            places[place] = name
+    whole = buffer.getvalue()
+    for place, name in places.items() if big5_names else ():
+        whole = whole.replace(place.encode(), name.encode("cp950"))
+    return whole
 
 
 def zip_aes(entries: dict[str, bytes], password: str) -> bytes:

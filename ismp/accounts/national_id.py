@@ -10,19 +10,31 @@ old 統一證號 (two letters) stays valid until 2031-01-01.
 import re
 import unicodedata
 
-_LETTER_VALUES = dict(zip("ABCDEFGHJKLMNPQRSTUVXYWZIO", range(10, 36), strict=True))
+_LETTERS = "ABCDEFGHJKLMNPQRSTUVXYWZIO"
+_LETTER_VALUES = dict(zip(_LETTERS, range(10, 36), strict=True))
 _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 1, 1)
 
 FORM = r"[A-Z][1289]\d{8}|[A-Z][A-D]\d{8}"
 """The three forms in use, after `fold`: 國民身分證, 新式統一證號, 舊式統一證號."""
 
-NOISE = r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+NOISE = r"[\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 """What copying between programs adds to a number: spaces, zero-width and direction marks."""
 
 GUARD = r'^="(.*)"$'
 """Excel's way of keeping a number as text: `="A123456789"`."""
 
-LOOKS_LIKE = re.compile(rf"(?<![A-Za-z0-9])(?:{FORM})(?![A-Za-z0-9])", re.ASCII | re.IGNORECASE)
+_WIDE = str.maketrans({chr(code): f"{chr(code)}{chr(code + 0xFEE0)}" for code in range(0x30, 0x7B)})
+"""Each digit and letter with its full-width form beside it."""
+
+LOOSE_FORM = "[{}][{}][{}]{{8}}".format(
+    *(
+        part.translate(_WIDE)
+        for part in (f"{_LETTERS}{_LETTERS.lower()}", "1289ABCDabcd", "0123456789")
+    )
+)
+"""What may be a number in a text: any width, any case, glued to what stands before it."""
+
+LOOKS_LIKE = re.compile(LOOSE_FORM + "(?![0-9０-９])")
 
 
 def fold(text: str) -> str:

@@ -223,7 +223,7 @@ def delete(records: QuerySet[Record], *, reason: str, by: Account) -> Deletion:
         .order_by("pk")
     )
     agency = agencies[0] if len(agencies) == 1 else None
-    deletion = _soft_delete(records, agency=agency, reason=reason, by=by)
+    deletion = _soft_delete(records, agency=agency, reason=national_id.hide(reason), by=by)
     trail.record(
         "delete_hours",
         actor=by.username,

@@ -93,7 +93,13 @@ def hide_ids(cell: pl.Expr) -> pl.Expr:
 
     Some producers write one into 證件字號 or a title; none may be stored or shown in clear.
     """
-    return cell.str.replace_all(r"(?i)(?-u:\b)([A-Z][A-D1289]\d{4})\d{4}(?-u:\b)", "${1}****")
+    return cell.map_batches(_hidden, return_dtype=pl.String)
+
+
+def _hidden(cells: pl.Series) -> pl.Series:
+    if not cells.str.contains(national_id.LOOSE_FORM).any():
+        return cells
+    return by_value(cells, national_id.hide, pl.String)
 
 
 def too_many_hours() -> pl.Expr:
@@ -115,7 +121,7 @@ def too_long(limit: int) -> pl.Expr:
 
 def _folded(cell: str) -> str:
     plain = re.sub(r'^\s*="(.*)"\s*$', r"\1", cell)
-    return re.sub(r"[\s\u200b\ufeff\x00-\x1f]", "", unicodedata.normalize("NFKC", plain))
+    return unicodedata.normalize("NFKC", plain).strip()
 
 
 def _is_hours(cell: str) -> bool:
@@ -142,15 +148,16 @@ def _letters(text: str) -> str:
     return re.sub(r"[()﹙﹚、,﹑/\\.‧・\-_:;|\s]", "", unicodedata.normalize("NFKC", text))
 
 
+_CATEGORY_CODES = {str(code) for code in CATEGORIES}
 _CATEGORY_NAMES = {_letters(name): code for code, name in CATEGORIES.items()}
 
 
 def _category(cell: str) -> int | None:
-    """The code, the name, or both when they agree."""
-    letters = _letters(_folded(cell))
-    code = next((code for code in CATEGORIES if str(code) in letters), None)
-    name = letters.replace(str(code), "", 1) if code else letters
-    if not name:
-        return code
-    named = _CATEGORY_NAMES.get(name)
-    return named if code in {None, named} else None
+    """The code, the name, or both in any order when they agree."""
+    plain = re.sub(r"\s", "", _folded(cell))
+    if plain in _CATEGORY_CODES:
+        return int(plain)
+    found = re.fullmatch(r"(?:(\d{3})[\W_]*)?([^\W\d_]\D*?)(?:[\W_]*(\d{3}))?", plain)
+    named = _CATEGORY_NAMES.get(_letters(found[2])) if found else None
+    agrees = found and {found[1], found[3]} <= {None, str(named)}
+    return named if agrees else None

@@ -5,7 +5,9 @@ inflate overlapping entries without end.  No Django.
 """
 
 import io
+import lzma
 import re
+import struct
 import zlib
 from pathlib import PurePosixPath
 
@@ -16,6 +18,18 @@ from ismp.hours.intake import FileRefused, Limits, refuse_other_types, too_large
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _ARCHIVES = (".zip", ".rar", ".7z", ".gz", ".tar", ".xz", ".bz2")
 _PIECE = 1024 * 1024
+_UNREADABLE = (
+    RuntimeError,  # NotImplementedError too
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    pyzipper.BadZipFile,
+    EOFError,
+    OSError,
+    ValueError,  # UnicodeError too
+    LookupError,
+)
+"""What a damaged archive raises, depending on where the damage is."""
 _DAMAGED = "這個壓縮檔已損壞或不完整，請重新下載後再上傳。"
 
 
@@ -46,19 +60,25 @@ def unpack(data: bytes, password: str | None, limits: Limits) -> bytes:
             for encoding in ("utf-8", "cp950"):
                 try:
                     return _inflate(archive, entry, password.encode(encoding), limits)
-                except (RuntimeError, zlib.error, pyzipper.BadZipFile, EOFError, UnicodeError):
+                except FileRefused:
+                    raise
+                except (struct.error, LookupError) as error:
+                    raise FileRefused(_DAMAGED) from error
+                except _UNREADABLE:
                     continue  # one byte tells a wrong password, so it may show as damage
             raise PasswordNeeded("檔案密碼不正確，請重新輸入在入口網設定的密碼。")
         try:
             return _inflate(archive, entry, None, limits)
-        except (RuntimeError, NotImplementedError, zlib.error, pyzipper.BadZipFile, EOFError) as e:
-            raise FileRefused(_DAMAGED) from e
+        except FileRefused:
+            raise
+        except _UNREADABLE as error:
+            raise FileRefused(_DAMAGED) from error
 
 
 def _open(data: bytes) -> pyzipper.AESZipFile:
     try:
         return pyzipper.AESZipFile(io.BytesIO(data))
-    except (pyzipper.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
+    except _UNREADABLE as error:
         raise FileRefused(_DAMAGED) from error
 
 
@@ -82,8 +102,6 @@ def _only_csv(archive: pyzipper.AESZipFile) -> pyzipper.ZipInfo:
     if any(entry.filename.lower().endswith(_ARCHIVES) for entry in entries):
         raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
     wanted = [entry for entry in entries if entry.filename.lower().endswith(".csv")]
-    if not wanted and len(entries) == 1:
-        wanted = entries
     if not wanted:
         raise FileRefused("壓縮檔裡沒有 CSV 檔，請確認後重新上傳。")
     if len(wanted) > 1:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from ismp.accounts import national_id
 from ismp.hours.profile import COLUMNS, NAMES, UPLOAD_TEMPLATE_ONLY
 
 HEAD_BYTES = 64 * 1024
@@ -72,7 +73,7 @@ def read(data: bytes, limits: Limits) -> Table:
     refuse_other_types(data)
     header = _find_header(data)
     names, ignored = _columns(header, limits)
-    text = _decode(data, header.codec).rstrip("\x1a\r\n").replace("\x00", "")
+    text = _decode(data, header.codec).replace("\x00", "").rstrip("\x1a\r\n")
     return Table(_frame(text, header, names, limits), ignored)
 
 
@@ -177,7 +178,8 @@ def _columns(header: _Header, limits: Limits) -> tuple[list[str | None], list[st
         ticks = "、".join(f"「{column.tick}欄位」" for column in missing if column.tick)
         todo = f"請在入口網的成績下載畫面勾選{ticks}，" if ticks else "請"
         raise FileRefused(f"檔案缺少欄位：{titles}。{todo}重新下載後再上傳。")
-    ignored = [cell for cell, name in zip(folded, names, strict=True) if cell and not name]
+    unknown = (cell for cell, name in zip(folded, names, strict=True) if cell and not name)
+    ignored = [national_id.hide(cell) for cell in unknown]
     return names, ignored
 
 
@@ -287,7 +289,7 @@ def _parsed(text: str, header: _Header, names: list[str | None], limits: Limits)
         for _ in range(header.above + 1):
             next(reader)
         for cells in reader:
-            if len(cells) < 2 and not "".join(cells).strip():
+            if not cells or (len(cells) == 1 and cells[0].isspace()):
                 continue
             count += 1
             if count > limits.max_rows:
