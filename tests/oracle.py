@@ -194,7 +194,12 @@ def category_code(text: str) -> int:
         plain = plain.replace(mark, "、")
     for code, name in CATEGORIES.items():
         written = re.escape("".join(nfkc(name).split()))
-        ways = (str(code), written, rf"{code}[\W_]*{written}", rf"{written}[\W_]*{code}")
+        ways = (
+            str(code),
+            written,
+            rf"[\W_]*{code}[\W_]*{written}",
+            rf"{written}[\W_]*{code}[\W_]*",
+        )
         if any(re.fullmatch(way, plain) for way in ways):
             return code
     raise Rejected("category")

@@ -157,7 +157,7 @@ def _category(cell: str) -> int | None:
     plain = re.sub(r"\s", "", _folded(cell))
     if plain in _CATEGORY_CODES:
         return int(plain)
-    found = re.fullmatch(r"(?:(\d{3})[\W_]*)?([^\W\d_]\D*?)(?:[\W_]*(\d{3}))?", plain)
+    found = re.fullmatch(r"(?:[\W_]*(\d{3})[\W_]*)?([^\W\d_]\D*?)(?:[\W_]*(\d{3})[\W_]*)?", plain)
     named = _CATEGORY_NAMES.get(_letters(found[2])) if found else None
     agrees = found and {found[1], found[3]} <= {None, str(named)}
     return named if agrees else None
