@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ismp.accounts import national_id
 
@@ -37,17 +37,7 @@ def city(seed: int = 1) -> list[Person]:
     chance = random.Random(seed)  # noqa: S311 (invented, not secret)
     numbers = chance.sample(range(10_000_000), 60)
     people = [
-        Person(
-            agency_code=code,
-            department=chance.choice(_DEPARTMENTS),
-            username=f"{letters}{1001 + index}",
-            name=chance.choice(_SURNAMES) + "".join(chance.sample(_GIVEN, 2)),
-            national_id=national_id.complete(
-                f"{chance.choice('ABFHT')}{chance.choice('12')}{numbers.pop():07d}"
-            ),
-            identity=chance.choice(_IDENTITIES),
-            active=index % 9 != 8,
-        )
+        _person(chance, code, f"{letters}{1001 + index}", numbers.pop(), active=index % 9 != 8)
         for code, letters in zip(AGENCIES, ("IC", "EP", "CU"), strict=True)
         for index in range(20)
     ]
@@ -63,19 +53,28 @@ def people(count: int, agencies: int, seed: int = 1) -> list[Person]:
     chance = random.Random(seed)  # noqa: S311 (invented, not secret)
     numbers = chance.sample(range(10_000_000), count)
     return [
-        Person(
-            agency_code=f"39{index % agencies:07d}Z",
-            department=chance.choice(_DEPARTMENTS),
-            username=f"P{index + 1:07d}",
-            name=chance.choice(_SURNAMES) + "".join(chance.sample(_GIVEN, 2)),
-            national_id=national_id.complete(
-                f"{chance.choice('ABFHT')}{chance.choice('12')}{number:07d}"
-            ),
-            identity=chance.choice(_IDENTITIES),
+        replace(
+            _person(chance, f"39{index % agencies:07d}Z", f"P{index + 1:07d}", number, active=True),
             active=chance.random() >= _LEFT_SHARE,
         )
         for index, number in enumerate(numbers)
     ]
+
+
+def _person(
+    chance: random.Random, agency_code: str, username: str, number: int, *, active: bool
+) -> Person:
+    return Person(
+        agency_code=agency_code,
+        department=chance.choice(_DEPARTMENTS),
+        username=username,
+        name=chance.choice(_SURNAMES) + "".join(chance.sample(_GIVEN, 2)),
+        national_id=national_id.complete(
+            f"{chance.choice('ABFHT')}{chance.choice('12')}{number:07d}"
+        ),
+        identity=chance.choice(_IDENTITIES),
+        active=active,
+    )
 
 
 def _agency_name(code: str) -> str:

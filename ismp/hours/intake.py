@@ -255,9 +255,11 @@ def _every_field_quoted(
     A line that begins and ends with a quote, has `width - 1` times `","` between, and no quote
     beside those, has exactly the fields that a CSV reader would find.
     """
-    lines = pl.Series(text.split("\r\n")[header.above + 1 :], dtype=pl.String)
     width, between = len(names), f'"{header.separator}"'
-    if header.above or not 0 < len(lines) <= limits.max_rows or width < len(NAMES):
+    if header.above:
+        return None
+    lines = pl.Series(text.split("\r\n")[1:], dtype=pl.String)
+    if not 0 < len(lines) <= limits.max_rows:
         return None
     regular = (
         lines.str.starts_with('"')

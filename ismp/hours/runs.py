@@ -69,13 +69,11 @@ def window_context(run: ImportRun) -> dict[str, Any]:
     """What the import window shows of a run, under way or finished."""
     now = progress(run.pk)
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
-    stored = step >= STEPS.index("stored")
     return {
         "run": run,
         "progress": now,
         "checked": step >= STEPS.index("checked"),
-        "storing": step >= STEPS.index("checked"),
-        "stored": stored,
+        "stored": step >= STEPS.index("stored"),
         "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
         "reasons": [
             {"check": BY_CODE[code], "count": count} for code, count in run.reasons.items()
