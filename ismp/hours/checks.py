@@ -195,6 +195,7 @@ class Judge:
     def __init__(self, world: World) -> None:
         self._world = world
         self._seen: list[pl.DataFrame] = []
+        self._hashes = pl.Series(dtype=pl.UInt64)
 
     def judge(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `code`: the reason why the row is not imported, or null.
@@ -203,11 +204,14 @@ class Judge:
         rows that pass all other checks, the first stands.
         """
         frame = frame.with_columns(first_fault(CHECKS, self._world).alias("code"))
-        passed = frame.filter(pl.col("code").is_null()).select(
-            "line", *_EVENT, pl.col("content_key")
-        )
+        passed = frame.filter(pl.col("code").is_null()).select("line", *_EVENT, "content_key")
+        hashes = passed.select(_EVENT).hash_rows()
+        if not (hashes.is_duplicated().any() or self._hashes.is_in(hashes.implode()).any()):
+            self._remember(passed, hashes)
+            return frame
         repeats = self._repeats(passed)
-        self._seen.append(passed.join(repeats, on="line", how="anti"))
+        first = ~passed["line"].is_in(repeats["line"].implode())
+        self._remember(passed.filter(first), hashes.filter(first))
         return frame.with_columns(
             pl.coalesce(
                 "code",
@@ -216,6 +220,10 @@ class Judge:
                 ),
             ).alias("code")
         )
+
+    def _remember(self, passed: pl.DataFrame, hashes: pl.Series) -> None:
+        self._seen.append(passed)
+        self._hashes = pl.concat([self._hashes, hashes])
 
     def _repeats(self, passed: pl.DataFrame) -> pl.DataFrame:
         """`line` and `repeat` (the code) of the rows whose event has stood in the file before."""

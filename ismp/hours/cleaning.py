@@ -6,7 +6,7 @@ that means.  Values repeat a lot in a file, so the costly readings are made once
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -31,6 +31,7 @@ OTHER_TEXT = (
     "nature",
     "job_related",
 )
+_TEXT = (*EVENT_TEXT, *OTHER_TEXT)
 HOUR_CELLS = ("total", "digital_hours", "classroom_hours")
 REQUIRED = ("title", "started_on", "ended_on", "category", *HOUR_CELLS)
 _HOURS = re.compile(r"\d{1,12}(?:\.\d{1,3}0*)?", re.ASCII)
@@ -46,9 +47,11 @@ def clean(frame: pl.DataFrame) -> pl.DataFrame:
     and `hours_m` (thousandths, exact; counted hours of the row), `given_…` for the required cells
     (whether anything is written there), `in_hours` (whether 訓練總單位 means hours).
     """
+    tidied = _changed(frame, [*_TEXT, *REQUIRED], tidy)
+    hidden = _changed(tidied, _TEXT, hide_ids)
     frame = frame.with_columns(
-        *(_as_stored(frame[name]).alias(f"text_{name}") for name in (*EVENT_TEXT, *OTHER_TEXT)),
-        *((_tidied(frame[name]) != "").alias(f"given_{name}") for name in REQUIRED),
+        *(hidden[name].alias(f"text_{name}") for name in _TEXT),
+        *((tidied[name] != "").alias(f"given_{name}") for name in REQUIRED),
         by_value(frame["category"], _category, pl.Int16).alias("category_code"),
         by_value(frame["started_on"], _date, pl.Date).alias("start"),
         by_value(frame["ended_on"], _date, pl.Date).alias("end"),
@@ -63,19 +66,18 @@ def clean(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _tidied(column: pl.Series) -> pl.Series:
-    return _by_distinct(column, tidy(pl.col("from")))
-
-
-def _as_stored(column: pl.Series) -> pl.Series:
-    return _by_distinct(column, hide_ids(tidy(pl.col("from"))))
-
-
-def _by_distinct(column: pl.Series, change: pl.Expr) -> pl.Series:
-    """Apply an expression over `from` to each distinct value; most files need no change at all."""
-    values = column.unique().to_frame("from").with_columns(change.alias("to"))
-    changed = values.filter(pl.col("from") != pl.col("to"))
-    return column if changed.is_empty() else column.replace(changed["from"], changed["to"])
+def _changed(
+    frame: pl.DataFrame, names: Sequence[str], change: Callable[[pl.Expr], pl.Expr]
+) -> pl.DataFrame:
+    """Apply a change to each distinct text of some columns; most files need no change at all."""
+    names = list(dict.fromkeys(names))
+    texts = pl.concat([frame[name].unique().alias("from") for name in names]).unique().to_frame()
+    changes = texts.with_columns(change(pl.col("from")).alias("to")).filter(
+        pl.col("from") != pl.col("to")
+    )
+    if changes.is_empty():
+        return frame
+    return frame.with_columns(frame[name].replace(changes["from"], changes["to"]) for name in names)
 
 
 def tidy(cell: pl.Expr) -> pl.Expr:

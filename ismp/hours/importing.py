@@ -121,21 +121,14 @@ def _give_up(run: ImportRun) -> None:
 
 
 def _import(run: ImportRun, pulse: Pulse) -> None:
-    """Slice by slice: while one is stored, the next is read and judged."""
+    """Slice by slice: while one is loaded, the next is matched and a third is read and judged."""
     with transaction.atomic():
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
         table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
-        judged = _judged(table, matching.People(run.agency))
+        people = matching.People(run.agency)
         pulse.reached("parsed", 0, run.lines)
-        stored = matching.StoredEvents(run.agency)
-        result = _Result()
-        with transaction.atomic(), contextlib.closing(_one_ahead(judged)) as slices:
-            for frame in slices:
-                pulse.reached("checked", result.total, run.lines)
-                passed = stored.find(frame.filter(pl.col("code").is_null()))
-                _write(run, passed)
-                result.add(passed, frame.filter(pl.col("code").is_not_null()))
-                pulse.reached("matched", result.total, run.lines)
+        with transaction.atomic():
+            result = _store(run, _judged(table, people), pulse)
             transaction.set_rollback(run.dry_run)
         pulse.reached("stored", result.total, result.total)
         files.keep_frames(run, RunFile.Kind.ROWS, result.rows)
@@ -154,6 +147,26 @@ def _judged(table: Table, people: matching.People) -> Iterator[pl.DataFrame]:
         yield judge.judge(matching.add_keys(people.find(cleaning.clean(frame))))
 
 
+def _store(run: ImportRun, frames: Iterator[pl.DataFrame], pulse: Pulse) -> "_Result":
+    """Load what is new, change what is there; unchanged rows cost nothing."""
+    result, now = _Result(), timezone.now()
+    with storing.Loading() as loading, contextlib.closing(_one_ahead(frames)) as judged:
+        stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
+        for frame in judged:
+            pulse.reached("checked", result.total, run.lines)
+            passed = stored.find(frame.filter(pl.col("code").is_null()))
+            new = passed.filter(pl.col("outcome") == "created")
+            changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
+            if len(new):
+                loading.insert(storing.as_records(new, run))
+            if len(changed):
+                loading.wait()
+                storing.replace(storing.as_records(changed, run), run, now)
+            result.add(passed, frame.filter(pl.col("code").is_not_null()))
+            pulse.reached("matched", result.total, run.lines)
+    return result
+
+
 def _one_ahead(frames: Iterator[pl.DataFrame]) -> Generator[pl.DataFrame]:
     """The same frames; the next one is made in a thread while the caller is busy with this one."""
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
@@ -161,14 +174,6 @@ def _one_ahead(frames: Iterator[pl.DataFrame]) -> Generator[pl.DataFrame]:
         while (frame := following.result()) is not None:
             following = thread.submit(next, frames, None)
             yield frame
-
-
-def _write(run: ImportRun, passed: pl.DataFrame) -> None:
-    """Load what is new, then change what is there; unchanged rows cost nothing."""
-    new = passed.filter(pl.col("outcome") == "created")
-    changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
-    storing.insert(storing.as_records(new, run))
-    storing.replace(storing.as_records(changed, run), run, timezone.now())
 
 
 class _Result:

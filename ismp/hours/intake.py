@@ -50,18 +50,16 @@ class Table:
 def read(pieces: Iterable[bytes], limits: Limits) -> Table:
     """Read a CSV of the portal, given in pieces of any size.  Raises FileRefused."""
     rest = _counted(pieces, limits)
-    head = b""
-    for piece in rest:
-        head += piece
-        if len(head) >= 2 * HEAD_BYTES:
-            break
+    first: list[bytes] = []
+    while sum(map(len, first)) < 2 * HEAD_BYTES and (piece := next(rest, b"")):
+        first.append(piece)
+    head = b"".join(first)
     if not head:
         raise FileRefused("這個檔案是空的（0 位元組），請重新下載成績檔後再上傳。")
     refuse_other_types(head)
     header = _find_header(head)
     names, ignored = _columns(header, limits)
-    whole = itertools.chain([head], rest)
-    return Table(cutting.slices(whole, header, names, limits), ignored)
+    return Table(cutting.slices(itertools.chain(first, rest), header, names, limits), ignored)
 
 
 def _counted(pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:

@@ -7,7 +7,9 @@ does not exist are the same.
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -50,6 +52,7 @@ class People:
             )
             self._by_hash = {bytes(hashed): (pk, name) for hashed, pk, name in cursor}
         self._read: dict[str, _Reading] = {}
+        self._same = lru_cache(None)(same_name)
 
     def find(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `id_given`, `id_valid`, `account` (id of the active account, or null) and
@@ -62,7 +65,7 @@ class People:
         named = (pl.col("name") != "") & (pl.col("name") != pl.col("account_name"))
         pairs = frame.filter(named).select("name", "account_name").unique()
         other = pairs.filter(
-            pl.Series([not same_name(*pair) for pair in pairs.iter_rows()], dtype=pl.Boolean)
+            pl.Series([not self._same(*pair) for pair in pairs.iter_rows()], dtype=pl.Boolean)
         )
         return frame.join(
             other.with_columns(other_name=pl.lit(value=True)),
@@ -130,8 +133,9 @@ class StoredEvents:
     Lives as long as one import, under the agency's lock: nobody else changes these meanwhile.
     """
 
-    def __init__(self, agency: Agency) -> None:
-        self._agency = agency
+    def __init__(self, agency: Agency, before_reading: Callable[[], None]) -> None:
+        """`before_reading` is called before the database is asked."""
+        self._agency, self._before_reading = agency, before_reading
         self._first: date | None = None
         self._last: date | None = None
         self._known = pl.DataFrame(schema=_KNOWN)
@@ -143,7 +147,7 @@ class StoredEvents:
         """
         self._reach(frame["end"].min(), frame["end"].max())
         return frame.join(
-            self._known, on=["account", "end", "event_key"], how="left", maintain_order="left"
+            self._known, on=["account", "event_key"], how="left", maintain_order="left"
         ).with_columns(
             outcome=pl.when(pl.col("record").is_null())
             .then(pl.lit("created"))
@@ -169,6 +173,7 @@ class StoredEvents:
             self._last = last
 
     def _read(self, first: date, last: date) -> None:
+        self._before_reading()
         parameters = (self._agency.pk, first, last)
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
@@ -179,22 +184,15 @@ class StoredEvents:
                 text = (cursor.fetchone()[0] or "").encode()
         if not text:
             return
-        stored = pl.read_csv(text, has_header=False, schema={**_KNOWN, "end": pl.String})
-        self._known = pl.concat(
-            [
-                self._known,
-                stored.with_columns(
-                    pl.col("end").str.to_date("%Y-%m-%d"),
-                    pl.col("event_key", "stored_content").str.replace_all("-", "", literal=True),
-                ),
-            ]
+        stored = pl.read_csv(text, has_header=False, schema=_KNOWN).with_columns(
+            pl.col("event_key", "stored_content").str.replace_all("-", "", literal=True)
         )
+        self._known = pl.concat([self._known, stored])
 
 
 _DAY = timedelta(days=1)
 _KNOWN = {
     "account": pl.Int64,
-    "end": pl.Date,
     "event_key": pl.String,
     "record": pl.Int64,
     "stored_content": pl.String,
@@ -202,11 +200,11 @@ _KNOWN = {
 }
 _WHICH = "FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s"
 _STORED = (
-    "SELECT account_id, ended_on, event_key, id, content_key,"
+    "SELECT account_id, event_key, id, content_key,"
     f" CASE WHEN deletion_id IS NULL THEN 'false' ELSE 'true' END {_WHICH}"
 )
 _STORED_AS_TEXT = (
-    "SELECT group_concat(printf('%%d,%%s,%%s,%%d,%%s,%%s', account_id, ended_on, event_key, id,"  # noqa: S608
+    "SELECT group_concat(printf('%%d,%%s,%%d,%%s,%%s', account_id, event_key, id,"  # noqa: S608
     " content_key, CASE WHEN deletion_id IS NULL THEN 'false' ELSE 'true' END), char(10))"
     f" FROM hours_record WHERE id IN (SELECT id {_WHICH})"
 )

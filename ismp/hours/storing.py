@@ -5,8 +5,12 @@ the transaction of the deed.
 """
 
 import io
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from itertools import chain
+from typing import Any, Self
 
 import polars as pl
 from django.db import connection
@@ -49,15 +53,38 @@ def as_records(frame: pl.DataFrame, run: ImportRun) -> pl.DataFrame:
     )
 
 
-def insert(records: pl.DataFrame) -> None:
-    """Load new events."""
-    _load("hours_record", records.drop("record"))
+class Loading:
+    """Loads new events in a thread, so that the caller gets the next ones ready meanwhile.
+
+    Uses the caller's own connection: it must `wait` before it asks the database for anything.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="loading")
+        self._under_way: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._thread.shutdown()
+        if kind is None:
+            self.wait()
+
+    def insert(self, records: pl.DataFrame) -> None:
+        load = _load_of("hours_record", records.drop("record"))
+        self.wait()
+        self._under_way = self._thread.submit(load)
+
+    def wait(self) -> None:
+        """Until all is loaded; raises what the load raised."""
+        if self._under_way is not None:
+            with connection.wrap_database_errors:
+                self._under_way.result()
 
 
 def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
     """Give existing events (`record`) new contents; the old ones go to their history."""
-    if records.is_empty():
-        return
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS import_change")
         cursor.execute(
@@ -65,7 +92,8 @@ def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
             " FROM hours_record WHERE 1 = 0"
         )
         changes = records.drop("agency_id", "account_id", "event_key")
-        _load("import_change", changes.rename({"record": "record_id"}))
+        with connection.wrap_database_errors:
+            _load_of("import_change", changes.rename({"record": "record_id"}))()
         cursor.execute(
             f"{_KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id",
             [run.pk, at],
@@ -99,34 +127,36 @@ def give_back(run: ImportRun, at: datetime) -> int:
         return cursor.rowcount
 
 
-def _load(table: str, frame: pl.DataFrame) -> None:
-    if frame.is_empty():
-        return
-    columns = ", ".join(frame.columns)
+def _load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:
+    """The rows made ready for the driver; calling it sends them, in whatever thread.
+
+    Past Django's cursor, which belongs to its thread and would look at each mark.
+    """
+    columns, driver = ", ".join(frame.columns), connection.connection
     if connection.vendor == "postgresql":
-        _copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)", frame)
-    else:
-        _insert(f"INSERT INTO {table} ({columns}) VALUES", frame)
+        statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)"
+        return partial(_copy, driver, statement, _as_csv(frame))
+    return partial(_insert, driver, f"INSERT INTO {table} ({columns}) VALUES", frame)
 
 
-def _copy(statement: str, frame: pl.DataFrame) -> None:
+def _as_csv(frame: pl.DataFrame) -> bytes:
     """An unquoted empty field is NULL to COPY, a quoted one is an empty text."""
     buffer = io.BytesIO()
     frame.write_csv(buffer, include_header=False, quote_style="non_numeric", null_value="")
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(buffer.getvalue())
+    return buffer.getvalue()
 
 
-def _insert(statement: str, frame: pl.DataFrame) -> None:
-    """Many rows a statement: SQLite hands control to Python after each statement, and our reading
-    thread keeps it for a while.  Past Django's cursor, which would look at each mark."""
+def _copy(driver: Any, statement: str, data: bytes) -> None:
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(data)
+
+
+def _insert(driver: Any, statement: str, frame: pl.DataFrame) -> None:
+    """Many rows a statement: SQLite hands control to Python after each statement, and another
+    thread keeps it for a while."""
     row = f"({', '.join('?' * frame.width)})"
-    parts = frame.with_columns(pl.col(pl.Date).cast(pl.String)).iter_slices(
-        _PARAMETERS // frame.width
-    )
-    with connection.wrap_database_errors:
-        for part in parts:
-            values = list(
-                chain.from_iterable(zip(*(column.to_list() for column in part), strict=True))
-            )
-            connection.connection.execute(f"{statement} {', '.join([row] * len(part))}", values)
+    as_text = frame.with_columns(pl.col(pl.Date).cast(pl.String))
+    for part in as_text.iter_slices(_PARAMETERS // frame.width):
+        columns = (column.to_list() for column in part)
+        values = list(chain.from_iterable(zip(*columns, strict=True)))
+        driver.execute(f"{statement} {', '.join([row] * len(part))}", values)
