@@ -42,6 +42,9 @@ BEHIND_TLS = _flag("ISMP_HTTPS", False)
 ALLOWED_HOSTS = _words("ISMP_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _words("ISMP_TRUSTED_ORIGINS", "")
 
+IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
+"""How long a worker may be silent before another takes its import over."""
+
 # --- The database ------------------------------------------------------------------------
 DATABASES = {
     "default": dj_database_url.config(
@@ -56,6 +59,11 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
         "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
     }
+else:
+    # A paused process that holds a lock loses it when a running import would lose its lease.
+    DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+        f"-c idle_in_transaction_session_timeout={IMPORT_LEASE_SECONDS * 1000}"
+    )
 SILENCED_SYSTEM_CHECKS = [
     "axes.W006",  # we lock the account: rotating addresses or browsers does not get around that
     "auth.W004",  # usernames are unique, by a constraint that also ignores their case
@@ -207,7 +215,6 @@ UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
-IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
 IMPORT_ATTEMPTS = 3
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not files
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
@@ -73,12 +72,12 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     except FileRefused as refusal:
         importing.refuse(run, str(refusal))
         return
+    if not by_worker:
+        return  # it is not queued, so that no worker takes it before the caller does
     with transaction.atomic():
-        run.state, run.reason = State.QUEUED, ""
-        run.lease_until = lease(_RECEIVING_LEASES)
+        run.state, run.reason, run.lease_until = State.QUEUED, "", None
         run.save(update_fields=["state", "reason", "lease_until"])
-        if by_worker:
-            tasks.import_run.enqueue(run.pk)
+        tasks.give_turn(run.agency_id)
 
 
 def _unlock(run: ImportRun, password: str | None) -> None:
@@ -133,7 +132,7 @@ def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
 
 
 def recover() -> int:
-    """Put back on its way what a killed worker or a cut connection left; return how many.
+    """Put right what a killed worker or a cut connection left; return how many turns were lost.
 
     Called every few seconds by each worker.
     """
@@ -144,17 +143,11 @@ def recover() -> int:
                 interrupted(run)
             else:
                 importing.refuse(run, "等候檔案密碼超過一天，已取消；請重新上傳。")
-    count = 0
-    for run in late.filter(state__in=[State.QUEUED, State.RUNNING]):
-        if not cache.add(f"recovered-{run.pk}-{run.attempt}", 1, settings.IMPORT_LEASE_SECONDS):
-            continue  # it is on its way already, behind other work
-        with transaction.atomic():
-            # A queued run gets a new term, a running one keeps its expired lease: it is the claim.
-            if run.state == State.QUEUED:
-                late.filter(pk=run.pk).update(lease_until=lease(_RECEIVING_LEASES))
-            tasks.import_run.enqueue(run.pk)
-        count += 1
-    return count
+    # A running one keeps its expired lease: it is the claim of whoever takes the turn.
+    busy = ImportRun.objects.filter(state=State.RUNNING, lease_until__gte=timezone.now())
+    waiting = late.filter(state=State.RUNNING) | ImportRun.objects.filter(state=State.QUEUED)
+    idle = waiting.exclude(agency__in=busy.values("agency")).order_by()
+    return sum(map(tasks.give_turn, idle.values_list("agency", flat=True).distinct()))
 
 
 def interrupted(run: ImportRun) -> None:
