@@ -215,7 +215,7 @@ UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
-IMPORT_ATTEMPTS = 3
+IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not files
 
 # --- Logs: who and what by number, never a name or an ID -----------------------------------
