@@ -64,6 +64,14 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
         f"-c idle_in_transaction_session_timeout={IMPORT_LEASE_SECONDS * 1000}"
     )
+if "DATABASE_REPLICA_URL" in os.environ:
+    DATABASES["replica"] = dj_database_url.config(
+        "DATABASE_REPLICA_URL", conn_max_age=60, conn_health_checks=True
+    )
+    DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
+REPLICA_LAG_SECONDS = _number("ISMP_REPLICA_LAG_SECONDS", 30)
+"""How far behind a list may be that is read from the replica, for what others did."""
+DATABASE_ROUTERS = ["ismp.replica.Router"]
 SILENCED_SYSTEM_CHECKS = [
     "axes.W006",  # we lock the account: rotating addresses or browsers does not get around that
     "auth.W004",  # usernames are unique, by a constraint that also ignores their case
@@ -114,6 +122,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ismp.ui.middleware.ReferenceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "ismp.replica.DeedMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -44,12 +44,12 @@ class Hosts:
         self.processes.append(process)
         return process
 
-    def web(self):
+    def web(self, **environment):
         """Start a web server; returns its port at once (see `wait_for_web`)."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.start("manage.py", "serve", "--no-worker", ISMP_PORT=str(port))
+        self.start("manage.py", "serve", "--no-worker", ISMP_PORT=str(port), **environment)
         return port
 
     def worker(self):
