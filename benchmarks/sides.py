@@ -51,8 +51,8 @@ class World:
 
     def _clean_rows(self) -> pl.DataFrame:
         run = ImportRun(pk=1, agency=self.agency)
-        table = intake.read(self.data, importing.limits())
-        judged = importing._judge(table.frame, self.agency)
+        table = intake.read([self.data], importing.limits())
+        judged = pl.concat(importing._judged(table, matching.People(self.agency)))
         passed = judged.filter(pl.col("code").is_null())
         return storing.as_records(passed.with_columns(record=pl.lit(None, pl.Int64)), run).drop(
             "record"
@@ -72,7 +72,7 @@ class World:
                 run_id=pl.lit(0, pl.Int64),
             )
             with transaction.atomic():
-                storing.insert(part.head(filled - number * len(clean)), lambda done: None)
+                storing.insert(part.head(filled - number * len(clean)))
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 

@@ -75,7 +75,7 @@ from ismp.hours.models import RunFile
 run = actions.open_run(agency=Agency.objects.get(code="%s"), filename="f.csv")
 writer = files.Writer(run, RunFile.Kind.UPLOAD)
 writer.write(Path(r"%s").read_bytes())
-actions.received(run, writer.close(), writer.size)
+actions.received(run, writer.close(), writer.size, writer.lines)
 actions.accept(run)
 print(run.pk)
 """

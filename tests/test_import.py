@@ -104,7 +104,7 @@ def test_no_national_id_stands_in_clear_in_the_database(import_bytes):
 
 
 def test_a_poison_file_is_set_aside_after_three_tries(import_bytes, monkeypatch):
-    monkeypatch.setattr(importing, "_judge", lambda *_: 1 / 0)
+    monkeypatch.setattr(importing, "_judged", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         import_bytes(data(row()))
     run = ImportRun.objects.get()
@@ -117,13 +117,13 @@ def test_a_poison_file_is_set_aside_after_three_tries(import_bytes, monkeypatch)
 
 
 def test_a_superseded_worker_leaves_nothing(import_bytes, monkeypatch):
-    store = importing._keep_results
+    write = importing._write
 
-    def overtaken(run, *frames):
-        store(run, *frames)
+    def overtaken(run, passed):
+        write(run, passed)
         ImportRun.objects.filter(pk=run.pk).update(attempt=2)
 
-    monkeypatch.setattr(importing, "_keep_results", overtaken)
+    monkeypatch.setattr(importing, "_write", overtaken)
     result = import_bytes(data(row()))
     assert result["run"].state == State.RUNNING
     assert not Record.objects.exists()

@@ -22,7 +22,7 @@ def queue(code, content=None):
     run = actions.open_run(agency=Agency.objects.get(code=code), filename="成績.csv")
     writer = files.Writer(run, RunFile.Kind.UPLOAD)
     writer.write(content or data(row(term=str(run.pk))))
-    actions.received(run, writer.close(), writer.size)
+    actions.received(run, writer.close(), writer.size, writer.lines)
     actions.accept(run)
     return run
 
@@ -121,14 +121,14 @@ def test_what_a_dead_worker_left_comes_before_what_waits(city):
 
 def test_a_file_that_always_fails_is_set_aside_and_the_next_ones_go_on(city, monkeypatch):
     poison, good = queue(BUSY), queue(BUSY)
-    judge = importing._judge
+    do = importing._import
 
-    def fail(frame, agency):
-        if ImportRun.objects.filter(pk=poison.pk, state=State.RUNNING).exists():
+    def fail(run, pulse):
+        if run.pk == poison.pk:
             raise ZeroDivisionError
-        return judge(frame, agency)
+        do(run, pulse)
 
-    monkeypatch.setattr(importing, "_judge", fail)
+    monkeypatch.setattr(importing, "_import", fail)
     for _ in range(4):
         work()
         actions.recover()

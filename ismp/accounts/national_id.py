@@ -9,6 +9,7 @@ old 統一證號 (two letters) stays valid until 2031-01-01.
 
 import re
 import unicodedata
+from operator import mul
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVXYWZIO"
 _LETTER_VALUES = dict(zip(_LETTERS, range(10, 36), strict=True))
@@ -16,6 +17,8 @@ _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 1, 1)
 
 FORM = r"[A-Z][1289]\d{8}|[A-Z][A-D]\d{8}"
 """The three forms in use, after `fold`: 國民身分證, 新式統一證號, 舊式統一證號."""
+
+_FORM = re.compile(FORM, re.ASCII)
 
 NOISE = r"[\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 """What copying between programs adds to a number: spaces, zero-width and direction marks."""
@@ -39,18 +42,19 @@ LOOKS_LIKE = re.compile(LOOSE_FORM + "(?![0-9０-９])")
 
 def fold(text: str) -> str:
     """The number as the state writes it: half width, capitals, no noise, no Excel guard."""
+    if text.isascii() and text.isalnum():
+        return text.upper()
     plain = re.sub(NOISE, "", unicodedata.normalize("NFKC", text))
     return re.sub(GUARD, r"\1", plain).upper()
 
 
 def is_valid(number: str) -> bool:
     """Whether a folded number has one of the three forms and the right check digit."""
-    if not re.fullmatch(FORM, number, re.ASCII):
+    if not _FORM.fullmatch(number):
         return False
     tens, units = divmod(_LETTER_VALUES[number[0]], 10)
     second = number[1] if number[1].isdigit() else str(_LETTER_VALUES[number[1]] % 10)
-    digits = (int(second), *map(int, number[2:]))
-    weighted = sum(w * d for w, d in zip(_WEIGHTS, digits, strict=True))
+    weighted = sum(map(mul, _WEIGHTS, map(int, second + number[2:])))
     return (tens + units * 9 + weighted) % 10 == 0
 
 

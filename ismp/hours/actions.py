@@ -18,9 +18,9 @@ from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.hours import container, files, importing, storing, tasks
 from ismp.hours.importing import limits
-from ismp.hours.intake import FileRefused
 from ismp.hours.models import Deletion, ImportRun, Record, RecordRevision, RunFile, State
 from ismp.hours.pulse import lease
+from ismp.hours.refusal import FileRefused
 
 _RECEIVING_LEASES = 10
 _PASSWORD_WAITS = timedelta(days=1)
@@ -62,7 +62,7 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     """
     try:
         if container.is_zip(next(files.pieces(run, RunFile.Kind.UPLOAD), b"")):
-            _unlock(run, password)
+            _unpack(run, password)
     except container.PasswordNeeded as question:
         if by_worker:
             _wait_for_password(run, str(question) if password else "")
@@ -72,19 +72,19 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     except FileRefused as refusal:
         importing.refuse(run, str(refusal))
         return
-    if not by_worker:
-        return  # it is not queued, so that no worker takes it before the caller does
+    if not by_worker:  # it is not queued, so that no worker takes it before the caller does
+        run.save(update_fields=["lines"])
+        return
     with transaction.atomic():
         run.state, run.reason, run.lease_until = State.QUEUED, "", None
-        run.save(update_fields=["state", "reason", "lease_until"])
+        run.save(update_fields=["state", "reason", "lines", "lease_until"])
         tasks.give_turn(run.agency_id)
 
 
-def _unlock(run: ImportRun, password: str | None) -> None:
-    """Replace an encrypted archive by the file in it; we keep it under our own key."""
-    data = files.load(run, RunFile.Kind.UPLOAD)
-    if container.needs_password(data):
-        files.keep(run, RunFile.Kind.UPLOAD, container.unpack(data, password, limits()))
+def _unpack(run: ImportRun, password: str | None) -> None:
+    """Replace an archive by the file in it; we keep it under our own key."""
+    data = b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
+    run.lines = files.keep(run, RunFile.Kind.UPLOAD, container.unpack(data, password, limits()))
 
 
 def _wait_for_password(run: ImportRun, sentence: str) -> None:
@@ -106,17 +106,17 @@ def import_file(
     run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
     writer = files.Writer(run, RunFile.Kind.UPLOAD)
     writer.write(data)
-    received(run, writer.close(), writer.size)
+    received(run, writer.close(), writer.size, writer.lines)
     accept(run, password=password, by_worker=False)
     importing.perform(run.pk)
     run.refresh_from_db()
     return run
 
 
-def received(run: ImportRun, sha256: str, size: int) -> None:
+def received(run: ImportRun, sha256: str, size: int, lines: int) -> None:
     """Note that the last byte is safely stored."""
-    run.sha256, run.size, run.received_at = sha256, size, timezone.now()
-    run.save(update_fields=["sha256", "size", "received_at"])
+    run.sha256, run.size, run.lines, run.received_at = sha256, size, lines, timezone.now()
+    run.save(update_fields=["sha256", "size", "lines", "received_at"])
 
 
 def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
@@ -125,8 +125,8 @@ def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
         raise NotPossible("這個檔案已經不在了，請重新選擇檔案上傳。")
     with transaction.atomic():
         real = open_run(agency=run.agency, filename=run.filename, by=by)
-        files.copy(run, real, RunFile.Kind.UPLOAD)
-        received(real, run.sha256, run.size)
+        lines = files.copy(run, real, RunFile.Kind.UPLOAD)
+        received(real, run.sha256, run.size, lines)
     accept(real)
     return real
 

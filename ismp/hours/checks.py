@@ -54,7 +54,7 @@ CHECKS: tuple[Check, ...] = (
         "沒有身分證字號",
         "請人事單位在入口網補上此人的身分證字號，再重新下載。",
         ("national_id",),
-        lambda _: pl.col("folded_id") == "",
+        lambda _: ~pl.col("id_given"),
     ),
     Check(
         "id-invalid",
@@ -189,32 +189,48 @@ def first_fault(checks: tuple[Check, ...], world: World) -> pl.Expr:
     return pl.coalesce(pl.when(check.applies(world)).then(pl.lit(check.code)) for check in checks)
 
 
-def judge(frame: pl.DataFrame, world: World) -> pl.DataFrame:
-    """Add `code`: the reason why the row is not imported, or null.
+class Judge:
+    """Judges the rows of one file, slice by slice, and remembers which events it has seen."""
 
-    Takes the columns of `cleaning.clean` and `account`, `event_key`, `content_key`; repeats are
-    looked for among the rows that pass all other checks, the first stands.
-    """
-    frame = frame.with_columns(first_fault(CHECKS, world).alias("code"))
-    passed = frame.filter(pl.col("code").is_null())
-    event = ["account", "event_key"]
-    repeats = (
-        passed.filter(passed.select(event).is_duplicated())
-        .select(
-            "line",
-            is_first=pl.col("line") == pl.col("line").first().over(event),
-            same_as_first=pl.col("content_key") == pl.col("content_key").first().over(event),
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen: list[pl.DataFrame] = []
+
+    def judge(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Add `code`: the reason why the row is not imported, or null.
+
+        Takes the columns of `cleaning.clean` and `matching`; repeats are looked for among the
+        rows that pass all other checks, the first stands.
+        """
+        frame = frame.with_columns(first_fault(CHECKS, self._world).alias("code"))
+        passed = frame.filter(pl.col("code").is_null()).select(
+            "line", *_EVENT, pl.col("content_key")
         )
-        .select("line", repeat=first_fault(REPEATS, world))
-        .filter(pl.col("repeat").is_not_null())
-    )
-    if repeats.is_empty():
-        return frame
-    return frame.with_columns(
-        pl.coalesce(
-            "code",
-            pl.col("line").replace_strict(
-                repeats["line"], repeats["repeat"], default=None, return_dtype=pl.String
-            ),
-        ).alias("code")
-    )
+        repeats = self._repeats(passed)
+        self._seen.append(passed.join(repeats, on="line", how="anti"))
+        return frame.with_columns(
+            pl.coalesce(
+                "code",
+                pl.col("line").replace_strict(
+                    repeats["line"], repeats["repeat"], default=None, return_dtype=pl.String
+                ),
+            ).alias("code")
+        )
+
+    def _repeats(self, passed: pl.DataFrame) -> pl.DataFrame:
+        """`line` and `repeat` (the code) of the rows whose event has stood in the file before."""
+        before = [seen.join(passed, on=_EVENT, how="semi") for seen in self._seen]
+        both = pl.concat([*before, passed])
+        same = both.filter(both.select(_EVENT).is_duplicated())
+        return (
+            same.select(
+                "line",
+                is_first=pl.col("line") == pl.col("line").first().over(_EVENT),
+                same_as_first=pl.col("content_key") == pl.col("content_key").first().over(_EVENT),
+            )
+            .select("line", repeat=first_fault(REPEATS, self._world))
+            .filter(pl.col("repeat").is_not_null())
+        )
+
+
+_EVENT = ["account", "event_key"]

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -34,20 +35,20 @@ HOUR_CELLS = ("total", "digital_hours", "classroom_hours")
 REQUIRED = ("title", "started_on", "ended_on", "category", *HOUR_CELLS)
 _HOURS = re.compile(r"\d{1,12}(?:\.\d{1,3}0*)?", re.ASCII)
 _DAY = 24_000
+_REMEMBERED = 4096
+"""Readings of dates, hours and categories are the same in each slice of a file."""
 
 
 def clean(frame: pl.DataFrame) -> pl.DataFrame:
     """Add to the raw table, one column each:
 
-    `folded_id` (text, "" when missing), `id_valid`, `text_…` for the text columns, `category_code`,
-    `start`, `end` (dates), `…_m` for the hour cells and `hours_m` (thousandths, exact; counted
-    hours of the row), `given_…` for the required cells (whether anything is written there),
-    `in_hours` (whether 訓練總單位 means hours).
+    `text_…` for the text columns, `category_code`, `start`, `end` (dates), `…_m` for the hour cells
+    and `hours_m` (thousandths, exact; counted hours of the row), `given_…` for the required cells
+    (whether anything is written there), `in_hours` (whether 訓練總單位 means hours).
     """
     frame = frame.with_columns(
         *(_as_stored(frame[name]).alias(f"text_{name}") for name in (*EVENT_TEXT, *OTHER_TEXT)),
         *((_tidied(frame[name]) != "").alias(f"given_{name}") for name in REQUIRED),
-        by_value(frame["national_id"], national_id.fold, pl.String).alias("folded_id"),
         by_value(frame["category"], _category, pl.Int16).alias("category_code"),
         by_value(frame["started_on"], _date, pl.Date).alias("start"),
         by_value(frame["ended_on"], _date, pl.Date).alias("end"),
@@ -57,7 +58,6 @@ def clean(frame: pl.DataFrame) -> pl.DataFrame:
     parts = pl.col("given_digital_hours") | pl.col("given_classroom_hours")
     both = pl.col("digital_hours_m").fill_null(0) + pl.col("classroom_hours_m").fill_null(0)
     return frame.with_columns(
-        by_value(frame["folded_id"], national_id.is_valid, pl.Boolean).alias("id_valid"),
         parts.alias("given_parts"),
         pl.when(parts).then(both).when("in_hours").then("total_m").alias("hours_m"),
     )
@@ -124,10 +124,12 @@ def _folded(cell: str) -> str:
     return unicodedata.normalize("NFKC", plain).strip()
 
 
+@lru_cache(_REMEMBERED)
 def _is_hours(cell: str) -> bool:
     return _folded(cell) in HOUR_UNITS
 
 
+@lru_cache(_REMEMBERED)
 def _thousandths(cell: str) -> int | None:
     folded = _folded(cell)
     if not _HOURS.fullmatch(folded):
@@ -136,6 +138,7 @@ def _thousandths(cell: str) -> int | None:
     return int(whole) * 1000 + int(decimals.rstrip("0").ljust(3, "0") or 0)
 
 
+@lru_cache(_REMEMBERED)
 def _date(cell: str) -> date | None:
     try:
         day = roc.parse(re.sub(r'^\s*="(.*)"\s*$', r"\1", cell))
@@ -152,6 +155,7 @@ _CATEGORY_CODES = {str(code) for code in CATEGORIES}
 _CATEGORY_NAMES = {_letters(name): code for code, name in CATEGORIES.items()}
 
 
+@lru_cache(_REMEMBERED)
 def _category(cell: str) -> int | None:
     """The code, the name, or both in any order when they agree."""
     plain = re.sub(r"\s", "", _folded(cell))

@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 
 import pyzipper
 
-from ismp.hours.intake import FileRefused, Limits, refuse_other_types, too_large
+from ismp.hours.intake import refuse_other_types
+from ismp.hours.refusal import FileRefused, Limits, too_large
 
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _ARCHIVES = (".zip", ".rar", ".7z", ".gz", ".tar", ".xz", ".bz2")
@@ -42,14 +43,8 @@ def is_zip(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
 
 
-def needs_password(data: bytes) -> bool:
-    """Whether the only CSV of the archive is encrypted.  Raises FileRefused as `unpack` does."""
-    with _open(data) as archive:
-        return bool(_only_csv(archive).flag_bits & 1)
-
-
-def unpack(data: bytes, password: str | None, limits: Limits) -> bytes:
-    """The one CSV in the archive.  Raises PasswordNeeded, FileRefused."""
+def unpack(data: bytes, password: str | None, limits: Limits) -> list[bytes]:
+    """The one CSV in the archive, in pieces.  Raises PasswordNeeded, FileRefused."""
     with _open(data) as archive:
         entry = _only_csv(archive)
         if entry.file_size > limits.max_bytes:
@@ -124,16 +119,17 @@ def _inflate(
     entry: pyzipper.ZipInfo,
     password: bytes | None,
     limits: Limits,
-) -> bytes:
-    pieces, size = [], 0
+) -> list[bytes]:
+    pieces: list[bytes] = []
+    size = 0
     with archive.open(entry, pwd=password) as stream:
         while piece := stream.read(_PIECE):
             size += len(piece)
             if size > limits.max_bytes:
                 raise FileRefused(too_large(limits))
             pieces.append(piece)
-    data = b"".join(pieces)
-    if is_zip(data):
+    head = b"".join(pieces[:1])
+    if is_zip(head):
         raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
-    refuse_other_types(data)
-    return data
+    refuse_other_types(head)
+    return pieces

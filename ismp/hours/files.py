@@ -5,11 +5,13 @@ No clear byte of an upload ever stands on a disk, neither here nor on its way.
 
 import hashlib
 import io
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import polars as pl
+import zstandard
 from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 
 from ismp.hours.models import ImportRun, RunFile
 
@@ -22,12 +24,13 @@ class Writer:
 
     def __init__(self, run: ImportRun, kind: RunFile.Kind) -> None:
         self.run, self.kind = run, kind
-        self.size, self._number = 0, 0
+        self.size, self.lines, self._number = 0, 0, 0
         self._digest, self._buffer = hashlib.sha256(), bytearray()
         RunFile.objects.filter(run=run, kind=kind).delete()
 
     def write(self, chunk: bytes) -> None:
         self.size += len(chunk)
+        self.lines += chunk.count(b"\n")
         self._digest.update(chunk)
         self._buffer += chunk
         while len(self._buffer) >= PIECE_BYTES:
@@ -40,55 +43,75 @@ class Writer:
         return self._digest.hexdigest()
 
     def _flush(self, length: int) -> None:
-        piece = zlib.compress(bytes(self._buffer[:length]), _FAST)
+        _store(self.run, self.kind, self._number, bytes(self._buffer[:length]))
         del self._buffer[:length]
-        RunFile.objects.create(
-            run=self.run,
-            kind=self.kind,
-            number=self._number,
-            key_version=settings.KEYS.version,
-            data=settings.KEYS.seal(piece, _context(self.run, self.kind, self._number)),
-        )
         self._number += 1
 
 
-def keep(run: ImportRun, kind: RunFile.Kind, data: bytes) -> None:
-    writer = Writer(run, kind)
-    writer.write(data)
-    writer.close()
+def keep(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> int:
+    """Keep a file in place of the one that was kept before; return its number of line ends."""
+    with transaction.atomic():
+        writer = Writer(run, kind)
+        for chunk in chunks:
+            writer.write(chunk)
+        writer.close()
+    return writer.lines
 
 
-def load(run: ImportRun, kind: RunFile.Kind) -> bytes:
-    """The file as it was kept; empty when it never was or has been purged."""
-    return b"".join(pieces(run, kind))
-
-
-def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> None:
+def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> int:
     """Keep a file of one run for another one too (sealed anew: a seal names its run)."""
-    writer = Writer(target, kind)
-    for piece in pieces(source, kind):
-        writer.write(piece)
-    writer.close()
+    return keep(target, kind, pieces(source, kind))
 
 
-def keep_frame(run: ImportRun, kind: RunFile.Kind, frame: pl.DataFrame) -> None:
+def keep_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) -> None:
+    """Keep a table, each part of it (see `pack`) as a piece."""
+    RunFile.objects.filter(run=run, kind=kind).delete()
+    for number, part in enumerate(packed):
+        _store(run, kind, number, part)
+
+
+def pack(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    frame.write_ipc(buffer)
-    keep(run, kind, buffer.getvalue())
+    frame.write_ipc(buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def load_frame(run: ImportRun, kind: RunFile.Kind) -> pl.DataFrame | None:
     """The table as it was kept, or None when it never was or has been purged."""
-    data = load(run, kind)
-    return pl.read_ipc(io.BytesIO(data)) if data else None
+    parts = [pl.read_ipc(io.BytesIO(piece)) for piece in pieces(run, kind)]
+    return pl.concat(parts) if parts else None
 
 
 def pieces(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
     """The file piece by piece, in order."""
-    for piece in RunFile.objects.filter(run=run, kind=kind).order_by("number").iterator(1):
-        context = _context(run, kind, piece.number)
-        yield zlib.decompress(settings.KEYS.unseal(bytes(piece.data), context, piece.key_version))
+    for piece in _rows(run, kind).iterator(1):
+        yield _opened(piece)
 
 
-def _context(run: ImportRun, kind: str, number: int) -> bytes:
-    return f"run:{run.pk}:{RunFile.Kind(kind).value}:{number}".encode()
+def pieces_at_hand(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
+    """As `pieces`, but read from the database at once: another thread may open them."""
+    return map(_opened, list(_rows(run, kind)))
+
+
+def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
+    return RunFile.objects.filter(run=run, kind=kind).order_by("number")
+
+
+def _store(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes) -> None:
+    piece = zstandard.compress(data, _FAST)
+    RunFile.objects.create(
+        run=run,
+        kind=kind,
+        number=number,
+        key_version=settings.KEYS.version,
+        data=settings.KEYS.seal(piece, _context(run.pk, kind, number)),
+    )
+
+
+def _opened(piece: RunFile) -> bytes:
+    context = _context(piece.run_id, piece.kind, piece.number)
+    return zstandard.decompress(settings.KEYS.unseal(bytes(piece.data), context, piece.key_version))
+
+
+def _context(run_id: int, kind: str, number: int) -> bytes:
+    return f"run:{run_id}:{RunFile.Kind(kind).value}:{number}".encode()

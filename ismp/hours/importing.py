@@ -7,7 +7,9 @@ wakes after another took over finds its attempt outdated and rolls back (the fen
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 from django.conf import settings
@@ -17,11 +19,12 @@ from django.utils import timezone
 
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import checks, cleaning, container, files, intake, matching, storing
-from ismp.hours.intake import FileRefused, Limits, Table
+from ismp.hours import checks, cleaning, files, intake, matching, storing
+from ismp.hours.intake import Table
 from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.profile import NAMES
 from ismp.hours.pulse import Pulse, lease
+from ismp.hours.refusal import FileRefused, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +69,7 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
         return
     with Pulse(run, run.attempt) as pulse, _named_connection(run):
         try:
-            table = _read(run)
-            pulse.reached("parsed", total=len(table.frame))
-            frame = _judge(table.frame, run.agency)
-            pulse.reached("checked", len(frame), len(frame))
-            _store(run, frame, table.ignored, pulse)
+            _import(run, pulse)
         except FileRefused as refusal:
             refuse(run, str(refusal))
         except Superseded:
@@ -139,70 +138,88 @@ def _give_up(run: ImportRun) -> None:
             )
 
 
-def _read(run: ImportRun) -> Table:
-    data = files.load(run, RunFile.Kind.UPLOAD)
-    if container.is_zip(data):
-        data = container.unpack(data, None, limits())
-    return intake.read(data, limits())
-
-
-def _judge(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
-    frame = cleaning.clean(frame)
-    frame = matching.find_accounts(frame, agency)
-    frame = matching.add_keys(frame)
-    world = checks.World(timezone.localdate(), settings.UPLOAD_MAX_CELL)
-    return checks.judge(frame, world)
-
-
-def _store(run: ImportRun, frame: pl.DataFrame, ignored: list[str], pulse: Pulse) -> None:
-    rejected = frame.filter(pl.col("code").is_not_null())
+def _import(run: ImportRun, pulse: Pulse) -> None:
+    """Slice by slice: while one is stored, the next is read and judged."""
     with transaction.atomic():
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
-        passed = matching.find_records(frame.filter(pl.col("code").is_null()), run.agency)
-        pulse.reached("matched", 0, len(passed))
-        with transaction.atomic():
-            _write(run, passed, pulse)
+        table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
+        judged = _judged(table, matching.People(run.agency))
+        pulse.reached("parsed", 0, run.lines)
+        stored = matching.StoredEvents(run.agency)
+        result = _Result()
+        with transaction.atomic(), contextlib.closing(_one_ahead(judged)) as slices:
+            for frame in slices:
+                pulse.reached("checked", result.total, run.lines)
+                passed = stored.find(frame.filter(pl.col("code").is_null()))
+                _write(run, passed)
+                result.add(passed, frame.filter(pl.col("code").is_not_null()))
+                pulse.reached("matched", result.total, run.lines)
             transaction.set_rollback(run.dry_run)
-        pulse.reached("stored", len(passed), len(passed))
-        _keep_results(run, passed, rejected)
-        pulse.reached("reported", len(passed), len(passed))
-        outcomes = dict(passed["outcome"].value_counts().iter_rows())
-        counts = {
-            "total": len(frame),
-            "created": outcomes.get("created", 0) + outcomes.get("revived", 0),
-            "updated": outcomes.get("updated", 0),
-            "unchanged": outcomes.get("unchanged", 0),
-            "rejected": len(rejected),
-        }
-        notes = {"names": int(passed["other_name"].sum()), "ignored": ignored}
-        reasons = dict(rejected["code"].value_counts(sort=True).iter_rows())
-        _finish(run, state=State.COMPLETED, reasons=reasons, notes=notes, **counts)
-        record_event(run, "import_hours", state="completed", sha256=run.sha256, **counts)
+        pulse.reached("stored", result.total, result.total)
+        files.keep_frames(run, RunFile.Kind.ROWS, result.rows)
+        files.keep_frames(run, RunFile.Kind.REJECTED, result.refused)
+        pulse.reached("reported", result.total, result.total)
+        notes = {"names": result.names, "ignored": table.ignored}
+        reasons = dict(result.reasons.most_common())
+        _finish(run, state=State.COMPLETED, reasons=reasons, notes=notes, **result.counts())
+        record_event(run, "import_hours", state="completed", sha256=run.sha256, **result.counts())
 
 
-def _write(run: ImportRun, passed: pl.DataFrame, pulse: Pulse) -> None:
+def _judged(table: Table, people: matching.People) -> Iterator[pl.DataFrame]:
+    """The rows of the file with a code where they are not imported.  Asks no database."""
+    judge = checks.Judge(checks.World(timezone.localdate(), settings.UPLOAD_MAX_CELL))
+    for frame in table.slices:
+        yield judge.judge(matching.add_keys(people.find(cleaning.clean(frame))))
+
+
+def _one_ahead(frames: Iterator[pl.DataFrame]) -> Generator[pl.DataFrame]:
+    """The same frames; the next one is made in a thread while the caller is busy with this one."""
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+        following = thread.submit(next, frames, None)
+        while (frame := following.result()) is not None:
+            following = thread.submit(next, frames, None)
+            yield frame
+
+
+def _write(run: ImportRun, passed: pl.DataFrame) -> None:
     """Load what is new, then change what is there; unchanged rows cost nothing."""
     new = passed.filter(pl.col("outcome") == "created")
     changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
-    before = len(passed) - len(new) - len(changed)
-    storing.insert(
-        storing.as_records(new, run),
-        lambda done: pulse.reached("matched", before + done, len(passed)),
-    )
-    storing.replace(
-        storing.as_records(changed, run),
-        run,
-        timezone.now(),
-        lambda done: pulse.reached("matched", before + len(new) + done, len(passed)),
-    )
+    storing.insert(storing.as_records(new, run))
+    storing.replace(storing.as_records(changed, run), run, timezone.now())
 
 
-def _keep_results(run: ImportRun, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
-    """What the result pages and the report are drawn from: every row of the file, sealed."""
-    refused = rejected.with_columns(outcome=pl.lit("rejected"))
-    rows = pl.concat([rows.select(_ROW) for rows in (passed, refused)]).sort("line")
-    files.keep_frame(run, RunFile.Kind.ROWS, rows)
-    files.keep_frame(run, RunFile.Kind.REJECTED, rejected.select("line", "code", *NAMES))
+class _Result:
+    """What became of the rows so far, and what the result pages and the report are drawn from."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.names = 0
+        self.rows: list[bytes] = []
+        self.refused: list[bytes] = []
+
+    def add(self, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
+        rejected = rejected.with_columns(outcome=pl.lit("rejected"))
+        self.outcomes.update(dict(passed["outcome"].value_counts().iter_rows()))
+        self.outcomes["rejected"] += len(rejected)
+        self.reasons.update(dict(rejected["code"].value_counts().iter_rows()))
+        self.names += int(passed["other_name"].sum())
+        both = pl.concat([passed.select(_ROW), rejected.select(_ROW)]).sort("line")
+        self.rows.append(files.pack(both))
+        self.refused.append(files.pack(rejected.select("line", "code", *NAMES)))
+
+    @property
+    def total(self) -> int:
+        return self.outcomes.total()
+
+    def counts(self) -> dict[str, int]:
+        """The closing arithmetic: total = created + updated + unchanged + rejected."""
+        return {
+            "total": self.total,
+            "created": self.outcomes["created"] + self.outcomes["revived"],
+            **{name: self.outcomes[name] for name in ("updated", "unchanged", "rejected")},
+        }
 
 
 def _finish(run: ImportRun, **fields: object) -> None:

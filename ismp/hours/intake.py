@@ -1,29 +1,33 @@
-"""From bytes to a table of text: what kind of file it is, its encoding, its records.
+"""From bytes to a table of text: what kind of file it is, its header, its encoding.
 
 Knows the portal's columns (`profile`) and no meaning of a cell; no Django.  There is one kind of
-failure: the file is refused, with one sentence that says what it is and what to do.
+failure: the file is refused, with one sentence that says what it is and what to do.  The records
+are cut by `cutting`.
 
-Source: reliability.md, findings on encoding and structure; Microsoft CP950 user-defined areas.
+Source: reliability.md, findings on encoding and structure.
 """
 
 import codecs
 import csv
 import io
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import polars as pl
 
 from ismp.accounts import national_id
-from ismp.hours.profile import COLUMNS, NAMES, UPLOAD_TEMPLATE_ONLY
+from ismp.hours import cutting
+from ismp.hours.cutting import Header
+from ismp.hours.profile import COLUMNS, UPLOAD_TEMPLATE_ONLY
+from ismp.hours.refusal import FileRefused, Limits, too_large
 
 HEAD_BYTES = 64 * 1024
 LINES_ABOVE_HEADER = 10
 KNOWN_ENOUGH = 5
 """So many known column names make a record the header, whatever else it holds."""
-CHUNK_ROWS = 50_000
 
 _ALIASES = {
     re.sub(r"[\s*]", "", unicodedata.normalize("NFKC", title)): column.name
@@ -33,55 +37,40 @@ _ALIASES = {
 _SEPARATORS = ",;\t"
 
 
-class FileRefused(ValueError):
-    """The file as a whole is refused; the text is one sentence in Chinese."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much one file may hold; the settings say."""
-
-    max_bytes: int
-    max_rows: int
-    max_columns: int
-
-
 @dataclass(frozen=True)
 class Table:
-    """The file's records: `frame` has `line`, `width_ok` and the 22 columns as raw text."""
+    """The file's records, read as they are asked for: memory stays flat."""
 
-    frame: pl.DataFrame
-    ignored: list[str] = field(default_factory=list)
+    slices: Iterator[pl.DataFrame]
+    """Each has `line`, `width_ok` and the 22 columns as raw text; may raise FileRefused."""
+    ignored: list[str]
     """Header names that are none of ours."""
 
 
-@dataclass(frozen=True)
-class _Header:
-    codec: str
-    separator: str
-    above: int
-    """How many records stand above the header."""
-    cells: list[str]
-
-
-def read(data: bytes, limits: Limits) -> Table:
-    """Read a CSV of the portal.  Raises FileRefused."""
-    if not data:
+def read(pieces: Iterable[bytes], limits: Limits) -> Table:
+    """Read a CSV of the portal, given in pieces of any size.  Raises FileRefused."""
+    rest = _counted(pieces, limits)
+    head = b""
+    for piece in rest:
+        head += piece
+        if len(head) >= 2 * HEAD_BYTES:
+            break
+    if not head:
         raise FileRefused("這個檔案是空的（0 位元組），請重新下載成績檔後再上傳。")
-    if len(data) > limits.max_bytes:
-        raise FileRefused(too_large(limits))
-    refuse_other_types(data)
-    header = _find_header(data)
+    refuse_other_types(head)
+    header = _find_header(head)
     names, ignored = _columns(header, limits)
-    text = _decode(data, header.codec).replace("\x00", "").rstrip("\x1a\r\n")
-    return Table(_frame(text, header, names, limits), ignored)
+    whole = itertools.chain([head], rest)
+    return Table(cutting.slices(whole, header, names, limits), ignored)
 
 
-def too_large(limits: Limits) -> str:
-    return (
-        f"檔案解開後超過 {limits.max_bytes // 1024 // 1024} MB，"
-        "請在入口網縮短日期範圍，分成幾個檔案下載後再上傳。"
-    )
+def _counted(pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limits.max_bytes:
+            raise FileRefused(too_large(limits))
+        yield piece
 
 
 # --- What the first bytes say ----------------------------------------------------------------
@@ -112,7 +101,7 @@ def refuse_other_types(data: bytes) -> None:
 # --- The header proves the encoding ------------------------------------------------------------
 
 
-def _find_header(data: bytes) -> _Header:
+def _find_header(data: bytes) -> Header:
     for codec in _candidates(data):
         head = data[: HEAD_BYTES * (2 if codec.startswith("utf-16") else 1)]
         text = head.decode(codec, "replace").replace("\x00", "")
@@ -134,7 +123,7 @@ def _candidates(data: bytes) -> Iterator[str]:
         yield from ("utf-8", "cp950", "utf-16-le", "utf-16-be")
 
 
-def _header_in(text: str, codec: str, separator: str) -> _Header | None:
+def _header_in(text: str, codec: str, separator: str) -> Header | None:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         for above, cells in enumerate(reader):
@@ -142,7 +131,7 @@ def _header_in(text: str, codec: str, separator: str) -> _Header | None:
                 return None
             known = {_ALIASES.get(_fold(cell)) for cell in cells} - {None}
             if len(known) >= KNOWN_ENOUGH or (len(known) > 1 and "national_id" in known):
-                return _Header(codec, separator, above, cells)
+                return Header(codec, separator, above, cells)
     except csv.Error:
         return None
     return None
@@ -153,7 +142,7 @@ def _fold(cell: str) -> str:
     return plain.replace("身份", "身分")
 
 
-def _columns(header: _Header, limits: Limits) -> tuple[list[str | None], list[str]]:
+def _columns(header: Header, limits: Limits) -> tuple[list[str | None], list[str]]:
     """The column name of each header cell, or None for a cell that is none of ours."""
     if len(header.cells) > limits.max_columns:
         raise FileRefused(
@@ -181,154 +170,3 @@ def _columns(header: _Header, limits: Limits) -> tuple[list[str | None], list[st
     unknown = (cell for cell, name in zip(folded, names, strict=True) if cell and not name)
     ignored = [national_id.hide(cell) for cell in unknown]
     return names, ignored
-
-
-# --- Decoding ------------------------------------------------------------------------------------
-
-
-def _user_defined(error: UnicodeError) -> tuple[str, int]:
-    """造字: map CP950's four user-defined areas to the Private Use Area, as Windows does."""
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    lead, trail = error.object[error.start], error.object[error.start + 1 : error.start + 2]
-    if trail and (0x40 <= trail[0] <= 0x7E or 0xA1 <= trail[0] <= 0xFE):
-        cell = trail[0] - (0x40 if trail[0] <= 0x7E else 0x62)
-        for first, last, start in (
-            (0xFA, 0xFE, 0xE000),
-            (0x8E, 0xA0, 0xE311),
-            (0x81, 0x8D, 0xEEB8),
-        ):
-            if first <= lead <= last:
-                return chr(start + (lead - first) * 157 + cell), error.start + 2
-        if 0xC6 <= lead <= 0xC8 and (lead, trail[0]) >= (0xC6, 0xA1):
-            return chr(0xF6B1 + (lead - 0xC6) * 157 + cell - 63), error.start + 2
-    raise error
-
-
-def _replace(error: UnicodeError) -> tuple[str, int]:
-    """A byte that is no character: shown as U+FFFD, so that its row is not lost."""
-    try:
-        return _user_defined(error)
-    except UnicodeDecodeError as own:
-        return "\ufffd", own.start + 1
-
-
-codecs.register_error("ismp-user-defined", _user_defined)
-codecs.register_error("ismp-replace", _replace)
-
-
-def _decode(data: bytes, codec: str) -> str:
-    if codec.startswith("utf-16"):
-        return data.decode(codec, "replace")
-    try:
-        return data.decode(codec, "ismp-user-defined" if codec == "cp950" else "strict")
-    except UnicodeDecodeError:
-        # Pasted together, or damaged: in both codecs a newline byte is always a newline.
-        if data.startswith(codecs.BOM_UTF8):
-            data = data[3:]
-        return "".join(_decode_line(line, codec) for line in data.splitlines(keepends=True))
-
-
-def _decode_line(line: bytes, codec: str) -> str:
-    for attempt, errors in (("utf-8", "strict"), ("cp950", "ismp-user-defined")):
-        try:
-            return line.decode(attempt, errors)
-        except UnicodeDecodeError:
-            continue
-    return line.decode(codec, "ismp-replace" if codec == "cp950" else "replace")
-
-
-# --- Records -------------------------------------------------------------------------------------
-
-
-def _frame(text: str, header: _Header, names: list[str | None], limits: Limits) -> pl.DataFrame:
-    """Raises FileRefused naming the record when the quotes do not pair."""
-    plain = _every_field_quoted(text, header, names, limits)
-    return plain if plain is not None else _parsed(text, header, names, limits)
-
-
-def _every_field_quoted(
-    text: str, header: _Header, names: list[str | None], limits: Limits
-) -> pl.DataFrame | None:
-    """The portal's own way of writing, cut in columns; None for any other file.
-
-    A line that begins and ends with a quote, has `width - 1` times `","` between, and no quote
-    beside those, has exactly the fields that a CSV reader would find.
-    """
-    width, between = len(names), f'"{header.separator}"'
-    if header.above:
-        return None
-    lines = pl.Series(text.split("\r\n")[1:], dtype=pl.String)
-    if not 0 < len(lines) <= limits.max_rows:
-        return None
-    regular = (
-        lines.str.starts_with('"')
-        & lines.str.ends_with('"')
-        & (lines.str.count_matches(between, literal=True) == width - 1)
-        & (lines.str.count_matches('"', literal=True) == 2 * width)
-        & ~lines.str.contains("[\r\n]")
-    )
-    if not regular.all():
-        return None
-    inner = lines.str.slice(1).str.strip_suffix('"')
-    fields = inner.str.split_exact(between, width - 1).struct.unnest()
-    return pl.DataFrame(
-        {
-            "line": pl.int_range(2, len(lines) + 2, dtype=pl.UInt32, eager=True),
-            "width_ok": pl.repeat(value=True, n=len(lines), dtype=pl.Boolean, eager=True),
-            **{name: fields.to_series(names.index(name)) for name in NAMES},
-        }
-    )
-
-
-def _parsed(text: str, header: _Header, names: list[str | None], limits: Limits) -> pl.DataFrame:
-    """Any CSV, record by record."""
-    csv.field_size_limit(limits.max_bytes)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=header.separator, strict=True)
-    places = [names.index(name) for name in NAMES]
-    width, count, chunk, chunks = len(names), 0, [], []
-    try:
-        for _ in range(header.above + 1):
-            next(reader)
-        for cells in reader:
-            if not cells or (len(cells) == 1 and cells[0].isspace()):
-                continue
-            count += 1
-            if count > limits.max_rows:
-                raise FileRefused(
-                    f"檔案超過 {limits.max_rows:,} 列，請在入口網縮短日期範圍，分成幾個檔案再上傳。"
-                )
-            chunk.append(cells)
-            if len(chunk) == CHUNK_ROWS:
-                chunks.append(_chunk(chunk, count, width, places))
-                chunk = []
-    except csv.Error as error:
-        raise FileRefused(
-            f"第 {count + 2} 列的引號不成對，無法確定欄位界線；"
-            "請重新下載成績檔，不要編輯，直接上傳。"
-        ) from error
-    if chunk or not chunks:
-        chunks.append(_chunk(chunk, count, width, places))
-    if not count:
-        raise FileRefused("檔案只有標題、沒有任何一列資料；請確認入口網的日期範圍後重新下載。")
-    return pl.concat(chunks)
-
-
-def _chunk(records: list[list[str]], last: int, width: int, places: list[int]) -> pl.DataFrame:
-    fits = [True] * len(records)
-    for index, cells in enumerate(records):
-        if len(cells) != width:
-            # An extra comma at the end of each row (some producers) is harmless.
-            fits[index] = len(cells) > width and not "".join(cells[width:]).strip()
-            records[index] = (cells + [""] * width)[:width]
-    columns = list(zip(*records, strict=True)) or [()] * width
-    return pl.DataFrame(
-        {
-            "line": pl.int_range(last - len(records) + 2, last + 2, dtype=pl.UInt32, eager=True),
-            "width_ok": pl.Series(fits, dtype=pl.Boolean),
-            **{
-                name: pl.Series(columns[place], dtype=pl.String)
-                for name, place in zip(NAMES, places, strict=True)
-            },
-        }
-    )

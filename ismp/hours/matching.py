@@ -7,12 +7,14 @@ does not exist are the same.
 import hashlib
 import re
 import unicodedata
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 from django.conf import settings
 from django.db import connection
 
+from ismp.accounts import national_id
 from ismp.accounts.models import Agency, Status
 from ismp.hours import cleaning
 from ismp.hours.cleaning import EVENT_TEXT, HOUR_CELLS, OTHER_TEXT
@@ -21,44 +23,63 @@ _MARK = "\x1f"
 """Stands between joined texts; tidy text holds no control characters."""
 
 _VARIANTS = str.maketrans("臺峯羣啓裏恒牆鏽妝嫻", "台峰群啟裡恆墻銹粧嫺")
+_Reading = tuple[bool, bool, int | None, str | None]
+_READING = {
+    "id_given": pl.Boolean,
+    "id_valid": pl.Boolean,
+    "account": pl.Int64,
+    "account_name": pl.String,
+}
 _WILDCARD = re.compile(r"[\ue000-\uf8ff\ufffd?○〇□*]")
+_BETWEEN = re.compile(r"[\s·．・.•‧=\"\x00-\x1f\u200b-\u200f\u2060\ufeff]")
 """What stands in a name for a character that some program could not write."""
 
 
-def find_accounts(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
-    """Add `account` (id of the active account of this agency with this ID, or null) and
-    `other_name` (whether 姓名 in the file is somebody else's, so that the clerk can look)."""
-    by_hash = _active_accounts(agency)
-    found = {
-        number: by_hash.get(settings.KEYS.blind_index(number), (None, ""))
-        for number in frame.filter("id_valid")["folded_id"].unique()
-    }
-    frame = frame.with_columns(
-        cleaning.by_value(
-            frame["folded_id"], lambda number: found.get(number, (None, ""))[0], pl.Int64
-        ).alias("account")
-    )
-    pairs = frame.select("folded_id", "name").unique()
-    differs = [
-        bool(found.get(number, (None, ""))[0]) and not same_name(name, found[number][1])
-        for number, name in pairs.iter_rows()
-    ]
-    return frame.join(
-        pairs.with_columns(other_name=pl.Series(differs, dtype=pl.Boolean)),
-        on=["folded_id", "name"],
-        how="left",
-        maintain_order="left",
-    )
+class People:
+    """The active accounts of one agency, and whom each number in the file belongs to.
 
+    Lives as long as one import; each number is read once.
+    """
 
-def _active_accounts(agency: Agency) -> dict[bytes, tuple[int, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id_hash, id, name FROM accounts_account"
-            " WHERE agency_id = %s AND status = %s AND id_hash IS NOT NULL",
-            [agency.pk, Status.ACTIVE.value],
+    def __init__(self, agency: Agency) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id_hash, id, name FROM accounts_account"
+                " WHERE agency_id = %s AND status = %s AND id_hash IS NOT NULL",
+                [agency.pk, Status.ACTIVE.value],
+            )
+            self._by_hash = {bytes(hashed): (pk, name) for hashed, pk, name in cursor}
+        self._read: dict[str, _Reading] = {}
+
+    def find(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Add `id_given`, `id_valid`, `account` (id of the active account, or null) and
+        `other_name` (whether 姓名 in the file is somebody else's, so that the clerk can look)."""
+        numbers = frame["national_id"].unique()
+        columns = zip(*map(self._reading, numbers), strict=True)
+        read = pl.DataFrame(dict(zip(_READING, columns, strict=True)), _READING)
+        read = read.with_columns(numbers)
+        frame = frame.join(read, on="national_id", how="left", maintain_order="left")
+        named = (pl.col("name") != "") & (pl.col("name") != pl.col("account_name"))
+        pairs = frame.filter(named).select("name", "account_name").unique()
+        other = pairs.filter(
+            pl.Series([not same_name(*pair) for pair in pairs.iter_rows()], dtype=pl.Boolean)
         )
-        return {bytes(hashed): (pk, name) for hashed, pk, name in cursor.fetchall()}
+        return frame.join(
+            other.with_columns(other_name=pl.lit(value=True)),
+            on=["name", "account_name"],
+            how="left",
+            maintain_order="left",
+        ).with_columns(pl.col("other_name").fill_null(value=False))
+
+    def _reading(self, written: str) -> _Reading:
+        reading = self._read.get(written)
+        if reading is None:
+            number = national_id.fold(written)
+            valid = national_id.is_valid(number)
+            index = settings.KEYS.blind_index(number) if valid else b""
+            reading = (bool(number), valid, *self._by_hash.get(index, (None, None)))
+            self._read[written] = reading
+        return reading
 
 
 def same_name(written: str, account_name: str) -> bool:
@@ -68,13 +89,15 @@ def same_name(written: str, account_name: str) -> bool:
     written, expected = _plain(written), _plain(account_name)
     if not written or written == expected:
         return True
-    pattern = "".join("." if _WILDCARD.match(c) else re.escape(c) for c in written)
-    return bool(re.fullmatch(pattern, expected, re.DOTALL))
+    return len(written) == len(expected) and all(
+        mine == theirs or _WILDCARD.match(mine)
+        for mine, theirs in zip(written, expected, strict=True)
+    )
 
 
 def _plain(name: str) -> str:
     folded = unicodedata.normalize("NFKC", name).casefold().translate(_VARIANTS)
-    return re.sub(r"[\s·．・.•‧=\"\x00-\x1f\u200b-\u200f\u2060\ufeff]", "", folded)
+    return _BETWEEN.sub("", folded)
 
 
 def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
@@ -101,54 +124,91 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def find_records(frame: pl.DataFrame, agency: Agency) -> pl.DataFrame:
-    """Add to the rows that passed: `record` (id of the stored event, or null) and `outcome`.
+class StoredEvents:
+    """What one agency has stored, live or deleted, read once for each range of 迄日期.
 
-    `outcome`: created | revived (stored, but deleted) | updated | unchanged.
+    Lives as long as one import, under the agency's lock: nobody else changes these meanwhile.
     """
-    days = frame["end"].sort()
-    known = _stored_events(agency, *(days[0], days[-1]) if len(days) else (None, None))
-    return frame.join(
-        known, on=["account", "end", "event_key"], how="left", maintain_order="left"
-    ).with_columns(
-        outcome=pl.when(pl.col("record").is_null())
-        .then(pl.lit("created"))
-        .when(pl.col("deleted"))
-        .then(pl.lit("revived"))
-        .when(pl.col("content_key") == pl.col("stored_content"))
-        .then(pl.lit("unchanged"))
-        .otherwise(pl.lit("updated"))
-    )
+
+    def __init__(self, agency: Agency) -> None:
+        self._agency = agency
+        self._first: date | None = None
+        self._last: date | None = None
+        self._known = pl.DataFrame(schema=_KNOWN)
+
+    def find(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Add to the rows that passed: `record` (id of the stored event, or null) and `outcome`.
+
+        `outcome`: created | revived (stored, but deleted) | updated | unchanged.
+        """
+        self._reach(frame["end"].min(), frame["end"].max())
+        return frame.join(
+            self._known, on=["account", "end", "event_key"], how="left", maintain_order="left"
+        ).with_columns(
+            outcome=pl.when(pl.col("record").is_null())
+            .then(pl.lit("created"))
+            .when(pl.col("deleted"))
+            .then(pl.lit("revived"))
+            .when(pl.col("content_key") == pl.col("stored_content"))
+            .then(pl.lit("unchanged"))
+            .otherwise(pl.lit("updated"))
+        )
+
+    def _reach(self, first: Any, last: Any) -> None:
+        """Read what is missing of the range: nothing, all of it, or a part on either side."""
+        if first is None:
+            return
+        if self._first is None or self._last is None:
+            self._read(first, last)
+            self._first, self._last = first, last
+        if first < self._first:
+            self._read(first, self._first - _DAY)
+            self._first = first
+        if last > self._last:
+            self._read(self._last + _DAY, last)
+            self._last = last
+
+    def _read(self, first: date, last: date) -> None:
+        parameters = (self._agency.pk, first, last)
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                with cursor.copy(f"COPY ({_STORED}) TO STDOUT (FORMAT csv)", parameters) as copy:
+                    text = b"".join(copy)
+            else:
+                cursor.execute(_STORED_AS_TEXT, parameters)
+                text = (cursor.fetchone()[0] or "").encode()
+        if not text:
+            return
+        stored = pl.read_csv(text, has_header=False, schema={**_KNOWN, "end": pl.String})
+        self._known = pl.concat(
+            [
+                self._known,
+                stored.with_columns(
+                    pl.col("end").str.to_date("%Y-%m-%d"),
+                    pl.col("event_key", "stored_content").str.replace_all("-", "", literal=True),
+                ),
+            ]
+        )
 
 
-_STORED = (
-    "SELECT account_id, CAST(ended_on AS text), event_key, id, content_key,"
-    " CASE WHEN deletion_id IS NULL THEN 0 ELSE 1 END"
-    " FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s"
-)
-_STORED_SCHEMA = {
+_DAY = timedelta(days=1)
+_KNOWN = {
     "account": pl.Int64,
-    "end": pl.String,
+    "end": pl.Date,
     "event_key": pl.String,
     "record": pl.Int64,
     "stored_content": pl.String,
-    "deleted": pl.Int8,
+    "deleted": pl.Boolean,
 }
-
-
-def _stored_events(agency: Agency, first: date | None, last: date | None) -> pl.DataFrame:
-    """What this agency has stored in a range of 迄日期, live or deleted."""
-    parameters: tuple[int, date, date] = (agency.pk, first or date.min, last or date.min)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY ({_STORED}) TO STDOUT (FORMAT csv)", parameters) as copy:
-                text = b"".join(copy)
-            stored = pl.read_csv(text, has_header=False, schema=_STORED_SCHEMA)
-        else:
-            cursor.execute(_STORED, parameters)
-            stored = pl.DataFrame(cursor.fetchall(), _STORED_SCHEMA, orient="row")
-    return stored.with_columns(
-        pl.col("end").str.to_date("%Y-%m-%d"),
-        pl.col("event_key", "stored_content").str.replace_all("-", "", literal=True),
-        pl.col("deleted").cast(pl.Boolean),
-    )
+_WHICH = "FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s"
+_STORED = (
+    "SELECT account_id, ended_on, event_key, id, content_key,"
+    f" CASE WHEN deletion_id IS NULL THEN 'false' ELSE 'true' END {_WHICH}"
+)
+_STORED_AS_TEXT = (
+    "SELECT group_concat(printf('%%d,%%s,%%s,%%d,%%s,%%s', account_id, ended_on, event_key, id,"  # noqa: S608
+    " content_key, CASE WHEN deletion_id IS NULL THEN 'false' ELSE 'true' END), char(10))"
+    f" FROM hours_record WHERE id IN (SELECT id {_WHICH})"
+)
+"""For SQLite: one text costs a third of as many rows; ids first, so that rows are read in the
+order in which they lie."""

@@ -52,6 +52,8 @@ class ImportRun(models.Model):
     started_by_name = models.CharField(max_length=150, blank=True)
     filename = models.CharField(max_length=255)
     size = models.BigIntegerField(default=0)
+    lines = models.PositiveIntegerField(default=0)
+    """Line ends in the file: what the progress bar counts against."""
     sha256 = models.CharField(max_length=64, blank=True)
     dry_run = models.BooleanField(default=False)
     state = models.CharField(max_length=20, choices=State, default=State.RECEIVING)

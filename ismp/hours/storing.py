@@ -5,9 +5,8 @@ the transaction of the deed.
 """
 
 import io
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from itertools import chain
 
 import polars as pl
 from django.db import connection
@@ -15,7 +14,8 @@ from django.db import connection
 from ismp.hours.cleaning import EVENT_TEXT, OTHER_TEXT
 from ismp.hours.models import Contents, ImportRun
 
-BATCH_ROWS = 10_000
+_PARAMETERS = 32_000
+"""How many values one statement of SQLite takes (32,766 since 3.32)."""
 CONTENTS = [field.get_attname() for field in Contents._meta.fields]
 """The columns that a record and a revision share."""
 _SET_FROM = ", ".join(f"{column} = c.{column}" for column in CONTENTS)
@@ -49,14 +49,12 @@ def as_records(frame: pl.DataFrame, run: ImportRun) -> pl.DataFrame:
     )
 
 
-def insert(records: pl.DataFrame, stored: Callable[[int], None]) -> None:
-    """Load new events; `stored` is told the number of rows after each batch."""
-    _load("hours_record", records.drop("record"), stored)
+def insert(records: pl.DataFrame) -> None:
+    """Load new events."""
+    _load("hours_record", records.drop("record"))
 
 
-def replace(
-    records: pl.DataFrame, run: ImportRun, at: datetime, stored: Callable[[int], None]
-) -> None:
+def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
     """Give existing events (`record`) new contents; the old ones go to their history."""
     if records.is_empty():
         return
@@ -67,7 +65,7 @@ def replace(
             " FROM hours_record WHERE 1 = 0"
         )
         changes = records.drop("agency_id", "account_id", "event_key")
-        _load("import_change", changes.rename({"record": "record_id"}), stored)
+        _load("import_change", changes.rename({"record": "record_id"}))
         cursor.execute(
             f"{_KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id",
             [run.pk, at],
@@ -101,30 +99,34 @@ def give_back(run: ImportRun, at: datetime) -> int:
         return cursor.rowcount
 
 
-def _load(table: str, frame: pl.DataFrame, stored: Callable[[int], None]) -> None:
+def _load(table: str, frame: pl.DataFrame) -> None:
+    if frame.is_empty():
+        return
     columns = ", ".join(frame.columns)
-    done = 0
-    with connection.cursor() as cursor:
-        for batch in frame.iter_slices(BATCH_ROWS):
-            if connection.vendor == "postgresql":
-                _copy(cursor, f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)", batch)
-            else:
-                marks = ", ".join(["%s"] * len(frame.columns))
-                cursor.executemany(
-                    f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608
-                    list(zip(*(column.to_list() for column in _as_text(batch)), strict=True)),
-                )
-            done += len(batch)
-            stored(done)
+    if connection.vendor == "postgresql":
+        _copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)", frame)
+    else:
+        _insert(f"INSERT INTO {table} ({columns}) VALUES", frame)
 
 
-def _as_text(batch: pl.DataFrame) -> pl.DataFrame:
-    return batch.with_columns(pl.col(pl.Date).cast(pl.String))
-
-
-def _copy(cursor: Any, statement: str, batch: pl.DataFrame) -> None:
+def _copy(statement: str, frame: pl.DataFrame) -> None:
     """An unquoted empty field is NULL to COPY, a quoted one is an empty text."""
     buffer = io.BytesIO()
-    batch.write_csv(buffer, include_header=False, quote_style="non_numeric", null_value="")
-    with cursor.copy(statement) as copy:
+    frame.write_csv(buffer, include_header=False, quote_style="non_numeric", null_value="")
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(buffer.getvalue())
+
+
+def _insert(statement: str, frame: pl.DataFrame) -> None:
+    """Many rows a statement: SQLite hands control to Python after each statement, and our reading
+    thread keeps it for a while.  Past Django's cursor, which would look at each mark."""
+    row = f"({', '.join('?' * frame.width)})"
+    parts = frame.with_columns(pl.col(pl.Date).cast(pl.String)).iter_slices(
+        _PARAMETERS // frame.width
+    )
+    with connection.wrap_database_errors:
+        for part in parts:
+            values = list(
+                chain.from_iterable(zip(*(column.to_list() for column in part), strict=True))
+            )
+            connection.connection.execute(f"{statement} {', '.join([row] * len(part))}", values)

@@ -21,6 +21,7 @@ from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
 from ismp.hours import actions, files, importing
 from ismp.hours.models import ImportRun, RunFile, State
+from ismp.hours.refusal import too_large
 
 
 class RunUploadHandler(FileUploadHandler):
@@ -42,12 +43,13 @@ class RunUploadHandler(FileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if self.writer.size + len(raw_data) > settings.UPLOAD_MAX_BYTES:
-            importing.refuse(self.run, importing.intake.too_large(importing.limits()))
+            importing.refuse(self.run, too_large(importing.limits()))
             raise StopUpload(connection_reset=False)
         self.writer.write(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile:
-        actions.received(self.run, self.writer.close(), self.writer.size)
+        writer = self.writer
+        actions.received(self.run, writer.close(), writer.size, writer.lines)
         return UploadedFile(name=self.file_name, size=file_size)
 
     def upload_interrupted(self) -> None:

@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
                 ("started_by_name", models.CharField(blank=True, max_length=150)),
                 ("filename", models.CharField(max_length=255)),
                 ("size", models.BigIntegerField(default=0)),
+                ("lines", models.PositiveIntegerField(default=0)),
                 ("sha256", models.CharField(blank=True, max_length=64)),
                 ("dry_run", models.BooleanField(default=False)),
                 (

@@ -1,0 +1,23 @@
+"""A file is refused as a whole: one kind of failure, with one sentence that says what to do."""
+
+from dataclasses import dataclass
+
+
+class FileRefused(ValueError):
+    """The file as a whole is refused; the text is one sentence in Chinese."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one file may hold; the settings say."""
+
+    max_bytes: int
+    max_rows: int
+    max_columns: int
+
+
+def too_large(limits: Limits) -> str:
+    return (
+        f"檔案解開後超過 {limits.max_bytes // 1024 // 1024} MB，"
+        "請在入口網縮短日期範圍，分成幾個檔案下載後再上傳。"
+    )
