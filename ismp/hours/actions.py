@@ -170,12 +170,22 @@ def purge() -> int:
 
 def undo_effects(run: ImportRun) -> dict[str, int]:
     """What `undo` will do: how many records go, return to former contents, are kept."""
-    mine = Record.objects.filter(run=run, deletion=None)
-    replaced = RecordRevision.objects.filter(replaced_by=run)
-    restored = mine.filter(pk__in=replaced.filter(deletion=None).values("record")).count()
-    changed = RecordRevision.objects.filter(run=run).exclude(record__run=run)
+    mine, updated = _standing(run)
+    restored = mine.filter(pk__in=updated).count()
+    of_agency = RecordRevision.objects.filter(agency=run.agency, record__agency=run.agency)
+    changed = of_agency.filter(run=run).exclude(record__run=run)
     kept = changed.filter(record__deletion=None).values("record").distinct().count()
     return {"removed": mine.count() - restored, "restored": restored, "kept": kept}
+
+
+def _standing(run: ImportRun) -> tuple[QuerySet[Record], QuerySet[Any, Any]]:
+    """The records that still stand as the run brought them, and (ids) those that it updated.
+
+    Records that it revived had been deleted before; they count as created.
+    """
+    replaced = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
+    mine = Record.objects.filter(agency=run.agency, run=run, deletion=None)
+    return mine, replaced.values("record")
 
 
 @transaction.atomic
@@ -190,10 +200,9 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
         raise NotPossible("這次匯入已經復原過，或沒有可以復原的資料。")
     result = undo_effects(run)
     now = timezone.now()
-    # Records that this run revived had been deleted before; they go with the created ones.
     if result["removed"]:
-        updated = RecordRevision.objects.filter(replaced_by=run, deletion=None).values("record")
-        going = Record.objects.filter(run=run, deletion=None).exclude(pk__in=updated)
+        mine, updated = _standing(run)
+        going = mine.exclude(pk__in=updated)
         _soft_delete(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
     storing.give_back(run, now)
     run.undone_at, run.undone_by, run.undo_result = now, by.username, result

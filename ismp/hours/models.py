@@ -305,6 +305,10 @@ class Record(Contents):
 class RecordRevision(Contents):
     """What a record's contents were before `replaced_by` (or an undo: null) changed them."""
 
+    agency = models.ForeignKey(
+        Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    """The record's: both tables may be distributed by it (docs/adr/0008)."""
     record = models.ForeignKey(Record, models.DO_NOTHING, related_name="+", db_constraint=False)
     replaced_by = models.ForeignKey(
         ImportRun, models.DO_NOTHING, null=True, related_name="+", db_constraint=False

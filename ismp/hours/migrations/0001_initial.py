@@ -247,6 +247,16 @@ class Migration(migrations.Migration):
                 ("line", models.PositiveIntegerField()),
                 ("replaced_at", models.DateTimeField()),
                 (
+                    "agency",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="accounts.agency",
+                    ),
+                ),
+                (
                     "deletion",
                     models.ForeignKey(
                         db_constraint=False,
