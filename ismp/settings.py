@@ -225,6 +225,9 @@ UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
 IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
+# Where the sealed pieces of uploads and results lie: the database, or S3-compatible storage.
+S3_BUCKET = os.environ.get("ISMP_S3_BUCKET", "")
+S3_ENDPOINT = os.environ.get("ISMP_S3_ENDPOINT", "")
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not files
 
 # --- Logs: who and what by number, never a name or an ID -----------------------------------

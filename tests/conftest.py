@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from postgres import Cluster
 
 _HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
 (_HOME / "static").mkdir()
 os.environ["ISMP_HOME"] = str(_HOME)
+# Named here, not in pyproject.toml: pytest-django would read the settings before this file.
+os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 
@@ -30,6 +33,7 @@ def pytest_configure(config: Any) -> None:
         cluster = config.ismp_cluster = Cluster()
         os.environ["DATABASE_URL"] = cluster.url()  # tells the workers of pytest-xdist too
         os.environ["ISMP_TEST_CLUSTER"] = str(cluster.folder)
+    django.setup()
 
 
 def pytest_unconfigure(config: Any) -> None:

@@ -136,11 +136,18 @@ class RunFile(models.Model):
     number = models.PositiveIntegerField()
     key_version = models.PositiveSmallIntegerField()
     data = models.BinaryField()
+    stored_as = models.CharField(max_length=32, blank=True)
+    """The object's name in S3-compatible storage; empty when `data` is here."""
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["run", "kind", "number"], name="a_piece_has_one_place_in_its_file"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["stored_as"], name="pieces_stored_elsewhere", condition=~Q(stored_as="")
             )
         ]
 

@@ -321,6 +321,7 @@ class Migration(migrations.Migration):
                 ("number", models.PositiveIntegerField()),
                 ("key_version", models.PositiveSmallIntegerField()),
                 ("data", models.BinaryField()),
+                ("stored_as", models.CharField(blank=True, max_length=32)),
                 (
                     "run",
                     models.ForeignKey(
@@ -430,6 +431,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="recordrevision",
             index=models.Index(fields=["run", "line"], name="revisions_of_a_run"),
+        ),
+        migrations.AddIndex(
+            model_name="runfile",
+            index=models.Index(
+                condition=models.Q(("stored_as", ""), _negated=True),
+                fields=["stored_as"],
+                name="pieces_stored_elsewhere",
+            ),
         ),
         migrations.AddConstraint(
             model_name="runfile",

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import Error, connections
 
-from ismp.hours import actions
+from ismp.hours import actions, files
 from ismp.ui.commands import DatabaseCommand
 
 logger = logging.getLogger(__name__)
@@ -50,10 +50,11 @@ def _look_after() -> None:
             actions.recover()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 actions.purge()
+                files.sweep()
                 call_command("prune_db_task_results", verbosity=0, min_age_days=1)
                 _sweep()
                 purged_at = time.monotonic()
-        except Error as error:  # busy or restarting: the next round tries again
+        except Exception as error:  # database or storage is away: the next round tries again
             logger.warning("recovery waits: %s", type(error).__name__)
         finally:
             connections.close_all()
