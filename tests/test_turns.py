@@ -1,9 +1,11 @@
 """Agencies take turns: many files of one hold up nobody, and come in one after the other."""
 
+import threading
 from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 from django_tasks_db.models import DBTaskResult
@@ -155,3 +157,53 @@ def test_a_turn_of_an_agency_without_files_does_nothing(city):
     work()
     assert not ImportRun.objects.exists()
     assert turns(BUSY) == 0
+
+
+def elsewhere(do):
+    """Start it on a connection of its own; `join` waits, `result` holds what came out."""
+
+    class Elsewhere(threading.Thread):
+        result = None
+
+        def run(self):
+            try:
+                self.result = do()
+            finally:
+                connection.close()
+
+    thread = Elsewhere(daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_waiting_turn_is_not_used_up_before_the_new_file_can_be_seen(city):
+    def offered():
+        with transaction.atomic():
+            return DBTaskResult.objects.ready().get_locked()
+
+    run = queue(BUSY)
+    with transaction.atomic():  # another file is being made ready
+        assert not tasks.give_turn(run.agency_id)
+        during = elsewhere(offered)
+        during.join(10)
+    after = elsewhere(offered)
+    after.join(10)
+    assert during.result is None
+    assert after.result is not None
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_turn_that_meets_an_import_in_its_last_moment_goes_on_with_the_next_file(city):
+    ending, following = queue(BUSY), queue(BUSY)
+    lose(ending, seconds=-60)
+    with transaction.atomic():
+        ImportRun.objects.filter(pk=ending.pk).update(state=State.COMPLETED)
+        turn = elsewhere(lambda: importing.perform_next(ending.agency_id))
+        turn.join(0.5)
+        assert turn.is_alive()
+    turn.join(10)
+    following.refresh_from_db()
+    assert following.state == State.COMPLETED
