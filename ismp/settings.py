@@ -42,6 +42,9 @@ BEHIND_TLS = _flag("ISMP_HTTPS", False)
 ALLOWED_HOSTS = _words("ISMP_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _words("ISMP_TRUSTED_ORIGINS", "")
 
+IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
+"""How long a worker may be silent before another takes its import over."""
+
 # --- The database ------------------------------------------------------------------------
 DATABASES = {
     "default": dj_database_url.config(
@@ -56,6 +59,19 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
         "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
     }
+else:
+    # A paused process that holds a lock loses it when a running import would lose its lease.
+    DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+        f"-c idle_in_transaction_session_timeout={IMPORT_LEASE_SECONDS * 1000}"
+    )
+if "DATABASE_REPLICA_URL" in os.environ:
+    DATABASES["replica"] = dj_database_url.config(
+        "DATABASE_REPLICA_URL", conn_max_age=60, conn_health_checks=True
+    )
+    DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
+REPLICA_LAG_SECONDS = _number("ISMP_REPLICA_LAG_SECONDS", 30)
+"""How far behind a list may be that is read from the replica, for what others did."""
+DATABASE_ROUTERS = ["ismp.replica.Router"]
 SILENCED_SYSTEM_CHECKS = [
     "axes.W006",  # we lock the account: rotating addresses or browsers does not get around that
     "auth.W004",  # usernames are unique, by a constraint that also ignores their case
@@ -106,6 +122,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ismp.ui.middleware.ReferenceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "ismp.replica.DeedMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -207,8 +224,10 @@ UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
-IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
-IMPORT_ATTEMPTS = 3
+IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
+# Where the sealed pieces of uploads and results lie: the database, or S3-compatible storage.
+S3_BUCKET = os.environ.get("ISMP_S3_BUCKET", "")
+S3_ENDPOINT = os.environ.get("ISMP_S3_ENDPOINT", "")
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not files
 
 # --- Logs: who and what by number, never a name or an ID -----------------------------------

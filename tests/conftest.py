@@ -5,57 +5,50 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
+from postgres import Cluster
 
-_BINARIES = Path("/usr/lib/postgresql/15/bin")
 _HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
 (_HOME / "static").mkdir()
 os.environ["ISMP_HOME"] = str(_HOME)
+# Named here, not in pyproject.toml: pytest-django would read the settings before this file.
+os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 
 def pytest_addoption(parser: Any) -> None:
     parser.addoption("--postgresql", action="store_true", help="on PostgreSQL, not on SQLite")
+    parser.addoption("--soak", type=int, default=0, metavar="SECONDS", help="of test_cluster.py")
     parser.addoption("--pictures", action="store_true", help="renew the pictures of docs/manual.md")
 
 
 def pytest_configure(config: Any) -> None:
     if config.getoption("--postgresql") and not hasattr(config, "workerinput"):
-        config.ismp_cluster = _start_cluster()
+        cluster = config.ismp_cluster = Cluster()
+        os.environ["DATABASE_URL"] = cluster.url()  # tells the workers of pytest-xdist too
+        os.environ["ISMP_TEST_CLUSTER"] = str(cluster.folder)
+    django.setup()
 
 
 def pytest_unconfigure(config: Any) -> None:
-    if folder := getattr(config, "ismp_cluster", None):
-        _as_postgres(f"{_BINARIES}/pg_ctl -D {folder}/data -m immediate stop")
-        shutil.rmtree(folder, ignore_errors=True)
+    if cluster := getattr(config, "ismp_cluster", None):
+        cluster.remove()
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
-def _start_cluster() -> Path:
-    """Start a cluster on a socket in a folder of its own; DATABASE_URL tells the workers."""
-    folder = Path(tempfile.mkdtemp(prefix="ismp-pg-", dir="/tmp"))
-    folder.chmod(0o755)
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-    _as_postgres(f"{_BINARIES}/initdb -D {folder}/data -A trust -U ismp -E UTF8 --locale=C.UTF-8")
-    options = f"-c listen_addresses= -c fsync=off -c unix_socket_directories={folder}"
-    _as_postgres(f'{_BINARIES}/pg_ctl -D {folder}/data -w -l {folder}/log -o "{options}" start')
-    os.environ["DATABASE_URL"] = f"postgres://ismp@/postgres?host={folder}"
-    os.environ["ISMP_TEST_CLUSTER"] = str(folder)
-    return folder
-
-
-def _as_postgres(command: str) -> None:
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    subprocess.run(
-        [*prefix, "sh", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/tmp"
-    )
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+    """What only PostgreSQL can do is no test of the run on SQLite."""
+    if config.getoption("--postgresql"):
+        return
+    others = [item for item in items if item.get_closest_marker("postgresql")]
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import io
 import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from files import data, row
@@ -256,3 +256,15 @@ def test_delete_asks_first_and_can_be_restored(client, account, import_bytes):
     client.force_login(account("EP1001", "agency_admin"))
     client.post("/manage/learning-map/hours/delete/", {**chosen, "confirmed": "1", "reason": "x"})
     assert Record.objects.live().count() == 2
+
+
+def test_a_database_that_is_away_is_told_as_such(clerk, monkeypatch):
+    def away(*_):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(ImportRun.objects, "visible_to", away)
+    clerk.raise_request_exception = False
+    answer = clerk.get("/manage/learning-map/runs/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "請等幾秒" in answer.content.decode()
+    assert "refused" not in answer.content.decode()

@@ -99,10 +99,14 @@ STORIES = {
 
 @pytest.mark.parametrize("story", STORIES)
 def test_files_that_come_again(cities, story):
+    follow(STORIES[story])
+
+
+def follow(steps):
     clerk = Account.objects.get(username="a-wang")
     others = records_of(world.AGENCY_B)
     store, before, runs = {}, {}, 0
-    for step in STORIES[story]:
+    for step in steps:
         if step == DELETE:
             mine = Record.objects.live().filter(agency__code=world.AGENCY_A)
             actions.delete(mine, reason="試驗", by=clerk)

@@ -82,19 +82,6 @@ def test_a_password_waited_for_too_long_is_given_up(clerk):
     assert ImportRun.objects.get().state == State.REFUSED
 
 
-def test_a_lost_task_is_enqueued_once_a_lease(clerk):
-    from django.core.cache import cache
-    from django_tasks_db.models import DBTaskResult
-
-    cache.clear()
-    post(clerk, data(row()))
-    DBTaskResult.objects.all().delete()
-    for _ in range(3):
-        ImportRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-        actions.recover()
-    assert DBTaskResult.objects.count() == 1
-
-
 def test_uploads_are_forgotten_when_their_time_is_over(import_bytes, settings):
     old = import_bytes(data(row()))["run"]
     new = import_bytes(data(row(term="2")))["run"]

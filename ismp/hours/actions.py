@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
@@ -73,12 +72,13 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     except FileRefused as refusal:
         importing.refuse(run, str(refusal))
         return
+    if not by_worker:  # it is not queued, so that no worker takes it before the caller does
+        run.save(update_fields=["lines"])
+        return
     with transaction.atomic():
-        run.state, run.reason = State.QUEUED, ""
-        run.lease_until = lease(_RECEIVING_LEASES)
+        run.state, run.reason, run.lease_until = State.QUEUED, "", None
         run.save(update_fields=["state", "reason", "lines", "lease_until"])
-        if by_worker:
-            tasks.import_run.enqueue(run.pk)
+        tasks.give_turn(run.agency_id)
 
 
 def _unpack(run: ImportRun, password: str | None) -> None:
@@ -132,7 +132,7 @@ def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
 
 
 def recover() -> int:
-    """Put back on its way what a killed worker or a cut connection left; return how many.
+    """Put right what a killed worker or a cut connection left; return how many turns were lost.
 
     Called every few seconds by each worker.
     """
@@ -143,17 +143,11 @@ def recover() -> int:
                 interrupted(run)
             else:
                 importing.refuse(run, "等候檔案密碼超過一天，已取消；請重新上傳。")
-    count = 0
-    for run in late.filter(state__in=[State.QUEUED, State.RUNNING]):
-        if not cache.add(f"recovered-{run.pk}-{run.attempt}", 1, settings.IMPORT_LEASE_SECONDS):
-            continue  # it is on its way already, behind other work
-        with transaction.atomic():
-            # A queued run gets a new term, a running one keeps its expired lease: it is the claim.
-            if run.state == State.QUEUED:
-                late.filter(pk=run.pk).update(lease_until=lease(_RECEIVING_LEASES))
-            tasks.import_run.enqueue(run.pk)
-        count += 1
-    return count
+    # A running one keeps its expired lease: it is the claim of whoever takes the turn.
+    busy = ImportRun.objects.filter(state=State.RUNNING, lease_until__gte=timezone.now())
+    waiting = late.filter(state=State.RUNNING) | ImportRun.objects.filter(state=State.QUEUED)
+    idle = waiting.exclude(agency__in=busy.values("agency")).order_by()
+    return sum(map(tasks.give_turn, idle.values_list("agency", flat=True).distinct()))
 
 
 def interrupted(run: ImportRun) -> None:
@@ -176,12 +170,22 @@ def purge() -> int:
 
 def undo_effects(run: ImportRun) -> dict[str, int]:
     """What `undo` will do: how many records go, return to former contents, are kept."""
-    mine = Record.objects.filter(run=run, deletion=None)
-    replaced = RecordRevision.objects.filter(replaced_by=run)
-    restored = mine.filter(pk__in=replaced.filter(deletion=None).values("record")).count()
-    changed = RecordRevision.objects.filter(run=run).exclude(record__run=run)
+    mine, updated = _standing(run)
+    restored = mine.filter(pk__in=updated).count()
+    of_agency = RecordRevision.objects.filter(agency=run.agency, record__agency=run.agency)
+    changed = of_agency.filter(run=run).exclude(record__run=run)
     kept = changed.filter(record__deletion=None).values("record").distinct().count()
     return {"removed": mine.count() - restored, "restored": restored, "kept": kept}
+
+
+def _standing(run: ImportRun) -> tuple[QuerySet[Record], QuerySet[Any, Any]]:
+    """The records that still stand as the run brought them, and (ids) those that it updated.
+
+    Records that it revived had been deleted before; they count as created.
+    """
+    replaced = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
+    mine = Record.objects.filter(agency=run.agency, run=run, deletion=None)
+    return mine, replaced.values("record")
 
 
 @transaction.atomic
@@ -196,10 +200,9 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
         raise NotPossible("這次匯入已經復原過，或沒有可以復原的資料。")
     result = undo_effects(run)
     now = timezone.now()
-    # Records that this run revived had been deleted before; they go with the created ones.
     if result["removed"]:
-        updated = RecordRevision.objects.filter(replaced_by=run, deletion=None).values("record")
-        going = Record.objects.filter(run=run, deletion=None).exclude(pk__in=updated)
+        mine, updated = _standing(run)
+        going = mine.exclude(pk__in=updated)
         _soft_delete(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
     storing.give_back(run, now)
     run.undone_at, run.undone_by, run.undo_result = now, by.username, result

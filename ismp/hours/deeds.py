@@ -31,6 +31,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse | FileR
     user: Any = request.user
     agency = listing.scope(request.GET, user)
     records = listing.asked(SearchForm.asked(request.GET), agency, user)
+    records = records.using(listing.reader(request, agency))
     kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
     with transaction.atomic():
         code = agency.code if agency else ""

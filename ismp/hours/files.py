@@ -1,5 +1,6 @@
-"""What a run keeps, in the database: compressed, sealed, in pieces, so memory stays flat.
+"""What a run keeps: compressed, sealed, in pieces, so memory stays flat.
 
+The pieces are rows; their bytes lie there too, or in S3-compatible storage (`ismp.objects`).
 No clear byte of an upload ever stands on a disk, neither here nor on its way.
 """
 
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from ismp import objects
 from ismp.hours.models import ImportRun, RunFile
 
 PIECE_BYTES = 4 * 1024 * 1024
@@ -99,18 +101,30 @@ def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
 
 def _store(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes) -> None:
     piece = zstandard.compress(data, _FAST)
+    sealed = settings.KEYS.seal(piece, _context(run.pk, kind, number))
+    name = objects.put(sealed) if objects.in_use() else ""
     RunFile.objects.create(
         run=run,
         kind=kind,
         number=number,
         key_version=settings.KEYS.version,
-        data=settings.KEYS.seal(piece, _context(run.pk, kind, number)),
+        data=b"" if name else sealed,
+        stored_as=name,
     )
 
 
 def _opened(piece: RunFile) -> bytes:
     context = _context(piece.run_id, piece.kind, piece.number)
-    return zstandard.decompress(settings.KEYS.unseal(bytes(piece.data), context, piece.key_version))
+    sealed = objects.get(piece.stored_as) if piece.stored_as else bytes(piece.data)
+    return zstandard.decompress(settings.KEYS.unseal(sealed, context, piece.key_version))
+
+
+def sweep() -> int:
+    """Delete the objects of pieces that are no longer, or never were, kept; return how many."""
+    if not objects.in_use():
+        return 0
+    named = RunFile.objects.values_list("stored_as", flat=True)
+    return objects.sweep(lambda names: set(named.filter(stored_as__in=names)))
 
 
 def _context(run_id: int, kind: str, number: int) -> bytes:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import polars as pl
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ismp.accounts.models import Agency
@@ -32,6 +33,9 @@ _ROW = ["line", "outcome", "code", "account", "other_name"]
 _ROW += ["name", "category", "title", "ended_on", "hours_m"]
 """What is kept of every row for the pages of the result."""
 
+_OPEN = [State.RECEIVING, State.QUEUED, State.RUNNING]
+"""States of a run that can be performed; RECEIVING by whoever has received it only."""
+
 
 class Superseded(Exception):
     """Another worker has taken this run over; what this one did is rolled back."""
@@ -46,7 +50,21 @@ def perform(run_id: int) -> None:
 
     Raises whatever is our own fault; after the third time the run is quarantined.
     """
-    run = _claim(run_id)
+    _perform(ImportRun.objects.filter(pk=run_id, state__in=_OPEN))
+
+
+def perform_next(agency_id: int) -> None:
+    """Import the file of an agency that came first, unless a worker is at one of its files.
+
+    Files are imported in the order of arrival; one that a dead worker left comes before those
+    that nobody has begun.  Raises as `perform` does.
+    """
+    waiting = ImportRun.objects.filter(agency=agency_id, state__in=[State.QUEUED, State.RUNNING])
+    _perform(waiting.order_by("-attempt", "received_at", "pk"))
+
+
+def _perform(runs: QuerySet[ImportRun]) -> None:
+    run = _claim(runs)
     if run is None:
         return
     with Pulse(run, run.attempt) as pulse, _named_connection(run):
@@ -79,14 +97,14 @@ def record_event(run: ImportRun, verb: str, **detail: object) -> None:
     )
 
 
-def _claim(run_id: int) -> ImportRun | None:
+def _claim(runs: QuerySet[ImportRun]) -> ImportRun | None:
+    """Begin the first of these runs, if nobody is at it.
+
+    Who finds it under way has waited for its row: if it was being finished, the next one is
+    claimed instead; if not, whoever finishes it will see what waits behind it.
+    """
     with transaction.atomic():
-        run = (
-            ImportRun.objects.select_for_update(of=("self",))
-            .select_related("agency")
-            .filter(pk=run_id, state__in=[State.QUEUED, State.RUNNING])
-            .first()
-        )
+        run = runs.select_for_update(of=("self",)).select_related("agency").first()
         leased = run and run.lease_until and run.lease_until > timezone.now()
         under_way = run and run.state == State.RUNNING and leased
         if run is None or under_way:

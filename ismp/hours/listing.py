@@ -6,13 +6,14 @@ Shared by the page, the export and the deletion, so that all three mean the same
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import QuerySet
-from django.http import QueryDict
+from django.db.models import Max, Q, QuerySet
+from django.http import HttpRequest, QueryDict
 
+from ismp import replica
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.hours.forms import FIELDS, SearchForm
-from ismp.hours.models import Record, in_hours
+from ismp.hours.models import ImportRun, Record, in_hours
 from ismp.hours.profile import CATEGORIES, COLUMNS
 from ismp.ui import roc
 
@@ -39,6 +40,17 @@ def asked(search: SearchForm, agency: Agency | None, user: Account) -> QuerySet[
         .newest_first()
         .select_related("account", "agency")
     )
+
+
+def reader(request: HttpRequest, agency: Agency | None) -> str:
+    """The database to read a list of records from: it has this person's deeds, and all imports,
+    finished or undone, that are hers, of her agency or of the one asked for."""
+    user: Any = request.user
+    concern = Q(agency__in={user.agency_id, agency and agency.pk})
+    if user.may(Right.ALL_AGENCIES):
+        concern |= Q(started_by=user.username)
+    runs = ImportRun.objects.filter(concern).order_by("agency").values("agency")
+    return replica.reader(request.session, runs.annotate(Max("finished_at"), Max("undone_at")))
 
 
 def in_the_way(search: SearchForm, agency: Agency | None, user: Account) -> str:

@@ -136,11 +136,18 @@ class RunFile(models.Model):
     number = models.PositiveIntegerField()
     key_version = models.PositiveSmallIntegerField()
     data = models.BinaryField()
+    stored_as = models.CharField(max_length=32, blank=True)
+    """The object's name in S3-compatible storage; empty when `data` is here."""
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["run", "kind", "number"], name="a_piece_has_one_place_in_its_file"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["stored_as"], name="pieces_stored_elsewhere", condition=~Q(stored_as="")
             )
         ]
 
@@ -305,6 +312,10 @@ class Record(Contents):
 class RecordRevision(Contents):
     """What a record's contents were before `replaced_by` (or an undo: null) changed them."""
 
+    agency = models.ForeignKey(
+        Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    """The record's: both tables may be distributed by it (docs/adr/0008)."""
     record = models.ForeignKey(Record, models.DO_NOTHING, related_name="+", db_constraint=False)
     replaced_by = models.ForeignKey(
         ImportRun, models.DO_NOTHING, null=True, related_name="+", db_constraint=False

@@ -25,10 +25,13 @@ CONTENTS = [field.get_attname() for field in Contents._meta.fields]
 _SET_FROM = ", ".join(f"{column} = c.{column}" for column in CONTENTS)
 _LIST = ", ".join(CONTENTS)
 _KEEP_HISTORY = (
-    f"INSERT INTO hours_recordrevision (record_id, replaced_by_id, replaced_at, {_LIST})"  # noqa: S608
-    f" SELECT r.id, %s, %s, {', '.join(f'r.{column}' for column in CONTENTS)} FROM hours_record r"
+    "INSERT INTO hours_recordrevision"  # noqa: S608
+    f" (agency_id, record_id, replaced_by_id, replaced_at, {_LIST})"
+    f" SELECT r.agency_id, r.id, %s, %s, {', '.join(f'r.{column}' for column in CONTENTS)}"
+    " FROM hours_record r"
 )
-"""Takes who replaces and when; goes on with which records (a JOIN)."""
+"""Takes who replaces and when; goes on with which records (a JOIN).  Every statement names the
+agency on both sides, so that a partitioned or distributed database looks in one place."""
 
 
 def as_records(frame: pl.DataFrame, run: ImportRun) -> pl.DataFrame:
@@ -95,12 +98,13 @@ def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
         with connection.wrap_database_errors:
             _load_of("import_change", changes.rename({"record": "record_id"}))()
         cursor.execute(
-            f"{_KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id",
-            [run.pk, at],
+            f"{_KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id WHERE r.agency_id = %s",
+            [run.pk, at, run.agency_id],
         )
         cursor.execute(
             f"UPDATE hours_record SET {_SET_FROM} FROM import_change c"  # noqa: S608
-            " WHERE c.record_id = hours_record.id"
+            " WHERE c.record_id = hours_record.id AND hours_record.agency_id = %s",
+            [run.agency_id],
         )
         cursor.execute("DROP TABLE import_change")
 
@@ -112,18 +116,17 @@ def give_back(run: ImportRun, at: datetime) -> int:
     records given back.
     """
     mine = (
-        " FROM hours_recordrevision c WHERE c.record_id = hours_record.id"
+        "c.record_id = r.id AND c.agency_id = r.agency_id AND c.agency_id = %s"
         " AND c.replaced_by_id = %s AND c.deletion_id IS NULL"
-        " AND hours_record.run_id = %s AND hours_record.deletion_id IS NULL"
+        " AND r.run_id = %s AND r.deletion_id IS NULL"
     )
+    which = [run.agency_id, run.pk, run.pk]
     with connection.cursor() as cursor:
+        cursor.execute(f"{_KEEP_HISTORY} JOIN hours_recordrevision c ON {mine}", [None, at, *which])
         cursor.execute(
-            f"{_KEEP_HISTORY} JOIN hours_recordrevision c ON c.record_id = r.id"
-            " WHERE c.replaced_by_id = %s AND c.deletion_id IS NULL"
-            " AND r.run_id = %s AND r.deletion_id IS NULL",
-            [None, at, run.pk, run.pk],
+            f"UPDATE hours_record AS r SET {_SET_FROM} FROM hours_recordrevision c WHERE {mine}",  # noqa: S608
+            which,
         )
-        cursor.execute(f"UPDATE hours_record SET {_SET_FROM}{mine}", [run.pk, run.pk])  # noqa: S608
         return cursor.rowcount
 
 

@@ -47,7 +47,7 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     search = SearchForm.asked(request.GET)
     if faults := search.errors.get("q"):
         return _without_keyword(request, faults)
-    records = listing.asked(search, agency, user)
+    records = listing.asked(search, agency, user).using(listing.reader(request, agency))
     per_page = request.GET.get("per_page", "")
     size = int(per_page) if per_page in map(str, PER_PAGE) else 50
     page = Paginator(records, size).get_page(request.GET.get("page"))

@@ -1,8 +1,10 @@
 """Error pages: what happened, what to do, and a code for the help desk; never a traceback."""
 
 import logging
+import sys
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -59,6 +61,8 @@ def not_allowed(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return _database_away(request)
     return page(
         request,
         500,
@@ -66,6 +70,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "這是平台的問題，不是您的操作造成的；沒有完成的動作不會留下半套資料。",
         "請稍後再試；若持續發生，請報修並提供下方的參考代碼。",
     )
+
+
+def _database_away(request: HttpRequest) -> HttpResponse:
+    response = page(
+        request,
+        503,
+        "系統暫時忙碌",
+        "資料庫正在重新啟動或暫時連不上；沒有完成的動作不會留下半套資料。",
+        "請等幾秒，重新整理這一頁再操作一次；若持續發生，請報修並提供下方的參考代碼。",
+    )
+    response["Retry-After"] = "5"
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -247,6 +247,16 @@ class Migration(migrations.Migration):
                 ("line", models.PositiveIntegerField()),
                 ("replaced_at", models.DateTimeField()),
                 (
+                    "agency",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="accounts.agency",
+                    ),
+                ),
+                (
                     "deletion",
                     models.ForeignKey(
                         db_constraint=False,
@@ -311,6 +321,7 @@ class Migration(migrations.Migration):
                 ("number", models.PositiveIntegerField()),
                 ("key_version", models.PositiveSmallIntegerField()),
                 ("data", models.BinaryField()),
+                ("stored_as", models.CharField(blank=True, max_length=32)),
                 (
                     "run",
                     models.ForeignKey(
@@ -420,6 +431,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="recordrevision",
             index=models.Index(fields=["run", "line"], name="revisions_of_a_run"),
+        ),
+        migrations.AddIndex(
+            model_name="runfile",
+            index=models.Index(
+                condition=models.Q(("stored_as", ""), _negated=True),
+                fields=["stored_as"],
+                name="pieces_stored_elsewhere",
+            ),
         ),
         migrations.AddConstraint(
             model_name="runfile",

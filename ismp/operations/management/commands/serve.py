@@ -15,6 +15,7 @@ _PATIENCE_SECONDS = 10
 
 
 class Command(DatabaseCommand):
+    waits = True
     help = "啟動網站與背景工作；按 Ctrl-C 結束。"
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -7,23 +7,32 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
-from ismp.hours import actions
+from ismp.hours import actions, files
 from ismp.ui.commands import DatabaseCommand
 
 logger = logging.getLogger(__name__)
+_RETRY_SECONDS = 1
 _RECOVER_SECONDS = 5
 _PURGE_SECONDS = 3600
 _LEFT_OVER_SECONDS = 24 * 3600
 
 
 class Command(DatabaseCommand):
+    waits = True
     help = "執行背景工作（匯入），並接手中斷的工作。"
 
     def handle(self, *args: Any, **options: Any) -> None:
         threading.Thread(target=_look_after, name="recover", daemon=True).start()
-        call_command("db_worker", verbosity=0)
+        while True:
+            try:
+                call_command("db_worker", verbosity=0)
+                return
+            except Error as error:  # the database restarts: what was under way is put right later
+                logger.warning("worker waits: %s", type(error).__name__)
+                connections.close_all()
+                time.sleep(_RETRY_SECONDS)
 
 
 def _sweep() -> None:
@@ -41,9 +50,11 @@ def _look_after() -> None:
             actions.recover()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 actions.purge()
+                files.sweep()
+                call_command("prune_db_task_results", verbosity=0, min_age_days=1)
                 _sweep()
                 purged_at = time.monotonic()
-        except DatabaseError as error:  # busy or restarting: the next round tries again
+        except Exception as error:  # database or storage is away: the next round tries again
             logger.warning("recovery waits: %s", type(error).__name__)
         finally:
             connections.close_all()

@@ -1,0 +1,68 @@
+"""Sealed pieces in S3-compatible storage, when `ISMP_S3_BUCKET` says so; else nothing here is used.
+
+An object is written before the row that names it, under a name that is never used again, and is
+deleted by `sweep` only, when it is old and no row names it.  So a crash or a rolled-back
+transaction leaves an object too many, never a row without its object.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+_OLD = timedelta(days=1)
+"""Longer than any transaction stays open between an object and its row."""
+
+
+def in_use() -> bool:
+    return bool(settings.S3_BUCKET)
+
+
+def put(data: bytes) -> str:
+    """Store; returns the object's name once the storage has confirmed it."""
+    name = uuid.uuid4().hex
+    _storage().put_object(Bucket=settings.S3_BUCKET, Key=name, Body=data)
+    return name
+
+
+def get(name: str) -> bytes:
+    """Raises botocore's ClientError when there is no such object."""
+    answer = _storage().get_object(Bucket=settings.S3_BUCKET, Key=name)
+    data: bytes = answer["Body"].read()
+    return data
+
+
+def sweep(named: Callable[[Iterable[str]], set[str]]) -> int:
+    """Delete old objects that no row names; `named` returns which of some names rows have.
+
+    Returns how many were deleted.
+    """
+    before, count = timezone.now() - _OLD, 0
+    pages = _storage().get_paginator("list_objects_v2").paginate(Bucket=settings.S3_BUCKET)
+    for page in pages:
+        old = {each["Key"] for each in page.get("Contents", []) if each["LastModified"] <= before}
+        lost = old - named(old)
+        for name in lost:
+            _storage().delete_object(Bucket=settings.S3_BUCKET, Key=name)
+        count += len(lost)
+    return count
+
+
+@cache
+def _storage() -> Any:
+    """The client; safe to share between threads.  Access keys come from boto3's own environment."""
+    import boto3  # noqa: PLC0415 (an optional extra)
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=5,
+        retries={"mode": "standard", "total_max_attempts": 5},
+        s3={"addressing_style": "path" if settings.S3_ENDPOINT else "auto"},
+        request_checksum_calculation="when_required",  # storage other than Amazon's may lack it
+        response_checksum_validation="when_required",
+    )
+    return boto3.client("s3", endpoint_url=settings.S3_ENDPOINT or None, config=config)
