@@ -114,7 +114,7 @@ class World:
         assert run.unchanged == len(self.clean), run.reason
 
     def _import(self) -> ImportRun:
-        return actions.import_file(self.data, agency=self.agency, filename="f.csv")
+        return actions.import_file([self.data], agency=self.agency, filename="f.csv")
 
     def bulk_create(self) -> None:
         """A good Django import by hand: maps in memory, checks in Python, one bulk_create."""

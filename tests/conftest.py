@@ -101,7 +101,7 @@ def import_bytes(city: Any) -> Callable[..., dict[str, Any]]:
         data: bytes, *, agency: str = "382990001Z", filename: str = "file.csv", **options: Any
     ) -> dict[str, Any]:
         found = Agency.objects.get(code=agency)
-        done = actions.import_file(data, agency=found, filename=filename, **options)
+        done = actions.import_file([data], agency=found, filename=filename, **options)
         return {**report.as_json(done), "run": done}
 
     return run

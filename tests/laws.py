@@ -11,7 +11,7 @@ COUNTS = ("total", "created", "updated", "unchanged", "rejected")
 
 def take(data, *, agency=world.AGENCY_A, filename="成績.csv", **options):
     found = Agency.objects.get(code=agency)
-    return actions.import_file(data, agency=found, filename=filename, **options)
+    return actions.import_file([data], agency=found, filename=filename, **options)
 
 
 def outcome(run):

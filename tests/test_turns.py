@@ -148,7 +148,7 @@ def test_a_command_is_not_overtaken_by_a_worker(city, monkeypatch):
 
     monkeypatch.setattr(importing, "perform", first_a_worker)
     agency = Agency.objects.get(code=BUSY)
-    run = actions.import_file(data(row()), agency=agency, filename="成績.csv")
+    run = actions.import_file([data(row())], agency=agency, filename="成績.csv")
     assert (run.state, run.created, run.attempt) == (State.COMPLETED, 1, 1)
 
 

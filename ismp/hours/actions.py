@@ -94,7 +94,7 @@ def _wait_for_password(run: ImportRun, sentence: str) -> None:
 
 
 def import_file(
-    data: bytes,
+    chunks: Iterable[bytes],
     *,
     agency: Agency,
     filename: str,
@@ -102,10 +102,11 @@ def import_file(
     dry_run: bool = False,
     by: Account | None = None,
 ) -> ImportRun:
-    """Take a whole file at once and import it now (commands, demo); the web does it in steps."""
+    """Take a whole file and import it now (commands, demo); the web does it in steps."""
     run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
     writer = files.Writer(run, RunFile.Kind.UPLOAD)
-    writer.write(data)
+    for chunk in chunks:
+        writer.write(chunk)
     received(run, writer.close(), writer.size, writer.lines)
     accept(run, password=password, by_worker=False)
     importing.perform(run.pk)

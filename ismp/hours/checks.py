@@ -194,8 +194,7 @@ class Judge:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._seen: list[pl.DataFrame] = []
-        self._hashes = pl.Series(dtype=pl.UInt64)
+        self._seen = pl.DataFrame(schema=_SEEN)
 
     def judge(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `code`: the reason why the row is not imported, or null.
@@ -205,13 +204,12 @@ class Judge:
         """
         frame = frame.with_columns(first_fault(CHECKS, self._world).alias("code"))
         passed = frame.filter(pl.col("code").is_null()).select("line", *_EVENT, "content_key")
-        hashes = passed.select(_EVENT).hash_rows()
-        if not (hashes.is_duplicated().any() or self._hashes.is_in(hashes.implode()).any()):
-            self._remember(passed, hashes)
-            return frame
+        passed = passed.with_columns(hash=passed.select(_EVENT).hash_rows())
         repeats = self._repeats(passed)
-        first = ~passed["line"].is_in(repeats["line"].implode())
-        self._remember(passed.filter(first), hashes.filter(first))
+        if repeats.is_empty():
+            self._seen.vstack(passed, in_place=True)
+            return frame
+        self._seen.vstack(passed.join(repeats, on="line", how="anti"), in_place=True)
         return frame.with_columns(
             pl.coalesce(
                 "code",
@@ -221,14 +219,15 @@ class Judge:
             ).alias("code")
         )
 
-    def _remember(self, passed: pl.DataFrame, hashes: pl.Series) -> None:
-        self._seen.append(passed)
-        self._hashes = pl.concat([self._hashes, hashes])
-
     def _repeats(self, passed: pl.DataFrame) -> pl.DataFrame:
-        """`line` and `repeat` (the code) of the rows whose event has stood in the file before."""
-        before = [seen.join(passed, on=_EVENT, how="semi") for seen in self._seen]
-        both = pl.concat([*before, passed])
+        """`line` and `repeat` (the code) of the rows whose event has stood in the file before.
+
+        Looked for by a short hash first, which few rows share; then by the event itself.
+        """
+        hashes = pl.col("hash")
+        before = self._seen.filter(hashes.is_in(passed["hash"].implode()))
+        again = hashes.is_duplicated() | hashes.is_in(before["hash"].implode())
+        both = pl.concat([before, passed.filter(again)])
         same = both.filter(both.select(_EVENT).is_duplicated())
         return (
             same.select(
@@ -242,3 +241,10 @@ class Judge:
 
 
 _EVENT = ["account", "event_key"]
+_SEEN = {
+    "line": pl.UInt32,
+    "account": pl.Int64,
+    "event_key": pl.Binary,
+    "content_key": pl.Binary,
+    "hash": pl.UInt64,
+}

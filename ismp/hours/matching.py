@@ -104,7 +104,7 @@ def _plain(name: str) -> str:
 
 
 def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add `event_key` and `content_key`: 128-bit digests, as 32 hex digits."""
+    """Add `event_key` and `content_key`: 128-bit digests, as bytes."""
     event = pl.concat_str(
         pl.col("category_code").cast(pl.String).fill_null(""),
         *(pl.col(f"text_{name}") for name in EVENT_TEXT),
@@ -118,13 +118,13 @@ def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
     )
     frame = frame.with_columns(event.alias("event_key"), contents.alias("content_key"))
     return frame.with_columns(
-        cleaning.by_value(frame[name], _digest, pl.String).alias(name)
+        cleaning.by_value(frame[name], _digest, pl.Binary).alias(name)
         for name in ("event_key", "content_key")
     )
 
 
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class StoredEvents:
@@ -146,9 +146,8 @@ class StoredEvents:
         `outcome`: created | revived (stored, but deleted) | updated | unchanged.
         """
         self._reach(frame["end"].min(), frame["end"].max())
-        return frame.join(
-            self._known, on=["account", "event_key"], how="left", maintain_order="left"
-        ).with_columns(
+        known = self._known.join(frame, on=_EVENT, how="semi")
+        return frame.join(known, on=_EVENT, how="left", maintain_order="left").with_columns(
             outcome=pl.when(pl.col("record").is_null())
             .then(pl.lit("created"))
             .when(pl.col("deleted"))
@@ -173,31 +172,39 @@ class StoredEvents:
             self._last = last
 
     def _read(self, first: date, last: date) -> None:
+        """Some weeks at a time, so that memory stays flat."""
         self._before_reading()
+        parts = [self._known]
+        while first <= last:
+            end = min(last, first + _WEEKS)
+            if text := self._as_text(first, end):
+                part = pl.read_csv(text, has_header=False, schema=_AS_TEXT)
+                keys = pl.col("event_key", "stored_content").str.replace_all("-", "", literal=True)
+                parts.append(part.with_columns(keys.str.decode("hex")))
+            first = end + _DAY
+        self._known = pl.concat(parts)
+
+    def _as_text(self, first: date, last: date) -> bytes:
         parameters = (self._agency.pk, first, last)
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
                 with cursor.copy(f"COPY ({_STORED}) TO STDOUT (FORMAT csv)", parameters) as copy:
-                    text = b"".join(copy)
-            else:
-                cursor.execute(_STORED_AS_TEXT, parameters)
-                text = (cursor.fetchone()[0] or "").encode()
-        if not text:
-            return
-        stored = pl.read_csv(text, has_header=False, schema=_KNOWN).with_columns(
-            pl.col("event_key", "stored_content").str.replace_all("-", "", literal=True)
-        )
-        self._known = pl.concat([self._known, stored])
+                    return b"".join(copy)
+            cursor.execute(_STORED_AS_TEXT, parameters)
+            return (cursor.fetchone()[0] or "").encode()
 
 
+_EVENT = ["account", "event_key"]
 _DAY = timedelta(days=1)
+_WEEKS = timedelta(weeks=8)
 _KNOWN = {
     "account": pl.Int64,
-    "event_key": pl.String,
+    "event_key": pl.Binary,
     "record": pl.Int64,
-    "stored_content": pl.String,
+    "stored_content": pl.Binary,
     "deleted": pl.Boolean,
 }
+_AS_TEXT = {**_KNOWN, "event_key": pl.String, "stored_content": pl.String}
 _WHICH = "FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s"
 _STORED = (
     "SELECT account_id, event_key, id, content_key,"

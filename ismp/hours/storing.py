@@ -45,13 +45,13 @@ def as_records(frame: pl.DataFrame, run: ImportRun) -> pl.DataFrame:
         pl.col("digital_hours_m").alias("digital_hours"),
         pl.col("classroom_hours_m").alias("classroom_hours"),
         pl.col("hours_m").alias("hours"),
-        "content_key",
+        pl.col("content_key").bin.encode("hex"),
         pl.lit(run.pk, pl.Int64).alias("run_id"),
         "line",
         pl.lit(None, pl.Int64).alias("deletion_id"),
         pl.lit(run.agency_id, pl.Int64).alias("agency_id"),
         pl.col("account").alias("account_id"),
-        "event_key",
+        pl.col("event_key").bin.encode("hex"),
         "record",
     )
 

@@ -7,6 +7,7 @@ fault.
 import json
 import sys
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ismp.accounts.models import Agency
 from ismp.hours import actions, report
 from ismp.hours.models import ImportRun, State
 from ismp.ui.commands import DatabaseCommand
+
+_CHUNK_BYTES = 1024 * 1024
 
 
 class Command(DatabaseCommand):
@@ -51,16 +54,17 @@ class Command(DatabaseCommand):
         if agency is None:
             return _refused(f"找不到機關代碼 {options['agency']}，請先匯入名冊或核對代碼。")
         try:
-            data = path.read_bytes()
+            file = path.open("rb")
         except OSError:
             return _refused(f"無法開啟檔案 {path.name}，請檢查路徑與權限。")
-        run = actions.import_file(
-            data,
-            agency=agency,
-            filename=path.name,
-            password=options["password"],
-            dry_run=options["dry_run"],
-        )
+        with file:
+            run = actions.import_file(
+                iter(partial(file.read, _CHUNK_BYTES), b""),
+                agency=agency,
+                filename=path.name,
+                password=options["password"],
+                dry_run=options["dry_run"],
+            )
         return report.as_json(run, self._report(run))
 
     def _report(self, run: ImportRun) -> str | None:

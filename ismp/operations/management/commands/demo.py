@@ -49,4 +49,4 @@ class Command(DatabaseCommand):
             mine = [person for person in people if person.agency_code == agency.code]
             choices = ExportChoices(end.replace(month=1, day=1), end, seed=seed)
             data = export(mine, 140, choices)
-            hours.import_file(data, agency=agency, filename=f"{agency.code}.csv")
+            hours.import_file([data], agency=agency, filename=f"{agency.code}.csv")
