@@ -75,7 +75,8 @@ class Loading:
             self.wait()
 
     def insert(self, records: pl.DataFrame) -> None:
-        load = _load_of("hours_record", records.drop("record"))
+        ordered = records.drop("record").sort("ended_on", "account_id", "event_key")
+        load = _load_of("hours_record", ordered)
         self.wait()
         self._under_way = self._thread.submit(load)
 
