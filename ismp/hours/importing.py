@@ -144,7 +144,7 @@ def _import(run: ImportRun, pulse: Pulse) -> None:
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
         table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
         people = matching.People(run.agency)
-        pulse.reached("parsed", 0, run.lines)
+        pulse.reached("parsed", 0, run.lines - 1)
         with transaction.atomic():
             result = _store(run, _judged(table, people), pulse)
             transaction.set_rollback(run.dry_run)
@@ -171,7 +171,7 @@ def _store(run: ImportRun, frames: Iterator[pl.DataFrame], pulse: Pulse) -> "_Re
     with storing.Loading() as loading, contextlib.closing(_one_ahead(frames)) as judged:
         stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
         for frame in judged:
-            pulse.reached("checked", result.total, run.lines)
+            pulse.reached("checked", result.total, run.lines - 1)
             passed = stored.find(frame.filter(pl.col("code").is_null()))
             new = passed.filter(pl.col("outcome") == "created")
             changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
@@ -181,7 +181,7 @@ def _store(run: ImportRun, frames: Iterator[pl.DataFrame], pulse: Pulse) -> "_Re
                 loading.wait()
                 storing.replace(storing.as_records(changed, run), run, now)
             result.add(passed, frame.filter(pl.col("code").is_not_null()))
-            pulse.reached("matched", result.total, run.lines)
+            pulse.reached("matched", result.total, max(result.total, run.lines - 1))
     return result
 
 
