@@ -6,6 +6,7 @@ from ismp.portal import manage
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
+    path("", include("ismp.operations.urls")),
     path("accounts/", include("ismp.accounts.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/learning-map/", include("ismp.hours.urls")),

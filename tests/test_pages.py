@@ -46,7 +46,8 @@ POST_ONLY = {
     "hours:delete",
     "hours:restore",
 }
-OPEN = {"accounts:login"}
+OPEN = {"accounts:login", "operations:alive", "operations:ready"}
+WITH_TOKEN = {"operations:metrics"}
 
 
 def addresses():
@@ -63,7 +64,7 @@ def addresses():
 
 
 def test_every_address_is_in_the_matrix():
-    assert {name for name, _ in addresses()} == set(MATRIX) | POST_ONLY | OPEN
+    assert {name for name, _ in addresses()} == set(MATRIX) | POST_ONLY | OPEN | WITH_TOKEN
 
 
 @pytest.mark.parametrize("role", [*ROLES, None])
@@ -75,6 +76,8 @@ def test_rights(client, account, import_bytes, role):
         answer = client.get(address.format(run=run.pk))
         if name in OPEN:
             assert answer.status_code in {200, 302}
+        elif name in WITH_TOKEN:
+            assert answer.status_code == 404
         elif role is None:
             assert answer.status_code == 302 and "/accounts/login/" in answer["Location"], name
         elif name in POST_ONLY:

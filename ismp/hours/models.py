@@ -27,6 +27,27 @@ class Scoped(models.QuerySet):
         return self.filter(agency=user.agency_id) if user.may(Right.VIEW_HOURS) else self.none()
 
 
+class RunQuerySet(Scoped):
+    """Questions about many runs, for monitoring."""
+
+    def by_state(self) -> dict[str, int]:
+        counts = self.order_by().values_list("state").annotate(n=models.Count("pk"))
+        return dict(counts)
+
+    def queue_age(self) -> timedelta:
+        """How long the oldest waiting file has waited."""
+        waiting = self.filter(state=State.QUEUED, received_at__isnull=False)
+        oldest = waiting.aggregate(oldest=models.Min("received_at"))["oldest"]
+        return timezone.now() - oldest if oldest else timedelta()
+
+    def rows_per_second(self, of_last: int = 100) -> float:
+        """Rows of the last finished files, by the time from arrival to result; 0 when none."""
+        done = self.filter(state=State.COMPLETED, received_at__isnull=False).order_by("-pk")
+        runs = list(done.values_list("total", "received_at", "finished_at")[:of_last])
+        seconds = sum((end - begin).total_seconds() for _, begin, end in runs)
+        return sum(total for total, _, _ in runs) / seconds if seconds else 0.0
+
+
 class State(models.TextChoices):
     RECEIVING = "receiving", "接收中"
     PASSWORD = "password", "等候密碼"
@@ -76,7 +97,7 @@ class ImportRun(models.Model):
     undone_by = models.CharField(max_length=150, blank=True)
     undo_result = models.JSONField(null=True)
 
-    objects: ClassVar[models.Manager["ImportRun"]] = Scoped.as_manager()
+    objects: ClassVar["models.Manager[ImportRun] | RunQuerySet"] = RunQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]

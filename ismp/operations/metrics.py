@@ -1,0 +1,79 @@
+"""What monitoring reads: figures of the imports, taken from the database when asked, and request
+times of this process.  No label holds a person, an agency or an address with an id in it.
+"""
+
+import hmac
+import time
+from collections.abc import Callable, Iterator
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ismp.hours.models import ImportRun, State
+
+
+class _Imports(Collector):
+    def describe(self) -> Iterator[Metric]:
+        return iter(())  # what `collect` gives needs the database, which may be away at start
+
+    def collect(self) -> Iterator[Metric]:
+        runs = GaugeMetricFamily("ismp_import_runs", "Import runs by state", labels=["state"])
+        counts = ImportRun.objects.by_state()
+        for state in State.values:
+            runs.add_metric([state], counts.get(state, 0))
+        yield runs
+        age = ImportRun.objects.queue_age().total_seconds()
+        yield GaugeMetricFamily(
+            "ismp_import_queue_age_seconds", "How long the oldest file has waited", value=age
+        )
+        yield GaugeMetricFamily(
+            "ismp_import_rows_per_second",
+            "Rows of the last hundred finished files, by the time from arrival to result",
+            value=ImportRun.objects.rows_per_second(),
+        )
+
+
+_registry = CollectorRegistry()
+_registry.register(_Imports())
+_seconds = Histogram(
+    "ismp_request_seconds",
+    "Time to answer, by the name of the page",
+    ["page", "method", "status"],
+    registry=_registry,
+)
+
+
+class RequestTimes:
+    """Measures every request, outermost."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        begun = time.perf_counter()
+        response = self.get_response(request)
+        match = request.resolver_match
+        page = (match.view_name if match else "") or "other"
+        method = request.method if request.method in {"GET", "POST"} else "other"
+        labels = (page, method, f"{response.status_code // 100}xx")
+        _seconds.labels(*labels).observe(time.perf_counter() - begun)
+        return response
+
+
+@login_not_required
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """`/metrics` for who sends `ISMP_METRICS_TOKEN` as bearer; to all others it does not exist.
+
+    Not by address: behind a proxy every request comes from the proxy's.
+    """
+    given = request.headers.get("Authorization", "").encode()
+    wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
+    if not settings.METRICS_TOKEN or not hmac.compare_digest(given, wanted):
+        raise Http404
+    return HttpResponse(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)

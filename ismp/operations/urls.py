@@ -1,0 +1,12 @@
+"""What machines ask this site."""
+
+from django.urls import path
+
+from ismp.operations import health, metrics
+
+app_name = "operations"
+urlpatterns = [
+    path("healthz", health.alive, name="alive"),
+    path("readyz", health.ready, name="ready"),
+    path("metrics", metrics.metrics, name="metrics"),
+]

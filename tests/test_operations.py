@@ -1,0 +1,36 @@
+"""What deploy/ and docs/operations.md name exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+ROOT = Path(__file__).parent.parent
+TEXTS = [ROOT / "docs/operations.md", ROOT / "README.md", *(ROOT / "deploy").iterdir()]
+SETTINGS = (ROOT / "ismp/settings.py").read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_settings_and_commands_exist(path):
+    text = path.read_text("utf-8")
+    for name in re.findall(r"\bISMP_[A-Z_0-9]+\b", text):
+        assert name in SETTINGS, name
+    commands = re.findall(r"(?:`|/bin/|^    )ismp ([a-z_]+)", text, re.MULTILINE)
+    assert set(commands) <= set(get_commands())
+
+
+def test_units_start_what_they_say():
+    units = sorted((ROOT / "deploy").glob("*.service"))
+    started = [
+        re.search(r"^ExecStart=/opt/ismp/bin/ismp (.+)$", u.read_text(), re.M)[1] for u in units
+    ]
+    assert started == ["serve --no-worker", "worker"]
+
+
+def test_the_proxy_lets_the_largest_upload_through():
+    megabytes = int(
+        re.search(r"client_max_body_size (\d+)m", (ROOT / "deploy/nginx.conf").read_text())[1]
+    )
+    limit = int(re.search(r'"ISMP_UPLOAD_MAX_MB", (\d+)', SETTINGS)[1])
+    assert limit < megabytes
