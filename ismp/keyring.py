@@ -12,7 +12,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -24,6 +24,7 @@ _NONCE_BYTES = 12
 class KeyRing:
     """Versioned sealing keys (new data uses the newest) and the keys that never change."""
 
+    path: Path
     sealing: dict[int, bytes] = field(repr=False)
     index: bytes = field(repr=False)
     trail: bytes = field(repr=False)
@@ -38,9 +39,8 @@ class KeyRing:
             _create(path)
         stored = json.loads(path.read_text("utf-8"))
         return cls(
-            sealing={
-                int(version): bytes.fromhex(key) for version, key in stored["sealing"].items()
-            },
+            path=path,
+            sealing=_sealing(stored),
             index=bytes.fromhex(stored["index"]),
             trail=bytes.fromhex(stored["trail"]),
             secret_key=stored["secret_key"],
@@ -48,15 +48,44 @@ class KeyRing:
 
     @property
     def version(self) -> int:
+        """Of the newest sealing key, which new data is sealed with."""
         return max(self.sealing)
 
-    def seal(self, data: bytes, context: bytes) -> bytes:
-        """Encrypt; `context` (what the data belongs to) must be given again to open it."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + AESGCM(self.sealing[self.version]).encrypt(nonce, data, context)
+    def refresh(self) -> None:
+        """Read the sealing keys anew, after another process has added or forgotten some."""
+        self.sealing.update(_sealing(json.loads(self.path.read_text("utf-8"))))
+
+    def add_key(self) -> int:
+        """Make a new sealing key and return its version; old ones stay, for what they sealed."""
+        self.refresh()
+        version = self.version + 1
+        self._write({**self.sealing, version: secrets.token_bytes(32)})
+        self.refresh()
+        return version
+
+    def forget_old_keys(self) -> None:
+        """Keep the newest sealing key only; what older ones sealed is lost for ever."""
+        self.refresh()
+        self._write({self.version: self.sealing[self.version]})
+
+    def _write(self, sealing: dict[int, bytes]) -> None:
+        stored = json.loads(self.path.read_text("utf-8"))
+        stored["sealing"] = {str(version): key.hex() for version, key in sealing.items()}
+        draft = _draft(self.path, stored)
+        draft.replace(self.path)
+
+    def seal(self, data: bytes, context: bytes) -> tuple[bytes, int]:
+        """Encrypt with the newest key; returns the sealed data and the key's version.
+
+        `context` (what the data belongs to) must be given again to open it.
+        """
+        version, nonce = self.version, secrets.token_bytes(_NONCE_BYTES)
+        return nonce + AESGCM(self.sealing[version]).encrypt(nonce, data, context), version
 
     def unseal(self, sealed: bytes, context: bytes, version: int) -> bytes:
         """Decrypt what `seal` made with that key version; raises InvalidTag when tampered with."""
+        if version not in self.sealing:
+            self.refresh()
         nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return AESGCM(self.sealing[version]).decrypt(nonce, ciphertext, context)
 
@@ -76,16 +105,25 @@ def _create(path: Path) -> None:
         "trail": secrets.token_hex(32),
         "secret_key": secrets.token_urlsafe(48),
     }
-    # Written beside and linked into place: two processes on a first run agree on one file.
+    draft = _draft(path, keys)
+    try:
+        os.link(draft, path)  # two processes on a first run agree on one file
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _draft(path: Path, keys: dict[str, Any]) -> Path:
+    """Written beside, safely on the disk, to be put in the place of `path` at once."""
     draft = path.with_name(f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(keys, file)
         file.flush()
         os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    return draft
+
+
+def _sealing(stored: dict[str, Any]) -> dict[int, bytes]:
+    return {int(version): bytes.fromhex(key) for version, key in stored["sealing"].items()}

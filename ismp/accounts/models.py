@@ -143,9 +143,9 @@ class Account(AbstractBaseUser):
     def national_id(self, number: str) -> None:
         folded = national_id.fold(number)
         if folded:
-            self.sealed_id = settings.KEYS.seal(folded.encode(), _SEAL_CONTEXT)
+            sealed = settings.KEYS.seal(folded.encode(), _SEAL_CONTEXT)
+            self.sealed_id, self.key_version = sealed
             self.id_hash = settings.KEYS.blind_index(folded)
-            self.key_version = settings.KEYS.version
         else:
             self.sealed_id = self.id_hash = self.key_version = None
 

@@ -100,23 +100,30 @@ def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
 
 
 def _store(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes) -> None:
-    piece = zstandard.compress(data, _FAST)
-    sealed = settings.KEYS.seal(piece, _context(run.pk, kind, number))
-    name = objects.put(sealed) if objects.in_use() else ""
-    RunFile.objects.create(
-        run=run,
-        kind=kind,
-        number=number,
-        key_version=settings.KEYS.version,
-        data=b"" if name else sealed,
-        stored_as=name,
-    )
+    piece = RunFile(run=run, kind=kind, number=number)
+    _seal(piece, zstandard.compress(data, _FAST))
+    piece.save(force_insert=True)
+
+
+def _seal(piece: RunFile, packed: bytes) -> None:
+    sealed, piece.key_version = settings.KEYS.seal(packed, _context(piece))
+    piece.stored_as = objects.put(sealed) if objects.in_use() else ""
+    piece.data = b"" if piece.stored_as else sealed
 
 
 def _opened(piece: RunFile) -> bytes:
-    context = _context(piece.run_id, piece.kind, piece.number)
+    return zstandard.decompress(_unsealed(piece))
+
+
+def _unsealed(piece: RunFile) -> bytes:
     sealed = objects.get(piece.stored_as) if piece.stored_as else bytes(piece.data)
-    return zstandard.decompress(settings.KEYS.unseal(sealed, context, piece.key_version))
+    return settings.KEYS.unseal(sealed, _context(piece), piece.key_version)
+
+
+def seal_anew(piece: RunFile) -> None:
+    """Seal a kept piece with the newest key; the object it had is swept later."""
+    _seal(piece, _unsealed(piece))
+    piece.save(update_fields=["key_version", "stored_as", "data"])
 
 
 def sweep() -> int:
@@ -127,5 +134,5 @@ def sweep() -> int:
     return objects.sweep(lambda names: set(named.filter(stored_as__in=names)))
 
 
-def _context(run_id: int, kind: str, number: int) -> bytes:
-    return f"run:{run_id}:{RunFile.Kind(kind).value}:{number}".encode()
+def _context(piece: RunFile) -> bytes:
+    return f"run:{piece.run_id}:{RunFile.Kind(piece.kind).value}:{piece.number}".encode()

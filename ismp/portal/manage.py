@@ -26,6 +26,7 @@ VERBS = {
     "delete_hours": "刪除時數",
     "restore_hours": "還原時數",
     "purge_uploads": "清除過期檔案",
+    "rotate_keys": "更換加密金鑰",
 }
 """Every deed in the words of a reader; a test finds a verb that is missing here."""
 

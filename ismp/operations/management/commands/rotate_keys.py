@@ -1,0 +1,93 @@
+"""`ismp rotate_keys`: seal everything with the newest key, while the site runs.
+
+Safe to stop and to run again: each batch is a transaction, and what is sealed already is passed by.
+The index and the trail keys never change: the blind index of every ID and the chain of the audit
+trail would have to be made anew, and each is only as old as the installation.
+"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import models, transaction
+
+from ismp.accounts.models import Account
+from ismp.audit import trail
+from ismp.hours import files
+from ismp.hours.models import RunFile
+from ismp.ui.commands import DatabaseCommand
+
+_ACCOUNTS, _PIECES = 500, 4
+
+
+class Command(DatabaseCommand):
+    help = "更換加密金鑰：以最新的金鑰重新加密身分證字號與保存的檔案；網站可照常使用。"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        step = parser.add_mutually_exclusive_group()
+        step.add_argument(
+            "--new-key",
+            action="store_true",
+            help="第一步：只產生新金鑰（多台主機請把 keys.json 複製到每一台）",
+        )
+        step.add_argument(
+            "--forget-old",
+            action="store_true",
+            help="最後一步：重新加密後，確認舊金鑰沒有資料使用，再刪除舊金鑰",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["new_key"]:
+            self.stdout.write(f"已產生第 {settings.KEYS.add_key()} 版金鑰，請備份 keys.json。")
+            return
+        accounts, pieces = self._seal_anew()
+        self.stdout.write(f"已重新加密 {accounts:,} 個帳號、{pieces:,} 個檔案片段。")
+        if options["forget_old"]:
+            self._forget_old()
+
+    def _seal_anew(self) -> tuple[int, int]:
+        accounts = pieces = 0
+        while count := _accounts(settings.KEYS.version):
+            accounts += count
+        while count := _pieces(settings.KEYS.version):
+            pieces += count
+        with transaction.atomic():
+            trail.record(
+                "rotate_keys",
+                actor=trail.SYSTEM,
+                version=settings.KEYS.version,
+                accounts=accounts,
+                pieces=pieces,
+            )
+        return accounts, pieces
+
+    def _forget_old(self) -> None:
+        version = settings.KEYS.version
+        if any(_older(model, version).exists() for model in (Account, RunFile)):
+            raise CommandError(
+                "仍有資料使用舊金鑰，沒有刪除；請重新啟動網站與背景工作後再執行一次。"
+            )
+        settings.KEYS.forget_old_keys()
+        self.stdout.write("已刪除舊金鑰。以前的備份需要當時的 keys.json 才能讀取。")
+
+
+def _older(model: type[models.Model], version: int) -> models.QuerySet[Any]:
+    return model._default_manager.filter(key_version__lt=version)
+
+
+@transaction.atomic
+def _accounts(version: int) -> int:
+    batch = list(_older(Account, version).select_for_update().order_by("pk")[:_ACCOUNTS])
+    for account in batch:
+        account.national_id = account.national_id
+    Account.objects.bulk_update(batch, ["sealed_id", "id_hash", "key_version"])
+    return len(batch)
+
+
+@transaction.atomic
+def _pieces(version: int) -> int:
+    batch = list(_older(RunFile, version).select_for_update().order_by("pk")[:_PIECES])
+    for piece in batch:
+        files.seal_anew(piece)
+    return len(batch)
