@@ -20,6 +20,9 @@ os.environ["ISMP_HOME"] = str(_HOME)
 # Named here, not in pyproject.toml: pytest-django would read the settings before this file.
 os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+# The tests' own files, for all workers, apart from the temporary files of the platform.
+_OWN = os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.mkdtemp(prefix="pytest-")
+os.environ["PYTEST_DEBUG_TEMPROOT"] = _OWN
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -40,6 +43,8 @@ def pytest_unconfigure(config: Any) -> None:
     if cluster := getattr(config, "ismp_cluster", None):
         cluster.remove()
     shutil.rmtree(_HOME, ignore_errors=True)
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(_OWN, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
