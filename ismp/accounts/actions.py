@@ -1,28 +1,50 @@
-"""Deeds on accounts: bring in a roster, appoint to a role."""
+"""Deeds on accounts: bring in a roster, say where and as what one serves, appoint to a role."""
 
+import logging
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from ismp.accounts import roster
-from ismp.accounts.models import Account, Agency, Department, Status
+from ismp.accounts.models import (
+    Account,
+    Agency,
+    Department,
+    Grade,
+    Grading,
+    Leave,
+    Service,
+    Status,
+)
 from ismp.accounts.roles import ROLE_NAMES, Role
 from ismp.audit import trail
+from ismp.ui import roc
+
+logger = logging.getLogger(__name__)
 
 _BATCH = 500
+_SERVED = ("agency_id", "department_id", "identities", "status")
+"""What an account copies from the entry of its service that holds today."""
+_DUE_DAYS = 31
 _FIELDS = [
     "username",
     "name",
     "agency",
     "department",
     "email",
-    "identity",
+    "identities",
     "status",
     "sealed_id",
     "id_hash",
     "key_version",
 ]
+
+
+class NotPossible(ValueError):
+    """The deed cannot be done; the text is one sentence in Chinese."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,7 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
     Raises roster.RosterRefused (nothing stored) with the line at fault.
     """
     entries = roster.read(data)
+    before = set(Agency.objects.values_list("code", flat=True))
     agencies = _agencies(entries)
     departments = _departments(entries, agencies)
     known = {account.username.lower(): account for account in Account.objects.all()}
@@ -49,6 +72,7 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
 
     created: list[Account] = []
     updated: list[Account] = []
+    served: list[Service] = []
     for entry in entries:
         account = known.get(entry.username.lower()) or Account()
         agency = agencies[entry.agency_code]
@@ -58,15 +82,18 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
             "agency_id": agency.pk,
             "department_id": departments.get((agency.pk, entry.department)),
             "email": entry.email,
-            "identity": entry.identity,
+            "identities": entry.identities,
             "status": entry.status,
         }
         id_hash = settings.KEYS.blind_index(entry.national_id) if entry.national_id else None
         same_id = id_hash == (bytes(account.id_hash) if account.id_hash else None)
         if same_id and all(getattr(account, name) == value for name, value in facts.items()):
             continue
+        serves_anew = any(getattr(account, name) != facts[name] for name in _SERVED)
         for name, value in facts.items():
             setattr(account, name, value)
+        if account.pk is None or serves_anew:
+            served.append(_service(account, _since(account, entry.agency_code not in before), by))
         if not same_id:
             account.national_id = entry.national_id
         if account.pk is None:
@@ -82,10 +109,141 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
         Account.objects.filter(pk__in=keys).update(id_hash=None)
     Account.objects.bulk_update(updated, _FIELDS, batch_size=_BATCH)
     Account.objects.bulk_create(created, batch_size=_BATCH)
+    Service.objects.bulk_create(served, batch_size=_BATCH)
     result = RosterResult(len(created), len(updated), len(entries) - len(created) - len(updated))
     if created or updated:
         trail.record("import_roster", actor=by, created=result.created, updated=result.updated)
     return result
+
+
+def _since(account: Account, agency_is_new: bool) -> date:
+    """The first roster of an agency tells who has served there, not since when."""
+    is_first = account.pk is None and agency_is_new
+    return Service.UNKNOWN if is_first else timezone.localdate()
+
+
+def _service(account: Account, since: date, by: str) -> Service:
+    served = {name: getattr(account, name) for name in _SERVED}
+    return Service(account=account, since=since, recorded_by=by, **served)
+
+
+@transaction.atomic
+def assign(
+    account: Account,
+    *,
+    agency: Agency | None = None,
+    department: Department | None = None,
+    identities: str | None = None,
+    status: Status | None = None,
+    since: date,
+    by: str,
+) -> Service:
+    """Say where and as what a person serves from a day on; what is not named stays.
+
+    A move to another agency leaves the department behind unless one is named.  A day to come
+    takes effect on that day (`apply_due`).  Raises NotPossible.
+    """
+    account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    held = account.services.on(since).first() or _service(account, since, by)
+    moves = agency is not None and agency.pk != held.agency_id
+    if department and department.agency_id != (agency.pk if agency else held.agency_id):
+        raise NotPossible("這個部門不屬於該機關，請重新選擇部門。")
+    entry = Service.objects.create(
+        account=account,
+        agency_id=agency.pk if agency else held.agency_id,
+        department_id=department.pk if department else None if moves else held.department_id,
+        identities=identities or held.identities,
+        status=status or held.status,
+        since=since,
+        recorded_by=by,
+    )
+    _copy_what_holds(account)
+    trail.record(
+        "assign",
+        actor=by,
+        agency=entry.agency.code,
+        subject=f"account:{account.username}",
+        since=roc.roc_date(since),
+        identities=entry.identities,
+        status=entry.status,
+    )
+    return entry
+
+
+def _copy_what_holds(account: Account) -> bool:
+    """Make the account what its service says of today; return whether it was something else."""
+    entry = account.services.on(timezone.localdate()).first()
+    if entry is None or all(getattr(entry, name) == getattr(account, name) for name in _SERVED):
+        return False
+    for name in _SERVED:
+        setattr(account, name, getattr(entry, name))
+    try:
+        with transaction.atomic():
+            account.save(update_fields=_SERVED)
+    except IntegrityError as error:
+        raise NotPossible(
+            "該機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
+        ) from error
+    return True
+
+
+def apply_due() -> int:
+    """Let what was assigned for a day that has come take effect; return for how many accounts.
+
+    Called every hour by the worker.  What has become impossible meanwhile is tried again.
+    """
+    today = timezone.localdate()
+    begun = Service.objects.filter(since__range=(today - timedelta(days=_DUE_DAYS), today))
+    changed = 0
+    for account in Account.objects.filter(pk__in=begun.values("account")):
+        try:
+            changed += _copy_what_holds(account)
+        except NotPossible:
+            logger.warning("account %s cannot serve as assigned", account.pk)
+    return changed
+
+
+@transaction.atomic
+def grade(agency: Agency, value: Grade, *, since: date, by: str) -> Grading:
+    """Note the 責任等級 of an agency from a day on."""
+    grading = Grading.objects.create(agency=agency, grade=value, since=since, recorded_by=by)
+    trail.record("grade", actor=by, agency=agency.code, grade=value, since=roc.roc_date(since))
+    return grading
+
+
+@transaction.atomic
+def grant_leave(
+    account: Account, *, since: date, until: date | None, reason: str, by: str
+) -> Leave:
+    """留職停薪: exempt a person from the duties for a time.  Raises NotPossible."""
+    if until and until < since:
+        raise NotPossible("留職停薪的迄日早於起日，請更正。")
+    leave = Leave.objects.create(
+        account=account, since=since, until=until, reason=reason, recorded_by=by
+    )
+    trail.record(
+        "grant_leave",
+        actor=by,
+        agency=account.agency.code,
+        subject=f"account:{account.username}",
+        since=roc.roc_date(since),
+        until=roc.roc_date(until),
+    )
+    return leave
+
+
+@transaction.atomic
+def withdraw_leave(leave: Leave, *, by: str) -> Leave:
+    """Take a leave back that was noted by mistake; it stays in the trail and in old standings."""
+    leave.withdrawn_at = timezone.now()
+    leave.save(update_fields=["withdrawn_at"])
+    trail.record(
+        "withdraw_leave",
+        actor=by,
+        agency=leave.account.agency.code,
+        subject=f"account:{leave.account.username}",
+    )
+    return leave
 
 
 @transaction.atomic

@@ -4,17 +4,18 @@ Knows nothing of training.  A national ID is kept only as a matching key (個資
 found by keyed hash, shown masked.
 """
 
-from datetime import timedelta
-from typing import ClassVar
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models import F, Q, Window
+from django.db.models.functions import Lower, RowNumber
 from django.utils import timezone
 
 from ismp.accounts import national_id
+from ismp.accounts.identities import Identity, in_words, sets
 from ismp.accounts.roles import RIGHTS, ROLE_NAMES, Right, Role
 
 _SEAL_CONTEXT = b"accounts.Account.national_id"
@@ -52,12 +53,35 @@ class Department(models.Model):
         return self.name
 
 
-class Identity(models.TextChoices):
-    """資安列管身分 (資通安全責任等級分級辦法): it decides which hours a person owes."""
+class Grade(models.TextChoices):
+    """資通安全責任等級 of an agency (資通安全責任等級分級辦法)."""
 
-    SECURITY = "security", "資安專職人員"
-    IT = "it", "資訊人員"
-    GENERAL = "general", "一般使用者及主管"
+    A = "A", "A級"
+    B = "B", "B級"
+    C = "C", "C級"
+    D = "D", "D級"
+    E = "E", "E級"
+
+
+class Grading(models.Model):
+    """核定等級: the grade of an agency from a day on.  Append-only; without any, 未核定."""
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="gradings")
+    grade = models.CharField("責任等級", max_length=1, choices=Grade)
+    since = models.DateField("生效日")
+    recorded_at = models.DateTimeField(default=timezone.now)
+    recorded_by = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["agency", "since", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(grade__in=Grade.values), name="a_grade_is_one_of_a_to_e"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agency_id}:{self.grade}"
 
 
 class Status(models.TextChoices):
@@ -87,9 +111,8 @@ class Account(AbstractBaseUser):
         Department, models.PROTECT, null=True, blank=True, related_name="accounts"
     )
     email = models.EmailField("電子郵件", blank=True)
-    identity = models.CharField(
-        "資安列管身分", max_length=20, choices=Identity, default=Identity.GENERAL
-    )
+    identities = models.CharField("資安列管身分", max_length=30, default=Identity.GENERAL)
+    """One or several, see `ismp.accounts.identities`."""
     status = models.CharField("狀態", max_length=20, choices=Status, default=Status.ACTIVE)
     role = models.CharField(
         "角色",
@@ -121,6 +144,9 @@ class Account(AbstractBaseUser):
             models.CheckConstraint(
                 condition=Q(role__in=[role.value for role in Role]), name="role_is_a_known_role"
             ),
+            models.CheckConstraint(
+                condition=Q(identities__in=sets()), name="identities_are_a_known_set"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -130,6 +156,10 @@ class Account(AbstractBaseUser):
     def is_active(self) -> bool:  # type: ignore[override]
         """Only those in office may sign in."""
         return self.status == Status.ACTIVE
+
+    def get_identities_display(self) -> str:
+        """資訊人員、一般使用者及主管."""
+        return in_words(self.identities)
 
     @property
     def national_id(self) -> str:
@@ -151,3 +181,78 @@ class Account(AbstractBaseUser):
 
     def may(self, right: Right) -> bool:
         return self.is_active and right in RIGHTS[Role(self.role)]
+
+
+class ServiceQuerySet(models.QuerySet["Service"]):
+    def on(self, day: date, known_at: datetime | None = None) -> Self:
+        """The entry of each account that holds on `day`, by what was known at a moment."""
+        begun = self.filter(since__lte=day)
+        if known_at:
+            begun = begun.filter(recorded_at__lte=known_at)
+        rank = Window(
+            RowNumber(), partition_by="account", order_by=[F("since").desc(), F("pk").desc()]
+        )
+        return begun.annotate(rank=rank).filter(rank=1)
+
+
+class Service(models.Model):
+    """任職: where and as what an account serves from a day on.
+
+    Append-only: what was believed at any moment can be told later (audits ask that).  On a day the
+    entry with the latest `since` holds; of those with the same, the one recorded last.  Account
+    carries a copy of what holds today.
+    """
+
+    UNKNOWN = date(1912, 1, 1)
+    """`since` of what an agency's first roster tells: they served before we knew them."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="services")
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    department = models.ForeignKey(Department, models.PROTECT, null=True, related_name="+")
+    identities = models.CharField("資安列管身分", max_length=30)
+    status = models.CharField("狀態", max_length=20, choices=Status)
+    since = models.DateField("生效日")
+    recorded_at = models.DateTimeField(default=timezone.now)
+    recorded_by = models.CharField(max_length=150)
+
+    objects: ClassVar["models.Manager[Service] | ServiceQuerySet"] = ServiceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["account", "since", "pk"]
+        indexes = [models.Index(fields=["account", "-since", "-id"], name="service_of_an_account")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(identities__in=sets()), name="service_has_a_known_set_of_identities"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="service_is_active_or_left"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}:{self.since}"
+
+
+class Leave(models.Model):
+    """留職停薪 and the like: while it lasts a person is exempt from the duties, with a reason."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="leaves")
+    since = models.DateField("起日")
+    until = models.DateField("迄日", null=True)
+    """The last day; open while null."""
+    reason = models.CharField("事由", max_length=100)
+    recorded_at = models.DateTimeField(default=timezone.now)
+    recorded_by = models.CharField(max_length=150)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["account", "since"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(until=None) | Q(until__gte=F("since")),
+                name="a_leave_ends_after_it_starts",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}:{self.since}"

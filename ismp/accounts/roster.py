@@ -5,10 +5,12 @@ Knows the file only; what becomes of the people is `actions.import_roster`.
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 
 from ismp.accounts import national_id
-from ismp.accounts.models import Identity, Status
+from ismp.accounts.identities import Identity, as_set
+from ismp.accounts.models import Status
 
 HEADER = [
     "機關代碼",
@@ -23,6 +25,7 @@ HEADER = [
 ]
 _REQUIRED = ("機關代碼", "機關名稱", "公務帳號", "姓名", "狀態")
 _IDENTITIES = {label: value for value, label in Identity.choices}
+_BETWEEN_IDENTITIES = re.compile(r"[、,，;；/+＋]")
 _STATUSES = {label: value for value, label in Status.choices}
 
 
@@ -42,7 +45,7 @@ class Entry:
     name: str
     national_id: str
     email: str
-    identity: str
+    identities: str
     status: str
 
 
@@ -101,7 +104,8 @@ def _entry(line: int, cells: list[str]) -> Entry:
         raise RosterRefused(f"第 {line} 列：身分證字號的格式或檢查碼不對，請更正。")
     if row["狀態"] not in _STATUSES:
         raise RosterRefused(f"第 {line} 列：狀態只能是「在職」或「離職」，請更正。")
-    if row["資安列管身分"] and row["資安列管身分"] not in _IDENTITIES:
+    named = [one.strip() for one in _BETWEEN_IDENTITIES.split(row["資安列管身分"]) if one.strip()]
+    if not set(named) <= set(_IDENTITIES):
         choices = "、".join(_IDENTITIES)
         raise RosterRefused(f"第 {line} 列：資安列管身分只能是{choices}，請更正。")
     return Entry(
@@ -113,6 +117,6 @@ def _entry(line: int, cells: list[str]) -> Entry:
         name=row["姓名"],
         national_id=number,
         email=row["電子郵件"],
-        identity=_IDENTITIES.get(row["資安列管身分"], Identity.GENERAL.value),
+        identities=as_set(_IDENTITIES[one] for one in named) or Identity.GENERAL.value,
         status=_STATUSES[row["狀態"]],
     )

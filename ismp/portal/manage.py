@@ -8,6 +8,8 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from ismp.accounts.access import needs
+from ismp.accounts.identities import in_words, sets
+from ismp.accounts.models import Status
 from ismp.accounts.roles import Right
 from ismp.audit import trail as audit
 from ismp.audit.models import Event
@@ -20,6 +22,10 @@ VERBS = {
     "change_password": "變更密碼",
     "appoint": "指派角色",
     "import_roster": "匯入名冊",
+    "assign": "任職異動",
+    "grade": "核定責任等級",
+    "grant_leave": "登記留職停薪",
+    "withdraw_leave": "撤銷留職停薪",
     "import_hours": "匯入時數",
     "undo_import": "復原匯入",
     "export_hours": "下載查詢結果",
@@ -32,6 +38,7 @@ VERBS = {
 
 _DETAILS = {
     "state": "狀態",
+    "status": "狀態",
     "total": "總筆數",
     "created": "新增",
     "updated": "更新",
@@ -46,8 +53,16 @@ _DETAILS = {
     "format": "格式",
     "dry_run": "試匯入",
     "role": "角色",
+    "since": "自",
+    "until": "至",
+    "identities": "資安列管身分",
+    "grade": "責任等級",
 }
-_STATES = dict(State.choices)
+_WORDS = {
+    **dict(State.choices),
+    **dict(Status.choices),
+    **{identities: in_words(identities) for identities in sets()},
+}
 _PER_PAGE = 50
 
 
@@ -95,7 +110,7 @@ def _told(event: Event) -> str:
         if value is True:
             told.append(words)
         elif value not in {None, False}:
-            told.append(f"{words} {_STATES.get(value, value)}")
+            told.append(f"{words} {_WORDS.get(value, value)}")
     return "、".join(told)
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import Error, connections
 
+from ismp.accounts.actions import apply_due
 from ismp.hours import actions, files
 from ismp.ui.commands import DatabaseCommand
 
@@ -49,6 +50,7 @@ def _look_after() -> None:
         try:
             actions.recover()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
+                apply_due()
                 actions.purge()
                 files.sweep()
                 call_command("prune_db_task_results", verbosity=0, min_age_days=1)
