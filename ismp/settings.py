@@ -100,7 +100,12 @@ CACHES = {
 INSTALLED_APPS = [
     "ismp.operations",
     "ismp.portal",
+    "ismp.reviews",
+    "ismp.compliance",
+    "ismp.security",
+    "ismp.courses",
     "ismp.hours",
+    "ismp.notices",
     "ismp.accounts",
     "ismp.ui",
     "ismp.audit",
@@ -146,6 +151,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "ismp.accounts.context.signed_in",
+                "ismp.portal.menu.managing",
             ]
         },
     }

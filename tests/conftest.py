@@ -123,3 +123,16 @@ def cities(db: Any) -> None:
     actions.import_roster(world.roster_csv(), by="test")
     theirs = world.file(world.row(national_id=world.OF_B, name="孫文化"))
     assert take(theirs, agency=world.AGENCY_B).created == 1
+
+
+@pytest.fixture
+def things(account: Any, import_bytes: Any) -> dict[str, Any]:
+    """One thing of the first agency for each parameter of an address, by the parameter's name."""
+    from files import data, row
+
+    from ismp.hours import actions
+    from ismp.hours.models import Record
+
+    run = import_bytes(data(row(), row(total="9")))["run"]
+    deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
+    return {"run_id": run.pk, "deletion_id": deletion.pk}

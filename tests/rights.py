@@ -1,0 +1,41 @@
+"""Who may open which address: every address × every role (tests/test_pages.py walks it).
+
+A new address without a row fails the suite.  `things` makes one thing of the first agency for
+each parameter that an address can have.
+"""
+
+ROLES = ("staff", "agency_admin", "platform_admin", "auditor")
+MANAGERS = {"agency_admin", "platform_admin", "auditor"}
+IMPORTERS = {"agency_admin", "platform_admin"}
+# Address name → who gets in (GET); everybody else gets 403, strangers the sign-in page.
+MATRIX = {
+    "portal:home": set(ROLES),
+    "accounts:password_change": set(ROLES),
+    "manage:home": MANAGERS,
+    "manage:trail": {"platform_admin", "auditor"},
+    "hours:agency": MANAGERS,
+    "hours:export": MANAGERS,
+    "hours:deleted": IMPORTERS,
+    "hours:help": MANAGERS,
+    "hours:all": {"platform_admin", "auditor"},
+    "hours:runs": MANAGERS,
+    "hours:run": MANAGERS,
+    "hours:run_progress": MANAGERS,
+    "hours:run_rows": MANAGERS,
+    "hours:run_report": MANAGERS,
+    "hours:sample": MANAGERS,
+    "hours:run_undo": IMPORTERS,
+}
+POST_ONLY = {
+    "accounts:logout",
+    "hours:upload",
+    "hours:run_password",
+    "hours:run_commit",
+    "hours:columns",
+    "hours:delete",
+    "hours:restore",
+}
+OPEN = {"accounts:login", "operations:alive", "operations:ready"}
+WITH_TOKEN = {"operations:metrics"}
+EVERYBODYS: set[str] = set()
+"""Addresses of things that belong to no agency."""
