@@ -151,6 +151,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "ismp.accounts.context.signed_in",
+                "ismp.notices.context.waiting",
                 "ismp.portal.menu.managing",
             ]
         },
@@ -197,6 +198,18 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+
+# --- E-mail: digests of notices; without a server none are sent ------------------------------
+EMAIL_HOST = os.environ.get("ISMP_SMTP_HOST", "")
+EMAIL_PORT = _number("ISMP_SMTP_PORT", 25)
+EMAIL_HOST_USER = os.environ.get("ISMP_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("ISMP_SMTP_PASSWORD", "")
+EMAIL_USE_TLS = _flag("ISMP_SMTP_STARTTLS", False)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = os.environ.get("ISMP_MAIL_FROM", "ismp@localhost")
+SITE_URL = os.environ.get("ISMP_SITE_URL", "").rstrip("/")
+"""Where people reach this site (`https://ismp.example`), for links in e-mails."""
+DIGEST_HOUR = _number("ISMP_DIGEST_HOUR", 8)
 
 # --- What the browser may do -------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

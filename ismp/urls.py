@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("ismp.portal.urls")),
     path("", include("ismp.operations.urls")),
     path("accounts/", include("ismp.accounts.urls")),
+    path("notices/", include("ismp.notices.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/learning-map/", include("ismp.hours.urls")),
 ]

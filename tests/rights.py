@@ -11,6 +11,7 @@ IMPORTERS = {"agency_admin", "platform_admin"}
 MATRIX = {
     "portal:home": set(ROLES),
     "accounts:password_change": set(ROLES),
+    "notices:list": set(ROLES),
     "manage:home": MANAGERS,
     "manage:trail": {"platform_admin", "auditor"},
     "hours:agency": MANAGERS,

@@ -11,6 +11,7 @@ from django.db import Error, connections
 
 from ismp.accounts.actions import apply_due
 from ismp.hours import actions, files
+from ismp.notices.actions import send_digests
 from ismp.ui.commands import DatabaseCommand
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def _look_after() -> None:
             actions.recover()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 apply_due()
+                send_digests()
                 actions.purge()
                 files.sweep()
                 call_command("prune_db_task_results", verbosity=0, min_age_days=1)

@@ -1,0 +1,70 @@
+"""Notices to people and the digests that carried them out by e-mail.
+
+Knows whom they concern (`ismp.accounts`), not what about: words and address come from the deed.
+"""
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.utils import timezone
+
+from ismp.accounts.models import Account
+
+
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def visible_to(self, user: Account) -> Self:
+        """A notice concerns one person only, whatever her role."""
+        return self.filter(account=user)
+
+    def unread(self) -> Self:
+        return self.filter(read_at=None)
+
+
+class Notice(models.Model):
+    """One thing that one person should know, and where on this site she can act on it."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=40)
+    subject = models.CharField("主旨", max_length=200)
+    body = models.TextField("內容", blank=True)
+    link = models.CharField(max_length=300, blank=True)
+    """A path on this site."""
+    created_at = models.DateTimeField(default=timezone.now)
+    read_at = models.DateTimeField(null=True)
+    digest = models.ForeignKey(
+        "Digest", models.SET_NULL, null=True, related_name="notices", editable=False
+    )
+
+    objects: ClassVar["models.Manager[Notice] | NoticeQuerySet"] = NoticeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="notices_of_a_person"),
+            models.Index(
+                fields=["account"], name="notices_to_mail", condition=models.Q(digest=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"notice:{self.pk}"
+
+
+class Digest(models.Model):
+    """The one e-mail that a person got on a day.
+
+    Its row is the claim: made before the mail goes out, so that no crash and no second worker
+    sends two.  `sent_at` stays null where nobody knows whether it went out.
+    """
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="+")
+    on = models.DateField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "on"], name="a_person_gets_one_digest_a_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"digest:{self.pk}"

@@ -1,0 +1,141 @@
+"""Notices on the platform, and their digest through a real SMTP server on this machine."""
+
+import socket
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from aiosmtpd.controller import Controller
+from django.utils import timezone
+
+from ismp.accounts.models import Account
+from ismp.notices import actions
+from ismp.notices.models import Digest, Notice
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("Asia/Taipei"))
+
+
+class Mailbox:
+    """What the SMTP server was handed; some addresses it refuses."""
+
+    def __init__(self):
+        self.letters, self.refused = [], set()
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        if address in self.refused:
+            return "550 no such person"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.letters.append((envelope.rcpt_tos, envelope.content))
+        return "250 OK"
+
+
+@pytest.fixture
+def mailbox(settings, monkeypatch):
+    box = Mailbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    settings.SITE_URL = "https://ismp.example"
+    at(monkeypatch, NOON)
+    yield box
+    controller.stop()
+
+
+def at(monkeypatch, moment):
+    monkeypatch.setattr(timezone, "now", lambda: moment)
+
+
+def tell(account, subject="您還缺 3 小時", **more):
+    return actions.notify([account], kind="test", subject=subject, link="/", **more)
+
+
+def text_of(letter):
+    import email
+    import email.policy
+
+    return email.message_from_bytes(letter, policy=email.policy.default).get_content()
+
+
+def test_a_person_sees_her_notices_and_reading_marks_them(client, account):
+    mine, other = account("IC1001"), account("IC1002")
+    tell(mine, body="第一行")
+    tell(other, subject="別人的事")
+    client.force_login(mine)
+    assert "<b>1</b>" in client.get("/").content.decode()
+    page = client.get("/notices/").content.decode()
+    assert "您還缺 3 小時" in page and "第一行" in page and "別人的事" not in page
+    assert "<b>1</b>" not in client.get("/").content.decode()
+    assert Notice.objects.unread().get().account == other
+
+
+def test_a_national_id_never_stands_in_a_notice(account):
+    notice = tell(account("IC1001"), subject="A123456789 的事", body="A123456789")[0]
+    assert "A123456789" not in notice.subject + notice.body
+
+
+def test_a_digest_goes_out_once_a_day_and_names_nobody(account, mailbox, monkeypatch):
+    person = account("IC1001")
+    tell(person)
+    tell(person, subject="報名成功")
+    assert actions.send_digests() == 1
+    assert actions.send_digests() == 0
+    tell(person, subject="候補遞補")
+    assert actions.send_digests() == 0
+    at(monkeypatch, NOON + timedelta(days=1))
+    assert actions.send_digests() == 1
+    [(to, first), (_, second)] = mailbox.letters
+    assert to == [person.email]
+    assert "您還缺 3 小時" in text_of(first) and "報名成功" in text_of(first)
+    assert "https://ismp.example/" in text_of(first)
+    assert "候補遞補" in text_of(second) and "報名成功" not in text_of(second)
+    assert person.name not in text_of(first)
+
+
+def test_nothing_goes_out_early_or_to_those_without_address_or_office(
+    account, mailbox, monkeypatch
+):
+    early, left, silent = account("IC1001"), account("IC1009"), account("IC1003")
+    Account.objects.filter(pk=left.pk).update(status="left")
+    Account.objects.filter(pk=silent.pk).update(email="")
+    for person in (early, left, silent):
+        tell(person)
+    at(monkeypatch, NOON.replace(hour=7))
+    assert actions.send_digests() == 0
+    at(monkeypatch, NOON)
+    assert actions.send_digests() == 1
+    assert mailbox.letters[0][0] == [early.email]
+
+
+def test_a_refused_address_does_not_hold_up_the_others(account, mailbox):
+    refused, other = account("IC1001"), account("IC1002")
+    mailbox.refused = {refused.email}
+    tell(refused)
+    tell(other)
+    assert actions.send_digests() == 1
+    assert [to for to, _ in mailbox.letters] == [[other.email]]
+    assert Digest.objects.get(account=refused).sent_at is None
+
+
+def test_a_server_that_is_away_loses_nothing(account, mailbox, settings):
+    tell(account("IC1001"))
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1
+    assert actions.send_digests() == 0
+    assert not Digest.objects.exists()
+    settings.EMAIL_PORT = port
+    assert actions.send_digests() == 1
+
+
+def test_two_workers_send_one(account, mailbox):
+    person = account("IC1001")
+    tell(person)
+    Digest.objects.create(account=person, on=NOON.date())  # the other one has claimed the day
+    assert actions._send(person, None) is False
+    assert mailbox.letters == []
