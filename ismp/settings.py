@@ -168,6 +168,10 @@ STORAGES = {
 }
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
+# --- What modules of 管理環境 may not know by themselves -----------------------------------------
+EVENT_IN_WORDS = "ismp.portal.manage.event_in_words"
+KEYWORD_VALIDATORS = ["ismp.accounts.forms.is_no_national_id"]
+
 # --- Signing in --------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Account"
 AUTHENTICATION_BACKENDS = [

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from ismp.accounts import modules
 from ismp.portal import manage
 
 urlpatterns = [
@@ -10,6 +11,7 @@ urlpatterns = [
     path("accounts/", include("ismp.accounts.urls")),
     path("notices/", include("ismp.notices.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
+    path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/learning-map/", include("ismp.hours.urls")),
 ]
 handler400 = "ismp.ui.errors.bad_request"

@@ -135,4 +135,9 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
 
     run = import_bytes(data(row(), row(total="9")))["run"]
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
-    return {"run_id": run.pk, "deletion_id": deletion.pk}
+    department = account("IC1001").agency.departments.first()
+    return {
+        "run_id": run.pk,
+        "deletion_id": deletion.pk,
+        "departments_id": department.pk,
+    }

@@ -7,6 +7,14 @@ each parameter that an address can have.
 ROLES = ("staff", "agency_admin", "platform_admin", "auditor")
 MANAGERS = {"agency_admin", "platform_admin", "auditor"}
 IMPORTERS = {"agency_admin", "platform_admin"}
+
+
+def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str]]:
+    """The addresses of a module of the list kit (ismp/ui/module.py), without its deeds."""
+    seen = {f"{name}:{page}": viewers for page in ("list", "export", "page", "history")}
+    return {**seen, f"{name}:add": editors, f"{name}:edit": editors}
+
+
 # Address name → who gets in (GET); everybody else gets 403, strangers the sign-in page.
 MATRIX = {
     "portal:home": set(ROLES),
@@ -26,6 +34,7 @@ MATRIX = {
     "hours:run_report": MANAGERS,
     "hours:sample": MANAGERS,
     "hours:run_undo": IMPORTERS,
+    **module("departments", MANAGERS, IMPORTERS),
 }
 POST_ONLY = {
     "accounts:logout",
@@ -35,6 +44,7 @@ POST_ONLY = {
     "hours:columns",
     "hours:delete",
     "hours:restore",
+    "departments:merge",
 }
 OPEN = {"accounts:login", "operations:alive", "operations:ready"}
 WITH_TOKEN = {"operations:metrics"}

@@ -21,6 +21,7 @@ from ismp.accounts.models import (
 )
 from ismp.accounts.roles import ROLE_NAMES, Role
 from ismp.audit import trail
+from ismp.audit.trail import NotPossible
 from ismp.ui import roc
 
 logger = logging.getLogger(__name__)
@@ -41,10 +42,6 @@ _FIELDS = [
     "id_hash",
     "key_version",
 ]
-
-
-class NotPossible(ValueError):
-    """The deed cannot be done; the text is one sentence in Chinese."""
 
 
 @dataclass(frozen=True)
@@ -276,11 +273,11 @@ def _departments(
 ) -> dict[tuple[int, str], int]:
     wanted = {(agencies[e.agency_code].pk, e.department) for e in entries if e.department}
     Department.objects.bulk_create(
-        [Department(agency_id=agency, name=name) for agency, name in sorted(wanted)],
+        [Department(agency_id=agency, name=name, path=name) for agency, name in sorted(wanted)],
         ignore_conflicts=True,
     )
     rows = Department.objects.filter(agency__in={agency for agency, _ in wanted})
-    return {(row.agency_id, row.name): row.pk for row in rows}
+    return {(row.agency_id, row.name): row.merged_into_id or row.pk for row in rows}
 
 
 def _refuse_second_account(

@@ -22,6 +22,23 @@ _SEAL_CONTEXT = b"accounts.Account.national_id"
 ONLINE_FOR = timedelta(minutes=5)
 
 
+class Status(models.TextChoices):
+    ACTIVE = "active", "在職"
+    LEFT = "left", "離職"
+
+
+class Scoped(models.QuerySet):
+    """Everything with an agency is asked for through `visible_to`."""
+
+    right: ClassVar[Right]
+    """Without it nothing is seen."""
+
+    def visible_to(self, user: "Account") -> Self:
+        if not user.may(self.right):
+            return self.none()
+        return self if user.may(Right.ALL_AGENCIES) else self.filter(agency=user.agency_id)
+
+
 class Agency(models.Model):
     """機關, by its ten-character code such as 382000000A."""
 
@@ -35,18 +52,65 @@ class Agency(models.Model):
         return self.name
 
 
-class Department(models.Model):
-    """部門 of one agency."""
+class DepartmentQuerySet(Scoped):
+    right = Right.VIEW_PEOPLE
 
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="departments")
+    def open(self) -> Self:
+        """Those that people can serve in."""
+        return self.filter(merged_into=None)
+
+    def with_people(self) -> Self:
+        """Adds `people`: how many in office serve there, those in the departments below not."""
+        in_office = Q(accounts__status=Status.ACTIVE)
+        return self.annotate(people=models.Count("accounts", filter=in_office))
+
+
+class Department(models.Model):
+    """部門 of one agency, in a tree.  Merged ones stay, because past service speaks of them."""
+
+    PATH = " / "
+
+    agency = models.ForeignKey(
+        Agency, models.PROTECT, related_name="departments", verbose_name="機關"
+    )
     name = models.CharField("部門", max_length=100)
+    parent = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="children",
+        verbose_name="上級部門",
+    )
+    path = models.TextField("部門")
+    """The names from the top down to its own, for lists in the order of the tree."""
+    is_it = models.BooleanField("資訊單位", default=False)
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
+
+    objects: ClassVar["models.Manager[Department] | DepartmentQuerySet"] = (
+        DepartmentQuerySet.as_manager()
+    )
 
     class Meta:
-        ordering = ["name"]
+        ordering = ["agency", "path"]
         constraints = [
             models.UniqueConstraint(
-                fields=["agency", "name"], name="a_department_has_one_name_in_its_agency"
-            )
+                fields=["agency", "name"],
+                name="a_department_has_one_name_in_its_agency",
+                violation_error_message="這個機關已有同名的部門，請改用別的名稱。",
+            ),
+            models.UniqueConstraint(
+                fields=["agency"],
+                condition=Q(is_it=True),
+                name="an_agency_has_one_it_unit",
+                violation_error_message="這個機關已有資訊單位，請先取消原來的。",
+            ),
+            models.CheckConstraint(
+                condition=~Q(parent=F("id")), name="a_department_is_not_above_itself"
+            ),
+            models.CheckConstraint(
+                condition=~Q(merged_into=F("id")), name="a_department_is_not_merged_into_itself"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,9 +148,8 @@ class Grading(models.Model):
         return f"{self.agency_id}:{self.grade}"
 
 
-class Status(models.TextChoices):
-    ACTIVE = "active", "在職"
-    LEFT = "left", "離職"
+class AccountQuerySet(Scoped):
+    right = Right.VIEW_PEOPLE
 
 
 class AccountManager(BaseUserManager["Account"]):
@@ -125,7 +188,7 @@ class Account(AbstractBaseUser):
     key_version = models.PositiveSmallIntegerField(null=True, editable=False)
     last_seen_at = models.DateTimeField(null=True, editable=False, db_index=True)
 
-    objects: ClassVar[AccountManager] = AccountManager()
+    objects = AccountManager.from_queryset(AccountQuerySet)()
 
     USERNAME_FIELD = "username"
 

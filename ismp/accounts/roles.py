@@ -13,6 +13,10 @@ class Right(StrEnum):
     ALL_AGENCIES = "all_agencies"
     """See beyond one's own agency; without it every query is scoped to the own one."""
     VIEW_TRAIL = "view_trail"
+    VIEW_PEOPLE = "view_people"
+    """Departments and accounts."""
+    EDIT_PEOPLE = "edit_people"
+    """Keep departments and accounts: add, change, suspend, transfer, reset a password."""
 
 
 class Role(StrEnum):
@@ -29,11 +33,20 @@ ROLE_NAMES = {
     Role.AUDITOR: "稽核",
 }
 
+_PEOPLE = {Right.VIEW_PEOPLE, Right.EDIT_PEOPLE}
 _HOURS = {Right.MANAGE, Right.VIEW_HOURS, Right.IMPORT_HOURS, Right.DELETE_HOURS, Right.UNDO_IMPORT}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.STAFF: frozenset(),
-    Role.AGENCY_ADMIN: frozenset(_HOURS),
-    Role.PLATFORM_ADMIN: frozenset(_HOURS | {Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
-    Role.AUDITOR: frozenset({Right.MANAGE, Right.VIEW_HOURS, Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
+    Role.AGENCY_ADMIN: frozenset(_HOURS | _PEOPLE),
+    Role.PLATFORM_ADMIN: frozenset(_HOURS | _PEOPLE | {Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
+    Role.AUDITOR: frozenset(
+        {
+            Right.MANAGE,
+            Right.VIEW_HOURS,
+            Right.VIEW_PEOPLE,
+            Right.ALL_AGENCIES,
+            Right.VIEW_TRAIL,
+        }
+    ),
 }

@@ -15,7 +15,7 @@ class Event(models.Model):
     actor = models.CharField(max_length=150, db_index=True)
     verb = models.CharField(max_length=50)
     agency = models.CharField(max_length=20, blank=True, db_index=True)
-    subject = models.CharField(max_length=100, blank=True)
+    subject = models.CharField(max_length=100, blank=True, db_index=True)
     detail = models.JSONField(default=dict)
     chain = models.BinaryField(max_length=32)
 

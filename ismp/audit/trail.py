@@ -14,6 +14,10 @@ from ismp.audit.models import ChainHead, Event
 SYSTEM = "（系統）"
 
 
+class NotPossible(ValueError):
+    """A deed cannot be done (any more) and leaves no event; the text is one sentence in Chinese."""
+
+
 def record(verb: str, *, actor: str, agency: str = "", subject: str = "", **detail: Any) -> Event:
     """Add one event to the trail, inside the transaction of the deed itself.
 

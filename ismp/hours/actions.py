@@ -16,6 +16,7 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
+from ismp.audit.trail import NotPossible
 from ismp.hours import container, files, importing, storing, tasks
 from ismp.hours.importing import limits
 from ismp.hours.models import Deletion, ImportRun, Record, RecordRevision, RunFile, State
@@ -24,10 +25,6 @@ from ismp.hours.refusal import FileRefused
 
 _RECEIVING_LEASES = 10
 _PASSWORD_WAITS = timedelta(days=1)
-
-
-class NotPossible(ValueError):
-    """The deed cannot be done (any more); the text is one sentence in Chinese."""
 
 
 # --- Receiving a file --------------------------------------------------------------------------

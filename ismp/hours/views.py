@@ -18,9 +18,10 @@ from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
 from ismp.hours import listing, portal_export
 from ismp.hours.checks import BY_CODE
-from ismp.hours.forms import PER_PAGE, SearchForm
+from ismp.hours.forms import SearchForm
 from ismp.hours.models import ColumnChoice, ImportRun, State
 from ismp.hours.profile import COLUMNS
+from ismp.ui.module import PER_PAGE
 
 _ALWAYS_SHOWN = ("national_id", "name")
 """公務帳號 and 姓名 stand still while the rest scrolls; they cannot be hidden."""

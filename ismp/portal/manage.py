@@ -23,12 +23,15 @@ VERBS = {
     "appoint": "指派角色",
     "import_roster": "匯入名冊",
     "assign": "任職異動",
+    "save_department": "儲存部門",
+    "merge_departments": "合併部門",
     "grade": "核定責任等級",
     "grant_leave": "登記留職停薪",
     "withdraw_leave": "撤銷留職停薪",
     "import_hours": "匯入時數",
     "undo_import": "復原匯入",
     "export_hours": "下載查詢結果",
+    "export_list": "下載清單",
     "delete_hours": "刪除時數",
     "restore_hours": "還原時數",
     "purge_uploads": "清除過期檔案",
@@ -51,6 +54,10 @@ _DETAILS = {
     "people": "人數",
     "runs": "匯入次數",
     "format": "格式",
+    "module": "清單",
+    "department": "部門",
+    "it_unit": "資訊單位",
+    "into": "併入",
     "dry_run": "試匯入",
     "role": "角色",
     "since": "自",
@@ -90,7 +97,7 @@ def trail(request: HttpRequest) -> HttpResponse:
         query.pop(own, None)
     context = {
         "page": page,
-        "events": [(event, VERBS.get(event.verb, event.verb), _told(event)) for event in page],
+        "events": [(event, *event_in_words(event)) for event in page],
         "verbs": VERBS.items(),
         "verb": verb,
         "q": text,
@@ -100,6 +107,11 @@ def trail(request: HttpRequest) -> HttpResponse:
         "faults": list(audit.faults()) if "verify" in request.GET else [],
     }
     return render(request, "portal/trail.html", context)
+
+
+def event_in_words(event: Event) -> tuple[str, str]:
+    """The deed and its details, as a reader says them (settings.EVENT_IN_WORDS)."""
+    return VERBS.get(event.verb, event.verb), _told(event)
 
 
 def _told(event: Event) -> str:

@@ -29,6 +29,9 @@ class Module:
 
 MODULES = (
     Module(
+        "部門管理", (Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),)
+    ),
+    Module(
         "學習地圖管理",
         (
             Tab("終身學習時數管理", "hours:all", Right.ALL_AGENCIES),

@@ -1,6 +1,7 @@
 """How values are written on a page."""
 
 from datetime import date, datetime
+from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -27,6 +28,13 @@ def roc_moment(value: datetime | None) -> str:
 def grouped(value: int | None) -> str:
     """12,345."""
     return f"{value or 0:,}"
+
+
+@register.simple_tag
+def url_of(module: Any, name: str, *args: Any) -> str:
+    """The address of one of a module's pages."""
+    address: str = module.address(name, *args)
+    return address
 
 
 @register.filter

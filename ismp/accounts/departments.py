@@ -1,0 +1,134 @@
+"""Deeds on departments: keep their tree, merge them with the people in them.
+
+Whoever changes a tree holds its agency, so that two changes together cannot make a circle.
+"""
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ismp.accounts.models import Account, Agency, Department, Service, Status
+from ismp.audit import trail
+from ismp.audit.trail import NotPossible
+
+_DEEPEST = 6
+
+
+@transaction.atomic
+def save_department(department: Department, *, by: Account) -> Department:
+    """Add a department or change its name, its place in the tree, whether it is the IT unit.
+
+    Those below move with it.  An agency has one IT unit: the mark goes over.  Raises NotPossible.
+    """
+    agency = _hold(department.agency_id)
+    of_agency = {one.pk: one for one in agency.departments.all()}
+    above = _above(department, of_agency)
+    if department.is_it:
+        agency.departments.exclude(pk=department.pk).filter(is_it=True).update(is_it=False)
+    department.path = Department.PATH.join([*(one.name for one in above), department.name])
+    department.save()
+    of_agency[department.pk] = department
+    _write_paths(department, of_agency, len(above))
+    trail.record(
+        "save_department",
+        actor=by.username,
+        agency=agency.code,
+        subject=f"department:{department.pk}",
+        department=department.path,
+        it_unit=department.is_it,
+    )
+    return department
+
+
+def _hold(agency_id: int) -> Agency:
+    return Agency.objects.select_for_update(no_key=True).get(pk=agency_id)
+
+
+def _above(department: Department, of_agency: dict[int, Department]) -> list[Department]:
+    """The departments over this one, from the top; raises NotPossible when that cannot be."""
+    above: list[Department] = []
+    at = department.parent_id
+    while at:
+        if at == department.pk:
+            raise NotPossible("上級部門不能是自己或自己的下級部門，請重新選擇上級部門。")
+        if at not in of_agency or of_agency[at].merged_into_id:
+            raise NotPossible("上級部門必須是同一機關使用中的部門，請重新選擇上級部門。")
+        above.insert(0, of_agency[at])
+        at = of_agency[at].parent_id
+    return above
+
+
+def _write_paths(top: Department, of_agency: dict[int, Department], depth: int) -> None:
+    """Tell those below where they stand now."""
+    if depth >= _DEEPEST:
+        raise NotPossible(f"部門最多 {_DEEPEST} 層，請選擇較上層的部門作為上級部門。")
+    for one in of_agency.values():
+        if one.parent_id == top.pk:
+            one.path = f"{top.path}{Department.PATH}{one.name}"
+            one.save(update_fields=["path"])
+            _write_paths(one, of_agency, depth + 1)
+
+
+@transaction.atomic
+def merge(departments: QuerySet[Department], *, into: Department, by: Account) -> str:
+    """Let departments be part of another one from today on: their people and those below go there.
+
+    Raises NotPossible.  Returns what was done.
+    """
+    agency = _hold(into.agency_id)
+    into = Department.objects.get(pk=into.pk)
+    going = list(departments.order_by("pk"))
+    if any(one.agency_id != agency.pk for one in going) or into.merged_into_id:
+        raise NotPossible("只能併入同一機關使用中的部門，請重新選擇。")
+    if any(one.merged_into_id for one in going):
+        raise NotPossible("選取的部門裡有已經合併過的，請只選使用中的部門。")
+    keys = {one.pk for one in going}
+    above, at = {into.pk}, into.parent_id
+    while at:
+        above.add(at)
+        at = Department.objects.get(pk=at).parent_id
+    if keys & above:
+        raise NotPossible("不能併入自己或自己的下級部門，請重新選擇。")
+    people = _move_people(keys, into, by)
+    Department.objects.filter(merged_into__in=keys).update(merged_into=into)
+    Department.objects.filter(parent__in=keys).exclude(pk__in=keys).update(parent=into)
+    Department.objects.filter(pk__in=keys).update(merged_into=into, parent=None, is_it=False)
+    of_agency = {one.pk: one for one in agency.departments.all()}
+    _write_paths(into, of_agency, len(above) - 1)
+    for one in going:
+        Department.objects.filter(pk=one.pk).update(path=one.name)
+        trail.record(
+            "merge_departments",
+            actor=by.username,
+            agency=agency.code,
+            subject=f"department:{one.pk}",
+            department=one.name,
+            into=into.name,
+        )
+    return f"已將 {len(going)} 個部門併入「{into.name}」，{people} 人改在該部門任職。"
+
+
+def _move_people(departments: set[int], into: Department, by: Account) -> int:
+    """Write for everybody who serves there, or will, that it is `into` from now on.
+
+    Returns how many of them are in office.
+    """
+    today = timezone.localdate()
+    of_people = Service.objects.filter(account__department__in=departments)
+    holding = [one for one in of_people.on(today) if one.department_id in departments]
+    to_come = Service.objects.filter(department__in=departments, since__gt=today)
+    Service.objects.bulk_create(
+        Service(
+            account_id=one.account_id,
+            agency_id=one.agency_id,
+            department=into,
+            identities=one.identities,
+            status=one.status,
+            since=max(one.since, today),
+            recorded_by=by.username,
+        )
+        for one in (*holding, *to_come)
+    )
+    moved = Account.objects.filter(pk__in=[one.account_id for one in holding])
+    moved.update(department=into)
+    return moved.filter(status=Status.ACTIVE).count()

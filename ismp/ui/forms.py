@@ -1,0 +1,74 @@
+"""Fields and forms that every page shares.  Knows no domain."""
+
+import contextlib
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from ismp.ui import roc
+
+KEYWORD = {"placeholder": "請輸入關鍵字查詢"}
+
+
+class RocDateField(forms.CharField):
+    """A date typed as 115-01-01, 1150101 or 115/1/1; cleans to a date or None."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attrs = {"data-roc-date": "", "size": 10, "autocomplete": "off", "inputmode": "numeric"}
+        super().__init__(**{"required": False, "widget": forms.TextInput(attrs=attrs), **kwargs})
+
+    def prepare_value(self, value: Any) -> Any:
+        """A date that can be read is shown back as 115-01-01, however it was typed."""
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                value = roc.parse(value)
+        return roc.roc_date(value) if isinstance(value, date) else value
+
+    def to_python(self, value: Any) -> Any:
+        if not value:
+            return None
+        try:
+            return roc.parse(str(value))
+        except ValueError as error:
+            raise forms.ValidationError("日期請寫成 115-01-01 的樣子。") from error
+
+    def run_validators(self, value: Any) -> None:
+        """Those of a text do not hold for a date."""
+
+
+class KeywordField(forms.CharField):
+    """What is looked for; `settings.KEYWORD_VALIDATORS` say what nobody may look for."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs=KEYWORD)
+        super().__init__(label="關鍵字", max_length=100, required=False, widget=widget, **kwargs)
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators(value)
+        for path in settings.KEYWORD_VALIDATORS:
+            import_string(path)(value)
+
+
+class ModuleForm(forms.ModelForm):
+    """The form by which a module adds or edits one thing; it knows who fills it in."""
+
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+
+class DeedForm(forms.Form):
+    """What a deed asks for beside the things it is done to; with one thing, it starts from that."""
+
+    def __init__(self, *args: Any, user: Any, things: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user, self.things = user, things
+        if len(things) == 1:
+            for name, field in self.fields.items():
+                field.initial = self.starts_from(things[0], name, field.initial)
+
+    def starts_from(self, thing: Any, name: str, otherwise: Any) -> Any:
+        return getattr(thing, name, otherwise)

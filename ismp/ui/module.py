@@ -1,0 +1,421 @@
+"""A module of 管理環境 as data: one description gives its list, forms, deeds, export and history.
+
+    devices = Module(
+        name="devices",                        # namespace of its addresses
+        title="管制設備",
+        thing="設備",
+        rows=lambda user: Device.objects.visible_to(user).select_related("agency"),
+        columns=(Column("設備", "name"), Column("購置日", "bought_on", "date")),
+        search={"name": "設備", "agency__name": "機關"},
+        view=Right.VIEW_DEVICES,
+        edit=Right.EDIT_DEVICES,
+        form=DeviceForm,                       # a ModuleForm
+        save=actions.save_device,              # save(device, by=user)
+        filters=(Filter("state", "狀態", State.choices),),
+        deeds=(Deed("retire", "除列", Right.EDIT_DEVICES, actions.retire, RetireForm),),
+        empty="請按「新增設備」。",
+    )
+
+Then: `path("manage/devices/", include(devices.urls))` in ismp/urls.py, a Tab `devices:list` that
+covers `devices` in portal/menu.py, `**module("devices", …)` in tests/rights.py, one Example in
+tests/examples.py, and the verbs of its deeds in portal/manage.py.  Every list, page, deed and
+export starts from `rows(user)`; whatever is not in there does not exist (404).
+
+A deed is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many it
+did, a sentence that says what it did, or a whole response.  `audit.trail.NotPossible` with its
+sentence undoes it.  This file knows no domain: rights are names that `user.may` understands.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db import IntegrityError, models, transaction
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ismp.audit import trail
+from ismp.audit.models import Event
+from ismp.ui import workbook
+from ismp.ui.forms import DeedForm, KeywordField, ModuleForm
+from ismp.ui.roc import roc_date
+from ismp.ui.templatetags.ismp_ui import roc_moment
+
+PER_PAGE = (20, 50, 100, 200)
+_NAMED = 20
+"""How many of the things a deed names before it is done."""
+_SPOOL_BYTES = 8 * 1024 * 1024
+_CLASH = "這筆資料和別人剛存入的重複或衝突；請重新整理這一頁，核對後再存一次。"
+
+Choices = Iterable[tuple[str, str]]
+View = Callable[..., HttpResponseBase]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A value of a thing: its head, where it comes from, how it is set."""
+
+    title: str
+    of: str | Callable[[Any], Any]
+    """A path of attributes (`agency.name`, `get_status_display`), or a function of the thing."""
+    shape: str = ""
+    """`number`, `date` or `text` (long): a class of site.css."""
+    tone: Callable[[Any], str] | None = None
+    """red, amber, green or empty: the value is shown as a tag of that colour."""
+    right: str = ""
+    """Shown to those only who have it; empty is everybody."""
+
+    def value(self, thing: Any) -> workbook.Cell:
+        """As it is written on the page and in the export."""
+        value = thing
+        for name in self.of.split(".") if isinstance(self.of, str) else ():
+            value = getattr(value, name, None)
+            value = value() if callable(value) else value
+        return _written(value if isinstance(self.of, str) else self.of(thing))
+
+
+def _written(value: Any) -> workbook.Cell:
+    if isinstance(value, bool):
+        return "是" if value else ""
+    if isinstance(value, datetime):
+        return roc_moment(value)
+    if isinstance(value, date):
+        return roc_date(value)
+    return value if isinstance(value, int | float) else "" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A drop-down beside the search; `choices` may depend on who asks, and none hide it."""
+
+    name: str
+    title: str
+    choices: Choices | Callable[[Any], Choices]
+    narrow: Callable[[Any, str], Any] | None = None
+    """(rows, choice) → rows; without it the field `name` equals the choice."""
+
+    def offered(self, user: Any) -> list[tuple[str, str]]:
+        return list(self.choices(user) if callable(self.choices) else self.choices)
+
+    def narrowed(self, rows: Any, choice: str) -> Any:
+        return self.narrow(rows, choice) if self.narrow else rows.filter(**{self.name: choice})
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something done to things: offered on a thing's page and, when `many`, to the ticked ones."""
+
+    name: str
+    title: str
+    right: str
+    act: Callable[..., Any]
+    form: type[DeedForm] | None = None
+    explains: str = ""
+    many: bool = True
+    danger: bool = False
+    fits: Callable[[Any, Any], bool] = lambda user, thing: True
+    """(user, thing) → whether the thing's page offers it; `act` decides for itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    name: str
+    title: str
+    thing: str
+    rows: Callable[[Any], Any]
+    columns: tuple[Column, ...]
+    search: dict[str, str]
+    view: str
+    edit: str = ""
+    form: type[ModuleForm] | None = None
+    save: Callable[..., Any] | None = None
+    filters: tuple[Filter, ...] = ()
+    deeds: tuple[Deed, ...] = ()
+    more: tuple[Column, ...] = ()
+    """Values that only the thing's page and the export show."""
+    page: str = "ui/module_page.html"
+    """A template that extends this one, when the page shows more than values."""
+    beside: Callable[[Any, Any], dict[str, Any]] = lambda user, thing: {}
+    """(user, thing) → what that template needs."""
+    subject: Callable[[Any], str] = lambda thing: f"{thing._meta.model_name}:{thing.pk}"
+    """The thing in the words of the audit trail."""
+    empty: str = "請放寬條件後再按「確定」。"
+    links: tuple[tuple[str, str, str], ...] = ()
+    """(right, words, name of an address) of pages that are reached from the list."""
+
+    # --- Addresses -------------------------------------------------------------------------------
+
+    @property
+    def urls(self) -> tuple[list[URLPattern], str]:
+        """For `include`; each address has its right in front of it."""
+        either = require_http_methods(["GET", "POST"])
+        patterns = [
+            self._path("", self.view, require_safe, self._list, "list"),
+            self._path("export/", self.view, require_safe, self._export, "export"),
+            *(
+                self._path(f"{deed.name}/", deed.right, require_POST, self._does(deed), deed.name)
+                for deed in self.deeds
+            ),
+            self._path(self._place, self.view, require_safe, self._page, "page"),
+            self._path(f"{self._place}history/", self.view, require_safe, self._history, "history"),
+        ]
+        if self.form:
+            patterns += [
+                self._path("add/", self.edit, either, self._form, "add"),
+                self._path(f"{self._place}edit/", self.edit, either, self._form, "edit"),
+            ]
+        return patterns, self.name
+
+    @property
+    def _place(self) -> str:
+        return f"<int:{self.name}_id>/"
+
+    def _path(
+        self, place: str, right: str, method: Callable[[View], View], view: View, name: str
+    ) -> URLPattern:
+        def guarded(request: HttpRequest, **ids: int) -> HttpResponseBase:
+            user: Any = request.user
+            if not user.may(right):
+                raise PermissionDenied
+            return view(request, *ids.values())
+
+        answer = method(sensitive_post_parameters()(guarded))
+        answer.module = self  # type: ignore[attr-defined]
+        return path(place, answer, name=name)
+
+    def address(self, name: str, *args: Any) -> str:
+        return reverse(f"{self.name}:{name}", args=args)
+
+    # --- Many ------------------------------------------------------------------------------------
+
+    def _list(self, request: HttpRequest) -> HttpResponse:
+        user: Any = request.user
+        search = _Search(self, user, request.GET)
+        if faults := search.errors.get("q"):
+            return self._without_keyword(request, faults)
+        columns = self._shown(user)
+        size = int(search.cleaned_data.get("per_page") or 50)
+        page = Paginator(search.found(), size).get_page(request.GET.get("page"))
+        query = request.GET.copy()
+        query.pop("page", None)
+        context = {
+            "module": self,
+            "search": search,
+            "page": page,
+            "columns": columns,
+            "rows": [(thing, _cells(thing, columns)) for thing in page],
+            "deeds": [deed for deed in self.deeds if deed.many and user.may(deed.right)],
+            "may_edit": self.form and user.may(self.edit),
+            "links": [(words, name) for right, words, name in self.links if user.may(right)],
+            "narrowed": search.narrows,
+            "sizes": PER_PAGE,
+            "size": size,
+            "query": query.urlencode(),
+            "hidden": [item for item in query.items() if item[0] != "per_page"],
+        }
+        return render(request, "ui/module_list.html", context)
+
+    def _without_keyword(self, request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
+        """Say why, at an address without the keyword: it may be what no address may hold."""
+        for fault in faults:
+            messages.error(request, str(fault))
+        query = request.GET.copy()
+        query.pop("q")
+        return redirect(f"{request.path}?{query.urlencode()}")
+
+    def _shown(self, user: Any, *, more: bool = False) -> list[Column]:
+        columns = (*self.columns, *self.more) if more else self.columns
+        return [one for one in columns if not one.right or user.may(one.right)]
+
+    def _export(self, request: HttpRequest) -> HttpResponseBase:
+        """下載查詢結果: the whole query, .xlsx or .csv."""
+        user: Any = request.user
+        search = _Search(self, user, request.GET)
+        columns = self._shown(user, more=True)
+        found = search.found() if search.is_valid() else self.rows(user).none()
+        rows = ([one.value(thing) for one in columns] for thing in found.iterator(2_000))
+        kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
+        with transaction.atomic():
+            trail.record(
+                "export_list",
+                actor=user.username,
+                agency=user.agency.code,
+                module=self.title,
+                format=kind,
+                count=found.count(),
+            )
+        return _download(kind, self.name, self.title, [one.title for one in columns], rows)
+
+    # --- One -------------------------------------------------------------------------------------
+
+    def _find(self, user: Any, pk: int) -> Any:
+        return get_object_or_404(self.rows(user), pk=pk)
+
+    def _page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        user: Any = request.user
+        thing = self._find(user, pk)
+        context = {
+            "module": self,
+            "thing": thing,
+            "cells": _cells(thing, self._shown(user, more=True)),
+            "deeds": [d for d in self.deeds if user.may(d.right) and d.fits(user, thing)],
+            "may_edit": self.form and user.may(self.edit),
+            **self.beside(user, thing),
+        }
+        return render(request, self.page, context)
+
+    def _history(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the audit trail says of a thing."""
+        thing = self._find(request.user, pk)
+        events = Event.objects.filter(subject=self.subject(thing))
+        page = Paginator(events, PER_PAGE[1]).get_page(request.GET.get("page"))
+        in_words = import_string(settings.EVENT_IN_WORDS)
+        told = [(event, *in_words(event)) for event in page]
+        context = {"module": self, "thing": thing, "page": page, "events": told}
+        return render(request, "ui/module_history.html", context)
+
+    def _form(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """新增 or 編輯: one thing through its form and the deed that saves it."""
+        user: Any = request.user
+        thing = self._find(user, pk) if pk else None
+        form: Any = self.form
+        form = form(request.POST or None, request.FILES or None, user=user, instance=thing)
+        if request.method == "POST" and form.is_valid():
+            saved = _tried(form, lambda: self._saved(form, user))
+            if saved is not None:
+                messages.success(request, f"{self.thing}「{saved}」已存檔。")
+                return redirect(self.address("page", saved.pk))
+        context = {"module": self, "thing": thing, "form": form}
+        return render(request, "ui/module_form.html", context, status=422 if form.errors else 200)
+
+    def _saved(self, form: Any, user: Any) -> Any:
+        thing = form.save(commit=False)
+        thing.validate_constraints()
+        save: Any = self.save
+        return save(thing, by=user) or thing
+
+    # --- Deeds -----------------------------------------------------------------------------------
+
+    def _does(self, deed: Deed) -> View:
+        def do(request: HttpRequest) -> HttpResponseBase:
+            return self._do(request, deed)
+
+        return do
+
+    def _do(self, request: HttpRequest, deed: Deed) -> HttpResponseBase:
+        """First a page that says to how many and to which, and asks what the deed needs."""
+        user: Any = request.user
+        ids = [int(pk) for pk in request.POST.getlist("ids") if pk.isdecimal()]
+        if not ids:
+            messages.error(request, f"請先勾選{self.thing}，再按「{deed.title}」。")
+            return redirect(self.address("list"))
+        things = self.rows(user).filter(pk__in=ids if deed.many else ids[:1])
+        chosen = get_list_or_404(things)
+        confirmed = "confirmed" in request.POST
+        make = deed.form or DeedForm
+        form = make(request.POST if confirmed else None, user=user, things=chosen)
+        if confirmed and form.is_valid():
+            done = _tried(form, lambda: deed.act(things, by=user, **form.cleaned_data))
+            if isinstance(done, HttpResponseBase):
+                return done
+            if done is not None:
+                messages.success(request, self._told(deed, done))
+                alone = len(chosen) == 1 and self.rows(user).filter(pk=chosen[0].pk).exists()
+                return redirect(self.address(*(("page", chosen[0].pk) if alone else ("list",))))
+        context = {
+            "module": self,
+            "deed": deed,
+            "form": form,
+            "things": chosen[:_NAMED],
+            "count": len(chosen),
+            "unnamed": len(chosen) - len(chosen[:_NAMED]),
+            "ids": [thing.pk for thing in chosen],
+        }
+        return render(request, "ui/module_deed.html", context, status=422 if form.errors else 200)
+
+    def _told(self, deed: Deed, done: Any) -> str:
+        return done if isinstance(done, str) else f"已{deed.title}：{done} 筆{self.thing}。"
+
+
+def _cells(thing: Any, columns: Iterable[Column]) -> list[tuple[Column, workbook.Cell, str]]:
+    return [(one, one.value(thing), one.tone(thing) if one.tone else "") for one in columns]
+
+
+class _Search(forms.Form):
+    """The search line: 搜尋：[欄位▾] 內有 [關鍵字], and the filters."""
+
+    def __init__(self, module: Module, user: Any, query: Any) -> None:
+        super().__init__(query)
+        self.module, self.user = module, user
+        self.fields["field"] = forms.ChoiceField(
+            label="搜尋欄位", choices=list(module.search.items()), required=False
+        )
+        self.fields["q"] = KeywordField()
+        for one in module.filters:
+            if choices := one.offered(user):
+                self.fields[one.name] = forms.ChoiceField(
+                    label=one.title, choices=[("", "全部"), *choices], required=False
+                )
+        self.fields["per_page"] = forms.ChoiceField(
+            choices=[(str(size), size) for size in PER_PAGE], required=False
+        )
+
+    @property
+    def drop_downs(self) -> Iterator[Any]:
+        return (self[one.name] for one in self.module.filters if one.name in self.fields)
+
+    @property
+    def narrows(self) -> bool:
+        names = ("q", *(one.name for one in self.module.filters))
+        return any(self.cleaned_data.get(name) for name in names)
+
+    def found(self) -> models.QuerySet[Any]:
+        """The rows that are asked for; a choice that is not offered narrows nothing."""
+        asked, rows = self.cleaned_data, self.module.rows(self.user)
+        for one in self.module.filters:
+            if choice := asked.get(one.name):
+                rows = one.narrowed(rows, choice)
+        if text := asked.get("q"):
+            field = asked.get("field") or next(iter(self.module.search))
+            rows = rows.filter(**{f"{field}__icontains": text.strip()})
+        return rows
+
+
+def _tried(form: Any, deed: Callable[[], Any]) -> Any:
+    """Do it whole; what stands against it is said by the form, and None returned."""
+    try:
+        with transaction.atomic():
+            return deed()
+    except ValidationError as faults:
+        for fault in faults.messages:
+            form.add_error(None, fault)
+    except trail.NotPossible as reason:
+        form.add_error(NON_FIELD_ERRORS, str(reason))
+    except IntegrityError:
+        form.add_error(None, _CLASH)
+    return None
+
+
+def _download(
+    kind: str, name: str, title: str, head: list[str], rows: Iterator[list[workbook.Cell]]
+) -> HttpResponseBase:
+    if kind == "csv":
+        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+        lines = workbook.csv_lines(head, rows)
+        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 (the response closes it)
+    workbook.write(file, title, head, (workbook.Row(cells) for cells in rows))
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=f"{name}.xlsx")

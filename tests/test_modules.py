@@ -1,0 +1,194 @@
+"""Every module of the list kit, walked in the same way: a new one is tested by being there."""
+
+import io
+
+import openpyxl
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import get_resolver
+from examples import EXAMPLES
+from rights import MATRIX, ROLES
+
+from ismp.audit.models import Event
+
+pytestmark = pytest.mark.django_db
+
+
+def modules():
+    """Every module that has an address."""
+    patterns = [one for names in get_resolver().url_patterns for one in names.url_patterns]
+    found = {
+        one.callback.module.name: one.callback.module
+        for one in patterns
+        if hasattr(one.callback, "module")
+    }
+    return list(found.values())
+
+
+each = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+each_that_adds = pytest.mark.parametrize(
+    "module", [one for one in modules() if one.form], ids=lambda module: module.name
+)
+
+
+@pytest.fixture
+def add(client, things, account):
+    """Add `count` things through the form; returns them."""
+    made = iter(range(10_000))
+
+    def fill(module, count=1):
+        client.force_login(account("IC1001", "agency_admin"))
+        before = set(module.rows(account("IC1001", "agency_admin")).values_list("pk", flat=True))
+        for _ in range(count):
+            answer = client.post(module.address("add"), EXAMPLES[module.name].good(next(made)))
+            assert answer.status_code == 302, answer.content.decode()
+        rows = module.rows(account("IC1001", "agency_admin"))
+        new = list(rows.exclude(pk__in=before).order_by("pk"))
+        assert len(new) == count
+        return new
+
+    return fill
+
+
+def test_every_module_has_an_example():
+    assert {module.name for module in modules() if module.form} == set(EXAMPLES)
+
+
+@each_that_adds
+def test_added_found_changed_told(client, add, module):
+    [thing] = add(module)
+    page = client.get(module.address("page", thing.pk)).content.decode()
+    for column in module.columns:
+        if not column.right:
+            assert str(column.value(thing)) in page
+    assert (
+        str(module.columns[0].value(thing)) in client.get(module.address("list")).content.decode()
+    )
+    again = {**EXAMPLES[module.name].good(7_777)}
+    answer = client.post(module.address("edit", thing.pk), again)
+    assert answer["Location"] == module.address("page", thing.pk)
+    changed = module.rows(client.get("/").wsgi_request.user).get(pk=thing.pk)
+    assert str(changed) != str(thing)
+    history = client.get(module.address("history", thing.pk)).content.decode()
+    assert history.count("IC1001</td>") == 2
+    assert Event.objects.filter(subject=module.subject(thing)).count() == 2
+    for verb in Event.objects.filter(subject=module.subject(thing)).values_list("verb", flat=True):
+        assert verb not in history  # it is told in words
+
+
+@each_that_adds
+def test_bad_input_gets_one_clear_sentence(client, add, module):
+    [thing] = add(module)
+    example = EXAMPLES[module.name]
+    bad = {**example.good(1), **example.bad}
+    events = Event.objects.count()
+    for address in (module.address("add"), module.address("edit", thing.pk)):
+        answer = client.post(address, bad)
+        assert (answer.status_code, Event.objects.count()) == (422, events)
+        assert example.says in answer.content.decode()
+
+
+@each
+def test_search_and_filters(client, account, things, module):
+    client.force_login(account("IC1001", "platform_admin"))
+    assert module.rows(account("IC1001", "platform_admin")).ordered
+    address = module.address("list")
+    for field in module.search:
+        answer = client.get(address, {"field": field, "q": "絕對沒有這個字"})
+        assert "沒有符合條件" in answer.content.decode()
+    user = account("IC1001", "platform_admin")
+    for one in module.filters:
+        for choice, _ in one.offered(user):
+            answer = client.get(address, {one.name: choice})
+            found = answer.context["page"].paginator.count
+            assert found == one.narrowed(module.rows(user), choice).count()
+    odd = {"field": "password", "q": "%_'\"", "page": "x", "per_page": "7"}
+    assert (
+        client.get(address, {**odd, **{one.name: "?" for one in module.filters}}).status_code == 200
+    )
+
+
+@each
+def test_a_national_id_in_the_search_leaves_the_address(client, account, things, module):
+    client.force_login(account("IC1001", "agency_admin"))
+    answer = client.get(module.address("list"), {"q": "a１23456789", "per_page": "20"})
+    assert answer["Location"] == f"{module.address('list')}?per_page=20"
+
+
+@each_that_adds
+def test_pages_and_export_hold_the_whole_query(client, add, module):
+    add(module, 25)
+    answer = client.get(module.address("list"), {"per_page": "20", "page": "2"})
+    total = answer.context["page"].paginator.count
+    assert total >= 25
+    assert len(answer.context["page"].object_list) == min(20, total - 20)
+    export = module.address("export")
+    lines = b"".join(client.get(export, {"format": "csv"}).streaming_content).decode("utf-8-sig")
+    assert lines.splitlines()[0].startswith(module.columns[0].title)
+    assert len(lines.splitlines()) == total + 1
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(client.get(export).streaming_content)))
+    assert book.active.max_row == total + 1
+    assert Event.objects.filter(verb="export_list").count() == 2
+
+
+@each_that_adds
+def test_the_same_queries_for_one_thing_and_for_thirty(client, add, module):
+    counts = []
+    for more in (1, 29):
+        thing = add(module, more)[0]
+        places = (
+            ("list", ()),
+            ("page", (thing.pk,)),
+            ("history", (thing.pk,)),
+            ("edit", (thing.pk,)),
+        )
+        taken = {}
+        for name, args in places:
+            client.get("/")
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(module.address(name, *args)).status_code == 200
+            taken[name] = len(queries)
+        counts.append(taken)
+    assert counts[0] == counts[1]
+
+
+@each
+@pytest.mark.parametrize("role", ROLES)
+def test_who_may_not_edit_is_offered_nothing(client, account, things, module, role):
+    client.force_login(account("IC1001", role))
+    user = account("IC1001", role)
+    if role not in MATRIX[f"{module.name}:list"]:
+        assert client.get(module.address("list")).status_code == 403
+        return
+    thing = things[f"{module.name}_id"]
+    pages = [client.get(module.address(*where)) for where in (("list",), ("page", thing))]
+    shown = "".join(page.content.decode() for page in pages)
+    for deed in module.deeds:
+        if not user.may(deed.right):
+            assert module.address(deed.name) not in shown
+            assert client.post(module.address(deed.name), {"ids": thing}).status_code == 403
+    if module.form and not user.may(module.edit):
+        assert module.address("add") not in shown
+        assert module.address("edit", thing) not in shown
+
+
+@each
+def test_a_deed_asks_first_and_sees_only_what_one_may_see(client, account, things, module):
+    thing = things[f"{module.name}_id"]
+    events = Event.objects.count()
+    client.force_login(account("IC1001", "agency_admin"))
+    for deed in module.deeds:
+        if not account("IC1001", "agency_admin").may(deed.right):
+            continue
+        address = module.address(deed.name)
+        assert client.post(address)["Location"] == module.address("list")
+        asked = client.post(address, {"ids": [thing]})
+        assert asked.status_code == 200
+        assert f"確定{deed.title}" in asked.content.decode()
+    client.force_login(account("EP1001", "agency_admin"))
+    for deed in module.deeds:
+        if account("EP1001", "agency_admin").may(deed.right):
+            answer = client.post(module.address(deed.name), {"ids": [thing], "confirmed": "1"})
+            assert answer.status_code == 404
+    assert Event.objects.count() == events
