@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from ismp.portal import manage
+from ismp.portal import manage, pages
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("accounts/", include("ismp.accounts.urls")),
     path("notices/", include("ismp.notices.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
+    path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/learning-map/", include("ismp.hours.urls")),
 ]
 handler400 = "ismp.ui.errors.bad_request"

@@ -135,4 +135,4 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
 
     run = import_bytes(data(row(), row(total="9")))["run"]
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
-    return {"run_id": run.pk, "deletion_id": deletion.pk}
+    return {"run_id": run.pk, "deletion_id": deletion.pk, "page_name": "faq"}

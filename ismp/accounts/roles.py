@@ -13,6 +13,8 @@ class Right(StrEnum):
     ALL_AGENCIES = "all_agencies"
     """See beyond one's own agency; without it every query is scoped to the own one."""
     VIEW_TRAIL = "view_trail"
+    EDIT_PAGES = "edit_pages"
+    """Write 常見問題, 網站介紹 and 熱門關鍵字 anew."""
 
 
 class Role(StrEnum):
@@ -34,6 +36,8 @@ _HOURS = {Right.MANAGE, Right.VIEW_HOURS, Right.IMPORT_HOURS, Right.DELETE_HOURS
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.STAFF: frozenset(),
     Role.AGENCY_ADMIN: frozenset(_HOURS),
-    Role.PLATFORM_ADMIN: frozenset(_HOURS | {Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
+    Role.PLATFORM_ADMIN: frozenset(
+        _HOURS | {Right.ALL_AGENCIES, Right.VIEW_TRAIL, Right.EDIT_PAGES}
+    ),
     Role.AUDITOR: frozenset({Right.MANAGE, Right.VIEW_HOURS, Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
 }
