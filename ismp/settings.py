@@ -153,6 +153,7 @@ TEMPLATES = [
                 "ismp.accounts.context.signed_in",
                 "ismp.notices.context.waiting",
                 "ismp.portal.menu.managing",
+                "ismp.portal.menu.site",
             ]
         },
     }
@@ -214,6 +215,8 @@ DEFAULT_FROM_EMAIL = os.environ.get("ISMP_MAIL_FROM", "ismp@localhost")
 SITE_URL = os.environ.get("ISMP_SITE_URL", "").rstrip("/")
 """Where people reach this site (`https://ismp.example`), for links in e-mails."""
 DIGEST_HOUR = _number("ISMP_DIGEST_HOUR", 8)
+HELP_DESK = os.environ.get("ISMP_HELP_DESK", "分機 8500")
+"""How people reach the help desk by telephone, as it stands at the foot of each page."""
 
 # --- What the browser may do -------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from ismp.accounts import modules
-from ismp.portal import manage
+from ismp.portal import manage, pages
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("notices/", include("ismp.notices.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
+    path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/learning-map/", include("ismp.hours.urls")),
 ]
 handler400 = "ismp.ui.errors.bad_request"

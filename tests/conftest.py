@@ -140,4 +140,5 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "run_id": run.pk,
         "deletion_id": deletion.pk,
         "departments_id": department.pk,
+        "page_name": "faq",
     }

@@ -21,6 +21,8 @@ MATRIX = {
     "accounts:password_change": set(ROLES),
     "notices:list": set(ROLES),
     "manage:home": MANAGERS,
+    "pages:list": {"platform_admin"},
+    "pages:edit": {"platform_admin"},
     "manage:trail": {"platform_admin", "auditor"},
     "hours:agency": MANAGERS,
     "hours:export": MANAGERS,
@@ -46,7 +48,10 @@ POST_ONLY = {
     "hours:restore",
     "departments:merge",
 }
-OPEN = {"accounts:login", "operations:alive", "operations:ready"}
+OPEN = {
+    *("accounts:login", "operations:alive", "operations:ready"),
+    *("portal:sitemap", "portal:faq", "portal:about"),
+}
 WITH_TOKEN = {"operations:metrics"}
-EVERYBODYS: set[str] = set()
+EVERYBODYS = {"pages:edit"}
 """Addresses of things that belong to no agency."""

@@ -6,21 +6,42 @@ from enum import StrEnum
 class Right(StrEnum):
     MANAGE = "manage"
     """Enter 管理環境."""
+    ALL_AGENCIES = "all_agencies"
+    """See beyond one's own agency; without it every query is scoped to the own one."""
+    VIEW_TRAIL = "view_trail"
+
     VIEW_HOURS = "view_hours"
     IMPORT_HOURS = "import_hours"
     DELETE_HOURS = "delete_hours"
     UNDO_IMPORT = "undo_import"
-    ALL_AGENCIES = "all_agencies"
-    """See beyond one's own agency; without it every query is scoped to the own one."""
-    VIEW_TRAIL = "view_trail"
+
     VIEW_PEOPLE = "view_people"
     """Departments and accounts."""
     EDIT_PEOPLE = "edit_people"
     """Keep departments and accounts: add, change, suspend, transfer, reset a password."""
 
+    VIEW_COURSES = "view_courses"
+    """See courses, who takes them, and scores."""
+    MANAGE_COURSES = "manage_courses"
+    TEACH = "teach"
+    """Mark attendance and scores of the courses one teaches."""
+
+    VIEW_SECURITY = "view_security"
+    """Incidents, devices and advisories of the own agency."""
+    EDIT_SECURITY = "edit_security"
+    """Answer advisories, keep the inventory, handle incidents."""
+    REVIEW_SECURITY = "review_security"
+    """Review incidents, publish advisories, keep the list of restricted products."""
+
+    MANAGE_RULES = "manage_rules"
+    """Write the duties of 學習地圖 and the policies of standing."""
+    EDIT_PAGES = "edit_pages"
+    """Write 常見問題, 網站介紹 and 熱門關鍵字 anew."""
+
 
 class Role(StrEnum):
     STAFF = "staff"
+    TEACHER = "teacher"
     AGENCY_ADMIN = "agency_admin"
     PLATFORM_ADMIN = "platform_admin"
     AUDITOR = "auditor"
@@ -28,25 +49,35 @@ class Role(StrEnum):
 
 ROLE_NAMES = {
     Role.STAFF: "同仁",
+    Role.TEACHER: "教師",
     Role.AGENCY_ADMIN: "機關管理者",
     Role.PLATFORM_ADMIN: "平台管理者",
     Role.AUDITOR: "稽核",
 }
 
-_PEOPLE = {Right.VIEW_PEOPLE, Right.EDIT_PEOPLE}
-_HOURS = {Right.MANAGE, Right.VIEW_HOURS, Right.IMPORT_HOURS, Right.DELETE_HOURS, Right.UNDO_IMPORT}
+_VIEW = {
+    Right.MANAGE,
+    Right.VIEW_HOURS,
+    Right.VIEW_PEOPLE,
+    Right.VIEW_COURSES,
+    Right.VIEW_SECURITY,
+}
+_EDIT = {
+    Right.IMPORT_HOURS,
+    Right.DELETE_HOURS,
+    Right.UNDO_IMPORT,
+    Right.EDIT_PEOPLE,
+    Right.MANAGE_COURSES,
+    Right.TEACH,
+    Right.EDIT_SECURITY,
+}
+_EVERYWHERE = {Right.ALL_AGENCIES, Right.VIEW_TRAIL}
+_PLATFORM = {Right.REVIEW_SECURITY, Right.MANAGE_RULES, Right.EDIT_PAGES}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.STAFF: frozenset(),
-    Role.AGENCY_ADMIN: frozenset(_HOURS | _PEOPLE),
-    Role.PLATFORM_ADMIN: frozenset(_HOURS | _PEOPLE | {Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
-    Role.AUDITOR: frozenset(
-        {
-            Right.MANAGE,
-            Right.VIEW_HOURS,
-            Right.VIEW_PEOPLE,
-            Right.ALL_AGENCIES,
-            Right.VIEW_TRAIL,
-        }
-    ),
+    Role.TEACHER: frozenset({Right.TEACH}),
+    Role.AGENCY_ADMIN: frozenset(_VIEW | _EDIT),
+    Role.PLATFORM_ADMIN: frozenset(_VIEW | _EDIT | _EVERYWHERE | _PLATFORM),
+    Role.AUDITOR: frozenset(_VIEW | _EVERYWHERE),
 }

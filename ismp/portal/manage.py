@@ -36,6 +36,7 @@ VERBS = {
     "restore_hours": "還原時數",
     "purge_uploads": "清除過期檔案",
     "rotate_keys": "更換加密金鑰",
+    "save_page": "更新網站內容",
 }
 """Every deed in the words of a reader; a test finds a verb that is missing here."""
 

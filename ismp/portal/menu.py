@@ -1,4 +1,4 @@
-"""The menu of 管理環境: its modules and their tabs, in the order of the manual.
+"""The menus: the links of the portal, the modules of 管理環境 and their tabs, as tables.
 
 Only what is built stands here, and each person sees what she may open.
 """
@@ -6,9 +6,33 @@ Only what is built stands here, and each person sees what she may open.
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from ismp.accounts.roles import Right
+from ismp.portal.models import Page, PageVersion
+
+
+@dataclass(frozen=True)
+class Link:
+    """A page of the portal; `in_head`: in the head of each page; `open`: without signing in."""
+
+    title: str
+    address: str
+    in_head: bool = False
+    open: bool = False
+
+
+PORTAL = (
+    Link("首頁", "portal:home"),
+    Link("網站導覽", "portal:sitemap", in_head=True, open=True),
+    Link("常見問題", "portal:faq", in_head=True, open=True),
+    Link("網站介紹", "portal:about", in_head=True, open=True),
+    Link("通知", "notices:list"),
+    Link("變更密碼", "accounts:password_change"),
+    Link("登入", "accounts:login", open=True),
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +48,7 @@ class Tab:
 @dataclass(frozen=True)
 class Module:
     title: str
-    tabs: tuple[Tab, ...]
+    tabs: tuple[Tab | Link, ...]
 
 
 MODULES = (
@@ -38,8 +62,32 @@ MODULES = (
             Tab("單一機關終身學習時數管理", "hours:agency", Right.VIEW_HOURS, covers="hours"),
         ),
     ),
+    Module("網站內容", (Tab("網站內容", "pages:list", Right.EDIT_PAGES, covers="pages"),)),
     Module("稽核軌跡", (Tab("稽核軌跡", "manage:trail", Right.VIEW_TRAIL),)),
 )
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """For the head and foot of each page of the portal."""
+    return {
+        "site_links": [link for link in PORTAL if link.in_head],
+        "popular": SimpleLazyObject(_popular),
+        "help_desk": settings.HELP_DESK,
+    }
+
+
+def _popular() -> list[str]:
+    """熱門關鍵字, one a line of their page."""
+    return PageVersion.current(Page.KEYWORDS).body.splitlines()
+
+
+def sections(request: HttpRequest) -> list[Module]:
+    """The map of the site: the portal, then each module of 管理環境, as far as this person may."""
+    known = request.user.is_authenticated
+    if not known:
+        return [Module("入口網", tuple(link for link in PORTAL if link.open))]
+    portal = tuple(link for link in PORTAL if link.address != "accounts:login")
+    return [Module("入口網", portal), *managing(request).get("modules", [])]
 
 
 def managing(request: HttpRequest) -> dict[str, Any]:

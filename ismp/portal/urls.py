@@ -2,7 +2,13 @@
 
 from django.urls import path
 
-from ismp.portal import views
+from ismp.portal import pages, views
+from ismp.portal.models import Page
 
 app_name = "portal"
-urlpatterns = [path("", views.home, name="home")]
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sitemap/", pages.sitemap, name="sitemap"),
+    path("faq/", pages.shown, {"page": Page.FAQ}, name="faq"),
+    path("about/", pages.shown, {"page": Page.ABOUT}, name="about"),
+]

@@ -5,8 +5,9 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
-from ismp.ui import roc
+from ismp.ui import markdown, roc
 
 register = template.Library()
 
@@ -41,3 +42,9 @@ def url_of(module: Any, name: str, *args: Any) -> str:
 def size(value: int) -> str:
     """7 KB, 15.2 MB."""
     return f"{value / 1048576:.1f} MB" if value >= 1048576 else f"{max(1, value // 1024)} KB"
+
+
+@register.filter(name="markdown")
+def markdown_filter(text: str) -> SafeString:
+    """Markdown as sanitised HTML."""
+    return markdown.render(text)

@@ -1,0 +1,34 @@
+"""Markdown that people write, as HTML that may stand on a page: no script, style, image or frame.
+
+The page has its own first heading, so headings in the text begin at the second level.
+"""
+
+import nh3
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_TAGS = {
+    *("h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "blockquote", "pre", "code"),
+    *("strong", "em", "s", "a", "ul", "ol", "li"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
+_SCHEMES = {"http", "https", "mailto", "tel"}
+
+
+def render(text: str) -> SafeString:
+    """The HTML of a Markdown text, sanitised."""
+    tokens = _PARSER.parse(text)
+    for token in tokens:
+        if token.tag == "h1":
+            token.tag = "h2"
+    html = _PARSER.renderer.render(tokens, _PARSER.options, {})
+    clean = nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        link_rel="noopener noreferrer",
+    )
+    return mark_safe(clean)  # noqa: S308 (nh3 made it safe)
