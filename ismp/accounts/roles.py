@@ -13,6 +13,11 @@ class Right(StrEnum):
     ALL_AGENCIES = "all_agencies"
     """See beyond one's own agency; without it every query is scoped to the own one."""
     VIEW_TRAIL = "view_trail"
+    VIEW_COURSES = "view_courses"
+    """See courses, who takes them, and scores."""
+    MANAGE_COURSES = "manage_courses"
+    TEACH = "teach"
+    """Mark attendance and scores of the courses one teaches."""
 
 
 class Role(StrEnum):
@@ -20,6 +25,7 @@ class Role(StrEnum):
     AGENCY_ADMIN = "agency_admin"
     PLATFORM_ADMIN = "platform_admin"
     AUDITOR = "auditor"
+    TEACHER = "teacher"
 
 
 ROLE_NAMES = {
@@ -27,13 +33,17 @@ ROLE_NAMES = {
     Role.AGENCY_ADMIN: "機關管理者",
     Role.PLATFORM_ADMIN: "平台管理者",
     Role.AUDITOR: "稽核",
+    Role.TEACHER: "教師",
 }
 
 _HOURS = {Right.MANAGE, Right.VIEW_HOURS, Right.IMPORT_HOURS, Right.DELETE_HOURS, Right.UNDO_IMPORT}
+_COURSES = {Right.VIEW_COURSES, Right.MANAGE_COURSES, Right.TEACH}
+_EVERYWHERE = {Right.ALL_AGENCIES, Right.VIEW_TRAIL}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.STAFF: frozenset(),
-    Role.AGENCY_ADMIN: frozenset(_HOURS),
-    Role.PLATFORM_ADMIN: frozenset(_HOURS | {Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
-    Role.AUDITOR: frozenset({Right.MANAGE, Right.VIEW_HOURS, Right.ALL_AGENCIES, Right.VIEW_TRAIL}),
+    Role.AGENCY_ADMIN: frozenset(_HOURS | _COURSES),
+    Role.PLATFORM_ADMIN: frozenset(_HOURS | _COURSES | _EVERYWHERE),
+    Role.AUDITOR: frozenset({Right.MANAGE, Right.VIEW_HOURS, Right.VIEW_COURSES} | _EVERYWHERE),
+    Role.TEACHER: frozenset({Right.TEACH}),
 }
