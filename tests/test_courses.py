@@ -1,0 +1,60 @@
+"""Courses: what is offered to whom, and how it is found."""
+
+from datetime import date
+
+import pytest
+
+from ismp.courses import catalogue
+from ismp.courses.models import Category, Course, CourseState, Kind
+from ismp.ui.folding import fold
+
+pytestmark = pytest.mark.django_db
+TODAY = date(2026, 3, 2)
+
+
+def course(title="資通安全概論", **changes):
+    facts = {"kind": Kind.ONLINE, "category": Category.BASIC, "hours": 3000, "state": "open"}
+    return Course.objects.create(title=title, **(facts | changes))
+
+
+@pytest.mark.parametrize(
+    ("title", "typed", "found"),
+    [
+        ("臺北市資安講堂", "台北市", True),
+        ("台北市資安講堂", "臺北", True),
+        ("Ｗｅｂ 應用程式安全", "web應用", True),
+        ("OWASP Top10", "owasp　TOP １０", True),
+        ("100% 防詐", "00%", True),
+        ("資安_入門", "安x入", False),
+        ("資安講堂", "密碼", False),
+    ],
+)
+def test_a_title_is_found_however_it_is_typed(title, typed, found):
+    one = course(title)
+    assert list(catalogue.search(typed)) == ([one] if found else [])
+
+
+def test_folding_is_stable():
+    assert fold(fold("臺北　ＡＢＣ ①峯")) == fold("臺北　ＡＢＣ ①峯") == "台北abc1峰"
+
+
+def test_who_is_offered_what(account):
+    mine, theirs = account("IC1001"), account("EP1001")
+    own = course("本機關", agency=mine.agency)
+    shared = course("開放", agency=mine.agency, for_all=True)
+    platform = course("平台")
+    course("草稿", state=CourseState.DRAFT)
+    course("關閉", state=CourseState.CLOSED)
+    course("別類", category=Category.PROFESSIONAL)
+    assert set(catalogue.open_for(522, TODAY, mine)) == {own, shared, platform}
+    assert set(catalogue.open_for(522, TODAY, theirs)) == {shared, platform}
+    assert set(catalogue.open_for(522, TODAY)) == {shared, platform}
+    assert [one.title for one in catalogue.open_for(523, TODAY)] == ["別類"]
+
+
+def test_whom_a_course_is_visible_to_in_管理環境(account):
+    own = course("本機關", agency=account("IC1001").agency)
+    platform = course("平台")
+    assert set(Course.objects.visible_to(account("IC1001", "agency_admin"))) == {own}
+    assert set(Course.objects.visible_to(account("IC1001", "auditor"))) == {own, platform}
+    assert not Course.objects.visible_to(account("IC1001"))
