@@ -52,7 +52,7 @@ def test_who_is_offered_what(account):
     assert [one.title for one in catalogue.open_for(523, TODAY)] == ["別類"]
 
 
-def test_whom_a_course_is_visible_to_in_管理環境(account):
+def test_whom_a_course_is_visible_to_among_managers(account):
     own = course("本機關", agency=account("IC1001").agency)
     platform = course("平台")
     assert set(Course.objects.visible_to(account("IC1001", "agency_admin"))) == {own}
