@@ -10,7 +10,7 @@ import oracle_reading
 import pytest
 import world
 from corpus import CASES
-from laws import outcome, records_of, take, told
+from laws import outcome, records_of, take, tallies_are_true, told
 
 from ismp.audit import trail
 from ismp.audit.models import Event
@@ -41,6 +41,7 @@ def test_every_law_after(cities, case):
         check_counted_by_hand(case, run)
         check_report(run)
         check_again(case, run)
+    tallies_are_true()
     runs = ImportRun.objects.count()
     assert Event.objects.filter(verb="import_hours").count() == runs
     assert not list(trail.faults())

@@ -3,6 +3,7 @@
 What a trial predicts is what the import then does.  A file damaged at random is taken or refused.
 """
 
+import contextlib
 import zipfile
 
 import oracle
@@ -12,12 +13,12 @@ import world
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from laws import outcome, records_of, take, told
+from laws import outcome, records_of, take, tallies_are_true, told
 
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.hours import actions
-from ismp.hours.models import Record
+from ismp.hours.models import Deletion, ImportRun, Record
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ CHANGES = {
     "term": ["1", "2", ""],
 }
 WRITINGS = [("cp950", False), ("utf-8", False), ("utf-8", True), ("utf-16-le", True), ("utf-16-be", False)]  # fmt: skip
-DELETE = "delete everything of this agency"
+DELETE, RESTORE, UNDO = "delete everything of this agency", "restore it", "undo the last import"
 
 
 @st.composite
@@ -83,6 +84,31 @@ def answer_of_oracle(data, store):
         store=store,
         today=world.TODAY,
     )
+
+
+@FEW
+@given(
+    steps=st.lists(
+        portal_files() | st.sampled_from([DELETE, RESTORE, UNDO]), min_size=2, max_size=5
+    )
+)
+def test_the_tallies_are_true_after_any_deeds(cities, steps):
+    clerk = Account.objects.get(username="a-wang")
+    with transaction.atomic():
+        for step in steps:
+            if step == DELETE:
+                actions.delete(Record.objects.all(), reason="試", by=clerk)
+            elif step == RESTORE:
+                for deletion in Deletion.objects.all():
+                    with contextlib.suppress(actions.NotPossible):
+                        actions.restore(deletion, by=clerk)
+            elif step == UNDO:
+                with contextlib.suppress(actions.NotPossible):
+                    actions.undo(ImportRun.objects.latest("pk"), by=clerk)
+            else:
+                take(step)
+            tallies_are_true()
+        transaction.set_rollback(True)
 
 
 @FEW

@@ -8,7 +8,7 @@ import oracle
 import pytest
 import world
 from django.utils import timezone
-from laws import COUNTS, outcome, records_of, take, told
+from laws import COUNTS, outcome, records_of, take, tallies_are_true, told
 from world import file, row
 
 from ismp.accounts.models import Account
@@ -123,6 +123,7 @@ def follow(steps):
             assert outcome(run) == told(asked_of_oracle(data, store))
         assert len(records_of(world.AGENCY_A)) == len(store)
         assert records_of(world.AGENCY_B) == others
+        tallies_are_true()
     assert Event.objects.filter(verb="import_hours", agency=world.AGENCY_A).count() == runs
     assert not list(trail.faults())
 

@@ -5,7 +5,7 @@ Each is one transaction with one event in the audit trail.
 
 import contextlib
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
-from ismp.hours import container, files, importing, storing, tasks
+from ismp.hours import container, files, importing, storing, tallies, tasks
 from ismp.hours.importing import limits
 from ismp.hours.models import Deletion, ImportRun, Record, RecordRevision, RunFile, State
 from ismp.hours.pulse import lease
@@ -202,7 +202,8 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
         mine, updated = _standing(run)
         going = mine.exclude(pk__in=updated)
         _soft_delete(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
-    storing.give_back(run, now)
+    if result["restored"]:
+        _give_back(run, now)
     run.undone_at, run.undone_by, run.undo_result = now, by.username, result
     run.save(update_fields=["undone_at", "undone_by", "undo_result"])
     trail.record(
@@ -211,18 +212,28 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
     return result
 
 
+def _give_back(run: ImportRun, at: datetime) -> None:
+    """Give what still stands as the run updated it its former contents again."""
+    mine, _ = _standing(run)
+    former = RecordRevision.objects.filter(
+        agency=run.agency, replaced_by=run, deletion=None, record__in=mine
+    )
+    change = tallies.Change()
+    change.take(mine)
+    change.add(former, "record__account_id")
+    change.take_effect()
+    storing.give_back(run, at)
+
+
 # --- Deleting and restoring ----------------------------------------------------------------------
 
 
 @transaction.atomic
 def delete(records: QuerySet[Record], *, reason: str, by: Account) -> Deletion:
-    """刪除時數: take records out of every list and sum; restorable for some days."""
-    agencies = list(
-        Agency.objects.filter(pk__in=records.order_by().values("agency").distinct())
-        .select_for_update(no_key=True)
-        .order_by("pk")
-    )
+    """刪除時數: take live records out of every list and sum; restorable for some days."""
+    agencies = _locked_agencies_of(records)
     agency = agencies[0] if len(agencies) == 1 else None
+    records = records.filter(agency__in=agencies, deletion=None)
     deletion = _soft_delete(records, agency=agency, reason=national_id.hide(reason), by=by)
     trail.record(
         "delete_hours",
@@ -233,6 +244,12 @@ def delete(records: QuerySet[Record], *, reason: str, by: Account) -> Deletion:
         people=deletion.people,
     )
     return deletion
+
+
+def _locked_agencies_of(records: QuerySet[Record]) -> list[Agency]:
+    """So that nobody imports into them until the deed is done."""
+    mine = Agency.objects.filter(pk__in=records.order_by().values("agency").distinct())
+    return list(mine.select_for_update(no_key=True).order_by("pk"))
 
 
 def _soft_delete(
@@ -250,6 +267,9 @@ def _soft_delete(
         agency=agency, reason=reason, by=by.username, by_name=by.name, run=run, **numbers
     )
     Record.objects.filter(pk__in=records.order_by().values("pk")).update(deletion=deletion)
+    change = tallies.Change()
+    change.take(Record.objects.filter(deletion=deletion))
+    change.take_effect()
     return deletion
 
 
@@ -262,7 +282,12 @@ def restore(deletion: Deletion, *, by: Account) -> int:
     deletion = Deletion.objects.select_for_update(of=("self",)).get(pk=deletion.pk)
     if not deletion.restorable:
         raise NotPossible("這些時數已經還原過，或超過可還原的期限。")
-    count = Record.objects.filter(deletion=deletion).update(deletion=None)
+    deleted = Record.objects.filter(deletion=deletion)
+    _locked_agencies_of(deleted)
+    change = tallies.Change()
+    change.add(deleted)
+    change.take_effect()
+    count = deleted.update(deletion=None)
     deletion.restored_at, deletion.restored_by = timezone.now(), by.username
     deletion.save(update_fields=["restored_at", "restored_by"])
     trail.record(

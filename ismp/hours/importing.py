@@ -19,9 +19,9 @@ from django.utils import timezone
 
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import checks, cleaning, files, intake, matching, storing
+from ismp.hours import checks, cleaning, files, intake, matching, storing, tallies
 from ismp.hours.intake import Table
-from ismp.hours.models import ImportRun, RunFile, State
+from ismp.hours.models import ImportRun, RecordRevision, RunFile, State
 from ismp.hours.profile import NAMES
 from ismp.hours.pulse import Pulse, lease
 from ismp.hours.refusal import FileRefused, Limits
@@ -167,7 +167,7 @@ def _judged(table: Table, people: matching.People) -> Iterator[pl.DataFrame]:
 
 def _store(run: ImportRun, frames: Iterator[pl.DataFrame], pulse: Pulse) -> "_Result":
     """Load what is new, change what is there; unchanged rows cost nothing."""
-    result, now = _Result(), timezone.now()
+    result, now, change = _Result(), timezone.now(), tallies.Change()
     with storing.Loading() as loading, contextlib.closing(_one_ahead(frames)) as judged:
         stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
         for frame in judged:
@@ -176,12 +176,20 @@ def _store(run: ImportRun, frames: Iterator[pl.DataFrame], pulse: Pulse) -> "_Re
             new = passed.filter(pl.col("outcome") == "created")
             changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
             if len(new):
-                loading.insert(storing.as_records(new, run))
+                records = storing.as_records(new, run)
+                loading.insert(records)
+                change.add_loaded(records)
             if len(changed):
+                records = storing.as_records(changed, run)
                 loading.wait()
-                storing.replace(storing.as_records(changed, run), run, now)
+                storing.replace(records, run, now)
+                change.add_loaded(records)
             result.add(passed, frame.filter(pl.col("code").is_not_null()))
             pulse.reached("matched", result.total, max(result.total, run.lines - 1))
+    if result.outcomes["updated"]:
+        former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
+        change.take(former, "record__account_id")
+    change.take_effect()
     return result
 
 

@@ -6,6 +6,7 @@ Knows people and agencies (`ismp.accounts`), not what hours anybody owes.
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -348,6 +349,106 @@ class RecordRevision(Contents):
 
     def __str__(self) -> str:
         return f"revision:{self.pk}"
+
+
+class Wording(models.Model):
+    """A text that stands, or once stood, in `field` of an agency's records."""
+
+    pk = models.CompositePrimaryKey("agency_id", "wording")
+    agency = models.ForeignKey(
+        Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    wording = models.UUIDField()
+    """128-bit digest of the field and its text, which may be longer than a key can be."""
+    field = models.CharField(max_length=20)
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.field}:{self.text}"
+
+
+class DayTally(models.Model):
+    """How many live records an agency has by 迄日期; kept by `tallies`, as the two that follow."""
+
+    pk = models.CompositePrimaryKey("agency_id", "ended_on")
+    agency = models.ForeignKey(
+        Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    ended_on = models.DateField()
+    live = models.BigIntegerField()
+
+    objects: ClassVar["models.Manager[DayTally]"] = Scoped.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(live__gte=0), name="no_day_has_fewer_records_than_none"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agency_id}:{self.ended_on}"
+
+
+class MonthTally(models.Model):
+    """How many live records an agency has in a month, in all and by each text in them."""
+
+    pk = models.CompositePrimaryKey("agency_id", "wording", "month")
+    agency = models.ForeignKey(
+        Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    wording = models.UUIDField()
+    """Of a `Wording`, or EVERY_RECORD."""
+    month = models.DateField()
+    """Its first day."""
+    live = models.BigIntegerField()
+
+    EVERY_RECORD = UUID(int=0)
+
+    objects: ClassVar["models.Manager[MonthTally]"] = Scoped.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(live__gte=0), name="no_month_has_fewer_records_than_none"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agency_id}:{self.wording}:{self.month}"
+
+
+class PersonYear(models.Model):
+    """What a person has attended in a year: live records and hours (thousandths) by category.
+
+    `agency` is the records', where the person served when they were imported.
+    """
+
+    pk = models.CompositePrimaryKey("agency_id", "account_id", "category", "year")
+    agency = models.ForeignKey(
+        Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    account = models.ForeignKey(
+        Account, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    category = models.PositiveSmallIntegerField("課程類別")
+    year = models.PositiveSmallIntegerField()
+    """Of 迄日期; Gregorian."""
+    live = models.BigIntegerField()
+    hours = models.BigIntegerField("採計時數")
+
+    objects: ClassVar["models.Manager[PersonYear]"] = Scoped.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(live__gte=0, hours__gte=0),
+                name="nobody_attended_less_than_nothing_in_a_year",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agency_id}:{self.account_id}:{self.category}:{self.year}"
 
 
 class ColumnChoice(models.Model):

@@ -76,7 +76,7 @@ class Loading:
 
     def insert(self, records: pl.DataFrame) -> None:
         ordered = records.drop("record").sort("ended_on", "account_id", "event_key")
-        load = _load_of("hours_record", ordered)
+        load = load_of("hours_record", ordered)
         self.wait()
         self._under_way = self._thread.submit(load)
 
@@ -97,7 +97,7 @@ def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
         )
         changes = records.drop("agency_id", "account_id", "event_key")
         with connection.wrap_database_errors:
-            _load_of("import_change", changes.rename({"record": "record_id"}))()
+            load_of("import_change", changes.rename({"record": "record_id"}))()
         cursor.execute(
             f"{_KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id WHERE r.agency_id = %s",
             [run.pk, at, run.agency_id],
@@ -131,7 +131,7 @@ def give_back(run: ImportRun, at: datetime) -> int:
         return cursor.rowcount
 
 
-def _load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:
+def load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:
     """The rows made ready for the driver; calling it sends them, in whatever thread.
 
     Past Django's cursor, which belongs to its thread and would look at each mark.

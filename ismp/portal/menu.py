@@ -48,6 +48,14 @@ class Tab:
 @dataclass(frozen=True)
 class Module:
     title: str
+    tabs: tuple[Tab, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the map of the site."""
+
+    title: str
     tabs: tuple[Tab | Link, ...]
 
 
@@ -81,13 +89,14 @@ def _popular() -> list[str]:
     return PageVersion.current(Page.KEYWORDS).body.splitlines()
 
 
-def sections(request: HttpRequest) -> list[Module]:
+def sections(request: HttpRequest) -> list[Section]:
     """The map of the site: the portal, then each module of 管理環境, as far as this person may."""
     known = request.user.is_authenticated
     if not known:
-        return [Module("入口網", tuple(link for link in PORTAL if link.open))]
+        return [Section("入口網", tuple(link for link in PORTAL if link.open))]
     portal = tuple(link for link in PORTAL if link.address != "accounts:login")
-    return [Module("入口網", portal), *managing(request).get("modules", [])]
+    modules = managing(request).get("modules", [])
+    return [Section("入口網", portal), *(Section(one.title, one.tabs) for one in modules)]
 
 
 def managing(request: HttpRequest) -> dict[str, Any]:

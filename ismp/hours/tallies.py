@@ -1,0 +1,147 @@
+"""Small sums over the records, so that lists count exactly and find a page without reading them.
+
+Kept true in the transaction of every deed that changes what is live: the deed tells a `Change`
+which records came and which went, and lets it take effect under the lock of their agencies.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+from django.db import connection
+from django.db.models import Count, Expression, QuerySet, Sum
+from django.db.models.functions import ExtractYear, TruncMonth
+
+from ismp.hours import cleaning, storing
+from ismp.hours.models import MonthTally
+
+_DAYS, _MONTHS, _PEOPLE = "hours_daytally", "hours_monthtally", "hours_personyear"
+_TEXTS = ("department", "title")
+"""The texts of a record that a list is searched by."""
+_KEYS = {
+    _DAYS: ["agency_id", "ended_on"],
+    _MONTHS: ["agency_id", "wording", "month"],
+    _PEOPLE: ["agency_id", "account_id", "category", "year"],
+}
+_OF_TEXTS = ["agency_id", "text", "month"]
+_KINDS = {
+    **dict.fromkeys(("agency_id", "account_id", "live", "hours"), pl.Int64),
+    **dict.fromkeys(("category", "year"), pl.Int32),
+    **dict.fromkeys(("ended_on", "month"), pl.Date),
+    **dict.fromkeys(("text", "wording"), pl.String),
+}
+
+
+class Change:
+    """What a deed adds to the tallies and takes from them, gathered and then written at once."""
+
+    def __init__(self) -> None:
+        self._days = [_lines([], _KEYS[_DAYS])]
+        self._people = [_lines([], _KEYS[_PEOPLE], "hours")]
+        self._texts = {field: [_lines([], _OF_TEXTS)] for field in _TEXTS}
+
+    def add_loaded(self, records: pl.DataFrame) -> None:
+        """Records that become live as they stand in the frame (`storing.as_records`)."""
+        live = pl.len().cast(pl.Int64).alias("live")
+        records = records.with_columns(
+            pl.col("category").cast(pl.Int32),
+            year=pl.col("ended_on").dt.year(),
+            month=pl.col("ended_on").dt.truncate("1mo"),
+        )
+        self._days.append(records.group_by(_KEYS[_DAYS]).agg(live))
+        self._people.append(records.group_by(_KEYS[_PEOPLE]).agg(live, pl.col("hours").sum()))
+        for field, found in self._texts.items():
+            by_text = records.group_by("agency_id", pl.col(field).alias("text"), "month")
+            found.append(by_text.agg(live))
+
+    def add(self, records: QuerySet[Any], account: str = "account_id") -> None:
+        """Stored records, or contents in their history, that become live."""
+        self._count(records, account, 1)
+
+    def take(self, records: QuerySet[Any], account: str = "account_id") -> None:
+        """Stored records, or contents in their history, that are no longer live."""
+        self._count(records, account, -1)
+
+    def _count(self, records: QuerySet[Any], account: str, sign: int) -> None:
+        def ask(*keys: str | Expression, hours: bool = False) -> list[Any]:
+            sums = {"live": sign * Count("*")} | ({"h": sign * Sum("hours")} if hours else {})
+            return list(records.order_by().values_list(*keys).annotate(**sums))
+
+        year, month = ExtractYear("ended_on"), TruncMonth("ended_on")
+        self._days.append(_lines(ask("agency_id", "ended_on"), _KEYS[_DAYS]))
+        people = ask("agency_id", account, "category", year, hours=True)
+        self._people.append(_lines(people, _KEYS[_PEOPLE], "hours"))
+        for field, found in self._texts.items():
+            found.append(_lines(ask("agency_id", field, month), _OF_TEXTS))
+
+    def take_effect(self) -> None:
+        days = pl.concat(self._days)
+        whole = days.with_columns(
+            wording=pl.lit(MonthTally.EVERY_RECORD.hex), month=pl.col("ended_on").dt.truncate("1mo")
+        )
+        texts = pl.concat(_with_wording(pl.concat(found), f) for f, found in self._texts.items())
+        _write_wordings(texts.select("agency_id", "wording", "field", "text"))
+        _write(_DAYS, days)
+        _write(
+            _MONTHS, pl.concat(lines.select(*_KEYS[_MONTHS], "live") for lines in (whole, texts))
+        )
+        _write(_PEOPLE, pl.concat(self._people))
+
+
+def _lines(rows: list[Any], keys: list[str], *more: str) -> pl.DataFrame:
+    names = [*keys, "live", *more]
+    return pl.DataFrame(rows, {name: _KINDS[name] for name in names}, orient="row")
+
+
+def _with_wording(lines: pl.DataFrame, field: str) -> pl.DataFrame:
+    def wording(text: str) -> str:
+        data = f"{field}\x1f{text}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+    digests = cleaning.by_value(lines["text"], wording, pl.String).alias("wording")
+    return lines.with_columns(digests, field=pl.lit(field))
+
+
+def _write(table: str, lines: pl.DataFrame) -> None:
+    """Add to the lines that exist, then insert those that do not; a line that falls to 0 stays."""
+    keys = _KEYS[table]
+    sums = [name for name in lines.columns if name not in keys]
+    lines = lines.group_by(keys).agg(pl.col(sums).sum()).sort(keys)
+    lines = lines.filter(pl.any_horizontal(pl.col(sums) != 0))
+    if lines.is_empty():
+        return
+    added = ", ".join(f"{name} = {table}.{name} + c.{name}" for name in sums)
+    same = " AND ".join(f"{table}.{key} = c.{key}" for key in keys)
+    with _changes_to(table, lines) as cursor:
+        cursor.execute(f"UPDATE {table} SET {added} FROM tally_change c WHERE {same}")  # noqa: S608
+        _insert_missing(cursor, table, lines.columns, same)
+
+
+def _write_wordings(wordings: pl.DataFrame) -> None:
+    same = "hours_wording.agency_id = c.agency_id AND hours_wording.wording = c.wording"
+    with _changes_to("hours_wording", wordings.unique()) as cursor:
+        _insert_missing(cursor, "hours_wording", wordings.columns, same)
+
+
+def _insert_missing(cursor: Any, table: str, columns: list[str], same: str) -> None:
+    names = ", ".join(columns)
+    cursor.execute(
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM tally_change c"  # noqa: S608
+        f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
+    )
+
+
+@contextlib.contextmanager
+def _changes_to(table: str, lines: pl.DataFrame) -> Iterator[Any]:
+    """The lines in a temporary table `tally_change`, and a cursor to use it by."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE tally_change AS SELECT {', '.join(lines.columns)}"  # noqa: S608
+            f" FROM {table} WHERE 1 = 0"
+        )
+        with connection.wrap_database_errors:
+            storing.load_of("tally_change", lines)()
+        yield cursor
+        cursor.execute("DROP TABLE tally_change")
