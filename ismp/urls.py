@@ -3,11 +3,12 @@
 from django.urls import include, path
 
 from ismp.accounts import modules
-from ismp.portal import manage, pages
+from ismp.portal import manage, pages, tickets
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
     path("", include("ismp.operations.urls")),
+    path("", include((tickets.urlpatterns, "support"))),
     path("accounts/", include("ismp.accounts.urls")),
     path("notices/", include("ismp.notices.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),

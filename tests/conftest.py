@@ -132,13 +132,16 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
 
     from ismp.hours import actions
     from ismp.hours.models import Record
+    from ismp.portal import actions as portal
 
     run = import_bytes(data(row(), row(total="9")))["run"]
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
-    department = account("IC1001").agency.departments.first()
+    told = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": run}
+    ticket = portal.open_ticket(**told, by=account("IC1001"))
     return {
         "run_id": run.pk,
         "deletion_id": deletion.pk,
-        "departments_id": department.pk,
+        "departments_id": account("IC1001").agency.departments.first().pk,
         "page_name": "faq",
+        "ticket_id": ticket.pk,
     }

@@ -37,6 +37,9 @@ class Right(StrEnum):
     """Write the duties of 學習地圖 and the policies of standing."""
     EDIT_PAGES = "edit_pages"
     """Write 常見問題, 網站介紹 and 熱門關鍵字 anew."""
+    VIEW_TICKETS = "view_tickets"
+    """See what others reported: of the own agency, or of all."""
+    ANSWER_TICKETS = "answer_tickets"
 
 
 class Role(StrEnum):
@@ -61,6 +64,7 @@ _VIEW = {
     Right.VIEW_PEOPLE,
     Right.VIEW_COURSES,
     Right.VIEW_SECURITY,
+    Right.VIEW_TICKETS,
 }
 _EDIT = {
     Right.IMPORT_HOURS,
@@ -72,7 +76,7 @@ _EDIT = {
     Right.EDIT_SECURITY,
 }
 _EVERYWHERE = {Right.ALL_AGENCIES, Right.VIEW_TRAIL}
-_PLATFORM = {Right.REVIEW_SECURITY, Right.MANAGE_RULES, Right.EDIT_PAGES}
+_PLATFORM = {Right.REVIEW_SECURITY, Right.MANAGE_RULES, Right.EDIT_PAGES, Right.ANSWER_TICKETS}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.STAFF: frozenset(),

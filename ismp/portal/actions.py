@@ -1,15 +1,19 @@
-"""Deeds of the portal: write a page anew."""
+"""Deeds of the portal: write a page anew; report a fault, answer, close.
+
+Whatever people type goes through `national_id.hide` before it is stored.
+"""
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from ismp.accounts import national_id
-from ismp.accounts.models import Account
+from ismp.accounts.models import Account, Status
+from ismp.accounts.roles import Role
 from ismp.audit import trail
-from ismp.portal.models import Page, PageVersion
-
-
-class NotPossible(ValueError):
-    """The deed cannot be done; the text is one sentence in Chinese."""
+from ismp.audit.trail import NotPossible
+from ismp.hours.models import ImportRun
+from ismp.notices.actions import notify
+from ismp.portal.models import Answer, Page, PageVersion, Ticket
 
 
 @transaction.atomic
@@ -38,3 +42,71 @@ def save_page(page: Page, *, body: str, based_on: int, by: Account) -> PageVersi
         ) from error
     trail.record("save_page", actor=by.username, agency=by.agency.code, subject=str(version))
     return version
+
+
+@transaction.atomic
+def open_ticket(
+    *, subject: str, place: str, body: str, contact: str, run: ImportRun | None, by: Account
+) -> Ticket:
+    """Report a fault to the help desk, which is told at once."""
+    ticket = Ticket.objects.create(
+        account=by,
+        agency_id=by.agency_id,
+        subject=national_id.hide(subject),
+        place=national_id.hide(place),
+        body=national_id.hide(body),
+        contact=national_id.hide(contact),
+        run=run,
+    )
+    _tell_desk(ticket, f"新的報修案件 {ticket.pk}")
+    trail.record("open_ticket", **_about(ticket, by))
+    return ticket
+
+
+@transaction.atomic
+def answer(ticket: Ticket, *, body: str, by: Account) -> Answer:
+    """Add to a ticket: the help desk answers; what the person adds herself waits for an answer,
+    also after it was closed.  The other side is told."""
+    ticket = Ticket.objects.select_for_update(of=("self",)).get(pk=ticket.pk)
+    by_desk = by.pk != ticket.account_id
+    said = Answer.objects.create(
+        ticket=ticket, body=national_id.hide(body), by=by.username, by_name=by.name
+    )
+    ticket.state = Ticket.State.ANSWERED if by_desk else Ticket.State.OPEN
+    ticket.closed_at = None
+    ticket.save(update_fields=["state", "closed_at"])
+    if by_desk:
+        _tell_person(ticket, "已有回覆")
+    else:
+        _tell_desk(ticket, f"報修案件 {ticket.pk} 有補充說明")
+    trail.record("answer_ticket", **_about(ticket, by))
+    return said
+
+
+@transaction.atomic
+def close_ticket(ticket: Ticket, *, by: Account) -> Ticket:
+    """Say that the matter is settled; the person is told unless it was she.  Raises NotPossible."""
+    ticket = Ticket.objects.select_for_update(of=("self",)).get(pk=ticket.pk)
+    if ticket.state == Ticket.State.CLOSED:
+        raise NotPossible("這個報修案件已經結案；還有問題時，請在下面補充說明。")
+    ticket.state, ticket.closed_at = Ticket.State.CLOSED, timezone.now()
+    ticket.save(update_fields=["state", "closed_at"])
+    if by.pk != ticket.account_id:
+        _tell_person(ticket, "已經結案")
+    trail.record("close_ticket", **_about(ticket, by))
+    return ticket
+
+
+def _tell_person(ticket: Ticket, what: str) -> None:
+    subject = f"您的報修案件 {ticket.pk} {what}"
+    notify([ticket.account], kind="ticket", subject=subject, link=ticket.get_absolute_url())
+
+
+def _tell_desk(ticket: Ticket, subject: str) -> None:
+    desk = Account.objects.filter(role=Role.PLATFORM_ADMIN, status=Status.ACTIVE)
+    notify(desk, kind="ticket", subject=subject, link=ticket.get_absolute_url())
+
+
+def _about(ticket: Ticket, by: Account) -> dict[str, str]:
+    """How the trail names the deed on a ticket."""
+    return {"actor": by.username, "agency": ticket.agency.code, "subject": str(ticket)}

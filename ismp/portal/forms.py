@@ -1,9 +1,11 @@
-"""What may be written into a page of the portal."""
+"""What may be written into a page of the portal, and into a ticket."""
 
 from typing import Any
 
 from django import forms
 
+from ismp.accounts.models import Account
+from ismp.hours.models import ImportRun
 from ismp.portal.models import Page
 
 _MOST_KEYWORDS = 8
@@ -38,3 +40,33 @@ class PageForm(forms.Form):
                 "請刪減後再儲存。"
             )
         return "\n".join(words)
+
+
+def _text(label: str, longest: int, missing: str = "", **more: Any) -> forms.CharField:
+    """A text with a sentence for each way in which it can be wrong."""
+    too_long = f"「{label}」超過 {longest:,} 字；請刪短後再送出。"
+    messages = {"required": missing, "max_length": too_long}
+    return forms.CharField(label=label, max_length=longest, error_messages=messages, **more)
+
+
+class TicketForm(forms.Form):
+    """報修: what, where, and how to be reached."""
+
+    subject = _text("什麼事", 100, "請用一句話寫下是什麼事。")
+    place = _text("在哪裡", 200, required=False)
+    body = _text(
+        "說明",
+        4_000,
+        "請說明您做了什麼、看到什麼。",
+        widget=forms.Textarea(attrs={"rows": 8}),
+    )
+    contact = _text("聯絡方式", 200, "請留下分機或電子郵件，我們才能回覆您。")
+    run = forms.ModelChoiceField(ImportRun.objects.none(), required=False, widget=forms.HiddenInput)
+
+    def __init__(self, by: Account, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["run"].queryset = ImportRun.objects.visible_to(by)  # type: ignore[attr-defined]
+
+
+class AnswerForm(forms.Form):
+    body = _text("回覆", 4_000, "請寫下內容再送出。", widget=forms.Textarea(attrs={"rows": 5}))

@@ -3,6 +3,7 @@
 Only what is built stands here, and each person sees what she may open.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ PORTAL = (
     Link("常見問題", "portal:faq", in_head=True, open=True),
     Link("網站介紹", "portal:about", in_head=True, open=True),
     Link("通知", "notices:list"),
+    Link("報修", "support:list"),
     Link("變更密碼", "accounts:password_change"),
     Link("登入", "accounts:login", open=True),
 )
@@ -56,7 +58,7 @@ class Section:
     """A part of the map of the site."""
 
     title: str
-    tabs: tuple[Tab | Link, ...]
+    links: Sequence[Link | Tab]
 
 
 MODULES = (
@@ -70,6 +72,7 @@ MODULES = (
             Tab("單一機關終身學習時數管理", "hours:agency", Right.VIEW_HOURS, covers="hours"),
         ),
     ),
+    Module("報修案件", (Tab("報修案件", "support:manage", Right.VIEW_TICKETS, covers="support"),)),
     Module("網站內容", (Tab("網站內容", "pages:list", Right.EDIT_PAGES, covers="pages"),)),
     Module("稽核軌跡", (Tab("稽核軌跡", "manage:trail", Right.VIEW_TRAIL),)),
 )
@@ -91,10 +94,9 @@ def _popular() -> list[str]:
 
 def sections(request: HttpRequest) -> list[Section]:
     """The map of the site: the portal, then each module of 管理環境, as far as this person may."""
-    known = request.user.is_authenticated
-    if not known:
-        return [Section("入口網", tuple(link for link in PORTAL if link.open))]
-    portal = tuple(link for link in PORTAL if link.address != "accounts:login")
+    if not request.user.is_authenticated:
+        return [Section("入口網", [link for link in PORTAL if link.open])]
+    portal = [link for link in PORTAL if link.address != settings.LOGIN_URL]
     modules = managing(request).get("modules", [])
     return [Section("入口網", portal), *(Section(one.title, one.tabs) for one in modules)]
 

@@ -1,13 +1,19 @@
-"""What the portal itself keeps: the texts of its pages.
+"""What the portal itself keeps: the texts of its pages, and what people reported (報修).
 
 Knows no rule of training; who may write and read stands in `ismp.accounts.roles`.
 """
 
 from pathlib import Path
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
+
+from ismp.accounts.models import Account, Agency
+from ismp.accounts.roles import Right
+from ismp.hours.models import ImportRun
 
 _SHIPPED = Path(__file__).parent / "texts"
 
@@ -54,3 +60,79 @@ class PageVersion(models.Model):
     @classmethod
     def current(cls, page: Page) -> "PageVersion":
         return cls.objects.filter(page=page).first() or cls.shipped(page)
+
+
+class TicketQuerySet(models.QuerySet["Ticket"]):
+    def visible_to(self, user: Account) -> Self:
+        """One's own; with the right also the agency's, or all."""
+        own = Q(account=user)
+        if user.may(Right.VIEW_TICKETS):
+            return (
+                self
+                if user.may(Right.ALL_AGENCIES)
+                else self.filter(own | Q(agency=user.agency_id))
+            )
+        return self.filter(own)
+
+    def in_state(self, state: str) -> Self:
+        return self.filter(state=state) if state else self
+
+
+class Ticket(models.Model):
+    """報修: what somebody cannot get done, and what the help desk answered."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "待處理"
+        ANSWERED = "answered", "已回覆"
+        CLOSED = "closed", "已結案"
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    """Where she served when she reported it."""
+    subject = models.CharField("什麼事", max_length=100)
+    place = models.CharField("在哪裡", max_length=200, blank=True)
+    body = models.TextField("說明")
+    contact = models.CharField("聯絡方式", max_length=200)
+    run = models.ForeignKey(ImportRun, models.PROTECT, null=True, related_name="+")
+    """The import it is about."""
+    state = models.CharField("狀態", max_length=10, choices=State, default=State.OPEN)
+    opened_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+
+    objects: ClassVar["models.Manager[Ticket] | TicketQuerySet"] = TicketQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="tickets_of_a_person"),
+            models.Index(fields=["agency", "-id"], name="tickets_of_an_agency"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="closed", closed_at__isnull=False)
+                | Q(state__in=["open", "answered"], closed_at=None),
+                name="a_closed_ticket_says_since_when",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"ticket:{self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("support:ticket", args=[self.pk])
+
+
+class Answer(models.Model):
+    """One thing that the help desk, or the person herself, added to a ticket."""
+
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="answers")
+    body = models.TextField("內容")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=150)
+    by_name = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"answer:{self.pk}"
