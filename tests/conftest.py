@@ -128,6 +128,7 @@ def cities(db: Any) -> None:
 @pytest.fixture
 def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     """One thing of the first agency for each parameter of an address, by the parameter's name."""
+    from django.utils import timezone
     from files import data, row
 
     from ismp.hours import actions
@@ -138,7 +139,10 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
     told = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": run}
     ticket = portal.open_ticket(**told, by=account("IC1001"))
+    today = timezone.localdate()
+    paper = portal.issue_certificate(start=today, end=today, by=account("IC1001"))
     return {
+        "code": paper.code,
         "run_id": run.pk,
         "deletion_id": deletion.pk,
         "departments_id": account("IC1001").agency.departments.first().pk,

@@ -18,6 +18,9 @@ def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str
 # Address name → who gets in (GET); everybody else gets 403, strangers the sign-in page.
 MATRIX = {
     "portal:home": set(ROLES),
+    "portal:hours": set(ROLES),
+    "portal:verification": set(ROLES),
+    "portal:verify": set(ROLES),
     "accounts:password_change": set(ROLES),
     "notices:list": set(ROLES),
     "support:list": set(ROLES),
@@ -45,6 +48,7 @@ MATRIX = {
 }
 POST_ONLY = {
     "accounts:logout",
+    "portal:certificate",
     "hours:upload",
     "hours:run_password",
     "hours:run_commit",
@@ -58,5 +62,5 @@ OPEN = {
     *("portal:sitemap", "portal:faq", "portal:about"),
 }
 WITH_TOKEN = {"operations:metrics"}
-EVERYBODYS = {"pages:edit"}
+EVERYBODYS = {"pages:edit", "portal:verify"}
 """Addresses of things that belong to no agency."""

@@ -157,6 +157,11 @@ class AccountManager(BaseUserManager["Account"]):
         """Find by 公務帳號, whatever the case it was typed in."""
         return self.annotate(folded=Lower("username")).get(folded=(username or "").lower())
 
+    def of_person(self, account: "Account") -> models.QuerySet["Account"]:
+        """Every account of one person: hers, and those with the same national ID elsewhere."""
+        same = Q(pk=account.pk)
+        return self.filter(same | Q(id_hash=account.id_hash) if account.id_hash else same)
+
     def online(self) -> dict[str, int]:
         """How many people were active in the last minutes, by agency code."""
         active = self.filter(last_seen_at__gte=timezone.now() - ONLINE_FOR)
@@ -194,6 +199,7 @@ class Account(AbstractBaseUser):
 
     class Meta:
         ordering = ["username"]
+        indexes = [models.Index(fields=["id_hash"], name="accounts_of_a_person")]
         constraints = [
             models.UniqueConstraint(Lower("username"), name="a_username_belongs_to_one_account"),
             models.UniqueConstraint(

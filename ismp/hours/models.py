@@ -270,6 +270,10 @@ class RecordQuerySet(Scoped):
     def of_agency(self, agency: Agency | None) -> Self:
         return self.filter(agency=agency) if agency else self
 
+    def of_person(self, account: Account) -> Self:
+        """One's own, from whichever agency; needs no right."""
+        return self.filter(account__in=Account.objects.of_person(account))
+
     def of_run(self, run: ImportRun | None) -> Self:
         return self.filter(run=run) if run else self
 

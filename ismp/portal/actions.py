@@ -1,7 +1,9 @@
-"""Deeds of the portal: write a page anew; report a fault, answer, close.
+"""Deeds of the portal: write a page anew; report a fault, answer, close; certify hours.
 
 Whatever people type goes through `national_id.hide` before it is stored.
 """
+
+from datetime import date
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -13,7 +15,8 @@ from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.hours.models import ImportRun
 from ismp.notices.actions import notify
-from ismp.portal.models import Answer, Page, PageVersion, Ticket
+from ismp.portal import certificate
+from ismp.portal.models import Answer, Certificate, Page, PageVersion, Ticket
 
 
 @transaction.atomic
@@ -42,6 +45,28 @@ def save_page(page: Page, *, body: str, based_on: int, by: Account) -> PageVersi
         ) from error
     trail.record("save_page", actor=by.username, agency=by.agency.code, subject=str(version))
     return version
+
+
+@transaction.atomic
+def issue_certificate(*, start: date, end: date, by: Account) -> Certificate:
+    """Certify one's own hours of a period.  The same again on the same day is the same paper."""
+    records = certificate.listed(by, start, end)
+    issued = Certificate(
+        account=by,
+        name=by.name,
+        agency_name=by.agency.name,
+        start=start,
+        end=end,
+        sums=certificate.sums(records),
+        count=len(records),
+        records_digest=certificate.digest(records),
+        issued_on=timezone.localdate(),
+    )
+    issued.code = certificate.code_of(issued)
+    Certificate.objects.bulk_create([issued], ignore_conflicts=True)
+    issued = Certificate.objects.get(code=issued.code)
+    trail.record("issue_certificate", actor=by.username, agency=by.agency.code, subject=str(issued))
+    return issued
 
 
 @transaction.atomic

@@ -1,15 +1,19 @@
-"""What may be written into a page of the portal, and into a ticket."""
+"""What may be written into a page, a ticket, and the period of a certificate."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.hours.models import ImportRun
 from ismp.portal.models import Page
+from ismp.ui.forms import RocDateField
 
 _MOST_KEYWORDS = 8
 _LONGEST_KEYWORD = 20
+_NO_DAY = {"required": "請填寫證明的起日與迄日，例如 115-01-01。"}
 
 
 class PageForm(forms.Form):
@@ -47,6 +51,24 @@ def _text(label: str, longest: int, missing: str = "", **more: Any) -> forms.Cha
     too_long = f"「{label}」超過 {longest:,} 字；請刪短後再送出。"
     messages = {"required": missing, "max_length": too_long}
     return forms.CharField(label=label, max_length=longest, error_messages=messages, **more)
+
+
+class PeriodForm(forms.Form):
+    """The period of a certificate."""
+
+    start = RocDateField(label="起日", required=True, error_messages=_NO_DAY)
+    end = RocDateField(label="迄日", required=True, error_messages=_NO_DAY)
+
+    @staticmethod
+    def this_year() -> dict[str, date]:
+        today = timezone.localdate()
+        return {"start": today.replace(month=1, day=1), "end": today}
+
+    def clean(self) -> dict[str, Any]:
+        start, end = self.cleaned_data.get("start"), self.cleaned_data.get("end")
+        if start and end and end < start:
+            raise forms.ValidationError("迄日早於起日，請更正後再按「下載時數證明」。")
+        return self.cleaned_data
 
 
 class TicketForm(forms.Form):

@@ -37,6 +37,7 @@ VERBS = {
     "purge_uploads": "清除過期檔案",
     "rotate_keys": "更換加密金鑰",
     "save_page": "更新網站內容",
+    "issue_certificate": "核發時數證明",
     "open_ticket": "報修",
     "answer_ticket": "回覆報修",
     "close_ticket": "報修結案",

@@ -27,6 +27,8 @@ class Link:
 
 PORTAL = (
     Link("首頁", "portal:home"),
+    Link("我的時數", "portal:hours"),
+    Link("驗證時數證明", "portal:verification"),
     Link("網站導覽", "portal:sitemap", in_head=True, open=True),
     Link("常見問題", "portal:faq", in_head=True, open=True),
     Link("網站介紹", "portal:about", in_head=True, open=True),

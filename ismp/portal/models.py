@@ -1,4 +1,5 @@
-"""What the portal itself keeps: the texts of its pages, and what people reported (報修).
+"""What the portal itself keeps: the texts of its pages, what people reported (報修), and the
+certificates of hours that were issued.
 
 Knows no rule of training; who may write and read stands in `ismp.accounts.roles`.
 """
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -136,3 +137,36 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"answer:{self.pk}"
+
+
+class Certificate(models.Model):
+    """時數證明: what a paper says that somebody may show; without a national ID.
+
+    `code` is a keyed digest of all the rest, so neither paper nor row can be altered unseen.
+    """
+
+    code = models.CharField("驗證碼", max_length=24, unique=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    name = models.CharField("姓名", max_length=100)
+    agency_name = models.CharField("機關", max_length=100)
+    start = models.DateField("起日")
+    end = models.DateField("迄日")
+    sums = models.JSONField()
+    """Hours in thousandths by category: {"522": 3000}."""
+    count = models.PositiveIntegerField("筆數")
+    records_digest = models.CharField(max_length=64)
+    issued_on = models.DateField("核發日期")
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(end__gte=F("start")), name="a_certificate_covers_a_period"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"certificate:{self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("portal:verify", args=[self.code])
