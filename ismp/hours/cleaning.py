@@ -110,11 +110,14 @@ def too_many_hours() -> pl.Expr:
     return pl.col("hours_m") > days * _DAY
 
 
-def by_value(column: pl.Series, reading: Callable[[str], Any], dtype: Any) -> pl.Series:
+def by_value(column: pl.Series, reading: Callable[[Any], Any], dtype: Any) -> pl.Series:
     """Apply a reading to each distinct value of a column."""
-    values = column.unique()
-    readings = pl.Series([reading(value) for value in values], dtype=dtype)
-    return column.replace_strict(values, readings, return_dtype=dtype)
+    values = column.unique().alias("value")
+    readings = pl.Series("reading", [reading(value) for value in values.to_list()], dtype)
+    rows = column.alias("value").to_frame()
+    return rows.join(pl.DataFrame([values, readings]), "value", "left", maintain_order="left")[
+        "reading"
+    ]
 
 
 def too_long(limit: int) -> pl.Expr:

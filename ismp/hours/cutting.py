@@ -160,7 +160,7 @@ def _every_field_quoted(
     if not text:
         return None
     lines = pl.Series([text.removesuffix("\r\n")]).str.split("\r\n").explode()
-    ends = text.count("\r\n")
+    ends = len(lines) - (not text.endswith("\r\n"))
     if (
         text.count('"') != 2 * width * len(lines)
         or not ends == text.count("\r") == text.count("\n")

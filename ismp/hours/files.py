@@ -18,6 +18,7 @@ from ismp import objects
 from ismp.hours.models import ImportRun, RunFile
 
 PIECE_BYTES = 4 * 1024 * 1024
+_FIRST_BYTES = 512 * 1024
 _FAST = 1
 
 
@@ -35,8 +36,8 @@ class Writer:
         self.lines += chunk.count(b"\n")
         self._digest.update(chunk)
         self._buffer += chunk
-        while len(self._buffer) >= PIECE_BYTES:
-            self._flush(PIECE_BYTES)
+        while len(self._buffer) >= (full := _piece_bytes(self._number)):
+            self._flush(full)
 
     def close(self) -> str:
         """Store the rest; return the SHA-256 of the whole as 64 hex digits."""
@@ -48,6 +49,11 @@ class Writer:
         _store(self.run, self.kind, self._number, bytes(self._buffer[:length]))
         del self._buffer[:length]
         self._number += 1
+
+
+def _piece_bytes(number: int) -> int:
+    """Small at first, so that an import has something to load at once and more while it loads."""
+    return min(PIECE_BYTES, int(_FIRST_BYTES * 1.5**number))
 
 
 def keep(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> int:

@@ -25,8 +25,8 @@ _MARK = "\x1f"
 """Stands between joined texts; tidy text holds no control characters."""
 
 _VARIANTS = str.maketrans("臺峯羣啓裏恒牆鏽妝嫻", "台峰群啟裡恆墻銹粧嫺")
-_Reading = tuple[bool, bool, int | None, str | None]
 _READING = {
+    "national_id": pl.String,
     "id_given": pl.Boolean,
     "id_valid": pl.Boolean,
     "account": pl.Int64,
@@ -51,38 +51,29 @@ class People:
                 [agency.pk, Status.ACTIVE.value],
             )
             self._by_hash = {bytes(hashed): (pk, name) for hashed, pk, name in cursor}
-        self._read: dict[str, _Reading] = {}
+        self._read = pl.DataFrame(schema=_READING)
         self._same = lru_cache(None)(same_name)
 
     def find(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `id_given`, `id_valid`, `account` (id of the active account, or null) and
         `other_name` (whether 姓名 in the file is somebody else's, so that the clerk can look)."""
-        numbers = frame["national_id"].unique()
-        columns = zip(*map(self._reading, numbers), strict=True)
-        read = pl.DataFrame(dict(zip(_READING, columns, strict=True)), _READING)
-        read = read.with_columns(numbers)
-        frame = frame.join(read, on="national_id", how="left", maintain_order="left")
+        numbers = frame.select("national_id").unique().join(self._read, "national_id", how="anti")
+        readings = map(self._reading, numbers["national_id"])
+        self._read = self._read.vstack(pl.DataFrame(readings, _READING, orient="row"))
+        frame = frame.join(self._read, on="national_id", how="left", maintain_order="left")
         named = (pl.col("name") != "") & (pl.col("name") != pl.col("account_name"))
-        pairs = frame.filter(named).select("name", "account_name").unique()
-        other = pairs.filter(
-            pl.Series([not self._same(*pair) for pair in pairs.iter_rows()], dtype=pl.Boolean)
-        )
-        return frame.join(
-            other.with_columns(other_name=pl.lit(value=True)),
-            on=["name", "account_name"],
-            how="left",
-            maintain_order="left",
-        ).with_columns(pl.col("other_name").fill_null(value=False))
+        other = [
+            line
+            for line, *names in frame.filter(named).select("line", "name", "account_name").rows()
+            if not self._same(*names)
+        ]
+        return frame.with_columns(other_name=pl.col("line").is_in(other))
 
-    def _reading(self, written: str) -> _Reading:
-        reading = self._read.get(written)
-        if reading is None:
-            number = national_id.fold(written)
-            valid = national_id.is_valid(number)
-            index = settings.KEYS.blind_index(number) if valid else b""
-            reading = (bool(number), valid, *self._by_hash.get(index, (None, None)))
-            self._read[written] = reading
-        return reading
+    def _reading(self, written: str) -> tuple[str, bool, bool, int | None, str | None]:
+        number = national_id.fold(written)
+        valid = national_id.is_valid(number)
+        index = settings.KEYS.blind_index(number) if valid else b""
+        return written, bool(number), valid, *self._by_hash.get(index, (None, None))
 
 
 def same_name(written: str, account_name: str) -> bool:
@@ -118,13 +109,13 @@ def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
     )
     frame = frame.with_columns(event.alias("event_key"), contents.alias("content_key"))
     return frame.with_columns(
-        cleaning.by_value(frame[name], _digest, pl.Binary).alias(name)
+        cleaning.by_value(frame[name].cast(pl.Binary), _digest, pl.Binary).alias(name)
         for name in ("event_key", "content_key")
     )
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 class StoredEvents:
