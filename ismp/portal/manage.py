@@ -37,6 +37,8 @@ VERBS = {
     "purge_uploads": "清除過期檔案",
     "rotate_keys": "更換加密金鑰",
     "save_page": "更新網站內容",
+    "backup": "備份",
+    "restore": "從備份還原",
 }
 """Every deed in the words of a reader; a test finds a verb that is missing here."""
 
