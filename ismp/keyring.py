@@ -51,6 +51,15 @@ class KeyRing:
         """Of the newest sealing key, which new data is sealed with."""
         return max(self.sealing)
 
+    def fingerprints(self) -> dict[str, str]:
+        """Of each key 16 hex digits by which it is recognised, and that reveal nothing of it."""
+        sealing = {f"sealing-{version}": key for version, key in self.sealing.items()}
+        keys = {"index": self.index, "trail": self.trail, **sealing}
+        marks = {
+            name: hmac.digest(key, b"fingerprint", hashlib.sha256) for name, key in keys.items()
+        }
+        return {name: mark.hex()[:16] for name, mark in marks.items()}
+
     def refresh(self) -> None:
         """Read the sealing keys anew, after another process has added or forgotten some."""
         self.sealing.update(_sealing(json.loads(self.path.read_text("utf-8"))))

@@ -6,7 +6,7 @@ transaction leaves an object too many, never a row without its object.
 """
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -36,20 +36,30 @@ def get(name: str) -> bytes:
     return data
 
 
+def missing(names: set[str]) -> set[str]:
+    """Those of the names that the storage has no object of."""
+    return names.difference(each["Key"] for page in _pages() for each in page)
+
+
 def sweep(named: Callable[[Iterable[str]], set[str]]) -> int:
     """Delete old objects that no row names; `named` returns which of some names rows have.
 
     Returns how many were deleted.
     """
     before, count = timezone.now() - _OLD, 0
-    pages = _storage().get_paginator("list_objects_v2").paginate(Bucket=settings.S3_BUCKET)
-    for page in pages:
-        old = {each["Key"] for each in page.get("Contents", []) if each["LastModified"] <= before}
+    for page in _pages():
+        old = {each["Key"] for each in page if each["LastModified"] <= before}
         lost = old - named(old)
         for name in lost:
             _storage().delete_object(Bucket=settings.S3_BUCKET, Key=name)
         count += len(lost)
     return count
+
+
+def _pages() -> Iterator[list[dict[str, Any]]]:
+    """All objects there are, some hundred at a time."""
+    for page in _storage().get_paginator("list_objects_v2").paginate(Bucket=settings.S3_BUCKET):
+        yield page.get("Contents", [])
 
 
 @cache

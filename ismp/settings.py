@@ -126,6 +126,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "ismp.ui.middleware.PageCompression",
     "ismp.ui.middleware.ReferenceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "ismp.replica.DeedMiddleware",

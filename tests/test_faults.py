@@ -8,62 +8,31 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-import uuid
-from pathlib import Path
 
-import psycopg
 import pytest
 from files import data, row
+from places import Place
 
 from ismp.accounts import invented
 from ismp.hours.pulse import STEPS
 
-ROOT = Path(__file__).parent.parent
 AGENCY = "382990001Z"
 ROWS = 300
 
 
 @pytest.fixture
-def site(tmp_path, pytestconfig):
-    """An environment with a home, a database and the invented city."""
-    name = f"faults_{uuid.uuid4().hex}"
-    cluster = os.environ.get("ISMP_TEST_CLUSTER")
-    environment = {
-        **os.environ,
-        "ISMP_HOME": str(tmp_path / "home"),
-        "ISMP_IMPORT_LEASE_SECONDS": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-    environment.pop("DATABASE_URL", None)
-    if cluster:
-        with psycopg.connect(
-            f"host={cluster} user=ismp dbname=postgres", autocommit=True
-        ) as server:
-            server.execute(f"CREATE DATABASE {name}")
-        environment["DATABASE_URL"] = f"postgres://ismp@/{name}?host={cluster}"
+def site(tmp_path):
+    """An installation with the invented city, and a file for it."""
+    place = Place(tmp_path / "home", ISMP_IMPORT_LEASE_SECONDS="1")
     roster = tmp_path / "roster.csv"
     roster.write_text(invented.roster_csv(invented.city()), "utf-8")
     (tmp_path / "file.csv").write_bytes(
         data(*(row(term=str(n)) for n in range(ROWS)), row(total="9"))
     )
-
-    def python(*arguments, background=False):
-        command = [sys.executable, *map(str, arguments)]
-        if background:
-            return subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE)
-        return subprocess.run(
-            command, check=False, env=environment, cwd=ROOT, capture_output=True, text=True
-        )
-
-    assert python("manage.py", "import_roster", roster).returncode == 0
-    yield python, tmp_path / "file.csv"
-    if cluster:
-        with psycopg.connect(
-            f"host={cluster} user=ismp dbname=postgres", autocommit=True
-        ) as server:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    assert place.python("manage.py", "import_roster", roster).returncode == 0
+    yield place.python, tmp_path / "file.csv"
+    place.close()
 
 
 QUEUE = """
@@ -105,7 +74,6 @@ DONE = {
 
 
 def script(python, text):
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ismp.settings")
     done = python("-c", text)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -101,6 +101,13 @@ def test_a_crash_between_object_and_row_leaves_an_object_that_is_swept(
     assert b"".join(files.pieces(kept, RunFile.Kind.UPLOAD)) == data(row())
 
 
+def test_pieces_whose_object_is_gone_are_counted(import_bytes, bucket):
+    import_bytes(data(row()))
+    assert files.lost() == 0
+    bucket.objects.all().limit(1).delete()
+    assert files.lost() == 1
+
+
 def test_what_is_young_is_not_swept_though_no_row_names_it_yet(import_bytes, bucket):
     objects.put(b"on its way")
     assert files.sweep() == 0

@@ -140,5 +140,11 @@ def sweep() -> int:
     return objects.sweep(lambda names: set(named.filter(stored_as__in=names)))
 
 
+def lost() -> int:
+    """How many kept pieces the storage no longer has, as after a restored backup."""
+    names = set(RunFile.objects.exclude(stored_as="").values_list("stored_as", flat=True))
+    return len(objects.missing(names)) if names and objects.in_use() else len(names)
+
+
 def _context(piece: RunFile) -> bytes:
     return f"run:{piece.run_id}:{RunFile.Kind(piece.kind).value}:{piece.number}".encode()

@@ -1,0 +1,46 @@
+"""One installation by processes: a home and a database of its own, on SQLite or PostgreSQL as the
+suite runs.
+"""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import psycopg
+
+ROOT = Path(__file__).parent.parent
+
+
+class Place:
+    def __init__(self, home, **environment):
+        self.home, self._name = home, f"place_{uuid.uuid4().hex}"
+        self._cluster = os.environ.get("ISMP_TEST_CLUSTER")
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "ismp.settings",
+            "ISMP_HOME": str(home),
+            "PYTHONPATH": str(ROOT),
+            **environment,
+        }
+        self.environment.pop("DATABASE_URL", None)
+        if self._cluster:
+            self._server(f"CREATE DATABASE {self._name}")
+            self.environment["DATABASE_URL"] = f"postgres://ismp@/{self._name}?host={self._cluster}"
+
+    def python(self, *arguments, background=False):
+        command = [sys.executable, *map(str, arguments)]
+        options = {"env": self.environment, "cwd": ROOT}
+        if background:
+            return subprocess.Popen(command, **options, stderr=subprocess.PIPE)
+        return subprocess.run(command, check=False, **options, capture_output=True, text=True)
+
+    def close(self):
+        if self._cluster:
+            self._server(f"DROP DATABASE {self._name} WITH (FORCE)")
+
+    def _server(self, statement):
+        where = f"host={self._cluster} user=ismp dbname=postgres"
+        with psycopg.connect(where, autocommit=True) as server:
+            server.execute(statement)

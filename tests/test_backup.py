@@ -1,0 +1,245 @@
+"""The restore drill: a backup made in the middle of an import, brought back elsewhere, is the same
+to the last row; and what is damaged, foreign or without its keys changes nothing."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import time
+import zipfile
+
+import pytest
+from files import PERSON
+from places import Place
+from test_faults import AGENCY, DONE, PERFORM, QUEUE, script, site, state_of
+
+from ismp.keyring import KeyRing
+from ismp.operations import archive, backup
+
+__all__ = ["site"]
+
+EVERYTHING = """
+import django; django.setup()
+import hashlib, json
+from django.apps import apps
+left_out = {"Session", "Event", "ChainHead", "Migration"}
+print(json.dumps({
+    model._meta.label: [
+        len(rows := sorted(map(repr, model._base_manager.values_list()))),
+        hashlib.sha256("".join(rows).encode()).hexdigest(),
+    ]
+    for model in apps.get_models(include_auto_created=True) if model.__name__ not in left_out
+}))
+"""
+READ = """
+import django; django.setup()
+from ismp.accounts.models import Account
+from ismp.hours import files
+from ismp.hours.models import ImportRun, RunFile
+numbers = [a.national_id for a in Account.objects.exclude(sealed_id=None)]
+run = ImportRun.objects.get()
+print(len(numbers), all(numbers), len(b"".join(files.pieces(run, RunFile.Kind.UPLOAD))))
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    place = Place(tmp_path / "elsewhere", ISMP_IMPORT_LEASE_SECONDS="1")
+    yield place.python, place.home
+    place.close()
+
+
+def all_but_its_event(folder):
+    return any(b"manifest.json" in path.read_bytes() for path in folder.glob(".one.zip.*"))
+
+
+def take_keys(tmp_path, home):
+    home.mkdir(mode=0o700, exist_ok=True)
+    shutil.copy(tmp_path / "home/keys.json", home)
+
+
+def everything(python):
+    return json.loads(script(python, EVERYTHING))
+
+
+def test_a_backup_in_the_middle_of_an_import_comes_back_the_same(site, elsewhere, tmp_path):
+    here, file = site
+    there, home = elsewhere
+    run = script(here, QUEUE % (AGENCY, file))
+    worker = here("tests/faulty_worker.py", run, "stored", "SIGSTOP", background=True)
+    os.waitpid(worker.pid, os.WUNTRACED)
+    before = everything(here)
+    saving = here("manage.py", "backup", tmp_path / "one.zip", background=True)
+    try:
+        # On SQLite it waits with its event only, for the worker's lock.
+        while saving.poll() is None and not all_but_its_event(tmp_path):
+            time.sleep(0.1)
+    finally:
+        worker.send_signal(signal.SIGCONT)
+    worker.communicate(timeout=60)
+    _, said = saving.communicate(timeout=60)
+    assert saving.returncode == 0, said
+    script(here, PERFORM % run)  # PostgreSQL has ended the session of who slept in a transaction
+    assert {**state_of(here), "attempt": 0} == DONE | {"attempt": 0}
+
+    assert stat.S_IMODE((tmp_path / "one.zip").stat().st_mode) == 0o600
+    assert not list(tmp_path.glob(".one*"))
+    take_keys(tmp_path, home)
+    restored = there("manage.py", "restore", tmp_path / "one.zip")
+    assert (restored.returncode, restored.stderr) == (0, "")
+    assert "稽核軌跡完整" in restored.stdout
+    assert everything(there) == before
+    assert state_of(there)["state"] == "running"
+    assert (count := script(there, READ)) == script(here, READ)
+    assert not count.startswith("0 ")
+    time.sleep(1.1)
+    script(there, PERFORM % run)
+    assert state_of(there) == DONE | {"attempt": 2}
+
+
+def test_only_an_empty_database_or_by_force(site, tmp_path):
+    python, file = site
+    assert python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
+    run = script(python, QUEUE % (AGENCY, file))
+    script(python, PERFORM % run)
+    later = everything(python)
+    refused = python("manage.py", "restore", tmp_path / "one.zip")
+    assert (refused.returncode, "--force" in refused.stderr) == (1, True)
+    assert everything(python) == later
+    again = python("manage.py", "backup", tmp_path / "one.zip")
+    assert (again.returncode, "已經存在" in again.stderr) == (1, True)
+    for _ in range(2):  # what was restored once can be backed up and restored again
+        done = python("manage.py", "restore", "--force", tmp_path / "one.zip")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert state_of_records(python) == 0
+        (tmp_path / "one.zip").unlink()
+        assert python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
+
+
+def state_of_records(python):
+    count = "import django; django.setup(); from ismp.hours.models import Record; print(Record.objects.count())"
+    return int(script(python, count))
+
+
+def test_nothing_changes_when_the_backup_is_no_good(site, elsewhere, tmp_path):
+    here, _ = site
+    there, home = elsewhere
+    good = tmp_path / "good.zip"
+    assert here("manage.py", "backup", good).returncode == 0
+    content = good.read_bytes()
+    cut, flipped, foreign, forged = (tmp_path / f"{n}.zip" for n in ("cut", "flip", "for", "forg"))
+    cut.write_bytes(content[: len(content) // 2])
+    middle = len(content) // 2
+    flipped.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    with zipfile.ZipFile(foreign, "w") as other:
+        other.writestr("a.txt", "a")
+    rewritten(good, forged, lambda manifest: manifest["tables"].popitem())
+    before = everything(here)
+    for path, reason in (
+        (cut, "不是 ismp backup 做的備份檔，或已經損壞"),
+        (flipped, "損壞"),
+        (foreign, "不是 ismp backup"),
+        (forged, "被更動過"),
+        (tmp_path / "none.zip", "找不到"),
+    ):
+        refused = here("manage.py", "restore", "--force", path)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert reason in refused.stderr and refused.stderr.count("\n") == 1, path
+    refused = there("manage.py", "restore", good)  # it has made keys of its own
+    assert refused.returncode == 1 and "不是備份當時的金鑰" in refused.stderr
+    assert everything(here) == before
+    take_keys(tmp_path, home)
+    assert there("manage.py", "restore", good).returncode == 0
+
+
+def test_what_is_not_what_was_dumped_is_taken_back(site, tmp_path):
+    """The rows are fewer than the (rightly signed) manifest says: found only after loading."""
+    python, _ = site
+    good, wrong = tmp_path / "good.zip", tmp_path / "wrong.zip"
+    assert python("manage.py", "backup", good).returncode == 0
+    before = everything(python)
+
+    def one_more(manifest):
+        manifest["tables"]["accounts_account"][0] += 1
+
+    rewritten(good, wrong, one_more, keys=KeyRing.open(tmp_path / "home"))
+    refused = python("manage.py", "restore", "--force", wrong)
+    assert refused.returncode == 1
+    assert "accounts_account" in refused.stderr and "維持原狀" in refused.stderr
+    assert everything(python) == before
+    assert state_faults(python) == []
+
+
+def state_faults(python):
+    ask = "import django, json; django.setup(); from ismp.audit import trail; print(json.dumps(list(trail.faults())))"
+    return json.loads(script(python, ask))
+
+
+def rewritten(source, target, change, keys=None):
+    """A backup with another manifest; signed, if the keys are at hand."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        manifest = json.loads(old.read("manifest.json"))
+        change(manifest)
+        if keys:
+            parts = {n: p for n, p in manifest.items() if n not in {"form", "signature"}}
+            body = json.dumps(parts, ensure_ascii=False, sort_keys=True)
+            manifest["signature"] = keys.sign(b"backup" + body.encode()).hex()
+        new.writestr("database.zst", old.read("database.zst"))
+        new.writestr("manifest.json", json.dumps(manifest))
+
+
+def test_not_while_the_site_runs(site, tmp_path):
+    python, _ = site
+    assert python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
+    idle = "import django, time; django.setup(); from ismp.accounts.models import Account; Account.objects.count(); time.sleep(60)"
+    other = python("-c", idle, background=True)
+    try:
+        time.sleep(2)
+        refused = python("manage.py", "restore", "--force", tmp_path / "one.zip")
+    finally:
+        other.kill()
+        other.communicate()
+    assert (refused.returncode, "請先停止網站" in refused.stderr) == (1, True)
+    assert python("manage.py", "restore", "--force", tmp_path / "one.zip").returncode == 0
+
+
+def test_an_interrupted_restore_leaves_all_as_it_was(site, tmp_path):
+    """Killed after what stood there was set aside: the next restore puts it back first."""
+    python, _ = site
+    assert python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
+    before = everything(python)
+    killed = f"""
+import django; django.setup()
+import os, signal
+from pathlib import Path
+from ismp.operations import backup
+backup._hand_over = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+backup.restore(Path(r"{tmp_path / "one.zip"}"), force=True)
+"""
+    assert python("-c", killed).returncode == -signal.SIGKILL
+    refused = python("manage.py", "restore", tmp_path / "one.zip")
+    assert (refused.returncode, "--force" in refused.stderr) == (1, True)
+    assert everything(python) == before
+
+
+def test_no_number_and_no_key_in_a_backup(site, tmp_path):
+    python, _ = site
+    assert python("manage.py", "backup", tmp_path).returncode == 0
+    [path] = tmp_path.glob("ismp-*.zip")
+    keys = KeyRing.open(tmp_path / "home")
+    with archive.reading(path) as opened:
+        held = b"".join(opened.dump()) + json.dumps(opened.manifest).encode()
+    assert PERSON.name.encode() in held
+    assert PERSON.national_id.encode() not in held
+    for key in (*keys.sealing.values(), keys.index, keys.trail):
+        assert key not in held and key.hex().encode() not in held
+
+
+def test_from_a_newer_version_or_another_database(db):
+    manifest = {"database": "oracle", "migrations": [], "version": "9.0"}
+    with pytest.raises(backup.NotPossible, match="同一種資料庫"):
+        backup._fits_here(manifest, backup._ours())
+    newer = manifest | {"database": backup._ours().kind, "migrations": [["hours", "0099_later"]]}
+    with pytest.raises(backup.NotPossible, match=r"請先安裝 9\.0 以上"):
+        backup._fits_here(newer, backup._ours())

@@ -1,0 +1,109 @@
+"""What the main page weighs on its way to the browser, from the server as it runs in production."""
+
+import gzip
+import http.client
+import re
+import socket
+
+import pytest
+from files import data, row
+from hosts import PASSWORD, Browser, wait_for_web
+from places import Place
+from test_faults import AGENCY, script
+
+from ismp.accounts import invented
+
+LIST = "/manage/learning-map/agency-hours/"
+CLERK = "IC1001"
+APPOINT = f"""
+import django; django.setup()
+from django.contrib.auth.hashers import make_password
+from ismp.accounts.models import Account
+Account.objects.filter(username="{CLERK}").update(
+    role="agency_admin", password=make_password("{PASSWORD}"))
+"""
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    """Of a web server with more than a page of records."""
+    folder = tmp_path_factory.mktemp("weight")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = free.getsockname()[1]
+    place = Place(folder / "home", ISMP_PORT=str(number))
+    mine = [p for p in invented.city() if p.active and p.agency_code == AGENCY]
+    rows = [
+        row(national_id=p.national_id, name=p.name, title=f"資通安全課程第{n}講", term=str(n))
+        for n in range(60)
+        for p in [mine[n % len(mine)]]
+    ]
+    (folder / "file.csv").write_bytes(data(*rows, encoding="utf-8-sig"))
+    (folder / "roster.csv").write_text(invented.roster_csv(invented.city()), "utf-8")
+    assert place.python("manage.py", "import_roster", folder / "roster.csv").returncode == 0
+    imported = place.python("manage.py", "import_hours", folder / "file.csv", "--agency", AGENCY)
+    assert imported.returncode == 0, imported.stderr
+    script(place.python, APPOINT)
+    server = place.python("manage.py", "serve", "--no-worker", background=True)
+    try:
+        wait_for_web([number])
+        yield number
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+        place.close()
+
+
+@pytest.fixture(scope="module")
+def cookies(port):
+    browser = Browser(lambda: port)
+    browser.sign_in(CLERK)
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser._jar)
+
+
+class Visit:
+    """One request; how many bytes the answer takes, head and all."""
+
+    def __init__(self, port, path, cookies=""):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        # Brotli would be smaller still, but is at hand only where others have installed it.
+        connection.request("GET", path, headers={"Accept-Encoding": "gzip", "Cookie": cookies})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        assert answer.status == 200, path
+        self.headers = answer.headers
+        self.bytes = len(body) + sum(
+            len(name) + len(value) + 4 for name, value in answer.getheaders()
+        )
+        packed = answer.headers["Content-Encoding"] == "gzip"
+        self.text = (gzip.decompress(body) if packed else body).decode()
+
+
+def test_the_main_page_is_light(port, cookies):
+    page = Visit(port, LIST, cookies)
+    assert page.text.count('name="ids"') == 50
+    parts = [
+        Visit(port, path) for path in set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text))
+    ]
+    assert len(parts) >= 4
+    total = page.bytes + sum(part.bytes for part in parts)
+    print(f"{len(parts) + 1} requests, {total:,} bytes; later {page.bytes:,}")
+    assert (total < 150_000, len(parts) < 10) == (True, True)
+    assert page.bytes < 30_000
+    for part in parts:  # later visits ask for the page alone
+        assert "immutable" in part.headers["Cache-Control"]
+
+
+def test_the_length_of_a_page_is_no_oracle(port, cookies):
+    """BREACH: the same page has another length each time, and no form the same token twice."""
+    pages = [Visit(port, LIST, cookies) for _ in range(12)]
+    assert len({page.bytes for page in pages}) > 3
+    tokens = [re.search('csrfmiddlewaretoken" value="([^"]+)', page.text)[1] for page in pages]
+    assert len(set(tokens)) == 12
+    assert {page.headers["Content-Encoding"] for page in pages} == {"gzip"}
+
+
+def test_an_export_is_not_packed_twice(port, cookies):
+    path = "/manage/learning-map/hours/export/?format=csv"
+    assert Visit(port, path, cookies).headers["Content-Encoding"] is None
