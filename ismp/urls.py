@@ -4,6 +4,8 @@ from django.urls import include, path
 
 from ismp.accounts import modules
 from ismp.portal import manage, pages, tickets
+from ismp.courses import teachers
+from ismp.portal import manage
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
@@ -14,6 +16,7 @@ urlpatterns = [
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
+    path("manage/teachers/", include(teachers.TEACHERS.urls)),
     path("manage/learning-map/", include("ismp.hours.urls")),
 ]
 handler400 = "ismp.ui.errors.bad_request"

@@ -131,6 +131,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
 
+    from ismp.courses.models import Teacher
     from ismp.hours import actions
     from ismp.hours.models import Record
     from ismp.portal import actions as portal
@@ -141,11 +142,13 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     ticket = portal.open_ticket(**told, by=account("IC1001"))
     today = timezone.localdate()
     paper = portal.issue_certificate(start=today, end=today, by=account("IC1001"))
+    agency = account("IC1001").agency
     return {
         "code": paper.code,
         "run_id": run.pk,
         "deletion_id": deletion.pk,
-        "departments_id": account("IC1001").agency.departments.first().pk,
         "page_name": "faq",
         "ticket_id": ticket.pk,
+        "departments_id": agency.departments.first().pk,
+        "teachers_id": Teacher.objects.create(agency=agency, name="外聘講師").pk,
     }

@@ -25,4 +25,9 @@ EXAMPLES = {
         bad={"name": ""},
         says="這個欄位是必須的",
     ),
+    "teachers": Example(
+        good=lambda n: {"name": f"外聘講師{n}", "expertise": "資安稽核", "is_engaged": "on"},
+        bad={"username": "IC1002"},
+        says="只能填其中一項",
+    ),
 }

@@ -45,6 +45,7 @@ MATRIX = {
     "hours:sample": MANAGERS,
     "hours:run_undo": IMPORTERS,
     **module("departments", MANAGERS, IMPORTERS),
+    **module("teachers", MANAGERS, IMPORTERS),
 }
 POST_ONLY = {
     "accounts:logout",
@@ -56,6 +57,8 @@ POST_ONLY = {
     "hours:delete",
     "hours:restore",
     "departments:merge",
+    "teachers:add_certificate",
+    "teachers:remove_certificate",
 }
 OPEN = {
     *("accounts:login", "operations:alive", "operations:ready"),

@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
+from django.conf import settings
 from django.db import migrations, models
 
 
@@ -10,9 +11,80 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("accounts", "0001_initial"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="Teacher",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=100, verbose_name="姓名")),
+                (
+                    "organization",
+                    models.CharField(blank=True, max_length=100, verbose_name="服務單位"),
+                ),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="電子郵件")),
+                ("phone", models.CharField(blank=True, max_length=50, verbose_name="電話")),
+                ("expertise", models.CharField(blank=True, max_length=300, verbose_name="專長")),
+                ("profile", models.TextField(blank=True, max_length=4000, verbose_name="簡歷")),
+                ("is_engaged", models.BooleanField(default=True, verbose_name="聘用中")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="公務帳號",
+                    ),
+                ),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.agency",
+                        verbose_name="機關",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["agency", "pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="TeacherCertificate",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="證照名稱")),
+                ("number", models.CharField(blank=True, max_length=50, verbose_name="證照號碼")),
+                ("issued_on", models.DateField(blank=True, null=True, verbose_name="發照日")),
+                ("expires_on", models.DateField(blank=True, null=True, verbose_name="到期日")),
+                (
+                    "teacher",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="certificates",
+                        to="courses.teacher",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["expires_on", "pk"],
+            },
+        ),
         migrations.CreateModel(
             name="Course",
             fields=[
@@ -94,5 +166,38 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
+        ),
+        migrations.AddConstraint(
+            model_name="teacher",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("account", None), ("name__gt", "")),
+                    models.Q(("account__isnull", False), ("name", "")),
+                    _connector="OR",
+                ),
+                name="a_teacher_is_an_account_or_has_a_name",
+                violation_error_message="內部教師請填公務帳號，外聘教師請填姓名，只能填其中一項。",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="teacher",
+            constraint=models.UniqueConstraint(
+                fields=("agency", "account"),
+                name="an_account_teaches_once_for_an_agency",
+                violation_error_message="這個帳號已經是本機關的教師，請到他的資料編輯。",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="teachercertificate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("issued_on", None),
+                    ("expires_on", None),
+                    ("expires_on__gte", models.F("issued_on")),
+                    _connector="OR",
+                ),
+                name="a_certificate_ends_after_it_was_issued",
+                violation_error_message="到期日早於發照日，請更正。",
+            ),
         ),
     ]
