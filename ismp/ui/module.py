@@ -291,8 +291,9 @@ class Module:
         user: Any = request.user
         thing = self._find(user, pk) if pk else None
         form: Any = self.form
-        form = form(request.POST or None, request.FILES or None, user=user, instance=thing)
-        if request.method == "POST" and form.is_valid():
+        typed = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = form(*typed, user=user, instance=thing)
+        if typed and form.is_valid():
             saved = _tried(form, lambda: self._saved(form, user))
             if saved is not None:
                 messages.success(request, f"{self.thing}「{saved}」已存檔。")

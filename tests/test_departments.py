@@ -1,0 +1,159 @@
+"""部門管理: the tree of an agency, merging departments with the people in them."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from ismp.accounts import actions, departments
+from ismp.accounts.models import Account, Department, Service
+from ismp.audit.models import Event
+from ismp.audit.trail import NotPossible
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def by(account):
+    return account("IC1001", "agency_admin")
+
+
+@pytest.fixture
+def make(by):
+    def save(name, parent=None, agency=None, **fields):
+        fields = {"agency": agency or by.agency, "name": name, "parent": parent, **fields}
+        return departments.save_department(Department(**fields), by=by)
+
+    return save
+
+
+def of(*names):
+    return Department.objects.filter(name__in=names)
+
+
+def test_those_below_move_along_and_are_listed_by_their_place(make, by):
+    top, other = make("資訊處"), make("行政處")
+    middle = make("系統科", top)
+    leaf = make("開發股", middle)
+    middle.parent, middle.name = other, "應用科"
+    departments.save_department(middle, by=by)
+    leaf.refresh_from_db()
+    assert leaf.path == "行政處 / 應用科 / 開發股"
+    assert Event.objects.order_by("-number").first().detail["department"] == "行政處 / 應用科"
+
+
+@pytest.mark.parametrize("to", ["itself", "child", "grandchild"])
+def test_a_department_cannot_stand_below_itself(make, by, to):
+    top = make("資訊處")
+    child = make("系統科", top)
+    below = {"itself": top, "child": child, "grandchild": make("開發股", child)}
+    top.parent = below[to]
+    with pytest.raises(NotPossible, match="不能是自己"):
+        departments.save_department(top, by=by)
+
+
+def test_neither_too_deep_nor_under_another_agency(make, by, account):
+    parent = None
+    for level in range(6):
+        parent = make(f"第{level}層", parent)
+    with pytest.raises(NotPossible, match="最多 6 層"):
+        make("第七層", parent)
+    theirs = account("EP1001").agency.departments.first()
+    with pytest.raises(NotPossible, match="同一機關"):
+        make("某科", theirs)
+
+
+def test_an_agency_has_one_it_unit(make, account):
+    first, theirs = make("資訊一科", is_it=True), account("EP1001").agency
+    make("資訊科二", agency=theirs, is_it=True)
+    second = make("資訊二科", is_it=True)
+    assert set(Department.objects.filter(is_it=True)) == {second, of("資訊科二").get()}
+    assert not of(first.name).get().is_it
+
+
+def test_merging_takes_people_and_departments_along_from_today_on(make, by, account):
+    today = timezone.localdate()
+    going, into = of("秘書室").get(agency=by.agency), make("綜合處")
+    below = make("文書股", going)
+    people = list(Account.objects.filter(department=going))
+    assert people
+    later = account("IC1001")
+    actions.assign(later, department=going, since=today + timedelta(days=9), by="x")
+    before = Service.objects.count()
+    departments.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
+    for person in people:
+        person.refresh_from_db()
+        assert person.department == into
+        assert person.services.on(today).get().department == into
+        assert person.services.on(today - timedelta(days=1)).get().department == going
+    assert later.services.on(today + timedelta(days=9)).get().department == into
+    assert Service.objects.count() == before + len(people) + 1
+    below.refresh_from_db()
+    assert (below.parent, below.path) == (into, "綜合處 / 文書股")
+    assert into in Department.objects.open() and going not in Department.objects.open()
+    told = Event.objects.get(verb="merge_departments")
+    assert (told.subject, told.detail["into"]) == (f"department:{going.pk}", "綜合處")
+
+
+def test_a_roster_that_still_names_a_merged_department_means_the_one_it_is_in(make, by, city):
+    from ismp.accounts import invented
+
+    into = make("綜合處")
+    departments.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
+    result = actions.import_roster(invented.roster_csv(city).encode(), by="test")
+    assert (result.created, result.updated) == (0, 0)
+
+
+def test_what_cannot_be_merged(make, by, account):
+    top = make("資訊處")
+    child = make("系統科", top)
+    with pytest.raises(NotPossible, match="不能併入自己"):
+        departments.merge(of("資訊處"), into=child, by=by)
+    with pytest.raises(NotPossible, match="同一機關"):
+        departments.merge(of("資訊處"), into=account("EP1001").agency.departments.first(), by=by)
+    departments.merge(of("系統科"), into=top, by=by)
+    with pytest.raises(NotPossible, match="已經合併過"):
+        departments.merge(of("系統科"), into=top, by=by)
+    with pytest.raises(NotPossible, match="使用中的部門"):
+        make("新科", of("系統科").get())
+    assert not Event.objects.filter(verb="merge_departments", subject=f"department:{top.pk}")
+
+
+def test_names_are_told_apart_by_agency_in_the_form(client, by, account):
+    client.force_login(by)
+    name = by.agency.departments.first().name
+    answer = client.post("/manage/departments/add/", {"name": name})
+    assert "已有同名的部門" in answer.content.decode()
+    client.force_login(account("IC1001", "platform_admin"))
+    other = account("CU1001").agency
+    made = client.post("/manage/departments/add/", {"name": "新部門", "agency": other.pk})
+    assert made.status_code == 302
+    assert Department.objects.get(name="新部門").agency == other
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+def test_two_changes_at_once_make_no_circle(make, by):
+    first, second = make("甲處"), make("乙處")
+    outcomes = []
+
+    def put(department, under):
+        department.parent = under
+        try:
+            departments.save_department(department, by=by)
+            outcomes.append("moved")
+        except NotPossible:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [
+        threading.Thread(target=put, args=pair) for pair in ((first, second), (second, first))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["moved", "refused"]
