@@ -23,7 +23,7 @@ EXAMPLES = {
     "departments": Example(
         good=lambda n: {"name": f"測試{n}科"},
         bad={"name": ""},
-        says="這個欄位是必須的",
+        says="請填寫部門",
     ),
     "teachers": Example(
         good=lambda n: {"name": f"外聘講師{n}", "expertise": "資安稽核", "is_engaged": "on"},

@@ -85,7 +85,7 @@ def test_bad_input_gets_one_clear_sentence(client, add, module):
     events = Event.objects.count()
     for address in (module.address("add"), module.address("edit", thing.pk)):
         answer = client.post(address, bad)
-        assert (answer.status_code, Event.objects.count()) == (422, events)
+        assert (answer.status_code, Event.objects.count()) == (200, events)
         assert example.says in answer.content.decode()
 
 

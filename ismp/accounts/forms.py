@@ -48,7 +48,7 @@ class OfAgencyForm(ModuleForm):
         if self.instance.pk or not self.user.may(Right.ALL_AGENCIES):
             self.fields.pop("agency")
         if not self.instance.pk:
-            self.instance.agency = self.user.agency
+            self.instance.agency = self.initial["agency"] = self.user.agency
 
     @property
     def agency(self) -> Agency:

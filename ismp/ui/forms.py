@@ -52,12 +52,20 @@ class KeywordField(forms.CharField):
             import_string(path)(value)
 
 
+def _say_what_is_missing(form: forms.BaseForm) -> None:
+    """請填寫姓名。 in place of a sentence that names no field."""
+    for field in form.fields.values():
+        chosen = isinstance(field, forms.ChoiceField)
+        field.error_messages["required"] = f"請{'選擇' if chosen else '填寫'}{field.label}。"
+
+
 class ModuleForm(forms.ModelForm):
     """The form by which a module adds or edits one thing; it knows who fills it in."""
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
+        _say_what_is_missing(self)
 
 
 class DeedForm(forms.Form):
@@ -66,6 +74,7 @@ class DeedForm(forms.Form):
     def __init__(self, *args: Any, user: Any, things: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user, self.things = user, things
+        _say_what_is_missing(self)
         if len(things) == 1:
             for name, field in self.fields.items():
                 field.initial = self.starts_from(things[0], name, field.initial)

@@ -299,7 +299,7 @@ class Module:
                 messages.success(request, f"{self.thing}「{saved}」已存檔。")
                 return redirect(self.address("page", saved.pk))
         context = {"module": self, "thing": thing, "form": form}
-        return render(request, "ui/module_form.html", context, status=422 if form.errors else 200)
+        return render(request, "ui/module_form.html", context)
 
     def _saved(self, form: Any, user: Any) -> Any:
         thing = form.save(commit=False)
@@ -344,7 +344,7 @@ class Module:
             "unnamed": len(chosen) - len(chosen[:_NAMED]),
             "ids": [thing.pk for thing in chosen],
         }
-        return render(request, "ui/module_deed.html", context, status=422 if form.errors else 200)
+        return render(request, "ui/module_deed.html", context)
 
     def _told(self, deed: Deed, done: Any) -> str:
         return done if isinstance(done, str) else f"已{deed.title}：{done} 筆{self.thing}。"
