@@ -3,9 +3,8 @@
 from django.urls import include, path
 
 from ismp.accounts import modules
-from ismp.portal import manage, pages, tickets
 from ismp.courses import teachers
-from ismp.portal import manage
+from ismp.portal import manage, pages, tickets
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
