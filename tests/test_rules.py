@@ -188,8 +188,8 @@ def test_each_hour_not_counted_has_its_reason():
 
 def test_the_strictest_rule_counts_when_two_ask_for_the_same():
     stricter = Duty("general", frozenset("A"), frozenset({522}), 6_000, 1, since=date(2026, 1, 1))
-    for given in ([*DUTIES, stricter], [stricter, *DUTIES]):
-        [one] = rules.owed(["general"], "A", given, Policy(), date(2026, 2, 1))
+    for duties in ([*DUTIES, stricter], [stricter, *DUTIES]):
+        [one] = rules.owed(["general"], "A", duties, Policy(), date(2026, 2, 1))
         assert one.hours == 6_000
 
 
