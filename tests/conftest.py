@@ -66,7 +66,16 @@ def _plain_static_files(settings: Any) -> None:
 
 
 @pytest.fixture
-def city(db: Any) -> list[Any]:
+def law(db: Any) -> None:
+    """The shipped rules, also after a test that emptied every table."""
+    from ismp.compliance import law
+    from ismp.compliance.models import Example, Rule, RuleVersion
+
+    law.enact(Rule, RuleVersion, Example)
+
+
+@pytest.fixture
+def city(law: Any) -> list[Any]:
     """The invented city, brought in by its roster."""
     from ismp.accounts import actions, invented
 
@@ -113,7 +122,7 @@ def import_bytes(city: Any) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def cities(db: Any) -> None:
+def cities(law: Any) -> None:
     """Both agencies of `world`; the other one has a record of its own."""
     import world
     from laws import take

@@ -4,17 +4,18 @@ Knows nothing of training.  A national ID is kept only as a matching key (個資
 found by keyed hash, shown masked.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
-from django.db.models import F, Q, Window
-from django.db.models.functions import Lower, RowNumber
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from ismp.accounts import national_id
+from ismp.accounts.dated import Dated
 from ismp.accounts.identities import Identity, in_words, sets
 from ismp.accounts.roles import RIGHTS, ROLE_NAMES, Right, Role
 
@@ -128,13 +129,17 @@ class Grade(models.TextChoices):
 
 
 class Grading(models.Model):
-    """核定等級: the grade of an agency from a day on.  Append-only; without any, 未核定."""
+    """核定等級: the grade of an agency from a day on; without any, 未核定."""
+
+    OF = ("agency",)
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="gradings")
     grade = models.CharField("責任等級", max_length=1, choices=Grade)
     since = models.DateField("生效日")
     recorded_at = models.DateTimeField(default=timezone.now)
     recorded_by = models.CharField(max_length=150)
+
+    objects: ClassVar["models.Manager[Grading] | Dated"] = Dated.as_manager()
 
     class Meta:
         ordering = ["agency", "since", "pk"]
@@ -199,7 +204,11 @@ class Account(AbstractBaseUser):
 
     class Meta:
         ordering = ["username"]
-        indexes = [models.Index(fields=["id_hash"], name="accounts_of_a_person")]
+        indexes = [
+            models.Index(
+                fields=["id_hash"], name="accounts_of_a_person", condition=~Q(id_hash=None)
+            )
+        ]
         constraints = [
             models.UniqueConstraint(Lower("username"), name="a_username_belongs_to_one_account"),
             models.UniqueConstraint(
@@ -252,25 +261,13 @@ class Account(AbstractBaseUser):
         return self.is_active and right in RIGHTS[Role(self.role)]
 
 
-class ServiceQuerySet(models.QuerySet["Service"]):
-    def on(self, day: date, known_at: datetime | None = None) -> Self:
-        """The entry of each account that holds on `day`, by what was known at a moment."""
-        begun = self.filter(since__lte=day)
-        if known_at:
-            begun = begun.filter(recorded_at__lte=known_at)
-        rank = Window(
-            RowNumber(), partition_by="account", order_by=[F("since").desc(), F("pk").desc()]
-        )
-        return begun.annotate(rank=rank).filter(rank=1)
-
-
 class Service(models.Model):
     """任職: where and as what an account serves from a day on.
 
-    Append-only: what was believed at any moment can be told later (audits ask that).  On a day the
-    entry with the latest `since` holds; of those with the same, the one recorded last.  Account
-    carries a copy of what holds today.
+    Account carries a copy of what holds today.
     """
+
+    OF = ("account",)
 
     UNKNOWN = date(1912, 1, 1)
     """`since` of what an agency's first roster tells: they served before we knew them."""
@@ -284,7 +281,7 @@ class Service(models.Model):
     recorded_at = models.DateTimeField(default=timezone.now)
     recorded_by = models.CharField(max_length=150)
 
-    objects: ClassVar["models.Manager[Service] | ServiceQuerySet"] = ServiceQuerySet.as_manager()
+    objects: ClassVar["models.Manager[Service] | Dated"] = Dated.as_manager()
 
     class Meta:
         ordering = ["account", "since", "pk"]

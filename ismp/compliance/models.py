@@ -1,0 +1,195 @@
+"""學習地圖: the rules of who owes how many hours, their worked examples, the policy.
+
+Rules are data with a day: a new version never changes what an earlier day is judged by.  Knows
+nothing of who has done what.
+"""
+
+from datetime import date
+from itertools import combinations
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from ismp.accounts.dated import Dated
+from ismp.accounts.identities import Identity
+from ismp.accounts.models import Grade
+from ismp.compliance import rules
+from ismp.compliance.rules import Credit, Duty, TwoYears
+from ismp.hours.profile import CATEGORIES
+
+CATEGORY_SETS = {
+    "+".join(map(str, chosen)): "或".join(CATEGORIES[code] for code in chosen)
+    for chosen in (*((code,) for code in CATEGORIES), tuple(CATEGORIES))
+}
+"""Which categories a rule can accept: `522`, `523`, `522+523`."""
+WINDOWS = {1: "每年", 2: "每兩年"}
+_GRADE_SETS = ["".join(chosen) for size in range(1, 6) for chosen in combinations(Grade, size)]
+
+
+def categories_text(categories: frozenset[int]) -> str:
+    return "+".join(map(str, sorted(categories)))
+
+
+class Rule(models.Model):
+    """What one 資安列管身分 owes: hours of which categories, in one or two calendar years."""
+
+    identity = models.CharField("資安列管身分", max_length=20, choices=Identity)
+    categories = models.CharField("課程類別", max_length=30, choices=CATEGORY_SETS.items())
+    years = models.PositiveSmallIntegerField("期間", choices=WINDOWS.items())
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(identity__in=Identity.values), name="a_rule_is_for_a_known_identity"
+            ),
+            models.CheckConstraint(
+                condition=Q(categories__in=list(CATEGORY_SETS)),
+                name="a_rule_accepts_known_categories",
+            ),
+            models.CheckConstraint(
+                condition=Q(years__in=list(WINDOWS)), name="a_window_is_one_year_or_two"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.get_identity_display()}：{self.get_categories_display()}"
+            f"（{self.get_years_display()}）"
+        )
+
+    def get_absolute_url(self) -> str:
+        return reverse("compliance:rule", args=[self.pk])
+
+
+class RuleQuerySet(Dated):
+    def duties(self) -> list[Duty]:
+        """The entries as the arithmetic wants them; one that ended its rule is none."""
+        return [version.duty() for version in self.exclude(hours=None).select_related("rule")]
+
+
+class RuleVersion(models.Model):
+    """How much a rule asks, and in agencies of which grades, from a day on; null: no more."""
+
+    OF = ("rule",)
+
+    rule = models.ForeignKey(Rule, models.PROTECT, related_name="versions")
+    grades = models.CharField("責任等級", max_length=5)
+    hours = models.BigIntegerField("時數", null=True)
+    citation = models.CharField("依據", max_length=200)
+    since = models.DateField("生效日")
+    recorded_at = models.DateTimeField(default=timezone.now)
+    recorded_by = models.CharField(max_length=150)
+
+    objects: ClassVar["models.Manager[RuleVersion] | RuleQuerySet"] = RuleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["rule", "since", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(hours=None) | Q(hours__gt=0), name="a_rule_asks_for_some_hours"
+            ),
+            models.CheckConstraint(
+                condition=Q(grades__in=_GRADE_SETS), name="a_rule_names_known_grades"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id}:{self.since}"
+
+    def duty(self) -> Duty:
+        return Duty(
+            self.rule.identity,
+            frozenset(self.grades),
+            frozenset(map(int, self.rule.categories.split("+"))),
+            self.hours or 0,
+            self.rule.years,
+            since=self.since,
+            citation=self.citation,
+            rule=self.rule_id,
+        )
+
+
+class Example(models.Model):
+    """A worked example beside a rule: these records, on that day, give this verdict.
+
+    `missing` null: nobody of that identity and grade owes anything by this rule then.
+    """
+
+    rule = models.ForeignKey(Rule, models.CASCADE, related_name="examples")
+    title = models.CharField("說明", max_length=100)
+    on = models.DateField("基準日")
+    grade = models.CharField("責任等級", max_length=1, choices=Grade, blank=True)
+    records = models.JSONField(default=list)
+    """[[課程類別, 迄日期 as ISO text, thousandths], …]."""
+    missing = models.BigIntegerField("還差", null=True)
+
+    class Meta:
+        ordering = ["rule", "on", "pk"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def credits(self) -> list[Credit]:
+        return [
+            Credit(category, date.fromisoformat(ended_on), hours)
+            for category, ended_on, hours in self.records
+        ]
+
+    def verdict(self, duties: list[Duty], policy: rules.Policy) -> int | None:
+        """What is missing by these duties; None when the rule asks for nothing."""
+        person = rules.Person(frozenset({self.rule.identity}), self.grade)
+        for one in rules.judge(person, self.credits(), duties, policy, self.on):
+            mine = one.duty.identity == self.rule.identity and one.duty.years == self.rule.years
+            if mine and categories_text(one.duty.categories) == self.rule.categories:
+                return one.missing
+        return None
+
+
+class PolicyQuerySet(Dated):
+    def policy(self) -> rules.Policy:
+        entry: Any = self.first()
+        if entry is None:
+            return rules.Policy()
+        return rules.Policy(
+            TwoYears(entry.two_years), entry.grace_days, unlisted_as_general=entry.unlisted
+        )
+
+
+class PolicyVersion(models.Model):
+    """What the platform has decided, from a day on, where the law is silent."""
+
+    OF = ()
+
+    class Pair(models.TextChoices):
+        ROLLING = TwoYears.ROLLING.value, "今年與前一年"
+        PAIRS = TwoYears.PAIRS.value, "固定兩年一期（114–115、116–117 …）"
+
+    two_years = models.CharField("兩年的算法", max_length=10, choices=Pair, default=Pair.ROLLING)
+    grace_days = models.PositiveSmallIntegerField("新到職寬限天數", default=0)
+    unlisted = models.BooleanField("等級未列的身分，視為一般使用者及主管", default=True)
+    since = models.DateField("生效日")
+    recorded_at = models.DateTimeField(default=timezone.now)
+    recorded_by = models.CharField(max_length=150)
+
+    objects: ClassVar["models.Manager[PolicyVersion] | PolicyQuerySet"] = (
+        PolicyQuerySet.as_manager()
+    )
+
+    class Meta:
+        ordering = ["since", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(two_years__in=[pair.value for pair in TwoYears]),
+                name="two_years_are_rolling_or_pairs",
+            ),
+            models.CheckConstraint(
+                condition=Q(grace_days__lte=366), name="grace_lasts_a_year_at_most"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"policy:{self.since}"
