@@ -14,6 +14,7 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.hours.forms import FIELDS, SearchForm
 from ismp.hours.models import ImportRun, Record, in_hours
+from ismp.hours.newest import Keyword, Newest
 from ismp.hours.profile import CATEGORIES, COLUMNS
 from ismp.ui import roc
 
@@ -34,12 +35,21 @@ def asked(search: SearchForm, agency: Agency | None, user: Account) -> QuerySet[
     if not search.is_valid():
         return records.none()
     found = search.cleaned_data
-    return (
-        records.ended_in(found["start"], found["end"])
-        .of_people(found["field"] or "username", found["q"])
-        .newest_first()
-        .select_related("account", "agency")
+    return records.ended_in(found["start"], found["end"]).of_people(*_keyword(found))
+
+
+def newest(search: SearchForm, agency: Agency | None, user: Account, using: str) -> Newest | None:
+    """The same records, to be read page by page or in batches; None when there can be none."""
+    if not search.is_valid():
+        return None
+    found = search.cleaned_data
+    return Newest(
+        (found["start"], found["end"]), _keyword(found), agency=agency, user=user, using=using
     )
+
+
+def _keyword(found: dict[str, Any]) -> Keyword:
+    return Keyword(found["field"] or "username", found["q"])
 
 
 def reader(request: HttpRequest, agency: Agency | None) -> str:
@@ -53,26 +63,27 @@ def reader(request: HttpRequest, agency: Agency | None) -> str:
     return replica.reader(request.session, runs.annotate(Max("finished_at"), Max("undone_at")))
 
 
-def in_the_way(search: SearchForm, agency: Agency | None, user: Account) -> str:
+def in_the_way(search: SearchForm, agency: Agency | None, user: Account, using: str) -> str:
     """Why a search finds nothing, in one sentence that says what to do."""
     if not search.is_valid():
         return "請先更正上面的搜尋條件。"
-    found = search.cleaned_data
+    found, always = search.cleaned_data, (None, None)
+    period, keyword = (found["start"], found["end"]), _keyword(found)
+    whose: dict[str, Any] = {"agency": agency, "user": user, "using": using}
     start, end = roc.roc_date(found["start"]) or "最早", roc.roc_date(found["end"]) or "最近"
-    everything = Record.objects.visible_to(user).of_agency(agency).live()
-    if not everything.exists():
+    if not Newest(always, **whose).count():
         return "這裡還沒有任何學習時數；請選擇入口網下載的檔案，按「上傳CSV檔」。"
-    in_time = everything.ended_in(found["start"], found["end"])
-    if not found["q"] or not in_time.exists():
+    in_time = Newest(period, **whose).count()
+    if not keyword.text or not in_time:
         return f"搜尋期間 {start} ~ {end}（依迄日期）沒有時數；請放寬期間後再按「確定」。"
-    field = dict(FIELDS)[found["field"] or "username"]
-    if everything.of_people(found["field"] or "username", found["q"]).exists():
+    field = dict(FIELDS)[keyword.field]
+    if Newest(always, keyword, **whose).count():
         return (
-            f"{field}內有「{found['q']}」的時數都不在 {start} ~ {end}；請放寬期間後再按「確定」。"
+            f"{field}內有「{keyword.text}」的時數都不在 {start} ~ {end}；請放寬期間後再按「確定」。"
         )
     return (
-        f"沒有{field}內有「{found['q']}」的時數；請改關鍵字，或清空後再按「確定」，"
-        f"這段期間共有 {in_time.count():,} 筆。"
+        f"沒有{field}內有「{keyword.text}」的時數；請改關鍵字，或清空後再按「確定」，"
+        f"這段期間共有 {in_time:,} 筆。"
     )
 
 

@@ -27,6 +27,13 @@ class Scoped(models.QuerySet):
             return self
         return self.filter(agency=user.agency_id) if user.may(Right.VIEW_HOURS) else self.none()
 
+    def of_agency(self, agency: Agency | None) -> Self:
+        return self.filter(agency=agency) if agency else self
+
+    def of_people(self, field: str, text: str) -> Self:
+        """Whose `field` (a key of SEARCH_FIELDS) contains `text`, whatever its case."""
+        return self.filter(**{f"{SEARCH_FIELDS[field]}__icontains": text}) if text else self
+
 
 class RunQuerySet(Scoped):
     """Questions about many runs, for monitoring."""
@@ -267,9 +274,6 @@ class RecordQuerySet(Scoped):
     def live(self) -> Self:
         return self.filter(deletion=None)
 
-    def of_agency(self, agency: Agency | None) -> Self:
-        return self.filter(agency=agency) if agency else self
-
     def of_person(self, account: Account) -> Self:
         """One's own, from whichever agency; needs no right."""
         return self.filter(account__in=Account.objects.of_person(account))
@@ -282,13 +286,9 @@ class RecordQuerySet(Scoped):
         records = self.filter(ended_on__gte=start) if start else self
         return records.filter(ended_on__lte=end) if end else records
 
-    def of_people(self, field: str, text: str) -> Self:
-        """Whose `field` (a key of SEARCH_FIELDS) contains `text`, whatever its case."""
-        return self.filter(**{f"{SEARCH_FIELDS[field]}__icontains": text}) if text else self
-
     def newest_first(self) -> Self:
-        """The order of the unique key, so that a page is read from the index."""
-        return self.order_by("-ended_on", "-account_id", "-event_key")
+        """By day, and on one day by agency, so that a page is read from the unique key."""
+        return self.order_by("-ended_on", "-agency_id", "-account_id", "-event_key")
 
 
 class Record(Contents):
@@ -324,7 +324,11 @@ class Record(Contents):
             models.CheckConstraint(condition=Q(hours__gte=0), name="hours_are_not_negative"),
         ]
         indexes = [
-            models.Index(fields=["account", "ended_on"], name="records_of_a_person"),
+            models.Index(
+                fields=["account", "ended_on", "agency"],
+                name="records_of_a_person",
+                condition=Q(deletion=None),
+            ),
             models.Index(fields=["run", "line"], name="records_of_a_run"),
             models.Index(
                 fields=["deletion"], name="records_of_a_deletion", condition=~Q(deletion=None)
@@ -366,6 +370,8 @@ class Wording(models.Model):
     """128-bit digest of the field and its text, which may be longer than a key can be."""
     field = models.CharField(max_length=20)
     text = models.TextField()
+
+    objects: ClassVar["models.Manager[Wording]"] = Scoped.as_manager()
 
     def __str__(self) -> str:
         return f"{self.field}:{self.text}"

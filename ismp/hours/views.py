@@ -48,7 +48,8 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     search = SearchForm.asked(request.GET)
     if faults := search.errors.get("q"):
         return _without_keyword(request, faults)
-    records = listing.asked(search, agency, user).using(listing.reader(request, agency))
+    using = listing.reader(request, agency)
+    records: Any = listing.newest(search, agency, user, using) or []
     per_page = request.GET.get("per_page", "")
     size = int(per_page) if per_page in map(str, PER_PAGE) else 50
     page = Paginator(records, size).get_page(request.GET.get("page"))
@@ -62,7 +63,7 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
         "agencies": Agency.objects.all() if user.may(Right.ALL_AGENCIES) else [],
         "search": search,
         "page": page,
-        "in_the_way": "" if page.object_list else listing.in_the_way(search, agency, user),
+        "in_the_way": "" if page.object_list else listing.in_the_way(search, agency, user, using),
         "columns": columns,
         "groups": [(name, len(list(cells))) for name, cells in groupby(columns, _group)],
         "choices": [
