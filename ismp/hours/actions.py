@@ -287,8 +287,10 @@ def restore(deletion: Deletion, *, by: Account) -> int:
     change = tallies.Change()
     change.add(deleted)
     change.take_effect()
+    now = timezone.now()
+    storing.end_deletion(deletion, now)
     count = deleted.update(deletion=None)
-    deletion.restored_at, deletion.restored_by = timezone.now(), by.username
+    deletion.restored_at, deletion.restored_by = now, by.username
     deletion.save(update_fields=["restored_at", "restored_by"])
     trail.record(
         "restore_hours",

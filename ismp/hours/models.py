@@ -10,7 +10,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -286,9 +287,27 @@ class RecordQuerySet(Scoped):
         records = self.filter(ended_on__gte=start) if start else self
         return records.filter(ended_on__lte=end) if end else records
 
+    def unchanged_since(self, moment: datetime) -> Self:
+        """Live at a moment with the contents that they still have; the others that were live
+        then are `RecordRevision.objects.known_at`."""
+        changed = _revised_after(moment).filter(agency=OuterRef("agency"), record=OuterRef("pk"))
+        return self.filter(_live_at(moment), ~Exists(changed))
+
     def newest_first(self) -> Self:
         """By day, and on one day by agency, so that a page is read from the unique key."""
         return self.order_by("-ended_on", "-agency_id", "-account_id", "-event_key")
+
+
+def _live_at(moment: datetime) -> Q:
+    """Contents that an import had brought by then, and that were not deleted yet."""
+    kept = Q(deletion=None) | Q(deletion__at__gt=moment)
+    return kept & Q(run__finished_at__lte=moment)
+
+
+def _revised_after(moment: datetime) -> QuerySet["RecordRevision"]:
+    """An import changes what others see when it is finished."""
+    replaced = Coalesce("replaced_by__finished_at", "replaced_at")
+    return RecordRevision.objects.alias(replaced=replaced).filter(replaced__gt=moment).order_by()
 
 
 class Record(Contents):
@@ -339,8 +358,22 @@ class Record(Contents):
         return f"record:{self.pk}"
 
 
+class RevisionQuerySet(models.QuerySet["RecordRevision"]):
+    def known_at(self, moment: datetime) -> Self:
+        """Contents that were live at a moment and have been changed since."""
+        after = _revised_after(moment)
+        earlier = after.filter(
+            agency=OuterRef("agency"), record=OuterRef("record"), pk__lt=OuterRef("pk")
+        )
+        return self.filter(_live_at(moment), ~Exists(earlier), pk__in=after.values("pk"))
+
+
 class RecordRevision(Contents):
-    """What a record's contents were before `replaced_by` (or an undo: null) changed them."""
+    """What a record's contents were before `replaced_by` changed them.
+
+    Null: an undo did, or a restoring, which changes nothing but ends a deletion (`deletion`).  So
+    records and revisions together tell what was live at any moment.
+    """
 
     agency = models.ForeignKey(
         Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
@@ -351,6 +384,10 @@ class RecordRevision(Contents):
         ImportRun, models.DO_NOTHING, null=True, related_name="+", db_constraint=False
     )
     replaced_at = models.DateTimeField()
+
+    objects: ClassVar["models.Manager[RecordRevision] | RevisionQuerySet"] = (
+        RevisionQuerySet.as_manager()
+    )
 
     class Meta:
         indexes = [models.Index(fields=["run", "line"], name="revisions_of_a_run")]

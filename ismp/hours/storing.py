@@ -16,7 +16,7 @@ import polars as pl
 from django.db import connection
 
 from ismp.hours.cleaning import EVENT_TEXT, OTHER_TEXT
-from ismp.hours.models import Contents, ImportRun
+from ismp.hours.models import Contents, Deletion, ImportRun
 
 _PARAMETERS = 32_000
 """How many values one statement of SQLite takes (32,766 since 3.32)."""
@@ -129,6 +129,12 @@ def give_back(run: ImportRun, at: datetime) -> int:
             which,
         )
         return cursor.rowcount
+
+
+def end_deletion(deletion: Deletion, at: datetime) -> None:
+    """Note in the history of its records until when they were deleted."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_KEEP_HISTORY} WHERE r.deletion_id = %s", [None, at, deletion.pk])
 
 
 def load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:

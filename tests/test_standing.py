@@ -1,0 +1,295 @@
+"""The standing that SQL computes for everybody is what the rules say of each, record by record.
+
+Random worlds: people who move, have two accounts, are on leave; files, deletions, restorings and
+undoings one after another.  What was known at each moment is remembered and must be found again.
+"""
+
+from collections import defaultdict
+from datetime import date, timedelta
+
+import pytest
+import world
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from laws import take
+from test_random_files import FEW
+
+from ismp.accounts import actions as people
+from ismp.accounts.identities import members, sets
+from ismp.accounts.models import Account, Agency, Grading, Leave, Service, Status
+from ismp.compliance import rules, standing
+from ismp.compliance.models import PolicyVersion
+from ismp.compliance.rules import Credit, Light
+from ismp.hours import actions
+from ismp.hours.models import Deletion, ImportRun, Record
+from ismp.ui import roc
+
+pytestmark = pytest.mark.django_db
+A, B = world.AGENCY_A, world.AGENCY_B
+WHO = {A: [world.WANG, world.XU, world.MOVED_IN], B: [world.OF_B, world.MOVED_IN, world.WANG]}
+ENDS = ["113-05-01", "114-01-01", "114-12-31", "115-01-01", "115-06-30", "115-10-31"]
+DAYS = [roc.parse(text) for text in ("113-12-31", "114-06-30", "115-06-30", "115-12-31")]
+
+
+def of(username):
+    return Account.objects.get(username=username)
+
+
+def agency(code):
+    return Agency.objects.get(code=code)
+
+
+def row(number, *, category="522", ended_on="115-01-05", hours="3", title="概論"):
+    return world.row(
+        national_id=number,
+        name="",
+        category=category,
+        title=title,
+        started_on=ended_on,
+        ended_on=ended_on,
+        total=hours,
+        digital_hours=hours,
+        classroom_hours="0",
+    )
+
+
+def lines(username, **asked):
+    return {(line.category, line.years): line for line in standing.of_person(of(username), **asked)}
+
+
+# Stories
+
+
+def test_a_person_who_has_done_nothing_is_red_and_turns_green(cities):
+    [before] = lines("a-wang").values()
+    assert (before.required, before.done, before.missing, before.light) == (3000, 0, 3000, "red")
+    take(world.file(row(world.WANG, hours="2"), row(world.XU)))
+    assert lines("a-wang")["522", 1].missing == 1000
+    assert lines("a-xu")["522", 1].light == "green"
+    assert len(standing.behind(standing.table(Q(agency=agency(A))))) == 14
+
+
+def test_hours_follow_a_person_to_her_new_account(cities):
+    """趙調任 left A and has another account in B with the same number."""
+    people.assign(of("a-moved"), status=Status.ACTIVE, since=world.TODAY, by="x")
+    take(world.file(row(world.MOVED_AWAY)))
+    people.assign(of("a-moved"), status=Status.LEFT, since=world.TODAY, by="x")
+    assert lines("b-moved")["522", 1].light == "green"
+    assert lines("a-moved") == {}
+
+
+def test_an_event_that_two_agencies_brought_counts_once(cities):
+    take(world.file(row(world.WANG, hours="2")))
+    people.assign(of("a-wang"), agency=agency(B), since=world.TODAY, by="x")
+    take(world.file(row(world.WANG, hours="2")), agency=B)
+    assert Record.objects.filter(account=of("a-wang")).count() == 2
+    assert lines("a-wang")["522", 1].done == 2000
+    take(world.file(row(world.WANG, hours="2.5")), agency=B)
+    assert lines("a-wang")["522", 1].done == 2500
+
+
+def test_grades_and_leave_and_arrival_are_those_of_the_day(cities, account):
+    people.assign(of("a-wang"), identities="it", since=date(2026, 1, 1), by="x")
+    people.grade(agency(A), "D", since=date(2026, 1, 1), by="x")
+    assert set(lines("a-wang", on=date(2026, 1, 6))) == {("522", 1)}
+    assert set(lines("a-wang", on=date(2026, 1, 7))) == {("522", 1), ("523", 2)}
+    people.grant_leave(
+        of("a-wang"), since=date(2026, 3, 1), until=date(2026, 5, 31), reason="育嬰", by="x"
+    )
+    [on_leave, _] = lines("a-wang", on=date(2026, 5, 31)).values()
+    assert (on_leave.light, on_leave.missing) == ("exempt", 0)
+    assert on_leave.note == "留職停薪（育嬰，115-03-01 起）"
+    assert lines("a-wang", on=date(2026, 6, 1))["522", 1].light == "red"
+    people.assign(of("a-wang"), agency=agency(B), since=date(2026, 4, 1), by="x")
+    assert lines("a-wang", on=date(2026, 6, 1))["522", 1].note == "115-04-01 到職"
+
+
+def test_a_newcomer_is_waited_for(cities):
+    PolicyVersion.objects.create(grace_days=30, since=date(2026, 1, 1))
+    people.assign(of("a-xu"), status=Status.LEFT, since=date(2026, 2, 1), by="x")
+    people.assign(of("a-xu"), status=Status.ACTIVE, since=date(2026, 3, 1), by="x")
+    [line] = lines("a-xu", on=date(2026, 3, 30)).values()
+    assert (line.light, line.note) == ("amber", "115-03-01 到職，寬限到 115-03-30")
+    assert lines("a-xu", on=date(2026, 3, 31))["522", 1].light == "red"
+    assert lines("a-xu", on=date(2026, 2, 15)) == {}
+
+
+def test_a_department_or_a_person_has_the_lines_that_she_has_in_the_city(cities):
+    take(world.file(row(world.WANG), row(world.XU, hours="1")))
+    everybody = standing.table()
+    for whom in (Q(agency=agency(A)), Q(department=of("a-wang").department), Q(account=of("a-xu"))):
+        mine = standing.table(whom)
+        assert len(mine) and mine.equals(everybody.join(mine, on="account", how="semi"))
+
+
+# Random worlds
+
+
+@st.composite
+def files_of(draw):
+    code = draw(st.sampled_from([A, B]))
+    rows = st.builds(
+        row,
+        st.sampled_from(WHO[code]),
+        category=st.sampled_from(["522", "523"]),
+        ended_on=st.sampled_from(ENDS),
+        hours=st.sampled_from(["0.5", "1", "2", "3", "12"]),
+        title=st.sampled_from(["甲", "乙"]),
+    )
+    return code, draw(st.lists(rows, min_size=1, max_size=6))
+
+
+steps = st.one_of(
+    files_of(),
+    st.sampled_from(["undo", "restore", "restore", "move"]),
+    st.tuples(st.just("delete"), st.sampled_from([522, 523])),
+)
+services = st.fixed_dictionaries(
+    {
+        username: st.tuples(st.sampled_from(sets()), st.sampled_from(DAYS))
+        for username in ("a-wang", "a-xu", "a-movedin", "b-sun")
+    }
+)
+policies = st.fixed_dictionaries(
+    {
+        "two_years": st.sampled_from(["rolling", "pairs"]),
+        "grace_days": st.sampled_from([0, 30, 200]),
+        "unlisted": st.booleans(),
+    }
+)
+
+
+def do(step, clerk):
+    if step == "undo":
+        runs = [run for run in ImportRun.objects.all() if run.can_be_undone]
+        if runs:
+            actions.undo(runs[0], by=clerk)
+    elif step == "restore":
+        deletion = next((one for one in Deletion.objects.all() if one.restorable), None)
+        if deletion:
+            actions.restore(deletion, by=clerk)
+    elif step == "move":
+        wang = of("a-wang")
+        to = B if wang.agency.code == A else A
+        people.assign(wang, agency=agency(to), since=world.TODAY - timedelta(200), by="x")
+    elif step[0] == "delete":
+        actions.delete(Record.objects.live().filter(category=step[1]), reason="試", by=clerk)
+    else:
+        code, rows = step
+        take(world.file(*rows), agency=code)
+
+
+def live():
+    return set(
+        Record.objects.live().values_list(
+            "account", "agency", "category", "ended_on", "event_key", "hours"
+        )
+    )
+
+
+def told_by_the_rules(records, on, known_at):
+    """The plain way: person after person, record after record."""
+    by_account = defaultdict(list)
+    for account, _, category, ended_on, event, hours in records:
+        by_account[account].append(Credit(category, ended_on, hours, event))
+    in_force = standing.InForce.on(on, known_at)
+    found = {}
+    for account in Account.objects.all():
+        same = Account.objects.filter(id_hash=account.id_hash) if account.id_hash else [account]
+        given = [credit for one in same for credit in by_account[one.pk]]
+        person = person_of(account, on, known_at)
+        if person is None:
+            continue
+        for one in rules.judge(person, given, *vars(in_force).values(), on):
+            duty = ("+".join(map(str, sorted(one.duty.categories))), one.duty.years)
+            found[account.pk, *duty] = (one.required, one.done, one.missing, one.light)
+    return found
+
+
+def person_of(account, on, known_at):
+    entries = [
+        entry
+        for entry in Service.objects.filter(account=account).order_by("since", "pk")
+        if entry.since <= on and entry.recorded_at <= known_at
+    ]
+    by_day = {entry.since: entry for entry in entries}
+    spell = None
+    for since, entry in sorted(by_day.items()):
+        if entry.status != Status.ACTIVE:
+            spell = None
+        elif spell is None or spell[0] != entry.agency_id:
+            spell = (entry.agency_id, since, entry)
+        else:
+            spell = (entry.agency_id, spell[1], entry)
+    if spell is None:
+        return None
+    agency_id, arrived, entry = spell
+    grades = [
+        grading.grade
+        for grading in Grading.objects.filter(agency=agency_id).order_by("since", "pk")
+        if grading.since <= on and grading.recorded_at <= known_at
+    ]
+    leave = any(
+        one.since <= on <= (one.until or on)
+        and one.recorded_at <= known_at
+        and not (one.withdrawn_at and one.withdrawn_at <= known_at)
+        for one in Leave.objects.filter(account=account)
+    )
+    return rules.Person(
+        frozenset(members(entry.identities)),
+        grades[-1] if grades else "",
+        None if arrived == Service.UNKNOWN else arrived,
+        "育嬰" if leave else "",
+    )
+
+
+def told_by_the_table(on, known_at=None):
+    return {
+        (row["account"], row["category"], row["years"]): (
+            row["required"],
+            row["done"],
+            row["missing"],
+            Light(row["light"]),
+        )
+        for row in standing.table(on=on, known_at=known_at).iter_rows(named=True)
+    }
+
+
+@pytest.mark.parametrize("few", [False, True])
+@settings(FEW, max_examples=25, phases=[Phase.generate])
+@given(
+    st.lists(steps, min_size=1, max_size=6),
+    services,
+    st.sampled_from(["", "A", "D", "E"]),
+    policies,
+    st.sampled_from(DAYS),
+)
+def test_the_table_is_what_the_rules_say_record_by_record(
+    few, cities, monkeypatch, todo, served, grade, policy, on
+):
+    monkeypatch.setattr(standing, "_one_by_one", lambda accounts: few)
+    with transaction.atomic():
+        clerk = of("a-wang")
+        for username, (identities, since) in served.items():
+            people.assign(of(username), identities=identities, since=since, by="x")
+        people.assign(of("b-movedin"), status=Status.ACTIVE, since=DAYS[1], by="x")
+        if grade:
+            people.grade(agency(A), grade, since=DAYS[0], by="x")
+        people.grant_leave(of("a-xu"), since=DAYS[1], until=None, reason="育嬰", by="x")
+        PolicyVersion.objects.create(since=DAYS[0], **policy)
+        remembered = []
+        for step in todo:
+            do(step, clerk)
+            remembered.append((timezone.now(), live()))
+        last, records = remembered[-1]
+        assert told_by_the_table(on) == told_by_the_rules(records, on, last)
+        accounts = list(Account.objects.values_list("pk", flat=True))
+        for moment, records in remembered:
+            found = standing.events_of(accounts, date(1912, 1, 1), world.TODAY, moment)
+            known = {(a, b, c, d, e.hex, h) for a, b, c, d, e, h in records}
+            assert set(found.iter_rows()) == known
+            assert told_by_the_table(on, moment) == told_by_the_rules(records, on, moment)
+        transaction.set_rollback(True)
