@@ -160,6 +160,13 @@ policies = st.fixed_dictionaries(
         "unlisted": st.booleans(),
     }
 )
+worlds = st.tuples(
+    st.lists(steps, min_size=1, max_size=6),
+    services,
+    st.sampled_from(["", "A", "D", "E"]),
+    policies,
+    st.sampled_from(DAYS),
+)
 
 
 def do(step, clerk):
@@ -260,16 +267,9 @@ def told_by_the_table(on, known_at=None):
 
 @pytest.mark.parametrize("few", [False, True])
 @settings(FEW, max_examples=25, phases=[Phase.generate])
-@given(
-    st.lists(steps, min_size=1, max_size=6),
-    services,
-    st.sampled_from(["", "A", "D", "E"]),
-    policies,
-    st.sampled_from(DAYS),
-)
-def test_the_table_is_what_the_rules_say_record_by_record(
-    few, cities, monkeypatch, todo, served, grade, policy, on
-):
+@given(drawn=worlds)
+def test_the_table_is_what_the_rules_say_record_by_record(few, cities, monkeypatch, drawn):
+    todo, served, grade, policy, on = drawn
     monkeypatch.setattr(standing, "_one_by_one", lambda accounts: few)
     with transaction.atomic():
         clerk = of("a-wang")
