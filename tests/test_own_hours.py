@@ -1,5 +1,6 @@
 """我的時數 and 時數證明: whose, from where, once; on paper, and verified."""
 
+import io
 import re
 from datetime import date
 
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from files import PERSON, data, row
+from reportlab.pdfgen.canvas import Canvas
 
 from ismp.accounts import invented
 from ismp.accounts.models import Account
@@ -153,6 +155,7 @@ RARE = "堃煊喆峯犇啓羣碁銹裏恒粧嫺許功蓋臺鄭"
         ("𠮷野家", "〓野家", "U+20BB7"),
         ("王\ue000明", "王〓明", "U+E000"),
         ("<b>&amp;", "<b>&amp;", ""),
+        ("王\u3000明\x07", "王 明〓", "U+0007"),
     ],
 )
 def test_every_character_of_a_name_is_shown_or_visibly_replaced(
@@ -180,6 +183,38 @@ def test_the_rare_characters_are_drawn_not_only_written(client, person):
         assert min(picture) < 128, character
         drawn.add(picture)
     assert len(drawn) == 7
+
+
+def test_every_character_that_is_set_is_drawn(db):
+    """All 17,000 of them, in a grid, by the engine of Edge and Chrome."""
+    every = [c for c in map(chr, range(0x21, 0x30000)) if certificate.can_be_set(c)]
+    assert len(every) > 16_000
+    blank = []
+    for start in range(0, len(every), 4_000):
+        blank += blanks(every[start : start + 4_000])
+    assert not blank
+
+
+def blanks(characters, cell=16, across=64):
+    """The characters that leave no ink in their cell of a grid."""
+    size, paper = cell * across, io.BytesIO()
+    canvas = Canvas(paper, pagesize=(size, size))
+    canvas.setFont("MSung-Light", 12)
+    places = [divmod(number, across) for number in range(len(characters))]
+    for character, (row_, column) in zip(characters, places, strict=True):
+        canvas.drawString(column * cell + 2, size - row_ * cell - 13, character)
+    canvas.save()
+    page = pypdfium2.PdfDocument(paper.getvalue())[0].render(scale=1, grayscale=True)
+    ink = bytes(page.buffer)
+    lines = [ink[at * page.stride : at * page.stride + size] for at in range(size)]
+    return [
+        character
+        for character, (row_, column) in zip(characters, places, strict=True)
+        if all(
+            min(line[column * cell : (column + 1) * cell]) > 250
+            for line in lines[row_ * cell : (row_ + 1) * cell]
+        )
+    ]
 
 
 def test_a_long_record_takes_several_pages_with_its_code_on_each(client, person, import_bytes):

@@ -34,14 +34,17 @@ _CODE_CHARACTERS = 20
 _MISSING = "〓"
 _FONT = "MSung-Light"
 _LATIN = "Helvetica"
+_NOT_DRAWN = "\x7fŋɐɔɛɪɵʃʊˍ‾∼≒"
+"""Symbols of the collection for which PDFium finds no shape."""
 
 
 class _Ming(UnicodeCIDFont):
-    """明體.  The library itself would pair it with the map of simplified Chinese."""
+    """明體 by the newest map of traditional Chinese: older ones lack 啓, and the library itself
+    would take that of simplified Chinese."""
 
     def __init__(self) -> None:
         super().__init__(_FONT)
-        self.encodingName = "UniCNS-UCS2-H"
+        self.encodingName = "UniCNS-UTF16-H"
 
 
 pdfmetrics.registerFont(_Ming())
@@ -193,9 +196,11 @@ class _Writer:
         return Paragraph("".join(map(self._one, text)), style)
 
     def _one(self, character: str) -> str:
-        if _in(character, "big5hkscs") and ord(character) <= 0xFFFF:
+        if character.isspace():
+            return " "
+        if can_be_set(character):
             return escape(character)
-        if _in(character, "cp1252"):
+        if character.isprintable() and _in(character, "cp1252"):
             return f'<font face="{_LATIN}">{escape(character)}</font>'
         told = f"U+{ord(character):04X}"
         if told not in self.missing:
@@ -203,8 +208,14 @@ class _Writer:
         return _MISSING
 
 
+def can_be_set(character: str) -> bool:
+    """Whether the Chinese font has it: Big5 with Hong Kong's supplement is what its collection
+    (Adobe-CNS1) covers; what lies beyond the basic plane is not drawn by every reader."""
+    is_basic = " " < character <= "\uffff" and character not in _NOT_DRAWN
+    return is_basic and not character.isspace() and _in(character, "big5hkscs")
+
+
 def _in(character: str, codec: str) -> bool:
-    """Big5 with Hong Kong's supplement is what the font's collection (Adobe-CNS1) covers."""
     try:
         character.encode(codec)
     except UnicodeEncodeError:
