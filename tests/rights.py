@@ -19,6 +19,7 @@ def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str
 MATRIX = {
     "portal:home": set(ROLES),
     "portal:hours": set(ROLES),
+    "portal:search": set(ROLES),
     "portal:verification": set(ROLES),
     "portal:verify": set(ROLES),
     "accounts:password_change": set(ROLES),

@@ -1,11 +1,15 @@
 """常見問題, 網站介紹, 網站導覽, and the writing of their texts."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
+from rights import MATRIX, OPEN
 from test_pages import addresses
 
+from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.portal.models import Page, PageVersion
 
@@ -86,6 +90,19 @@ def test_the_map_of_the_site_has_every_page_one_may_open_and_no_other(client, ac
     links = set(re.findall(r'href="(/[^"#]*)"', page))
     for link in links:
         assert client.get(link).status_code in {200, 302}, link
-    plain = {a for name, a in addresses() if "{" not in a and name.startswith("portal:")}
-    assert plain <= links
+    portal = {name for name in MATRIX | dict.fromkeys(OPEN) if name.startswith("portal:")}
+    assert {a for name, a in addresses() if name in portal and "{" not in a} <= links
     assert ("/manage/pages/" in links) == (role == "platform_admin")
+
+
+def test_the_head_of_manage_tells_who_was_active_in_the_last_minutes(client, account):
+    client.force_login(account("EP1001", "agency_admin"))
+    now = timezone.now()
+    for username, minutes in (("EP1002", 4), ("EP1003", 6), ("IC1001", 1), ("CU1001", 60)):
+        seen = now - timedelta(minutes=minutes)
+        Account.objects.filter(username=username).update(last_seen_at=seen)
+    assert "平台 3 人｜本機關 2 人" in text_of(client, "/manage/")
+    client.post("/accounts/logout/")
+    client.force_login(account("IC1002", "agency_admin"))
+    Account.objects.filter(username="EP1001").update(last_seen_at=now - timedelta(minutes=6))
+    assert "平台 3 人｜本機關 2 人" in text_of(client, "/manage/")

@@ -77,7 +77,7 @@ def counted_once(records: Iterable[Record]) -> list[Record]:
 def listed(account: Account, start: date, end: date) -> list[Record]:
     """The records that a certificate of a period lists, in order."""
     found = counted_once(own_records(account).ended_in(start, end))
-    return sorted(found, key=lambda record: (record.ended_on, record.category, record.event_key))
+    return sorted(found, key=lambda one: (one.ended_on, one.category, one.title, one.event_key))
 
 
 def sums(records: Iterable[Record]) -> dict[str, int]:

@@ -7,9 +7,10 @@ from django import forms
 from django.utils import timezone
 
 from ismp.accounts.models import Account
+from ismp.courses.models import Category
 from ismp.hours.models import ImportRun
 from ismp.portal.models import Page
-from ismp.ui.forms import RocDateField
+from ismp.ui.forms import KeywordField, RocDateField
 
 _MOST_KEYWORDS = 8
 _LONGEST_KEYWORD = 20
@@ -69,6 +70,13 @@ class PeriodForm(forms.Form):
         if start and end and end < start:
             raise forms.ValidationError("迄日早於起日，請更正後再按「下載時數證明」。")
         return self.cleaned_data
+
+
+class CourseSearch(forms.Form):
+    """課程搜尋: words of a title, in one of the categories or in all."""
+
+    q = KeywordField()
+    category = forms.ChoiceField(choices=[("", "全部"), *Category.choices], required=False)
 
 
 class TicketForm(forms.Form):

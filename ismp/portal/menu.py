@@ -30,6 +30,7 @@ PORTAL = (
     Link("我的時數", "portal:hours"),
     Link("驗證時數證明", "portal:verification"),
     Link("網站導覽", "portal:sitemap", in_head=True, open=True),
+    Link("課程搜尋", "portal:search", in_head=True),
     Link("常見問題", "portal:faq", in_head=True, open=True),
     Link("網站介紹", "portal:about", in_head=True, open=True),
     Link("通知", "notices:list"),

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("my/hours/", own_hours.own_hours, name="hours"),
     path("my/hours/certificate/", own_hours.issue, name="certificate"),
+    path("search/", views.search, name="search"),
     path("verify/", own_hours.verify, name="verification"),
     path("verify/<str:code>/", own_hours.verify, name="verify"),
     path("sitemap/", pages.sitemap, name="sitemap"),
