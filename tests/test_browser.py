@@ -284,6 +284,10 @@ def test_the_script_tells_a_cut_connection(site, chromium, tmp_path):
 
 ADDRESSES = (
     "/",
+    *("/my/hours/", "/my/hours/?year=115&category=522", "/verify/", "/verify/AAAA/"),
+    *("/search/", "/search/?q=nothing", "/faq/", "/about/", "/sitemap/"),
+    *("/support/", "/support/new/?run=1", "/manage/support/", "/manage/support/?state=all"),
+    *("/manage/pages/", "/manage/pages/faq/", "/manage/pages/keywords/"),
     "/accounts/password/",
     "/manage/",
     LIST,

@@ -40,6 +40,12 @@ def test_nothing_that_acts_gets_through(text):
         assert attributes.get("href", "https:").startswith("https:")
 
 
+def test_a_chinese_sentence_over_two_lines_has_no_gap():
+    assert markdown.render("第一行，\n第二行 API\n第三行\n**粗**") == (
+        "<p>第一行，第二行 API\n第三行<strong>粗</strong></p>\n"
+    )
+
+
 def test_what_a_writer_needs_is_there():
     html = markdown.render(
         "# 標題\n\n**粗** 和 [連結](/faq/)\n\n1. 一\n2. 二\n\n| 甲 | 乙 |\n|---|---|\n| 1 | 2 |"

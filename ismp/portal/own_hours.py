@@ -25,7 +25,8 @@ def own_hours(request: HttpRequest) -> HttpResponse:
     """All records of the person by year and category; each tells its agency, import and line."""
     user: Any = request.user
     own = certificate.own_records(user)
-    counted = certificate.counted_once(own.only("event_key", "run", *_SUMMED))
+    every = list(own.only("event_key", "run", *_SUMMED))
+    counted = certificate.counted_once(every)
     year, category = _number(request, "year"), _number(request, "category")
     asked = own.filter(ended_on__year=year + roc.OFFSET) if year else own
     asked = asked.filter(category=category) if category else asked
@@ -34,6 +35,7 @@ def own_hours(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page.get_page(request.GET.get("page")),
         "years": _by_year(counted),
+        "repeats": len(every) - len(counted),
         "counted": {record.pk for record in counted},
         "year": year,
         "category": category,

@@ -3,6 +3,8 @@
 The page has its own first heading, so headings in the text begin at the second level.
 """
 
+from typing import Any
+
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
@@ -15,6 +17,15 @@ _TAGS = {
 }
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 _SCHEMES = {"http", "https", "mailto", "tel"}
+
+
+def _line_end(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
+    """A line that ends inside a Chinese sentence leaves no gap in it."""
+    around = tokens[index - 1].content[-1:] + tokens[index + 1].content[:1]
+    return "\n" if not around or any(character.isascii() for character in around) else ""
+
+
+_PARSER.add_render_rule("softbreak", _line_end)
 
 
 def render(text: str) -> SafeString:
