@@ -22,7 +22,7 @@ tests/examples.py, and the verbs of its deeds in portal/manage.py.  Every list, 
 export starts from `rows(user)`; whatever is not in there does not exist (404).
 
 A deed is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many it
-did, a sentence that says what it did, or a whole response.  `audit.trail.NotPossible` with its
+did, a sentence that says what it did, or a Page.  `audit.trail.NotPossible` with its
 sentence undoes it.  This file knows no domain: rights are names that `user.may` understands.
 """
 
@@ -129,6 +129,14 @@ class Deed:
     """(user, thing) → whether the thing's page offers it; `act` decides for itself."""
 
 
+@dataclass(frozen=True)
+class Page:
+    """What a deed answers with when it has something to show that is shown once."""
+
+    template: str
+    context: dict[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Module:
     name: str
@@ -141,6 +149,8 @@ class Module:
     edit: str = ""
     form: type[ModuleForm] | None = None
     save: Callable[..., Any] | None = None
+    edits: Callable[[Any, Any], bool] = lambda user, thing: True
+    """(user, thing) → whether the thing's page offers 編輯; `save` decides for itself."""
     filters: tuple[Filter, ...] = ()
     deeds: tuple[Deed, ...] = ()
     more: tuple[Column, ...] = ()
@@ -271,7 +281,7 @@ class Module:
             "thing": thing,
             "cells": _cells(thing, self._shown(user, more=True)),
             "deeds": [d for d in self.deeds if user.may(d.right) and d.fits(user, thing)],
-            "may_edit": self.form and user.may(self.edit),
+            "may_edit": self.form and user.may(self.edit) and self.edits(user, thing),
             **self.beside(user, thing),
         }
         return render(request, self.page, context)
@@ -305,7 +315,8 @@ class Module:
         thing = form.save(commit=False)
         thing.validate_constraints()
         save: Any = self.save
-        return save(thing, by=user) or thing
+        told = {name: form.cleaned_data[name] for name in form.tells}
+        return save(thing, by=user, **told) or thing
 
     # --- Deeds -----------------------------------------------------------------------------------
 
@@ -329,8 +340,9 @@ class Module:
         form = make(request.POST if confirmed else None, user=user, things=chosen)
         if confirmed and form.is_valid():
             done = _tried(form, lambda: deed.act(things, by=user, **form.cleaned_data))
-            if isinstance(done, HttpResponseBase):
-                return done
+            if isinstance(done, Page):
+                shown = {"module": self, "deed": deed, **done.context}
+                return render(request, done.template, shown)
             if done is not None:
                 messages.success(request, self._told(deed, done))
                 alone = len(chosen) == 1 and self.rows(user).filter(pk=chosen[0].pk).exists()
