@@ -353,6 +353,9 @@ class Service(models.Model):
     def __str__(self) -> str:
         return f"{self.account_id}:{self.since}"
 
+    def get_identities_display(self) -> str:
+        return in_words(self.identities)
+
 
 class Leave(models.Model):
     """留職停薪 and the like: while it lasts a person is exempt from the duties, with a reason."""

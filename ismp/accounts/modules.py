@@ -60,6 +60,7 @@ DEPARTMENTS = Module(
         Column("資訊單位", "is_it"),
         Column("狀態", _state, tone=lambda one: "" if one.merged_into_id else "green"),
     ),
+    called=lambda department: department.path,
     search={"name": "部門", "path": "上級部門"},
     filters=(
         OF_AGENCY,
@@ -290,6 +291,7 @@ ACCOUNTS = Module(
         "leaves": account.leaves.all(),
         "unknown": Service.UNKNOWN,
     },
+    called=lambda account: f"{account.username} {account.name}",
     subject=lambda account: f"account:{account.username}",
     empty="請匯入名冊，或按「新增帳號」。",
 )

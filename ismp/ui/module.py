@@ -159,6 +159,8 @@ class Module:
     """A template that extends this one, when the page shows more than values."""
     beside: Callable[[Any, Any], dict[str, Any]] = lambda user, thing: {}
     """(user, thing) → what that template needs."""
+    called: Callable[[Any], str] = str
+    """How a thing is named where it is spoken of."""
     subject: Callable[[Any], str] = lambda thing: f"{thing._meta.model_name}:{thing.pk}"
     """The thing in the words of the audit trail."""
     empty: str = "請放寬條件後再按「確定」。"
@@ -225,7 +227,7 @@ class Module:
             "search": search,
             "page": page,
             "columns": columns,
-            "rows": [(thing, _cells(thing, columns)) for thing in page],
+            "rows": [(thing, self.called(thing), _cells(thing, columns)) for thing in page],
             "deeds": [deed for deed in self.deeds if deed.many and user.may(deed.right)],
             "may_edit": self.form and user.may(self.edit),
             "links": [(words, name) for right, words, name in self.links if user.may(right)],
@@ -279,6 +281,7 @@ class Module:
         context = {
             "module": self,
             "thing": thing,
+            "called": self.called(thing),
             "cells": _cells(thing, self._shown(user, more=True)),
             "deeds": [d for d in self.deeds if user.may(d.right) and d.fits(user, thing)],
             "may_edit": self.form and user.may(self.edit) and self.edits(user, thing),
@@ -293,7 +296,13 @@ class Module:
         page = Paginator(events, PER_PAGE[1]).get_page(request.GET.get("page"))
         in_words = import_string(settings.EVENT_IN_WORDS)
         told = [(event, *in_words(event)) for event in page]
-        context = {"module": self, "thing": thing, "page": page, "events": told}
+        context = {
+            "module": self,
+            "thing": thing,
+            "called": self.called(thing),
+            "page": page,
+            "events": told,
+        }
         return render(request, "ui/module_history.html", context)
 
     def _form(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
@@ -306,9 +315,10 @@ class Module:
         if typed and form.is_valid():
             saved = _tried(form, lambda: self._saved(form, user))
             if saved is not None:
-                messages.success(request, f"{self.thing}「{saved}」已存檔。")
+                messages.success(request, f"{self.thing}「{self.called(saved)}」已存檔。")
                 return redirect(self.address("page", saved.pk))
-        context = {"module": self, "thing": thing, "form": form}
+        called = self.called(thing) if thing else ""
+        context = {"module": self, "thing": thing, "called": called, "form": form}
         return render(request, "ui/module_form.html", context)
 
     def _saved(self, form: Any, user: Any) -> Any:
@@ -351,9 +361,9 @@ class Module:
             "module": self,
             "deed": deed,
             "form": form,
-            "things": chosen[:_NAMED],
+            "things": [self.called(thing) for thing in chosen[:_NAMED]],
             "count": len(chosen),
-            "unnamed": len(chosen) - len(chosen[:_NAMED]),
+            "unnamed": max(0, len(chosen) - _NAMED),
             "ids": [thing.pk for thing in chosen],
         }
         return render(request, "ui/module_deed.html", context)
