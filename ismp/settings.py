@@ -199,6 +199,8 @@ AXES_USERNAME_CALLABLE = "ismp.accounts.backends.folded_username"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+RESET_CODE_MINUTES = _number("ISMP_RESET_CODE_MINUTES", 60)
+"""How long a one-time code for a new password is good for."""
 IDLE_SECONDS = _number("ISMP_IDLE_SECONDS", 20 * 60)
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True

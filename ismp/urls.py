@@ -13,6 +13,7 @@ urlpatterns = [
     path("accounts/", include("ismp.accounts.urls")),
     path("notices/", include("ismp.notices.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
+    path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/teachers/", include(teachers.TEACHERS.urls)),

@@ -140,6 +140,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
 
+    from ismp.accounts.models import Account
     from ismp.courses.models import Teacher
     from ismp.hours import actions
     from ismp.hours.models import Record
@@ -158,6 +159,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "deletion_id": deletion.pk,
         "page_name": "faq",
         "ticket_id": ticket.pk,
+        "people_id": Account.objects.get(username="IC1003").pk,
         "departments_id": agency.departments.first().pk,
         "teachers_id": Teacher.objects.create(agency=agency, name="外聘講師").pk,
     }

@@ -25,6 +25,16 @@ EXAMPLES = {
         bad={"name": ""},
         says="請填寫部門",
     ),
+    "people": Example(
+        good=lambda n: {
+            "username": f"IC{5000 + n}",
+            "name": f"測試{n}",
+            "identities": ["it", "general"],
+            "since": "115-01-05",
+        },
+        bad={"name": "", "username": ""},
+        says="請填寫姓名",
+    ),
     "teachers": Example(
         good=lambda n: {"name": f"外聘講師{n}", "expertise": "資安稽核", "is_engaged": "on"},
         bad={"username": "IC1002"},

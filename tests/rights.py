@@ -46,6 +46,7 @@ MATRIX = {
     "hours:sample": MANAGERS,
     "hours:run_undo": IMPORTERS,
     **module("departments", MANAGERS, IMPORTERS),
+    **module("people", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
 }
 POST_ONLY = {
@@ -58,11 +59,21 @@ POST_ONLY = {
     "hours:delete",
     "hours:restore",
     "departments:merge",
+    "people:change",
+    "people:transfer",
+    "people:leave",
+    "people:return",
+    "people:grant_leave",
+    "people:withdraw_leave",
+    "people:appoint",
+    "people:reset_password",
+    "people:end_sessions",
+    "people:set_national_id",
     "teachers:add_certificate",
     "teachers:remove_certificate",
 }
 OPEN = {
-    *("accounts:login", "operations:alive", "operations:ready"),
+    *("accounts:login", "accounts:reset", "operations:alive", "operations:ready"),
     *("portal:sitemap", "portal:faq", "portal:about"),
 }
 WITH_TOKEN = {"operations:metrics"}

@@ -19,7 +19,7 @@ from ismp.accounts.models import (
     Service,
     Status,
 )
-from ismp.accounts.roles import ROLE_NAMES, Role
+from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
@@ -38,6 +38,7 @@ _FIELDS = [
     "email",
     "identities",
     "status",
+    "role",
     "sealed_id",
     "id_hash",
     "key_version",
@@ -87,6 +88,7 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
         if same_id and all(getattr(account, name) == value for name, value in facts.items()):
             continue
         serves_anew = any(getattr(account, name) != facts[name] for name in _SERVED)
+        _leave_role_behind(account, agency.pk)
         for name, value in facts.items():
             setattr(account, name, value)
         if account.pk is None or serves_anew:
@@ -172,16 +174,23 @@ def _copy_what_holds(account: Account) -> bool:
     entry = account.services.on(timezone.localdate()).first()
     if entry is None or all(getattr(entry, name) == getattr(account, name) for name in _SERVED):
         return False
+    _leave_role_behind(account, entry.agency_id)
     for name in _SERVED:
         setattr(account, name, getattr(entry, name))
     try:
         with transaction.atomic():
-            account.save(update_fields=_SERVED)
+            account.save(update_fields=[*_SERVED, "role"])
     except IntegrityError as error:
         raise NotPossible(
             "該機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
         ) from error
     return True
+
+
+def _leave_role_behind(account: Account, agency_id: int) -> None:
+    """Whoever administers an agency does not administer the one she moves to."""
+    if account.pk and account.agency_id != agency_id and account.role in OF_AN_AGENCY:
+        account.role = Role.STAFF.value
 
 
 def apply_due() -> int:

@@ -1,14 +1,18 @@
-"""What may be typed at the door, and about departments."""
+"""What may be typed at the door, and about departments and accounts."""
 
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.password_validation import validate_password
+from django.core.validators import RegexValidator
+from django.utils import timezone
 
 from ismp.accounts import national_id
-from ismp.accounts.models import Agency, Department
-from ismp.accounts.roles import Right
-from ismp.ui.forms import DeedForm, ModuleForm
+from ismp.accounts.identities import Identity, as_set, members
+from ismp.accounts.models import Account, Agency, Department, Leave
+from ismp.accounts.roles import ROLE_NAMES, Right
+from ismp.ui.forms import DeedForm, ModuleForm, RocDateField, Suggesting
 
 
 def is_no_national_id(text: str) -> None:
@@ -40,6 +44,45 @@ class SignInForm(AuthenticationForm):
         return super().clean()
 
 
+class ResetForm(forms.Form):
+    """Setting a new password by the code that an administrator has handed over."""
+
+    username = forms.CharField(
+        label="公務帳號",
+        max_length=50,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+    code = forms.CharField(
+        label="一次性代碼",
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
+    )
+    password = forms.CharField(
+        label="新密碼",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label="再輸入一次新密碼",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        typed = self.cleaned_data
+        if typed.get("password") != typed.get("again"):
+            raise forms.ValidationError("兩次輸入的新密碼不同，請重新輸入。")
+        return typed
+
+    def check_password(self, account: Account) -> bool:
+        """Whether the new password will do for this person; says why not."""
+        try:
+            validate_password(self.cleaned_data["password"], account)
+        except forms.ValidationError as faults:
+            self.add_error("password", faults)
+        return self.is_valid()
+
+
 class OfAgencyForm(ModuleForm):
     """A form of something that belongs to an agency for good: one's own, or one that is chosen."""
 
@@ -59,22 +102,51 @@ class OfAgencyForm(ModuleForm):
         return agency
 
 
+class DepartmentField(forms.CharField):
+    """A department by its name, which is one in its agency; the form finds it in `clean`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=100, required=False, widget=Suggesting(), **kwargs)
+
+    def offer(self, agency: Agency, but: int | None = None) -> None:
+        names = Department.objects.filter(agency=agency).open().exclude(pk=but or 0)
+        suggesting: Any = self.widget
+        suggesting.offers = lambda: names.values_list("name", flat=True)
+        suggesting.attrs["list"] = "id_department_offers"
+
+    @staticmethod
+    def find(agency: Agency, name: str) -> Department | None:
+        if not name:
+            return None
+        found = Department.objects.filter(agency=agency, name=name).open().first()
+        if found is None:
+            raise forms.ValidationError(
+                f"「{agency}」沒有使用中的部門「{name}」，請改填其他部門，或先到部門管理新增。"
+            )
+        return found
+
+
 class DepartmentForm(OfAgencyForm):
+    department = DepartmentField(label="上級部門", help_text="最上層的部門免填。")
+
     class Meta:
         model = Department
-        fields = ["agency", "name", "parent", "is_it"]
+        fields = ["agency", "name", "is_it"]
         help_texts = {
             "is_it": "一個機關只有一個資訊單位；勾選後，原來的部門就不再是資訊單位。",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        others = Department.objects.visible_to(self.user).open().exclude(pk=self.instance.pk)
-        in_one = self.instance.pk or not self.user.may(Right.ALL_AGENCIES)
-        parent: Any = self.fields["parent"]
-        parent.queryset = others.filter(agency=self.agency) if in_one else others
-        parent.label_from_instance = lambda one: one.path if in_one else f"{one.agency}：{one.path}"
-        parent.empty_label = "（最上層）"
+        self.order_fields(["agency", "name", "department", "is_it"])
+        department: Any = self.fields["department"]
+        department.offer(self.agency, but=self.instance.pk)
+        department.initial = self.instance.parent.name if self.instance.parent else ""
+
+    def clean_department(self) -> str:
+        name: str = self.cleaned_data["department"]
+        self.instance.parent = DepartmentField.find(self.agency, name)
+        return name
 
 
 class MergeForm(DeedForm):
@@ -89,3 +161,172 @@ class MergeForm(DeedForm):
         into: Any = self.fields["into"]
         into.queryset = others.exclude(pk__in=[one.pk for one in self.things])
         into.label_from_instance = lambda one: one.path
+
+
+class NationalIdField(forms.CharField):
+    """A number that is checked, folded, and never written back into a page."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+        super().__init__(label="身分證字號", max_length=40, required=False, widget=widget, **kwargs)
+
+    def prepare_value(self, value: Any) -> str:
+        return ""
+
+    def clean(self, value: Any) -> str:
+        number = national_id.fold(super().clean(value))
+        if number and not national_id.is_valid(number):
+            raise forms.ValidationError("身分證字號的格式或檢查碼不對，請重新輸入。")
+        return number
+
+
+class IdentitiesField(forms.MultipleChoiceField):
+    """資安列管身分: one or several; cleans to the text of the set."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label="資安列管身分",
+            choices=Identity.choices,
+            widget=forms.CheckboxSelectMultiple,
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return members(value) if isinstance(value, str) and value else value
+
+    def clean(self, value: Any) -> str:
+        return as_set(super().clean(value))
+
+
+class DayField(RocDateField):
+    """The day from which something holds: today, unless another is typed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=True, initial=timezone.localdate, **kwargs)
+
+
+class AccountForm(OfAgencyForm):
+    """A new account, or another name or address; all else has a day on which it begins."""
+
+    tells: tuple[str, ...] = ("since",)
+    department = DepartmentField(label="部門")
+    identities = IdentitiesField(initial=Identity.GENERAL.value)
+    number = NationalIdField(help_text="匯入時數以它對應帳號；加密保存，不會顯示。")
+    since = DayField(label="到職日")
+
+    class Meta:
+        model = Account
+        fields = ["agency", "username", "name", "email", "identities"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        order = ["agency", "username", "name", "number", "department", "identities", "email"]
+        self.order_fields(order)
+        if self.instance.pk:
+            for name in ("username", "number", "department", "identities", "since"):
+                self.fields.pop(name)
+            self.tells = ()
+            return
+        self.fields["username"].validators.append(
+            RegexValidator(r"^[A-Za-z0-9._@-]+$", "公務帳號只能用英文字母、數字與 . _ @ -。")
+        )
+        department: Any = self.fields["department"]
+        department.offer(self.agency)
+
+    def clean_username(self) -> str:
+        username: str = self.cleaned_data["username"]
+        if national_id.LOOKS_LIKE.search(username):
+            raise forms.ValidationError("請填公務帳號，不是身分證字號。")
+        return username
+
+    def clean_number(self) -> str:
+        number: str = self.cleaned_data["number"]
+        self.instance.national_id = number
+        return ""
+
+    def clean_department(self) -> Department | None:
+        self.instance.department = DepartmentField.find(
+            self.agency, self.cleaned_data["department"]
+        )
+        return self.instance.department
+
+
+class ChangeForm(DeedForm):
+    """Another department or another set of identities, from a day on."""
+
+    department = DepartmentField(label="部門", help_text="不填就不變更部門。")
+    identities = IdentitiesField(required=False, help_text="都不勾就不變更身分。")
+    since = DayField(label="生效日")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        department: Any = self.fields["department"]
+        department.offer(self.things[0].agency)
+
+    def starts_from(self, thing: Any, name: str, otherwise: Any) -> Any:
+        return otherwise if name == "since" else getattr(thing, name)
+
+    def clean(self) -> dict[str, Any]:
+        typed = self.cleaned_data
+        name = typed.pop("department", "")
+        if not name and not typed.get("identities"):
+            raise forms.ValidationError("請填要變更的部門或身分。")
+        if len({one.agency_id for one in self.things}) > 1 and name:
+            raise forms.ValidationError("勾選的人分屬不同機關，部門請依機關分次變更。")
+        typed["department"] = DepartmentField.find(self.things[0].agency, name)
+        return typed
+
+
+class TransferForm(DeedForm):
+    agency = forms.ModelChoiceField(
+        Agency.objects.none(), label="調往機關", empty_label="（請選擇）"
+    )
+    since = DayField(label="生效日")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        agency: Any = self.fields["agency"]
+        agency.queryset = Agency.objects.exclude(pk__in=[one.agency_id for one in self.things])
+
+    def starts_from(self, thing: Any, name: str, otherwise: Any) -> Any:
+        return otherwise
+
+
+class SinceForm(DeedForm):
+    since = DayField(label="生效日")
+
+
+class LeaveForm(DeedForm):
+    since = DayField(label="起日")
+    until = RocDateField(label="迄日", help_text="還不知道就免填。")
+    reason = forms.CharField(label="事由", max_length=100)
+
+    def clean_reason(self) -> str:
+        return national_id.hide(self.cleaned_data["reason"])
+
+
+class WithdrawalForm(DeedForm):
+    leave = forms.ModelChoiceField(Leave.objects.none(), label="留職停薪", empty_label="（請選擇）")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        leave: Any = self.fields["leave"]
+        leave.queryset = Leave.objects.filter(account__in=self.things, withdrawn_at=None)
+        leave.label_from_instance = lambda one: one.in_words
+
+
+class RoleForm(DeedForm):
+    role = forms.ChoiceField(label="角色")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        role: Any = self.fields["role"]
+        role.choices = [(one.value, ROLE_NAMES[one]) for one in self.user.appoints()]
+
+
+class NumberForm(DeedForm):
+    number = NationalIdField(help_text="留空就移除原來的身分證字號。")
+
+
+class IdentifiedForm(DeedForm):
+    identified = forms.BooleanField(label="我已當面或以電話確認，是本人要求重設密碼")

@@ -4,6 +4,7 @@ Knows nothing of training.  A national ID is kept only as a matching key (個資
 found by keyed hash, shown masked.
 """
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import ClassVar, Self
 
@@ -13,11 +14,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from ismp.accounts import national_id
 from ismp.accounts.dated import Dated
-from ismp.accounts.identities import Identity, in_words, sets
-from ismp.accounts.roles import RIGHTS, ROLE_NAMES, Right, Role
+from ismp.accounts.identities import Identity, in_words, members, sets
+from ismp.accounts.roles import APPOINTS, RIGHTS, ROLE_NAMES, Right, Role
+from ismp.ui import roc
 
 _SEAL_CONTEXT = b"accounts.Account.national_id"
 ONLINE_FOR = timedelta(minutes=5)
@@ -156,6 +159,14 @@ class Grading(models.Model):
 class AccountQuerySet(Scoped):
     right = Right.VIEW_PEOPLE
 
+    def with_identity(self, identity: str) -> Self:
+        return self.filter(identities__in=[one for one in sets() if identity in members(one)])
+
+    def on_leave(self, day: date) -> Self:
+        """留職停薪 on that day."""
+        begun = Leave.objects.filter(since__lte=day, withdrawn_at=None).exclude(until__lt=day)
+        return self.filter(pk__in=begun.values("account"))
+
 
 class AccountManager(BaseUserManager["Account"]):
     def get_by_natural_key(self, username: str | None) -> "Account":
@@ -196,7 +207,9 @@ class Account(AbstractBaseUser):
     sealed_id = models.BinaryField("身分證字號（加密）", null=True, editable=False)
     id_hash = models.BinaryField(max_length=32, null=True, editable=False)
     key_version = models.PositiveSmallIntegerField(null=True, editable=False)
-    last_seen_at = models.DateTimeField(null=True, editable=False, db_index=True)
+    last_seen_at = models.DateTimeField("最近使用", null=True, editable=False, db_index=True)
+    session_round = models.PositiveIntegerField(default=0, editable=False)
+    """Part of what each session must match: one more, and all are over."""
 
     objects = AccountManager.from_queryset(AccountQuerySet)()
 
@@ -210,11 +223,18 @@ class Account(AbstractBaseUser):
             )
         ]
         constraints = [
-            models.UniqueConstraint(Lower("username"), name="a_username_belongs_to_one_account"),
+            models.UniqueConstraint(
+                Lower("username"),
+                name="a_username_belongs_to_one_account",
+                violation_error_message="這個公務帳號已經有人使用，請檢查後再填。",
+            ),
             models.UniqueConstraint(
                 fields=["agency", "id_hash"],
                 condition=Q(status="active"),
                 name="an_id_has_one_active_account_in_an_agency",
+                violation_error_message=(
+                    "這個機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
+                ),
             ),
             models.CheckConstraint(
                 condition=Q(status__in=Status.values), name="status_is_active_or_left"
@@ -257,8 +277,43 @@ class Account(AbstractBaseUser):
         else:
             self.sealed_id = self.id_hash = self.key_version = None
 
+    @property
+    def masked_id(self) -> str:
+        return national_id.mask(self.national_id)
+
     def may(self, right: Right) -> bool:
         return self.is_active and right in RIGHTS[Role(self.role)]
+
+    def appoints(self) -> list[Role]:
+        """The roles this person may give and take, in the order of the table."""
+        return [role for role in Role if role in APPOINTS.get(Role(self.role), ())]
+
+    def may_touch(self, other: "Account") -> bool:
+        """Whether `other`'s account, of an agency that this person keeps, is hers to change."""
+        return self.may(Right.EDIT_PEOPLE) and Role(other.role) in self.appoints()
+
+    def get_session_auth_hash(self) -> str:
+        secret = f"{self.password}/{self.session_round}"
+        return salted_hmac("accounts.Account.session", secret, algorithm="sha256").hexdigest()
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """None: an old secret key ends all sessions."""
+        return iter(())
+
+
+class ResetCode(models.Model):
+    """A one-time code for a new password, kept as a keyed hash (附表十 control 45).
+
+    An account has one at most: a newer one makes the older worthless.
+    """
+
+    account = models.OneToOneField(Account, models.CASCADE, related_name="+")
+    digest = models.BinaryField(max_length=32)
+    expires_at = models.DateTimeField()
+    failures = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"reset:{self.account_id}"
 
 
 class Service(models.Model):
@@ -298,6 +353,9 @@ class Service(models.Model):
     def __str__(self) -> str:
         return f"{self.account_id}:{self.since}"
 
+    def get_identities_display(self) -> str:
+        return in_words(self.identities)
+
 
 class Leave(models.Model):
     """留職停薪 and the like: while it lasts a person is exempt from the duties, with a reason."""
@@ -322,3 +380,8 @@ class Leave(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}:{self.since}"
+
+    @property
+    def in_words(self) -> str:
+        """115-01-01 ~ 115-06-30 育嬰."""
+        return f"{roc.roc_date(self.since)} ~ {roc.roc_date(self.until)} {self.reason}"

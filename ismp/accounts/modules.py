@@ -1,12 +1,31 @@
-"""部門管理 as data (`ismp.ui.module` says what each line means)."""
+"""部門管理 and 帳號管理 as data (`ismp.ui.module` says what each line means)."""
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
-from ismp.accounts import departments
-from ismp.accounts.forms import DepartmentForm, MergeForm
-from ismp.accounts.models import Agency, Department
-from ismp.accounts.roles import Right
-from ismp.ui.module import Column, Deed, Filter, Module
+from django.conf import settings
+from django.utils import timezone
+
+from ismp.accounts import actions, departments, keeping
+from ismp.accounts.forms import (
+    AccountForm,
+    ChangeForm,
+    DepartmentForm,
+    IdentifiedForm,
+    LeaveForm,
+    MergeForm,
+    NumberForm,
+    RoleForm,
+    SinceForm,
+    TransferForm,
+    WithdrawalForm,
+)
+from ismp.accounts.identities import Identity
+from ismp.accounts.models import Account, Agency, Department, Leave, Service, Status
+from ismp.accounts.roles import ROLE_NAMES, Right, Role
+from ismp.ui.module import Column, Deed, Filter, Module, Page
+from ismp.ui.roc import roc_date
 
 
 def agencies(user: Any) -> list[tuple[str, str]]:
@@ -41,6 +60,7 @@ DEPARTMENTS = Module(
         Column("資訊單位", "is_it"),
         Column("狀態", _state, tone=lambda one: "" if one.merged_into_id else "green"),
     ),
+    called=lambda department: department.path,
     search={"name": "部門", "path": "上級部門"},
     filters=(
         OF_AGENCY,
@@ -67,4 +87,211 @@ DEPARTMENTS = Module(
         ),
     ),
     empty="匯入名冊時會自動建立部門，也可以按「新增部門」。",
+)
+
+
+# --- 帳號管理 ------------------------------------------------------------------------------------
+
+
+def _change(accounts: Iterable[Account], *, since: date, by: Account, **what: Any) -> str:
+    chosen = keeping.touch(accounts, by)
+    for account in chosen:
+        actions.assign(account, since=since, by=by.username, **what)
+    return f"已登記 {len(chosen)} 人的異動，{roc_date(since)} 生效。"
+
+
+def _leave(accounts: Iterable[Account], *, since: date, by: Account, **what: Any) -> str:
+    return _change(accounts, since=since, by=by, status=Status.LEFT, **what)
+
+
+def _return(accounts: Iterable[Account], *, since: date, by: Account, **what: Any) -> str:
+    return _change(accounts, since=since, by=by, status=Status.ACTIVE, **what)
+
+
+def _grant_leave(accounts: Iterable[Account], *, by: Account, **what: Any) -> str:
+    [account] = keeping.touch(accounts, by)
+    leave = actions.grant_leave(account, by=by.username, **what)
+    return f"已登記 {account.name} 留職停薪：{leave.in_words}。"
+
+
+def _withdraw_leave(accounts: Iterable[Account], *, leave: Leave, by: Account) -> str:
+    keeping.touch(accounts, by)
+    actions.withdraw_leave(leave, by=by.username)
+    return f"已撤銷 {leave.account.name} 的留職停薪。"
+
+
+def _appoint(accounts: Iterable[Account], *, role: str, by: Account) -> str:
+    chosen = keeping.touch(accounts, by)
+    for account in chosen:
+        actions.appoint(account, Role(role), by=by.username)
+    return f"已將 {len(chosen)} 人的角色改為{ROLE_NAMES[Role(role)]}。"
+
+
+def _reset_password(accounts: Iterable[Account], *, identified: bool, by: Account) -> Page:
+    [account] = accounts
+    code = keeping.issue_reset_code(account, by=by)
+    context = {"account": account, "code": code, "minutes": settings.RESET_CODE_MINUTES}
+    return Page("accounts/reset_code.html", context)
+
+
+def _departments(user: Any) -> list[tuple[str, str]]:
+    if user.may(Right.ALL_AGENCIES):
+        return []
+    of_agency = Department.objects.visible_to(user).open()
+    return [(str(one.pk), one.path) for one in of_agency]
+
+
+def _touchable(user: Account, account: Account) -> bool:
+    return user.pk != account.pk and user.may_touch(account)
+
+
+def _in_office(user: Account, account: Account) -> bool:
+    return _touchable(user, account) and account.is_active
+
+
+ACCOUNTS = Module(
+    name="people",
+    title="帳號管理",
+    thing="帳號",
+    rows=lambda user: (
+        Account.objects.visible_to(user)
+        .select_related("agency", "department")
+        .order_by("agency__code", "username")
+    ),
+    columns=(
+        Column("公務帳號", "username"),
+        Column("姓名", "name"),
+        AGENCY,
+        Column("部門", "department.path"),
+        Column("資安列管身分", "get_identities_display"),
+        Column(
+            "狀態", "get_status_display", tone=lambda one: "green" if one.is_active else "quiet"
+        ),
+        Column("角色", "get_role_display"),
+        Column("最近使用", "last_seen_at", "date"),
+    ),
+    more=(Column("電子郵件", "email"),),
+    search={"username": "公務帳號", "name": "姓名", "department__path": "部門"},
+    filters=(
+        OF_AGENCY,
+        Filter("department", "部門", _departments),
+        Filter("status", "狀態", Status.choices),
+        Filter(
+            "identity",
+            "資安列管身分",
+            Identity.choices,
+            lambda rows, choice: rows.with_identity(choice),
+        ),
+        Filter("role", "角色", [(role.value, name) for role, name in ROLE_NAMES.items()]),
+        Filter(
+            "leave",
+            "留職停薪",
+            [("now", "目前留職停薪")],
+            lambda rows, choice: rows.on_leave(timezone.localdate()),
+        ),
+    ),
+    view=Right.VIEW_PEOPLE,
+    edit=Right.EDIT_PEOPLE,
+    form=AccountForm,
+    save=keeping.save_account,
+    edits=_touchable,
+    deeds=(
+        Deed(
+            "change",
+            "變更部門或身分",
+            Right.EDIT_PEOPLE,
+            _change,
+            ChangeForm,
+            explains="從生效日起依新的部門與資安列管身分計算；之前的不變。",
+            fits=_in_office,
+        ),
+        Deed(
+            "transfer",
+            "調往其他機關",
+            Right.EDIT_PEOPLE,
+            _change,
+            TransferForm,
+            explains="從生效日起屬於調往的機關，時數跟著人走；調入後由該機關指定部門。",
+            fits=_in_office,
+        ),
+        Deed(
+            "leave",
+            "離職或停用",
+            Right.EDIT_PEOPLE,
+            _leave,
+            SinceForm,
+            explains="從生效日起不能登入，匯入時數時也不再對應；資料保留，之後可以復用。",
+            danger=True,
+            fits=_in_office,
+        ),
+        Deed(
+            "return",
+            "復用",
+            Right.EDIT_PEOPLE,
+            _return,
+            SinceForm,
+            explains="從生效日起恢復在職，可以登入。",
+            fits=lambda user, one: _touchable(user, one) and not one.is_active,
+        ),
+        Deed(
+            "grant_leave",
+            "登記留職停薪",
+            Right.EDIT_PEOPLE,
+            _grant_leave,
+            LeaveForm,
+            explains="這段期間不要求學習時數。",
+            many=False,
+            fits=_in_office,
+        ),
+        Deed(
+            "withdraw_leave",
+            "撤銷留職停薪",
+            Right.EDIT_PEOPLE,
+            _withdraw_leave,
+            WithdrawalForm,
+            many=False,
+            fits=lambda user, one: (
+                _touchable(user, one) and one.leaves.filter(withdrawn_at=None).exists()
+            ),
+        ),
+        Deed("appoint", "指派角色", Right.EDIT_PEOPLE, _appoint, RoleForm, fits=_in_office),
+        Deed(
+            "reset_password",
+            "重設密碼",
+            Right.EDIT_PEOPLE,
+            _reset_password,
+            IdentifiedForm,
+            explains="原來的密碼立刻失效，所有登入都會結束；系統給您一組一次性代碼，請交給本人。",
+            many=False,
+            fits=_in_office,
+        ),
+        Deed(
+            "end_sessions",
+            "結束登入",
+            Right.EDIT_PEOPLE,
+            keeping.end_sessions,
+            explains="這些帳號在所有裝置上的登入立刻結束；密碼不變。",
+            fits=_in_office,
+        ),
+        Deed(
+            "set_national_id",
+            "變更身分證字號",
+            Right.EDIT_PEOPLE,
+            keeping.set_national_id,
+            NumberForm,
+            many=False,
+            fits=_touchable,
+        ),
+    ),
+    page="accounts/account_page.html",
+    beside=lambda user, account: {
+        "services": account.services.select_related("agency", "department").order_by(
+            "-since", "-pk"
+        ),
+        "leaves": account.leaves.all(),
+        "unknown": Service.UNKNOWN,
+    },
+    called=lambda account: f"{account.username} {account.name}",
+    subject=lambda account: f"account:{account.username}",
+    empty="請匯入名冊，或按「新增帳號」。",
 )

@@ -58,6 +58,15 @@ ROLE_NAMES = {
     Role.AUDITOR: "稽核",
 }
 
+APPOINTS: dict[Role, frozenset[Role]] = {
+    Role.AGENCY_ADMIN: frozenset({Role.STAFF, Role.TEACHER, Role.AGENCY_ADMIN}),
+    Role.PLATFORM_ADMIN: frozenset(Role),
+}
+"""Which roles one may give and take, and whose accounts one may touch at all."""
+
+OF_AN_AGENCY = frozenset({Role.AGENCY_ADMIN, Role.TEACHER})
+"""Roles that end when their holder moves to another agency."""
+
 _VIEW = {
     Right.MANAGE,
     Right.VIEW_HOURS,

@@ -8,5 +8,6 @@ app_name = "accounts"
 urlpatterns = [
     path("login/", views.sign_in, name="login"),
     path("logout/", views.sign_out, name="logout"),
+    path("reset/", views.reset_password, name="reset"),
     path("password/", views.change_password, name="password_change"),
 ]

@@ -14,8 +14,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ismp.accounts import national_id
-from ismp.accounts.forms import SignInForm
+from ismp.accounts import keeping, national_id
+from ismp.accounts.forms import ResetForm, SignInForm
 from ismp.audit import trail
 
 
@@ -49,6 +49,25 @@ def sign_out(request: HttpRequest) -> HttpResponse:
         trail.record("sign_out", actor=user.username, agency=user.agency.code)
         logout(request)
     return redirect("accounts:login")
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def reset_password(request: HttpRequest) -> HttpResponse:
+    """Set a new password by the one-time code that an administrator has handed over."""
+    form = ResetForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        typed = form.cleaned_data
+        with transaction.atomic():
+            account = keeping.check_reset_code(typed["username"], typed["code"])
+            if account and form.check_password(account):
+                keeping.set_password(account, typed["password"])
+                messages.success(request, "新密碼已設定，請用它登入。")
+                return redirect("accounts:login")
+        if account is None:
+            form.add_error(None, "公務帳號或代碼不對，或代碼已經過期；請檢查後再試，或重新索取。")
+    return render(request, "accounts/reset.html", {"form": form})
 
 
 @sensitive_post_parameters()

@@ -65,6 +65,7 @@ class Section:
 
 
 MODULES = (
+    Module("帳號管理", (Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),)),
     Module("教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)),
     Module(
         "部門管理", (Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),)

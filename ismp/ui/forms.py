@@ -1,6 +1,7 @@
 """Fields and forms that every page shares.  Knows no domain."""
 
 import contextlib
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
@@ -59,8 +60,25 @@ def _say_what_is_missing(form: forms.BaseForm) -> None:
         field.error_messages["required"] = f"請{'選擇' if chosen else '填寫'}{field.label}。"
 
 
+class Suggesting(forms.TextInput):
+    """A text field that offers what has been there before; anything may be typed."""
+
+    template_name = "ui/suggesting.html"
+
+    def __init__(self, offers: Callable[[], Iterable[str]] = tuple, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.offers = offers
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        return {**context, "offers": self.offers()}
+
+
 class ModuleForm(forms.ModelForm):
     """The form by which a module adds or edits one thing; it knows who fills it in."""
+
+    tells: tuple[str, ...] = ()
+    """Fields of the form, not of the thing, that the deed is told beside the thing."""
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -22,7 +22,7 @@ tests/examples.py, and the verbs of its deeds in portal/manage.py.  Every list, 
 export starts from `rows(user)`; whatever is not in there does not exist (404).
 
 A deed is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many it
-did, a sentence that says what it did, or a whole response.  `audit.trail.NotPossible` with its
+did, a sentence that says what it did, or a Page.  `audit.trail.NotPossible` with its
 sentence undoes it.  This file knows no domain: rights are names that `user.may` understands.
 """
 
@@ -129,6 +129,14 @@ class Deed:
     """(user, thing) → whether the thing's page offers it; `act` decides for itself."""
 
 
+@dataclass(frozen=True)
+class Page:
+    """What a deed answers with when it has something to show that is shown once."""
+
+    template: str
+    context: dict[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Module:
     name: str
@@ -141,6 +149,8 @@ class Module:
     edit: str = ""
     form: type[ModuleForm] | None = None
     save: Callable[..., Any] | None = None
+    edits: Callable[[Any, Any], bool] = lambda user, thing: True
+    """(user, thing) → whether the thing's page offers 編輯; `save` decides for itself."""
     filters: tuple[Filter, ...] = ()
     deeds: tuple[Deed, ...] = ()
     more: tuple[Column, ...] = ()
@@ -149,6 +159,8 @@ class Module:
     """A template that extends this one, when the page shows more than values."""
     beside: Callable[[Any, Any], dict[str, Any]] = lambda user, thing: {}
     """(user, thing) → what that template needs."""
+    called: Callable[[Any], str] = str
+    """How a thing is named where it is spoken of."""
     subject: Callable[[Any], str] = lambda thing: f"{thing._meta.model_name}:{thing.pk}"
     """The thing in the words of the audit trail."""
     empty: str = "請放寬條件後再按「確定」。"
@@ -215,7 +227,7 @@ class Module:
             "search": search,
             "page": page,
             "columns": columns,
-            "rows": [(thing, _cells(thing, columns)) for thing in page],
+            "rows": [(thing, self.called(thing), _cells(thing, columns)) for thing in page],
             "deeds": [deed for deed in self.deeds if deed.many and user.may(deed.right)],
             "may_edit": self.form and user.may(self.edit),
             "links": [(words, name) for right, words, name in self.links if user.may(right)],
@@ -269,9 +281,10 @@ class Module:
         context = {
             "module": self,
             "thing": thing,
+            "called": self.called(thing),
             "cells": _cells(thing, self._shown(user, more=True)),
             "deeds": [d for d in self.deeds if user.may(d.right) and d.fits(user, thing)],
-            "may_edit": self.form and user.may(self.edit),
+            "may_edit": self.form and user.may(self.edit) and self.edits(user, thing),
             **self.beside(user, thing),
         }
         return render(request, self.page, context)
@@ -283,7 +296,13 @@ class Module:
         page = Paginator(events, PER_PAGE[1]).get_page(request.GET.get("page"))
         in_words = import_string(settings.EVENT_IN_WORDS)
         told = [(event, *in_words(event)) for event in page]
-        context = {"module": self, "thing": thing, "page": page, "events": told}
+        context = {
+            "module": self,
+            "thing": thing,
+            "called": self.called(thing),
+            "page": page,
+            "events": told,
+        }
         return render(request, "ui/module_history.html", context)
 
     def _form(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
@@ -296,16 +315,18 @@ class Module:
         if typed and form.is_valid():
             saved = _tried(form, lambda: self._saved(form, user))
             if saved is not None:
-                messages.success(request, f"{self.thing}「{saved}」已存檔。")
+                messages.success(request, f"{self.thing}「{self.called(saved)}」已存檔。")
                 return redirect(self.address("page", saved.pk))
-        context = {"module": self, "thing": thing, "form": form}
+        called = self.called(thing) if thing else ""
+        context = {"module": self, "thing": thing, "called": called, "form": form}
         return render(request, "ui/module_form.html", context)
 
     def _saved(self, form: Any, user: Any) -> Any:
         thing = form.save(commit=False)
         thing.validate_constraints()
         save: Any = self.save
-        return save(thing, by=user) or thing
+        told = {name: form.cleaned_data[name] for name in form.tells}
+        return save(thing, by=user, **told) or thing
 
     # --- Deeds -----------------------------------------------------------------------------------
 
@@ -329,8 +350,9 @@ class Module:
         form = make(request.POST if confirmed else None, user=user, things=chosen)
         if confirmed and form.is_valid():
             done = _tried(form, lambda: deed.act(things, by=user, **form.cleaned_data))
-            if isinstance(done, HttpResponseBase):
-                return done
+            if isinstance(done, Page):
+                shown = {"module": self, "deed": deed, **done.context}
+                return render(request, done.template, shown)
             if done is not None:
                 messages.success(request, self._told(deed, done))
                 alone = len(chosen) == 1 and self.rows(user).filter(pk=chosen[0].pk).exists()
@@ -339,9 +361,9 @@ class Module:
             "module": self,
             "deed": deed,
             "form": form,
-            "things": chosen[:_NAMED],
+            "things": [self.called(thing) for thing in chosen[:_NAMED]],
             "count": len(chosen),
-            "unnamed": len(chosen) - len(chosen[:_NAMED]),
+            "unnamed": max(0, len(chosen) - _NAMED),
             "ids": [thing.pk for thing in chosen],
         }
         return render(request, "ui/module_deed.html", context)

@@ -1,0 +1,167 @@
+"""Deeds on single accounts: add, edit, change the national ID, reset the password, end sessions.
+
+Where and as what a person serves is changed by `actions.assign`.  Nobody touches the account of
+somebody whose role she may not give (`roles.APPOINTS`), or her own.
+"""
+
+import secrets
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from ismp.accounts.models import Account, ResetCode, Service
+from ismp.audit import trail
+from ismp.audit.trail import NotPossible
+from ismp.ui import roc
+
+_SECOND_ACCOUNT = "這個機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Without what people confuse: 0 O, 1 I L, U V."""
+_CODE_LENGTH = 12
+_MOST_FAILURES = 5
+
+
+def touch(accounts: Iterable[Account], by: Account) -> list[Account]:
+    """The accounts, all of which `by` may change; raises NotPossible."""
+    chosen = list(accounts)
+    for account in chosen:
+        if account.pk == by.pk:
+            raise NotPossible("不能變更自己的帳號，請由另一位管理者辦理。")
+        if not by.may_touch(account):
+            raise NotPossible(
+                f"{account} 是{account.get_role_display()}，這個帳號請由平台管理者維護。"
+            )
+    return chosen
+
+
+@transaction.atomic
+def save_account(account: Account, *, since: date | None = None, by: Account) -> Account:
+    """Add an account that serves `since` a day, or keep a changed name or e-mail."""
+    is_new = account.pk is None
+    if is_new:
+        account.password = "!"  # noqa: S105 (marks an unusable one)
+    else:
+        touch([account], by)
+    _save(account)
+    if is_new:
+        Service.objects.create(
+            account=account,
+            agency=account.agency,
+            department=account.department,
+            identities=account.identities,
+            status=account.status,
+            since=since or timezone.localdate(),
+            recorded_by=by.username,
+        )
+    told = {"since": roc.roc_date(since), "identities": account.identities} if is_new else {}
+    _record("add_account" if is_new else "save_account", account, by, **told)
+    return account
+
+
+def _save(account: Account, **options: Any) -> None:
+    try:
+        with transaction.atomic():
+            account.save(**options)
+    except IntegrityError as error:
+        raise NotPossible(_SECOND_ACCOUNT) from error
+
+
+@transaction.atomic
+def set_national_id(accounts: Iterable[Account], *, number: str, by: Account) -> str:
+    """Put a person's national ID right, or take it off (empty)."""
+    [account] = touch(accounts, by)
+    account.national_id = number
+    _save(account, update_fields=["sealed_id", "id_hash", "key_version"])
+    _record("set_national_id", account, by)
+    return f"已更新 {account} 的身分證字號。"
+
+
+@transaction.atomic
+def end_sessions(accounts: Iterable[Account], *, by: Account) -> str:
+    """Sign people out wherever they are signed in."""
+    chosen = touch(accounts, by)
+    for account in chosen:
+        _end_sessions(account)
+        _record("end_sessions", account, by)
+    return f"已結束 {len(chosen)} 個帳號的登入。"
+
+
+def _end_sessions(account: Account) -> None:
+    Account.objects.filter(pk=account.pk).update(
+        session_round=F("session_round") + 1, last_seen_at=None
+    )
+
+
+# --- A new password by a one-time code -----------------------------------------------------------
+
+
+@transaction.atomic
+def issue_reset_code(account: Account, *, by: Account) -> str:
+    """Make the old password worthless, end the sessions, and return a code to set a new one with.
+
+    The code is good once, for `settings.RESET_CODE_MINUTES`; nobody can read it again.
+    """
+    touch([account], by)
+    code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
+    account.set_unusable_password()
+    account.save(update_fields=["password"])
+    _end_sessions(account)
+    ResetCode.objects.update_or_create(
+        account=account,
+        defaults={
+            "digest": _digest(account, code),
+            "expires_at": timezone.now() + timedelta(minutes=settings.RESET_CODE_MINUTES),
+            "failures": 0,
+        },
+    )
+    _record("reset_password", account, by)
+    return "-".join(code[at : at + 4] for at in range(0, _CODE_LENGTH, 4))
+
+
+@transaction.atomic
+def check_reset_code(username: str, code: str) -> Account | None:
+    """The account whose code this is, held until the transaction ends; None when it is not good.
+
+    After five wrong ones the right one is worthless too.
+    """
+    codes = ResetCode.objects.select_for_update(of=("self",)).select_related("account__agency")
+    issued = codes.filter(account__username__iexact=username.strip()).first()
+    if issued is None or not issued.account.is_active or issued.expires_at < timezone.now():
+        return None
+    account: Account = issued.account
+    typed = "".join(char for char in code.upper() if char in _ALPHABET)
+    if secrets.compare_digest(bytes(issued.digest), _digest(account, typed)):
+        return account
+    if issued.failures + 1 >= _MOST_FAILURES:
+        issued.delete()
+    else:
+        ResetCode.objects.filter(pk=issued.pk).update(failures=F("failures") + 1)
+    return None
+
+
+@transaction.atomic
+def set_password(account: Account, password: str) -> None:
+    """Let the person, known by her code, have a new password; the code is used up."""
+    account.set_password(password)
+    account.save(update_fields=["password"])
+    ResetCode.objects.filter(account=account).delete()
+    _record("set_password", account, account)
+
+
+def _digest(account: Account, code: str) -> bytes:
+    return settings.KEYS.blind_index(f"reset:{account.pk}:{code}")
+
+
+def _record(verb: str, account: Account, by: Account, **detail: Any) -> None:
+    trail.record(
+        verb,
+        actor=by.username,
+        agency=account.agency.code,
+        subject=f"account:{account.username}",
+        **detail,
+    )

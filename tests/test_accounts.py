@@ -1,0 +1,278 @@
+"""帳號管理: who may change whose account, what holds from when, a new password by code."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from files import PERSON
+
+from ismp.accounts import actions, keeping, national_id
+from ismp.accounts.models import Account, Agency, ResetCode, Service
+from ismp.accounts.roles import Role
+from ismp.audit.models import Event
+from ismp.audit.trail import NotPossible
+from ismp.ui import roc
+
+pytestmark = pytest.mark.django_db
+HERE = "/manage/accounts/"
+NUMBER = national_id.complete("A12399887")
+DEEDS = ("change", "transfer", "leave", "return", "appoint", "end_sessions", "set_national_id")
+
+
+def of(username):
+    return Account.objects.select_related("agency", "department").get(username=username)
+
+
+def day(days):
+    return roc.roc_date(timezone.localdate() + timedelta(days=days))
+
+
+def do(client, deed, *usernames, **typed):
+    ids = [of(name).pk for name in usernames]
+    return client.post(f"{HERE}{deed}/", {"ids": ids, "confirmed": "1", **typed})
+
+
+def says(answer):
+    return answer.content.decode()
+
+
+NEW = {"username": "IC7001", "name": "方新進", "identities": ["it"], "since": "115-03-01"}
+
+
+def test_a_new_account_serves_from_its_day_and_is_found_by_its_number(clerk):
+    answer = clerk.post(f"{HERE}add/", {**NEW, "number": NUMBER.lower(), "department": "資訊科"})
+    new = of("IC7001")
+    assert answer["Location"] == f"{HERE}{new.pk}/"
+    assert (new.national_id, new.department.name, new.identities) == (NUMBER, "資訊科", "it")
+    assert not new.has_usable_password()
+    assert new.services.get().since == roc.parse("115-03-01")
+    page = says(clerk.get(f"{HERE}{new.pk}/"))
+    assert national_id.mask(NUMBER) in page and NUMBER not in page
+    assert "新增帳號" in says(clerk.get(f"{HERE}{new.pk}/history/"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"username": "ic1002"}, "已經有人使用"),
+        ({"username": NUMBER}, "不是身分證字號"),
+        ({"username": "王 小明"}, "只能用英文字母"),
+        ({"number": PERSON.national_id}, "同一個身分證字號"),
+        ({"number": "A123456780"}, "檢查碼不對"),
+        ({"department": "沒有這科"}, "沒有使用中的部門"),
+        ({"since": "99-99-99"}, "日期請寫成"),
+        ({"since": ""}, "請填寫到職日"),
+        ({"identities": []}, "請選擇資安列管身分"),
+        ({"email": "x"}, "電子郵件"),
+    ],
+)
+def test_what_cannot_be_an_account(clerk, typed, sentence):
+    before = (Account.objects.count(), Event.objects.count())
+    answer = clerk.post(f"{HERE}add/", {**NEW, **typed})
+    assert sentence in says(answer)
+    assert before == (Account.objects.count(), Event.objects.count())
+    assert not typed.get("number") or typed["number"] not in says(answer)
+
+
+def test_a_change_and_a_transfer_hold_from_their_day(clerk):
+    do(clerk, "change", "IC1002", "IC1003", identities=["security"], since=day(0))
+    assert {of("IC1002").identities, of("IC1003").identities} == {"security"}
+    do(clerk, "change", "IC1002", department="人事室", since=day(0))
+    assert (of("IC1002").department.name, of("IC1002").identities) == ("人事室", "security")
+    there = Agency.objects.get(code="382990003Z")
+    answer = do(clerk, "transfer", "IC1002", agency=there.pk, since=day(5))
+    assert answer["Location"] == f"{HERE}{of('IC1002').pk}/"
+    assert of("IC1002").agency.code == "382990001Z"
+    answer = do(clerk, "transfer", "IC1002", agency=there.pk, since=day(0))
+    assert answer["Location"] == HERE  # she is no longer ours to see
+    assert (of("IC1002").agency, of("IC1002").department) == (there, None)
+    assert clerk.get(f"{HERE}{of('IC1002').pk}/").status_code == 404
+    services = of("IC1002").services
+    assert services.on(timezone.localdate() - timedelta(1)).get().agency.code == "382990001Z"
+
+
+def test_a_bad_change_says_what_is_missing(clerk, client, account):
+    assert "請填要變更的" in says(do(clerk, "change", "IC1002", since=day(0)))
+    assert "沒有使用中的部門" in says(do(clerk, "change", "IC1002", department="?", since=day(0)))
+    assert "請選擇調往機關" in says(do(clerk, "transfer", "IC1002", since=day(0)))
+    client.force_login(account("IC1001", "platform_admin"))
+    both = do(client, "change", "IC1002", "EP1002", department="人事室", since=day(0))
+    assert "分屬不同機關" in says(both)
+
+
+def test_who_left_cannot_sign_in_and_can_come_back(clerk):
+    theirs = Client()
+    theirs.force_login(of("IC1002"))
+    assert theirs.get("/").status_code == 200
+    do(clerk, "leave", "IC1002", since=day(0))
+    assert theirs.get("/").status_code == 302
+    do(clerk, "return", "IC1002", since=day(0))
+    assert of("IC1002").is_active
+
+
+def test_nobody_comes_back_beside_another_account_of_her_own(clerk, account):
+    """The person of IC1009 left and serves elsewhere; another account here has her number now."""
+    old = of("IC1009")
+    clerk.post(f"{HERE}add/", {**NEW, "number": old.national_id})
+    answer = do(clerk, "return", "IC1009", since=day(0))
+    assert "同一個身分證字號" in says(answer)
+    assert not of("IC1009").is_active
+
+
+def test_leave_without_pay_is_noted_and_withdrawn(clerk):
+    person = of("IC1002")
+    wrong = {"since": "115-05-01", "until": "115-04-01", "reason": "育嬰"}
+    assert "早於起日" in says(do(clerk, "grant_leave", "IC1002", **wrong))
+    do(clerk, "grant_leave", "IC1002", since="115-01-01", reason=f"育嬰 {PERSON.national_id}")
+    leave = person.leaves.get()
+    assert PERSON.national_id not in leave.reason
+    found = clerk.get(HERE, {"leave": "now"}).context["page"]
+    assert list(found) == [person]
+    do(clerk, "withdraw_leave", "IC1002", leave=leave.pk)
+    assert not clerk.get(HERE, {"leave": "now"}).context["page"].object_list
+
+
+# --- Who may touch whom --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["platform_admin", "auditor"])
+def test_an_agency_administrator_touches_nobody_above_her(clerk, account, role):
+    account("IC1002", role)
+    before = (Event.objects.count(), Service.objects.count())
+    typed = {"since": day(0), "identities": ["it"], "role": "staff", "number": NUMBER}
+    typed |= {"agency": Agency.objects.get(code="382990003Z").pk, "identified": "on"}
+    for deed in (*DEEDS, "reset_password"):
+        assert "請由平台管理者維護" in says(do(clerk, deed, "IC1002", **typed)), deed
+    edit = {"name": "改名", "email": ""}
+    assert "請由平台管理者維護" in says(clerk.post(f"{HERE}{of('IC1002').pk}/edit/", edit))
+    assert before == (Event.objects.count(), Service.objects.count())
+    page = says(clerk.get(f"{HERE}{of('IC1002').pk}/"))
+    assert not [deed for deed in DEEDS if f"{HERE}{deed}/" in page]
+
+
+def test_nobody_touches_her_own_account(clerk):
+    for deed in ("appoint", "leave", "end_sessions"):
+        answer = do(clerk, deed, "IC1001", role="staff", since=day(0))
+        assert "不能變更自己的帳號" in says(answer)
+    assert of("IC1001").role == Role.AGENCY_ADMIN
+
+
+def test_whom_one_may_appoint_to_what(clerk, client, account):
+    do(clerk, "appoint", "IC1002", "IC1003", role="agency_admin")
+    assert {of("IC1002").role, of("IC1003").role} == {"agency_admin"}
+    answer = do(clerk, "appoint", "IC1002", role="platform_admin")
+    assert "請選擇角色" in says(answer) or "有效" in says(answer)
+    assert of("IC1002").role == "agency_admin"
+    client.force_login(account("CU1001", "platform_admin"))
+    do(client, "appoint", "IC1002", role="auditor")
+    assert of("IC1002").role == "auditor"
+
+
+@pytest.mark.parametrize("how", ["transfer", "roster"])
+def test_the_role_of_an_agency_ends_with_a_move(account, city, how):
+    person = account("IC1002", "agency_admin")
+    if how == "transfer":
+        there = Agency.objects.get(code="382990002Z")
+        actions.assign(person, agency=there, since=timezone.localdate(), by="x")
+    else:
+        head = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態"
+        line = "382990002Z,示範市政府環境保護局,,IC1002,某人,,,,在職"
+        actions.import_roster(f"{head}\n{line}\n".encode(), by="x")
+    assert (of("IC1002").agency.code, of("IC1002").role) == ("382990002Z", "staff")
+
+
+# --- Passwords and sessions ----------------------------------------------------------------------
+
+
+def test_ended_sessions_are_over_everywhere_and_the_password_stays(clerk):
+    person = of("IC1002")
+    person.set_password("right-password-1")
+    person.save()
+    theirs = [Client(), Client()]
+    for one in theirs:
+        one.post("/accounts/login/", {"username": "IC1002", "password": "right-password-1"})
+        assert one.get("/").status_code == 200
+    do(clerk, "end_sessions", "IC1002")
+    assert [one.get("/").status_code for one in theirs] == [302, 302]
+    again = {"username": "IC1002", "password": "right-password-1"}
+    assert theirs[0].post("/accounts/login/", again)["Location"] == "/"
+
+
+@pytest.fixture
+def code(clerk):
+    answer = do(clerk, "reset_password", "IC1002", identified="on")
+    return re.search(r'class="code">([\w-]+)<', says(answer))[1]
+
+
+def set_by(code, password="correct horse battery", again=None, username="ic1002"):
+    typed = {"username": username, "code": code, "password": password, "again": again or password}
+    return Client().post("/accounts/reset/", typed)
+
+
+def test_a_code_sets_a_password_once(clerk, code):
+    assert re.fullmatch(r"\w{4}-\w{4}-\w{4}", code)
+    assert set_by(code.lower().replace("-", " "))["Location"] == "/accounts/login/"
+    assert of("IC1002").check_password("correct horse battery")
+    assert "代碼不對" in says(set_by(code, "another password here"))
+    verbs = Event.objects.filter(subject="account:IC1002").order_by("number")
+    assert list(verbs.values_list("verb", "actor")) == [
+        ("reset_password", "IC1001"),
+        ("set_password", "IC1002"),
+    ]
+    everything = " ".join(map(str, [*Event.objects.values(), *ResetCode.objects.values()]))
+    assert code not in everything and code.replace("-", "") not in everything
+
+
+def test_the_old_password_and_sessions_end_when_a_code_is_issued(clerk):
+    person = of("IC1002")
+    person.set_password("right-password-1")
+    person.save()
+    theirs = Client()
+    theirs.force_login(of("IC1002"))
+    do(clerk, "reset_password", "IC1002", identified="on")
+    assert theirs.get("/").status_code == 302
+    assert not of("IC1002").check_password("right-password-1")
+
+
+def test_a_code_is_asked_for_by_the_person_herself(clerk):
+    assert "請填寫" in says(do(clerk, "reset_password", "IC1002"))
+    assert not ResetCode.objects.exists()
+
+
+def test_a_code_is_good_for_a_time_for_one_account_and_only_the_newest(clerk, code):
+    newer = do(clerk, "reset_password", "IC1002", identified="on")
+    assert "代碼不對" in says(set_by(code))
+    newest = re.search(r'class="code">([\w-]+)<', says(newer))[1]
+    assert "代碼不對" in says(set_by(newest, username="IC1003"))
+    ResetCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert "過期" in says(set_by(newest))
+
+
+def test_five_wrong_codes_make_the_right_one_worthless(code):
+    for _ in range(5):
+        assert "代碼不對" in says(set_by("WRNG-WRNG-WRNG"))
+    assert "代碼不對" in says(set_by(code))
+
+
+def test_a_weak_or_mistyped_password_leaves_the_code_good(code):
+    assert "兩次輸入" in says(set_by(code, again="something else entirely"))
+    assert "12" in says(set_by(code, "short"))
+    assert set_by(code)["Location"] == "/accounts/login/"
+
+
+def test_who_left_gets_no_new_password(clerk, code):
+    do(clerk, "leave", "IC1002", since=day(0))
+    assert "代碼不對" in says(set_by(code))
+
+
+def test_a_number_that_is_put_right_is_never_written_back(clerk):
+    answer = do(clerk, "set_national_id", "IC1002", number="A123456780")
+    assert "檢查碼" in says(answer) and "A123456780" not in says(answer)
+    do(clerk, "set_national_id", "IC1002", number=NUMBER)
+    assert of("IC1002").national_id == NUMBER
+    with pytest.raises(NotPossible, match="同一個身分證字號"):
+        keeping.set_national_id([of("IC1003")], number=NUMBER, by=of("IC1001"))
+    do(clerk, "set_national_id", "IC1002", number="")
+    assert of("IC1002").id_hash is None
