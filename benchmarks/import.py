@@ -9,21 +9,21 @@ ratios are printed, and never asserted.  PostgreSQL runs in a throw-away cluster
 """
 
 import argparse
+import contextlib
 import gc
 import os
 import resource
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cluster
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-BINARIES = Path("/usr/lib/postgresql/15/bin")
 AGENCIES = 60
 
 
@@ -35,36 +35,14 @@ def main() -> None:
     parser.add_argument("--filled", type=int, default=0, help="records that stand there before")
     parser.add_argument("--peers", action="store_true")
     options = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="ismp-bench-", dir="/tmp"))
-    home.chmod(0o755)
-    try:
+    with contextlib.ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ismp-bench-")))
         os.environ["ISMP_HOME"] = str(home / "home")
         os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
         os.environ.pop("DATABASE_URL", None)
         if options.postgresql:
-            os.environ["DATABASE_URL"] = start_cluster(home)
+            os.environ["DATABASE_URL"] = stack.enter_context(cluster.running(home))
         measure(options)
-    finally:
-        if options.postgresql:
-            as_postgres(f"{BINARIES}/pg_ctl -D {home}/data -m immediate stop")
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def start_cluster(home: Path) -> str:
-    if os.geteuid() == 0:
-        shutil.chown(home, "postgres", "postgres")
-    as_postgres(f"{BINARIES}/initdb -D {home}/data -A trust -U ismp -E UTF8 --locale=C.UTF-8")
-    tuning = "-c shared_buffers=512MB -c max_wal_size=4GB -c maintenance_work_mem=256MB"
-    where = f"-c listen_addresses= -c unix_socket_directories={home} {tuning}"
-    as_postgres(f'{BINARIES}/pg_ctl -D {home}/data -w -l {home}/log -o "{where}" start')
-    return f"postgres://ismp@/postgres?host={home}"
-
-
-def as_postgres(command: str) -> None:
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    subprocess.run(
-        [*prefix, "sh", "-c", command], check=True, stdout=subprocess.DEVNULL, cwd="/tmp"
-    )
 
 
 def measure(options: argparse.Namespace) -> None:
