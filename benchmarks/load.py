@@ -170,8 +170,9 @@ def main() -> None:
         finally:
             site.close()
         report(environment, options, site)
+        used = ", ".join(f"{who} {after[who] - spent:.1f}" for who, spent in before.items())
         print(
-            "  processor seconds:", ", ".join(f"{who} {spent:.0f}" for who, spent in used.items())
+            f"  processor seconds: {used}; load of the machine at the end {os.getloadavg()[0]:.1f}"
         )
 
 
