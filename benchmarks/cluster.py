@@ -37,7 +37,9 @@ def _start(folder: Path) -> None:
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     if not (folder / "data").exists():
-        _as_postgres(f"{BINARIES}/initdb -D {folder}/data -A trust -U ismp -E UTF8 --locale=C.UTF-8")
+        _as_postgres(
+            f"{BINARIES}/initdb -D {folder}/data -A trust -U ismp -E UTF8 --locale=C.UTF-8"
+        )
     where = f"-c listen_addresses= -c unix_socket_directories={folder} {_TUNING}"
     _as_postgres(f'{BINARIES}/pg_ctl -D {folder}/data -w -l {folder}/log -o "{where}" start')
 

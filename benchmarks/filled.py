@@ -8,7 +8,6 @@ agency, and the indexes of PostgreSQL come afterwards.
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 import polars as pl
 from django.core.management import call_command
@@ -35,7 +34,9 @@ def fill(rows: int) -> None:
     accounts.import_roster(invented.roster_csv(city).encode(), by="benchmark")
     _say("people are there")
     newest = [
-        _newest_year(Agency.objects.get(code=code), people, rows // YEARS * len(people) // len(city))
+        _newest_year(
+            Agency.objects.get(code=code), people, rows // YEARS * len(people) // len(city)
+        )
         for code, people in _by_agency(city)
     ]
     _say("the newest year is made")
