@@ -5,6 +5,8 @@ Knows people and agencies (`ismp.accounts`), not what hours anybody owes.
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import add
 from typing import ClassVar, Self
 from uuid import UUID
 
@@ -396,6 +398,9 @@ class RecordRevision(Contents):
         return f"revision:{self.pk}"
 
 
+DAYS_OF_A_MONTH = [f"day_{number}" for number in range(1, 32)]
+
+
 class Wording(models.Model):
     """A text that stands, or once stood, in `field` of an agency's records."""
 
@@ -414,33 +419,13 @@ class Wording(models.Model):
         return f"{self.field}:{self.text}"
 
 
-class DayTally(models.Model):
-    """How many live records an agency has by 迄日期; kept by `tallies`, as the two that follow."""
-
-    pk = models.CompositePrimaryKey("agency_id", "ended_on")
-    agency = models.ForeignKey(
-        Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
-    )
-    ended_on = models.DateField()
-    live = models.BigIntegerField()
-
-    objects: ClassVar["models.Manager[DayTally]"] = Scoped.as_manager()
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(live__gte=0), name="no_day_has_fewer_records_than_none"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.agency_id}:{self.ended_on}"
-
-
 class MonthTally(models.Model):
-    """How many live records an agency has in a month, in all and by each text in them."""
+    """How many live records an agency has on each day of a month, in all or with one text in them.
 
-    pk = models.CompositePrimaryKey("agency_id", "wording", "month")
+    Kept by `tallies`, as PersonYear is.
+    """
+
+    pk = models.CompositePrimaryKey("wording", "agency_id", "month")
     agency = models.ForeignKey(
         Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )
@@ -449,6 +434,8 @@ class MonthTally(models.Model):
     month = models.DateField()
     """Its first day."""
     live = models.BigIntegerField()
+    for _day in DAYS_OF_A_MONTH:
+        locals()[_day] = models.IntegerField()
 
     EVERY_RECORD = UUID(int=0)
 
@@ -457,7 +444,8 @@ class MonthTally(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(live__gte=0), name="no_month_has_fewer_records_than_none"
+                condition=Q(live__gte=0, live=reduce(add, map(F, DAYS_OF_A_MONTH))),
+                name="a_month_has_the_records_of_its_days",
             )
         ]
 

@@ -1,30 +1,37 @@
 """The records that a search finds, newest first: counted exactly, and read at any place at once.
 
-Sums (`tallies`) say how many there are in each span of time; the days of the spans that a page
-touches say on which day, and in which agency, it begins; only there are records read.  So a page
-costs the same wherever it lies (docs/adr/0006).  Knows neither addresses nor how a record is shown.
+Sums (`tallies`) say how many there are in each month, and on which day and in which agency a page
+begins; only there are records read.  So a page costs the same wherever it lies (docs/adr/0006).
+Knows neither addresses nor how a record is shown.
 """
 
+import calendar
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property, reduce
 from itertools import chain
 from operator import or_
 from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, Sum
 
 from ismp.accounts.models import Account, Agency
 from ismp.hours.models import (
+    DAYS_OF_A_MONTH,
     SEARCH_FIELDS,
-    DayTally,
     MonthTally,
     PersonYear,
     Record,
     RecordQuerySet,
     Wording,
 )
+
+Period = tuple[date | None, date | None]
+_FEW = 200
+"""Of so few people all records are counted in less time than their years are looked up."""
+_MANY = 20_000
+"""So many people are asked for by their keyword again: a list of them is no shorter way."""
 
 
 class Keyword(NamedTuple):
@@ -35,7 +42,7 @@ class Keyword(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A month or a year, or what the search leaves of it, and how many records are found in it."""
+    """From one day to another, and how many records are found in it."""
 
     first: date
     last: date
@@ -55,7 +62,7 @@ class Newest:
 
     def __init__(
         self,
-        period: tuple[date | None, date | None],
+        period: Period,
         keyword: Keyword | None = None,
         *,
         agency: Agency | None,
@@ -66,17 +73,23 @@ class Newest:
             return model.objects.using(using).visible_to(user).of_agency(agency)
 
         field, text = keyword or ("", "")
-        self._start, self._end = period[0] or date.min, period[1] or date.max
-        self._records: RecordQuerySet = mine(Record).live().of_people(field, text)
-        self._days: QuerySet[DayTally] | None = None
+        self._first, self._last = period[0] or date.min, period[1] or date.max
+        records: RecordQuerySet = mine(Record).live()
+        sums: _Months | _People
         if not text:
-            self._days = mine(DayTally).filter(live__gt=0)
-            self._sums = mine(MonthTally).filter(wording=MonthTally.EVERY_RECORD)
+            sums = _Months(mine(MonthTally).filter(wording=MonthTally.EVERY_RECORD))
         elif SEARCH_FIELDS[field] == field:
+            records = records.of_people(field, text)
             wordings = mine(Wording).filter(field=field, text__icontains=text)
-            self._sums = mine(MonthTally).filter(wording__in=wordings.values("wording"))
+            sums = _Months(mine(MonthTally).filter(wording__in=wordings.values("wording")))
         else:
-            self._sums = mine(PersonYear).of_people(field, text)
+            people: Any = Account.objects.using(using).filter(**{f"{field}__icontains": text})
+            people = people.order_by().values_list("pk", flat=True)
+            ids = list(people[:_MANY])
+            among = Q(account__in=ids if len(ids) < _MANY else people)
+            records = records.filter(among)
+            sums = _People(mine(PersonYear).filter(among), records, few=len(ids) <= _FEW)
+        self._records, self._sums = records, sums
 
     def count(self) -> int:
         return sum(span.found for span in self._spans)
@@ -84,7 +97,7 @@ class Newest:
     def __getitem__(self, part: slice) -> list[Record]:
         wanted = part.stop - part.start
         spans, skipped = _reaching(self._spans, part.start, wanted)
-        shelves, skipped = _reaching(self._shelves(spans), skipped, wanted)
+        shelves, skipped = _reaching(self._shelves_of(spans), skipped, wanted)
         rows = self._on(shelves).newest_first().select_related("account", "agency")
         return list(rows[skipped : skipped + wanted])
 
@@ -92,7 +105,7 @@ class Newest:
         """All of it in order, in questions that find about `size` records each."""
         batch: list[Shelf] = []
         found = 0
-        for shelf in chain.from_iterable(self._shelves([span]) for span in self._spans):
+        for shelf in chain.from_iterable(self._shelves_of([span]) for span in self._spans):
             if found >= size:
                 yield self._on(batch).newest_first()
                 batch, found = [], 0
@@ -103,50 +116,83 @@ class Newest:
 
     @cached_property
     def _spans(self) -> list[Span]:
-        """Those in the search's period, newest first; one that its ends cut is counted by days."""
-        return [span for whole in self._whole_spans() if (span := self._cut(whole)).found]
+        """Those in the search's period, newest first."""
+        return [span for span in self._sums.spans(self._first, self._last) if span.found]
 
-    def _whole_spans(self) -> Iterator[Span]:
-        unit = "year" if self._sums.model is PersonYear else "month"
-        sums = self._sums.values_list(unit).annotate(found=Sum("live")).order_by(f"-{unit}")
-        for begin, live in sums:
-            first = date(begin, 1, 1) if unit == "year" else begin
-            yield Span(first, _last_day(unit, first), live)
-
-    def _cut(self, span: Span) -> Span:
-        first, last = max(span.first, self._start), min(span.last, self._end)
-        if (first, last) == (span.first, span.last):
-            return span
-        left = Span(first, last, 0)
-        return left._replace(found=sum(shelf.found for shelf in self._shelves([left])))
-
-    def _shelves(self, spans: list[Span]) -> list[Shelf]:
-        """Of these spans, which follow one another; newest first."""
-        if not spans or spans[-1].first > spans[0].last:
-            return []
-        days: QuerySet[Any] = self._records if self._days is None else self._days
-        days = days.filter(ended_on__range=(spans[-1].first, spans[0].last))
-        counted = days.values_list("ended_on", "agency_id").annotate(
-            found=Count("*") if self._days is None else Sum("live")
-        )
-        return [Shelf(*one) for one in counted.order_by("-ended_on", "-agency_id")]
+    def _shelves_of(self, spans: list[Span]) -> list[Shelf]:
+        """Of spans that follow one another."""
+        return self._sums.shelves(spans[-1].first, spans[0].last) if spans else []
 
     def _on(self, shelves: list[Shelf]) -> RecordQuerySet:
-        """The records on these shelves, asked for by the key of their index."""
+        """The records on these shelves, asked for by the unique key of records."""
         agencies: dict[date, list[int]] = defaultdict(list)
         for shelf in shelves:
             agencies[shelf.day].append(shelf.agency)
         days: dict[tuple[int, ...], list[date]] = defaultdict(list)
-        for day, found in agencies.items():
-            days[tuple(found)].append(day)
-        wheres = (Q(agency__in=found, ended_on__in=some) for found, some in days.items())
-        return self._records.filter(reduce(or_, wheres, Q())) if shelves else self._records.none()
+        for day, some in agencies.items():
+            days[tuple(some)].append(day)
+        wheres = (Q(agency__in=some, ended_on__in=on) for some, on in days.items())
+        return self._records.filter(reduce(or_, wheres)) if shelves else self._records.none()
 
 
-def _last_day(unit: str, first: date) -> date:
-    following = first.year + (unit == "year" or first.month == 12)
-    month = 1 if unit == "year" else first.month % 12 + 1
-    return date(following, month, 1) - timedelta(days=1)
+class _Months:
+    """The sums of all records, or of those with certain texts: no record is read to count them."""
+
+    def __init__(self, months: Any) -> None:
+        self._months = months
+
+    def spans(self, first: date, last: date) -> Iterator[Span]:
+        sums = self._within(first, last).values_list("month").annotate(found=Sum("live"))
+        for month, found in sums.order_by("-month"):
+            end = month.replace(day=calendar.monthrange(month.year, month.month)[1])
+            if first <= month and end <= last:
+                yield Span(month, end, found)
+            else:
+                begin, end = max(first, month), min(last, end)
+                yield Span(begin, end, sum(shelf.found for shelf in self.shelves(begin, end)))
+
+    def shelves(self, first: date, last: date) -> list[Shelf]:
+        """Newest first."""
+        sums = {f"sum_of_{day}": Sum(day) for day in DAYS_OF_A_MONTH}
+        months = self._within(first, last).values_list("month", "agency_id").annotate(**sums)
+        shelves = (
+            Shelf(month.replace(day=day), agency, found)
+            for month, agency, *days in months.order_by()
+            for day, found in enumerate(days, start=1)
+            if found
+        )
+        return sorted((s for s in shelves if first <= s.day <= last), reverse=True)
+
+    def _within(self, first: date, last: date) -> Any:
+        return self._months.filter(month__range=(first.replace(day=1), last))
+
+
+class _People:
+    """The sums of certain people: of whole years, and of days by their index of records."""
+
+    def __init__(self, years: Any, records: RecordQuerySet, *, few: bool) -> None:
+        self._years, self._records, self._few = years, records, few
+
+    def spans(self, first: date, last: date) -> Iterator[Span]:
+        if self._few or first.year == last.year:
+            yield self._counted(first, last)
+            return
+        years = self._years.filter(year__range=(first.year, last.year))
+        for year, found in years.values_list("year").annotate(found=Sum("live")).order_by("-year"):
+            begin, end = date(year, 1, 1), date(year, 12, 31)
+            if first <= begin and end <= last:
+                yield Span(begin, end, found)
+            else:
+                yield self._counted(max(first, begin), min(last, end))
+
+    def _counted(self, first: date, last: date) -> Span:
+        return Span(first, last, sum(shelf.found for shelf in self.shelves(first, last)))
+
+    def shelves(self, first: date, last: date) -> list[Shelf]:
+        """Newest first."""
+        days = self._records.ended_in(first, last).values_list("ended_on", "agency_id")
+        counted = days.annotate(found=Count("*")).order_by("-ended_on", "-agency_id")
+        return [Shelf(*one) for one in counted]
 
 
 Counted = TypeVar("Counted", Span, Shelf)

@@ -12,25 +12,23 @@ from typing import Any
 import polars as pl
 from django.db import connection
 from django.db.models import Count, Expression, QuerySet, Sum
-from django.db.models.functions import ExtractYear, TruncMonth
+from django.db.models.functions import ExtractYear
 
 from ismp.hours import cleaning, storing
-from ismp.hours.models import MonthTally
+from ismp.hours.models import DAYS_OF_A_MONTH, MonthTally
 
-_DAYS, _MONTHS, _PEOPLE = "hours_daytally", "hours_monthtally", "hours_personyear"
-_TEXTS = ("department", "title")
-"""The texts of a record that a list is searched by."""
+_MONTHS, _PEOPLE = "hours_monthtally", "hours_personyear"
 _KEYS = {
-    _DAYS: ["agency_id", "ended_on"],
-    _MONTHS: ["agency_id", "wording", "month"],
+    _MONTHS: ["wording", "agency_id", "month"],
     _PEOPLE: ["agency_id", "account_id", "category", "year"],
 }
-_OF_TEXTS = ["agency_id", "text", "month"]
+_TEXTS = ("department", "title")
+"""The texts of a record that a list is searched by."""
+_OF_TEXT = ["agency_id", "text", "ended_on"]
 _KINDS = {
     **dict.fromkeys(("agency_id", "account_id", "live", "hours"), pl.Int64),
     **dict.fromkeys(("category", "year"), pl.Int32),
-    **dict.fromkeys(("ended_on", "month"), pl.Date),
-    **dict.fromkeys(("text", "wording"), pl.String),
+    **{"ended_on": pl.Date, "text": pl.String},
 }
 
 
@@ -38,23 +36,18 @@ class Change:
     """What a deed adds to the tallies and takes from them, gathered and then written at once."""
 
     def __init__(self) -> None:
-        self._days = [_lines([], _KEYS[_DAYS])]
         self._people = [_lines([], _KEYS[_PEOPLE], "hours")]
-        self._texts = {field: [_lines([], _OF_TEXTS)] for field in _TEXTS}
+        self._texts = {field: [_lines([], _OF_TEXT)] for field in _TEXTS}
 
     def add_loaded(self, records: pl.DataFrame) -> None:
         """Records that become live as they stand in the frame (`storing.as_records`)."""
         live = pl.len().cast(pl.Int64).alias("live")
-        records = records.with_columns(
-            pl.col("category").cast(pl.Int32),
-            year=pl.col("ended_on").dt.year(),
-            month=pl.col("ended_on").dt.truncate("1mo"),
-        )
-        self._days.append(records.group_by(_KEYS[_DAYS]).agg(live))
-        self._people.append(records.group_by(_KEYS[_PEOPLE]).agg(live, pl.col("hours").sum()))
+        category, year = pl.col("category").cast(pl.Int32), pl.col("ended_on").dt.year()
+        people = records.group_by("agency_id", "account_id", category, year.alias("year"))
+        self._people.append(people.agg(live, pl.col("hours").sum()))
         for field, found in self._texts.items():
-            by_text = records.group_by("agency_id", pl.col(field).alias("text"), "month")
-            found.append(by_text.agg(live))
+            text = pl.col(field).alias("text")
+            found.append(records.group_by("agency_id", text, "ended_on").agg(live))
 
     def add(self, records: QuerySet[Any], account: str = "account_id") -> None:
         """Stored records, or contents in their history, that become live."""
@@ -65,28 +58,24 @@ class Change:
         self._count(records, account, -1)
 
     def _count(self, records: QuerySet[Any], account: str, sign: int) -> None:
-        def ask(*keys: str | Expression, hours: bool = False) -> list[Any]:
-            sums = {"live": sign * Count("*")} | ({"h": sign * Sum("hours")} if hours else {})
-            return list(records.order_by().values_list(*keys).annotate(**sums))
+        def ask(*keys: str | Expression, **sums: Any) -> list[Any]:
+            asked = records.order_by().values_list(*keys)
+            return list(asked.annotate(live=sign * Count("*"), **sums))
 
-        year, month = ExtractYear("ended_on"), TruncMonth("ended_on")
-        self._days.append(_lines(ask("agency_id", "ended_on"), _KEYS[_DAYS]))
-        people = ask("agency_id", account, "category", year, hours=True)
+        who = ("agency_id", account, "category", ExtractYear("ended_on"))
+        people = ask(*who, thousandths=sign * Sum("hours"))
         self._people.append(_lines(people, _KEYS[_PEOPLE], "hours"))
         for field, found in self._texts.items():
-            found.append(_lines(ask("agency_id", field, month), _OF_TEXTS))
+            found.append(_lines(ask("agency_id", field, "ended_on"), _OF_TEXT))
 
     def take_effect(self) -> None:
-        days = pl.concat(self._days)
-        whole = days.with_columns(
-            wording=pl.lit(MonthTally.EVERY_RECORD.hex), month=pl.col("ended_on").dt.truncate("1mo")
+        texts = pl.concat(_worded(pl.concat(found), f) for f, found in self._texts.items())
+        # Each record has one department: all of them together are the records.
+        every = texts.filter(pl.col("field") == "department").with_columns(
+            wording=pl.lit(MonthTally.EVERY_RECORD.hex)
         )
-        texts = pl.concat(_with_wording(pl.concat(found), f) for f, found in self._texts.items())
         _write_wordings(texts.select("agency_id", "wording", "field", "text"))
-        _write(_DAYS, days)
-        _write(
-            _MONTHS, pl.concat(lines.select(*_KEYS[_MONTHS], "live") for lines in (whole, texts))
-        )
+        _write(_MONTHS, _by_month(pl.concat([every, texts])))
         _write(_PEOPLE, pl.concat(self._people))
 
 
@@ -95,13 +84,23 @@ def _lines(rows: list[Any], keys: list[str], *more: str) -> pl.DataFrame:
     return pl.DataFrame(rows, {name: _KINDS[name] for name in names}, orient="row")
 
 
-def _with_wording(lines: pl.DataFrame, field: str) -> pl.DataFrame:
+def _worded(lines: pl.DataFrame, field: str) -> pl.DataFrame:
     def wording(text: str) -> str:
         data = f"{field}\x1f{text}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, digest_size=16).hexdigest()
 
     digests = cleaning.by_value(lines["text"], wording, pl.String).alias("wording")
     return lines.with_columns(digests, field=pl.lit(field))
+
+
+def _by_month(lines: pl.DataFrame) -> pl.DataFrame:
+    day = pl.col("ended_on").dt.day()
+    days = (
+        pl.col("live").filter(day == number).sum().alias(name)
+        for number, name in enumerate(DAYS_OF_A_MONTH, start=1)
+    )
+    months = lines.with_columns(month=pl.col("ended_on").dt.truncate("1mo"))
+    return months.group_by(_KEYS[_MONTHS]).agg(pl.col("live").sum(), *days)
 
 
 def _write(table: str, lines: pl.DataFrame) -> None:
