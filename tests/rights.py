@@ -46,6 +46,11 @@ MATRIX = {
     "hours:run_undo": IMPORTERS,
     **module("departments", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
+    "boards:board": MANAGERS,
+    "boards:people": MANAGERS,
+    "boards:download": MANAGERS,
+    "boards:person": MANAGERS,
+    "boards:city": {"platform_admin", "auditor"},
 }
 POST_ONLY = {
     "accounts:logout",
@@ -59,6 +64,7 @@ POST_ONLY = {
     "departments:merge",
     "teachers:add_certificate",
     "teachers:remove_certificate",
+    "boards:remind",
 }
 OPEN = {
     *("accounts:login", "operations:alive", "operations:ready"),
