@@ -18,6 +18,7 @@ urlpatterns = [
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/teachers/", include(teachers.TEACHERS.urls)),
     path("manage/learning-map/", include("ismp.hours.urls")),
+    path("manage/learning-map/", include("ismp.compliance.board_urls")),
 ]
 handler400 = "ismp.ui.errors.bad_request"
 handler403 = "ismp.ui.errors.forbidden"

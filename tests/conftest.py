@@ -162,4 +162,40 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "people_id": Account.objects.get(username="IC1003").pk,
         "departments_id": agency.departments.first().pk,
         "teachers_id": Teacher.objects.create(agency=agency, name="外聘講師").pk,
+        "account_id": account("IC1002").pk,
     }
+
+
+@pytest.fixture
+def small(city: Any) -> dict[str, Any]:
+    """The first agency with three people who owe 3 hours of 522 a year, and nobody else."""
+    from ismp.accounts.models import Service
+
+    mine = Service.objects.filter(agency__code="382990001Z")
+    mine.exclude(account__username__in=["IC1001", "IC1002", "IC1003"]).update(status="left")
+    mine.update(identities="general")
+    return {person.username: person for person in city}
+
+
+@pytest.fixture
+def learned(import_bytes: Any) -> Callable[..., None]:
+    """Import one record of so many hours of a person of the city."""
+    from files import data, row
+
+    def take(person: Any, hours: int, **more: str) -> None:
+        own = {"national_id": person.national_id, "name": person.name}
+        sums = {"total": str(hours), "digital_hours": str(hours), "classroom_hours": "0"}
+        file = data(row(**own, **sums, **more), encoding="utf-8")
+        import_bytes(file, agency=person.agency_code)
+
+    return take
+
+
+@pytest.fixture
+def mailbox(settings: Any, monkeypatch: Any) -> Any:
+    """What a real SMTP server is handed, at noon."""
+    import mail
+
+    with mail.server(settings) as box:
+        mail.at(monkeypatch, mail.NOON)
+        yield box

@@ -48,6 +48,11 @@ MATRIX = {
     **module("departments", MANAGERS, IMPORTERS),
     **module("people", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
+    "boards:board": MANAGERS,
+    "boards:people": MANAGERS,
+    "boards:download": MANAGERS,
+    "boards:person": MANAGERS,
+    "boards:city": {"platform_admin", "auditor"},
 }
 POST_ONLY = {
     "accounts:logout",
@@ -71,6 +76,7 @@ POST_ONLY = {
     "people:set_national_id",
     "teachers:add_certificate",
     "teachers:remove_certificate",
+    "boards:remind",
 }
 OPEN = {
     *("accounts:login", "accounts:reset", "operations:alive", "operations:ready"),

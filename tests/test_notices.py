@@ -1,67 +1,19 @@
 """Notices on the platform, and their digest through a real SMTP server on this machine."""
 
-import socket
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 import pytest
-from aiosmtpd.controller import Controller
-from django.utils import timezone
+from mail import NOON, at, text_of
 
 from ismp.accounts.models import Account
 from ismp.notices import actions
 from ismp.notices.models import Digest, Notice
 
 pytestmark = pytest.mark.django_db
-NOON = datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("Asia/Taipei"))
-
-
-class Mailbox:
-    """What the SMTP server was handed; some addresses it refuses."""
-
-    def __init__(self):
-        self.letters, self.refused = [], set()
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        if address in self.refused:
-            return "550 no such person"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802
-        self.letters.append((envelope.rcpt_tos, envelope.content))
-        return "250 OK"
-
-
-@pytest.fixture
-def mailbox(settings, monkeypatch):
-    box = Mailbox()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    settings.SITE_URL = "https://ismp.example"
-    at(monkeypatch, NOON)
-    yield box
-    controller.stop()
-
-
-def at(monkeypatch, moment):
-    monkeypatch.setattr(timezone, "now", lambda: moment)
 
 
 def tell(account, subject="您還缺 3 小時", **more):
     return actions.notify([account], kind="test", subject=subject, link="/", **more)
-
-
-def text_of(letter):
-    import email
-    import email.policy
-
-    return email.message_from_bytes(letter, policy=email.policy.default).get_content()
 
 
 def test_a_person_sees_her_notices_and_reading_marks_them(client, account):

@@ -14,6 +14,8 @@ class Right(StrEnum):
     IMPORT_HOURS = "import_hours"
     DELETE_HOURS = "delete_hours"
     UNDO_IMPORT = "undo_import"
+    REMIND = "remind"
+    """Tell people that they lack hours."""
 
     VIEW_PEOPLE = "view_people"
     """Departments and accounts."""
@@ -79,6 +81,7 @@ _EDIT = {
     Right.IMPORT_HOURS,
     Right.DELETE_HOURS,
     Right.UNDO_IMPORT,
+    Right.REMIND,
     Right.EDIT_PEOPLE,
     Right.MANAGE_COURSES,
     Right.TEACH,

@@ -44,6 +44,11 @@ def record(verb: str, *, actor: str, agency: str = "", subject: str = "", **deta
     return event
 
 
+def newest() -> int:
+    """The number of the last event.  Events become visible in the order of their numbers."""
+    return ChainHead.objects.filter(pk=1).values_list("number", flat=True).first() or 0
+
+
 def faults() -> Iterator[str]:
     """Walk the whole chain; yield one sentence (Traditional Chinese) per fault found."""
     with transaction.atomic():

@@ -33,8 +33,10 @@ class Counts:
     missing: int = 0
 
     def __add__(self, other: Self) -> "Counts":
-        mine, others = asdict(self).values(), asdict(other).values()
-        return Counts(*map(int.__add__, mine, others))
+        return Counts(*map(int.__add__, self.as_json(), other.as_json()))
+
+    def as_json(self) -> list[int]:
+        return list(asdict(self).values())
 
     @property
     def obliged(self) -> int:
@@ -51,6 +53,16 @@ class Counts:
         return 100 * self.green // self.obliged if self.obliged else None
 
     @property
+    def not_red(self) -> int:
+        """The share that is not red, for drawing."""
+        return 100 * (self.green + self.amber) // self.obliged if self.obliged else 0
+
+    @property
+    def step(self) -> int:
+        """The colour of a heat map's cell: 0 worst, 5 only for everybody."""
+        return (self.percent or 0) // 20
+
+    @property
     def pace_percent(self) -> int | None:
         return 100 * self.on_pace // self.obliged if self.obliged else None
 
@@ -65,7 +77,7 @@ class Part:
     counts: Counts
 
     def as_json(self) -> list[Any]:
-        return [self.department, self.identities, self.duty, *asdict(self.counts).values()]
+        return [self.department, self.identities, self.duty, *self.counts.as_json()]
 
     @classmethod
     def from_json(cls, cells: list[Any]) -> Self:
@@ -75,14 +87,13 @@ class Part:
 
 def with_duty(table: pl.DataFrame) -> pl.DataFrame:
     """Name each row's duty by its category and the years of its window: `522/1`, `523/2`."""
-    years = pl.col("window_end").dt.year() - pl.col("window_start").dt.year() + 1
-    return table.with_columns(duty=pl.format("{}/{}", pl.col("category"), years))
+    return table.with_columns(duty=pl.format("{}/{}", "category", "years"))
 
 
 def parts(table: pl.DataFrame, on: date) -> dict[int, list[Part]]:
     """The counts of each department × identities × duty, and of the persons as such, by agency."""
     owed = pl.when(pl.col("light") != "exempt").then("missing").otherwise(0)
-    lines = with_duty(table).with_columns(rank=_rank(), on_pace=_on_pace(on), missing=owed).lazy()
+    lines = with_duty(table).with_columns(rank=rank(), on_pace=_on_pace(on), missing=owed).lazy()
     persons = lines.group_by("account", "agency", "department", "identities").agg(
         pl.col("rank").max(), pl.col("on_pace").all(), pl.col("missing").sum(), duty=pl.lit(PERSON)
     )
@@ -100,7 +111,8 @@ def parts(table: pl.DataFrame, on: date) -> dict[int, list[Part]]:
     return dict(by_agency)
 
 
-def _rank() -> pl.Expr:
+def rank() -> pl.Expr:
+    """How bad a light is, in the order of WORST_LAST."""
     return pl.col("light").replace_strict(WORST_LAST, range(4), return_dtype=pl.Int8)
 
 

@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from ismp.accounts.dated import Dated
 from ismp.accounts.identities import Identity
-from ismp.accounts.models import Grade
+from ismp.accounts.models import Agency, Grade
 from ismp.compliance import rules
+from ismp.compliance.figures import Counts, Part, duties, total
 from ismp.compliance.rules import Credit, Duty, TwoYears
 from ismp.hours.profile import CATEGORIES
 
@@ -193,3 +194,43 @@ class PolicyVersion(models.Model):
 
     def __str__(self) -> str:
         return f"policy:{self.since}"
+
+
+class Board(models.Model):
+    """The figures of an agency's people on a day.
+
+    They hold until a deed after `basis` (the number of the newest audit event when the counting
+    began) concerns one of `leans_on`; see `ismp.compliance.boards`.
+    """
+
+    agency = models.ForeignKey(Agency, models.CASCADE, related_name="+")
+    on = models.DateField()
+    basis = models.BigIntegerField()
+    leans_on = models.JSONField(default=list)
+    """Codes of the agencies whose hours can be those of a person of this one."""
+    totals = models.JSONField(default=dict)
+    """{duty: counts}: what the city board reads, without the parts."""
+    parts = models.JSONField(default=list)
+
+    objects: ClassVar[models.Manager["Board"]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["on", "agency"], name="an_agency_has_one_board_a_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"board:{self.agency_id}/{self.on}"
+
+    def counted(self, parts: list[Part]) -> "Board":
+        """This board with these figures."""
+        self.parts = [part.as_json() for part in parts]
+        of_duties = {duty: total(parts, duty) for duty in ["", *duties(parts)]}
+        self.totals = {duty: counts.as_json() for duty, counts in of_duties.items()}
+        return self
+
+    def get_parts(self) -> list[Part]:
+        return [Part.from_json(cells) for cells in self.parts]
+
+    def get_totals(self) -> dict[str, Counts]:
+        return {duty: Counts(*cells) for duty, cells in self.totals.items()}

@@ -43,6 +43,8 @@ VERBS = {
     "export_list": "下載清單",
     "delete_hours": "刪除時數",
     "restore_hours": "還原時數",
+    "export_standing": "下載達標名單",
+    "remind": "提醒未達標同仁",
     "purge_uploads": "清除過期檔案",
     "rotate_keys": "更換加密金鑰",
     "save_page": "更新網站內容",

@@ -75,6 +75,8 @@ MODULES = (
         (
             Tab("終身學習時數管理", "hours:all", Right.ALL_AGENCIES),
             Tab("單一機關終身學習時數管理", "hours:agency", Right.VIEW_HOURS, covers="hours"),
+            Tab("達標狀況", "boards:board", Right.VIEW_HOURS, covers="boards"),
+            Tab("全市達標狀況", "boards:city", Right.ALL_AGENCIES),
         ),
     ),
     Module("報修案件", (Tab("報修案件", "support:manage", Right.VIEW_TICKETS, covers="support"),)),

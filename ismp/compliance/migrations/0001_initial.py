@@ -15,7 +15,9 @@ def enact(apps, schema_editor):
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    dependencies = [
+        ("accounts", "0001_initial"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -238,6 +240,37 @@ class Migration(migrations.Migration):
                         ),
                         name="a_rule_names_known_grades",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Board",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("on", models.DateField()),
+                ("basis", models.BigIntegerField()),
+                ("leans_on", models.JSONField(default=list)),
+                ("totals", models.JSONField(default=dict)),
+                ("parts", models.JSONField(default=list)),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.agency",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("on", "agency"), name="an_agency_has_one_board_a_day"
+                    )
                 ],
             },
         ),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ismp.ui import markdown, roc
@@ -23,6 +24,12 @@ def roc_moment(value: datetime | None) -> str:
     """115-01-05 14:03, local time."""
     local = timezone.localtime(value) if value else None
     return f"{roc.roc_date(local)} {local:%H:%M}" if local else ""
+
+
+@register.filter
+def roc_year(value: date) -> int:
+    """115."""
+    return roc.roc_year(value)
 
 
 @register.filter
@@ -48,3 +55,22 @@ def size(value: int) -> str:
 def markdown_filter(text: str) -> SafeString:
     """Markdown as sanitised HTML."""
     return markdown.render(text)
+
+
+@register.simple_tag
+def sort_head(column: str, title: str, sort: str, query: str, kind: str = "") -> Any:
+    """A head cell that sorts the list by its column; once more, the other way round.
+
+    A column named with a minus is sorted downwards at first; `query` is the rest of the address.
+    """
+    is_here = sort.lstrip("-") == column.lstrip("-")
+    turned = sort[1:] if sort.startswith("-") else f"-{sort}"
+    order = ("descending" if sort.startswith("-") else "ascending") if is_here else "none"
+    return format_html(
+        '<th scope="col" class="{}" aria-sort="{}"><a href="?{}&amp;sort={}">{}</a></th>',
+        kind,
+        order,
+        query,
+        turned if is_here else column,
+        title,
+    )

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import Error, connections
 
 from ismp.accounts.actions import apply_due
+from ismp.compliance import boards
 from ismp.hours import actions, files
 from ismp.notices.actions import send_digests
 from ismp.ui.commands import DatabaseCommand
@@ -17,6 +18,7 @@ from ismp.ui.commands import DatabaseCommand
 logger = logging.getLogger(__name__)
 _RETRY_SECONDS = 1
 _RECOVER_SECONDS = 5
+_BOARDS_SECONDS = 60
 _PURGE_SECONDS = 3600
 _LEFT_OVER_SECONDS = 24 * 3600
 
@@ -46,10 +48,13 @@ def _sweep() -> None:
 
 
 def _look_after() -> None:
-    purged_at = 0.0
+    counted_at = purged_at = 0.0
     while True:
         try:
             actions.recover()
+            if time.monotonic() - counted_at > _BOARDS_SECONDS:
+                boards.keep_fresh()
+                counted_at = time.monotonic()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 apply_due()
                 send_digests()

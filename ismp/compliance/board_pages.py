@@ -1,0 +1,188 @@
+"""達標狀況 in figures: the board of an agency and that of the city."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from ismp.accounts.access import needs
+from ismp.accounts.identities import in_words
+from ismp.accounts.models import Account, Agency
+from ismp.accounts.roles import Right
+from ismp.compliance import boards, figures
+from ismp.compliance.board_forms import DayForm
+from ismp.compliance.charts import Point, Trend
+from ismp.compliance.figures import PERSON, Counts, Part, duties
+from ismp.compliance.models import Board
+from ismp.compliance.people import duty_title
+
+
+def agencies_of(user: Account) -> QuerySet[Agency]:
+    """Whose boards a person may open."""
+    everywhere = user.may(Right.ALL_AGENCIES)
+    return Agency.objects.all() if everywhere else Agency.objects.filter(pk=user.agency_id)
+
+
+def agency_asked(request: HttpRequest) -> Agency:
+    """The agency that the address names, or one's own."""
+    user: Any = request.user
+    code = request.POST.get("agency") or request.GET.get("agency")
+    return get_object_or_404(agencies_of(user), code=code) if code else user.agency
+
+
+def title_of(duty: str) -> str:
+    """`522/1` in words."""
+    category, years = duty.split("/")
+    return duty_title(category, int(years))
+
+
+# --- An agency -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line of a table of shares; `query` leads to its people."""
+
+    title: str
+    counts: Counts
+    query: str
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def board(request: HttpRequest) -> HttpResponse:
+    """達標狀況 of one agency on a day; of today also where the year is going."""
+    user: Any = request.user
+    agency, form = agency_asked(request), DayForm(request.GET)
+    on = form.on_day
+    days = [] if form.known_at else _year_of(on)
+    by_key = boards.of([agency], [*days, on], form.known_at)
+    of_day = {day: one for (_, day), one in by_key.items()}
+    base = {"agency": agency.code, **form.asked}
+    context = {
+        "agency": agency,
+        "agencies": agencies_of(user),
+        "form": form,
+        "on": on,
+        "base": urlencode(base),
+        "days": urlencode(form.asked),
+        "total": of_day[on].get_totals()[PERSON],
+        "tables": _tables(of_day[on].get_parts(), agency, base),
+        "trend": _trend(of_day, on) if days else None,
+        "year_end": of_day[days[-1]].get_totals()[PERSON] if _goes_on(days, on) else None,
+    }
+    return render(request, "compliance/board.html", context)
+
+
+def _year_of(on: date) -> list[date]:
+    """The month ends before the day; seen from today also the last day of the year."""
+    ends = [date(on.year, month, 1) - timedelta(1) for month in range(2, on.month + 1)]
+    return [*ends, date(on.year, 12, 31)] if on == timezone.localdate() else ends
+
+
+def _goes_on(days: list[date], on: date) -> bool:
+    return bool(days) and days[-1] > on
+
+
+def _trend(of_day: dict[date, Board], on: date) -> Trend | None:
+    """The share compliant at each month end and on the day, and where it leads."""
+    totals = {day: board.get_totals()[PERSON] for day, board in of_day.items()}
+    shares = {day: counts.percent for day, counts in sorted(totals.items())}
+    points = [Point(day, share) for day, share in shares.items() if share is not None]
+    ahead = [point for point in points if point.day > on]
+    if ahead and (pace := totals[on].pace_percent) is not None:
+        ahead.append(Point(ahead[0].day, pace))
+    behind = [point for point in points if point.day <= on]
+    return Trend(behind, ahead) if behind else None
+
+
+def _tables(parts: list[Part], agency: Agency, base: dict[str, str]) -> list[tuple[str, list[Bar]]]:
+    """The shares by duty, by department and by identity."""
+    names: dict[int | None, str] = {
+        None: "未分部門",
+        **dict(agency.departments.values_list("pk", "name")),
+    }
+    departments = figures.grouped(parts, "department")
+    identities = figures.grouped(parts, "identities")
+
+    def bar(title: str, counts: Counts, **search: Any) -> Bar:
+        return Bar(title, counts, urlencode({**base, **search, "light": ""}))
+
+    return [
+        ("課程類別", [bar(title_of(d), figures.total(parts, d), duty=d) for d in duties(parts)]),
+        (
+            "部門",
+            [
+                bar(names[pk], departments[pk], department=pk or "none")
+                for pk in sorted(departments, key=names.__getitem__)
+            ],
+        ),
+        ("資安列管身分", [bar(in_words(one), c, identities=one) for one, c in identities.items()]),
+    ]
+
+
+# --- The city ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CityRow:
+    agency: Agency
+    cells: list[Counts]
+
+    @property
+    def total(self) -> Counts:
+        return self.cells[0]
+
+
+@require_safe
+@needs(Right.ALL_AGENCIES)
+def city(request: HttpRequest) -> HttpResponse:
+    """所有機關達標狀況: agencies × duties as a heat map with the figure in each cell."""
+    form = DayForm(request.GET)
+    agencies = list(Agency.objects.all())
+    by_key = boards.of(agencies, [form.on_day], form.known_at)
+    totals = {agency.pk: by_key[agency.pk, form.on_day].get_totals() for agency in agencies}
+    columns = sorted(set().union(*totals.values()))
+    rows = [
+        CityRow(agency, [totals[agency.pk].get(duty, Counts()) for duty in columns])
+        for agency in agencies
+    ]
+    sort = request.GET.get("sort", "")
+    shares = [(duty or "all", title_of(duty) if duty else "全部達標") for duty in columns]
+    context = {
+        "form": form,
+        "on": form.on_day,
+        "base": urlencode(form.asked),
+        "rows": _sorted(rows, sort or "all", columns),
+        "heads": [("-people", "列管人數"), ("-behind", "未達標人數"), *shares],
+        "sort": sort or "all",
+        "whole": [
+            sum(column, Counts()) for column in zip(*(row.cells for row in rows), strict=True)
+        ],
+    }
+    return render(request, "compliance/city.html", context)
+
+
+def _sorted(rows: list[CityRow], sort: str, columns: list[str]) -> list[CityRow]:
+    """By the column asked for; a share nobody has comes last either way."""
+    column = sort.lstrip("-")
+    if column == "code":
+        return sorted(rows, key=lambda row: row.agency.code, reverse=sort.startswith("-"))
+    if column in {"people", "behind"}:
+        field = {"people": "obliged", "behind": "behind"}[column]
+        return sorted(rows, key=lambda r: getattr(r.total, field), reverse=sort.startswith("-"))
+    duty = column if column in columns else PERSON
+    index, down = columns.index(duty), sort.startswith("-")
+
+    def share(row: CityRow) -> tuple[bool, float]:
+        counts = row.cells[index]
+        percent = counts.green / counts.obliged if counts.obliged else 0.0
+        return not counts.obliged, -percent if down else percent
+
+    return sorted(rows, key=share)

@@ -1,0 +1,146 @@
+"""The figures of agencies, kept: counted once, read until a deed changes them (ADR 13).
+
+A board says up to which audit event it holds.  Every deed leaves an event in its own transaction,
+and events become visible in the order of their numbers: so a board is as good as freshly counted
+when no event since then concerns it.  A verb that is not named here concerns every board; a new
+deed can make us count in vain, never show an old figure.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from ismp.accounts.models import Agency, Service
+from ismp.audit import trail
+from ismp.audit.models import Event
+from ismp.compliance import figures, standing
+from ismp.compliance.models import Board
+
+_NO_CONCERN = (
+    "sign_in",
+    "sign_in_failed",
+    "sign_out",
+    "change_password",
+    "appoint",
+    "export_hours",
+    "export_standing",
+    "remind",
+    "purge_uploads",
+)
+_OF_ONE_AGENCY = ("import_hours", "undo_import", "delete_hours", "restore_hours", "grade")
+"""Concern those who lean on the agency that the event names."""
+_EVERYBODY = ""
+Key = tuple[int, date]
+
+
+def of(
+    agencies: Iterable[Agency], days: Iterable[date], known_at: datetime | None = None
+) -> dict[Key, Board]:
+    """The board of each agency on each day, by what is known now or was known at a moment.
+
+    Boards of today and of month ends are kept; any other day, and the past's knowledge, is
+    counted for this once.
+    """
+    agencies, days = list(agencies), list(dict.fromkeys(days))
+    if known_at:
+        return _counted(agencies, days, known_at)
+    kept_days = [day for day in days if _is_kept(day)]
+    newest = trail.newest()  # before counting: a deed meanwhile makes the board old, not wrong
+    kept = Board.objects.filter(on__in=kept_days, agency__in=agencies)
+    boards = {(board.agency_id, board.on): board for board in _still_true(list(kept))}
+    for day in days:
+        if lacking := [agency for agency in agencies if (agency.pk, day) not in boards]:
+            fresh = _counted(lacking, [day])
+            if day in kept_days:
+                _keep(fresh, lacking, newest)
+            boards |= fresh
+    return boards
+
+
+def keep_fresh() -> int:
+    """Count anew what deeds have changed, for today; let go of what nobody asks for any more.
+
+    Called by the worker, so that the pages find true boards.  Returns how many were counted.
+    """
+    today, newest = timezone.localdate(), trail.newest()
+    boards = list(Board.objects.defer("parts", "totals"))
+    true = {board.pk for board in _still_true(boards)}
+    gone = [b.pk for b in boards if b.pk not in true or (b.on < today and not _is_kept(b.on))]
+    Board.objects.filter(pk__in=gone).delete()
+    for basis in {board.basis for board in boards if board.pk in true and board.basis < newest}:
+        # By its basis again: whoever counted meanwhile says herself how far it holds.
+        Board.objects.filter(pk__in=true, basis=basis).update(basis=newest)
+    agencies = list(Agency.objects.all())
+    lacking = len(agencies) - sum(b.on == today and b.pk in true for b in boards)
+    of(agencies, [today])
+    return lacking
+
+
+def _is_kept(day: date) -> bool:
+    """Today, and the last day of any month: what the trend and the forecast ask for."""
+    return day == timezone.localdate() or (day + timedelta(days=1)).day == 1
+
+
+def _still_true(boards: list[Board]) -> list[Board]:
+    """Those that no event since their basis concerns."""
+    if not boards:
+        return []
+    newest_of: dict[str, int] = defaultdict(int)
+    since = Event.objects.filter(number__gt=min(board.basis for board in boards))
+    events = since.exclude(verb__in=_NO_CONCERN).order_by("number")
+    for number, verb, code in events.values_list("number", "verb", "agency"):
+        newest_of[code if verb in _OF_ONE_AGENCY else _EVERYBODY] = number
+    return [
+        board
+        for board in boards
+        if board.basis >= max(newest_of[code] for code in (_EVERYBODY, *board.leans_on))
+    ]
+
+
+def _counted(
+    agencies: list[Agency], days: list[date], known_at: datetime | None = None
+) -> dict[Key, Board]:
+    boards, whom = {}, Q(agency__in=[agency.pk for agency in agencies])
+    for day in days:
+        parts = figures.parts(standing.table(whom, on=day, known_at=known_at), day)
+        for agency in agencies:
+            board = Board(agency=agency, on=day).counted(parts.get(agency.pk, []))
+            boards[agency.pk, day] = board
+    return boards
+
+
+def _keep(boards: dict[Key, Board], agencies: list[Agency], newest: int) -> None:
+    leaning = _leaning(agencies)
+    for board in boards.values():
+        board.basis, board.leans_on = newest, sorted(leaning[board.agency_id])
+    Board.objects.bulk_create(
+        boards.values(),
+        update_conflicts=True,
+        unique_fields=["on", "agency"],
+        update_fields=["basis", "leans_on", "totals", "parts"],
+        batch_size=100,
+    )
+
+
+def _leaning(agencies: list[Agency]) -> dict[int, set[str]]:
+    """For each agency the codes of those whose hours can be hers: where her people ever served.
+
+    Hours follow the person, under whatever account; accounts with the same ID are one person.
+    Records come to an account only where it serves.
+    """
+    codes = dict(Agency.objects.values_list("pk", "code"))
+    leaning = {agency.pk: {agency.code} for agency in agencies}
+    for person in ("account__id_hash", "account"):
+        served = Service.objects.order_by().filter(**{f"{person}__isnull": False})
+        moved = served.values(person).annotate(n=Count("agency", distinct=True)).filter(n__gt=1)
+        places = served.filter(**{f"{person}__in": moved.values(person)})
+        by_person: dict[object, set[int]] = defaultdict(set)
+        for one, agency in places.values_list(person, "agency").distinct():
+            by_person[bytes(one) if person != "account" else one].add(agency)
+        for agency_ids in by_person.values():
+            for agency in agency_ids & leaning.keys():
+                leaning[agency] |= {codes[other] for other in agency_ids}
+    return leaning

@@ -1,0 +1,136 @@
+"""達標狀況 by person: who is behind and by how much, why, and a reminder to those who are."""
+
+import tempfile
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from ismp.accounts.access import needs
+from ismp.accounts.models import Account, Agency
+from ismp.accounts.roles import Right
+from ismp.audit import trail
+from ismp.compliance import people, reminding
+from ismp.compliance.board_forms import DayForm, PeopleForm
+from ismp.compliance.board_pages import agencies_of, agency_asked, title_of
+from ismp.ui import workbook
+
+_PER_PAGE = 50
+_SPOOL_BYTES = 4 * 1024 * 1024
+_HEADS = (
+    ("username", "公務帳號", ""),
+    ("name", "姓名", ""),
+    ("department", "部門", ""),
+    ("identities", "資安列管身分", ""),
+    ("-missing", "還缺時數", "number"),
+)
+
+
+def _form(query: QueryDict, agency: Agency) -> PeopleForm:
+    return PeopleForm(query, agency.departments.values_list("pk", "name"))
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def people_list(request: HttpRequest) -> HttpResponse:
+    """同仁達標名單 of one agency: those who are behind, unless others are asked for."""
+    agency = agency_asked(request)
+    form = _form(request.GET, agency)
+    if "q" in form.errors:
+        return _without_keyword(request, form)
+    found = people.chosen(people.of(agency, form.on_day, form.known_at), **form.search)
+    page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
+    reminded = reminding.last_reminded([person.account for person in page])
+    days = {"agency": agency.code, **form.asked}
+    asked = {**days, **form.search}
+    context = {
+        "agency": agency,
+        "form": form,
+        "on": form.on_day,
+        "page": page,
+        "people": [(person, reminded.get(person.account)) for person in page],
+        "duty": title_of(form.search["duty"]) if form.search["duty"] else "",
+        "heads": _HEADS,
+        "base": urlencode(days),
+        "unsorted": urlencode({name: asked[name] for name in asked if name != "sort"}),
+        "query": urlencode(asked),
+        "hidden": list(asked.items()),
+        "may_remind": not form.asked and request.user.may(Right.REMIND),  # type: ignore[union-attr]
+    }
+    return render(request, "compliance/people.html", context)
+
+
+def _without_keyword(request: HttpRequest, form: PeopleForm) -> HttpResponse:
+    """Say why, at an address without the keyword: it may be somebody's national ID."""
+    for fault in form.errors["q"]:
+        messages.error(request, str(fault))
+    query = request.GET.copy()
+    query.pop("q")
+    return redirect(f"{request.path}?{query.urlencode()}")
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def download(request: HttpRequest) -> FileResponse:
+    """The whole list, one row per person and duty, as Excel."""
+    user: Any = request.user
+    agency = agency_asked(request)
+    form = _form(request.GET, agency)
+    found = people.chosen(people.of(agency, form.on_day, form.known_at), **form.search)
+    with transaction.atomic():
+        trail.record("export_standing", actor=user.username, agency=agency.code, people=len(found))
+    file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 (the response closes it)
+    rows = (workbook.Row(cells) for cells in people.cells(found))
+    workbook.write(file, "達標名單", people.HEAD, rows)
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename="達標名單.xlsx")
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def person(request: HttpRequest, account_id: int) -> HttpResponse:
+    """One person: each duty with its arithmetic, and the records behind it."""
+    user: Any = request.user
+    seen = Account.objects.filter(agency__in=agencies_of(user)).select_related("agency")
+    account = get_object_or_404(seen, pk=account_id)
+    form = DayForm(request.GET)
+    context = {"account": account, "form": form, "on": form.on_day}
+    return render(request, "compliance/person.html", context)
+
+
+# --- 提醒 ----------------------------------------------------------------------------------------
+
+
+@require_POST
+@needs(Right.REMIND)
+def remind(request: HttpRequest) -> HttpResponse:
+    """提醒: first a page that says who is told what, then the deed."""
+    user: Any = request.user
+    agency = agency_asked(request)
+    search: dict[str, Any] = _form(request.POST, agency).search
+    if request.POST.get("whom") == "ticked":
+        ids = [int(value) for value in request.POST.getlist("ids") if value.isdecimal()]
+        search = {"light": "", "accounts": ids}
+    if seen := request.POST.get("seen"):
+        try:
+            told = reminding.remind(agency, search, seen=seen, by=user)
+            messages.success(request, f"已提醒 {len(told.letters)} 人。")
+            return redirect(f"{reverse('boards:people')}?agency={agency.code}")
+        except trail.NotPossible as reason:
+            messages.error(request, str(reason))
+    plan = reminding.plan(agency, search)
+    own = {"csrfmiddlewaretoken", "seen"}
+    context = {
+        "agency": agency,
+        "plan": plan,
+        "by_mail": bool(settings.EMAIL_HOST),
+        "posted": [(n, v) for n, vs in request.POST.lists() if n not in own for v in vs],
+    }
+    return render(request, "compliance/remind.html", context)

@@ -1,0 +1,181 @@
+"""The pages of the boards: what they say, whom they show, how many queries they take."""
+
+import io
+import re
+from datetime import timedelta
+
+import openpyxl
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from ismp.accounts import actions as accounts
+from ismp.accounts import invented
+from ismp.accounts.models import Account, Agency, Service
+from ismp.audit.models import Event
+from ismp.ui import roc
+
+pytestmark = pytest.mark.django_db
+BOARD = "/manage/learning-map/board/"
+PEOPLE = f"{BOARD}people/"
+CITY = "/manage/learning-map/city/"
+A, B = "382990001Z", "382990002Z"
+
+
+def text(answer):
+    """What a reader sees of a page, its spaces and marks taken out."""
+    assert answer.status_code == 200
+    return re.sub(r"<[^>]+>|\s+", "", answer.content.decode())
+
+
+def test_the_figures_of_a_board_are_those_of_its_people(clerk, small, learned):
+    learned(small["IC1001"], 3)
+    learned(small["IC1002"], 1)
+    page = text(clerk.get(BOARD))
+    assert "列管人數3人" in page and "已達標1人（33%）" in page and "未達標2人" in page
+    assert "合計還缺5小時" in page
+    assert "522資通安全(通識)（每年）33%3102" in page.replace("5</td>", "")
+    people = text(clerk.get(PEOPLE))
+    assert "共2筆" in people and "IC1002" in people and "IC1003" in people
+    assert "IC1001" not in people.replace("IC1001▾", "").split("達標名單")[1]
+    assert "1／3" in people and "0／3" in people
+
+
+def test_the_trend_follows_the_days_on_which_people_learned(clerk, small, learned):
+    learned(small["IC1001"], 3, started_on="115-02-02", ended_on="115-02-03")
+    page = text(clerk.get(f"{BOARD}?on=115-04-30"))
+    assert "115-01-310%115-02-2833%115-03-3133%115-04-3033%" in page
+    assert "不再學習" not in page
+    assert "從今天起不再學習，12-31時達標33%1／3人" in text(clerk.get(BOARD))
+
+
+def test_the_pace_is_that_of_the_year_so_far(clerk, small, learned, monkeypatch):
+    learned(small["IC1001"], 2, started_on="115-02-02", ended_on="115-02-03")
+    noon = timezone.make_aware(timezone.datetime(2026, 7, 2, 12))
+    monkeypatch.setattr(timezone, "now", lambda: noon)
+    clerk.force_login(Account.objects.get(username="IC1001"))
+    page = text(clerk.get(BOARD))
+    assert "照到目前的步調學習，12-31時達標33%1／3人" in page and "已達標0人" in page
+
+
+def test_what_was_known_then(clerk, small, learned, monkeypatch):
+    yesterday = timezone.localdate() - timedelta(days=1)
+    Service.objects.update(recorded_at=timezone.now() - timedelta(days=9))
+    learned(small["IC1001"], 3)
+    page = text(clerk.get(f"{BOARD}?known={roc.roc_date(yesterday)}"))
+    assert "已達標0人" in page and "當天結束時平台已知的紀錄" in page and "趨勢" not in page
+    assert "已達標1人" in text(clerk.get(BOARD))
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("on=99-99-99", "日期請寫成115-01-01的樣子"),
+        ("on=300-01-01", "基準日請填"),
+        ("known=115-12-31", "請填今天以前的日期"),
+    ],
+)
+@pytest.mark.parametrize("address", [BOARD, PEOPLE, CITY])
+def test_a_wrong_day_is_told_in_one_sentence(client, account, query, words, address):
+    client.force_login(account("IC1001", "platform_admin"))
+    assert words in text(client.get(f"{address}?{query}"))
+
+
+def test_an_agency_sees_its_own_board_only(client, account):
+    client.force_login(account("IC1001", "agency_admin"))
+    for address in (BOARD, PEOPLE, f"{PEOPLE}download/"):
+        assert client.get(f"{address}?agency={B}").status_code == 404
+    assert client.post(f"{BOARD}remind/", {"agency": B}).status_code == 404
+    client.force_login(account("IC1001", "auditor"))
+    for address in (BOARD, PEOPLE, f"{PEOPLE}download/"):
+        assert client.get(f"{address}?agency={B}").status_code == 200
+    assert client.post(f"{BOARD}remind/", {"agency": B}).status_code == 403
+
+
+def rows(answer):
+    """The accounts of a list, from top to bottom."""
+    return re.findall(r'people/\d+/\?[^"]*">(\w+)<', answer.content.decode())
+
+
+def test_people_are_searched_filtered_and_sorted(clerk, small, learned):
+    learned(small["IC1002"], 1)
+    learned(small["IC1003"], 3)
+    everybody = ["IC1001", "IC1002", "IC1003"]
+    assert rows(clerk.get(PEOPLE)) == ["IC1001", "IC1002"]
+    assert rows(clerk.get(f"{PEOPLE}?sort=missing")) == ["IC1002", "IC1001"]
+    assert rows(clerk.get(f"{PEOPLE}?light=")) == everybody
+    assert rows(clerk.get(f"{PEOPLE}?light=&sort=-username")) == everybody[::-1]
+    assert rows(clerk.get(f"{PEOPLE}?light=green")) == ["IC1003"]
+    assert rows(clerk.get(f"{PEOPLE}?q=ic1002")) == ["IC1002"]
+    assert rows(clerk.get(f"{PEOPLE}?light=&q={small['IC1003'].name[1:]}")) == ["IC1003"]
+    assert rows(clerk.get(f"{PEOPLE}?duty=523/2")) == []
+    department = Account.objects.get(username="IC1002").department
+    found = rows(clerk.get(f"{PEOPLE}?light=&department={department.pk}"))
+    here = Account.objects.filter(department=department, username__in=everybody)
+    assert found and set(found) == set(here.values_list("username", flat=True))
+    assert rows(clerk.get(f"{PEOPLE}?department=x&identities=y&sort=z&duty=q")) == [
+        "IC1001",
+        "IC1002",
+    ]
+
+
+def test_nobody_looks_for_a_national_id(clerk, small):
+    number = small["IC1002"].national_id
+    answer = clerk.get(f"{PEOPLE}?q={number}&light=green", follow=True)
+    assert answer.redirect_chain == [(f"{PEOPLE}?light=green", 302)]
+    assert number not in answer.content.decode()
+    assert "不要輸入身分證字號" in answer.content.decode()
+
+
+def test_the_download_is_the_list(clerk, small, learned):
+    learned(small["IC1002"], 1)
+    answer = clerk.get(f"{PEOPLE}download/?sort=missing")
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content)))
+    lines = list(book.active.iter_rows(values_only=True))
+    assert [(line[0], line[7], line[8], line[9], line[10]) for line in lines[1:]] == [
+        ("IC1002", 3, 1, 2, "未達標"),
+        ("IC1001", 3, 0, 3, "未達標"),
+        ("IC1003", 3, 0, 3, "未達標"),
+    ]
+    event = Event.objects.get(verb="export_standing")
+    assert (event.agency, event.detail["people"]) == (A, 3)
+
+
+def test_the_city_shows_each_agency_and_sorts(client, account, small, learned):
+    learned(small["IC1001"], 3)
+    client.force_login(account("IC1001", "platform_admin"))
+
+    def agencies(query=""):
+        return re.findall(r"\?agency=(\w+)", client.get(CITY + query).content.decode())
+
+    assert set(agencies()) == set(Agency.objects.values_list("code", flat=True))
+    assert agencies("?sort=-code") == agencies("?sort=code")[::-1]
+    assert agencies("?sort=-all")[0] == A == agencies("?sort=all")[-1]
+    assert agencies("?sort=people")[0] == A
+    assert agencies("?sort=-behind")[-1] == A
+    assert set(agencies("?sort=nonsense")) == set(agencies())
+    page = text(client.get(CITY))
+    assert "示範市政府資訊中心32" in page and "33%1／3" in page and "全市" in page
+
+
+def test_queries_do_not_grow_with_people_nor_with_agencies(client, account):
+    client.force_login(account("IC1001", "platform_admin"))
+    newcomer = account("IC1002")  # whose 到職日 is asked for
+    accounts.assign(newcomer, status="left", since=timezone.localdate() - timedelta(9), by="x")
+    accounts.assign(newcomer, status="active", since=timezone.localdate(), by="x")
+
+    def queries(address):
+        client.get(address)
+        with CaptureQueriesContext(connection) as taken:
+            assert client.get(address).status_code == 200
+        return len(taken)
+
+    addresses = (BOARD, f"{PEOPLE}?light=", CITY)
+    before = [queries(address) for address in addresses]
+    many = invented.people(200, 10, seed=9)
+    accounts.import_roster(invented.roster_csv(many).encode(), by="x")
+    own = Account.objects.get(username="IC1001")
+    for person in Account.objects.filter(username__startswith="P")[:60]:
+        accounts.assign(person, agency=own.agency, since=timezone.localdate(), by="x")
+    assert [queries(address) for address in addresses] == before

@@ -1,0 +1,204 @@
+"""Kept boards: after any deed they say what a fresh count says, and without one nothing is counted."""
+
+import contextlib
+import random
+from datetime import date, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from files import data, row
+
+from ismp.accounts import actions as accounts
+from ismp.accounts import invented
+from ismp.accounts.identities import sets
+from ismp.accounts.models import Account, Agency, Grade, Leave, Status
+from ismp.audit import trail
+from ismp.compliance import boards, figures, standing
+from ismp.compliance.models import Board
+from ismp.hours import actions as hours
+from ismp.hours.models import Deletion, ImportRun, Record
+
+pytestmark = pytest.mark.django_db
+
+
+def days():
+    today = timezone.localdate()
+    return [today, today.replace(day=1) - timedelta(days=1), date(today.year, 12, 31)]
+
+
+def assert_as_freshly_counted():
+    agencies = list(Agency.objects.all())
+    kept = boards.of(agencies, days())
+    for day in days():
+        fresh = figures.parts(standing.table(on=day), day)
+        for agency in agencies:
+            board = kept[agency.pk, day]
+            assert board.get_parts() == fresh.get(agency.pk, [])
+            assert board.get_totals()[""] == figures.total(fresh.get(agency.pk, []))
+
+
+class Deeds:
+    """What people do, at random."""
+
+    def __init__(self, seed, import_bytes):
+        self.chance, self.import_bytes = random.Random(seed), import_bytes
+        self.clerk = Account.objects.get(username="IC1001")
+
+    def one(self):
+        deeds = [name for name in dir(self) if name.startswith("do_")] + ["do_import"] * 4
+        getattr(self, self.chance.choice(deeds))()
+
+    def person(self):
+        return self.chance.choice(list(Account.objects.filter(status="active")))
+
+    def day(self):
+        return timezone.localdate() + timedelta(days=self.chance.randint(-90, 60))
+
+    def do_import(self):
+        people = self.chance.sample(invented.city(), 6)
+        rows = [
+            row(
+                national_id=person.national_id,
+                name=person.name,
+                category=self.chance.choice(["522", "523"]),
+                term=str(self.chance.randint(1, 9)),
+                started_on="114-10-05",
+                ended_on=self.chance.choice(["114-12-31", "115-03-01", "115-10-31"]),
+            )
+            for person in people
+        ]
+        self.import_bytes(
+            data(*rows, encoding="utf-8"), agency=self.chance.choice(people).agency_code
+        )
+
+    def do_undo(self):
+        for run in ImportRun.objects.all():
+            if run.can_be_undone and self.chance.random() < 0.5:
+                return hours.undo(run, by=self.clerk)
+
+    def do_delete(self):
+        chosen = list(Record.objects.live().values_list("pk", flat=True))
+        some = self.chance.sample(chosen, len(chosen) // 3)
+        if some:
+            hours.delete(Record.objects.filter(pk__in=some), reason="誤植", by=self.clerk)
+
+    def do_restore(self):
+        for deletion in Deletion.objects.all():
+            if deletion.restorable:
+                return hours.restore(deletion, by=self.clerk)
+
+    def do_assign(self):
+        agency = self.chance.choice(list(Agency.objects.all()))
+        with_luck = {
+            "agency": agency,
+            "department": agency.departments.first(),
+            "identities": self.chance.choice(sets()),
+            "status": self.chance.choice([Status.ACTIVE, Status.ACTIVE, Status.LEFT]),
+        }
+        with contextlib.suppress(accounts.NotPossible):
+            accounts.assign(self.person(), **with_luck, since=self.day(), by="x")
+
+    def do_leave(self):
+        accounts.grant_leave(self.person(), since=self.day(), until=None, reason="育嬰", by="x")
+
+    def do_withdraw(self):
+        for leave in Leave.objects.filter(withdrawn_at=None)[:1]:
+            accounts.withdraw_leave(leave, by="x")
+
+    def do_grade(self):
+        agency = self.chance.choice(list(Agency.objects.all()))
+        accounts.grade(agency, self.chance.choice(list(Grade)), since=self.day(), by="x")
+
+    def do_roster(self):
+        people = self.chance.sample(invented.city(), 10)
+        accounts.import_roster(invented.roster_csv(people).encode(), by="x")
+
+    def do_sign_in(self):
+        trail.record("sign_in", actor="x", agency="382990001Z")
+
+    def do_worker(self):
+        boards.keep_fresh()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_any_deed_a_board_is_as_freshly_counted(city, import_bytes, seed):
+    deeds = Deeds(seed, import_bytes)
+    deeds.do_import()
+    assert Record.objects.exists()
+    for _ in range(10):
+        deeds.one()
+        assert_as_freshly_counted()
+
+
+def counted(monkeypatch):
+    """The agencies for which standings are asked, call by call."""
+    calls, table = [], standing.table
+
+    def noted(whom, **more):
+        numbers = whom.children[0][1]
+        codes = Agency.objects.filter(pk__in=numbers).values_list("code", flat=True)
+        calls.append(sorted(codes))
+        return table(whom, **more)
+
+    monkeypatch.setattr(standing, "table", noted)
+    return calls
+
+
+A, B, C = "382990001Z", "382990002Z", "382990003Z"
+
+
+def test_only_boards_that_a_deed_concerns_are_counted_anew(city, import_bytes, monkeypatch):
+    agencies, today = list(Agency.objects.all()), timezone.localdate()
+    boards.of(agencies, [today])
+    calls = counted(monkeypatch)
+    boards.of(agencies, [today])
+    trail.record("sign_in", actor="x", agency=A)
+    boards.of(agencies, [today])
+    assert calls == []
+    import_bytes(data(row()), agency=C)
+    boards.of(agencies, [today])
+    assert calls == [[C]]
+    import_bytes(data(row()), agency=B)  # one of A's former people serves here under a new account
+    boards.of(agencies, [today])
+    assert calls[1:] == [[A, B]]
+    trail.record("a_deed_that_nobody_has_named_yet", actor="x", agency=C)
+    boards.of(agencies, [today])
+    assert calls[2:] == [[A, B, C]]
+
+
+def test_the_worker_keeps_boards_ready_and_lets_old_ones_go(city, import_bytes, monkeypatch):
+    today, a_month_end = days()[:2]
+    assert boards.keep_fresh() == 3
+    assert boards.keep_fresh() == 0
+    boards.of(Agency.objects.all(), [a_month_end])
+    first = Board.objects.filter(agency__code=A, on=today)
+    yesterday = Board.objects.get(pk=first.get().pk)
+    yesterday.pk, yesterday.on = None, date(2026, 1, 15)
+    yesterday.save()
+    import_bytes(data(row()), agency=C)
+    assert boards.keep_fresh() == 1
+    left = set(Board.objects.values_list("agency__code", "on"))
+    assert left == {(A, today), (B, today), (C, today), (A, a_month_end), (B, a_month_end)}
+    assert set(Board.objects.values_list("basis", flat=True)) == {trail.newest()}
+    calls = counted(monkeypatch)
+    boards.of(Agency.objects.all(), [today])
+    assert calls == []
+
+
+def test_a_kept_city_takes_three_queries(city):
+    agencies, today = list(Agency.objects.all()), timezone.localdate()
+    boards.of(agencies, [today])
+    with CaptureQueriesContext(connection) as queries:
+        boards.of(agencies, days()[:1])
+    assert len(queries) == 3
+
+
+def test_what_was_known_then_is_counted_and_not_kept(city, import_bytes):
+    before, today = timezone.now(), timezone.localdate()
+    import_bytes(data(row()))
+    agencies = list(Agency.objects.filter(code=A))
+    then = boards.of(agencies, [today], known_at=before)
+    assert then[agencies[0].pk, today].pk is None
+    assert not Board.objects.exists()
