@@ -1,0 +1,296 @@
+"""資通安全通報: the deeds that move an incident on, each by whom the regulation names.
+
+draft → reported → (returned → reported) → handling → recovered → final → closed.  Every deed
+locks the incident, checks that it stands where the deed begins, adds a line to its timeline and an
+event to the trail.  Nothing is ever deleted.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+
+from ismp.accounts import national_id
+from ismp.accounts.actions import NotPossible
+from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.roles import RIGHTS, Right
+from ismp.audit import trail
+from ismp.notices.actions import notify
+from ismp.security import levels
+from ismp.security.levels import Answer, Aspect, Level
+from ismp.security.models import Incident, IncidentEntry, IncidentState, SecurityOfficer
+
+Kind = IncidentEntry.Kind
+_FIRST_ROC_YEAR = 1911
+
+
+@transaction.atomic
+def open_incident(
+    *,
+    agency: Agency,
+    title: str,
+    description: str,
+    answers: Mapping[Aspect, Answer],
+    known_at: datetime,
+    is_drill: bool = False,
+    by: Account,
+) -> Incident:
+    """Write down what somebody noticed; whoever handles incidents in the agency is told.
+
+    Raises NotPossible when it is said to be known later than now.
+    """
+    if known_at > timezone.now():
+        raise NotPossible("知悉時間不能晚於現在，請更正。")
+    Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)  # its numbers have no gaps
+    year = timezone.localtime(known_at).year - _FIRST_ROC_YEAR
+    used = Incident.objects.filter(agency=agency, year=year).aggregate(last=Max("serial"))["last"]
+    incident = Incident.objects.create(
+        agency=agency,
+        year=year,
+        serial=(used or 0) + 1,
+        title=national_id.hide(title),
+        description=national_id.hide(description),
+        answers=_as_json(answers),
+        level=levels.level(answers),
+        known_at=known_at,
+        is_drill=is_drill,
+        reporter=by,
+    )
+    _note(incident, Kind.CREATED, "", by)
+    notify(
+        _handlers(agency).exclude(pk=by.pk),
+        kind="incident",
+        subject=f"{_word(incident)}待通報：{incident.number}",
+        link=incident.get_absolute_url(),
+    )
+    return incident
+
+
+@transaction.atomic
+def report(incident: Incident, *, by: Account) -> Incident:
+    """通報 (within an hour of knowing it); also again after it was returned."""
+    incident = _locked(incident, IncidentState.DRAFT, IncidentState.RETURNED)
+    if incident.level is None:
+        raise NotPossible("三個面向都未受影響，沒有等級可以通報；請先更正影響評估。")
+    first = incident.reported_at or timezone.now()
+    _move(incident, IncidentState.REPORTED, reported_at=first)
+    _note(incident, Kind.REPORTED, f"{incident.level} 級", by)
+    notify(
+        _reviewers(),
+        kind="incident",
+        subject=f"{_word(incident)}待審核：{incident.number}（{incident.level} 級）",
+        link=incident.get_absolute_url(),
+    )
+    _escalate_if_major(incident, by)
+    return incident
+
+
+@transaction.atomic
+def change_level(incident: Incident, answers: Mapping[Aspect, Answer], *, by: Account) -> Incident:
+    """Answer the level questions anew.  Once reported, another level is reported again at once."""
+    open_states = [state for state in IncidentState if state is not IncidentState.CLOSED]
+    incident = _locked(incident, *open_states)
+    former, new = incident.level, levels.level(answers)
+    if new is None and incident.state != IncidentState.DRAFT:
+        raise NotPossible("已通報的事件至少有一個面向受影響；若為誤報，請在結報中說明。")
+    incident.answers, incident.level = _as_json(answers), new
+    incident.save(update_fields=["answers", "level"])
+    if new != former and incident.state != IncidentState.DRAFT:
+        incident.level_changed_at = timezone.now()
+        incident.save(update_fields=["level_changed_at"])
+        _note(incident, Kind.LEVEL, f"{former} 級改為 {new} 級", by)
+        notify(
+            _reviewers(),
+            kind="incident",
+            subject=f"{_word(incident)}等級變更：{incident.number}（{former} 級改為 {new} 級）",
+            link=incident.get_absolute_url(),
+        )
+        _escalate_if_major(incident, by)
+    return incident
+
+
+@transaction.atomic
+def review(incident: Incident, *, accept: bool, comment: str, by: Account) -> Incident:
+    """審核: accept the report, or give it back with what is missing."""
+    incident = _locked(incident, IncidentState.REPORTED)
+    if accept:
+        _move(incident, IncidentState.HANDLING, reviewed_at=timezone.now())
+    elif not comment.strip():
+        raise NotPossible("退回補正時，請寫明要補正什麼。")
+    else:
+        _move(incident, IncidentState.RETURNED)
+    _note(incident, Kind.ACCEPTED if accept else Kind.RETURNED, comment, by)
+    notify(
+        _handlers(incident.agency),
+        kind="incident",
+        subject=f"{_word(incident)}{'審核通過' if accept else '退回補正'}：{incident.number}",
+        link=incident.get_absolute_url(),
+    )
+    return incident
+
+
+@transaction.atomic
+def forward(incident: Incident, *, by: Account) -> Incident:
+    """Note that the result of the review went to the authority (within an hour of it)."""
+    incident = _locked(incident, *_REVIEWED)
+    if incident.forwarded_at:
+        raise NotPossible("審核結果已經送達，不必再送一次。")
+    incident.forwarded_at = timezone.now()
+    incident.save(update_fields=["forwarded_at"])
+    _note(incident, Kind.FORWARDED, "", by)
+    return incident
+
+
+@transaction.atomic
+def add_note(incident: Incident, text: str, *, by: Account) -> IncidentEntry:
+    """處置紀錄: what was done, while it is open."""
+    incident = _locked(incident, *[s for s in IncidentState if s is not IncidentState.CLOSED])
+    if not text.strip():
+        raise NotPossible("請填寫處置內容。")
+    return _note(incident, Kind.NOTE, text, by)
+
+
+@transaction.atomic
+def recover(incident: Incident, *, at: datetime, text: str, by: Account) -> Incident:
+    """Damage under control or systems restored, at a moment that lies behind us."""
+    incident = _locked(incident, IncidentState.HANDLING)
+    if not incident.known_at <= at <= timezone.now():
+        raise NotPossible("復原時間要在知悉之後、現在以前，請更正。")
+    _move(incident, IncidentState.RECOVERED, recovered_at=at)
+    _note(incident, Kind.RECOVERED, text, by)
+    return incident
+
+
+@transaction.atomic
+def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Incident:
+    """Consent to a later final report."""
+    incident = _locked(incident, IncidentState.RECOVERED)
+    if to <= timezone.now() or not reason.strip():
+        raise NotPossible("展延日期要在今天以後，並請填寫理由。")
+    incident.extended_to = to
+    incident.save(update_fields=["extended_to"])
+    _note(incident, Kind.EXTENDED, reason, by)
+    return incident
+
+
+@transaction.atomic
+def finish(incident: Incident, text: str, *, by: Account) -> Incident:
+    """結報: the report of cause, handling and improvement, within a month of recovery."""
+    incident = _locked(incident, IncidentState.RECOVERED)
+    if not text.strip():
+        raise NotPossible("請填寫調查、處理及改善情形。")
+    _move(incident, IncidentState.FINAL, final_at=timezone.now())
+    _note(incident, Kind.FINAL, text, by)
+    notify(
+        _reviewers(),
+        kind="incident",
+        subject=f"{_word(incident)}待結案審查：{incident.number}",
+        link=incident.get_absolute_url(),
+    )
+    return incident
+
+
+@transaction.atomic
+def close(incident: Incident, *, accept: bool, comment: str, by: Account) -> Incident:
+    """The closing review: close it, or ask for a better final report."""
+    incident = _locked(incident, IncidentState.FINAL)
+    if not comment.strip():
+        raise NotPossible("請填寫審查意見。")
+    if accept:
+        _move(incident, IncidentState.CLOSED, closed_at=timezone.now())
+    else:
+        _move(incident, IncidentState.RECOVERED, final_at=None)
+    _note(incident, Kind.CLOSED if accept else Kind.RETURNED, comment, by)
+    notify(
+        _handlers(incident.agency),
+        kind="incident",
+        subject=f"{_word(incident)}{'結案' if accept else '結報退回補正'}：{incident.number}",
+        link=incident.get_absolute_url(),
+    )
+    return incident
+
+
+_REVIEWED = (
+    IncidentState.HANDLING,
+    IncidentState.RECOVERED,
+    IncidentState.FINAL,
+    IncidentState.CLOSED,
+)
+
+
+def _locked(incident: Incident, *begins: IncidentState) -> Incident:
+    found = Incident.objects.select_for_update(of=("self",)).select_related("agency")
+    incident = found.get(pk=incident.pk)
+    if incident.state not in begins:
+        raise NotPossible(f"這個事件目前是「{incident.get_state_display()}」，不能這樣處理。")
+    return incident
+
+
+def _move(incident: Incident, state: IncidentState, **moments: datetime | None) -> None:
+    incident.state = state
+    for name, moment in moments.items():
+        setattr(incident, name, moment)
+    incident.save(update_fields=["state", *moments])
+
+
+def _note(incident: Incident, kind: IncidentEntry.Kind, text: str, by: Account) -> IncidentEntry:
+    """A line of the timeline and an event of the trail: every deed ends with one."""
+    entry = IncidentEntry.objects.create(
+        incident=incident,
+        kind=kind,
+        text=national_id.hide(text),
+        by=by.username,
+        by_name=by.name,
+    )
+    trail.record(
+        "incident",
+        actor=by.username,
+        agency=incident.agency.code,
+        subject=f"incident:{incident.pk}",
+        step=Kind(kind).label,
+        drill=incident.is_drill,
+    )
+    return entry
+
+
+def _escalate_if_major(incident: Incident, by: Account) -> None:
+    """Levels 3 and 4: the agency's 資安長 is told at once (and convenes a meeting)."""
+    if not Level(incident.level or Level.ONE).is_major or incident.escalated_at:
+        return
+    officers = SecurityOfficer.objects.filter(agency=incident.agency).select_related("account")
+    officer = officers.first()
+    told = [officer.account] if officer else list(_handlers(incident.agency))
+    notify(
+        told,
+        kind="incident",
+        subject=f"重大{_word(incident)}：{incident.number}（{incident.level} 級），請召開會議",
+        link=incident.get_absolute_url(),
+    )
+    incident.escalated_at = timezone.now()
+    incident.save(update_fields=["escalated_at"])
+    text = "" if officer else "本機關尚未登錄資安長，已通知機關管理者，請盡速登錄。"
+    _note(incident, Kind.ESCALATED, text, by)
+
+
+def _word(incident: Incident) -> str:
+    return "資安事件（演練）" if incident.is_drill else "資安事件"
+
+
+def _as_json(answers: Mapping[Aspect, Answer]) -> dict[str, list[str]]:
+    return {aspect.value: [a.subject.value, a.harm.value] for aspect, a in answers.items()}
+
+
+def _with(right: Right) -> list[str]:
+    return [role.value for role, rights in RIGHTS.items() if right in rights]
+
+
+def _handlers(agency: Agency) -> QuerySet[Account]:
+    mine = Account.objects.filter(agency=agency, status=Status.ACTIVE)
+    return mine.filter(role__in=_with(Right.EDIT_SECURITY))
+
+
+def _reviewers() -> QuerySet[Account]:
+    roles = _with(Right.REVIEW_SECURITY)
+    return Account.objects.filter(status=Status.ACTIVE, role__in=roles)
