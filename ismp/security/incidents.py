@@ -60,7 +60,7 @@ def open_incident(
     )
     _note(incident, Kind.CREATED, "", by)
     notify(
-        _handlers(agency).exclude(pk=by.pk),
+        handlers(agency).exclude(pk=by.pk),
         kind="incident",
         subject=f"{_word(incident)}待通報：{incident.number}",
         link=incident.get_absolute_url(),
@@ -78,7 +78,7 @@ def report(incident: Incident, *, by: Account) -> Incident:
     _move(incident, IncidentState.REPORTED, reported_at=first)
     _note(incident, Kind.REPORTED, f"{incident.level} 級", by)
     notify(
-        _reviewers(),
+        reviewers(),
         kind="incident",
         subject=f"{_word(incident)}待審核：{incident.number}（{incident.level} 級）",
         link=incident.get_absolute_url(),
@@ -102,7 +102,7 @@ def change_level(incident: Incident, answers: Mapping[Aspect, Answer], *, by: Ac
         incident.save(update_fields=["level_changed_at"])
         _note(incident, Kind.LEVEL, f"{former} 級改為 {new} 級", by)
         notify(
-            _reviewers(),
+            reviewers(),
             kind="incident",
             subject=f"{_word(incident)}等級變更：{incident.number}（{former} 級改為 {new} 級）",
             link=incident.get_absolute_url(),
@@ -123,7 +123,7 @@ def review(incident: Incident, *, accept: bool, comment: str, by: Account) -> In
         _move(incident, IncidentState.RETURNED)
     _note(incident, Kind.ACCEPTED if accept else Kind.RETURNED, comment, by)
     notify(
-        _handlers(incident.agency),
+        handlers(incident.agency),
         kind="incident",
         subject=f"{_word(incident)}{'審核通過' if accept else '退回補正'}：{incident.number}",
         link=incident.get_absolute_url(),
@@ -184,7 +184,7 @@ def finish(incident: Incident, text: str, *, by: Account) -> Incident:
     _move(incident, IncidentState.FINAL, final_at=timezone.now())
     _note(incident, Kind.FINAL, text, by)
     notify(
-        _reviewers(),
+        reviewers(),
         kind="incident",
         subject=f"{_word(incident)}待結案審查：{incident.number}",
         link=incident.get_absolute_url(),
@@ -204,7 +204,7 @@ def close(incident: Incident, *, accept: bool, comment: str, by: Account) -> Inc
         _move(incident, IncidentState.RECOVERED, final_at=None)
     _note(incident, Kind.CLOSED if accept else Kind.RETURNED, comment, by)
     notify(
-        _handlers(incident.agency),
+        handlers(incident.agency),
         kind="incident",
         subject=f"{_word(incident)}{'結案' if accept else '結報退回補正'}：{incident.number}",
         link=incident.get_absolute_url(),
@@ -261,7 +261,7 @@ def _escalate_if_major(incident: Incident, by: Account) -> None:
         return
     officers = SecurityOfficer.objects.filter(agency=incident.agency).select_related("account")
     officer = officers.first()
-    told = [officer.account] if officer else list(_handlers(incident.agency))
+    told = [officer.account] if officer else list(handlers(incident.agency))
     notify(
         told,
         kind="incident",
@@ -286,11 +286,11 @@ def _with(right: Right) -> list[str]:
     return [role.value for role, rights in RIGHTS.items() if right in rights]
 
 
-def _handlers(agency: Agency) -> QuerySet[Account]:
+def handlers(agency: Agency) -> QuerySet[Account]:
     mine = Account.objects.filter(agency=agency, status=Status.ACTIVE)
     return mine.filter(role__in=_with(Right.EDIT_SECURITY))
 
 
-def _reviewers() -> QuerySet[Account]:
+def reviewers() -> QuerySet[Account]:
     roles = _with(Right.REVIEW_SECURITY)
     return Account.objects.filter(status=Status.ACTIVE, role__in=roles)

@@ -1,0 +1,252 @@
+"""管制設備: deeds on the inventory, the list of restricted products, decisions, the yearly check.
+
+What falls under the list is worked out at once for all devices concerned and kept on the device;
+each hit then asks for a decision.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ismp.accounts import national_id
+from ismp.accounts.actions import NotPossible
+from ismp.accounts.models import Account, Agency, Status
+from ismp.audit import trail
+from ismp.notices.actions import notify
+from ismp.security import products
+from ismp.security.incidents import handlers
+from ismp.security.models import Campaign, Decision, Device, RestrictedProduct, SignOff
+
+_BATCH = 5_000
+
+
+def match(devices: QuerySet[Device], today: date | None = None) -> int:
+    """Note on each of these devices what it falls under; return how many changed."""
+    today = today or timezone.localdate()
+    listed = RestrictedProduct.objects.filter(issued_on__lte=today).exclude(ended_on__lt=today)
+    patterns = {one.pk: (one.brand, one.model) for one in listed}
+    distinct = devices.order_by().values_list("brand", "model", "restriction").distinct()
+    held = list(distinct)
+    found = products.match(((brand, model) for brand, model, _ in held), patterns)
+    changed = 0
+    for brand, model, restriction in held:
+        wanted = found.get((brand, model))
+        if wanted != restriction:
+            of_product = devices.filter(brand=brand, model=model, restriction=restriction)
+            changed += of_product.update(restriction=wanted)
+    return changed
+
+
+@transaction.atomic
+def save_device(device: Device, *, by: Account) -> Device:
+    """Add a device, or keep what was changed on it; see at once whether it is restricted."""
+    is_new = device.pk is None
+    device.save()
+    match(Device.objects.filter(pk=device.pk))
+    device.refresh_from_db()
+    trail.record(
+        "save_device",
+        actor=by.username,
+        agency=device.agency.code,
+        subject=f"device:{device.pk}",
+        new=is_new,
+        restricted=device.restriction_id is not None,
+    )
+    return device
+
+
+@transaction.atomic
+def retire(devices: QuerySet[Device], *, on: date, by: Account) -> int:
+    """汰換: the devices are no longer in use from a day on; return how many."""
+    chosen = devices.in_use()  # type: ignore[attr-defined]
+    agencies = set(chosen.values_list("agency__code", flat=True))
+    count = chosen.update(retired_on=on)
+    trail.record(
+        "retire_devices",
+        actor=by.username,
+        agency=agencies.pop() if len(agencies) == 1 else "",
+        count=count,
+    )
+    return count
+
+
+@transaction.atomic
+def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
+    """Add products to the list (again: nothing changes); return how many devices it newly hits.
+
+    Agencies that have such devices are told.
+    """
+    RestrictedProduct.objects.bulk_create(list(listed), ignore_conflicts=True)
+    return _match_all(by)
+
+
+@transaction.atomic
+def lift(product: RestrictedProduct, *, on: date, by: Account) -> int:
+    """The authority no longer restricts a product after a day."""
+    product.ended_on = on
+    product.save(update_fields=["ended_on"])
+    return _match_all(by)
+
+
+def _match_all(by: Account) -> int:
+    before = set(_hit_agencies())
+    changed = match(Device.objects.in_use())
+    for agency in Agency.objects.filter(pk__in=set(_hit_agencies()) - before):
+        notify(
+            handlers(agency),
+            kind="device",
+            subject="有設備列入危害國家資通安全產品清單，請逐項決定處置",
+            link="/manage/security/devices/?filter=undecided",
+        )
+    trail.record("restrict_products", actor=by.username, count=changed)
+    return changed
+
+
+def _hit_agencies() -> Iterable[int]:
+    undecided = Device.objects.all().undecided(timezone.localdate())
+    return undecided.order_by().values_list("agency", flat=True).distinct()
+
+
+@transaction.atomic
+def decide(
+    device: Device,
+    *,
+    kind: Decision.Kind,
+    retire_by: date | None = None,
+    reason: str = "",
+    measure: str = "",
+    expires_on: date | None = None,
+    by: Account,
+) -> Decision:
+    """Propose what becomes of a restricted device.
+
+    Retiring within the day named holds at once; keeping waits for approval.  Raises NotPossible.
+    """
+    today = timezone.localdate()
+    if device.restriction_id is None or device.retired_on:
+        raise NotPossible("這項設備不在清單上，或已經汰換，不需要處置。")
+    if kind == Decision.Kind.RETIRE and (retire_by is None or retire_by < today):
+        raise NotPossible("請填寫汰換期限，而且不能早於今天。")
+    if kind == Decision.Kind.KEEP and not (reason and measure and expires_on):
+        raise NotPossible("例外留用要填寫理由、補償措施與有效期限。")
+    if expires_on and expires_on <= today:
+        raise NotPossible("有效期限要在今天以後。")
+    needs_approval = kind == Decision.Kind.KEEP
+    decision = Decision.objects.create(
+        device=device,
+        kind=kind,
+        retire_by=retire_by,
+        reason=national_id.hide(reason),
+        measure=national_id.hide(measure),
+        expires_on=expires_on,
+        state=Decision.State.PENDING if needs_approval else Decision.State.APPROVED,
+        made_by=by,
+    )
+    if not needs_approval:
+        device.retire_by = retire_by
+        device.save(update_fields=["retire_by"])
+    _record(decision, "decide_device", by)
+    return decision
+
+
+@transaction.atomic
+def approve(decision: Decision, *, accept: bool, comment: str, by: Account) -> Decision:
+    """核可 or refuse an exception.  Nobody approves her own."""
+    decision = Decision.objects.select_for_update(of=("self",)).get(pk=decision.pk)
+    if decision.state != Decision.State.PENDING:
+        raise NotPossible("這個例外留用已經有人決定過了。")
+    if decision.made_by_id == by.pk:
+        raise NotPossible("提出的人不能自己核可，請由資安長或其他管理者決定。")
+    if not accept and not comment.strip():
+        raise NotPossible("不同意時，請寫明理由。")
+    decision.state = Decision.State.APPROVED if accept else Decision.State.REJECTED
+    decision.comment, decision.decided_by = national_id.hide(comment), by
+    decision.decided_at = timezone.now()
+    decision.save(update_fields=["state", "comment", "decided_by", "decided_at"])
+    _record(decision, "approve_device", by)
+    notify(
+        [decision.made_by],
+        kind="device",
+        subject=f"例外留用{decision.get_state_display()}",
+        link=f"/manage/security/devices/{decision.device_id}/",
+    )
+    return decision
+
+
+def _record(decision: Decision, verb: str, by: Account) -> None:
+    trail.record(
+        verb,
+        actor=by.username,
+        agency=decision.device.agency.code,
+        subject=f"device:{decision.device_id}",
+        kind=decision.get_kind_display(),
+        state=decision.get_state_display(),
+    )
+
+
+@transaction.atomic
+def open_campaign(*, year: int, due_on: date, by: Account) -> Campaign:
+    """Begin the yearly inventory; every agency's handlers are told."""
+    campaign, is_new = Campaign.objects.get_or_create(
+        year=year, defaults={"due_on": due_on, "opened_by": by.username}
+    )
+    if not is_new:
+        raise NotPossible(f"{year} 年度的盤點已經開始了。")
+    active = Agency.objects.filter(accounts__status=Status.ACTIVE).distinct()
+    for agency in active:
+        notify(
+            handlers(agency),
+            kind="device",
+            subject=f"{year} 年度管制設備盤點開始，請確認清冊並簽署",
+            link="/manage/security/devices/",
+        )
+    trail.record("open_campaign", actor=by.username, year=year)
+    return campaign
+
+
+@transaction.atomic
+def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
+    """Sign the inventory as it stands; every restricted device needs a decision first."""
+    devices = Device.objects.filter(agency=agency).in_use()
+    figures = figures_of(agency)
+    if figures["undecided"]:
+        raise NotPossible(f"還有 {figures['undecided']} 項清單上的設備沒有處置，請先決定再簽署。")
+    sign_off, is_new = SignOff.objects.get_or_create(
+        campaign=campaign,
+        agency=agency,
+        defaults={
+            "signed_by": by.username,
+            "signed_by_name": by.name,
+            "figures": figures,
+            "digest": _digest(devices),
+        },
+    )
+    if not is_new:
+        raise NotPossible("本機關這個年度已經簽署過了。")
+    trail.record("sign_inventory", actor=by.username, agency=agency.code, year=campaign.year)
+    return sign_off
+
+
+def figures_of(agency: Agency) -> dict[str, int]:
+    """What the form and the dashboard say of an agency's inventory."""
+    today = timezone.localdate()
+    devices = Device.objects.filter(agency=agency).in_use()
+    return {
+        "in_use": devices.count(),
+        "restricted": devices.restricted().count(),
+        "undecided": devices.undecided(today).count(),
+        "overdue": devices.overdue(today).count(),
+    }
+
+
+def _digest(devices: QuerySet[Device]) -> str:
+    digest = hashlib.sha256()
+    fields: list[Any] = ["asset_no", "kind", "brand", "model", "serial", "place", "network"]
+    for values in devices.order_by("asset_no").values_list(*fields):
+        digest.update("\x1f".join(map(str, values)).encode() + b"\x1e")
+    return digest.hexdigest()
