@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include((tickets.urlpatterns, "support"))),
     path("accounts/", include("ismp.accounts.urls")),
     path("notices/", include("ismp.notices.urls")),
+    path("", include("ismp.security.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),

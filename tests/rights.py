@@ -29,6 +29,9 @@ MATRIX = {
     "support:ticket": set(ROLES),
     "support:bundle": MANAGERS,
     "support:manage": MANAGERS,
+    "security:my_incidents": set(ROLES),
+    "security:report": set(ROLES),
+    "security:incident": MANAGERS,
     "manage:home": MANAGERS,
     "pages:list": {"platform_admin"},
     "pages:edit": {"platform_admin"},
@@ -55,6 +58,7 @@ MATRIX = {
     "boards:city": {"platform_admin", "auditor"},
 }
 POST_ONLY = {
+    "security:incident_deed",
     "accounts:logout",
     "portal:certificate",
     "hours:upload",

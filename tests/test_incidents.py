@@ -181,7 +181,7 @@ def test_numbers_have_no_gaps_and_begin_anew_each_year(people, clock):
         "115-0002",
         "114-0001",
     ]
-    assert "演練" in Notice.objects.filter(subject__contains="0002").first().subject
+    assert "演練" in Notice.objects.filter(subject__contains="115-0002").first().subject
 
 
 def test_who_sees_an_incident(people, clock, account):

@@ -1,0 +1,249 @@
+"""Intelligence from files: STIX 2.1, CVE JSON 5, the KEV catalogue; and what agencies answer."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+import stix2
+from django.utils import timezone
+
+from ismp.accounts.actions import NotPossible
+from ismp.accounts.models import Agency
+from ismp.notices.models import Notice
+from ismp.security import advisories, devices, incidents, intelligence
+from ismp.security.intelligence import IntelligenceRefused
+from ismp.security.models import Address, Advisory, Device, Reply
+
+
+def bundle():
+    author = stix2.Identity(name="示範資安中心", identity_class="organization")
+    flaw = stix2.Vulnerability(
+        name="CVE-2026-0001",
+        external_references=[{"source_name": "cve", "external_id": "CVE-2026-0001"}],
+    )
+    software = stix2.Software(name="DS-2CD2042 Firmware", vendor="Hikvision", version="5.4")
+    link = stix2.Relationship(software.id, "related-to", flaw.id)
+    report = stix2.Report(
+        name="攝影機韌體弱點",
+        description="請更新韌體",
+        published="2026-11-20T08:00:00Z",
+        created_by_ref=author.id,
+        object_refs=[flaw.id, software.id],
+        object_marking_refs=[stix2.TLP_AMBER.id],
+    )
+    alone = stix2.Vulnerability(name="CVE-2026-0002")
+    return stix2.Bundle(author, flaw, software, link, report, alone, stix2.TLP_AMBER)
+
+
+CVE = {
+    "dataType": "CVE_RECORD",
+    "dataVersion": "5.1",
+    "cveMetadata": {
+        "cveId": "CVE-2026-1111",
+        "state": "PUBLISHED",
+        "datePublished": "2026-10-02T00:00:00Z",
+        "dateUpdated": "2026-10-03T00:00:00Z",
+    },
+    "containers": {
+        "cna": {
+            "title": "Router flaw",
+            "descriptions": [{"lang": "en", "value": "bad"}, {"lang": "zh-TW", "value": "弱點"}],
+            "affected": [
+                {
+                    "vendor": "TP-Link",
+                    "product": "Archer C6",
+                    "versions": [{"version": "0", "lessThan": "1.2", "status": "affected"}],
+                }
+            ],
+            "metrics": [{"cvssV3_1": {"baseSeverity": "HIGH", "baseScore": 8.1}}],
+        }
+    },
+}
+KEV = {
+    "catalogVersion": "2026.11.20",
+    "vulnerabilities": [
+        {
+            "cveID": "CVE-2026-2222",
+            "vendorProject": "Example",
+            "product": "Server",
+            "vulnerabilityName": "Example Server RCE",
+            "dateAdded": "2026-11-18",
+            "shortDescription": "遭利用",
+            "requiredAction": "更新",
+            "dueDate": "2026-12-09",
+        }
+    ],
+}
+
+
+def as_bytes(content):
+    return json.dumps(content).encode()
+
+
+def test_a_report_of_a_bundle_is_an_advisory_with_all_it_refers_to():
+    report, alone = intelligence.read(bundle().serialize().encode())
+    assert (report.title, report.source, report.tlp) == ("攝影機韌體弱點", "示範資安中心", "amber")
+    assert (report.issued_on, report.cves) == (date(2026, 11, 20), ["CVE-2026-0001"])
+    assert report.products == [
+        {"vendor": "Hikvision", "product": "DS-2CD2042 Firmware", "versions": "5.4"}
+    ]
+    assert (alone.title, alone.tlp) == ("CVE-2026-0002", "clear")
+
+
+def test_what_came_as_stix_goes_out_as_it_came():
+    given = bundle()
+    back = stix2.parse(intelligence.as_bundle(intelligence.read(given.serialize().encode())))
+    assert {one.id: one for one in back.objects} == {one.id: one for one in given.objects}
+
+
+def test_what_did_not_goes_out_as_a_report_that_says_the_same():
+    [found] = intelligence.read(as_bytes(CVE))
+    first, again = intelligence.as_bundle([found]), intelligence.as_bundle([found])
+    assert first == again
+    stix2.parse(first)
+    [back] = intelligence.read(first.encode())
+    assert (back.title, back.source, back.cves) == (found.title, "CVE", found.cves)
+    assert back.products == found.products
+
+
+def test_a_cve_record_and_the_kev_catalogue():
+    [cve] = intelligence.read(as_bytes(CVE))
+    assert (cve.severity, cve.body, cve.source_id) == ("high", "弱點", "CVE-2026-1111")
+    assert cve.products[0]["versions"] == "所有 到 1.2（不含）"
+    [kev] = intelligence.read(as_bytes(KEV))
+    assert (kev.severity, kev.due_on, kev.action) == ("critical", date(2026, 12, 9), "更新")
+
+
+def spoilt(content, *path, value=None):
+    copy = json.loads(json.dumps(content))
+    place = copy
+    for step in path[:-1]:
+        place = place[step]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return as_bytes(copy)
+
+
+BAD = [
+    (b"", "不是 JSON"),
+    (b"\xff\xfe\x00", "不是 JSON"),
+    (b"PK\x03\x04", "不是 JSON"),
+    (b"[" * 100_000, "不是 JSON"),
+    (b"[]", "看不出"),
+    (b"{}", "看不出"),
+    (b'{"type": "bundle", "objects": [{"type": "report"}]}', "缺少必要|物件不合"),
+    (b'{"type": "bundle", "objects": 5}', "缺少必要"),
+    (spoilt(KEV, "vulnerabilities", 0, "cveID"), "缺少必要"),
+    (spoilt(KEV, "vulnerabilities", 0, "dueDate", value="soon"), "不合格式"),
+    (spoilt(CVE, "containers", "cna"), "缺少必要"),
+    (spoilt(CVE, "cveMetadata", "state", value="REJECTED"), "已被撤銷"),
+    (spoilt(CVE, "cveMetadata", "datePublished", value="昨天"), "不合格式"),
+    (
+        as_bytes(json.loads(bundle().serialize()) | {"objects": [{"type": "report", "id": "x"}]}),
+        "第 1 個物件",
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "sentence"), BAD)
+def test_a_file_that_is_not_in_order_is_refused_with_a_sentence(data, sentence):
+    with pytest.raises(IntelligenceRefused, match=sentence):
+        intelligence.read(data)
+
+
+@pytest.fixture
+def platform(account):
+    return account("IC1001", "platform_admin")
+
+
+@pytest.fixture
+def handler(account):
+    return account("EP1001", "agency_admin")
+
+
+@pytest.mark.django_db
+def test_the_same_file_again_changes_nothing_and_a_newer_one_updates(platform):
+    data = as_bytes(CVE)
+    assert advisories.take_in(data, by=platform) == advisories.Taken(1, 0, 0)
+    assert advisories.take_in(data, by=platform) == advisories.Taken(0, 0, 1)
+    newer = spoilt(CVE, "cveMetadata", "dateUpdated", value="2026-11-01T00:00:00Z")
+    assert advisories.take_in(newer, by=platform) == advisories.Taken(0, 1, 0)
+    assert Advisory.objects.get().source_modified.startswith("2026-11-01")
+
+
+@pytest.mark.django_db
+def test_a_bad_file_takes_nothing(platform):
+    with pytest.raises(IntelligenceRefused):
+        advisories.take_in(b"{}", by=platform)
+    assert not Advisory.objects.exists()
+
+
+@pytest.mark.django_db
+def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
+    """Advisory → devices → answer → incident, and back."""
+    advisories.take_in(bundle().serialize().encode(), by=platform)
+    advisory = Advisory.objects.get(title="攝影機韌體弱點")
+    mine = Device(
+        agency=handler.agency,
+        asset_no="A-1",
+        kind="hardware",
+        brand="HIKVISION",
+        model="DS-2CD2042",
+        network="official",
+    )
+    devices.save_device(mine, by=handler)
+    other = Device(
+        agency=platform.agency, asset_no="A-1", kind="hardware", brand="海康", network="offline"
+    )
+    devices.save_device(other, by=platform)
+    today = timezone.localdate()
+    assert not Advisory.objects.visible_to(handler).exists()
+    advisories.publish(
+        advisory, agencies=Agency.objects.all(), due_on=today + timedelta(days=7), by=platform
+    )
+    assert Notice.objects.filter(account=handler, kind="advisory").exists()
+    assert Advisory.objects.visible_to(handler).get() == advisory
+    found = advisories.devices_of(advisory, Device.objects.visible_to(handler))
+    assert found == [(mine, True)]
+    address = Address.objects.visible_to(handler).get()
+    with pytest.raises(NotPossible, match="佐證"):
+        advisories.answer(address, Reply.AFFECTED, evidence=" ", by=handler)
+    advisories.answer(address, Reply.AFFECTED, evidence="盤點後一台", by=handler)
+    incident = incidents.open_incident(
+        agency=handler.agency,
+        title="攝影機遭入侵",
+        description="x",
+        answers={},
+        known_at=timezone.now(),
+        by=handler,
+    )
+    advisories.attach(address, incident, by=handler)
+    assert incident.advisories.get().advisory == advisory
+    assert advisories.standing(advisory, today + timedelta(days=8)) == {
+        "total": 3,
+        "seen": 1,
+        "late": 2,
+        "none": 2,
+        "affected": 1,
+        "not_affected": 0,
+        "done": 0,
+    }
+    stranger = account("CU1001", "agency_admin")
+    with pytest.raises(NotPossible, match="不是本機關"):
+        theirs = Address.objects.visible_to(stranger).get()
+        advisories.attach(theirs, incident, by=stranger)
+    exported = intelligence.as_bundle([advisories.as_found(advisory)])
+    assert advisory.source_id in exported
+
+
+@pytest.mark.django_db
+def test_an_advisory_needs_agencies_and_a_day_to_come(platform):
+    advisories.take_in(as_bytes(KEV), by=platform)
+    advisory = Advisory.objects.get()
+    with pytest.raises(NotPossible, match="至少選擇一個"):
+        advisories.publish(advisory, agencies=[], due_on=None, by=platform)
+    yesterday = timezone.localdate() - timedelta(days=1)
+    with pytest.raises(NotPossible, match="不能早於今天"):
+        advisories.publish(advisory, agencies=Agency.objects.all(), due_on=yesterday, by=platform)
