@@ -47,6 +47,7 @@ VERBS = {
     "remind": "提醒未達標同仁",
     "incident": "資安事件",
     "save_device": "登錄設備",
+    "take_in_devices": "匯入設備清冊",
     "retire_devices": "汰換設備",
     "restrict_products": "更新限制清單",
     "decide_device": "決定設備處置",

@@ -6,6 +6,7 @@ each hit then asks for a decision.
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -18,11 +19,13 @@ from ismp.accounts.actions import NotPossible
 from ismp.accounts.models import Account, Agency, Status
 from ismp.audit import trail
 from ismp.notices.actions import notify
-from ismp.security import products
+from ismp.security import inventory, products
 from ismp.security.incidents import handlers
+from ismp.security.inventory import Inventory
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct, SignOff
 
 _BATCH = 5_000
+_UPDATED_AT_ONCE = 200
 
 
 def match(devices: QuerySet[Device], today: date | None = None) -> int:
@@ -58,6 +61,52 @@ def save_device(device: Device, *, by: Account) -> Device:
         restricted=device.restriction_id is not None,
     )
     return device
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a file of devices did: each row is in exactly one of the four."""
+
+    created: int
+    updated: int
+    unchanged: int
+    rejected: int
+
+
+def take_in(
+    data: bytes, *, agency: Agency, dry_run: bool = False, by: Account
+) -> tuple[Taken, Inventory]:
+    """Bring the inventory of an agency in line with a file; devices not in it stay.
+
+    A trial does the same and stores nothing.  Raises inventory.InventoryRefused, nothing stored.
+    """
+    found = inventory.read(data)
+    with transaction.atomic():
+        Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
+        taken = _store(found, agency)
+        if not dry_run:
+            match(Device.objects.filter(agency=agency).in_use())
+            trail.record("take_in_devices", actor=by.username, agency=agency.code, **asdict(taken))
+        transaction.set_rollback(dry_run)
+    return taken, found
+
+
+def _store(found: Inventory, agency: Agency) -> Taken:
+    held = {device.asset_no: device for device in Device.objects.filter(agency=agency)}
+    created, updated = [], []
+    for entry in found.entries.values():
+        device = held.get(str(entry["asset_no"]))
+        if device is None:
+            created.append(Device(agency=agency, **entry))
+        elif any(getattr(device, name) != value for name, value in entry.items()):
+            for name, value in entry.items():
+                setattr(device, name, value)
+            updated.append(device)
+    Device.objects.bulk_create(created, batch_size=_BATCH)
+    columns = [name for name in inventory.COLUMNS.values() if name != "asset_no"]
+    Device.objects.bulk_update(updated, columns, batch_size=_UPDATED_AT_ONCE)
+    unchanged = len(found.entries) - len(created) - len(updated)
+    return Taken(len(created), len(updated), unchanged, len(found.rejected))
 
 
 @transaction.atomic
