@@ -5,6 +5,8 @@ from django.urls import include, path
 from ismp.accounts import modules
 from ismp.courses import teachers
 from ismp.portal import manage, pages, tickets
+from ismp.portal import manage, pages
+from ismp.security import modules as security
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
@@ -16,6 +18,13 @@ urlpatterns = [
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
+    path("manage/incidents/", include(security.INCIDENTS.urls)),
+    path("manage/devices/", include(security.DEVICES.urls)),
+    path("manage/decisions/", include(security.DECISIONS.urls)),
+    path("manage/products/", include(security.PRODUCTS.urls)),
+    path("manage/campaigns/", include(security.CAMPAIGNS.urls)),
+    path("manage/advisories/", include(security.ADVISORIES.urls)),
+    path("manage/addresses/", include(security.ADDRESSES.urls)),
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/teachers/", include(teachers.TEACHERS.urls)),
     path("manage/learning-map/", include("ismp.hours.urls")),

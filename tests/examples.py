@@ -15,6 +15,8 @@ class Example:
     """Fields that make a good form wrong."""
     says: str
     """What the page then says."""
+    by: str = "agency_admin"
+    """The role that adds."""
     deeds: dict[str, dict] = field(default_factory=dict)
     """What each deed's form is filled with; a function is asked with the things' model."""
 
@@ -39,5 +41,34 @@ EXAMPLES = {
         good=lambda n: {"name": f"外聘講師{n}", "expertise": "資安稽核", "is_engaged": "on"},
         bad={"username": "IC1002"},
         says="只能填其中一項",
+    ),
+    "devices": Example(
+        good=lambda n: {
+            **{"asset_no": f"A-{n:04}", "kind": "hardware", "brand": "示範牌", "model": "M1"},
+            **{"quantity": "1", "network": "official", "bought_on": "113-05-01"},
+        },
+        bad={"bought_on": "去年"},
+        says="日期請寫成 115-01-01 的樣子",
+    ),
+    "products": Example(
+        good=lambda n: {"brand": f"示範牌{n}", "letter": "示範字第1號", "issued_on": "115-01-01"},
+        bad={"issued_on": "去年"},
+        says="日期請寫成 115-01-01 的樣子",
+        by="platform_admin",
+    ),
+    "campaigns": Example(
+        good=lambda n: {"year": str(200 + n), "due_on": "115-12-31"},
+        bad={"due_on": "年底"},
+        says="日期請寫成 115-01-01 的樣子",
+        by="platform_admin",
+    ),
+    "advisories": Example(
+        good=lambda n: {
+            **{"title": f"示範弱點{n}", "severity": "high", "tlp": "green", "source": "示範中心"},
+            **{"issued_on": "115-11-01", "products": "示範牌｜M1｜1.0", "cves": "cve-2026-0001"},
+        },
+        bad={"products": "一｜二｜三｜四"},
+        says="每行一項產品",
+        by="platform_admin",
     ),
 }

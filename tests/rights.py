@@ -9,10 +9,14 @@ MANAGERS = {"agency_admin", "platform_admin", "auditor"}
 IMPORTERS = {"agency_admin", "platform_admin"}
 
 
+def lists(name: str, viewers: set[str]) -> dict[str, set[str]]:
+    """The addresses of a module whose things are added elsewhere."""
+    return {f"{name}:{page}": viewers for page in ("list", "export", "page", "history")}
+
+
 def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str]]:
     """The addresses of a module of the list kit (ismp/ui/module.py), without its deeds."""
-    seen = {f"{name}:{page}": viewers for page in ("list", "export", "page", "history")}
-    return {**seen, f"{name}:add": editors, f"{name}:edit": editors}
+    return {**lists(name, viewers), f"{name}:add": editors, f"{name}:edit": editors}
 
 
 # Address name → who gets in (GET); everybody else gets 403, strangers the sign-in page.
@@ -56,6 +60,18 @@ MATRIX = {
     "boards:download": MANAGERS,
     "boards:person": MANAGERS,
     "boards:city": {"platform_admin", "auditor"},
+    **module("devices", MANAGERS, IMPORTERS),
+    **module("products", MANAGERS, {"platform_admin"}),
+    **module("campaigns", MANAGERS, {"platform_admin"}),
+    **module("advisories", MANAGERS, {"platform_admin"}),
+    **lists("incidents", MANAGERS),
+    **lists("decisions", MANAGERS),
+    **lists("addresses", MANAGERS),
+    "security:time_limits": MANAGERS,
+    "security:officers": MANAGERS,
+    "security:import_devices": IMPORTERS,
+    "security:inventory_template": IMPORTERS,
+    "security:take_in": {"platform_admin"},
 }
 POST_ONLY = {
     "security:incident_deed",
@@ -81,6 +97,11 @@ POST_ONLY = {
     "teachers:add_certificate",
     "teachers:remove_certificate",
     "boards:remind",
+    *(f"devices:{deed}" for deed in ("retire-by", "keep", "retired")),
+    *(f"decisions:{deed}" for deed in ("approve", "reject")),
+    *("products:lift", "campaigns:sign"),
+    *(f"advisories:{deed}" for deed in ("publish", "stix")),
+    *(f"addresses:{deed}" for deed in ("acknowledge", "answer", "incident")),
 }
 OPEN = {
     *("accounts:login", "accounts:reset", "operations:alive", "operations:ready"),
@@ -88,4 +109,8 @@ OPEN = {
 }
 WITH_TOKEN = {"operations:metrics"}
 EVERYBODYS = {"pages:edit", "portal:verify"}
+EVERYBODYS = {
+    "pages:edit",
+    *(f"{name}:{page}" for name in ("products", "campaigns") for page in ("page", "history")),
+}
 """Addresses of things that belong to no agency."""

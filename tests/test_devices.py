@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 from django.utils import timezone
 
-from ismp.accounts.actions import NotPossible
+from ismp.audit.trail import NotPossible
 from ismp.security import devices, products
 from ismp.security.inventory import InventoryRefused
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct

@@ -7,10 +7,10 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ismp.accounts.actions import NotPossible
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.audit.trail import NotPossible
 from ismp.notices.models import Notice
 from ismp.security import incidents
 from ismp.security.levels import CLOCKS, Answer, Aspect, Harm, Step, Subject

@@ -7,8 +7,8 @@ import pytest
 import stix2
 from django.utils import timezone
 
-from ismp.accounts.actions import NotPossible
 from ismp.accounts.models import Agency
+from ismp.audit.trail import NotPossible
 from ismp.notices.models import Notice
 from ismp.security import advisories, devices, incidents, intelligence
 from ismp.security.intelligence import IntelligenceRefused

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from examples import EXAMPLES
-from rights import MATRIX, ROLES
+from rights import EVERYBODYS, MATRIX, ROLES
 
 from ismp.audit.models import Event
 
@@ -38,12 +38,13 @@ def add(client, things, account):
     made = iter(range(10_000))
 
     def fill(module, count=1):
-        client.force_login(account("IC1001", "agency_admin"))
-        before = set(module.rows(account("IC1001", "agency_admin")).values_list("pk", flat=True))
+        person = account("IC1001", EXAMPLES[module.name].by)
+        client.force_login(person)
+        before = set(module.rows(person).values_list("pk", flat=True))
         for _ in range(count):
             answer = client.post(module.address("add"), EXAMPLES[module.name].good(next(made)))
             assert answer.status_code == 302, answer.content.decode()
-        rows = module.rows(account("IC1001", "agency_admin"))
+        rows = module.rows(person)
         new = list(rows.exclude(pk__in=before).order_by("pk"))
         assert len(new) == count
         return new
@@ -187,6 +188,8 @@ def test_a_deed_asks_first_and_sees_only_what_one_may_see(client, account, thing
         asked = client.post(address, {"ids": [thing]})
         assert asked.status_code == 200
         assert f"確定{deed.title}" in asked.content.decode()
+    if f"{module.name}:page" in EVERYBODYS:
+        return
     client.force_login(account("EP1001", "agency_admin"))
     for deed in module.deeds:
         if account("EP1001", "agency_admin").may(deed.right):

@@ -35,6 +35,8 @@ PORTAL = (
     Link("網站介紹", "portal:about", in_head=True, open=True),
     Link("通知", "notices:list"),
     Link("報修", "support:list"),
+    Link("通報資安事件", "security:report"),
+    Link("我的通報", "security:my_incidents"),
     Link("變更密碼", "accounts:password_change"),
     Link("登入", "accounts:login", open=True),
 )
@@ -67,6 +69,24 @@ class Section:
 MODULES = (
     Module("帳號管理", (Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),)),
     Module("教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)),
+    Module(
+        "資安情資管理",
+        (
+            Tab("資安情資", "advisories:list", Right.VIEW_SECURITY, covers="advisories"),
+            Tab("機關回覆", "addresses:list", Right.VIEW_SECURITY, covers="addresses"),
+        ),
+    ),
+    Module(
+        "資安管制作業",
+        (
+            Tab("資通安全通報", "incidents:list", Right.VIEW_SECURITY, covers="incidents"),
+            Tab("管制設備", "devices:list", Right.VIEW_SECURITY, covers="devices"),
+            Tab("例外留用", "decisions:list", Right.VIEW_SECURITY, covers="decisions"),
+            Tab("限制清單", "products:list", Right.VIEW_SECURITY, covers="products"),
+            Tab("年度盤點", "campaigns:list", Right.VIEW_SECURITY, covers="campaigns"),
+            Tab("資安長", "security:officers", Right.VIEW_SECURITY),
+        ),
+    ),
     Module(
         "部門管理", (Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),)
     ),

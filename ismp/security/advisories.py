@@ -9,14 +9,16 @@ from datetime import date
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from ismp.accounts import national_id
-from ismp.accounts.actions import NotPossible
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
+from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
-from ismp.security import intelligence, products
+from ismp.security import incidents, intelligence, products
 from ismp.security.incidents import handlers
 from ismp.security.intelligence import Found
 from ismp.security.models import Address, Advisory, Device, Incident, Reply
@@ -145,6 +147,49 @@ def attach(address: Address, incident: Incident, *, by: Account) -> Address:
     return address
 
 
+def to_incident(addresses: Iterable[Address], *, by: Account) -> HttpResponse:
+    """The warning turned out true: a draft of an incident, tied to it, to go on with."""
+    [address] = addresses
+    if address.agency_id != by.agency_id:
+        raise NotPossible("只能為自己的機關建立事件。")
+    incident = incidents.open_incident(
+        agency=address.agency,
+        title=address.advisory.title[:200],
+        description=f"來自情資：{address.advisory.title}",
+        answers={},
+        known_at=timezone.now(),
+        by=by,
+    )
+    attach(address, incident, by=by)
+    return redirect(incident)
+
+
+def export(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
+    """A STIX 2.1 bundle of the chosen advisories."""
+    text = intelligence.as_bundle(map(as_found, chosen))
+    headers = {"Content-Disposition": 'attachment; filename="advisories.stix.json"'}
+    trail.record("export_list", actor=by.username, module="資安情資", format="STIX 2.1")
+    return HttpResponse(text, content_type="application/stix+json;version=2.1", headers=headers)
+
+
+def products_in_words(advisory: Advisory) -> str:
+    """One product a line: vendor, product, versions."""
+    parts = ((one["vendor"], one["product"], one["versions"]) for one in advisory.products)
+    return "\n".join(" ".join(filter(None, part)) for part in parts)
+
+
+def naming(device: Device, found: QuerySet[Advisory]) -> list[Advisory]:
+    """The advisories that speak of a device's brand."""
+    published = found.exclude(published_at=None)
+    return [one for one in published if products.match([(device.brand, "")], _vendors(one))]
+
+
+def _vendors(advisory: Advisory) -> dict[int, tuple[str, str]]:
+    """Patterns (see `products.match`) for the vendors that an advisory names."""
+    named = (one["vendor"] for one in advisory.products)
+    return {number: (vendor, "") for number, vendor in enumerate(named) if vendor}
+
+
 def _record(address: Address, verb: str, by: Account) -> None:
     trail.record(
         verb,
@@ -167,10 +212,9 @@ def standing(advisory: Advisory, today: date) -> dict[str, int]:
 
 def devices_of(advisory: Advisory, devices: QuerySet[Device]) -> list[tuple[Device, bool]]:
     """The devices in use of the brands that it names, and whether the product fits too."""
-    vendors = {n: (one["vendor"], "") for n, one in enumerate(advisory.products) if one["vendor"]}
     in_use = Device.objects.filter(pk__in=devices.values("pk")).in_use()
     brands = in_use.order_by().values_list("brand", flat=True).distinct()
-    found = products.match(((brand, "") for brand in brands), vendors)
+    found = products.match(((brand, "") for brand in brands), _vendors(advisory))
     names = [products.fold(one["product"]) for one in advisory.products if one["product"]]
     hit = in_use.filter(brand__in=[brand for brand, _ in found]).select_related("agency")
     return [(device, _fits(products.fold(device.model), names)) for device in hit]

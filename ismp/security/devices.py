@@ -15,14 +15,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ismp.accounts import national_id
-from ismp.accounts.actions import NotPossible
 from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.roles import Right
 from ismp.audit import trail
+from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
 from ismp.security import inventory, products
 from ismp.security.incidents import handlers
 from ismp.security.inventory import Inventory
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct, SignOff
+from ismp.ui import roc
 
 _BATCH = 5_000
 _UPDATED_AT_ONCE = 200
@@ -125,13 +127,24 @@ def retire(devices: QuerySet[Device], *, on: date, by: Account) -> int:
 
 
 @transaction.atomic
+def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduct:
+    """Add a line to the list, or correct one; devices everywhere are looked at anew."""
+    product.save()
+    _match_all()
+    trail.record("save_product", actor=by.username, subject=f"restrictedproduct:{product.pk}")
+    return product
+
+
+@transaction.atomic
 def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
     """Add products to the list (again: nothing changes); return how many devices it newly hits.
 
     Agencies that have such devices are told.
     """
     RestrictedProduct.objects.bulk_create(list(listed), ignore_conflicts=True)
-    return _match_all(by)
+    changed = _match_all()
+    trail.record("restrict_products", actor=by.username, count=changed)
+    return changed
 
 
 @transaction.atomic
@@ -139,10 +152,12 @@ def lift(product: RestrictedProduct, *, on: date, by: Account) -> int:
     """The authority no longer restricts a product after a day."""
     product.ended_on = on
     product.save(update_fields=["ended_on"])
-    return _match_all(by)
+    changed = _match_all()
+    trail.record("lift_product", actor=by.username, subject=f"restrictedproduct:{product.pk}")
+    return changed
 
 
-def _match_all(by: Account) -> int:
+def _match_all() -> int:
     before = set(_hit_agencies())
     changed = match(Device.objects.in_use())
     for agency in Agency.objects.filter(pk__in=set(_hit_agencies()) - before):
@@ -150,9 +165,8 @@ def _match_all(by: Account) -> int:
             handlers(agency),
             kind="device",
             subject="有設備列入危害國家資通安全產品清單，請逐項決定處置",
-            link="/manage/security/devices/?filter=undecided",
+            link="/manage/devices/?state=undecided",
         )
-    trail.record("restrict_products", actor=by.username, count=changed)
     return changed
 
 
@@ -222,7 +236,7 @@ def approve(decision: Decision, *, accept: bool, comment: str, by: Account) -> D
         [decision.made_by],
         kind="device",
         subject=f"例外留用{decision.get_state_display()}",
-        link=f"/manage/security/devices/{decision.device_id}/",
+        link=f"/manage/devices/{decision.device_id}/",
     )
     return decision
 
@@ -252,10 +266,38 @@ def open_campaign(*, year: int, due_on: date, by: Account) -> Campaign:
             handlers(agency),
             kind="device",
             subject=f"{year} 年度管制設備盤點開始，請確認清冊並簽署",
-            link="/manage/security/devices/",
+            link="/manage/campaigns/",
         )
-    trail.record("open_campaign", actor=by.username, year=year)
+    trail.record("open_campaign", actor=by.username, subject=f"campaign:{campaign.pk}", year=year)
     return campaign
+
+
+def save_campaign(campaign: Campaign, *, by: Account) -> Campaign:
+    """Open a year's inventory, or move its day."""
+    if campaign.pk is None:
+        return open_campaign(year=campaign.year, due_on=campaign.due_on, by=by)
+    with transaction.atomic():
+        campaign.save()
+        trail.record(
+            "open_campaign",
+            actor=by.username,
+            subject=f"campaign:{campaign.pk}",
+            year=campaign.year,
+            until=roc.roc_date(campaign.due_on),
+        )
+    return campaign
+
+
+def sign_all(campaigns: Iterable[Campaign], *, by: Account) -> str:
+    """Sign for one's own agency."""
+    for campaign in campaigns:
+        sign_off(campaign, agency=by.agency, by=by)
+    return "已簽署本機關的管制設備清冊。"
+
+
+def sign_offs_of(campaign: Campaign, user: Account) -> QuerySet[SignOff]:
+    signed = campaign.sign_offs.select_related("agency")
+    return signed if user.may(Right.ALL_AGENCIES) else signed.filter(agency=user.agency_id)
 
 
 @transaction.atomic
@@ -277,7 +319,13 @@ def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
     )
     if not is_new:
         raise NotPossible("本機關這個年度已經簽署過了。")
-    trail.record("sign_inventory", actor=by.username, agency=agency.code, year=campaign.year)
+    trail.record(
+        "sign_inventory",
+        actor=by.username,
+        agency=agency.code,
+        subject=f"campaign:{campaign.pk}",
+        year=campaign.year,
+    )
     return sign_off
 
 

@@ -1,4 +1,4 @@
-"""What an incident report and its deeds may look like."""
+"""What may be typed about incidents, devices and advisories; knows nothing of saving."""
 
 from datetime import datetime, time
 from typing import Any
@@ -6,8 +6,17 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from ismp.hours.forms import RocDateField
+from ismp.accounts.forms import OfAgencyForm
+from ismp.accounts.models import Account, Agency, Status
 from ismp.security.levels import ASPECTS, SUBJECTS, Answer, Aspect, Harm, Subject, subjects_of
+from ismp.security.models import (
+    Advisory,
+    Campaign,
+    Device,
+    Reply,
+    RestrictedProduct,
+)
+from ismp.ui.forms import DeedForm, ModuleForm, RocDateField
 
 
 class MomentForm(forms.Form):
@@ -76,8 +85,163 @@ class IncidentForm(MomentForm, LevelForm):
         return cleaned
 
 
-class DeedForm(MomentForm):
+class StepForm(MomentForm):
     """What a deed on an incident may need: a text, and a moment."""
 
     text = forms.CharField(max_length=5_000, required=False)
     accept = forms.ChoiceField(choices=[("1", ""), ("0", "")], required=False)
+
+
+# --- 管制設備 ----------------------------------------------------------------------------------
+
+
+class OfficerForm(forms.Form):
+    account = forms.ModelChoiceField(
+        Account.objects.none(), label="資安長", empty_label="（請選擇）"
+    )
+
+    def __init__(self, *args: Any, agency: Agency, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        account: Any = self.fields["account"]
+        account.queryset = Account.objects.filter(agency=agency, status=Status.ACTIVE)
+        account.label_from_instance = lambda one: f"{one.name}（{one.username}）"
+
+
+class DeviceForm(OfAgencyForm):
+    bought_on = RocDateField(label="購置日期")
+    retire_by = RocDateField(label="預計汰換日期")
+
+    class Meta:
+        model = Device
+        fields = [
+            "agency",
+            "asset_no",
+            "kind",
+            "category",
+            "brand",
+            "model",
+            "serial",
+            "quantity",
+            "place",
+            "department",
+            "keeper",
+            "network",
+            "bought_on",
+            "retire_by",
+        ]
+
+
+class RetireByForm(DeedForm):
+    retire_by = RocDateField(label="汰換期限", required=True)
+
+
+class KeepForm(DeedForm):
+    reason = forms.CharField(label="留用理由（業務需要、無其他替代方案）", max_length=500)
+    measure = forms.CharField(label="補償措施（例如獨立網段、停用遠端維護）", max_length=500)
+    expires_on = RocDateField(label="有效期限", required=True)
+
+
+class RetiredForm(DeedForm):
+    retired_on = RocDateField(label="汰換日期", required=True)
+
+
+class CommentForm(DeedForm):
+    comment = forms.CharField(label="意見（不同意時必填）", max_length=500, required=False)
+
+
+class ProductForm(ModuleForm):
+    issued_on = RocDateField(label="發文日期", required=True)
+
+    class Meta:
+        model = RestrictedProduct
+        fields = ["brand", "model", "letter", "issued_on"]
+        help_texts = {"model": "空白表示整個廠牌；* 代表任何文字，例如 DS-*。"}
+
+
+class LiftForm(DeedForm):
+    ended_on = RocDateField(label="解除日期（這一天仍受限制）", required=True)
+
+
+class CampaignForm(ModuleForm):
+    due_on = RocDateField(label="期限", required=True)
+
+    class Meta:
+        model = Campaign
+        fields = ["year", "due_on"]
+        help_texts = {"year": "民國年，例如 115。"}
+
+
+# --- 資安情資 ----------------------------------------------------------------------------------
+
+
+class ProductsField(forms.CharField):
+    """One product a line, `廠牌｜產品｜版本`; cleans to what an advisory keeps."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
+
+    def to_python(self, value: Any) -> Any:
+        lines = [line for line in str(value or "").splitlines() if line.strip()]
+        parts = [[part.strip() for part in line.replace("|", "｜").split("｜")] for line in lines]
+        if any(len(part) > 3 or not part[0] for part in parts):
+            raise forms.ValidationError("每行一項產品，寫成「廠牌｜產品｜版本」。")
+        padded = [[*part, "", ""][:3] for part in parts]
+        return [dict(zip(("vendor", "product", "versions"), part, strict=True)) for part in padded]
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return "\n".join("｜".join(one.values()) for one in value)
+        return value
+
+
+class ListField(forms.CharField):
+    """Words separated by commas or lines."""
+
+    def to_python(self, value: Any) -> Any:
+        return [
+            word.upper() for word in str(value or "").replace("、", ",").replace(",", " ").split()
+        ]
+
+    def prepare_value(self, value: Any) -> Any:
+        return "、".join(value) if isinstance(value, list) else value
+
+
+class AdvisoryForm(ModuleForm):
+    issued_on = RocDateField(label="發布日期", required=True)
+    cves = ListField(label="CVE（以「、」分隔）", required=False)
+    products = ProductsField(
+        label="受影響產品", required=False, help_text="每行一項，寫成「廠牌｜產品｜版本」。"
+    )
+
+    class Meta:
+        model = Advisory
+        fields = [
+            "title",
+            "severity",
+            "tlp",
+            "source",
+            "issued_on",
+            "cves",
+            "products",
+            "body",
+            "action",
+        ]
+
+
+class PublishForm(DeedForm):
+    agencies = forms.ModelMultipleChoiceField(
+        Agency.objects.all(), label="發布給", widget=forms.CheckboxSelectMultiple
+    )
+    due_on = RocDateField(label="回覆期限")
+
+
+class AnswerForm(DeedForm):
+    reply = forms.ChoiceField(
+        label="回覆", choices=[one for one in Reply.choices if one[0] != Reply.NONE]
+    )
+    evidence = forms.CharField(
+        label="處理情形與佐證", max_length=5_000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+
+
+class FileForm(forms.Form):
+    file = forms.FileField(label="檔案", error_messages={"required": "請先選擇檔案。"})

@@ -11,10 +11,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ismp.accounts.actions import NotPossible
 from ismp.accounts.roles import Right
+from ismp.audit.trail import NotPossible
 from ismp.security import incidents
-from ismp.security.forms import DeedForm, IncidentForm, LevelForm
+from ismp.security.forms import IncidentForm, LevelForm, StepForm
 from ismp.security.levels import ASPECTS, STEPS, SUBJECTS
 from ismp.security.models import Incident, TimeLimit
 
@@ -188,16 +188,16 @@ DEEDS = {
 
 
 @require_POST
-def deed(request: HttpRequest, incident_id: int, name: str) -> HttpResponse:
+def deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     """Do one step; what cannot be done is said in one sentence on the incident's page."""
     user: Any = request.user
     found = get_object_or_404(Incident.objects.visible_to(user), pk=incident_id)
-    wanted = DEEDS.get(name)
+    wanted = DEEDS.get(step)
     if wanted is None:
         raise Http404
     if not user.may(wanted.right):
         raise PermissionDenied
-    form: Any = LevelForm(request.POST) if wanted.levels else DeedForm(request.POST)
+    form: Any = LevelForm(request.POST) if wanted.levels else StepForm(request.POST)
     if not form.is_valid():
         for faults in form.errors.values():
             messages.error(request, str(faults[0]))

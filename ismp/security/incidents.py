@@ -13,10 +13,10 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import national_id
-from ismp.accounts.actions import NotPossible
 from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import RIGHTS, Right
 from ismp.audit import trail
+from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
 from ismp.security import levels
 from ismp.security.levels import Answer, Aspect, Level
@@ -210,6 +210,21 @@ def close(incident: Incident, *, accept: bool, comment: str, by: Account) -> Inc
         link=incident.get_absolute_url(),
     )
     return incident
+
+
+@transaction.atomic
+def name_officer(account: Account, *, by: Account) -> SecurityOfficer:
+    """登錄資安長: an active account of the agency; takes the place of the one before."""
+    officer, _ = SecurityOfficer.objects.update_or_create(
+        agency=account.agency, defaults={"account": account}
+    )
+    trail.record(
+        "name_officer",
+        actor=by.username,
+        agency=account.agency.code,
+        subject=f"account:{account.username}",
+    )
+    return officer
 
 
 _REVIEWED = (

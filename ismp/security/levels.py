@@ -138,6 +138,14 @@ STEPS = {
 }
 
 
+MOMENTS = {
+    Moment.KNOWN: "知悉",
+    Moment.REPORTED: "通報",
+    Moment.REVIEWED: "審核完成",
+    Moment.RECOVERED: "損害控制或復原",
+}
+
+
 @dataclass(frozen=True)
 class Clock:
     """One time limit: `hours`, or `months` of the calendar, from a moment on, for some levels."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -53,6 +54,11 @@ class IncidentQuerySet(Scoped):
         if user.may(Right.VIEW_SECURITY):
             return super().visible_to(user)
         return self.filter(reporter=user)
+
+    def in_administration(self, user: Account) -> Self:
+        """In 管理環境 a draft is its agency's: the platform hears of what is reported."""
+        foreign = Q(state=IncidentState.DRAFT) & ~Q(agency=user.agency_id)
+        return self.exclude(foreign)
 
     def open(self) -> Self:
         return self.exclude(state=IncidentState.CLOSED)
@@ -197,8 +203,8 @@ class TimeLimit(models.Model):
     Seeded from `levels.CLOCKS`; the platform adds a line when the law changes.
     """
 
-    step = models.CharField("步驟", max_length=20, choices=[(s.value, s.value) for s in Step])
-    since = models.CharField("起算", max_length=20, choices=[(m.value, m.value) for m in Moment])
+    step = models.CharField("步驟", max_length=20, choices=levels.STEPS)
+    since = models.CharField("起算", max_length=20, choices=levels.MOMENTS)
     levels = models.JSONField("適用等級")
     hours = models.PositiveIntegerField("小時", default=0)
     months = models.PositiveIntegerField("個月", default=0)
@@ -235,10 +241,10 @@ class SecurityOfficer(models.Model):
     """資通安全長 of an agency: who is told of a major incident (levels 3 and 4)."""
 
     agency = models.OneToOneField(Agency, models.PROTECT, related_name="security_officer")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", verbose_name="資安長")
 
     def __str__(self) -> str:
-        return f"{self.agency_id}:{self.account_id}"
+        return self.account.name
 
 
 # --- 管制設備 ----------------------------------------------------------------------------------
@@ -276,6 +282,14 @@ class DeviceQuerySet(Scoped):
         return self.in_use().filter(retire_by__lt=today)
 
 
+class ProductQuerySet(models.QuerySet["RestrictedProduct"]):
+    def with_devices(self, user: Account) -> Self:
+        """With `held`: how many devices in use that this person sees fall under each."""
+        mine = Device.objects.visible_to(user).in_use().filter(restriction=models.OuterRef("pk"))
+        count = mine.order_by().values("restriction").annotate(n=models.Count("pk")).values("n")
+        return self.annotate(held=Coalesce(models.Subquery(count), 0))
+
+
 class RestrictedProduct(models.Model):
     """危害國家資通安全產品: brands and models that a letter of the authority restricts.
 
@@ -288,6 +302,10 @@ class RestrictedProduct(models.Model):
     letter = models.CharField("來源函號", max_length=200)
     issued_on = models.DateField("發文日期")
     ended_on = models.DateField("解除日期", null=True, blank=True)
+
+    objects: ClassVar["models.Manager[RestrictedProduct] | ProductQuerySet"] = (
+        ProductQuerySet.as_manager()
+    )
 
     class Meta:
         ordering = ["brand", "model"]
@@ -392,7 +410,15 @@ class Decision(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"decision:{self.pk}"
+        return f"{self.device}：{self.get_kind_display()}"
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    def with_sign_offs(self, user: Account) -> Self:
+        """With `signed` (how many agencies) and `mine` (whether this person's has)."""
+        mine = SignOff.objects.filter(campaign=models.OuterRef("pk"), agency=user.agency_id)
+        signed = models.Count("sign_offs")
+        return self.annotate(signed=signed, mine=models.Exists(mine)).order_by("-year")
 
 
 class Campaign(models.Model):
@@ -404,11 +430,13 @@ class Campaign(models.Model):
     opened_at = models.DateTimeField(default=timezone.now)
     opened_by = models.CharField(max_length=150)
 
+    objects: ClassVar["models.Manager[Campaign] | CampaignQuerySet"] = CampaignQuerySet.as_manager()
+
     class Meta:
         ordering = ["-year"]
 
     def __str__(self) -> str:
-        return f"{self.year}"
+        return f"{self.year} 年度"
 
 
 class SignOff(models.Model):
@@ -463,7 +491,17 @@ class AdvisoryQuerySet(models.QuerySet["Advisory"]):
             return self.none()
         if user.may(Right.ALL_AGENCIES):
             return self
-        return self.filter(addresses__agency=user.agency_id).exclude(published_at=None)
+        mine = Address.objects.filter(agency=user.agency_id).values("advisory")
+        return self.filter(pk__in=mine).exclude(published_at=None)
+
+    def with_answers(self) -> Self:
+        """With `addressed`, `answered` and `late`: agencies that have it, replied, should have."""
+        none, today = Q(addresses__reply=Reply.NONE), timezone.localdate()
+        return self.annotate(
+            addressed=models.Count("addresses"),
+            answered=models.Count("addresses", filter=~none & ~Q(addresses=None)),
+            late=models.Count("addresses", filter=none & Q(due_on__lt=today)),
+        ).order_by("-pk")
 
 
 class Advisory(models.Model):
@@ -501,7 +539,7 @@ class Advisory(models.Model):
         return self.title
 
     def get_absolute_url(self) -> str:
-        return reverse("security:advisory", args=[self.pk])
+        return reverse("advisories:page", args=[self.pk])
 
 
 class Reply(models.TextChoices):
@@ -540,4 +578,8 @@ class Address(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.advisory_id}:{self.agency_id}"
+        return f"{self.advisory}（{self.agency}）"
+
+    def is_late(self, today: date) -> bool:
+        due = self.advisory.due_on
+        return self.reply == Reply.NONE and due is not None and due < today

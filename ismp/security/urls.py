@@ -1,13 +1,18 @@
-"""資安管制作業, 資安情資管理: the addresses of incidents, devices and advisories."""
+"""資安管制作業, 資安情資管理: pages beside those of the modules."""
 
 from django.urls import path
 
-from ismp.security import incident_views
+from ismp.security import incident_views, views
 
 app_name = "security"
 urlpatterns = [
     path("incidents/", incident_views.mine, name="my_incidents"),
     path("incidents/report/", incident_views.report, name="report"),
     path("incidents/<int:incident_id>/", incident_views.incident, name="incident"),
-    path("incidents/<int:incident_id>/<slug:name>/", incident_views.deed, name="incident_deed"),
+    path("incidents/<int:incident_id>/<slug:step>/", incident_views.deed, name="incident_deed"),
+    path("manage/incidents/time-limits/", views.time_limits, name="time_limits"),
+    path("manage/officers/", views.officers, name="officers"),
+    path("manage/devices/import/", views.import_devices, name="import_devices"),
+    path("manage/devices/template/", views.inventory_template, name="inventory_template"),
+    path("manage/advisories/import/", views.take_in, name="take_in"),
 ]

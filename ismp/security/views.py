@@ -1,0 +1,113 @@
+"""Files of devices and of intelligence coming in, and pages beside the lists."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from ismp.accounts.access import needs
+from ismp.accounts.models import Agency
+from ismp.accounts.roles import Right
+from ismp.security import advisories, devices, incidents, inventory
+from ismp.security.forms import FileForm, OfficerForm
+from ismp.security.intelligence import IntelligenceRefused
+from ismp.security.inventory import InventoryRefused
+from ismp.security.models import TimeLimit
+from ismp.ui import workbook
+
+_SHOWN = 500
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Right.EDIT_SECURITY)
+def import_devices(request: HttpRequest) -> HttpResponse:
+    """匯入清冊 of one's own agency: a trial first, or at once; bad rows are named."""
+    user: Any = request.user
+    form = FileForm(request.POST or None, request.FILES or None)
+    dry_run = request.POST.get("mode") == "dry_run"
+    context: dict[str, Any] = {
+        "title": "匯入管制設備清冊",
+        "explains": "CSV 或 Excel 檔；財產編號相同的會更新，檔案裡沒有的不動。",
+        "template": "security:inventory_template",
+        "accept": ".csv,.xlsx",
+        "back": "devices:list",
+        "back_title": "管制設備",
+        "trial": True,
+        "form": form,
+        "dry_run": dry_run,
+    }
+    if form.is_valid():
+        data = form.cleaned_data["file"].read()
+        try:
+            taken, found = devices.take_in(data, agency=user.agency, dry_run=dry_run, by=user)
+        except InventoryRefused as refusal:
+            context["refused"] = str(refusal)
+        else:
+            reasons = inventory.REASONS
+            shown = found.rejected[:_SHOWN]
+            context["taken"] = taken
+            context["rejected"] = [(line, reasons[code], cells) for line, code, cells in shown]
+            context["unnamed"] = len(found.rejected) - len(shown)
+    return render(request, "security/import.html", context)
+
+
+@require_safe
+@needs(Right.EDIT_SECURITY)
+def inventory_template(request: HttpRequest) -> HttpResponse:
+    """An empty inventory with one example line, as CSV that Excel opens right."""
+    example: list[workbook.Cell] = ["示範-001", "硬體", "筆記型電腦", "示範牌", "NB-1", "SN0001"]
+    example += [1, "三樓機房", "資訊科", "示範保管人", "公務網路", "113-05-01", "118-05-01"]
+    lines = workbook.csv_lines(list(inventory.COLUMNS), [example])
+    headers = {"Content-Disposition": 'attachment; filename="inventory.csv"'}
+    return HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Right.REVIEW_SECURITY)
+def take_in(request: HttpRequest) -> HttpResponse:
+    """匯入情資檔案: STIX 2.1, CVE JSON 5 or KEV, as drafts."""
+    user: Any = request.user
+    form = FileForm(request.POST or None, request.FILES or None)
+    context: dict[str, Any] = {
+        "title": "匯入情資檔案",
+        "explains": "STIX 2.1、CVE JSON 5 或 KEV 目錄；匯入後是草稿，發布前機關看不到。",
+        "accept": ".json",
+        "back": "advisories:list",
+        "back_title": "資安情資",
+        "form": form,
+        "rejected": None,
+    }
+    if form.is_valid():
+        try:
+            context["taken"] = advisories.take_in(form.cleaned_data["file"].read(), by=user)
+        except IntelligenceRefused as refusal:
+            context["refused"] = str(refusal)
+    return render(request, "security/import.html", context)
+
+
+@require_safe
+@needs(Right.VIEW_SECURITY)
+def time_limits(request: HttpRequest) -> HttpResponse:
+    """The clocks of the law, with their articles and days."""
+    return render(request, "security/time_limits.html", {"limits": TimeLimit.objects.all()})
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Right.VIEW_SECURITY)
+def officers(request: HttpRequest) -> HttpResponse:
+    """資安長: one's own agency's is named here; who sees all agencies sees whose is missing."""
+    user: Any = request.user
+    form = OfficerForm(request.POST or None, agency=user.agency)
+    if request.method == "POST" and not user.may(Right.EDIT_SECURITY):
+        raise PermissionDenied
+    if form.is_valid():
+        incidents.name_officer(form.cleaned_data["account"], by=user)
+        messages.success(request, "已登錄資安長；重大資安事件會立刻通知。")
+        return redirect("security:officers")
+    agencies = Agency.objects.select_related("security_officer__account")
+    mine = agencies if user.may(Right.ALL_AGENCIES) else agencies.filter(pk=user.agency_id)
+    context = {"agencies": mine, "form": form, "may_edit": user.may(Right.EDIT_SECURITY)}
+    return render(request, "security/officers.html", context)
