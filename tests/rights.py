@@ -35,7 +35,7 @@ MATRIX = {
     "support:manage": MANAGERS,
     "security:my_incidents": set(ROLES),
     "security:report": set(ROLES),
-    "security:incident": MANAGERS,
+    "security:incident": set(ROLES),
     "manage:home": MANAGERS,
     "pages:list": {"platform_admin"},
     "pages:edit": {"platform_admin"},
