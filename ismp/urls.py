@@ -5,7 +5,6 @@ from django.urls import include, path
 from ismp.accounts import modules
 from ismp.courses import teachers
 from ismp.portal import manage, pages, tickets
-from ismp.portal import manage, pages
 from ismp.security import modules as security
 
 urlpatterns = [

@@ -134,64 +134,12 @@ def cities(law: Any) -> None:
     assert take(theirs, agency=world.AGENCY_B).created == 1
 
 
-def security_things(person: Any) -> dict[str, int]:
-    """An incident, a restricted device with an exception to decide, a published advisory."""
-    from datetime import date, timedelta
-
-    from django.utils import timezone
-
-    from ismp.security import advisories, devices, incidents
-    from ismp.security.models import Advisory, Device, RestrictedProduct
-
-    today = timezone.localdate()
-    incident = incidents.open_incident(
-        agency=person.agency,
-        title="示範事件",
-        description="示範",
-        answers={},
-        known_at=timezone.now(),
-        by=person,
-    )
-    product = RestrictedProduct(brand="示範牌", letter="示範字第1號", issued_on=date(2026, 1, 1))
-    devices.save_product(product, by=person)
-    device = Device(
-        agency=person.agency,
-        asset_no="T-1",
-        kind="hardware",
-        brand="示範牌",
-        network="official",
-    )
-    devices.save_device(device, by=person)
-    decision = devices.decide(
-        device,
-        kind="keep",
-        reason="業務需要",
-        measure="獨立網段",
-        expires_on=today + timedelta(days=30),
-        by=person,
-    )
-    campaign = devices.open_campaign(year=115, due_on=today, by=person)
-    advisory = Advisory(title="示範情資", severity="high", source="示範中心", issued_on=today)
-    advisories.save(advisory, by=person)
-    advisories.publish(advisory, agencies=[person.agency], due_on=today, by=person)
-    return {
-        "incident_id": incident.pk,
-        "incidents_id": incident.pk,
-        "step": "note",
-        "products_id": product.pk,
-        "devices_id": device.pk,
-        "decisions_id": decision.pk,
-        "campaigns_id": campaign.pk,
-        "advisories_id": advisory.pk,
-        "addresses_id": advisory.addresses.get().pk,
-    }
-
-
 @pytest.fixture
 def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     """One thing of the first agency for each parameter of an address, by the parameter's name."""
     from django.utils import timezone
     from files import data, row
+    from things import of_security
 
     from ismp.accounts.models import Account
     from ismp.courses.models import Teacher
@@ -206,8 +154,6 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     today = timezone.localdate()
     paper = portal.issue_certificate(start=today, end=today, by=account("IC1001"))
     agency = account("IC1001").agency
-    department = account("IC1001").agency.departments.first()
-    things_of_security = security_things(account("IC1001"))
     return {
         "code": paper.code,
         "run_id": run.pk,
@@ -219,6 +165,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "teachers_id": Teacher.objects.create(agency=agency, name="外聘講師").pk,
         "account_id": account("IC1002").pk,
         **things_of_security,
+        **of_security(account("IC1001")),
     }
 
 

@@ -108,9 +108,8 @@ OPEN = {
     *("portal:sitemap", "portal:faq", "portal:about"),
 }
 WITH_TOKEN = {"operations:metrics"}
-EVERYBODYS = {"pages:edit", "portal:verify"}
 EVERYBODYS = {
-    "pages:edit",
+    *("pages:edit", "portal:verify"),
     *(f"{name}:{page}" for name in ("products", "campaigns") for page in ("page", "history")),
 }
 """Addresses of things that belong to no agency."""

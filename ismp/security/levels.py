@@ -5,8 +5,8 @@ article and the day from which it holds, so that an incident of the past is judg
 time.  Knows neither agencies nor how an incident is kept.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from enum import IntEnum, StrEnum
 
@@ -185,6 +185,12 @@ CLOCKS = (
     Clock(Step.CONTROL, Moment.KNOWN, _MAJOR, _THE_REST, _IN_FORCE, hours=36),
     Clock(Step.FINAL_REPORT, Moment.RECOVERED, _ALL, _THE_REST, _IN_FORCE, months=1),
 )
+
+
+def clocks_as_rows() -> Iterator[dict[str, object]]:
+    """The clocks as the database is filled with them when it is made."""
+    for clock in CLOCKS:
+        yield {**asdict(clock), "levels": sorted(clock.levels)}
 
 
 @dataclass(frozen=True)

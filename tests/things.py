@@ -1,0 +1,55 @@
+"""Things that addresses name, for the fixture `things`: one of each, of one person's agency."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from ismp.security import advisories, devices, incidents
+from ismp.security.models import Advisory, Device, RestrictedProduct
+
+
+def of_security(person: Any) -> dict[str, Any]:
+    """An incident, a restricted device with an exception to decide, a published advisory."""
+    today = timezone.localdate()
+    incident = incidents.open_incident(
+        agency=person.agency,
+        title="示範事件",
+        description="示範",
+        answers={},
+        known_at=timezone.now(),
+        by=person,
+    )
+    product = RestrictedProduct(brand="示範牌", letter="示範字第1號", issued_on=date(2026, 1, 1))
+    devices.save_product(product, by=person)
+    device = Device(
+        agency=person.agency,
+        asset_no="T-1",
+        kind="hardware",
+        brand="示範牌",
+        network="official",
+    )
+    devices.save_device(device, by=person)
+    decision = devices.decide(
+        device,
+        kind="keep",
+        reason="業務需要",
+        measure="獨立網段",
+        expires_on=today + timedelta(days=30),
+        by=person,
+    )
+    campaign = devices.open_campaign(year=115, due_on=today, by=person)
+    advisory = Advisory(title="示範情資", severity="high", source="示範中心", issued_on=today)
+    advisories.save(advisory, by=person)
+    advisories.publish(advisory, agencies=[person.agency], due_on=today, by=person)
+    return {
+        "incident_id": incident.pk,
+        "incidents_id": incident.pk,
+        "step": "note",
+        "products_id": product.pk,
+        "devices_id": device.pk,
+        "decisions_id": decision.pk,
+        "campaigns_id": campaign.pk,
+        "advisories_id": advisory.pk,
+        "addresses_id": advisory.addresses.get().pk,
+    }
