@@ -164,7 +164,6 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "departments_id": agency.departments.first().pk,
         "teachers_id": Teacher.objects.create(agency=agency, name="外聘講師").pk,
         "account_id": account("IC1002").pk,
-        **things_of_security,
         **of_security(account("IC1001")),
     }
 

@@ -68,6 +68,7 @@ MATRIX = {
     **lists("decisions", MANAGERS),
     **lists("addresses", MANAGERS),
     "security:time_limits": MANAGERS,
+    "security:sign_off": MANAGERS,
     "security:officers": MANAGERS,
     "security:import_devices": IMPORTERS,
     "security:inventory_template": IMPORTERS,

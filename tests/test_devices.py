@@ -4,6 +4,7 @@ import io
 from datetime import date, timedelta
 
 import openpyxl
+import pypdfium2
 import pytest
 from django.utils import timezone
 
@@ -269,3 +270,14 @@ def test_an_excel_file_is_read_with_its_dates_and_numbers(handler):
     devices.take_in(buffer.getvalue(), agency=handler.agency, by=handler)
     held = Device.objects.get()
     assert (held.asset_no, held.quantity, held.bought_on) == ("1001", 2, date(2024, 5, 1))
+
+
+def test_the_signed_form_names_who_signed_what(handler, approver, listed, client):
+    due = timezone.localdate() + timedelta(days=30)
+    campaign = devices.open_campaign(year=115, due_on=due, by=approver)
+    signed = devices.sign_off(campaign, agency=handler.agency, by=handler)
+    client.force_login(handler)
+    answer = client.get(f"/manage/campaigns/form/{signed.pk}/")
+    text = pypdfium2.PdfDocument(answer.content)[0].get_textpage().get_text_range()
+    assert "115 年度管制設備盤點簽署表" in text and handler.agency.name in text
+    assert signed.digest in text.replace("\r\n", "")

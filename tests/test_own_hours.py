@@ -19,6 +19,7 @@ from ismp.hours import actions as hours
 from ismp.hours.models import Record
 from ismp.portal import actions, certificate
 from ismp.portal.models import Certificate
+from ismp.ui.paper import can_be_set
 
 pytestmark = pytest.mark.django_db
 MINE = "/my/hours/"
@@ -77,7 +78,7 @@ def test_sums_by_year_and_category_and_where_each_came_from(client, person):
 
 def test_nobody_sees_anybody_elses(client, account, person):
     client.force_login(account("IC1002", "platform_admin"))
-    page = text_of(client, MINE)
+    page = text_of(client, MINE).partition("<main")[2]  # the head names popular keywords
     assert "還沒有學習紀錄" in page and "資通安全通識" not in page
 
 
@@ -187,7 +188,7 @@ def test_the_rare_characters_are_drawn_not_only_written(client, person):
 
 def test_every_character_that_is_set_is_drawn(db):
     """All 17,000 of them, in a grid, by the engine of Edge and Chrome."""
-    every = [c for c in map(chr, range(0x21, 0x30000)) if certificate.can_be_set(c)]
+    every = [c for c in map(chr, range(0x21, 0x30000)) if can_be_set(c)]
     assert len(every) > 16_000
     blank = []
     for start in range(0, len(every), 4_000):

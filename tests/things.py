@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from ismp.security import advisories, devices, incidents
-from ismp.security.models import Advisory, Device, RestrictedProduct
+from ismp.security.models import Advisory, Device, RestrictedProduct, SignOff
 
 
 def of_security(person: Any) -> dict[str, Any]:
@@ -39,6 +39,15 @@ def of_security(person: Any) -> dict[str, Any]:
         by=person,
     )
     campaign = devices.open_campaign(year=115, due_on=today, by=person)
+    last_year = devices.open_campaign(year=114, due_on=today, by=person)
+    signed = SignOff.objects.create(
+        campaign=last_year,
+        agency=person.agency,
+        signed_by=person.username,
+        signed_by_name=person.name,
+        figures=devices.figures_of(person.agency),
+        digest="0" * 64,
+    )
     advisory = Advisory(title="示範情資", severity="high", source="示範中心", issued_on=today)
     advisories.save(advisory, by=person)
     advisories.publish(advisory, agencies=[person.agency], due_on=today, by=person)
@@ -50,6 +59,7 @@ def of_security(person: Any) -> dict[str, Any]:
         "devices_id": device.pk,
         "decisions_id": decision.pk,
         "campaigns_id": campaign.pk,
+        "sign_off_id": signed.pk,
         "advisories_id": advisory.pk,
         "addresses_id": advisory.addresses.get().pk,
     }

@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency, Status
-from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
@@ -24,7 +23,7 @@ from ismp.security import inventory, products
 from ismp.security.incidents import handlers
 from ismp.security.inventory import Inventory
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct, SignOff
-from ismp.ui import roc
+from ismp.ui import paper, roc
 
 _BATCH = 5_000
 _UPDATED_AT_ONCE = 200
@@ -296,8 +295,7 @@ def sign_all(campaigns: Iterable[Campaign], *, by: Account) -> str:
 
 
 def sign_offs_of(campaign: Campaign, user: Account) -> QuerySet[SignOff]:
-    signed = campaign.sign_offs.select_related("agency")
-    return signed if user.may(Right.ALL_AGENCIES) else signed.filter(agency=user.agency_id)
+    return SignOff.objects.visible_to(user).filter(campaign=campaign).select_related("agency")
 
 
 @transaction.atomic
@@ -347,3 +345,28 @@ def _digest(devices: QuerySet[Device]) -> str:
     for values in devices.order_by("asset_no").values_list(*fields):
         digest.update("\x1f".join(map(str, values)).encode() + b"\x1e")
     return digest.hexdigest()
+
+
+def form_of(sign_off: SignOff) -> bytes:
+    """The signed-off form as PDF: who signed what, when, and the digest of the list."""
+    figures = sign_off.figures
+    page = paper.Paper(f"{sign_off.campaign.year} 年度管制設備盤點簽署表", sign_off.digest[:20])
+    page.gap(6)
+    page.line(f"機關：{sign_off.agency.name}（{sign_off.agency.code}）")
+    page.line(f"簽署人：{sign_off.signed_by_name}（{sign_off.signed_by}）")
+    page.line(f"簽署日期：{paper.long_date(timezone.localdate(sign_off.signed_at))}")
+    page.gap(4)
+    rows = [(words, str(figures[name])) for name, words in _FIGURES.items()]
+    page.table(("項目", "數量"), rows, (120, 30), numbers=(1,), empty="")
+    page.gap(4)
+    page.line("本機關確認管制設備清冊完整；限制清單上的設備均已決定處置。")
+    page.line(f"清冊摘要（SHA-256）：{sign_off.digest}", small=True)
+    return page.as_pdf()
+
+
+_FIGURES = {
+    "in_use": "使用中的設備",
+    "restricted": "限制清單上的設備",
+    "overdue": "逾期未汰換的設備",
+    "undecided": "尚未決定處置的設備",
+}

@@ -452,6 +452,8 @@ class SignOff(models.Model):
     digest = models.CharField(max_length=64)
     """SHA-256 of the list as it stood, in hex: the form names it."""
 
+    objects: ClassVar["models.Manager[SignOff] | Scoped"] = Scoped.as_manager()
+
     class Meta:
         ordering = ["-signed_at"]
         constraints = [

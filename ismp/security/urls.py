@@ -14,5 +14,6 @@ urlpatterns = [
     path("manage/officers/", views.officers, name="officers"),
     path("manage/devices/import/", views.import_devices, name="import_devices"),
     path("manage/devices/template/", views.inventory_template, name="inventory_template"),
+    path("manage/campaigns/form/<int:sign_off_id>/", views.sign_off, name="sign_off"),
     path("manage/advisories/import/", views.take_in, name="take_in"),
 ]

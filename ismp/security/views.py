@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ismp.accounts.access import needs
@@ -15,7 +15,7 @@ from ismp.security import advisories, devices, incidents, inventory
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.inventory import InventoryRefused
-from ismp.security.models import TimeLimit
+from ismp.security.models import SignOff, TimeLimit
 from ismp.ui import workbook
 
 _SHOWN = 500
@@ -111,3 +111,14 @@ def officers(request: HttpRequest) -> HttpResponse:
     mine = agencies if user.may(Right.ALL_AGENCIES) else agencies.filter(pk=user.agency_id)
     context = {"agencies": mine, "form": form, "may_edit": user.may(Right.EDIT_SECURITY)}
     return render(request, "security/officers.html", context)
+
+
+@require_safe
+@needs(Right.VIEW_SECURITY)
+def sign_off(request: HttpRequest, sign_off_id: int) -> HttpResponse:
+    """簽署表, as PDF."""
+    user: Any = request.user
+    signed = SignOff.objects.visible_to(user).select_related("campaign", "agency")
+    found = get_object_or_404(signed, pk=sign_off_id)
+    headers = {"Content-Disposition": 'attachment; filename="sign-off.pdf"'}
+    return HttpResponse(devices.form_of(found), content_type="application/pdf", headers=headers)
