@@ -1,7 +1,8 @@
 """Small sums over the records, so that lists count exactly and find a page without reading them.
 
 Kept true in the transaction of every deed that changes what is live: the deed tells a `Change`
-which records came and which went, and lets it take effect under the lock of their agencies.
+which records came and which went, and lets it take effect under the lock of their agencies.  That
+begins a new `Edition` of their records.
 """
 
 import contextlib
@@ -78,6 +79,7 @@ class Change:
 
     def take_effect(self) -> None:
         days = pl.concat(self._days)
+        _begin_editions(days["agency_id"].unique().sort().to_list())
         whole = days.with_columns(
             wording=pl.lit(MonthTally.EVERY_RECORD.hex), month=pl.col("ended_on").dt.truncate("1mo")
         )
@@ -88,6 +90,15 @@ class Change:
             _MONTHS, pl.concat(lines.select(*_KEYS[_MONTHS], "live") for lines in (whole, texts))
         )
         _write(_PEOPLE, pl.concat(self._people))
+
+
+def _begin_editions(agencies: list[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO hours_edition (agency_id, number) VALUES (%s, 1)"
+            " ON CONFLICT (agency_id) DO UPDATE SET number = hours_edition.number + 1",
+            [[agency] for agency in agencies],
+        )
 
 
 def _lines(rows: list[Any], keys: list[str], *more: str) -> pl.DataFrame:
