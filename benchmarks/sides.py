@@ -52,7 +52,8 @@ class World:
     def _clean_rows(self) -> pl.DataFrame:
         run = ImportRun(pk=1, agency=self.agency)
         table = intake.read([self.data], importing.limits())
-        judged = pl.concat(importing._judged(table, matching.People(self.agency)))
+        people = matching.People(self.agency)
+        judged = pl.concat(importing._judged(table, people, timezone.localdate()))
         passed = judged.filter(pl.col("code").is_null())
         return storing.as_records(passed.with_columns(record=pl.lit(None, pl.Int64)), run).drop(
             "record"

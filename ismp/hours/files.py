@@ -84,9 +84,13 @@ def pack(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def unpack(part: bytes) -> pl.DataFrame:
+    return pl.read_ipc(io.BytesIO(part))
+
+
 def load_frame(run: ImportRun, kind: RunFile.Kind) -> pl.DataFrame | None:
     """The table as it was kept, or None when it never was or has been purged."""
-    parts = [pl.read_ipc(io.BytesIO(piece)) for piece in pieces(run, kind)]
+    parts = [unpack(piece) for piece in pieces(run, kind)]
     return pl.concat(parts) if parts else None
 
 

@@ -7,9 +7,9 @@ wakes after another took over finds its attempt outdated and rolls back (the fen
 
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 import polars as pl
 from django.conf import settings
@@ -19,19 +19,16 @@ from django.utils import timezone
 
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import checks, cleaning, files, intake, matching, storing, tallies
+from ismp.hours import again, checks, cleaning, files, intake, matching, storing, tallies
 from ismp.hours.intake import Table
+from ismp.hours.matching import People
 from ismp.hours.models import ImportRun, RecordRevision, RunFile, State
-from ismp.hours.profile import NAMES
 from ismp.hours.pulse import Pulse, lease
 from ismp.hours.refusal import FileRefused, Limits
+from ismp.hours.result import Result
 
 logger = logging.getLogger(__name__)
 
-
-_ROW = ["line", "outcome", "code", "account", "other_name"]
-_ROW += ["name", "category", "title", "ended_on", "hours_m"]
-"""What is kept of every row for the pages of the result."""
 
 _OPEN = [State.RECEIVING, State.QUEUED, State.RUNNING]
 """States of a run that can be performed; RECEIVING by whoever has received it only."""
@@ -139,35 +136,48 @@ def _give_up(run: ImportRun) -> None:
 
 
 def _import(run: ImportRun, pulse: Pulse) -> None:
-    """Slice by slice: while one is loaded, the next is matched and a third is read and judged."""
     with transaction.atomic():
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
-        table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
-        people = matching.People(run.agency)
-        pulse.reached("parsed", 0, run.lines - 1)
-        with transaction.atomic():
-            result = _store(run, _judged(table, people), pulse)
-            transaction.set_rollback(run.dry_run)
+        people, today = matching.People(run.agency), timezone.localdate()
+        result = again.known(run, people, today) or _read_and_store(run, people, today, pulse)
         pulse.reached("stored", result.total, result.total)
-        files.keep_frames(run, RunFile.Kind.ROWS, result.rows)
-        files.keep_frames(run, RunFile.Kind.REJECTED, result.refused)
+        result.keep(run)
         pulse.reached("reported", result.total, result.total)
-        notes = {"names": result.names, "ignored": table.ignored}
-        reasons = dict(result.reasons.most_common())
-        _finish(run, state=State.COMPLETED, reasons=reasons, notes=notes, **result.counts())
+        if not run.dry_run:
+            day = today if "date-future" in result.reasons else None
+            run.circumstances = again.circumstances(run.agency, people, day)
+        _finish(
+            run,
+            state=State.COMPLETED,
+            circumstances=run.circumstances,
+            reasons=dict(result.reasons.most_common()),
+            notes={"names": result.names, "ignored": result.ignored},
+            **result.counts(),
+        )
         record_event(run, "import_hours", state="completed", sha256=run.sha256, **result.counts())
 
 
-def _judged(table: Table, people: matching.People) -> Iterator[pl.DataFrame]:
+def _read_and_store(run: ImportRun, people: People, today: date, pulse: Pulse) -> Result:
+    """Slice by slice: while one is loaded, the next is matched and a third is read and judged."""
+    table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
+    judged = _judged(table, people, today)
+    pulse.reached("parsed", 0, run.lines - 1)
+    with transaction.atomic():
+        result = _store(run, judged, Result(table.ignored), pulse)
+        transaction.set_rollback(run.dry_run)
+    return result
+
+
+def _judged(table: Table, people: People, today: date) -> Iterator[pl.DataFrame]:
     """The rows of the file with a code where they are not imported.  Asks no database."""
-    judge = checks.Judge(checks.World(timezone.localdate(), settings.UPLOAD_MAX_CELL))
+    judge = checks.Judge(checks.World(today, settings.UPLOAD_MAX_CELL))
     for frame in table.slices:
         yield judge.judge(matching.add_keys(people.find(cleaning.clean(frame))))
 
 
-def _store(run: ImportRun, frames: Iterator[pl.DataFrame], pulse: Pulse) -> "_Result":
+def _store(run: ImportRun, frames: Iterator[pl.DataFrame], result: Result, pulse: Pulse) -> Result:
     """Load what is new, change what is there; unchanged rows cost nothing."""
-    result, now, change = _Result(), timezone.now(), tallies.Change()
+    now, change = timezone.now(), tallies.Change()
     with storing.Loading() as loading, contextlib.closing(_one_ahead(frames)) as judged:
         stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
         for frame in judged:
@@ -200,39 +210,6 @@ def _one_ahead(frames: Iterator[pl.DataFrame]) -> Generator[pl.DataFrame]:
         while (frame := following.result()) is not None:
             following = thread.submit(next, frames, None)
             yield frame
-
-
-class _Result:
-    """What became of the rows so far, and what the result pages and the report are drawn from."""
-
-    def __init__(self) -> None:
-        self.outcomes: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
-        self.names = 0
-        self.rows: list[bytes] = []
-        self.refused: list[bytes] = []
-
-    def add(self, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
-        rejected = rejected.with_columns(outcome=pl.lit("rejected"))
-        self.outcomes.update(dict(passed["outcome"].value_counts().iter_rows()))
-        self.outcomes["rejected"] += len(rejected)
-        self.reasons.update(dict(rejected["code"].value_counts().iter_rows()))
-        self.names += int(passed["other_name"].sum())
-        both = pl.concat([passed.select(_ROW), rejected.select(_ROW)]).sort("line")
-        self.rows.append(files.pack(both))
-        self.refused.append(files.pack(rejected.select("line", "code", *NAMES)))
-
-    @property
-    def total(self) -> int:
-        return self.outcomes.total()
-
-    def counts(self) -> dict[str, int]:
-        """The closing arithmetic: total = created + updated + unchanged + rejected."""
-        return {
-            "total": self.total,
-            "created": self.outcomes["created"] + self.outcomes["revived"],
-            **{name: self.outcomes[name] for name in ("updated", "unchanged", "rejected")},
-        }
 
 
 def _finish(run: ImportRun, **fields: object) -> None:

@@ -69,6 +69,10 @@ class People:
         ]
         return frame.with_columns(other_name=pl.col("line").is_in(other))
 
+    def digest(self) -> bytes:
+        """32 bytes that are others as soon as somebody comes, goes or is renamed."""
+        return hashlib.sha256(repr(sorted(self._by_hash.items())).encode()).digest()
+
     def _reading(self, written: str) -> tuple[str, bool, bool, int | None, str | None]:
         number = national_id.fold(written)
         valid = national_id.is_valid(number)

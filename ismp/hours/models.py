@@ -102,6 +102,9 @@ class ImportRun(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     received_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    circumstances = models.CharField(max_length=64, blank=True)
+    """Digest of what the outcome depended on beside the file, as it is when the run ends (`again`);
+    empty for a trial."""
     attempt = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     undone_at = models.DateTimeField(null=True)
@@ -417,6 +420,19 @@ class Wording(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field}:{self.text}"
+
+
+class Edition(models.Model):
+    """Which edition of an agency's records is the present one: each deed that changes them makes
+    the next."""
+
+    agency = models.OneToOneField(
+        Agency, models.DO_NOTHING, primary_key=True, related_name="+", db_constraint=False
+    )
+    number = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.agency_id}:{self.number}"
 
 
 class MonthTally(models.Model):

@@ -1,7 +1,8 @@
 """Small sums over the records, so that lists count exactly and find a page without reading them.
 
 Kept true in the transaction of every deed that changes what is live: the deed tells a `Change`
-which records came and which went, and lets it take effect under the lock of their agencies.
+which records came and which went, and lets it take effect under the lock of their agencies.  That
+begins a new `Edition` of their records.
 """
 
 import contextlib
@@ -70,6 +71,7 @@ class Change:
 
     def take_effect(self) -> None:
         texts = pl.concat(_worded(pl.concat(found), f) for f, found in self._texts.items())
+        _begin_editions(texts["agency_id"].unique().sort().to_list())
         # Each record has one department: all of them together are the records.
         every = texts.filter(pl.col("field") == "department").with_columns(
             wording=pl.lit(MonthTally.EVERY_RECORD.hex)
@@ -77,6 +79,15 @@ class Change:
         _write_wordings(texts.select("agency_id", "wording", "field", "text"))
         _write(_MONTHS, _by_month(pl.concat([every, texts])))
         _write(_PEOPLE, pl.concat(self._people))
+
+
+def _begin_editions(agencies: list[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO hours_edition (agency_id, number) VALUES (%s, 1)"
+            " ON CONFLICT (agency_id) DO UPDATE SET number = hours_edition.number + 1",
+            [[agency] for agency in agencies],
+        )
 
 
 def _lines(rows: list[Any], keys: list[str], *more: str) -> pl.DataFrame:
