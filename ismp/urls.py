@@ -16,6 +16,7 @@ urlpatterns = [
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/teachers/", include(teachers.TEACHERS.urls)),
+    path("manage/learning-map/", include("ismp.compliance.rule_urls")),
     path("manage/learning-map/", include("ismp.hours.urls")),
 ]
 handler400 = "ismp.ui.errors.bad_request"

@@ -140,6 +140,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
 
+    from ismp.compliance.models import Example
     from ismp.courses.models import Teacher
     from ismp.hours import actions
     from ismp.hours.models import Record
@@ -152,7 +153,10 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     today = timezone.localdate()
     paper = portal.issue_certificate(start=today, end=today, by=account("IC1001"))
     agency = account("IC1001").agency
+    example = Example.objects.first()
     return {
+        "rule_id": example.rule_id,
+        "example_id": example.pk,
         "code": paper.code,
         "run_id": run.pk,
         "deletion_id": deletion.pk,

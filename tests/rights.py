@@ -44,6 +44,14 @@ MATRIX = {
     "hours:run_report": MANAGERS,
     "hours:sample": MANAGERS,
     "hours:run_undo": IMPORTERS,
+    "compliance:rules": MANAGERS,
+    "compliance:rule": MANAGERS,
+    "compliance:effect": MANAGERS,
+    "compliance:add_rule": {"platform_admin"},
+    "compliance:change_rule": {"platform_admin"},
+    "compliance:end_rule": {"platform_admin"},
+    "compliance:policy": {"platform_admin"},
+    "compliance:add_example": {"platform_admin"},
     **module("departments", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
 }
@@ -56,6 +64,7 @@ POST_ONLY = {
     "hours:columns",
     "hours:delete",
     "hours:restore",
+    "compliance:remove_example",
     "departments:merge",
     "teachers:add_certificate",
     "teachers:remove_certificate",
@@ -65,5 +74,9 @@ OPEN = {
     *("portal:sitemap", "portal:faq", "portal:about"),
 }
 WITH_TOKEN = {"operations:metrics"}
-EVERYBODYS = {"pages:edit", "portal:verify"}
+EVERYBODYS = {
+    *("pages:edit", "portal:verify"),
+    *("compliance:rule", "compliance:change_rule", "compliance:end_rule"),
+    *("compliance:add_example", "compliance:remove_example"),
+}
 """Addresses of things that belong to no agency."""

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 _ROW = ["line", "outcome", "code", "account", "other_name"]
 _ROW += ["name", "category", "title", "ended_on", "hours_m"]
 """What is kept of every row for the pages of the result."""
+_TRIED = [*_ROW, "category_code", "end", "event_key"]
+"""And of a trial's, so that what it would change can be told."""
 
 _OPEN = [State.RECEIVING, State.QUEUED, State.RUNNING]
 """States of a run that can be performed; RECEIVING by whoever has received it only."""
@@ -167,7 +169,8 @@ def _judged(table: Table, people: matching.People) -> Iterator[pl.DataFrame]:
 
 def _store(run: ImportRun, frames: Iterator[pl.DataFrame], pulse: Pulse) -> "_Result":
     """Load what is new, change what is there; unchanged rows cost nothing."""
-    result, now, change = _Result(), timezone.now(), tallies.Change()
+    kept = _TRIED if run.dry_run else _ROW
+    result, now, change = _Result(kept), timezone.now(), tallies.Change()
     with storing.Loading() as loading, contextlib.closing(_one_ahead(frames)) as judged:
         stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
         for frame in judged:
@@ -205,7 +208,8 @@ def _one_ahead(frames: Iterator[pl.DataFrame]) -> Generator[pl.DataFrame]:
 class _Result:
     """What became of the rows so far, and what the result pages and the report are drawn from."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: list[str]) -> None:
+        self.kept = kept
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.names = 0
@@ -218,7 +222,7 @@ class _Result:
         self.outcomes["rejected"] += len(rejected)
         self.reasons.update(dict(rejected["code"].value_counts().iter_rows()))
         self.names += int(passed["other_name"].sum())
-        both = pl.concat([passed.select(_ROW), rejected.select(_ROW)]).sort("line")
+        both = pl.concat([passed.select(self.kept), rejected.select(self.kept)]).sort("line")
         self.rows.append(files.pack(both))
         self.refused.append(files.pack(rejected.select("line", "code", *NAMES)))
 
