@@ -262,6 +262,8 @@ UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
 IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
+RUN_RESULT_PARTS = ["compliance:effect"]
+"""Names of addresses (of a run) whose pages the result of an import shows within itself."""
 # Where the sealed pieces of uploads and results lie: the database, or S3-compatible storage.
 S3_BUCKET = os.environ.get("ISMP_S3_BUCKET", "")
 S3_ENDPOINT = os.environ.get("ISMP_S3_ENDPOINT", "")

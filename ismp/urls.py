@@ -26,6 +26,7 @@ urlpatterns = [
     path("manage/addresses/", include(security.ADDRESSES.urls)),
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/teachers/", include(teachers.TEACHERS.urls)),
+    path("manage/learning-map/", include("ismp.compliance.rule_urls")),
     path("manage/learning-map/", include("ismp.hours.urls")),
     path("manage/learning-map/", include("ismp.compliance.board_urls")),
 ]

@@ -142,6 +142,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from things import of_security
 
     from ismp.accounts.models import Account
+    from ismp.compliance.models import Example
     from ismp.courses.models import Teacher
     from ismp.hours import actions
     from ismp.hours.models import Record
@@ -154,7 +155,10 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     today = timezone.localdate()
     paper = portal.issue_certificate(start=today, end=today, by=account("IC1001"))
     agency = account("IC1001").agency
+    example = Example.objects.first()
     return {
+        "rule_id": example.rule_id,
+        "example_id": example.pk,
         "code": paper.code,
         "run_id": run.pk,
         "deletion_id": deletion.pk,

@@ -52,6 +52,14 @@ MATRIX = {
     "hours:run_report": MANAGERS,
     "hours:sample": MANAGERS,
     "hours:run_undo": IMPORTERS,
+    "compliance:rules": MANAGERS,
+    "compliance:rule": MANAGERS,
+    "compliance:effect": MANAGERS,
+    "compliance:add_rule": {"platform_admin"},
+    "compliance:change_rule": {"platform_admin"},
+    "compliance:end_rule": {"platform_admin"},
+    "compliance:policy": {"platform_admin"},
+    "compliance:add_example": {"platform_admin"},
     **module("departments", MANAGERS, IMPORTERS),
     **module("people", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
@@ -84,6 +92,7 @@ POST_ONLY = {
     "hours:columns",
     "hours:delete",
     "hours:restore",
+    "compliance:remove_example",
     "departments:merge",
     "people:change",
     "people:transfer",
@@ -112,5 +121,7 @@ WITH_TOKEN = {"operations:metrics"}
 EVERYBODYS = {
     *("pages:edit", "portal:verify"),
     *(f"{name}:{page}" for name in ("products", "campaigns") for page in ("page", "history")),
+    *("compliance:rule", "compliance:change_rule", "compliance:end_rule"),
+    *("compliance:add_example", "compliance:remove_example"),
 }
 """Addresses of things that belong to no agency."""

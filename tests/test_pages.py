@@ -127,6 +127,7 @@ LISTS = (
     "/manage/learning-map/hours/deleted/",
     "/manage/learning-map/runs/",
     "/manage/learning-map/runs/{run}/rows/",
+    "/manage/learning-map/rules/",
 )
 
 

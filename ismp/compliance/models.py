@@ -153,11 +153,7 @@ class Example(models.Model):
 class PolicyQuerySet(Dated):
     def policy(self) -> rules.Policy:
         entry: Any = self.first()
-        if entry is None:
-            return rules.Policy()
-        return rules.Policy(
-            TwoYears(entry.two_years), entry.grace_days, unlisted_as_general=entry.unlisted
-        )
+        return entry.policy() if entry else rules.Policy()
 
 
 class PolicyVersion(models.Model):
@@ -194,6 +190,11 @@ class PolicyVersion(models.Model):
 
     def __str__(self) -> str:
         return f"policy:{self.since}"
+
+    def policy(self) -> rules.Policy:
+        return rules.Policy(
+            TwoYears(self.two_years), self.grace_days, unlisted_as_general=self.unlisted
+        )
 
 
 class Board(models.Model):

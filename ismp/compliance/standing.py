@@ -121,7 +121,7 @@ def table(
     on = on or timezone.localdate()
     in_force = in_force or InForce.on(on, known_at)
     people = people_of(whom, on, known_at)
-    return judged(people, _done(people, in_force.policy, on, known_at), in_force, on)
+    return judged(people, done_by(people, in_force.policy, on, known_at), in_force, on)
 
 
 def behind(lines: pl.DataFrame) -> pl.Series:
@@ -204,15 +204,15 @@ def events_of(
     numbers, parts = list(accounts), [pl.DataFrame(schema=_EVENTS)]
     for start in range(0, len(numbers), _FEW):
         some = numbers[start : start + _FEW]
-        for contents, owner, event in _contents(known_at):
-            asked = contents.filter(**{f"{owner}__in": some}, ended_on__range=(first, last))
+        for source, owner, event in contents(known_at):
+            asked = source.filter(**{f"{owner}__in": some}, ended_on__range=(first, last))
             columns = (owner, "agency_id", "category", "ended_on", event, "hours")
             rows = [(*row[:4], row[4].hex, row[5]) for row in asked.values_list(*columns)]
             parts.append(pl.DataFrame(rows, _EVENTS, orient="row"))
     return pl.concat(parts)
 
 
-def _contents(known_at: datetime | None) -> list[tuple[QuerySet[Any, Any], str, str]]:
+def contents(known_at: datetime | None = None) -> list[tuple[QuerySet[Any, Any], str, str]]:
     """What was live, as query sets, with the names of their account and of their event's key."""
     records: Any = Record.objects
     if known_at is None:
@@ -224,13 +224,13 @@ def _contents(known_at: datetime | None) -> list[tuple[QuerySet[Any, Any], str, 
     ]
 
 
-def _done(
-    people: pl.DataFrame, policy: Policy, on: date, known_at: datetime | None
+def done_by(
+    people: pl.DataFrame, policy: Policy, on: date, known_at: datetime | None = None
 ) -> pl.DataFrame:
     """`summed` for these people: from their records when they are few, else from sums by account,
     reading records only of those whose events may have come from several sides."""
     first = rules.window(2, policy, on).start
-    accounts = _accounts_of(people)
+    accounts = accounts_of(people)
     if _one_by_one(accounts):
         return _summed_events(accounts, first, on, known_at)
     sums = accounts.join(_sums(first, on, known_at), on="account")
@@ -256,7 +256,7 @@ def _summed_events(
     return summed(events.join(accounts, on="account"), on)
 
 
-def _accounts_of(people: pl.DataFrame) -> pl.DataFrame:
+def accounts_of(people: pl.DataFrame) -> pl.DataFrame:
     """Every account of these persons, in office or not: account, person."""
     own = people.select("account", "person")
     few = own["account"].to_list() if _one_by_one(own) else None
@@ -273,8 +273,8 @@ def _sums(first: date, on: date, known_at: datetime | None) -> pl.DataFrame:
         return _frame(_by_account(tallies, "account", Q(year=on.year)), _SUMS)
     this_year = Q(ended_on__gte=date(on.year, 1, 1))
     parts = [
-        _frame(_by_account(contents.filter(ended_on__range=(first, on)), owner, this_year), _SUMS)
-        for contents, owner, _ in _contents(known_at)
+        _frame(_by_account(source.filter(ended_on__range=(first, on)), owner, this_year), _SUMS)
+        for source, owner, _ in contents(known_at)
     ]
     return (
         pl.concat(parts)
@@ -287,8 +287,8 @@ def _sums(first: date, on: date, known_at: datetime | None) -> pl.DataFrame:
     )
 
 
-def _by_account(contents: QuerySet[Any, Any], owner: str, this_year: Q) -> QuerySet[Any, Any]:
-    return contents.values_list(owner, "category").annotate(
+def _by_account(source: QuerySet[Any, Any], owner: str, this_year: Q) -> QuerySet[Any, Any]:
+    return source.values_list(owner, "category").annotate(
         this_year=Sum(Case(When(this_year, then=F("hours")), default=0)),
         two_years=Sum("hours"),
         first_agency=Min("agency_id"),

@@ -163,7 +163,7 @@ def _read_and_store(run: ImportRun, people: People, today: date, pulse: Pulse) -
     judged = _judged(table, people, today)
     pulse.reached("parsed", 0, run.lines - 1)
     with transaction.atomic():
-        result = _store(run, judged, Result(table.ignored), pulse)
+        result = _store(run, judged, Result(table.ignored, tried=run.dry_run), pulse)
         transaction.set_rollback(run.dry_run)
     return result
 

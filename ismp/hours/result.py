@@ -16,11 +16,14 @@ from ismp.hours.profile import NAMES
 _ROW = ["line", "outcome", "code", "account", "other_name"]
 _ROW += ["name", "category", "title", "ended_on", "hours_m"]
 """What is kept of every row for the pages of the result."""
+_TRIED = [*_ROW, "category_code", "end", "event_key"]
+"""And of a trial's, so that what it would change can be told."""
 
 
 class Result:
-    def __init__(self, ignored: list[str]) -> None:
-        """`ignored`: header names of the file that are none of ours."""
+    def __init__(self, ignored: list[str], *, tried: bool = False) -> None:
+        """`ignored`: header names of the file that are none of ours; `tried`: stores nothing."""
+        self._kept = _TRIED if tried else _ROW
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.names, self.ignored = 0, ignored
@@ -45,7 +48,8 @@ class Result:
         rejected = rejected.with_columns(outcome=pl.lit("rejected"))
         self.reasons.update(dict(rejected["code"].value_counts().iter_rows()))
         self.names += int(passed["other_name"].sum())
-        self._add_rows(pl.concat([passed.select(_ROW), rejected.select(_ROW)]).sort("line"))
+        both = pl.concat([passed.select(self._kept), rejected.select(self._kept)])
+        self._add_rows(both.sort("line"))
         self._refused.append(files.pack(rejected.select("line", "code", *NAMES)))
 
     def _add_rows(self, rows: pl.DataFrame) -> None:

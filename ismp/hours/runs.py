@@ -4,10 +4,12 @@ import io
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -78,6 +80,7 @@ def window_context(run: ImportRun) -> dict[str, Any]:
         "reasons": [
             {"check": BY_CODE[code], "count": count} for code, count in run.reasons.items()
         ],
+        "parts": [reverse(part, args=[run.pk]) for part in settings.RUN_RESULT_PARTS],
     }
 
 

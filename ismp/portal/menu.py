@@ -93,6 +93,7 @@ MODULES = (
     Module(
         "學習地圖管理",
         (
+            Tab("學習地圖管理", "compliance:rules", Right.MANAGE, covers="compliance"),
             Tab("終身學習時數管理", "hours:all", Right.ALL_AGENCIES),
             Tab("單一機關終身學習時數管理", "hours:agency", Right.VIEW_HOURS, covers="hours"),
             Tab("達標狀況", "boards:board", Right.VIEW_HOURS, covers="boards"),

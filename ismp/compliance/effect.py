@@ -1,0 +1,102 @@
+"""What an import changes in the standing of its agency's people: who was behind, who is.
+
+Both sides are computed as known just before and just after the import, so the answer stays the
+same however late it is asked for.  A trial's is predicted from the rows that it kept.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+from django.db.models import Q
+from django.utils import timezone
+
+from ismp.compliance import rules, standing
+from ismp.compliance.standing import InForce
+from ismp.hours import files
+from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
+
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Account numbers of those behind before and after, among so many who owe hours."""
+
+    people: int
+    before: frozenset[int]
+    after: frozenset[int]
+
+    @property
+    def done(self) -> list[int]:
+        """Who is no longer behind."""
+        return sorted(self.before - self.after)
+
+    @property
+    def fallen(self) -> list[int]:
+        """Who is behind now: the file took hours back."""
+        return sorted(self.after - self.before)
+
+
+def of_run(run: ImportRun) -> Effect | None:
+    """None when nobody can tell (any more): the file was not taken, or a trial's rows are gone."""
+    moment, changes = run.finished_at, bool(run.created or run.updated)
+    rows = files.load_frame(run, RunFile.Kind.ROWS) if run.dry_run and changes else None
+    if moment is None or (run.dry_run and changes and rows is None):
+        return None
+    on = timezone.localdate(moment)
+    in_force = InForce.on(on, moment)
+    people = standing.people_of(Q(agency=run.agency), on, moment)
+    before = standing.judged(
+        people, standing.done_by(people, in_force.policy, on, moment - _INSTANT), in_force, on
+    )
+    if not changes:
+        same = frozenset(standing.behind(before))
+        return Effect(before["account"].n_unique(), same, same)
+    touched = set(rows["account"].drop_nulls()) if rows is not None else _accounts(run)
+    persons = people.filter(pl.col("account").is_in(touched)).select("person")
+    changed = people.join(persons, on="person", how="semi")
+    if rows is None:
+        done = standing.done_by(changed, in_force.policy, on, moment)
+    else:
+        done = _predicted(run, rows, changed, rules.window(2, in_force.policy, on).start)
+    after = pl.concat(
+        [
+            before.join(changed, on="account", how="anti"),
+            standing.judged(changed, done, in_force, on),
+        ]
+    )
+    return Effect(
+        before["account"].n_unique(),
+        frozenset(standing.behind(before)),
+        frozenset(standing.behind(after)),
+    )
+
+
+def _accounts(run: ImportRun) -> set[int]:
+    """Whose records the import created or changed."""
+    standing_still = Record.objects.filter(agency=run.agency, run=run).values_list("account")
+    changed_since = RecordRevision.objects.filter(agency=run.agency, run=run)
+    both = {account for (account,) in standing_still}
+    return both | set(changed_since.values_list("record__account", flat=True))
+
+
+def _predicted(
+    run: ImportRun, rows: pl.DataFrame, people: pl.DataFrame, first: date
+) -> pl.DataFrame:
+    """What these people have done, if the rows that passed stand in place of what is stored."""
+    accounts = standing.accounts_of(people)
+    on = timezone.localdate(run.finished_at)
+    stored = standing.events_of(accounts["account"], first, on, run.finished_at)
+    passed = rows.filter(pl.col("outcome") != "rejected").select(
+        "account",
+        pl.lit(run.agency_id, pl.Int64).alias("agency"),
+        pl.col("category_code").cast(pl.Int64).alias("of_category"),
+        pl.col("end").alias("ended_on"),
+        pl.col("event_key").bin.encode("hex").alias("event"),
+        pl.col("hours_m").alias("hours"),
+    )
+    in_time = passed.filter(pl.col("ended_on").is_between(first, on))
+    kept = stored.join(passed, on=["account", "agency", "event"], how="anti")
+    events = pl.concat([kept, in_time]).join(accounts, on="account")
+    return standing.summed(events, on)

@@ -1,0 +1,185 @@
+"""Why a light is as it is: the arithmetic of each duty of a person, in words, record by record.
+
+Says what `rules` found for her own records; the figures are those of `standing`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from ismp.accounts.identities import members
+from ismp.accounts.models import Account
+from ismp.compliance import rules, standing
+from ismp.compliance.models import CATEGORY_SETS, categories_text
+from ismp.compliance.rules import Credit, Light, Reason, Verdict
+from ismp.compliance.standing import InForce, Line
+from ismp.courses import catalogue
+from ismp.courses.models import Course
+from ismp.hours.models import Record, in_hours
+from ismp.hours.profile import CATEGORIES
+from ismp.ui import roc
+
+_NAMED = 5
+"""How many records the sentence names; all of them stand in the lists beside it."""
+_COURSES = 3
+
+
+@dataclass(frozen=True)
+class Item:
+    """One record, and why it does not count (empty when it does)."""
+
+    title: str
+    category: str
+    ended_on: date
+    hours: int
+    agency: str
+    why_not: str = ""
+
+    def __str__(self) -> str:
+        told = f"{roc.roc_date(self.ended_on)}「{self.title}」{in_hours(self.hours)} 小時"
+        return f"{told}（{self.why_not}）" if self.why_not else told
+
+
+@dataclass(frozen=True)
+class Why:
+    """One duty of a person: its figures, the sentence, the records, what would close the gap."""
+
+    line: Line
+    sentence: str
+    counted: list[Item]
+    not_counted: list[Item]
+    citation: str
+    courses: list[Course]
+
+
+def of_person(
+    account: Account, on: date | None = None, known_at: datetime | None = None
+) -> list[Why]:
+    """For each line of `standing.of_person`, in its order.
+
+    Deleted records are named only in the present: what `known_at` asks for is what was live.
+    """
+    on = on or timezone.localdate()
+    lines = standing.of_person(account, on, known_at)
+    if not lines:
+        return []
+    in_force = InForce.on(on, known_at)
+    verdicts, items = _judged(lines[0], _rows(account, in_force, on, known_at), in_force, on)
+    return [_why(line, verdicts[line.category, line.years], items, account, on) for line in lines]
+
+
+def _rows(
+    account: Account, in_force: InForce, on: date, known_at: datetime | None
+) -> list[dict[str, Any]]:
+    """The person's records of the years in question and the one before, under all her accounts."""
+    same = Q(id_hash=account.id_hash) if account.id_hash else Q(pk=account.pk)
+    since = rules.window(2, in_force.policy, on).start.year - 1
+    sources = [(*source, False) for source in standing.contents(known_at)]
+    if known_at is None:
+        sources.append((Record.objects.exclude(deletion=None), "account", "event_key", True))
+    found: list[dict[str, Any]] = []
+    for contents, owner, event, deleted in sources:
+        asked = contents.filter(
+            **{f"{owner}__in": Account.objects.filter(same)}, ended_on__gte=date(since, 1, 1)
+        )
+        rows = asked.values("title", "category", "ended_on", "hours", "agency__name", key=F(event))
+        found += [{**row, "deleted": deleted} for row in rows]
+    return found
+
+
+def _judged(
+    line: Line, rows: list[dict[str, Any]], in_force: InForce, on: date
+) -> tuple[dict[tuple[str, int], Verdict], dict[int, dict[str, Any]]]:
+    """The verdicts by category and years, and the row behind each credit by its identity."""
+    person = rules.Person(
+        frozenset(members(line.identities)),
+        line.grade,
+        line.arrived_on,
+        line.note if line.light == Light.EXEMPT else "",
+    )
+    credits = [
+        Credit(row["category"], row["ended_on"], row["hours"], row["key"], row["deleted"])
+        for row in rows
+    ]
+    verdicts = {
+        (categories_text(one.duty.categories), one.duty.years): one
+        for one in rules.judge(person, credits, in_force.duties, in_force.policy, on)
+    }
+    return verdicts, {id(credit): row for credit, row in zip(credits, rows, strict=True)}
+
+
+def _why(
+    line: Line, verdict: Verdict, rows: dict[int, dict[str, Any]], account: Account, on: date
+) -> Why:
+    counted = [_item(rows[id(credit)]) for credit in verdict.counted]
+    not_counted = [
+        _item(rows[id(credit)], _why_not(credit, reason, line))
+        for credit, reason in verdict.not_counted
+    ]
+    return Why(
+        line,
+        _sentence(line, counted, not_counted),
+        counted,
+        sorted(not_counted, key=lambda item: item.ended_on),
+        verdict.duty.citation,
+        _courses(line, account, on) if line.missing else [],
+    )
+
+
+def _item(row: dict[str, Any], why_not: str = "") -> Item:
+    category = CATEGORIES[row["category"]]
+    return Item(row["title"], category, row["ended_on"], row["hours"], row["agency__name"], why_not)
+
+
+def _why_not(credit: Credit, reason: Reason, line: Line) -> str:
+    words = {
+        Reason.DELETED: "這筆時數已刪除",
+        Reason.CATEGORY: f"{CATEGORIES[credit.category]}不能抵{CATEGORY_SETS[line.category]}",
+        Reason.BEFORE: f"在 {roc.roc_date(line.window_start)} 之前",
+        Reason.AFTER: "在基準日之後",
+        Reason.SAME_EVENT: "與已採計的是同一個課程，只採計一次",
+    }
+    return words[reason]
+
+
+def _sentence(line: Line, counted: list[Item], not_counted: list[Item]) -> str:
+    """The arithmetic of one duty: window, what counts, what is missing, until when, what not."""
+    span = f"{roc.roc_date(line.window_start)} 至 {roc.roc_date(line.window_end)}"
+    told = [
+        f"{span} 應有{CATEGORY_SETS[line.category]} {in_hours(line.required)} 小時，"
+        f"已採計 {in_hours(line.done)} 小時{_named(counted)}"
+    ]
+    if line.light == Light.EXEMPT:
+        told.append(f"{line.note}，這段期間免計。")
+    elif not line.missing:
+        told.append("已達標。")
+    else:
+        told.append(f"還差 {in_hours(line.missing)} 小時，{_until(line)}。")
+    if not_counted and line.missing:
+        told.append(f"另有 {len(not_counted)} 筆不採計{_named(not_counted)}。")
+    return "，".join(told[:2]) + "".join(told[2:])
+
+
+def _until(line: Line) -> str:
+    if line.window_end < timezone.localdate():
+        return "期間已經結束"
+    note = f"（{line.note}）" if line.light == Light.AMBER else ""
+    return f"請在 {roc.roc_date(line.window_end)} 前完成{note}"
+
+
+def _named(items: list[Item]) -> str:
+    if not items:
+        return ""
+    more = f"等 {len(items)} 筆" if len(items) > _NAMED else ""
+    return f"（{'；'.join(map(str, items[:_NAMED]))}{more}）"
+
+
+def _courses(line: Line, account: Account, on: date) -> list[Course]:
+    """Courses that are offered to her now and give hours that this duty accepts."""
+    found: list[Course] = []
+    for category in line.category.split("+"):
+        found += catalogue.open_for(category, on, account)[:_COURSES]
+    return found[:_COURSES]

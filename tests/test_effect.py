@@ -1,0 +1,153 @@
+"""What an import changes: the trial's prediction, what the import says later, and the truth."""
+
+import pytest
+import world
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from laws import take
+from test_random_files import FEW
+from test_standing import A, B, agency, do, files_of, of, row, services, steps
+
+from ismp.accounts import actions as people
+from ismp.accounts.models import Status
+from ismp.compliance import effect, standing, why
+from ismp.hours import actions
+from ismp.hours.models import RunFile
+
+pytestmark = pytest.mark.django_db
+
+
+def behind(code):
+    return set(standing.behind(standing.table(Q(agency=agency(code)))))
+
+
+@settings(FEW, max_examples=25, phases=[Phase.generate])
+@given(st.lists(steps, max_size=3), files_of(), services, steps)
+def test_predicted_is_what_the_import_does_and_what_the_standing_shows(
+    cities, before, file, served, after
+):
+    code, rows = file
+    with transaction.atomic():
+        clerk = of("a-wang")
+        people.assign(of("b-movedin"), status=Status.ACTIVE, since=world.TODAY, by="x")
+        for username, (identities, since) in served.items():
+            people.assign(of(username), identities=identities, since=since, by="x")
+        for step in before:
+            do(step, clerk)
+        trial = effect.of_run(take(world.file(*rows), agency=code, dry_run=True))
+        was = behind(code)
+        run = take(world.file(*rows), agency=code)
+        done = effect.of_run(run)
+        assert done == trial
+        assert (done.before, done.after) == (was, behind(code))
+        do(after, clerk)
+        assert effect.of_run(run) == done
+        transaction.set_rollback(True)
+
+
+def test_it_says_who_turned_green_and_who_red(cities):
+    take(world.file(row(world.XU)))
+    done = effect.of_run(take(world.file(row(world.WANG), row(world.XU, hours="1"))))
+    assert (done.done, done.fallen) == ([of("a-wang").pk], [of("a-xu").pk])
+    assert len(done.before) == len(done.after) == 14
+
+
+def test_a_trial_whose_rows_are_gone_predicts_no_more(cities):
+    trial = take(world.file(row(world.WANG)), dry_run=True)
+    RunFile.objects.filter(run=trial).delete()
+    assert effect.of_run(trial) is None
+
+
+# Why
+
+
+def test_the_sentence_has_the_arithmetic_record_by_record(cities):
+    people.assign(of("a-wang"), identities="it", since=world.TODAY, by="x")
+    take(
+        world.file(
+            row(world.WANG, hours="1", title="甲"),
+            row(world.WANG, hours="0.5", title="乙", ended_on="115-02-01"),
+            row(world.WANG, hours="3", title="丙", ended_on="114-12-31"),
+            row(world.WANG, hours="2", title="丁", category="523", ended_on="114-12-31"),
+        )
+    )
+    basic, professional = why.of_person(of("a-wang"))
+    assert basic.sentence == (
+        "115-01-01 至 115-12-31 應有資通安全(通識) 3 小時，已採計 1.5 小時"
+        "（115-01-05「甲」1 小時；115-02-01「乙」0.5 小時），"
+        "還差 1.5 小時，請在 115-12-31 前完成。"
+        "另有 2 筆不採計（114-12-31「丙」3 小時（在 115-01-01 之前）；"
+        "114-12-31「丁」2 小時（資通安全(專業、職能)不能抵資通安全(通識)））。"
+    )
+    assert professional.sentence.startswith(
+        "114-01-01 至 115-12-31 應有資通安全(專業、職能) 3 小時"
+    )
+    assert professional.line.done == 2000
+    assert "附表一、三、五、七" in professional.citation
+
+
+def test_deleted_and_repeated_records_are_named_with_their_reason(cities):
+    take(world.file(row(world.WANG, hours="1"), row(world.WANG, title="乙", hours="1")))
+    wang = of("a-wang")
+    people.assign(wang, agency=agency(B), since=world.TODAY, by="x")
+    take(world.file(row(world.WANG, hours="1")), agency=B)
+    records = standing.Record.objects.filter(title="乙")
+    actions.delete(records, reason="誤植", by=wang)
+    [line] = why.of_person(of("a-wang"))
+    assert sorted(item.why_not for item in line.not_counted) == [
+        "與已採計的是同一個課程，只採計一次",
+        "這筆時數已刪除",
+    ]
+    assert [item.hours for item in line.counted] == [1000]
+
+
+def test_who_is_exempt_or_done_is_told_so(cities):
+    take(world.file(row(world.WANG)))
+    assert why.of_person(of("a-wang"))[0].sentence.endswith("，已達標。")
+    people.grant_leave(of("a-xu"), since=world.TODAY, until=None, reason="育嬰", by="x")
+    [exempt] = why.of_person(of("a-xu"))
+    assert "留職停薪（育嬰，" in exempt.sentence and "這段期間免計。" in exempt.sentence
+    people.assign(of("a-xu"), status=Status.LEFT, since=world.TODAY, by="x")
+    assert why.of_person(of("a-xu")) == []
+
+
+def test_a_course_that_closes_the_gap_is_offered(cities):
+    from ismp.courses.models import Course, CourseState, Kind
+
+    made = {"kind": Kind.ONLINE, "hours": 3_000, "state": CourseState.OPEN, "for_all": True}
+    wanted = Course.objects.create(title="通識", category="522", **made)
+    Course.objects.create(title="專業", category="523", **made)
+    [line] = why.of_person(of("a-wang"))
+    assert line.courses == [wanted]
+    take(world.file(row(world.WANG)))
+    assert why.of_person(of("a-wang"))[0].courses == []
+
+
+@settings(FEW, max_examples=20, phases=[Phase.generate])
+@given(st.lists(steps, min_size=1, max_size=5), st.sampled_from(["it", "security+general"]))
+def test_the_records_named_add_up_to_the_figures(cities, todo, identities):
+    with transaction.atomic():
+        clerk = of("a-wang")
+        people.assign(of("b-movedin"), status=Status.ACTIVE, since=world.TODAY, by="x")
+        for username in ("a-wang", "a-movedin"):
+            people.assign(of(username), identities=identities, since=world.TODAY, by="x")
+        moments = []
+        for step in todo:
+            do(step, clerk)
+            moments.append(timezone.now())
+        for username in ("a-wang", "a-movedin"):
+            for known_at in (None, *moments):
+                for one in why.of_person(of(username), known_at=known_at):
+                    assert sum(item.hours for item in one.counted) == one.line.done
+                    assert all(item.why_not for item in one.not_counted)
+        transaction.set_rollback(True)
+
+
+def test_what_is_asked_of_another_agency_is_not_changed(cities):
+    theirs = behind(B)
+    done = effect.of_run(take(world.file(row(world.WANG))))
+    assert not done.before & theirs
+    assert behind(A) == done.after
