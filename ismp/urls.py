@@ -15,6 +15,7 @@ urlpatterns = [
     path("notices/", include("ismp.notices.urls")),
     path("", include("ismp.security.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
+    path("manage/reviews/", include("ismp.reviews.urls")),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/incidents/", include(security.INCIDENTS.urls)),

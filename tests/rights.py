@@ -75,6 +75,7 @@ MATRIX = {
     **lists("incidents", MANAGERS),
     **lists("decisions", MANAGERS),
     **lists("addresses", MANAGERS),
+    "reviews:queue": MANAGERS,
     "security:time_limits": MANAGERS,
     "security:sign_off": MANAGERS,
     "security:officers": MANAGERS,

@@ -67,8 +67,7 @@ class Section:
 
 
 MODULES = (
-    Module("帳號管理", (Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),)),
-    Module("教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)),
+    Module("機關審核作業", (Tab("機關審核作業", "reviews:queue", Right.MANAGE),)),
     Module(
         "資安情資管理",
         (
@@ -87,6 +86,8 @@ MODULES = (
             Tab("資安長", "security:officers", Right.VIEW_SECURITY),
         ),
     ),
+    Module("帳號管理", (Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),)),
+    Module("教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)),
     Module(
         "部門管理", (Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),)
     ),

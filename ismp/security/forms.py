@@ -18,6 +18,9 @@ from ismp.security.models import (
 )
 from ismp.ui.forms import DeedForm, ModuleForm, RocDateField
 
+CLOCK = {"size": 6, "inputmode": "numeric", "placeholder": "14:30", "autocomplete": "off"}
+"""As text: the browser's own field shows AM and PM where its language does."""
+
 
 class MomentForm(forms.Form):
     """A ROC date and a time of day that together clean to an aware `moment`."""
@@ -26,7 +29,7 @@ class MomentForm(forms.Form):
     clock = forms.TimeField(
         label="時間（24 小時制）",
         required=False,
-        widget=forms.TimeInput(attrs={"type": "time"}),
+        widget=forms.TimeInput(attrs=CLOCK, format="%H:%M"),
         error_messages={"invalid": "時間請寫成 14:30 的樣子。"},
     )
 

@@ -82,7 +82,6 @@ INCIDENTS = Module(
     more=(Column("通報人", "reporter.name"), Column("復原時間", "recovered_at", "date")),
     links=(
         (EDIT, "通報資安事件", "security:report"),
-        (VIEW, "資安長", "security:officers"),
         (VIEW, "法定期限", "security:time_limits"),
     ),
     empty="發現可疑情形時，請按「通報資安事件」。",
@@ -203,12 +202,7 @@ DEVICES = Module(
         "decisions": one.decisions.select_related("made_by", "decided_by"),
         "named_by": advisories.naming(one, Advisory.objects.visible_to(user)),
     },
-    links=(
-        (EDIT, "匯入清冊", "security:import_devices"),
-        (VIEW, "例外留用", "decisions:list"),
-        (VIEW, "年度盤點", "campaigns:list"),
-        (VIEW, "限制清單", "products:list"),
-    ),
+    links=((EDIT, "匯入清冊", "security:import_devices"),),
     empty="請按「匯入清冊」或「新增設備」。",
 )
 
@@ -388,7 +382,7 @@ ADVISORIES = Module(
         "named": advisories.devices_of(one, Device.objects.visible_to(user)),
         "today": timezone.localdate(),
     },
-    links=((REVIEW, "匯入情資檔案", "security:take_in"), (VIEW, "機關回覆", "addresses:list")),
+    links=((REVIEW, "匯入情資檔案", "security:take_in"),),
     empty="平台管理者匯入或撰寫情資後，發布給機關。",
 )
 

@@ -1,0 +1,127 @@
+"""機關審核作業: all that waits for a person, the most urgent first.
+
+Owns no data: each thing keeps its own state, and is decided on its own page by its own deeds.  A
+source asks one kind of thing, in a fixed number of queries.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from ismp.accounts.models import Account
+from ismp.accounts.roles import Right
+from ismp.security.levels import STEPS, Step
+from ismp.security.models import (
+    Address,
+    Decision,
+    Device,
+    Incident,
+    IncidentState,
+    Reply,
+    TimeLimit,
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One thing to decide: what it is, whose, since when it waits and until when, and where."""
+
+    kind: str
+    title: str
+    agency: str
+    since: datetime
+    due: datetime | None
+    address: str
+
+    def is_late(self, now: datetime) -> bool:
+        return self.due is not None and self.due < now
+
+
+def waiting_for(user: Account) -> list[Waiting]:
+    """Overdue first, then by time limit; what has none comes last, the oldest first."""
+    found = [one for source in SOURCES for one in source(user)]
+    never = timezone.now() + timedelta(days=36_500)
+    return sorted(found, key=lambda one: (one.due or never, one.since))
+
+
+_NEXT: dict[str, tuple[Right, Step | None, str]] = {
+    IncidentState.DRAFT: (Right.EDIT_SECURITY, Step.REPORT, STEPS[Step.REPORT]),
+    IncidentState.RETURNED: (Right.EDIT_SECURITY, Step.REPORT, "補正後再通報"),
+    IncidentState.REPORTED: (Right.REVIEW_SECURITY, Step.REVIEW, STEPS[Step.REVIEW]),
+    IncidentState.HANDLING: (Right.EDIT_SECURITY, Step.CONTROL, STEPS[Step.CONTROL]),
+    IncidentState.RECOVERED: (Right.EDIT_SECURITY, Step.FINAL_REPORT, STEPS[Step.FINAL_REPORT]),
+    IncidentState.FINAL: (Right.REVIEW_SECURITY, None, "結案審查"),
+}
+"""What is next for an incident: who does it, which clock runs, in which words."""
+
+
+def _incidents(user: Account) -> Iterator[Waiting]:
+    """Handlers do what is their agency's, reviewers what any agency has reported."""
+    clocks = [line.clock for line in TimeLimit.objects.all()]
+    seen = Incident.objects.visible_to(user).open().select_related("agency")
+    for incident in seen:
+        right, step, words = _NEXT[incident.state]
+        foreign = right is Right.EDIT_SECURITY and incident.agency_id != user.agency_id
+        if foreign or not user.may(right):
+            continue
+        limits = {limit.step: limit.at for limit in incident.limits(clocks)}
+        drill = "（演練）" if incident.is_drill else ""
+        yield Waiting(
+            kind=f"資安事件{drill}：{words}",
+            title=f"{incident.number} {incident.title}",
+            agency=incident.agency.name,
+            since=incident.known_at,
+            due=limits.get(step) if step else None,
+            address=incident.get_absolute_url(),
+        )
+
+
+def _exceptions(user: Account) -> Iterator[Waiting]:
+    """Exceptions for restricted devices that somebody else has proposed."""
+    if not user.may(Right.EDIT_SECURITY):
+        return
+    pending = Decision.objects.filter(
+        state=Decision.State.PENDING, device__in=Device.objects.visible_to(user)
+    )
+    for decision in pending.exclude(made_by=user).select_related("device__agency"):
+        yield Waiting(
+            kind="例外留用核可",
+            title=str(decision.device),
+            agency=decision.device.agency.name,
+            since=decision.made_at,
+            due=None,
+            address=reverse("decisions:page", args=[decision.pk]),
+        )
+
+
+def _advisories(user: Account) -> Iterator[Waiting]:
+    """Advisories that one's own agency has not answered."""
+    if not user.may(Right.EDIT_SECURITY):
+        return
+    mine = Address.objects.visible_to(user).filter(agency=user.agency_id, reply=Reply.NONE)
+    published = mine.exclude(advisory__published_at=None)
+    for address in published.select_related("advisory", "agency"):
+        advisory: Any = address.advisory
+        yield Waiting(
+            kind="情資回覆",
+            title=advisory.title,
+            agency=address.agency.name,
+            since=advisory.published_at,
+            due=_end_of(advisory.due_on) if advisory.due_on else None,
+            address=reverse("addresses:page", args=[address.pk]),
+        )
+
+
+def _end_of(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.max))
+
+
+SOURCES: tuple[Callable[[Account], Iterator[Waiting]], ...] = (
+    _incidents,
+    _exceptions,
+    _advisories,
+)

@@ -1,0 +1,90 @@
+"""機關審核作業: what waits for whom, the most urgent first, in a fixed number of queries."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from things import of_security
+
+from ismp.reviews.queue import waiting_for
+from ismp.security import advisories, devices, incidents
+from ismp.security.levels import Answer, Aspect, Subject
+from ismp.security.models import Address, Decision, Incident, Reply
+
+pytestmark = pytest.mark.django_db
+SMALL = {Aspect.INTEGRITY: Answer(Subject.NON_CORE)}
+
+
+@pytest.fixture
+def handler(account):
+    return account("IC1001", "agency_admin")
+
+
+@pytest.fixture
+def platform(account):
+    return account("EP1001", "platform_admin")
+
+
+def kinds(user):
+    return sorted(one.kind for one in waiting_for(user))
+
+
+def test_each_thing_waits_for_whoever_is_next(handler, platform, account):
+    of_security(handler)
+    assert kinds(handler) == ["情資回覆", "資安事件：通報"]
+    assert kinds(account("IC1002", "agency_admin")) == [
+        "例外留用核可",
+        "情資回覆",
+        "資安事件：通報",
+    ]
+    assert kinds(platform) == ["例外留用核可"]
+    assert kinds(account("CU1001", "agency_admin")) == []
+    assert kinds(account("CU1002", "auditor")) == kinds(account("CU1003")) == []
+    incident = Incident.objects.get()
+    incidents.report(incidents.change_level(incident, SMALL, by=handler), by=handler)
+    assert "資安事件：通報" not in kinds(handler)
+    assert kinds(platform) == ["例外留用核可", "資安事件：審核"]
+    incidents.review(incident, accept=True, comment="", by=platform)
+    assert "資安事件：損害控制或復原" in kinds(handler)
+    devices.approve(Decision.objects.get(), accept=True, comment="", by=platform)
+    assert kinds(platform) == []
+    address = Address.objects.visible_to(handler).get()
+    advisories.answer(address, Reply.NOT_AFFECTED, evidence="已盤點", by=handler)
+    assert kinds(handler) == ["資安事件：損害控制或復原"]
+
+
+def test_what_is_late_comes_first_and_is_marked(client, handler, monkeypatch):
+    of_security(handler)
+    incidents.change_level(Incident.objects.get(), SMALL, by=handler)
+    first, second = waiting_for(handler)
+    assert (first.kind, second.kind) == ("資安事件：通報", "情資回覆")
+    assert first.due - first.since == timedelta(hours=1)
+    client.force_login(handler)
+    assert "逾期</span>" not in client.get("/manage/reviews/").content.decode()
+    later = timezone.now() + timedelta(hours=2)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    page = client.get("/manage/reviews/", {"kind": "資安事件：通報"}).content.decode()
+    assert page.count("逾期</span>") == 1
+    assert "示範情資" not in page
+
+
+def test_the_queue_takes_the_same_queries_for_one_thing_and_for_twenty(handler, account):
+    of_security(handler)
+    colleague = account("IC1002", "agency_admin")
+    counts = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            waiting_for(colleague)
+        counts.append(len(queries))
+        for _ in range(20):
+            incidents.open_incident(
+                agency=handler.agency,
+                title="x",
+                description="x",
+                answers=SMALL,
+                known_at=timezone.now(),
+                by=handler,
+            )
+    assert counts[0] == counts[1]
