@@ -3,22 +3,23 @@
 Shared by the page, the export and the deletion, so that all three mean the same records.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import polars as pl
 from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
 from ismp import replica
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
+from ismp.hours import cleaning
 from ismp.hours.forms import FIELDS, SearchForm
 from ismp.hours.models import ImportRun, Record, in_hours
 from ismp.hours.newest import Keyword, Newest
-from ismp.hours.profile import CATEGORIES, COLUMNS
+from ismp.hours.profile import CATEGORIES, COLUMNS, NAMES
 from ismp.ui import roc
 
-_HOURS = ("total", "digital_hours", "classroom_hours")
 HEAD = ["公務帳號", *(column.title for column in COLUMNS[1:])]
 
 
@@ -87,21 +88,42 @@ def in_the_way(search: SearchForm, agency: Agency | None, user: Account, using: 
     )
 
 
-def cells(records: QuerySet[Record]) -> Iterator[list[Any]]:
-    """The 22 columns of each record as text, 公務帳號 in place of the ID; read in pieces."""
-    for record in records.iterator(2_000):
-        yield [cell(record, column.name) for column in COLUMNS]
+def frames(newest: Newest | None) -> Iterator[pl.DataFrame]:
+    """All the records in order, in parts: the columns of HEAD, as the page shows them."""
+    names = [_OF_THE_ACCOUNT.get(column.name, column.name) for column in COLUMNS]
+    for records in newest.batches(_BATCH) if newest else ():
+        rows = list(records.values_list(*names))
+        frame = pl.DataFrame(rows, _KINDS, orient="row")
+        yield frame.with_columns(
+            cleaning.by_value(frame[name], reading, pl.String)
+            for name, reading in _READ_OUT.items()
+        )
 
 
 def cell(record: Record, name: str) -> str:
-    """One value as the page and the export write it; 公務帳號 and 姓名 are the account's."""
+    """One value as the page writes it; 公務帳號 and 姓名 are the account's."""
     if name == "national_id":
         return record.account.username
     if name == "name":
         return record.account.name
     value = getattr(record, name)
-    if name in _HOURS:
-        return in_hours(value)
-    if name == "category":
-        return f"{value} {CATEGORIES[value]}"
-    return roc.roc_date(value) if name in {"started_on", "ended_on"} else value
+    return _READ_OUT[name](value) if name in _READ_OUT else value
+
+
+def _with_its_name(category: int) -> str:
+    return f"{category} {CATEGORIES[category]}"
+
+
+_BATCH = 5_000
+_OF_THE_ACCOUNT = {"national_id": "account__username", "name": "account__name"}
+_READ_OUT: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("total", "digital_hours", "classroom_hours"), in_hours),
+    **dict.fromkeys(("started_on", "ended_on"), roc.roc_date),
+    "category": _with_its_name,
+}
+_NUMBERS = ("total", "digital_hours", "classroom_hours", "category")
+_KINDS = {
+    **dict.fromkeys(NAMES, pl.String),
+    **dict.fromkeys(_NUMBERS, pl.Int64),
+    **dict.fromkeys(("started_on", "ended_on"), pl.Date),
+}

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Count, Q, Sum
 
-from ismp.accounts.models import Account, Agency
+from ismp.accounts.models import Account, Agency, Service
 from ismp.hours.models import (
     DAYS_OF_A_MONTH,
     SEARCH_FIELDS,
@@ -30,7 +30,7 @@ from ismp.hours.models import (
 Period = tuple[date | None, date | None]
 _FEW = 200
 """Of so few people all records are counted in less time than their years are looked up."""
-_MANY = 20_000
+_MANY = 2_000
 """So many people are asked for by their keyword again: a list of them is no shorter way."""
 
 
@@ -74,22 +74,25 @@ class Newest:
 
         field, text = keyword or ("", "")
         self._first, self._last = period[0] or date.min, period[1] or date.max
-        records: RecordQuerySet = mine(Record).live()
-        sums: _Months | _People
+        self._records: RecordQuerySet = mine(Record).live().of_people(field, text)
+        self._sums: _Months | _People
         if not text:
-            sums = _Months(mine(MonthTally).filter(wording=MonthTally.EVERY_RECORD))
+            self._sums = _Months(mine(MonthTally).filter(wording=MonthTally.EVERY_RECORD))
         elif SEARCH_FIELDS[field] == field:
-            records = records.of_people(field, text)
             wordings = mine(Wording).filter(field=field, text__icontains=text)
-            sums = _Months(mine(MonthTally).filter(wording__in=wordings.values("wording")))
+            self._sums = _Months(mine(MonthTally).filter(wording__in=wordings.values("wording")))
         else:
             people: Any = Account.objects.using(using).filter(**{f"{field}__icontains": text})
+            if agency:
+                served = Service.objects.filter(agency=agency).values("account")
+                people = people.filter(Q(agency=agency) | Q(pk__in=served))
             people = people.order_by().values_list("pk", flat=True)
-            ids = list(people[:_MANY])
-            among = Q(account__in=ids if len(ids) < _MANY else people)
-            records = records.filter(among)
-            sums = _People(mine(PersonYear).filter(among), records, few=len(ids) <= _FEW)
-        self._records, self._sums = records, sums
+            found = list(people[:_MANY])
+            among = Q(account__in=found if len(found) < _MANY else people)
+            records, years = mine(Record).live().filter(among), mine(PersonYear).filter(among)
+            self._sums = _People(years, records, few=len(found) <= _FEW)
+            if len(found) < _MANY:
+                self._records = records
 
     def count(self) -> int:
         return sum(span.found for span in self._spans)
@@ -170,12 +173,13 @@ class _Months:
 class _People:
     """The sums of certain people: of whole years, and of days by their index of records."""
 
-    def __init__(self, years: Any, records: RecordQuerySet, *, few: bool) -> None:
+    def __init__(self, years: Any, records: Any, *, few: bool) -> None:
         self._years, self._records, self._few = years, records, few
+        self._counted: dict[tuple[date, date], list[Shelf]] = {}
 
     def spans(self, first: date, last: date) -> Iterator[Span]:
         if self._few or first.year == last.year:
-            yield self._counted(first, last)
+            yield self._span(first, last)
             return
         years = self._years.filter(year__range=(first.year, last.year))
         for year, found in years.values_list("year").annotate(found=Sum("live")).order_by("-year"):
@@ -183,16 +187,18 @@ class _People:
             if first <= begin and end <= last:
                 yield Span(begin, end, found)
             else:
-                yield self._counted(max(first, begin), min(last, end))
+                yield self._span(max(first, begin), min(last, end))
 
-    def _counted(self, first: date, last: date) -> Span:
+    def _span(self, first: date, last: date) -> Span:
         return Span(first, last, sum(shelf.found for shelf in self.shelves(first, last)))
 
     def shelves(self, first: date, last: date) -> list[Shelf]:
         """Newest first."""
-        days = self._records.ended_in(first, last).values_list("ended_on", "agency_id")
-        counted = days.annotate(found=Count("*")).order_by("-ended_on", "-agency_id")
-        return [Shelf(*one) for one in counted]
+        if (first, last) not in self._counted:
+            days = self._records.ended_in(first, last).values_list("ended_on", "agency_id")
+            counted = days.annotate(found=Count("*")).order_by("-ended_on", "-agency_id")
+            self._counted[first, last] = [Shelf(*one) for one in counted]
+        return self._counted[first, last]
 
 
 Counted = TypeVar("Counted", Span, Shelf)
