@@ -38,11 +38,7 @@ class World:
         self.data = export(people, rows, choices)
         self.clean = self._clean_rows()
         if connection.vendor == "postgresql":
-            buffer = io.BytesIO()
-            self.clean.write_csv(
-                buffer, include_header=False, quote_style="non_numeric", null_value=""
-            )
-            self.ready: Any = buffer.getvalue()
+            self.ready: Any = storing.as_csv(self.clean)
         else:
             self.ready = self.clean.with_columns(pl.col(pl.Date).cast(pl.String)).rows()
         if filled:

@@ -7,8 +7,7 @@ wakes after another took over finds its attempt outdated and rolls back (the fen
 
 import contextlib
 import logging
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import date
 
 import polars as pl
@@ -20,6 +19,7 @@ from django.utils import timezone
 from ismp.accounts.models import Agency
 from ismp.audit import trail
 from ismp.hours import again, checks, cleaning, files, intake, matching, storing, tallies
+from ismp.hours.ahead import one_ahead
 from ismp.hours.intake import Table
 from ismp.hours.matching import People
 from ismp.hours.models import ImportRun, RecordRevision, RunFile, State
@@ -178,7 +178,7 @@ def _judged(table: Table, people: People, today: date) -> Iterator[pl.DataFrame]
 def _store(run: ImportRun, frames: Iterator[pl.DataFrame], result: Result, pulse: Pulse) -> Result:
     """Load what is new, change what is there; unchanged rows cost nothing."""
     now, change = timezone.now(), tallies.Change()
-    with storing.Loading() as loading, contextlib.closing(_one_ahead(frames)) as judged:
+    with storing.Loading() as loading, contextlib.closing(one_ahead(frames)) as judged:
         stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
         for frame in judged:
             pulse.reached("checked", result.total, run.lines - 1)
@@ -201,15 +201,6 @@ def _store(run: ImportRun, frames: Iterator[pl.DataFrame], result: Result, pulse
         change.take(former, "record__account_id")
     change.take_effect()
     return result
-
-
-def _one_ahead(frames: Iterator[pl.DataFrame]) -> Generator[pl.DataFrame]:
-    """The same frames; the next one is made in a thread while the caller is busy with this one."""
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
-        following = thread.submit(next, frames, None)
-        while (frame := following.result()) is not None:
-            following = thread.submit(next, frames, None)
-            yield frame
 
 
 def _finish(run: ImportRun, **fields: object) -> None:

@@ -353,7 +353,7 @@ class Record(Contents):
                 name="records_of_a_person",
                 condition=Q(deletion=None),
             ),
-            models.Index(fields=["run", "line"], name="records_of_a_run"),
+            models.Index(fields=["run"], name="records_of_a_run"),
             models.Index(
                 fields=["deletion"], name="records_of_a_deletion", condition=~Q(deletion=None)
             ),

@@ -4,8 +4,9 @@ The same SQL on SQLite and PostgreSQL; only the load differs (executemany, COPY)
 the transaction of the deed.
 """
 
+import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any, Self
 import polars as pl
 from django.db import connection
 
+from ismp.hours.ahead import one_ahead
 from ismp.hours.cleaning import EVENT_TEXT, OTHER_TEXT
 from ismp.hours.models import Contents, Deletion, ImportRun
 
@@ -145,14 +147,14 @@ def load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:
     columns, driver = ", ".join(frame.columns), connection.connection
     if connection.vendor == "postgresql":
         statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)"
-        return partial(_copy, driver, statement, _as_csv(frame))
+        return partial(_copy, driver, statement, as_csv(frame))
     return partial(_insert, driver, f"INSERT INTO {table} ({columns}) VALUES", frame)
 
 
-def _as_csv(frame: pl.DataFrame) -> bytes:
+def as_csv(frame: pl.DataFrame) -> bytes:
     """An unquoted empty field is NULL to COPY, a quoted one is an empty text."""
     buffer = io.BytesIO()
-    frame.write_csv(buffer, include_header=False, quote_style="non_numeric", null_value="")
+    frame.write_csv(buffer, include_header=False, quote_style="necessary", null_value="")
     return buffer.getvalue()
 
 
@@ -165,8 +167,16 @@ def _insert(driver: Any, statement: str, frame: pl.DataFrame) -> None:
     """Many rows a statement: SQLite hands control to Python after each statement, and another
     thread keeps it for a while."""
     row = f"({', '.join('?' * frame.width)})"
-    as_text = frame.with_columns(pl.col(pl.Date).cast(pl.String))
-    for part in as_text.iter_slices(_PARAMETERS // frame.width):
+    with contextlib.closing(one_ahead(_values(frame))) as parts:
+        for values in parts:
+            rows = [row] * (len(values) // frame.width)
+            driver.execute(f"{statement} {', '.join(rows)}", values)
+
+
+def _values(frame: pl.DataFrame) -> Iterator[list[Any]]:
+    """Row after row, as much as one statement takes."""
+    for part in frame.with_columns(pl.col(pl.Date).cast(pl.String)).iter_slices(
+        _PARAMETERS // frame.width
+    ):
         columns = (column.to_list() for column in part)
-        values = list(chain.from_iterable(zip(*columns, strict=True)))
-        driver.execute(f"{statement} {', '.join([row] * len(part))}", values)
+        yield list(chain.from_iterable(zip(*columns, strict=True)))

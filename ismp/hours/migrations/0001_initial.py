@@ -720,7 +720,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="record",
-            index=models.Index(fields=["run", "line"], name="records_of_a_run"),
+            index=models.Index(fields=["run"], name="records_of_a_run"),
         ),
         migrations.AddIndex(
             model_name="record",
