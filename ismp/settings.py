@@ -122,7 +122,7 @@ INSTALLED_APPS = [
     "django_tasks_db",
 ]
 MIDDLEWARE = [
-    "ismp.operations.metrics.RequestTimes",
+    "ismp.operations.requests.Requests",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -270,6 +270,9 @@ S3_ENDPOINT = os.environ.get("ISMP_S3_ENDPOINT", "")
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not files
 
 # --- Logs: who and what by number, never a name or an ID -----------------------------------
+LOG_FORMAT = os.environ.get("ISMP_LOG_FORMAT", "line")
+"""`line` for eyes; `json` for programs, then with a line for each request too."""
+_LEVEL = os.environ.get("ISMP_LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -277,9 +280,16 @@ LOGGING = {
         "line": {
             "()": "ismp.accounts.logs.MaskingFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-        }
+        },
+        "json": {"()": "ismp.accounts.logs.JsonFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("ISMP_LOG_LEVEL", "WARNING")},
-    "loggers": {"ismp": {"level": os.environ.get("ISMP_LOG_LEVEL", "INFO")}},
+    "loggers": {
+        "ismp": {"level": _LEVEL},
+        "django.request": {
+            "level": "ERROR"
+        },  # of the rest our error page tells, without an address
+        "ismp.access": {"level": _LEVEL if LOG_FORMAT == "json" else "WARNING"},
+    },
 }

@@ -1,13 +1,18 @@
 """New keys while the site runs: nothing lost, whatever process seals or dies when."""
 
 import json
+import shutil
 import stat
+import time
 
 import pytest
 from django.core.management import CommandError, call_command
 from files import PERSON, data, row
+from hosts import PASSWORD, Browser, Hosts, wait_for_web
+from postgres import Cluster
 from test_faults import AGENCY, DONE, PERFORM, QUEUE, script, site, state_of
 
+from ismp.accounts import invented
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.hours import files, report
@@ -90,6 +95,7 @@ def test_under_load(site):
     assert state_of(python) == DONE | {"attempt": 1}
     read = """
 import django; django.setup()
+from ismp.accounts import invented
 from ismp.accounts.models import Account
 from ismp.hours import report
 from ismp.hours.models import ImportRun
@@ -97,3 +103,105 @@ assert all(a.national_id for a in Account.objects.exclude(sealed_id=None))
 print(len(list(report.rejections(ImportRun.objects.get()))), len(report.rows(ImportRun.objects.get(), "", "")))
 """
     assert script(python, read) == "1 301"
+
+
+CLERKS = ("IC1001", "EP1001", "CU1001")
+APPOINT = f"""
+from django.contrib.auth.hashers import make_password
+from ismp.accounts.models import Account
+Account.objects.filter(username__in={CLERKS}).update(
+    role="agency_admin", password=make_password("{PASSWORD}"))
+"""
+RUNS = """
+from ismp.hours.models import ImportRun
+print(json.dumps(list(ImportRun.objects.order_by("pk").values_list("state", "attempt", "created"))))
+"""
+OPENED = """
+from django.conf import settings
+from ismp.accounts.models import Account
+from ismp.audit import trail
+from ismp.hours import files
+from ismp.hours.models import ImportRun, RunFile
+numbers = {a.username: a.national_id for a in Account.objects.exclude(sealed_id=None)}
+uploads = [len(b"".join(files.pieces(run, RunFile.Kind.UPLOAD))) for run in ImportRun.objects.all()]
+kept = sum(len(list(files.pieces(run, kind))) for run in ImportRun.objects.all() for kind in RunFile.Kind)
+print(json.dumps([numbers, uploads, kept == RunFile.objects.count(), list(trail.faults()), list(settings.KEYS.sealing)]))
+"""
+
+
+@pytest.mark.postgresql
+def test_on_several_hosts_under_load(tmp_path):
+    """Web servers and workers with homes of their own go on receiving and importing while, again
+    and again, a new key is made on one host, copied to all, and everything is sealed with it."""
+    cluster = Cluster()
+    hosts = Hosts(tmp_path, cluster.url())
+    try:
+        people = invented.city()
+        (tmp_path / "roster.csv").write_text(invented.roster_csv(people), "utf-8")
+        imported = hosts.start("manage.py", "import_roster", str(tmp_path / "roster.csv"))
+        assert imported.wait(120) == 0
+        hosts.python(APPOINT)
+        ports = [hosts.web(), hosts.web()]
+        for _ in range(3):
+            hosts.worker()
+        wait_for_web(ports)
+        browsers = []
+        for name, port in zip(CLERKS, [*ports, ports[0]], strict=True):
+            browsers.append(Browser(lambda port=port: port))
+            browsers[-1].sign_in(name)
+        sizes = _rounds(hosts, tmp_path, people, browsers)
+        until = time.monotonic() + 120
+        while {state for state, _, _ in hosts.python(RUNS)} != {"completed"}:
+            assert time.monotonic() < until, hosts.logs()[-4000:]
+            time.sleep(0.5)
+        runs = hosts.python(RUNS)
+        assert runs == [["completed", 1, LINES]] * len(sizes), "nothing failed on its way"
+        assert _rotated(hosts, "--forget-old")
+        _copied(tmp_path)
+        numbers, uploads, all_read, faults, versions = hosts.python(OPENED)
+        assert numbers == {person.username: person.national_id for person in people}
+        assert (sorted(uploads), all_read, faults, versions) == (sorted(sizes), True, [], [4])
+    finally:
+        hosts.close()
+        cluster.remove()
+
+
+LINES = 400
+
+
+def _rounds(hosts, folder, people, browsers):
+    """The sizes of all files that were uploaded."""
+    sizes = []
+    for number in range(3):
+        assert _rotated(hosts, "--new-key")
+        _copied(folder)
+        sealing = hosts.start("manage.py", "rotate_keys")
+        for browser, code in zip(browsers, invented.AGENCIES, strict=True):
+            mine = next(p for p in people if p.active and p.agency_code == code)
+            for n in range(2):
+                rows = [
+                    row(national_id=mine.national_id, name=mine.name, term=f"{number}-{n}-{i}")
+                    for i in range(LINES)
+                ]
+                content = data(*rows, encoding="utf-8-sig")
+                assert browser.upload(f"{number}-{n}.csv", content).status == 200
+                sizes.append(len(content))
+        assert sealing.wait(120) == 0
+    return sizes
+
+
+def _rotated(hosts, step):
+    """On a host that starts anew with what the others have; its keys are the newest then."""
+    return hosts.start("manage.py", "rotate_keys", step).wait(120) == 0
+
+
+def _copied(folder):
+    """As an operator does: the keys of the host that changed them, to all."""
+    homes = [home for home in folder.glob("home-*") if (home / "keys.json").exists()]
+    newest = max(homes, key=lambda home: (home / "keys.json").stat().st_mtime_ns)
+    for home in [folder, *homes]:
+        if home != newest:
+            draft = home / "keys.copy"
+            shutil.copyfile(newest / "keys.json", draft)
+            draft.chmod(0o600)
+            draft.replace(home / "keys.json")

@@ -21,7 +21,7 @@ from test_intake import packed
 
 from ismp.accounts import actions as accounts
 from ismp.accounts import invented, national_id
-from ismp.accounts.logs import MaskingFormatter
+from ismp.accounts.logs import JsonFormatter, MaskingFormatter
 from ismp.accounts.models import Account
 from ismp.hours import importing, runs
 from ismp.hours.models import ImportRun, Record
@@ -36,14 +36,19 @@ MAP = "/manage/learning-map/"
 def log():
     """What the platform's own log would hold, at its most talkative."""
     stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(MaskingFormatter(settings.LOGGING["formatters"]["line"]["format"]))
-    level = logging.root.level
-    logging.root.addHandler(handler)
+    lines = MaskingFormatter(settings.LOGGING["formatters"]["line"]["format"])
+    handlers = [logging.StreamHandler(stream), logging.StreamHandler(stream)]
+    level, own = logging.root.level, logging.getLogger("ismp.access").level
+    for handler, form in zip(handlers, (lines, JsonFormatter()), strict=True):
+        handler.setFormatter(form)
+        logging.root.addHandler(handler)
     logging.root.setLevel(logging.DEBUG)
+    logging.getLogger("ismp.access").setLevel(logging.INFO)
     yield stream
     logging.root.setLevel(level)
-    logging.root.removeHandler(handler)
+    logging.getLogger("ismp.access").setLevel(own)
+    for handler in handlers:
+        logging.root.removeHandler(handler)
 
 
 @pytest.fixture
@@ -115,6 +120,7 @@ def _files():
 
 
 def test_the_canary_is_silent(traces):
+    assert '"event": "request"' in traces["logs"]
     assert "ERROR" in traces["logs"]  # the forced fault was logged, so there was something to hide
     assert traces["answers"][-1].status_code == 500
     assert CANARY not in traces["answers"][-1].content.decode()

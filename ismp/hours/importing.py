@@ -7,6 +7,7 @@ wakes after another took over finds its attempt outdated and rolls back (the fen
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 from datetime import date
 
@@ -26,6 +27,7 @@ from ismp.hours.models import ImportRun, RecordRevision, RunFile, State
 from ismp.hours.pulse import Pulse, lease
 from ismp.hours.refusal import FileRefused, Limits
 from ismp.hours.result import Result
+from ismp.ui import marks
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +66,16 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
     run = _claim(runs)
     if run is None:
         return
-    with Pulse(run, run.attempt) as pulse, _named_connection(run):
+    begun = time.monotonic()
+    with (
+        marks.marked(run=run.pk, attempt=run.attempt),
+        Pulse(run, run.attempt) as pulse,
+        _named_connection(run),
+    ):
         try:
             _import(run, pulse)
+            took = round((time.monotonic() - begun) * 1000)
+            logger.info("run %s imported", run.pk, extra={"rows": run.total, "milliseconds": took})
         except FileRefused as refusal:
             refuse(run, str(refusal))
         except Superseded:

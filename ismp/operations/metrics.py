@@ -3,8 +3,7 @@ times of this process.  No label holds a person, an agency or an address with an
 """
 
 import hmac
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -48,21 +47,8 @@ _seconds = Histogram(
 )
 
 
-class RequestTimes:
-    """Measures every request, outermost."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        begun = time.perf_counter()
-        response = self.get_response(request)
-        match = request.resolver_match
-        page = (match.view_name if match else "") or "other"
-        method = request.method if request.method in {"GET", "POST"} else "other"
-        labels = (page, method, f"{response.status_code // 100}xx")
-        _seconds.labels(*labels).observe(time.perf_counter() - begun)
-        return response
+def answered(page: str, method: str, status: int, seconds: float) -> None:
+    _seconds.labels(page, method, f"{status // 100}xx").observe(seconds)
 
 
 @login_not_required

@@ -8,16 +8,19 @@ from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import add_never_cache_headers
 
+from ismp.ui import marks
+
 
 class ReferenceMiddleware:
-    """Give each request a code that stands on its error page and in its log line."""
+    """Give each request a code that stands on its error page and in its lines of the log."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.reference = secrets.token_hex(4).upper()  # type: ignore[attr-defined]
-        response = self.get_response(request)
+        with marks.marked(reference=request.reference):  # type: ignore[attr-defined]
+            response = self.get_response(request)
         # Pages carry personal data: neither a proxy nor the back button after 登出 may show them.
         add_never_cache_headers(response)
         response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"

@@ -1,0 +1,24 @@
+"""What the lines of the log carry beside their words, while a request is answered or a run is
+worked at: numbers and codes by which lines belong together, never a name.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+_here: ContextVar[dict[str, Any] | None] = ContextVar("marks", default=None)
+
+
+@contextmanager
+def marked(**marks: Any) -> Iterator[None]:
+    """Every line of the log that is written inside carries these marks too."""
+    token = _here.set({**here(), **marks})
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def here() -> dict[str, Any]:
+    return _here.get() or {}
