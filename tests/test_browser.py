@@ -13,6 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pypdfium2
 import pytest
 import pyzipper
 from axe_playwright_python.sync_playwright import Axe
@@ -142,6 +143,53 @@ def test_the_manuals_steps_by_mouse(site, chromium, tmp_path, pictures):
     pictures(page, "undo")
     page.get_by_role("button", name="確定復原").click()
     expect(page.get_by_text("由 EP1001 復原")).to_be_visible()
+
+
+def test_a_member_of_staff_looks_certifies_and_reports(site, chromium, pictures):
+    """The staff's part of docs/manual.md: 首頁, 我的時數, 時數證明, 報修."""
+    page = signed_in(chromium, site, "EP1002", viewport={"width": 1280, "height": 800})
+    expect(page.get_by_role("heading", name="年度列管總時數")).to_contain_text("已完成")
+    pictures(page, "home")
+    page.get_by_role("link", name="我的時數").click()
+    expect(page.get_by_role("region", name="我的學習紀錄")).to_contain_text("檔案第")
+    pictures(page, "my-hours")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="下載時數證明").click()
+    paper = pypdfium2.PdfDocument(download.value.path().read_bytes())
+    text = "".join(sheet.get_textpage().get_text_range() for sheet in paper)
+    code = re.search(r"驗證碼：([A-Z2-7-]{24})", text)
+    page.get_by_role("link", name="網站導覽").click()
+    page.get_by_role("link", name="驗證時數證明").click()
+    page.get_by_label("驗證碼").fill(code[1])
+    page.get_by_role("button", name="驗證").click()
+    expect(page.get_by_role("status")).to_contain_text("是本平台核發的")
+    pictures(page, "verify")
+    page.get_by_role("link", name="報修").click()
+    page.get_by_role("link", name="我要報修").click()
+    page.get_by_label("什麼事").fill("時數沒有出現")
+    page.get_by_label("說明").fill("上個月上完的課，首頁還沒有看到。")
+    page.get_by_role("button", name="送出").click()
+    expect(page.get_by_role("status")).to_contain_text("已收到，報修編號")
+
+    desk = signed_in(chromium, site, "IC1001")
+    desk.get_by_role("link", name="通知").click()
+    desk.get_by_role("link", name="新的報修案件").first.click()
+    desk.get_by_label("回覆").fill("貴機關這個月還沒有匯入，匯入後就會出現。")
+    desk.get_by_role("button", name="送出").click()
+    page.reload()
+    expect(page.get_by_role("article", name="第 1 則回覆")).to_contain_text("客服")
+    pictures(page, "ticket")
+
+
+def test_the_first_key_skips_the_menu_and_places_have_keys(site, chromium):
+    page = signed_in(chromium, site, "EP1002")
+    page.goto("/faq/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="跳到主要內容")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    for key in "UCZ":
+        expect(page.locator(f"[accesskey={key}]")).to_have_count(1)
 
 
 def test_the_monthly_job_without_javascript(site, chromium, tmp_path):

@@ -71,7 +71,7 @@ def test_the_head_offers_the_keywords_that_the_platform_administrator_wrote(staf
     assert "?q=%E8%B3%87%E9%80%9A%E5%AE%89%E5%85%A8%E6%95%99" in staff.get("/").content.decode()
     PageVersion.objects.create(page=Page.KEYWORDS, number=1, body="勒索軟體\n釣魚")
     page = staff.get("/").content.decode()
-    assert ">勒索軟體</a>、<a" in page and ">釣魚</a></p>" in page
+    assert ">勒索軟體</a>、<a" in page and ">釣魚</a></nav>" in page
     client.logout()
     page = client.get("/faq/").content.decode()
     assert "head-search" not in page and "課程搜尋" not in page

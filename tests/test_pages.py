@@ -13,8 +13,10 @@ from files import data, row
 from rights import EVERYBODYS, MATRIX, OPEN, POST_ONLY, ROLES, WITH_TOKEN
 
 from ismp.audit import trail
+from ismp.courses.models import Course
 from ismp.hours import importing
 from ismp.hours.models import Deletion, ImportRun, Record, State
+from ismp.portal.models import Ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -121,6 +123,10 @@ def test_a_national_id_in_the_search_leaves_the_address_at_once(client, account)
 
 LISTS = (
     "/",
+    "/my/hours/",
+    "/search/",
+    "/support/",
+    "/manage/support/",
     "/manage/trail/",
     "/manage/learning-map/agency-hours/?per_page=200",
     "/manage/learning-map/hours/?per_page=200",
@@ -145,6 +151,11 @@ def test_every_list_takes_the_same_queries_for_one_row_and_for_three_hundred(
         Deletion.objects.bulk_create([Deletion(agency=run.agency, by="x") for _ in range(rows)])
         for _ in range(rows):
             trail.record("sign_in", actor="x")
+        told = {"account": person, "agency": run.agency, "subject": "x", "body": "x"}
+        Ticket.objects.bulk_create([Ticket(**told, contact="x") for _ in range(rows)])
+        offered = {"kind": "online", "category": "522", "hours": 1, "state": "open"}
+        courses = [Course(**offered, agency=run.agency, title=f"{n}") for n in range(rows)]
+        Course.objects.bulk_create(courses)
         taken = {}
         for address in LISTS:
             client.get("/")  # what a first request alone asks for

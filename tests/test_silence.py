@@ -25,6 +25,7 @@ from ismp.accounts.logs import JsonFormatter, MaskingFormatter
 from ismp.accounts.models import Account
 from ismp.hours import importing, runs
 from ismp.hours.models import ImportRun, Record
+from ismp.portal.models import Ticket
 
 pytestmark = pytest.mark.django_db
 CANARY = national_id.complete("A28765432")
@@ -86,6 +87,10 @@ def _a_month(client, tmp_path):
     yield client.post(f"{MAP}upload/", {"mode": "import", "file": upload})
     run = ImportRun.objects.latest("pk")
     importing.perform(run.pk)
+    told = {"subject": CANARY, "place": CANARY, "body": f"{NAME}{CANARY}", "contact": CANARY}
+    yield client.post("/support/new/", {**told, "run": run.pk})
+    yield client.get(f"/support/{Ticket.objects.latest('pk').pk}/")
+    yield client.get(f"/support/imports/{run.pk}/")
     for part in ("", "progress/", "rows/", "report/", "undo/"):
         yield client.get(f"{MAP}runs/{run.pk}/{part}")
     yield client.get(f"{MAP}agency-hours/", {"field": "name", "q": NAME})

@@ -28,13 +28,14 @@ def own_records(account: Account) -> RecordQuerySet:
 
 
 def counted_once(records: Iterable[Record]) -> list[Record]:
-    """Without the repeats of an event that two agencies have imported: the newest import stands."""
-    newest: dict[Any, Record] = {}
+    """Without the repeats of an event that two agencies have imported; as for the duties, the
+    most hours stand."""
+    best: dict[Any, Record] = {}
     for record in records:
-        held = newest.setdefault(record.event_key, record)
-        if record.run_id > held.run_id:
-            newest[record.event_key] = record
-    return list(newest.values())
+        held = best.setdefault(record.event_key, record)
+        if (record.hours, record.run_id) > (held.hours, held.run_id):
+            best[record.event_key] = record
+    return list(best.values())
 
 
 def listed(account: Account, start: date, end: date) -> list[Record]:

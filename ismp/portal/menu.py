@@ -33,6 +33,7 @@ PORTAL = (
     Link("課程搜尋", "portal:search", in_head=True),
     Link("常見問題", "portal:faq", in_head=True, open=True),
     Link("網站介紹", "portal:about", in_head=True, open=True),
+    Link("資通安全通報", "security:my_incidents"),
     Link("通知", "notices:list"),
     Link("報修", "support:list"),
     Link("通報資安事件", "security:report"),

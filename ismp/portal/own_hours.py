@@ -35,8 +35,7 @@ def own_hours(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page.get_page(request.GET.get("page")),
         "years": _by_year(counted),
-        "repeats": len(every) - len(counted),
-        "counted": {record.pk for record in counted},
+        "repeated": {record.pk for record in every} - {record.pk for record in counted},
         "year": year,
         "category": category,
         "category_name": CATEGORIES.get(category, ""),

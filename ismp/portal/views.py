@@ -1,44 +1,39 @@
-"""首頁: what the signed-in person has learned this year; and 課程搜尋."""
+"""首頁: what the signed-in person owes, and why; and 課程搜尋."""
 
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from ismp.compliance import why
 from ismp.courses import catalogue
 from ismp.courses.models import Category
-from ismp.hours.models import Record
-from ismp.hours.profile import CATEGORIES
+from ismp.portal import certificate, dashboard
 from ismp.portal.forms import CourseSearch
-from ismp.ui import roc
 
-_SHOWN = 50
+_SHOWN = 6
 _PER_PAGE = 20
 _TABS = [("", "全部"), *Category.choices]
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
+    """資安管制儀表板, what closes the gaps, and the newest hours."""
     account: Any = request.user
-    today = timezone.localdate()
-    records = Record.objects.live().filter(account=account, ended_on__year=today.year)
-    sums = records.order_by().values("category")
-    sums = sums.annotate(Sum("hours"), Sum("digital_hours"), Sum("classroom_hours"))
-    by_category = {one["category"]: one for one in sums}
+    whys = why.of_person(account)
+    category = request.GET.get("category", "")
+    courses = dashboard.unfinished(account, whys).select_related("agency")
     context = {
-        "year": roc.roc_year(today),
-        "totals": [
-            {"code": code, "title": title, **by_category.get(code, {})}
-            for code, title in CATEGORIES.items()
-        ],
-        "records": records.newest_first()[:_SHOWN],
-        "more": max(0, records.count() - _SHOWN),
+        "reports": dashboard.reports(account),
+        "gauges": dashboard.gauges(whys) if whys else [],
+        "tabs": _TABS,
+        "category": category if category in Category.values else "",
+        "courses": (courses.filter(category=category) if category else courses)[:_SHOWN],
+        "records": certificate.own_records(account).select_related("agency", "run")[:_SHOWN],
     }
     return render(request, "portal/home.html", context)
 

@@ -1,0 +1,88 @@
+"""What stands on the 首頁 of a person: her gauges, and the courses that she has not finished.
+
+The arithmetic is `ismp.compliance`'s; this groups it as the manual draws it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+
+from ismp.accounts.models import Account
+from ismp.accounts.roles import Right
+from ismp.compliance.rules import Light
+from ismp.compliance.why import Why
+from ismp.courses.models import Category, Course
+from ismp.security.devices import figures_of
+from ismp.security.models import Incident, IncidentState
+
+_WORST_FIRST = (Light.RED, Light.AMBER, Light.GREEN, Light.EXEMPT)
+_COUNTED = {Category.BASIC, Category.PROFESSIONAL}
+"""The categories whose courses are unfinished only while hours are missing."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """So many done of so many, as the manual writes it: 資通安全通報 3/5 件."""
+
+    title: str
+    address: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """The duties of one window together; hours beyond what one asks for do not fill another."""
+
+    title: str
+    whys: Sequence[Why]
+
+    @property
+    def required(self) -> int:
+        return sum(one.line.required for one in self.whys)
+
+    @property
+    def done(self) -> int:
+        return sum(min(one.line.done, one.line.required) for one in self.whys)
+
+    @property
+    def percent(self) -> int:
+        """Whole percents, rounded down: full only when nothing is missing."""
+        return self.done * 100 // self.required if self.required else 100
+
+    @property
+    def light(self) -> str:
+        lights = {one.line.light for one in self.whys}
+        return next((light for light in _WORST_FIRST if light in lights), Light.EXEMPT)
+
+
+def gauges(whys: Sequence[Why]) -> list[Gauge]:
+    """年度列管總時數 and 兩年內列管總時數."""
+    titles = {1: "年度列管總時數", 2: "兩年內列管總時數"}
+    return [
+        Gauge(title, [one for one in whys if one.line.years == years])
+        for years, title in titles.items()
+    ]
+
+
+def reports(account: Account) -> list[Report]:
+    """資通安全通報 and 管制設備通報, done and in all: of her agency for those who look after it,
+    else what she reported herself."""
+    mine = Incident.objects.visible_to(account).filter(agency=account.agency_id)
+    mine = mine.exclude(state=IncidentState.DRAFT).order_by()
+    closed = Count("pk", filter=Q(state=IncidentState.CLOSED))
+    incidents = mine.aggregate(done=closed, total=Count("pk"))
+    told = [Report("資通安全通報", "security:my_incidents", **incidents)]
+    if account.may(Right.VIEW_SECURITY):
+        held = figures_of(account.agency)
+        decided = held["restricted"] - held["undecided"]
+        told.append(Report("管制設備通報", "devices:list", decided, held["restricted"]))
+    return told
+
+
+def unfinished(account: Account, whys: Sequence[Why]) -> QuerySet[Course]:
+    """未完成課程: offered to her; of the categories of the duties only what closes a gap."""
+    missing = {code for one in whys if one.line.missing for code in one.line.category.split("+")}
+    wanted = missing | (set(Category.values) - _COUNTED)
+    return Course.objects.offered_to(account).filter(category__in=wanted)
