@@ -19,8 +19,7 @@ from ismp.compliance import boards, figures
 from ismp.compliance.board_forms import DayForm
 from ismp.compliance.charts import Point, Trend
 from ismp.compliance.figures import PERSON, Counts, Part, duties
-from ismp.compliance.models import Board
-from ismp.compliance.people import duty_title
+from ismp.compliance.models import Board, duty_title
 
 
 def agencies_of(user: Account) -> QuerySet[Agency]:
