@@ -27,10 +27,10 @@ _RECORDS_OF_A_PERSON = 1_000 / 6
 """Over ten years; so 10,000,000 records are those of 60,000 people."""
 
 
-def fill(rows: int) -> None:
+def fill(rows: int, people: int = 0) -> None:
     call_command("migrate", verbosity=0)
     call_command("createcachetable")
-    city = _city(round(rows / _RECORDS_OF_A_PERSON))
+    city = _city(people or round(rows / _RECORDS_OF_A_PERSON))
     accounts.import_roster(invented.roster_csv(city).encode(), by="benchmark")
     _say("people are there")
     newest = [

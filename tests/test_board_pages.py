@@ -14,6 +14,7 @@ from ismp.accounts import actions as accounts
 from ismp.accounts import invented
 from ismp.accounts.models import Account, Agency, Service
 from ismp.audit.models import Event
+from ismp.hours.models import ImportRun
 from ismp.ui import roc
 
 pytestmark = pytest.mark.django_db
@@ -179,3 +180,35 @@ def test_queries_do_not_grow_with_people_nor_with_agencies(client, account):
     for person in Account.objects.filter(username__startswith="P")[:60]:
         accounts.assign(person, agency=own.agency, since=timezone.localdate(), by="x")
     assert [queries(address) for address in addresses] == before
+
+
+def test_a_person_is_followed_back_to_the_line_of_the_file(clerk, small, learned):
+    learned(small["IC1002"], 1, title="社交工程演練")
+    learned(small["IC1002"], 2, category="523", title="滲透測試入門")
+    number = Account.objects.get(username="IC1002").pk
+    page = clerk.get(f"{PEOPLE}{number}/")
+    told = text(page)
+    assert "522資通安全(通識)（每年）未達標" in told and "還差2小時" in told
+    assert "社交工程演練資通安全(通識)1採計" in told
+    assert "滲透測試入門資通安全(專業、職能)2不採計" in told
+    run = ImportRun.objects.earliest("pk")
+    assert f"匯入編號{run.pk}・檔案第2列" in told
+    assert f'href="{run.get_absolute_url()}"' in page.content.decode()
+    assert clerk.get(f"{PEOPLE}{Account.objects.get(username='EP1001').pk}/").status_code == 404
+
+
+def test_a_persons_hours_follow_her_but_not_the_way_into_anothers_runs(clerk, city, learned):
+    """One who left A serves in B under a new account: B's records count in A's eyes too."""
+    moved = next(person for person in city if person.username == "EP2001")
+    learned(moved, 2)
+    clerk.force_login(Account.objects.get(username="IC1001"))
+    former = Account.objects.get(username="IC1009")
+    accounts.assign(former, status="active", since=timezone.localdate(), by="x")
+    page = clerk.get(f"{PEOPLE}{former.pk}/").content.decode()
+    run = ImportRun.objects.get()
+    assert f"匯入編號 {run.pk}" in page and run.get_absolute_url() not in page
+
+
+def test_one_who_owes_nothing_is_told_so(clerk, small):
+    left = Account.objects.get(username="IC1004")
+    assert "這一天沒有列管時數" in text(clerk.get(f"{PEOPLE}{left.pk}/"))

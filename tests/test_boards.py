@@ -11,12 +11,13 @@ from django.utils import timezone
 from files import data, row
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import invented
+from ismp.accounts import departments, invented, keeping
 from ismp.accounts.identities import sets
-from ismp.accounts.models import Account, Agency, Grade, Leave, Status
+from ismp.accounts.models import Account, Agency, Department, Grade, Leave, Status
 from ismp.audit import trail
+from ismp.compliance import actions as rules
 from ismp.compliance import boards, figures, standing
-from ismp.compliance.models import Board
+from ismp.compliance.models import Board, RuleVersion
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, ImportRun, Record
 
@@ -97,7 +98,7 @@ class Deeds:
             "identities": self.chance.choice(sets()),
             "status": self.chance.choice([Status.ACTIVE, Status.ACTIVE, Status.LEFT]),
         }
-        with contextlib.suppress(accounts.NotPossible):
+        with contextlib.suppress(trail.NotPossible):
             accounts.assign(self.person(), **with_luck, since=self.day(), by="x")
 
     def do_leave(self):
@@ -114,6 +115,40 @@ class Deeds:
     def do_roster(self):
         people = self.chance.sample(invented.city(), 10)
         accounts.import_roster(invented.roster_csv(people).encode(), by="x")
+
+    def do_merge(self):
+        agency = self.chance.choice(list(Agency.objects.all()))
+        one, other = self.chance.sample(list(agency.departments.order_by("pk")), 2)
+        with contextlib.suppress(trail.NotPossible):
+            departments.merge(Department.objects.filter(pk=one.pk), into=other, by=self.clerk)
+
+    def do_policy(self):
+        with contextlib.suppress(trail.NotPossible):
+            rules.set_policy(
+                two_years=self.chance.choice(["rolling", "pairs"]),
+                grace_days=self.chance.choice([0, 60]),
+                unlisted=self.chance.random() < 0.5,
+                since=self.day(),
+                by=self.clerk,
+            )
+
+    def do_rule(self):
+        held = self.chance.choice(list(RuleVersion.objects.exclude(hours=None)))
+        with contextlib.suppress(trail.NotPossible):
+            rules.change_rule(
+                held.rule,
+                grades="ABCDE",
+                hours=self.chance.choice([1_000, 2_000, 9_000]),
+                citation="範例",
+                since=self.day(),
+                by=self.clerk,
+            )
+
+    def do_national_id(self):
+        """Two accounts turn out to be one person, or two people."""
+        other = self.chance.choice(invented.city())
+        with contextlib.suppress(trail.NotPossible):
+            keeping.set_national_id([self.person()], number=other.national_id, by=self.clerk)
 
     def do_sign_in(self):
         trail.record("sign_in", actor="x", agency="382990001Z")

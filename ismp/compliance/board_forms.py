@@ -7,7 +7,8 @@ from django import forms
 from django.utils import timezone
 
 from ismp.accounts.identities import in_words, sets
-from ismp.compliance.people import LIGHTS, SORTS
+from ismp.compliance.people import SORTS
+from ismp.compliance.standing import WORDS
 from ismp.ui import roc
 from ismp.ui.forms import KeywordField, RocDateField
 
@@ -63,7 +64,7 @@ class PeopleForm(DayForm):
 
     light = forms.ChoiceField(
         label="狀態",
-        choices=[("behind", "未達標與寬限中"), *LIGHTS.items(), ("", "全部")],
+        choices=[("behind", "未達標與寬限中"), *WORDS.items(), ("", "全部")],
         required=False,
     )
     department = forms.ChoiceField(label="部門", required=False)

@@ -19,8 +19,7 @@ from ismp.compliance import boards, figures
 from ismp.compliance.board_forms import DayForm
 from ismp.compliance.charts import Point, Trend
 from ismp.compliance.figures import PERSON, Counts, Part, duties
-from ismp.compliance.models import Board
-from ismp.compliance.people import duty_title
+from ismp.compliance.models import Board, duty_title
 
 
 def agencies_of(user: Account) -> QuerySet[Agency]:
@@ -61,7 +60,7 @@ def board(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     agency, form = agency_asked(request), DayForm(request.GET)
     on = form.on_day
-    days = [] if form.known_at else _year_of(on)
+    days = [] if form.known_at else year_of(on)
     by_key = boards.of([agency], [*days, on], form.known_at)
     of_day = {day: one for (_, day), one in by_key.items()}
     base = {"agency": agency.code, **form.asked}
@@ -80,7 +79,7 @@ def board(request: HttpRequest) -> HttpResponse:
     return render(request, "compliance/board.html", context)
 
 
-def _year_of(on: date) -> list[date]:
+def year_of(on: date) -> list[date]:
     """The month ends before the day; seen from today also the last day of the year."""
     ends = [date(on.year, month, 1) - timedelta(1) for month in range(2, on.month + 1)]
     return [*ends, date(on.year, 12, 31)] if on == timezone.localdate() else ends
@@ -146,7 +145,7 @@ def city(request: HttpRequest) -> HttpResponse:
     """所有機關達標狀況: agencies × duties as a heat map with the figure in each cell."""
     form = DayForm(request.GET)
     agencies = list(Agency.objects.all())
-    by_key = boards.of(agencies, [form.on_day], form.known_at)
+    by_key = boards.of(agencies, [form.on_day], form.known_at, whole=False)
     totals = {agency.pk: by_key[agency.pk, form.on_day].get_totals() for agency in agencies}
     columns = sorted(set().union(*totals.values()))
     rows = [

@@ -20,29 +20,37 @@ from ismp.compliance import figures, standing
 from ismp.compliance.models import Board
 
 _NO_CONCERN = (
-    "sign_in",
-    "sign_in_failed",
-    "sign_out",
-    "change_password",
-    "appoint",
-    "export_hours",
-    "export_standing",
-    "remind",
-    "purge_uploads",
+    *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
+    *("reset_password", "end_sessions", "appoint", "save_department", "save_page"),
+    *("export_hours", "export_list", "export_standing", "export_for_portal", "remind"),
+    *("issue_certificate", "purge_uploads", "purge_waiting", "backup"),
+    *("open_ticket", "answer_ticket", "close_ticket", "export_bundle"),
+    *("save_teacher", "add_certificate", "remove_certificate"),
+    *("incident", "name_officer", "save_device", "take_in_devices", "retire_devices"),
+    *("decide_device", "approve_device", "open_campaign", "sign_inventory"),
+    *("save_product", "lift_product", "restrict_products", "take_in_advisories", "save_advisory"),
+    *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
 )
-_OF_ONE_AGENCY = ("import_hours", "undo_import", "delete_hours", "restore_hours", "grade")
+_OF_ONE_AGENCY = (
+    *("import_hours", "undo_import", "delete_hours", "restore_hours"),
+    *("credit_hours", "attach_hours", "grade"),
+)
 """Concern those who lean on the agency that the event names."""
 _EVERYBODY = ""
 Key = tuple[int, date]
 
 
 def of(
-    agencies: Iterable[Agency], days: Iterable[date], known_at: datetime | None = None
+    agencies: Iterable[Agency],
+    days: Iterable[date],
+    known_at: datetime | None = None,
+    *,
+    whole: bool = True,
 ) -> dict[Key, Board]:
     """The board of each agency on each day, by what is known now or was known at a moment.
 
     Boards of today and of month ends are kept; any other day, and the past's knowledge, is
-    counted for this once.
+    counted for this once.  Who asks for totals only need not be sent the parts (`whole`).
     """
     agencies, days = list(agencies), list(dict.fromkeys(days))
     if known_at:
@@ -50,6 +58,7 @@ def of(
     kept_days = [day for day in days if _is_kept(day)]
     newest = trail.newest()  # before counting: a deed meanwhile makes the board old, not wrong
     kept = Board.objects.filter(on__in=kept_days, agency__in=agencies)
+    kept = kept if whole else kept.defer("parts")
     boards = {(board.agency_id, board.on): board for board in _still_true(list(kept))}
     for day in days:
         if lacking := [agency for agency in agencies if (agency.pk, day) not in boards]:

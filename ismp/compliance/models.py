@@ -30,6 +30,11 @@ WINDOWS = {1: "每年", 2: "每兩年"}
 _GRADE_SETS = ["".join(chosen) for size in range(1, 6) for chosen in combinations(Grade, size)]
 
 
+def duty_title(category: str, years: int) -> str:
+    """522 資通安全(通識)（每年）."""
+    return f"{category} {CATEGORY_SETS[category]}（{WINDOWS[years]}）"
+
+
 def categories_text(categories: frozenset[int]) -> str:
     return "+".join(map(str, sorted(categories)))
 

@@ -14,11 +14,10 @@ from django.db.models import Q
 from ismp.accounts.identities import in_words
 from ismp.accounts.models import Account, Agency
 from ismp.compliance import figures, standing
-from ismp.compliance.models import CATEGORY_SETS, WINDOWS
+from ismp.compliance.standing import WORDS, Line
 from ismp.ui import roc
 from ismp.ui.workbook import Cell
 
-LIGHTS = {"red": "未達標", "amber": "寬限中", "green": "已達標", "exempt": "免列管"}
 BEHIND = ("amber", "red")
 SORTS = ("missing", "username", "name", "department", "identities")
 HEAD = [
@@ -37,23 +36,6 @@ HEAD = [
 ]
 
 
-def duty_title(category: str, years: int) -> str:
-    """522 資通安全(通識)（每年）."""
-    return f"{category} {CATEGORY_SETS[category]}（{WINDOWS[years]}）"
-
-
-class Line(standing.Line):
-    """One duty of a person, in words."""
-
-    @property
-    def title(self) -> str:
-        return duty_title(self.category, self.years)
-
-    @property
-    def word(self) -> str:
-        return LIGHTS[self.light]
-
-
 @dataclass(frozen=True)
 class Person:
     """One person of the list; `light` is that of the worst of her duties."""
@@ -70,7 +52,7 @@ class Person:
 
     @property
     def word(self) -> str:
-        return LIGHTS[self.light]
+        return WORDS[self.light]
 
     @property
     def serves_as(self) -> str:
@@ -108,7 +90,7 @@ def chosen(
 ) -> list[Person]:
     """The people that a search finds, each with her duties.
 
-    `light` is a key of LIGHTS, `behind` or empty for all; `department` is a number or `none`.
+    `light` is a key of WORDS, `behind` or empty for all; `department` is a number or `none`.
     With a `duty` only that duty counts.
     """
     if duty:
@@ -133,7 +115,7 @@ def chosen(
 
 
 _WHO = ("account", "username", "name", "email", "department_name", "identities")
-_DUTY = tuple(field.name for field in fields(standing.Line))
+_DUTY = tuple(field.name for field in fields(Line))
 
 
 def _by_person(table: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from ismp.accounts.access import needs
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import trail
-from ismp.compliance import people, reminding
+from ismp.compliance import people, reminding, why
 from ismp.compliance.board_forms import DayForm, PeopleForm
 from ismp.compliance.board_pages import agencies_of, agency_asked, title_of
 from ismp.ui import workbook
@@ -98,10 +98,17 @@ def download(request: HttpRequest) -> FileResponse:
 def person(request: HttpRequest, account_id: int) -> HttpResponse:
     """One person: each duty with its arithmetic, and the records behind it."""
     user: Any = request.user
-    seen = Account.objects.filter(agency__in=agencies_of(user)).select_related("agency")
-    account = get_object_or_404(seen, pk=account_id)
+    seen = Account.objects.filter(agency__in=agencies_of(user))
+    account = get_object_or_404(seen.select_related("agency", "department"), pk=account_id)
     form = DayForm(request.GET)
-    context = {"account": account, "form": form, "on": form.on_day}
+    context = {
+        "account": account,
+        "form": form,
+        "on": form.on_day,
+        "duties": why.of_person(account, form.on_day, form.known_at),
+        "reminded_at": reminding.last_reminded([account.pk]).get(account.pk),
+        "base": urlencode({"agency": account.agency.code, **form.asked}),
+    }
     return render(request, "compliance/person.html", context)
 
 

@@ -19,7 +19,8 @@ from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.compliance import people
-from ismp.compliance.people import Line, Person
+from ismp.compliance.people import Person
+from ismp.compliance.standing import Line
 from ismp.hours.models import in_hours
 from ismp.notices.actions import notify
 from ismp.notices.models import Notice

@@ -17,12 +17,14 @@ from django.utils import timezone
 from ismp.accounts.identities import members
 from ismp.accounts.models import Account, Grading, Leave, Service, Status
 from ismp.compliance import rules
-from ismp.compliance.models import PolicyVersion, RuleVersion, categories_text
+from ismp.compliance.models import PolicyVersion, RuleVersion, categories_text, duty_title
 from ismp.compliance.rules import Duty, Light, Policy
 from ismp.hours.models import PersonYear, Record, RecordRevision
 from ismp.ui import roc
 
 EVERYBODY = Q()
+WORDS = {"red": "未達標", "amber": "寬限中", "green": "已達標", "exempt": "免列管"}
+"""Each light in a word; a colour never stands alone."""
 _FEW = 1_000
 """Up to so many accounts are asked for by number, and their records read one by one."""
 
@@ -60,6 +62,14 @@ class Line:
     light: str
     note: str
     rule: int
+
+    @property
+    def title(self) -> str:
+        return duty_title(self.category, self.years)
+
+    @property
+    def word(self) -> str:
+        return WORDS[self.light]
 
 
 _PEOPLE = {

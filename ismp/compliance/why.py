@@ -25,17 +25,26 @@ from ismp.ui import roc
 _NAMED = 5
 """How many records the sentence names; all of them stand in the lists beside it."""
 _COURSES = 3
+_COLUMNS = {
+    **{name: name for name in ("title", "category", "ended_on", "hours", "agency_id", "line")},
+    "agency": "agency__name",
+    "run": "run_id",
+}
+"""What an `Item` takes from a record."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One record, and why it does not count (empty when it does)."""
+    """One record, where it came from, and why it does not count (empty when it does)."""
 
     title: str
     category: str
     ended_on: date
     hours: int
     agency: str
+    agency_id: int
+    run: int
+    line: int
     why_not: str = ""
 
     def __str__(self) -> str:
@@ -85,7 +94,7 @@ def _rows(
         asked = contents.filter(
             **{f"{owner}__in": Account.objects.filter(same)}, ended_on__gte=date(since, 1, 1)
         )
-        rows = asked.values("title", "category", "ended_on", "hours", "agency__name", key=F(event))
+        rows = asked.values(*_COLUMNS.values(), key=F(event))
         found += [{**row, "deleted": deleted} for row in rows]
     return found
 
@@ -131,7 +140,8 @@ def _why(
 
 def _item(row: dict[str, Any], why_not: str = "") -> Item:
     category = CATEGORIES[row["category"]]
-    return Item(row["title"], category, row["ended_on"], row["hours"], row["agency__name"], why_not)
+    told = {name: row[column] for name, column in _COLUMNS.items()} | {"category": category}
+    return Item(**told, why_not=why_not)
 
 
 def _why_not(credit: Credit, reason: Reason, line: Line) -> str:
