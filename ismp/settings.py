@@ -260,6 +260,8 @@ UPLOAD_MAX_ROWS = _number("ISMP_UPLOAD_MAX_ROWS", 1_000_000)
 UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
+WAITING_KEPT_DAYS = _number("ISMP_WAITING_KEPT_DAYS", 400)
+"""How long rows without an account wait for their person to come (待認領時數)."""
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
 IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
 RUN_RESULT_PARTS = ["compliance:effect"]

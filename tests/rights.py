@@ -46,6 +46,7 @@ MATRIX = {
     "hours:help": MANAGERS,
     "hours:all": {"platform_admin", "auditor"},
     "hours:runs": MANAGERS,
+    "hours:waiting": MANAGERS,
     "hours:run": MANAGERS,
     "hours:run_progress": MANAGERS,
     "hours:run_rows": MANAGERS,

@@ -132,6 +132,7 @@ LISTS = (
     "/manage/learning-map/hours/?per_page=200",
     "/manage/learning-map/hours/deleted/",
     "/manage/learning-map/runs/",
+    "/manage/learning-map/waiting/",
     "/manage/learning-map/runs/{run}/rows/",
     "/manage/learning-map/rules/",
 )

@@ -42,24 +42,24 @@ def touch(accounts: Iterable[Account], by: Account) -> list[Account]:
 @transaction.atomic
 def save_account(account: Account, *, since: date | None = None, by: Account) -> Account:
     """Add an account that serves `since` a day, or keep a changed name or e-mail."""
-    is_new = account.pk is None
-    if is_new:
-        account.password = "!"  # noqa: S105 (marks an unusable one)
-    else:
+    if account.pk:
         touch([account], by)
+        _save(account)
+        _record("save_account", account, by)
+        return account
+    account.password = "!"  # noqa: S105 (marks an unusable one)
     _save(account)
-    if is_new:
-        Service.objects.create(
-            account=account,
-            agency=account.agency,
-            department=account.department,
-            identities=account.identities,
-            status=account.status,
-            since=since or timezone.localdate(),
-            recorded_by=by.username,
-        )
-    told = {"since": roc.roc_date(since), "identities": account.identities} if is_new else {}
-    _record("add_account" if is_new else "save_account", account, by, **told)
+    entry = Service.objects.create(
+        account=account,
+        agency=account.agency,
+        department=account.department,
+        identities=account.identities,
+        status=account.status,
+        since=since or timezone.localdate(),
+        recorded_by=by.username,
+    )
+    told = {"since": roc.roc_date(entry.since), "identities": entry.identities}
+    _record("add_account", account, by, **told)
     return account
 
 

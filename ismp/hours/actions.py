@@ -17,7 +17,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
-from ismp.hours import container, files, importing, storing, tallies, tasks
+from ismp.hours import claiming, container, files, importing, storing, tallies, tasks
 from ismp.hours.importing import limits
 from ismp.hours.models import Deletion, ImportRun, Record, RecordRevision, RunFile, State
 from ismp.hours.pulse import lease
@@ -155,11 +155,12 @@ def interrupted(run: ImportRun) -> None:
 def purge() -> int:
     """Forget kept uploads and results that are past their time; return how many runs."""
     before = timezone.now() - timedelta(days=settings.UPLOAD_KEPT_DAYS)
-    old = RunFile.objects.filter(run__created_at__lt=before)
+    old = RunFile.objects.filter(run__created_at__lt=before).exclude(kind=RunFile.Kind.WAITING)
     count = old.values("run").distinct().count()
     with transaction.atomic():
         if old.delete()[0]:
             trail.record("purge_uploads", actor=trail.SYSTEM, runs=count)
+    claiming.purge()
     return count
 
 
@@ -204,6 +205,7 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
         _soft_delete(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
     if result["restored"]:
         _give_back(run, now)
+    claiming.forget(run)
     run.undone_at, run.undone_by, run.undo_result = now, by.username, result
     run.save(update_fields=["undone_at", "undone_by", "undo_result"])
     trail.record(

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from operator import add
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from ismp.accounts.models import Account, Agency
+from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
 from ismp.hours.profile import CATEGORIES
 
@@ -165,6 +165,7 @@ class RunFile(models.Model):
         UPLOAD = "upload", "上傳的檔案"
         ROWS = "rows", "每列結果"
         REJECTED = "rejected", "無法匯入的列"
+        WAITING = "waiting", "待認領的列"
 
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="files")
     kind = models.CharField(max_length=10, choices=Kind)
@@ -188,6 +189,58 @@ class RunFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id}/{self.kind}/{self.number}"
+
+
+class WaitingQuerySet(Scoped):
+    def claimable(self) -> Self:
+        """Whose person serves now, under that ID, in the agency whose file told of her."""
+        serving = Account.objects.filter(
+            agency=models.OuterRef("agency"),
+            id_hash=models.OuterRef("id_hash"),
+            status=Status.ACTIVE,
+        )
+        return self.filter(models.Exists(serving), claimed_at=None)
+
+    def by_run(self) -> Any:
+        """One line a run: how many people and rows wait, how many people were found since."""
+        waits = Q(claimed_at=None)
+        return (
+            self.order_by("-run")
+            .values("run", "run__filename", "run__created_at", "agency__name")
+            .annotate(
+                people=models.Count("pk", filter=waits),
+                waiting=models.Sum("rows", filter=waits, default=0),
+                claimed=models.Count("pk", filter=~waits),
+            )
+        )
+
+
+class Waiting(models.Model):
+    """待認領: one person of one run whom the agency did not know, by the keyed hash of her ID.
+
+    The rows themselves wait sealed in the run's pieces (`ismp.hours.claiming`).
+    """
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="+")
+    id_hash = models.BinaryField(max_length=32)
+    rows = models.PositiveIntegerField()
+    claimed_at = models.DateTimeField(null=True)
+
+    objects: ClassVar["models.Manager[Waiting] | WaitingQuerySet"] = WaitingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "id_hash"], name="a_person_waits_once_in_a_run")
+        ]
+        indexes = [
+            models.Index(
+                fields=["agency", "id_hash"], name="people_waited_for", condition=Q(claimed_at=None)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"waiting:{self.pk}"
 
 
 class Deletion(models.Model):

@@ -9,7 +9,7 @@ from typing import Self
 
 import polars as pl
 
-from ismp.hours import files
+from ismp.hours import claiming, files
 from ismp.hours.models import ImportRun, RunFile
 from ismp.hours.profile import NAMES
 
@@ -29,6 +29,7 @@ class Result:
         self.names, self.ignored = 0, ignored
         self._rows: list[bytes] = []
         self._refused: list[bytes] = []
+        self._unclaimed = claiming.Unclaimed()
 
     @classmethod
     def of_same_bytes(cls, former: ImportRun) -> Self | None:
@@ -41,6 +42,7 @@ class Result:
             result._add_rows(files.unpack(piece).with_columns(outcome.alias("outcome")))
         result.reasons.update(former.reasons)
         result.names = former.notes["names"]
+        result._unclaimed = claiming.Unclaimed.of(former)
         result._refused = list(files.pieces_at_hand(former, RunFile.Kind.REJECTED))
         return result if result.total == former.total and result._refused else None
 
@@ -50,6 +52,7 @@ class Result:
         self.names += int(passed["other_name"].sum())
         both = pl.concat([passed.select(self._kept), rejected.select(self._kept)])
         self._add_rows(both.sort("line"))
+        self._unclaimed.add(rejected)
         self._refused.append(files.pack(rejected.select("line", "code", *NAMES)))
 
     def _add_rows(self, rows: pl.DataFrame) -> None:
@@ -71,3 +74,5 @@ class Result:
     def keep(self, run: ImportRun) -> None:
         files.keep_frames(run, RunFile.Kind.ROWS, self._rows)
         files.keep_frames(run, RunFile.Kind.REJECTED, self._refused)
+        if not run.dry_run:
+            self._unclaimed.keep(run)

@@ -17,9 +17,9 @@ from ismp.accounts.access import needs
 from ismp.accounts.middleware import polls
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
-from ismp.hours import actions, report
+from ismp.hours import actions, claiming, report
 from ismp.hours.checks import BY_CODE
-from ismp.hours.models import ImportRun, State
+from ismp.hours.models import ImportRun, State, Waiting
 from ismp.hours.pulse import STEPS, progress
 from ismp.ui import workbook
 
@@ -51,6 +51,18 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     return render(request, "hours/run.html", window_context(find_run(request, run_id)))
 
 
+@require_safe
+@needs(Right.VIEW_HOURS)
+def waiting(request: HttpRequest) -> HttpResponse:
+    """待認領時數, by number only: by run, how many people and rows wait."""
+    user: Any = request.user
+    mine = Waiting.objects.visible_to(user)
+    page = Paginator(mine.by_run(), _PER_PAGE).get_page(request.GET.get("page"))
+    people = mine.filter(claimed_at=None).values("agency", "id_hash").distinct().count()
+    context = {"page": page, "people": people, "days": settings.WAITING_KEPT_DAYS}
+    return render(request, "hours/waiting.html", context)
+
+
 @polls
 @require_safe
 @needs(Right.VIEW_HOURS)
@@ -76,6 +88,7 @@ def window_context(run: ImportRun) -> dict[str, Any]:
         "progress": now,
         "checked": step >= STEPS.index("checked"),
         "stored": step >= STEPS.index("stored"),
+        "waits": claiming.UNKNOWN in run.reasons and not (run.dry_run or run.undone_at),
         "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
         "reasons": [
             {"check": BY_CODE[code], "count": count} for code, count in run.reasons.items()

@@ -17,6 +17,7 @@ urlpatterns = [
     path("help/sample/", views.sample, name="sample"),
     path("upload/", upload.upload, name="upload"),
     path("runs/", runs.runs, name="runs"),
+    path("waiting/", runs.waiting, name="waiting"),
     path("runs/<int:run_id>/", runs.run_page, name="run"),
     path("runs/<int:run_id>/progress/", runs.run_progress, name="run_progress"),
     path("runs/<int:run_id>/rows/", runs.run_rows, name="run_rows"),

@@ -63,6 +63,8 @@ VERBS = {
     "acknowledge_advisory": "簽收情資",
     "answer_advisory": "回覆情資",
     "attach_incident": "情資轉為事件",
+    "attach_hours": "待認領時數歸戶",
+    "purge_waiting": "清除過期的待認領時數",
     "purge_uploads": "清除過期檔案",
     "rotate_keys": "更換加密金鑰",
     "change_rule": "訂定學習地圖",

@@ -1,6 +1,7 @@
 """`ismp worker`: does the background work, and puts interrupted work back on its way."""
 
 import logging
+import math
 import threading
 import time
 from typing import Any
@@ -11,14 +12,14 @@ from django.db import Error, connections
 
 from ismp.accounts.actions import apply_due
 from ismp.compliance import boards
-from ismp.hours import actions, files
+from ismp.hours import actions, claiming, files
 from ismp.notices.actions import send_digests
 from ismp.ui.commands import DatabaseCommand
 
 logger = logging.getLogger(__name__)
 _RETRY_SECONDS = 1
 _RECOVER_SECONDS = 5
-_BOARDS_SECONDS = 60
+_FRESH_SECONDS = 60
 _PURGE_SECONDS = 3600
 _LEFT_OVER_SECONDS = 24 * 3600
 
@@ -48,13 +49,14 @@ def _sweep() -> None:
 
 
 def _look_after() -> None:
-    counted_at = purged_at = 0.0
+    freshened_at = purged_at = -math.inf
     while True:
         try:
             actions.recover()
-            if time.monotonic() - counted_at > _BOARDS_SECONDS:
+            if time.monotonic() - freshened_at > _FRESH_SECONDS:
+                claiming.attach_due()
                 boards.keep_fresh()
-                counted_at = time.monotonic()
+                freshened_at = time.monotonic()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 apply_due()
                 send_digests()
