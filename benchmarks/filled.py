@@ -72,7 +72,7 @@ def _newest_year(agency: Agency, people: list[invented.Person], rows: int) -> pl
     counts = {"total": rows, "created": rows, "state": State.COMPLETED}
     run = ImportRun.objects.create(agency=agency, filename=f"{agency.code}.csv", **counts)
     table = intake.read(pieces(people, rows, choices), importing.limits())
-    judged = pl.concat(importing._judged(table, matching.People(agency)))
+    judged = pl.concat(importing._judged(table, matching.People(agency), today))
     assert judged["code"].is_null().all()
     records = storing.as_records(judged.with_columns(record=pl.lit(None, pl.Int64)), run)
     return records.drop("record").sort("ended_on", "account_id", "event_key")

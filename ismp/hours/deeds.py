@@ -19,6 +19,7 @@ from ismp.hours.models import Deletion, Record
 from ismp.ui import streamed, workbook
 
 _SHOWN_PEOPLE = 20
+_BROKEN_OFF = "\r\n檔案沒有傳完，請重新下載。\r\n".encode()
 
 
 @require_safe
@@ -42,6 +43,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
             workbook.MEDIA_TYPE,
         )
     headers = {"Content-Disposition": f'attachment; filename="learning-hours.{kind}"'}
+    pieces = streamed.to_the_end(pieces, _BROKEN_OFF if kind == "csv" else b"")
     return StreamingHttpResponse(pieces, content_type=media_type, headers=headers)
 
 

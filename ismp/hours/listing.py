@@ -95,7 +95,7 @@ def frames(newest: Newest | None) -> Iterator[pl.DataFrame]:
         rows = list(records.values_list(*names))
         frame = pl.DataFrame(rows, _KINDS, orient="row")
         yield frame.with_columns(
-            cleaning.by_value(frame[name], reading, pl.String)
+            cleaning.by_value(frame[name], reading, pl.String).fill_null("").alias(name)
             for name, reading in _READ_OUT.items()
         )
 

@@ -5,6 +5,7 @@ be written front to back.  So the sheet is put together here, whole columns at a
 only (never a formula, never a link), and zipped on its way.  Opens as `workbook.write` would.
 """
 
+import logging
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,6 +14,8 @@ from xml.sax.saxutils import escape, quoteattr
 import polars as pl
 
 from ismp.ui.workbook import MAX_CELL
+
+logger = logging.getLogger(__name__)
 
 _FAST = 1
 _NO_XML = bytes(set(range(32)) - {0x09, 0x0A, 0x0D})
@@ -39,6 +42,19 @@ class _Sent:
         data = b"".join(self._parts)
         self._parts.clear()
         return data
+
+
+def to_the_end(pieces: Iterable[bytes], last_words: bytes) -> Iterator[bytes]:
+    """The pieces; if they break off, what is sent must not look whole: `last_words` say so.
+
+    (A workbook without its end does not open.)
+    """
+    try:
+        yield from pieces
+    except Exception as error:
+        logger.error("an export broke off: %s", type(error).__name__)
+        yield last_words
+        raise
 
 
 def workbook(title: str, head: list[str], frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:

@@ -1,0 +1,123 @@
+"""The workbook that is sent while it is read: the same as one written whole, to every reader."""
+
+import io
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import openpyxl
+import polars as pl
+import pytest
+from files import data, row
+
+from ismp.hours import listing
+from ismp.hours.newest import Newest
+from ismp.ui import streamed
+
+HEAD = [f"欄{n}" for n in range(30)]
+ODD = [
+    "=1+1", "+1", "-1", "@x", "<b>&amp;\"'", "  兩端空白 ", "換\n行", "回\r車", "\t", "_x0041_", "_x004",
+    "𠮷堃煊", "\x00\x08壞\x1f\ufffe\uffff字", "https://example.invalid/", "0012", "x" * 40_000, "",
+]  # fmt: skip
+
+
+def written(frames, head=HEAD):
+    return b"".join(streamed.workbook("學習時數", head, frames))
+
+
+def texts(book):
+    return [[cell.value or "" for cell in row] for row in book.active.iter_rows()]
+
+
+def test_every_text_comes_back_as_it_was():
+    frame = pl.DataFrame(dict.fromkeys(HEAD, ODD))
+    book = openpyxl.load_workbook(io.BytesIO(written([frame, frame.head(2)])))
+    head, *rows = texts(book)
+    assert head == HEAD
+    assert len(rows) == len(ODD) + 2
+    for text, cells in zip([*ODD, *ODD[:2]], rows, strict=True):
+        plain = "".join(c for c in text if c not in "\x00\x08\x1f\ufffe\uffff")[:32_767]
+        assert {excel_reads(cell) for cell in cells} == {plain}
+    assert {cell.data_type for cells in book.active.iter_rows() for cell in cells} <= {
+        "s",
+        "n",
+        "inlineStr",
+    }
+    assert not any(cell.hyperlink for cells in book.active.iter_rows() for cell in cells)
+
+
+def excel_reads(text):
+    return text.replace("_x005F_", "_") if isinstance(text, str) else text
+
+
+def test_it_looks_like_the_other_workbooks():
+    book = openpyxl.load_workbook(io.BytesIO(written([pl.DataFrame({n: ["甲"] for n in HEAD})])))
+    sheet = book.active
+    assert (sheet.title, sheet.freeze_panes, sheet.auto_filter.ref) == ("學習時數", "A2", "A1:AD1")
+    assert sheet["A1"].font.b and not sheet["A2"].font.b
+    assert sheet["A2"].number_format == "@"
+
+
+def test_the_archive_is_in_order_and_can_be_cut_anywhere():
+    whole = written([])
+    archive = zipfile.ZipFile(io.BytesIO(whole))
+    assert archive.testzip() is None
+    for name in archive.namelist():
+        ElementTree.fromstring(archive.read(name))
+    for length in range(0, len(whole) - 22, 97):
+        with pytest.raises(zipfile.BadZipFile):
+            zipfile.ZipFile(io.BytesIO(whole[:length]))
+
+
+def test_rows_are_sent_before_the_last_is_read():
+    read = []
+
+    def frames():
+        for number in range(50):
+            read.append(number)
+            yield pl.DataFrame({name: [f"{number}-{n}" for n in range(500)] for name in HEAD})
+
+    pieces = streamed.workbook("a", HEAD, frames())
+    assert next(pieces)[:2] == b"PK"
+    assert not read
+    sizes = [len(next(pieces)) for _ in range(10)]
+    assert len(read) == 10
+    assert sum(sizes) > 10_000
+
+
+def test_what_breaks_off_does_not_look_whole():
+    def broken():
+        yield b"1,2\r\n"
+        raise ValueError
+
+    pieces = streamed.to_the_end(broken(), "沒有傳完".encode())
+    assert [next(pieces), next(pieces).decode()] == [b"1,2\r\n", "沒有傳完"]
+    with pytest.raises(ValueError):
+        next(pieces)
+
+
+@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not here")
+def test_libreoffice_opens_it():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.xlsx")
+        path.write_bytes(written([pl.DataFrame({name: ["甲", "=1+1"] for name in HEAD})]))
+        subprocess.run(
+            ["soffice", "--headless", "--convert-to", "csv", "--outdir", folder, path], check=True
+        )
+        assert "=1+1" in Path(folder, "a.csv").read_text("utf-8")
+
+
+@pytest.mark.django_db
+def test_the_export_shows_what_the_page_shows(account, import_bytes):
+    import_bytes(
+        data(row(), row(term="2", classroom_hours="", total="1"), row(term="3", unit="小時"))
+    )
+    person = account("IC1001", "agency_admin")
+    newest = Newest((None, None), agency=person.agency, user=person, using="default")
+    (frame,) = listing.frames(newest)
+    shown = [[listing.cell(record, name) for name in frame.columns] for record in newest[0:9]]
+    assert [list(cells) for cells in frame.iter_rows()] == shown
+    assert len(shown) == 3
