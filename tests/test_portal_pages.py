@@ -39,6 +39,15 @@ def test_pages_are_open_to_those_who_cannot_sign_in(client):
     assert 'href="/accounts/login/"' in page
 
 
+@pytest.mark.parametrize("page", [Page.FAQ, Page.ABOUT])
+def test_the_links_of_the_shipped_texts_lead_somewhere(client, account, page):
+    links = re.findall(r"\]\((/\S+)\)", PageVersion.shipped(page).body)
+    assert links
+    client.force_login(account("EP1002"))
+    for link in links:
+        assert client.get(link).status_code == 200, link
+
+
 def test_a_new_text_is_previewed_then_shown_and_the_old_one_kept(writer):
     preview = save(writer, "## 新的問題\n\n<script>x</script>", mode="preview").content.decode()
     assert "<h2>新的問題</h2>" in preview and "<script>x" not in preview

@@ -111,13 +111,12 @@ def too_many_hours() -> pl.Expr:
 
 
 def by_value(column: pl.Series, reading: Callable[[Any], Any], dtype: Any) -> pl.Series:
-    """Apply a reading to each distinct value of a column."""
+    """Apply a reading to each distinct value of a column, which keeps its name."""
     values = column.unique().alias("value")
     readings = pl.Series("reading", [reading(value) for value in values.to_list()], dtype)
     rows = column.alias("value").to_frame()
-    return rows.join(pl.DataFrame([values, readings]), "value", "left", maintain_order="left")[
-        "reading"
-    ]
+    rows = rows.join(pl.DataFrame([values, readings]), "value", "left", maintain_order="left")
+    return rows["reading"].alias(column.name)
 
 
 def too_long(limit: int) -> pl.Expr:
