@@ -14,6 +14,7 @@ from ismp.accounts import actions as accounts
 from ismp.accounts import departments, invented, keeping
 from ismp.accounts.identities import sets
 from ismp.accounts.models import Account, Agency, Department, Grade, Leave, Status
+from ismp.accounts.roles import Role
 from ismp.audit import trail
 from ismp.compliance import actions as rules
 from ismp.compliance import boards, figures, standing
@@ -40,12 +41,19 @@ def assert_as_freshly_counted():
             assert board.get_totals()[""] == figures.total(fresh.get(agency.pk, []))
 
 
+def administrator():
+    """One who may do everything, of the first agency."""
+    found = Account.objects.select_related("agency").get(username="IC1001")
+    accounts.appoint(found, Role.PLATFORM_ADMIN, by="x")
+    return found
+
+
 class Deeds:
     """What people do, at random."""
 
     def __init__(self, seed, import_bytes):
         self.chance, self.import_bytes = random.Random(seed), import_bytes
-        self.clerk = Account.objects.get(username="IC1001")
+        self.clerk = administrator()
 
     def one(self):
         deeds = [name for name in dir(self) if name.startswith("do_")] + ["do_import"] * 4
@@ -201,6 +209,20 @@ def test_only_boards_that_a_deed_concerns_are_counted_anew(city, import_bytes, m
     trail.record("a_deed_that_nobody_has_named_yet", actor="x", agency=C)
     boards.of(agencies, [today])
     assert calls[2:] == [[A, B, C]]
+
+
+def test_accounts_that_turn_out_to_be_one_person_share_their_hours(city, import_bytes):
+    import_bytes(data(row()))  # IC1001 has 3 hours of 522
+    number = next(person.national_id for person in city if person.username == "IC1001")
+    other = Account.objects.filter(agency__code=C, status="active", identities="general").first()
+    assert_as_freshly_counted()
+    before = boards.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    keeping.set_national_id([other], number=number, by=administrator())
+    assert_as_freshly_counted()
+    after = boards.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    assert after.green == before.green + 1
+    hours.delete(Record.objects.all(), reason="誤植", by=administrator())
+    assert_as_freshly_counted()
 
 
 def test_the_worker_keeps_boards_ready_and_lets_old_ones_go(city, import_bytes, monkeypatch):
