@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from ismp.accounts import modules
 from ismp.courses import teachers
+from ismp.hours.modules import DUPLICATES
 from ismp.portal import manage, pages, tickets
 from ismp.security import modules as security
 
@@ -30,6 +31,7 @@ urlpatterns = [
     path("manage/learning-map/", include("ismp.compliance.rule_urls")),
     path("manage/learning-map/", include("ismp.hours.urls")),
     path("manage/learning-map/", include("ismp.compliance.board_urls")),
+    path("manage/learning-map/duplicates/", include(DUPLICATES.urls)),
 ]
 handler400 = "ismp.ui.errors.bad_request"
 handler403 = "ismp.ui.errors.forbidden"

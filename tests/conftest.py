@@ -145,11 +145,13 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from ismp.compliance.models import Example
     from ismp.courses.models import Teacher
     from ismp.hours import actions
-    from ismp.hours.models import Record
+    from ismp.hours.models import Duplicate, Record
     from ismp.portal import actions as portal
 
     run = import_bytes(data(row(), row(total="9")))["run"]
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
+    record = Record.objects.get()
+    pair = Duplicate.objects.create(agency=record.agency, credited=record, imported=record)
     told = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": run}
     ticket = portal.open_ticket(**told, by=account("IC1001"))
     today = timezone.localdate()
@@ -162,6 +164,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "code": paper.code,
         "run_id": run.pk,
         "deletion_id": deletion.pk,
+        "duplicates_id": pair.pk,
         "page_name": "faq",
         "ticket_id": ticket.pk,
         "people_id": Account.objects.get(username="IC1003").pk,

@@ -4,7 +4,7 @@ A new address without a row fails the suite.  `things` makes one thing of the fi
 each parameter that an address can have.
 """
 
-ROLES = ("staff", "agency_admin", "platform_admin", "auditor")
+ROLES = ("staff", "agency_admin", "platform_admin", "auditor", "teacher")
 MANAGERS = {"agency_admin", "platform_admin", "auditor"}
 IMPORTERS = {"agency_admin", "platform_admin"}
 
@@ -61,6 +61,7 @@ MATRIX = {
     "compliance:end_rule": {"platform_admin"},
     "compliance:policy": {"platform_admin"},
     "compliance:add_example": {"platform_admin"},
+    **lists("duplicates", MANAGERS),
     **module("departments", MANAGERS, IMPORTERS),
     **module("people", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
@@ -114,6 +115,8 @@ POST_ONLY = {
     *("products:lift", "campaigns:sign"),
     *(f"advisories:{deed}" for deed in ("publish", "stix")),
     *(f"addresses:{deed}" for deed in ("acknowledge", "answer", "incident")),
+    "duplicates:once",
+    "duplicates:twice",
 }
 OPEN = {
     *("accounts:login", "accounts:reset", "operations:alive", "operations:ready"),

@@ -13,7 +13,7 @@ from ismp.accounts.models import Status
 from ismp.accounts.roles import Right
 from ismp.audit import trail as audit
 from ismp.audit.models import Event
-from ismp.hours.models import State
+from ismp.hours.models import Decision, State
 
 VERBS = {
     "sign_in": "登入",
@@ -65,6 +65,8 @@ VERBS = {
     "attach_incident": "情資轉為事件",
     "attach_hours": "待認領時數歸戶",
     "purge_waiting": "清除過期的待認領時數",
+    "credit_hours": "登錄本平台課程時數",
+    "decide_duplicate": "確認可能重複的時數",
     "purge_uploads": "清除過期檔案",
     "rotate_keys": "更換加密金鑰",
     "change_rule": "訂定學習地圖",
@@ -95,6 +97,8 @@ _DETAILS = {
     "restored": "回復",
     "kept": "保留",
     "count": "筆數",
+    "of": "課程",
+    "decision": "處理",
     "people": "人數",
     "runs": "匯入次數",
     "format": "格式",
@@ -126,6 +130,7 @@ _DETAILS = {
 _WORDS = {
     **dict(State.choices),
     **dict(Status.choices),
+    **dict(Decision.choices),
     **{identities: in_words(identities) for identities in sets()},
 }
 _PER_PAGE = 50

@@ -45,7 +45,7 @@ PORTAL = (
 
 @dataclass(frozen=True)
 class Tab:
-    """A page of a module; `covers` is the namespace whose other pages belong to it too."""
+    """A page of a module; `covers` names the namespaces whose other pages belong to it too."""
 
     title: str
     address: str
@@ -97,7 +97,12 @@ MODULES = (
         (
             Tab("學習地圖管理", "compliance:rules", Right.MANAGE, covers="compliance"),
             Tab("終身學習時數管理", "hours:all", Right.ALL_AGENCIES),
-            Tab("單一機關終身學習時數管理", "hours:agency", Right.VIEW_HOURS, covers="hours"),
+            Tab(
+                "單一機關終身學習時數管理",
+                "hours:agency",
+                Right.VIEW_HOURS,
+                covers="hours duplicates",
+            ),
             Tab("達標狀況", "boards:board", Right.VIEW_HOURS, covers="boards"),
             Tab("全市達標狀況", "boards:city", Right.ALL_AGENCIES),
         ),
@@ -158,4 +163,4 @@ def _is_at(request: HttpRequest, tab: Tab) -> bool:
 
 def _covers(request: HttpRequest, tab: Tab) -> bool:
     match = request.resolver_match
-    return match is not None and match.namespace == tab.covers
+    return match is not None and match.namespace in tab.covers.split()
