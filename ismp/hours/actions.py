@@ -294,22 +294,27 @@ def _credited(agency: Agency, of: str, by: Account) -> ImportRun:
 
 
 @transaction.atomic
-def decide(duplicate: Duplicate, decision: Decision, *, by: Account) -> Duplicate:
-    """Say whether what looks the same counts once or twice; it may be said otherwise later."""
-    agency = Agency.objects.select_for_update(no_key=True).get(pk=duplicate.agency_id)
-    duplicate = Duplicate.objects.get(pk=duplicate.pk)
-    duplicate.decision, duplicate.decided_by = decision, by.username
-    duplicate.decided_at = timezone.now()
-    duplicate.save(update_fields=["decision", "decided_by", "decided_at"])
-    duplicates.settle(agency, None, None)
-    trail.record(
-        "decide_duplicate",
-        actor=by.username,
-        agency=agency.code,
-        subject=f"duplicate:{duplicate.pk}",
-        decision=decision.value,
-    )
-    return duplicate
+def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
+    """Say whether what looks the same counts once or twice; it may be said otherwise later.
+
+    Returns of how many pairs it was said.
+    """
+    mine = Agency.objects.filter(pk__in=pairs.order_by().values("agency")).order_by("pk")
+    agencies = list(mine.select_for_update(no_key=True))
+    said = {"decision": decision, "decided_by": by.username, "decided_at": timezone.now()}
+    told = list(pairs.select_related("agency"))
+    Duplicate.objects.filter(pk__in=[pair.pk for pair in told]).update(**said)
+    for agency in agencies:
+        duplicates.settle(agency, None, None)
+    for pair in told:
+        trail.record(
+            "decide_duplicate",
+            actor=by.username,
+            agency=pair.agency.code,
+            subject=f"duplicate:{pair.pk}",
+            decision=decision.value,
+        )
+    return len(told)
 
 
 # --- Deleting and restoring ----------------------------------------------------------------------

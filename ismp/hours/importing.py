@@ -19,7 +19,17 @@ from django.utils import timezone
 
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import again, checks, cleaning, duplicates, files, intake, matching, storing, tallies
+from ismp.hours import (
+    again,
+    checks,
+    cleaning,
+    duplicates,
+    files,
+    intake,
+    matching,
+    storing,
+    tallies,
+)
 from ismp.hours.ahead import one_ahead
 from ismp.hours.intake import Table
 from ismp.hours.matching import People

@@ -3,19 +3,12 @@
 from functools import partial
 from typing import Any
 
-from django.db.models import QuerySet
-
-from ismp.accounts.models import Account
 from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.hours import actions
 from ismp.hours.models import Decision, Duplicate, in_hours
 from ismp.ui.module import Column, Deed, Filter, Module
 from ismp.ui.roc import roc_date
-
-
-def _decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
-    return len([actions.decide(pair, decision, by=by) for pair in pairs])
 
 
 def _told(record: Any) -> str:
@@ -52,14 +45,14 @@ DUPLICATES = Module(
             "once",
             "只採計一筆",
             Right.DELETE_HOURS,
-            partial(_decide, decision=Decision.ONE),
+            partial(actions.decide, decision=Decision.ONE),
             explains="這是同一次學習：採計匯入的時數，本平台登錄的那一筆不再計算。",
         ),
         Deed(
             "twice",
             "兩筆都採計",
             Right.DELETE_HOURS,
-            partial(_decide, decision=Decision.BOTH),
+            partial(actions.decide, decision=Decision.BOTH),
             explains="這是兩次不同的學習：本平台登錄的與匯入的時數都計算。",
         ),
     ),

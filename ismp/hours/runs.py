@@ -75,7 +75,7 @@ def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
 
 def find_run(request: HttpRequest, run_id: int) -> ImportRun:
     user: Any = request.user
-    visible = ImportRun.objects.visible_to(user).of_files().select_related("agency")
+    visible = ImportRun.objects.visible_to(user).select_related("agency")
     return get_object_or_404(visible, pk=run_id)
 
 
