@@ -139,6 +139,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     """One thing of the first agency for each parameter of an address, by the parameter's name."""
     from django.utils import timezone
     from files import data, row
+    from offers import offered
     from things import of_security
 
     from ismp.accounts.models import Account
@@ -158,7 +159,9 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     paper = portal.issue_certificate(start=today, end=today, by=account("IC1001"))
     agency = account("IC1001").agency
     example = Example.objects.first()
+    teacher = Teacher.objects.create(agency=agency, account=account("IC1001"))
     return {
+        **offered(teacher),
         "rule_id": example.rule_id,
         "example_id": example.pk,
         "code": paper.code,
@@ -169,7 +172,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "ticket_id": ticket.pk,
         "people_id": Account.objects.get(username="IC1003").pk,
         "departments_id": agency.departments.first().pk,
-        "teachers_id": Teacher.objects.create(agency=agency, name="外聘講師").pk,
+        "teachers_id": teacher.pk,
         "account_id": account("IC1002").pk,
         **of_security(account("IC1001")),
     }
