@@ -1,4 +1,7 @@
-"""Sealed pieces in S3-compatible storage, when `ISMP_S3_BUCKET` says so; else nothing here is used.
+"""Sealed pieces of files: in a row of the database, or in S3-compatible storage when
+`ISMP_S3_BUCKET` says so.
+
+A piece is a row with `key_version`, `data` and `stored_as` (the object's name, or empty).
 
 An object is written before the row that names it, under a name that is never used again, and is
 deleted by `sweep` only, when it is old and no row names it.  So a crash or a rolled-back
@@ -6,12 +9,13 @@ transaction leaves an object too many, never a row without its object.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Model
 from django.utils import timezone
 
 _OLD = timedelta(days=1)
@@ -20,6 +24,18 @@ _OLD = timedelta(days=1)
 
 def in_use() -> bool:
     return bool(settings.S3_BUCKET)
+
+
+def seal(piece: Any, data: bytes, context: bytes) -> None:
+    """Put the sealed data into a piece, which the caller saves; `context` says whose it is."""
+    sealed, piece.key_version = settings.KEYS.seal(data, context)
+    piece.stored_as = put(sealed) if in_use() else ""
+    piece.data = b"" if piece.stored_as else sealed
+
+
+def unseal(piece: Any, context: bytes) -> bytes:
+    sealed = get(piece.stored_as) if piece.stored_as else bytes(piece.data)
+    return settings.KEYS.unseal(sealed, context, piece.key_version)
 
 
 def put(data: bytes) -> str:
@@ -36,20 +52,27 @@ def get(name: str) -> bytes:
     return data
 
 
-def missing(names: set[str]) -> set[str]:
-    """Those of the names that the storage has no object of."""
-    return names.difference(each["Key"] for page in _pages() for each in page)
+def lost(pieces: Iterable[type[Model]]) -> int:
+    """How many kept pieces the storage no longer has, as after a restored backup."""
+    rows = (model._default_manager.exclude(stored_as="") for model in pieces)
+    names = {name for each in rows for name in each.values_list("stored_as", flat=True)}
+    if names and in_use():
+        names.difference_update(each["Key"] for page in _pages() for each in page)
+    return len(names)
 
 
-def sweep(named: Callable[[Iterable[str]], set[str]]) -> int:
-    """Delete old objects that no row names; `named` returns which of some names rows have.
+def sweep(pieces: Iterable[type[Model]]) -> int:
+    """Delete old objects that no row of these models names; return how many.
 
-    Returns how many were deleted.
+    `pieces` are all the models whose rows are pieces.
     """
+    if not in_use():
+        return 0
+    models = list(pieces)
     before, count = timezone.now() - _OLD, 0
     for page in _pages():
         old = {each["Key"] for each in page if each["LastModified"] <= before}
-        lost = old - named(old)
+        lost = old.difference(*(_named(model, old) for model in models))
         for name in lost:
             _storage().delete_object(Bucket=settings.S3_BUCKET, Key=name)
         count += len(lost)
@@ -60,6 +83,11 @@ def _pages() -> Iterator[list[dict[str, Any]]]:
     """All objects there are, some hundred at a time."""
     for page in _storage().get_paginator("list_objects_v2").paginate(Bucket=settings.S3_BUCKET):
         yield page.get("Contents", [])
+
+
+def _named(model: type[Model], names: Iterable[str]) -> set[str]:
+    rows = model._default_manager.filter(stored_as__in=names)
+    return set(rows.values_list("stored_as", flat=True))
 
 
 @cache

@@ -3,7 +3,9 @@
 from django.urls import include, path
 
 from ismp.accounts import modules
-from ismp.courses import teachers
+from ismp.courses import authoring, scores, teachers
+from ismp.courses import modules as courses
+from ismp.hours.modules import DUPLICATES
 from ismp.portal import manage, pages, tickets
 from ismp.security import modules as security
 
@@ -28,8 +30,18 @@ urlpatterns = [
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/teachers/", include(teachers.TEACHERS.urls)),
     path("manage/learning-map/", include("ismp.compliance.rule_urls")),
+    path("courses/", include("ismp.courses.urls")),
+    path("manage/online-courses/", include(courses.ONLINE_COURSES.urls)),
+    path("manage/online-courses/", include((authoring.urlpatterns, "authoring"))),
+    path("manage/classroom-courses/", include(courses.CLASSROOM_COURSES.urls)),
+    path("manage/sessions/", include(courses.SESSIONS.urls)),
+    path("manage/sign-ups/", include(courses.SIGN_UPS.urls)),
+    path("manage/learning-map/online-scores/", include(courses.ONLINE_SCORES.urls)),
+    path("manage/learning-map/classroom-scores/", include(courses.CLASSROOM_SCORES.urls)),
+    path("manage/learning-map/scores/", include((scores.urlpatterns, "scores"))),
     path("manage/learning-map/", include("ismp.hours.urls")),
     path("manage/learning-map/", include("ismp.compliance.board_urls")),
+    path("manage/learning-map/duplicates/", include(DUPLICATES.urls)),
 ]
 handler400 = "ismp.ui.errors.bad_request"
 handler403 = "ismp.ui.errors.forbidden"

@@ -139,34 +139,40 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     """One thing of the first agency for each parameter of an address, by the parameter's name."""
     from django.utils import timezone
     from files import data, row
+    from offers import offered
     from things import of_security
 
     from ismp.accounts.models import Account
     from ismp.compliance.models import Example
     from ismp.courses.models import Teacher
     from ismp.hours import actions
-    from ismp.hours.models import Record
+    from ismp.hours.models import Duplicate, Record
     from ismp.portal import actions as portal
 
     run = import_bytes(data(row(), row(total="9")))["run"]
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
+    record = Record.objects.get()
+    pair = Duplicate.objects.create(agency=record.agency, credited=record, imported=record)
     told = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": run}
     ticket = portal.open_ticket(**told, by=account("IC1001"))
     today = timezone.localdate()
     paper = portal.issue_certificate(start=today, end=today, by=account("IC1001"))
     agency = account("IC1001").agency
     example = Example.objects.first()
+    teacher = Teacher.objects.create(agency=agency, account=account("IC1001"))
     return {
+        **offered(teacher),
         "rule_id": example.rule_id,
         "example_id": example.pk,
         "code": paper.code,
         "run_id": run.pk,
         "deletion_id": deletion.pk,
+        "duplicates_id": pair.pk,
         "page_name": "faq",
         "ticket_id": ticket.pk,
         "people_id": Account.objects.get(username="IC1003").pk,
         "departments_id": agency.departments.first().pk,
-        "teachers_id": Teacher.objects.create(agency=agency, name="外聘講師").pk,
+        "teachers_id": teacher.pk,
         "account_id": account("IC1002").pk,
         **of_security(account("IC1001")),
     }

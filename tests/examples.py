@@ -21,6 +21,13 @@ class Example:
     """What each deed's form is filled with; a function is asked with the things' model."""
 
 
+def a_classroom_course() -> int:
+    """The one that `offers` made."""
+    from ismp.courses.models import Course
+
+    return Course.objects.get(title="社交工程演練").pk
+
+
 EXAMPLES = {
     "departments": Example(
         good=lambda n: {"name": f"測試{n}科"},
@@ -36,6 +43,25 @@ EXAMPLES = {
         },
         bad={"name": "", "username": ""},
         says="請填寫姓名",
+    ),
+    "online_courses": Example(
+        good=lambda n: {"title": f"線上課程{n}", "category": "522", "hours": "2.5"},
+        bad={"hours": "0"},
+        says="大於 0 的數字",
+    ),
+    "classroom_courses": Example(
+        good=lambda n: {"title": f"實體課程{n}", "category": "523", "hours": "6"},
+        bad={"title": "=1+1"},
+        says="試算表會把它當成公式",
+    ),
+    "sessions": Example(
+        good=lambda n: {
+            **{"course": a_classroom_course(), "place": f"第 {n} 教室", "quota": "30"},
+            **{"opens_on": "115-01-05", "closes_on": "115-02-01"},
+            "timings": "115-02-02 09:00-12:00 3",
+        },
+        bad={"timings": "115-02-02 12:00-09:00"},
+        says="結束不晚於開始",
     ),
     "teachers": Example(
         good=lambda n: {"name": f"外聘講師{n}", "expertise": "資安稽核", "is_engaged": "on"},

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psycopg
 
+from ismp.accounts import invented
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -35,6 +37,19 @@ class Place:
         if background:
             return subprocess.Popen(command, **options, stderr=subprocess.PIPE)
         return subprocess.run(command, check=False, **options, capture_output=True, text=True)
+
+    def script(self, text):
+        """What a script prints; it must end well."""
+        done = self.python("-c", text)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def bring(self, people):
+        """Import a roster of invented people."""
+        roster = self.home.parent / "roster.csv"
+        roster.write_text(invented.roster_csv(people), "utf-8")
+        done = self.python("manage.py", "import_roster", roster)
+        assert done.returncode == 0, done.stderr
 
     def close(self):
         if self._cluster:

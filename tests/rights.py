@@ -4,9 +4,10 @@ A new address without a row fails the suite.  `things` makes one thing of the fi
 each parameter that an address can have.
 """
 
-ROLES = ("staff", "agency_admin", "platform_admin", "auditor")
+ROLES = ("staff", "agency_admin", "platform_admin", "auditor", "teacher")
 MANAGERS = {"agency_admin", "platform_admin", "auditor"}
 IMPORTERS = {"agency_admin", "platform_admin"}
+TEACHERS = {*IMPORTERS, "teacher"}
 
 
 def lists(name: str, viewers: set[str]) -> dict[str, set[str]]:
@@ -61,6 +62,30 @@ MATRIX = {
     "compliance:end_rule": {"platform_admin"},
     "compliance:policy": {"platform_admin"},
     "compliance:add_example": {"platform_admin"},
+    **lists("duplicates", MANAGERS),
+    **module("online_courses", MANAGERS, IMPORTERS),
+    **module("classroom_courses", MANAGERS, IMPORTERS),
+    **module("sessions", MANAGERS, IMPORTERS),
+    **lists("sign_ups", MANAGERS),
+    **lists("online_scores", MANAGERS),
+    **lists("classroom_scores", MANAGERS),
+    "scores:upload": IMPORTERS,
+    "authoring:add_material": IMPORTERS,
+    "authoring:edit_material": IMPORTERS,
+    "authoring:add_question": IMPORTERS,
+    "authoring:edit_question": IMPORTERS,
+    "authoring:quiz": IMPORTERS,
+    "courses:mine": set(ROLES),
+    "courses:course": set(ROLES),
+    "courses:learn": set(ROLES),
+    "courses:material": set(ROLES),
+    "courses:file": set(ROLES),
+    "courses:quiz": set(ROLES),
+    "courses:attend": set(ROLES),
+    "courses:teaching": TEACHERS,
+    "courses:session": TEACHERS,
+    "courses:room": TEACHERS,
+    "courses:code": TEACHERS,
     **module("departments", MANAGERS, IMPORTERS),
     **module("people", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
@@ -114,6 +139,27 @@ POST_ONLY = {
     *("products:lift", "campaigns:sign"),
     *(f"advisories:{deed}" for deed in ("publish", "stix")),
     *(f"addresses:{deed}" for deed in ("acknowledge", "answer", "incident")),
+    "courses:enroll",
+    "courses:bookmark",
+    "courses:sign_up",
+    "courses:withdraw",
+    "courses:session_file",
+    "courses:finish",
+    "authoring:raise_material",
+    "authoring:drop_material",
+    "authoring:drop_question",
+    "online_courses:open",
+    "online_courses:close",
+    "online_courses:assign",
+    "classroom_courses:open",
+    "classroom_courses:close",
+    "sessions:put_in",
+    "sessions:call_off",
+    "sign_ups:approve",
+    "sign_ups:refuse",
+    "sign_ups:take_out",
+    "duplicates:once",
+    "duplicates:twice",
 }
 OPEN = {
     *("accounts:login", "accounts:reset", "operations:alive", "operations:ready"),

@@ -117,13 +117,13 @@ def test_a_poison_file_is_set_aside_after_three_tries(import_bytes, monkeypatch)
 
 
 def test_a_superseded_worker_leaves_nothing(import_bytes, monkeypatch):
-    store = importing._store
+    store = importing.store
 
     def overtaken(run, *arguments):
         ImportRun.objects.filter(pk=run.pk).update(attempt=2)
         return store(run, *arguments)
 
-    monkeypatch.setattr(importing, "_store", overtaken)
+    monkeypatch.setattr(importing, "store", overtaken)
     result = import_bytes(data(row()))
     assert result["run"].state == State.RUNNING
     assert not Record.objects.exists()

@@ -96,21 +96,21 @@ def test_a_crash_between_object_and_row_leaves_an_object_that_is_swept(
             import_bytes(data(row(term="2")))
     assert len(names(bucket) - before) == 1
     assert named() == before
-    assert files.sweep() == 1
+    assert objects.sweep([RunFile]) == 1
     assert names(bucket) == before
     assert b"".join(files.pieces(kept, RunFile.Kind.UPLOAD)) == data(row())
 
 
 def test_pieces_whose_object_is_gone_are_counted(import_bytes, bucket):
     import_bytes(data(row()))
-    assert files.lost() == 0
+    assert objects.lost([RunFile]) == 0
     bucket.objects.all().limit(1).delete()
-    assert files.lost() == 1
+    assert objects.lost([RunFile]) == 1
 
 
 def test_what_is_young_is_not_swept_though_no_row_names_it_yet(import_bytes, bucket):
     objects.put(b"on its way")
-    assert files.sweep() == 0
+    assert objects.sweep([RunFile]) == 0
     assert len(names(bucket)) == 1
 
 
@@ -122,7 +122,7 @@ def test_an_import_rolled_back_leaves_nothing_after_the_sweep(
         import_bytes(data(row()))
     assert not Record.objects.exists()
     assert len(names(bucket)) > len(named()) == 1
-    files.sweep()
+    objects.sweep([RunFile])
     assert names(bucket) == named()
 
 
@@ -131,7 +131,7 @@ def test_a_purge_empties_the_bucket(import_bytes, bucket, settings, old):
     past = timezone.now() - timedelta(days=settings.UPLOAD_KEPT_DAYS, seconds=1)
     ImportRun.objects.filter(pk=run.pk).update(created_at=past)
     count = len(names(bucket))
-    assert (actions.purge(), files.sweep()) == (1, count)
+    assert (actions.purge(), objects.sweep([RunFile])) == (1, count)
     assert names(bucket) == set()
     assert files.load_frame(run, RunFile.Kind.ROWS) is None
 

@@ -54,7 +54,7 @@ def test_stopped_in_the_middle_and_run_again(keys, import_bytes, monkeypatch):
     import_bytes(data(row()))
     call_command("rotate_keys", new_key=True)
     monkeypatch.setattr(rotate_keys, "_ACCOUNTS", 5)
-    monkeypatch.setattr(rotate_keys, "_pieces", lambda _: 1 / 0)
+    monkeypatch.setattr(rotate_keys, "_pieces", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call_command("rotate_keys")
     with pytest.raises(CommandError, match="舊金鑰"):

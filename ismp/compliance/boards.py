@@ -33,9 +33,11 @@ _NO_CONCERN = (
 )
 _OF_ONE_AGENCY = (
     *("import_hours", "undo_import", "delete_hours", "restore_hours"),
-    *("credit_hours", "attach_hours", "grade"),
+    *("credit_hours", "decide_duplicate", "attach_hours", "grade"),
 )
 """Concern those who lean on the agency that the event names."""
+_OF_COURSES = "course:"
+"""What happens in a course concerns no board; the hours it gives have their own event."""
 _EVERYBODY = ""
 Key = tuple[int, date]
 
@@ -99,7 +101,8 @@ def _still_true(boards: list[Board]) -> list[Board]:
         return []
     newest_of: dict[str, int] = defaultdict(int)
     since = Event.objects.filter(number__gt=min(board.basis for board in boards))
-    events = since.exclude(verb__in=_NO_CONCERN).order_by("number")
+    events = since.exclude(verb__in=_NO_CONCERN).exclude(subject__startswith=_OF_COURSES)
+    events = events.order_by("number")
     for number, verb, code in events.values_list("number", "verb", "agency"):
         newest_of[code if verb in _OF_ONE_AGENCY else _EVERYBODY] = number
     return [

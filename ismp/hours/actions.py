@@ -10,16 +10,37 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Max, Min, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
-from ismp.hours import claiming, container, files, importing, storing, tallies, tasks
+from ismp.hours import (
+    claiming,
+    container,
+    crediting,
+    duplicates,
+    files,
+    importing,
+    storing,
+    tallies,
+    tasks,
+)
+from ismp.hours.crediting import Credit
 from ismp.hours.importing import limits
-from ismp.hours.models import Deletion, ImportRun, Record, RecordRevision, RunFile, State
+from ismp.hours.models import (
+    Decision,
+    Deletion,
+    Duplicate,
+    ImportRun,
+    Record,
+    RecordRevision,
+    RunFile,
+    Source,
+    State,
+)
 from ismp.hours.pulse import lease
 from ismp.hours.refusal import FileRefused
 
@@ -206,6 +227,7 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
     if result["restored"]:
         _give_back(run, now)
     claiming.forget(run)
+    duplicates.settle(run.agency, None, None)
     run.undone_at, run.undone_by, run.undo_result = now, by.username, result
     run.save(update_fields=["undone_at", "undone_by", "undo_result"])
     trail.record(
@@ -227,6 +249,74 @@ def _give_back(run: ImportRun, at: datetime) -> None:
     storing.give_back(run, at)
 
 
+# --- Hours of our own courses --------------------------------------------------------------------
+
+
+@transaction.atomic
+def credit(credits: Iterable[Credit], *, of: str, by: Account) -> list[ImportRun]:
+    """Give people the hours that they earned `of` something of this platform (in words).
+
+    Giving the same again changes nothing; giving other contents for the same event changes its
+    record, with its history.  Returns a run for each agency.
+    """
+    of_agency: dict[int, list[Credit]] = {}
+    for one in credits:
+        of_agency.setdefault(one.account.agency_id, []).append(one)
+    mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
+    runs = [_credited(each, of, by) for each in mine.select_for_update(no_key=True)]
+    for run in runs:
+        counts = crediting.store(of_agency[run.agency_id], run)
+        ImportRun.objects.filter(pk=run.pk).update(**counts)
+    for run in runs:  # last: whoever records holds the head of the trail, and waits for nothing
+        trail.record(
+            "credit_hours",
+            actor=by.username,
+            agency=run.agency.code,
+            subject=f"run:{run.pk}",
+            of=run.filename,
+            count=len(of_agency[run.agency_id]),
+        )
+    return runs
+
+
+def _credited(agency: Agency, of: str, by: Account) -> ImportRun:
+    now = timezone.now()
+    return ImportRun.objects.create(
+        agency=agency,
+        source=Source.PLATFORM,
+        filename=national_id.hide(of)[:255],
+        started_by=by.username,
+        started_by_name=by.name,
+        state=State.COMPLETED,
+        received_at=now,
+        finished_at=now,
+    )
+
+
+@transaction.atomic
+def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
+    """Say whether what looks the same counts once or twice; it may be said otherwise later.
+
+    Returns of how many pairs it was said.
+    """
+    mine = Agency.objects.filter(pk__in=pairs.order_by().values("agency")).order_by("pk")
+    agencies = list(mine.select_for_update(no_key=True))
+    said = {"decision": decision, "decided_by": by.username, "decided_at": timezone.now()}
+    told = list(pairs.select_related("agency"))
+    Duplicate.objects.filter(pk__in=[pair.pk for pair in told]).update(**said)
+    for agency in agencies:
+        duplicates.settle(agency, None, None)
+    for pair in told:
+        trail.record(
+            "decide_duplicate",
+            actor=by.username,
+            agency=pair.agency.code,
+            subject=f"duplicate:{pair.pk}",
+            decision=decision.value,
+        )
+    return len(told)
+
+
 # --- Deleting and restoring ----------------------------------------------------------------------
 
 
@@ -237,6 +327,8 @@ def delete(records: QuerySet[Record], *, reason: str, by: Account) -> Deletion:
     agency = agencies[0] if len(agencies) == 1 else None
     records = records.filter(agency__in=agencies, deletion=None)
     deletion = _soft_delete(records, agency=agency, reason=national_id.hide(reason), by=by)
+    for each in agencies:
+        duplicates.settle(each, None, None)
     trail.record(
         "delete_hours",
         actor=by.username,
@@ -285,13 +377,16 @@ def restore(deletion: Deletion, *, by: Account) -> int:
     if not deletion.restorable:
         raise NotPossible("這些時數已經還原過，或超過可還原的期限。")
     deleted = Record.objects.filter(deletion=deletion)
-    _locked_agencies_of(deleted)
+    agencies = _locked_agencies_of(deleted)
+    ended = deleted.aggregate(first=Min("ended_on"), last=Max("ended_on"))
     change = tallies.Change()
     change.add(deleted)
     change.take_effect()
     now = timezone.now()
     storing.end_deletion(deletion, now)
     count = deleted.update(deletion=None)
+    for agency in agencies:
+        duplicates.settle(agency, **ended)
     deletion.restored_at, deletion.restored_by = now, by.username
     deletion.save(update_fields=["restored_at", "restored_by"])
     trail.record(

@@ -19,7 +19,7 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import checks, cleaning, files, matching, storing, tallies
+from ismp.hours import checks, cleaning, duplicates, files, matching, storing, tallies
 from ismp.hours.models import ImportRun, RunFile, Waiting
 from ismp.hours.profile import NAMES
 
@@ -108,6 +108,8 @@ def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
             loading.insert(records)
         change.add_loaded(records)
         change.take_effect()
+        ended = records["ended_on"]
+        duplicates.settle(agency, ended.min(), ended.max())  # type: ignore[arg-type]
     Waiting.objects.filter(pk__in=[one.pk for one in claimed]).update(claimed_at=timezone.now())
     if not Waiting.objects.filter(run=run, claimed_at=None).exists():
         RunFile.objects.filter(run=run, kind=RunFile.Kind.WAITING).delete()

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 import zstandard
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -111,43 +110,19 @@ def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
 
 def _store(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes) -> None:
     piece = RunFile(run=run, kind=kind, number=number)
-    _seal(piece, zstandard.compress(data, _FAST))
+    objects.seal(piece, zstandard.compress(data, _FAST), _context(piece))
     piece.save(force_insert=True)
 
 
-def _seal(piece: RunFile, packed: bytes) -> None:
-    sealed, piece.key_version = settings.KEYS.seal(packed, _context(piece))
-    piece.stored_as = objects.put(sealed) if objects.in_use() else ""
-    piece.data = b"" if piece.stored_as else sealed
-
-
 def _opened(piece: RunFile) -> bytes:
-    return zstandard.decompress(_unsealed(piece))
-
-
-def _unsealed(piece: RunFile) -> bytes:
-    sealed = objects.get(piece.stored_as) if piece.stored_as else bytes(piece.data)
-    return settings.KEYS.unseal(sealed, _context(piece), piece.key_version)
+    return zstandard.decompress(objects.unseal(piece, _context(piece)))
 
 
 def seal_anew(piece: RunFile) -> None:
     """Seal a kept piece with the newest key; the object it had is swept later."""
-    _seal(piece, _unsealed(piece))
+    context = _context(piece)
+    objects.seal(piece, objects.unseal(piece, context), context)
     piece.save(update_fields=["key_version", "stored_as", "data"])
-
-
-def sweep() -> int:
-    """Delete the objects of pieces that are no longer, or never were, kept; return how many."""
-    if not objects.in_use():
-        return 0
-    named = RunFile.objects.values_list("stored_as", flat=True)
-    return objects.sweep(lambda names: set(named.filter(stored_as__in=names)))
-
-
-def lost() -> int:
-    """How many kept pieces the storage no longer has, as after a restored backup."""
-    names = set(RunFile.objects.exclude(stored_as="").values_list("stored_as", flat=True))
-    return len(objects.missing(names)) if names and objects.in_use() else len(names)
 
 
 def _context(piece: RunFile) -> bytes:

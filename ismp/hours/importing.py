@@ -8,7 +8,7 @@ wakes after another took over finds its attempt outdated and rolls back (the fen
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 
 import polars as pl
@@ -19,7 +19,17 @@ from django.utils import timezone
 
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import again, checks, cleaning, files, intake, matching, storing, tallies
+from ismp.hours import (
+    again,
+    checks,
+    cleaning,
+    duplicates,
+    files,
+    intake,
+    matching,
+    storing,
+    tallies,
+)
 from ismp.hours.ahead import one_ahead
 from ismp.hours.intake import Table
 from ismp.hours.matching import People
@@ -160,7 +170,7 @@ def _import(run: ImportRun, pulse: Pulse) -> None:
             state=State.COMPLETED,
             circumstances=run.circumstances,
             reasons=dict(result.reasons.most_common()),
-            notes={"names": result.names, "ignored": result.ignored},
+            notes={"names": result.names, "ignored": result.ignored, "aside": result.aside},
             **result.counts(),
         )
         record_event(run, "import_hours", state="completed", sha256=run.sha256, **result.counts())
@@ -172,7 +182,8 @@ def _read_and_store(run: ImportRun, people: People, today: date, pulse: Pulse) -
     judged = _judged(table, people, today)
     pulse.reached("parsed", 0, run.lines - 1)
     with transaction.atomic():
-        result = _store(run, judged, Result(table.ignored, tried=run.dry_run), pulse)
+        result = Result(table.ignored, tried=run.dry_run)
+        store(run, judged, result, pulse.reached)
         transaction.set_rollback(run.dry_run)
     return result
 
@@ -184,13 +195,18 @@ def _judged(table: Table, people: People, today: date) -> Iterator[pl.DataFrame]
         yield judge.judge(matching.add_keys(people.find(cleaning.clean(frame))))
 
 
-def _store(run: ImportRun, frames: Iterator[pl.DataFrame], result: Result, pulse: Pulse) -> Result:
+def store(
+    run: ImportRun,
+    frames: Iterator[pl.DataFrame],
+    result: Result,
+    reached: Callable[[str, int, int], None],
+) -> Result:
     """Load what is new, change what is there; unchanged rows cost nothing."""
     now, change = timezone.now(), tallies.Change()
     with storing.Loading() as loading, contextlib.closing(one_ahead(frames)) as judged:
         stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
         for frame in judged:
-            pulse.reached("checked", result.total, run.lines - 1)
+            reached("checked", result.total, run.lines - 1)
             passed = stored.find(frame.filter(pl.col("code").is_null()))
             new = passed.filter(pl.col("outcome") == "created")
             changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
@@ -204,11 +220,12 @@ def _store(run: ImportRun, frames: Iterator[pl.DataFrame], result: Result, pulse
                 storing.replace(records, run, now)
                 change.add_loaded(records)
             result.add(passed, frame.filter(pl.col("code").is_not_null()))
-            pulse.reached("matched", result.total, max(result.total, run.lines - 1))
+            reached("matched", result.total, max(result.total, run.lines - 1))
     if result.outcomes["updated"]:
         former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
         change.take(former, "record__account_id")
     change.take_effect()
+    result.aside = duplicates.settle(run.agency, *stored.range)
     return result
 
 

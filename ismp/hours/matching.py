@@ -135,6 +135,11 @@ class StoredEvents:
         self._last: date | None = None
         self._known = pl.DataFrame(schema=_KNOWN)
 
+    @property
+    def range(self) -> tuple[date | None, date | None]:
+        """The first and last 迄日期 of the rows that passed so far."""
+        return self._first, self._last
+
     def find(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add to the rows that passed: `record` (id of the stored event, or null) and `outcome`.
 

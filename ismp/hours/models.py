@@ -39,10 +39,14 @@ class Scoped(models.QuerySet):
 
 
 class RunQuerySet(Scoped):
-    """Questions about many runs, for monitoring."""
+    """Questions about many runs."""
+
+    def of_files(self) -> Self:
+        """The imports that somebody sent, without what our own courses credited."""
+        return self.filter(source=Source.FILE)
 
     def by_state(self) -> dict[str, int]:
-        counts = self.order_by().values_list("state").annotate(n=models.Count("pk"))
+        counts = self.of_files().order_by().values_list("state").annotate(n=models.Count("pk"))
         return dict(counts)
 
     def queue_age(self) -> timedelta:
@@ -53,8 +57,9 @@ class RunQuerySet(Scoped):
 
     def rows_per_second(self, of_last: int = 100) -> float:
         """Rows of the last finished files, by the time from arrival to result; 0 when none."""
-        done = self.filter(state=State.COMPLETED, received_at__isnull=False).order_by("-pk")
-        runs = list(done.values_list("total", "received_at", "finished_at")[:of_last])
+        done = self.of_files().filter(state=State.COMPLETED, received_at__isnull=False)
+        times = done.order_by("-pk").values_list("total", "received_at", "finished_at")
+        runs = list(times[:of_last])
         seconds = sum((end - begin).total_seconds() for _, begin, end in runs)
         return sum(total for total, _, _ in runs) / seconds if seconds else 0.0
 
@@ -69,17 +74,26 @@ class State(models.TextChoices):
     QUARANTINED = "quarantined", "暫停處理"
 
 
+class Source(models.TextChoices):
+    """Where a run's rows came from."""
+
+    FILE = "file", "匯入"
+    PLATFORM = "platform", "本平台"
+
+
 FINISHED = (State.COMPLETED, State.REFUSED, State.QUARANTINED)
 
 
 class ImportRun(models.Model):
-    """One uploaded file and what became of it, from the first byte on.
+    """One uploaded file and what became of it, from the first byte on; or the like without a
+    file: what one deed of this platform's own courses credited (docs/adr/0012).
 
     `attempt` and `lease_until` are the fence: only the worker that made the newest attempt may
     finish the run, and another may take over when the lease is over.
     """
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    source = models.CharField("來源", max_length=10, choices=Source, default=Source.FILE)
     started_by = models.CharField(max_length=150)
     started_by_name = models.CharField(max_length=150, blank=True)
     filename = models.CharField(max_length=255)
@@ -122,6 +136,11 @@ class ImportRun(models.Model):
                 name="runs_under_way",
                 condition=Q(state__in=["receiving", "password", "queued", "running"]),
             ),
+            models.Index(
+                fields=["agency", "finished_at"],
+                name="what_our_courses_credited",
+                condition=Q(source="platform"),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -130,6 +149,9 @@ class ImportRun(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=State.values), name="run_state_is_a_known_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(source__in=Source.values), name="run_source_is_a_known_source"
             ),
         ]
 
@@ -152,6 +174,7 @@ class ImportRun(models.Model):
     def can_be_undone(self) -> bool:
         return (
             self.state == State.COMPLETED
+            and self.source == Source.FILE
             and not self.dry_run
             and self.undone_at is None
             and bool(self.created or self.updated)
@@ -255,6 +278,8 @@ class Deletion(models.Model):
     people = models.PositiveIntegerField(default=0)
     run = models.ForeignKey(ImportRun, models.PROTECT, null=True, related_name="+")
     """The import whose 復原 this was, if it was one."""
+    duplicates = models.BooleanField(default=False)
+    """Whether the platform set these aside as 可能重複: a `Duplicate` says what becomes of them."""
     restored_at = models.DateTimeField(null=True)
     restored_by = models.CharField(max_length=150, blank=True)
 
@@ -272,8 +297,8 @@ class Deletion(models.Model):
 
     @property
     def restorable(self) -> bool:
-        undone = self.run_id is not None
-        return not undone and self.restored_at is None and timezone.now() < self.restorable_until
+        by_hand = self.run_id is None and not self.duplicates
+        return by_hand and self.restored_at is None and timezone.now() < self.restorable_until
 
 
 class Contents(models.Model):
@@ -553,6 +578,44 @@ class PersonYear(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agency_id}:{self.account_id}:{self.category}:{self.year}"
+
+
+class Decision(models.TextChoices):
+    PENDING = "pending", "待確認"
+    ONE = "one", "是同一次學習，採計一筆"
+    BOTH = "both", "是不同的學習，兩筆都採計"
+
+
+class Duplicate(models.Model):
+    """可能重複: hours that a course of this platform credited and that a file brought too.
+
+    Unless somebody decides that these are two events, the credited record is set aside for as
+    long as the imported one stands.
+    """
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    credited = models.ForeignKey(Record, models.DO_NOTHING, related_name="+", db_constraint=False)
+    imported = models.ForeignKey(Record, models.DO_NOTHING, related_name="+", db_constraint=False)
+    found_at = models.DateTimeField(default=timezone.now)
+    decision = models.CharField("處理", max_length=10, choices=Decision, default=Decision.PENDING)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=150, blank=True)
+
+    objects: ClassVar[models.Manager["Duplicate"]] = Scoped.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["credited", "imported"], name="two_records_are_compared_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(decision__in=Decision.values), name="decision_is_a_known_decision"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.credited.title}（{self.credited.account}）"
 
 
 class ColumnChoice(models.Model):

@@ -27,6 +27,8 @@ class Result:
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.names, self.ignored = 0, ignored
+        self.aside = 0
+        """How many records of our own courses are set aside as 可能重複."""
         self._rows: list[bytes] = []
         self._refused: list[bytes] = []
         self._unclaimed = claiming.Unclaimed()

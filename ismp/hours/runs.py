@@ -39,7 +39,7 @@ _SUMS = (
 def runs(request: HttpRequest) -> HttpResponse:
     """匯入紀錄."""
     user: Any = request.user
-    found = ImportRun.objects.visible_to(user).select_related("agency")
+    found = ImportRun.objects.visible_to(user).of_files().select_related("agency")
     page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "hours/runs.html", {"page": page})
 

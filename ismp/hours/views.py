@@ -55,7 +55,9 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     page = Paginator(records, size).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
-    runs = ImportRun.objects.visible_to(user).filter(state=State.COMPLETED, dry_run=False)
+    runs = (
+        ImportRun.objects.visible_to(user).of_files().filter(state=State.COMPLETED, dry_run=False)
+    )
     hidden = ColumnChoice.objects.filter(account=user).values_list("hidden", flat=True).first()
     columns = [column for column in COLUMNS if column.name not in (hidden or [])]
     context = {

@@ -21,6 +21,7 @@ from ismp.audit import trail
 from ismp.operations import archive
 from ismp.operations.archive import NotPossible
 from ismp.operations.databases import Database, Moment
+from ismp.operations.pieces import SEALED
 from ismp.operations.postgresql import PostgreSQL
 from ismp.operations.sqlite import SQLite
 from ismp.ui.commands import migrate_if_needed
@@ -71,7 +72,10 @@ def _described(moment: Moment) -> dict[str, Any]:
             [number, bytes(chain).hex()]
             for number, chain in moment.ask("SELECT number, chain FROM audit_chainhead")
         ],
-        "objects": moment.ask("SELECT count(*) FROM hours_runfile WHERE stored_as <> ''")[0][0],
+        "objects": sum(
+            moment.ask(f"SELECT count(*) FROM {model._meta.db_table} WHERE stored_as <> ''")[0][0]  # noqa: S608
+            for model in SEALED
+        ),
     }
 
 

@@ -13,7 +13,8 @@ from ismp.accounts.models import Status
 from ismp.accounts.roles import Right
 from ismp.audit import trail as audit
 from ismp.audit.models import Event
-from ismp.hours.models import State
+from ismp.courses.models import Standing, Way
+from ismp.hours.models import Decision, State
 
 VERBS = {
     "sign_in": "登入",
@@ -65,6 +66,33 @@ VERBS = {
     "attach_incident": "情資轉為事件",
     "attach_hours": "待認領時數歸戶",
     "purge_waiting": "清除過期的待認領時數",
+    "save_course": "儲存課程",
+    "open_course": "開放課程",
+    "close_course": "關閉課程",
+    "save_material": "儲存教材",
+    "move_material": "調整教材順序",
+    "remove_material": "刪除教材",
+    "save_question": "儲存題目",
+    "remove_question": "刪除題目",
+    "save_quiz": "設定測驗",
+    "enroll": "加入線上課程",
+    "begin_quiz": "開始測驗",
+    "submit_quiz": "測驗交卷",
+    "complete_course": "完成線上課程",
+    "save_session": "儲存期別",
+    "cancel_session": "取消期別",
+    "sign_up": "報名實體課程",
+    "withdraw": "取消報名",
+    "approve_sign_up": "審核錄取",
+    "refuse_sign_up": "審核不錄取",
+    "remind_class": "上課提醒",
+    "mark_attendance": "點名",
+    "attend": "掃描簽到",
+    "grade_class": "登錄成績",
+    "finish_session": "結訓",
+    "export_for_portal": "下載入口網上傳檔（含身分證字號）",
+    "credit_hours": "登錄本平台課程時數",
+    "decide_duplicate": "確認可能重複的時數",
     "purge_uploads": "清除過期檔案",
     "rotate_keys": "更換加密金鑰",
     "change_rule": "訂定學習地圖",
@@ -95,6 +123,18 @@ _DETAILS = {
     "restored": "回復",
     "kept": "保留",
     "count": "筆數",
+    "of": "課程",
+    "decision": "處理",
+    "title": "課程名稱",
+    "material": "教材",
+    "session": "期別",
+    "quota": "名額",
+    "standing": "報名結果",
+    "way": "方式",
+    "attempt": "第幾次",
+    "score": "成績",
+    "drawn": "出題數",
+    "pass_mark": "及格分數",
     "people": "人數",
     "runs": "匯入次數",
     "format": "格式",
@@ -126,6 +166,9 @@ _DETAILS = {
 _WORDS = {
     **dict(State.choices),
     **dict(Status.choices),
+    **dict(Decision.choices),
+    **dict(Standing.choices),
+    **dict(Way.choices),
     **{identities: in_words(identities) for identities in sets()},
 }
 _PER_PAGE = 50

@@ -28,6 +28,7 @@ class Link:
 PORTAL = (
     Link("首頁", "portal:home"),
     Link("我的時數", "portal:hours"),
+    Link("我的課程", "courses:mine"),
     Link("驗證時數證明", "portal:verification"),
     Link("網站導覽", "portal:sitemap", in_head=True, open=True),
     Link("課程搜尋", "portal:search", in_head=True),
@@ -45,7 +46,7 @@ PORTAL = (
 
 @dataclass(frozen=True)
 class Tab:
-    """A page of a module; `covers` is the namespace whose other pages belong to it too."""
+    """A page of a module; `covers` names the namespaces whose other pages belong to it too."""
 
     title: str
     address: str
@@ -90,6 +91,30 @@ MODULES = (
     Module("帳號管理", (Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),)),
     Module("教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)),
     Module(
+        "線上課程",
+        (
+            Tab(
+                "線上課程",
+                "online_courses:list",
+                Right.VIEW_COURSES,
+                covers="online_courses authoring",
+            ),
+        ),
+    ),
+    Module(
+        "實體課程",
+        (
+            Tab(
+                "實體課程",
+                "classroom_courses:list",
+                Right.VIEW_COURSES,
+                covers="classroom_courses",
+            ),
+            Tab("期別", "sessions:list", Right.VIEW_COURSES, covers="sessions"),
+            Tab("報名審核", "sign_ups:list", Right.VIEW_COURSES, covers="sign_ups"),
+        ),
+    ),
+    Module(
         "部門管理", (Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),)
     ),
     Module(
@@ -97,7 +122,24 @@ MODULES = (
         (
             Tab("學習地圖管理", "compliance:rules", Right.MANAGE, covers="compliance"),
             Tab("終身學習時數管理", "hours:all", Right.ALL_AGENCIES),
-            Tab("單一機關終身學習時數管理", "hours:agency", Right.VIEW_HOURS, covers="hours"),
+            Tab(
+                "單一機關終身學習時數管理",
+                "hours:agency",
+                Right.VIEW_HOURS,
+                covers="hours duplicates",
+            ),
+            Tab(
+                "線上課程成績下載",
+                "online_scores:list",
+                Right.VIEW_COURSES,
+                covers="online_scores scores",
+            ),
+            Tab(
+                "實體課程成績下載",
+                "classroom_scores:list",
+                Right.VIEW_COURSES,
+                covers="classroom_scores",
+            ),
             Tab("達標狀況", "boards:board", Right.VIEW_HOURS, covers="boards"),
             Tab("全市達標狀況", "boards:city", Right.ALL_AGENCIES),
         ),
@@ -158,4 +200,4 @@ def _is_at(request: HttpRequest, tab: Tab) -> bool:
 
 def _covers(request: HttpRequest, tab: Tab) -> bool:
     match = request.resolver_match
-    return match is not None and match.namespace == tab.covers
+    return match is not None and match.namespace in tab.covers.split()

@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from ismp.hours import files
+from ismp import objects
 from ismp.operations import backup
+from ismp.operations.pieces import SEALED
 
 
 class Command(BaseCommand):
@@ -32,5 +33,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"已還原 {rows:,} 列（{restored['made_at']} 的備份），與備份當時相同，稽核軌跡完整。"
         )
-        if lost := files.lost():
-            self.stdout.write(f"有 {lost:,} 個檔案片段不在 S3 儲存區；相關的匯入結果無法再下載。")
+        if lost := objects.lost(SEALED):
+            self.stdout.write(
+                f"有 {lost:,} 個檔案片段不在 S3 儲存區；相關的匯入結果或教材無法下載。"
+            )

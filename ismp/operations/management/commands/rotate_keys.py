@@ -14,8 +14,7 @@ from django.db import models, transaction
 
 from ismp.accounts.models import Account
 from ismp.audit import trail
-from ismp.hours import files
-from ismp.hours.models import RunFile
+from ismp.operations.pieces import SEALED
 from ismp.ui.commands import DatabaseCommand
 
 _ACCOUNTS, _PIECES = 500, 4
@@ -50,8 +49,9 @@ class Command(DatabaseCommand):
         accounts = pieces = 0
         while count := _accounts(settings.KEYS.version):
             accounts += count
-        while count := _pieces(settings.KEYS.version):
-            pieces += count
+        for model in SEALED:
+            while count := _pieces(model, settings.KEYS.version):
+                pieces += count
         with transaction.atomic():
             trail.record(
                 "rotate_keys",
@@ -64,7 +64,8 @@ class Command(DatabaseCommand):
 
     def _forget_old(self) -> None:
         version = settings.KEYS.version
-        if any(_older(model, version).exists() for model in (Account, RunFile)):
+        sealed: list[type[models.Model]] = [Account, *SEALED]
+        if any(_older(model, version).exists() for model in sealed):
             raise CommandError(
                 "仍有資料使用舊金鑰，沒有刪除；請重新啟動網站與背景工作後再執行一次。"
             )
@@ -86,8 +87,8 @@ def _accounts(version: int) -> int:
 
 
 @transaction.atomic
-def _pieces(version: int) -> int:
-    batch = list(_older(RunFile, version).select_for_update().order_by("pk")[:_PIECES])
+def _pieces(model: Any, version: int) -> int:
+    batch = list(_older(model, version).select_for_update().order_by("pk")[:_PIECES])
     for piece in batch:
-        files.seal_anew(piece)
+        SEALED[model](piece)
     return len(batch)

@@ -10,10 +10,13 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import Error, connections
 
+from ismp import objects
 from ismp.accounts.actions import apply_due
 from ismp.compliance import boards
-from ismp.hours import actions, claiming, files
+from ismp.courses import classes
+from ismp.hours import actions, claiming
 from ismp.notices.actions import send_digests
+from ismp.operations.pieces import SEALED
 from ismp.ui.commands import DatabaseCommand
 
 logger = logging.getLogger(__name__)
@@ -59,9 +62,10 @@ def _look_after() -> None:
                 freshened_at = time.monotonic()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 apply_due()
+                classes.remind()
                 send_digests()
                 actions.purge()
-                files.sweep()
+                objects.sweep(SEALED)
                 call_command("prune_db_task_results", verbosity=0, min_age_days=1)
                 _sweep()
                 purged_at = time.monotonic()

@@ -1,0 +1,123 @@
+"""Deeds on courses: keep and open them, and let people into those on line.
+
+What happens inside of a course: `learning` on line, `classes` in the room.
+"""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from ismp.accounts import national_id
+from ismp.accounts.models import Account
+from ismp.audit import trail
+from ismp.audit.trail import NotPossible
+from ismp.courses.models import (
+    Course,
+    CourseState,
+    Enrollment,
+    Kind,
+    SignUp,
+    Teacher,
+    Way,
+)
+from ismp.notices.actions import notify
+
+_OF_EVENTS = ("title", "category", "agency_id")
+"""What the records of those who completed a course are known by."""
+
+
+@transaction.atomic
+def save_course(course: Course, *, teachers: Iterable[Teacher] = (), by: Account) -> Course:
+    """Add a course or change it.  Raises NotPossible when records already tell of it."""
+    course.title = national_id.hide(course.title)
+    course.description = national_id.hide(course.description)
+    if course.pk:
+        before = Course.objects.select_for_update(of=("self",)).get(pk=course.pk)
+        changed = any(getattr(before, name) != getattr(course, name) for name in _OF_EVENTS)
+        if changed and _has_completions(course):
+            raise NotPossible("已有人在這門課取得時數，名稱與類別不能再改；請另外新增一門課程。")
+    course.save()
+    course.teachers.set(teachers)
+    record_event("save_course", course, by, title=course.title)
+    return course
+
+
+def _has_completions(course: Course) -> bool:
+    earned = SignUp.objects.filter(session__course=course, hours__gt=0)
+    return course.enrollments.exclude(completed_at=None).exists() or earned.exists()
+
+
+@transaction.atomic
+def open_courses(courses: QuerySet[Course], *, by: Account) -> int:
+    """Offer courses to people.  Raises NotPossible when there is nothing to learn yet."""
+    for course in courses:
+        if course.kind == Kind.ONLINE and not course.materials.exists():
+            raise NotPossible(f"「{course}」還沒有教材，請先新增教材再開放。")
+        if course.kind == Kind.CLASSROOM and not course.sessions.exists():
+            raise NotPossible(f"「{course}」還沒有期別，請先新增期別再開放。")
+        _set_state(course, CourseState.OPEN)
+        record_event("open_course", course, by, title=course.title)
+    return len(courses)
+
+
+@transaction.atomic
+def close_courses(courses: QuerySet[Course], *, by: Account) -> int:
+    """Offer courses no longer; who is in one may go on."""
+    for course in courses:
+        _set_state(course, CourseState.CLOSED)
+        record_event("close_course", course, by, title=course.title)
+    return len(courses)
+
+
+def _set_state(course: Course, state: CourseState) -> None:
+    course.state = state
+    course.save(update_fields=["state"])
+
+
+@transaction.atomic
+def enroll(course: Course, people: Iterable[Account], *, way: Way, by: Account) -> list[Enrollment]:
+    """Let people into an online course; return those who were not in it yet.
+
+    Who has completed it this year is passed by.  Those whom somebody else put there are told.
+    Raises NotPossible.
+    """
+    if course.kind != Kind.ONLINE or course.state != CourseState.OPEN:
+        raise NotPossible("這門課程目前沒有開放，不能加入。")
+    accounts = {account.pk: account for account in people}
+    offered = Course.objects.filter(pk=course.pk)
+    for one in {account.agency_id: account for account in accounts.values()}.values():
+        if not offered.offered_to(one).exists():
+            raise NotPossible(f"這門課程沒有開放給 {one} 所屬的機關。")
+    mine = Enrollment.objects.filter(course=course, account__in=accounts)
+    in_it = mine.filter(completed_at=None)
+    this_year = mine.filter(completed_at__year=timezone.localdate().year)
+    for known in (in_it | this_year).values_list("account", flat=True):
+        accounts.pop(known, None)
+    Enrollment.objects.bulk_create(
+        [Enrollment(course=course, account=account, way=way) for account in accounts.values()],
+        ignore_conflicts=True,  # somebody pressed twice
+    )
+    made = list(in_it.filter(account__in=accounts).select_related("account"))
+    if way != Way.SELF:
+        notify(
+            [enrollment.account for enrollment in made],
+            kind="course_assigned",
+            subject=f"請完成線上課程「{course}」",
+            link=reverse("courses:learn", args=[course.pk]),
+        )
+    record_event("enroll", course, by, count=len(made), way=way.value)
+    return made
+
+
+def record_event(verb: str, course: Course, by: Account, **detail: object) -> None:
+    """One event of a course, in the trail of whoever did it."""
+    trail.record(
+        verb,
+        actor=by.username,
+        agency=course.agency.code if course.agency else "",
+        subject=f"course:{course.pk}",
+        **detail,
+    )

@@ -1,0 +1,204 @@
+"""What an online course is made of, put together by who administers it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Max
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.views.decorators.http import require_http_methods, require_POST
+
+from ismp.accounts import national_id
+from ismp.accounts.access import needs
+from ismp.accounts.models import Account
+from ismp.accounts.roles import Right
+from ismp.courses import files
+from ismp.courses.actions import record_event
+from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
+from ismp.courses.models import Course, Kind, Material, Question, Quiz
+
+# --- Deeds ---------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Account) -> Material:
+    """Add a material at the end, or change it; `chunks` are its new file, if there is one."""
+    material.title = national_id.hide(material.title)
+    material.text = national_id.hide(material.text)
+    if material.pk is None:
+        last = material.course.materials.aggregate(last=Max("position"))["last"]
+        material.position = 1 if last is None else last + 1
+    material.save()
+    if chunks is not None:
+        files.keep(material, chunks)
+    record_event("save_material", material.course, by, material=material.title)
+    return material
+
+
+@transaction.atomic
+def remove_material(material: Material, *, by: Account) -> None:
+    record_event("remove_material", material.course, by, material=material.title)
+    material.delete()
+
+
+@transaction.atomic
+def move_up(material: Material, *, by: Account) -> None:
+    """Change places with the material before it, if there is one."""
+    before = material.course.materials.filter(position__lt=material.position).last()
+    if before:
+        before.position, material.position = material.position, before.position
+        Material.objects.bulk_update([before, material], ["position"])
+        record_event("move_material", material.course, by, material=material.title)
+
+
+@transaction.atomic
+def save_question(question: Question, *, by: Account) -> Question:
+    question.text = national_id.hide(question.text)
+    question.save()
+    record_event("save_question", question.course, by)
+    return question
+
+
+@transaction.atomic
+def remove_question(question: Question, *, by: Account) -> None:
+    """Take it out of the pool; papers that were drawn keep it."""
+    record_event("remove_question", question.course, by)
+    question.delete()
+
+
+@transaction.atomic
+def save_quiz(quiz: Quiz, *, by: Account) -> Quiz:
+    quiz.save()
+    record_event("save_quiz", quiz.course, by, drawn=quiz.drawn, pass_mark=quiz.pass_mark)
+    return quiz
+
+
+# --- Pages ---------------------------------------------------------------------------------------
+
+_edits = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def _course(request: HttpRequest, course_id: int) -> Course:
+    user: Any = request.user
+    mine = Course.objects.visible_to(user).filter(kind=Kind.ONLINE)
+    return get_object_or_404(mine, pk=course_id)
+
+
+def _part(request: HttpRequest, model: type[Any], pk: int) -> Any:
+    user: Any = request.user
+    mine = model.objects.filter(course__in=Course.objects.visible_to(user))
+    return get_object_or_404(mine.select_related("course"), pk=pk)
+
+
+def _edited(
+    request: HttpRequest, form: forms.ModelForm, course: Course, title: str
+) -> HttpResponse:
+    context = {"form": form, "course": course, "title": title}
+    return render(request, "courses/part_form.html", context)
+
+
+@_edits
+@needs(Right.MANAGE_COURSES)
+def add_material(request: HttpRequest, online_courses_id: int) -> HttpResponse:
+    course, kind = _course(request, online_courses_id), request.GET.get("kind", "page")
+    if kind not in Material.Kind.values:
+        raise Http404
+    return _material(request, Material(course=course, kind=kind))
+
+
+@_edits
+@needs(Right.MANAGE_COURSES)
+def edit_material(request: HttpRequest, material_id: int) -> HttpResponse:
+    return _material(request, _part(request, Material, material_id))
+
+
+def _material(request: HttpRequest, material: Material) -> HttpResponse:
+    user: Any = request.user
+    form = MaterialForm(request.POST or None, request.FILES or None, instance=material)
+    if request.method == "POST" and form.is_valid():
+        file = form.cleaned_data.get("file")
+        save_material(form.save(commit=False), file.chunks() if file else None, by=user)
+        messages.success(request, f"教材「{material}」已存檔。")
+        return redirect("online_courses:page", material.course_id)
+    return _edited(request, form, material.course, f"教材（{material.get_kind_display()}）")
+
+
+@require_POST
+@needs(Right.MANAGE_COURSES)
+def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
+    user: Any = request.user
+    material = _part(request, Material, material_id)
+    remove_material(material, by=user)
+    messages.success(request, f"已刪除教材「{material}」。")
+    return redirect("online_courses:page", material.course_id)
+
+
+@require_POST
+@needs(Right.MANAGE_COURSES)
+def raise_material(request: HttpRequest, material_id: int) -> HttpResponse:
+    user: Any = request.user
+    material = _part(request, Material, material_id)
+    move_up(material, by=user)
+    return redirect("online_courses:page", material.course_id)
+
+
+@_edits
+@needs(Right.MANAGE_COURSES)
+def add_question(request: HttpRequest, online_courses_id: int) -> HttpResponse:
+    return _question(request, Question(course=_course(request, online_courses_id)))
+
+
+@_edits
+@needs(Right.MANAGE_COURSES)
+def edit_question(request: HttpRequest, question_id: int) -> HttpResponse:
+    return _question(request, _part(request, Question, question_id))
+
+
+def _question(request: HttpRequest, question: Question) -> HttpResponse:
+    user: Any = request.user
+    form = QuestionForm(request.POST or None, instance=question)
+    if request.method == "POST" and form.is_valid():
+        save_question(form.save(commit=False), by=user)
+        messages.success(request, "題目已存檔。")
+        return redirect("online_courses:page", question.course_id)
+    return _edited(request, form, question.course, "題目")
+
+
+@require_POST
+@needs(Right.MANAGE_COURSES)
+def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
+    user: Any = request.user
+    question = _part(request, Question, question_id)
+    remove_question(question, by=user)
+    messages.success(request, "已刪除題目。")
+    return redirect("online_courses:page", question.course_id)
+
+
+@_edits
+@needs(Right.MANAGE_COURSES)
+def quiz(request: HttpRequest, online_courses_id: int) -> HttpResponse:
+    user: Any = request.user
+    course = _course(request, online_courses_id)
+    form = QuizForm(request.POST or None, instance=Quiz.objects.filter(course=course).first())
+    if request.method == "POST" and form.is_valid():
+        form.instance.course = course
+        save_quiz(form.save(commit=False), by=user)
+        messages.success(request, "測驗設定已存檔。")
+        return redirect("online_courses:page", course.pk)
+    return _edited(request, form, course, "測驗設定")
+
+
+urlpatterns = [
+    path("<int:online_courses_id>/materials/add/", add_material, name="add_material"),
+    path("<int:online_courses_id>/questions/add/", add_question, name="add_question"),
+    path("<int:online_courses_id>/quiz/", quiz, name="quiz"),
+    path("materials/<int:material_id>/edit/", edit_material, name="edit_material"),
+    path("materials/<int:material_id>/up/", raise_material, name="raise_material"),
+    path("materials/<int:material_id>/remove/", drop_material, name="drop_material"),
+    path("questions/<int:question_id>/edit/", edit_question, name="edit_question"),
+    path("questions/<int:question_id>/remove/", drop_question, name="drop_question"),
+]

@@ -1,0 +1,445 @@
+"""線上課程, 實體課程, 期別, 報名 and the two 成績下載 as data (see `ismp.ui.module`)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from ismp.accounts.models import Account, Department
+from ismp.accounts.modules import OF_AGENCY
+from ismp.accounts.roles import Right
+from ismp.courses import actions, classes
+from ismp.courses.forms import (
+    AssignForm,
+    ClassroomCourseForm,
+    OnlineCourseForm,
+    SessionForm,
+    SignUpForm,
+)
+from ismp.courses.models import (
+    Category,
+    Course,
+    CourseState,
+    Enrollment,
+    Kind,
+    Quiz,
+    Session,
+    SessionState,
+    SignUp,
+    Standing,
+    Way,
+)
+from ismp.hours.models import in_hours
+from ismp.ui import roc
+from ismp.ui.module import Column, Deed, Filter, Module
+
+_TONES = {
+    **dict.fromkeys((CourseState.OPEN, SessionState.FINISHED, Standing.ENROLLED), "green"),
+    **dict.fromkeys((CourseState.DRAFT, SessionState.PLANNED, Standing.APPLIED), "amber"),
+    **{Standing.WAITING: "amber", SessionState.CANCELLED: "red", Standing.REFUSED: "red"},
+}
+_MOST_CHOICES = 200
+
+
+# --- Courses -------------------------------------------------------------------------------------
+
+
+def _save(course: Any, *, by: Account) -> Course:
+    return actions.save_course(course, teachers=course.chosen_teachers, by=by)
+
+
+_COURSE_COLUMNS = (
+    Column("課程名稱", "title", "text"),
+    Column("開課機關", lambda course: course.agency.name if course.agency else "平台"),
+    Column("課程類別", "get_category_display"),
+    Column("時數", lambda course: in_hours(course.hours), "number"),
+    Column("狀態", "get_state_display", tone=lambda course: _TONES.get(course.state, "")),
+)
+_COURSE_MORE = (
+    Column("開放其他機關", "for_all"),
+    Column("教師", lambda course: "、".join(map(str, course.teachers.all())), "text"),
+    Column("相關連結", "link", "text"),
+    Column("課程說明", "description", "text"),
+)
+_COURSE_FILTERS = (
+    OF_AGENCY,
+    Filter("category", "類別", Category.choices),
+    Filter("state", "狀態", CourseState.choices),
+)
+_OPEN = Deed(
+    "open",
+    "開放",
+    Right.MANAGE_COURSES,
+    actions.open_courses,
+    explains="同仁從此可以在課程搜尋找到並參加這些課程。",
+    fits=lambda user, course: course.state != CourseState.OPEN,
+)
+_CLOSE = Deed(
+    "close",
+    "關閉",
+    Right.MANAGE_COURSES,
+    actions.close_courses,
+    explains="新的同仁不能再參加；已經參加的人可以繼續完成。",
+    fits=lambda user, course: course.state == CourseState.OPEN,
+)
+
+
+def _courses(kind: Kind, **counts: Any) -> Callable[[Any], QuerySet[Course]]:
+    def rows(user: Any) -> QuerySet[Course]:
+        mine = Course.objects.visible_to(user).filter(kind=kind).annotate(**counts)
+        mine = mine.select_related("agency").prefetch_related("teachers__account")
+        return mine.order_by("-pk")
+
+    return rows
+
+
+def _assign(courses: QuerySet[Course], *, people: list[Account], way: Way, by: Account) -> str:
+    made = actions.enroll(courses.get(), people, way=way, by=by)
+    return f"已指派 {len(made)} 人；另外 {len(people) - len(made)} 人已在修課或今年已完成。"
+
+
+def _parts(user: Any, course: Course) -> dict[str, Any]:
+    return {
+        "materials": course.materials.all(),
+        "questions": course.questions.all(),
+        "quiz": Quiz.objects.filter(course=course).first(),
+        "may_author": user.may(Right.MANAGE_COURSES),
+    }
+
+
+ONLINE_COURSES = Module(
+    name="online_courses",
+    title="線上課程",
+    thing="線上課程",
+    rows=_courses(
+        Kind.ONLINE,
+        learners=Count("enrollments"),
+        completed=Count("enrollments", filter=Q(enrollments__completed_at__isnull=False)),
+    ),
+    columns=(
+        *_COURSE_COLUMNS,
+        Column("修課人數", "learners", "number"),
+        Column("完成人數", "completed", "number"),
+    ),
+    more=_COURSE_MORE,
+    search={"title": "課程名稱", "description": "課程說明"},
+    filters=_COURSE_FILTERS,
+    view=Right.VIEW_COURSES,
+    edit=Right.MANAGE_COURSES,
+    form=OnlineCourseForm,
+    save=_save,
+    deeds=(
+        _OPEN,
+        _CLOSE,
+        Deed(
+            "assign",
+            "指派",
+            Right.MANAGE_COURSES,
+            _assign,
+            AssignForm,
+            explains="被指派的人會收到通知；已在修課或今年已完成的人不會重複指派。",
+            many=False,
+            fits=lambda user, course: course.state == CourseState.OPEN,
+        ),
+    ),
+    page="courses/online_page.html",
+    beside=_parts,
+    subject=lambda course: f"course:{course.pk}",
+    empty="請按「新增線上課程」。",
+)
+
+CLASSROOM_COURSES = Module(
+    name="classroom_courses",
+    title="實體課程",
+    thing="實體課程",
+    rows=_courses(Kind.CLASSROOM, terms=Count("sessions")),
+    columns=(*_COURSE_COLUMNS, Column("期別數", "terms", "number")),
+    more=_COURSE_MORE,
+    search={"title": "課程名稱", "description": "課程說明"},
+    filters=_COURSE_FILTERS,
+    view=Right.VIEW_COURSES,
+    edit=Right.MANAGE_COURSES,
+    form=ClassroomCourseForm,
+    save=_save,
+    deeds=(_OPEN, _CLOSE),
+    subject=lambda course: f"course:{course.pk}",
+    empty="請按「新增實體課程」；課程要有期別，同仁才能報名。",
+)
+
+
+# --- Sessions and who signed up ------------------------------------------------------------------
+
+
+def _plan(session: Any, *, by: Account) -> Session:
+    return classes.save_session(session, timings=session.chosen_timings, by=by)
+
+
+def _put_in(sessions: QuerySet[Session], *, people: list[Account], by: Account) -> str:
+    """Sign people up by list; who signed up before stays where she is."""
+    session = sessions.get()
+    done = [classes.sign_up(session, one, way=Way.LIST, by=by) for one in people]
+    enrolled = sum(one.standing == Standing.ENROLLED for one in done)
+    return f"錄取 {enrolled} 人，候補或待審核 {len(done) - enrolled} 人。"
+
+
+def _when(session: Session) -> str:
+    meetings = session.meetings.all()
+    return "、".join(roc.roc_date(timezone.localdate(one.starts_at)) for one in meetings)
+
+
+SESSIONS = Module(
+    name="sessions",
+    title="期別",
+    thing="期別",
+    rows=lambda user: (
+        Session.objects.filter(course__in=Course.objects.visible_to(user))
+        .annotate(
+            waiting=Count("sign_ups", filter=Q(sign_ups__standing=Standing.WAITING)),
+            applied=Count("sign_ups", filter=Q(sign_ups__standing=Standing.APPLIED)),
+        )
+        .select_related("course__agency")
+        .prefetch_related("meetings")
+        .order_by("-pk")
+    ),
+    columns=(
+        Column("課程", "course.title", "text"),
+        Column("期別", "number", "number"),
+        Column("地點", "place"),
+        Column("上課日期", _when, "text"),
+        Column("報名起日", "opens_on", "date"),
+        Column("報名迄日", "closes_on", "date"),
+        Column("名額", "quota", "number"),
+        Column("錄取", "taken", "number"),
+        Column("候補", "waiting", "number"),
+        Column("待審核", "applied", "number"),
+        Column("狀態", "get_state_display", tone=lambda one: _TONES.get(one.state, "")),
+    ),
+    more=(Column("報名需要審核", "needs_approval"),),
+    search={"course__title": "課程名稱", "place": "地點"},
+    filters=(Filter("state", "狀態", SessionState.choices),),
+    view=Right.VIEW_COURSES,
+    edit=Right.MANAGE_COURSES,
+    form=SessionForm,
+    save=_plan,
+    deeds=(
+        Deed(
+            "put_in",
+            "依名單報名",
+            Right.MANAGE_COURSES,
+            _put_in,
+            SignUpForm,
+            explains="不受報名期間與審核限制；名額滿了就列入候補。",
+            many=False,
+            fits=lambda user, session: session.state == SessionState.PLANNED,
+        ),
+        Deed(
+            "call_off",
+            "取消期別",
+            Right.MANAGE_COURSES,
+            classes.cancel_sessions,
+            explains="所有報名的人都會收到課程取消的通知。",
+            danger=True,
+            fits=lambda user, session: session.state == SessionState.PLANNED,
+        ),
+    ),
+    page="courses/session_page.html",
+    subject=classes.subject,
+    empty="請先新增實體課程，再按「新增期別」。",
+)
+
+
+def _withdraw(sign_ups: QuerySet[SignUp], *, by: Account) -> int:
+    """Each session's row is held before the first event is written, as `classes` does."""
+    mine = list(sign_ups.select_related("session").order_by("session", "turn"))
+    classes.hold_all(Session.objects.filter(pk__in=[one.session_id for one in mine]))
+    return len([classes.withdraw(one, by=by) for one in mine])
+
+
+SIGN_UPS = Module(
+    name="sign_ups",
+    title="報名審核",
+    thing="報名",
+    rows=lambda user: (
+        SignUp.objects.filter(session__course__in=Course.objects.visible_to(user))
+        .select_related("session__course", "account__agency", "account__department")
+        .order_by("-session", "turn")
+    ),
+    columns=(
+        Column("公務帳號", "account.username"),
+        Column("姓名", "account.name"),
+        Column("機關", "account.agency.name"),
+        Column("部門", "account.department.name"),
+        Column("課程", "session.course.title", "text"),
+        Column("期別", "session.number", "number"),
+        Column("順位", "turn", "number"),
+        Column("報名時間", "signed_up_at", "date"),
+        Column("狀態", "get_standing_display", tone=lambda one: _TONES.get(one.standing, "")),
+    ),
+    search={
+        "account__username": "公務帳號",
+        "account__name": "姓名",
+        "session__course__title": "課程名稱",
+    },
+    filters=(Filter("standing", "狀態", Standing.choices),),
+    view=Right.VIEW_COURSES,
+    deeds=(
+        Deed(
+            "approve",
+            "錄取",
+            Right.MANAGE_COURSES,
+            classes.approve,
+            explains="依報名順序錄取；名額滿了就列入候補。",
+            fits=lambda user, one: one.standing == Standing.APPLIED,
+        ),
+        Deed(
+            "refuse",
+            "不錄取",
+            Right.MANAGE_COURSES,
+            classes.refuse,
+            danger=True,
+            fits=lambda user, one: one.standing in {Standing.APPLIED, Standing.WAITING},
+        ),
+        Deed(
+            "take_out",
+            "取消報名",
+            Right.MANAGE_COURSES,
+            _withdraw,
+            explains="空出的名額由候補依序遞補。",
+            danger=True,
+            fits=lambda user, one: one.standing == Standing.ENROLLED,
+        ),
+    ),
+    subject=lambda one: classes.subject(one.session),
+    empty="同仁報名實體課程後會列在這裡。",
+)
+
+
+# --- 成績下載 ------------------------------------------------------------------------------------
+
+
+def _taken(field: str, kind: Kind) -> Filter:
+    """A drop-down of the courses that a person's people may have taken."""
+
+    def choices(user: Any) -> list[tuple[str, str]]:
+        own = Q(agency=None) | Q(for_all=True) | Q(agency=user.agency_id)
+        known = Course.objects.filter(kind=kind)
+        known = known if user.may(Right.ALL_AGENCIES) else known.filter(own)
+        return [(str(pk), title) for pk, title in known.values_list("pk", "title")[:_MOST_CHOICES]]
+
+    return Filter(field, "課程", choices)
+
+
+def _departments(user: Any) -> list[tuple[str, str]]:
+    """Of one agency; who sees all agencies searches by name instead."""
+    if user.may(Right.ALL_AGENCIES):
+        return []
+    mine = Department.objects.visible_to(user).open()
+    return [(str(one.pk), one.path) for one in mine]
+
+
+def _periods(user: Any) -> list[tuple[str, str]]:
+    """This year and the two before, and the months of this year."""
+    today = timezone.localdate()
+    years = [(f"{today.year - n}", f"{roc.roc_year(today) - n} 年") for n in range(3)]
+    months = range(1, today.month + 1)
+    return [
+        *years,
+        *((f"{today.year}-{n}", f"{roc.roc_year(today)} 年 {n} 月") for n in months),
+    ]
+
+
+def _in_period(rows: Any, choice: str) -> Any:
+    year, _, month = choice.partition("-")
+    rows = rows.filter(completed_at__year=year)
+    return rows.filter(completed_at__month=month) if month else rows
+
+
+_LEARNER = (
+    Column("公務帳號", "account.username"),
+    Column("姓名", "account.name"),
+    Column("機關", "account.agency.name", right=Right.ALL_AGENCIES),
+    Column("部門", "account.department.name"),
+)
+_LEARNER_FILTERS = (
+    Filter("account__agency", "機關", OF_AGENCY.choices),
+    Filter("account__department", "部門", _departments),
+    Filter("period", "完成期間", _periods, _in_period),
+)
+_LEARNER_SEARCH = {
+    "account__username": "公務帳號",
+    "account__name": "姓名",
+    "account__department__name": "部門",
+}
+_UPLOAD = ((Right.MANAGE_COURSES, "上傳終身學習入口網格式", "scores:upload"),)
+
+ONLINE_SCORES = Module(
+    name="online_scores",
+    title="線上課程成績下載",
+    thing="成績",
+    rows=lambda user: Enrollment.objects.visible_to(user).select_related(
+        "course", "account__agency", "account__department"
+    ),
+    columns=(
+        *_LEARNER,
+        Column("課程", "course.title", "text"),
+        Column("類別", "course.get_category_display"),
+        Column(
+            "時數", lambda one: in_hours(one.course.hours) if one.completed_at else "", "number"
+        ),
+        Column("成績", "score", "number"),
+        Column("加入時間", "enrolled_at", "date"),
+        Column("完成時間", "completed_at", "date"),
+        Column(
+            "狀態",
+            lambda one: "完成" if one.completed_at else "修課中",
+            tone=lambda one: "green" if one.completed_at else "amber",
+        ),
+    ),
+    more=(Column("方式", "get_way_display"),),
+    search={**_LEARNER_SEARCH, "course__title": "課程名稱"},
+    filters=(
+        _taken("course", Kind.ONLINE),
+        *_LEARNER_FILTERS,
+        Filter(
+            "done",
+            "狀態",
+            [("yes", "完成"), ("no", "修課中")],
+            lambda rows, choice: rows.filter(completed_at__isnull=choice == "no"),
+        ),
+    ),
+    view=Right.VIEW_COURSES,
+    links=_UPLOAD,
+    empty="同仁加入線上課程後會列在這裡。",
+)
+
+CLASSROOM_SCORES = Module(
+    name="classroom_scores",
+    title="實體課程成績下載",
+    thing="成績",
+    rows=lambda user: (
+        SignUp.objects.visible_to(user)
+        .filter(standing=Standing.ENROLLED)
+        .select_related("session__course", "account__agency", "account__department")
+        .order_by("-pk")
+    ),
+    columns=(
+        *_LEARNER,
+        Column("課程", "session.course.title", "text"),
+        Column("期別", "session.number", "number"),
+        Column("類別", "session.course.get_category_display"),
+        Column("取得時數", lambda one: in_hours(one.hours), "number"),
+        Column("成績", "shown_score", "number"),
+        Column("結訓時間", "completed_at", "date"),
+        Column("狀態", "session.get_state_display", tone=lambda one: _TONES[one.session.state]),
+    ),
+    search={**_LEARNER_SEARCH, "session__course__title": "課程名稱"},
+    filters=(
+        _taken("session__course", Kind.CLASSROOM),
+        *_LEARNER_FILTERS,
+        Filter("session__state", "狀態", SessionState.choices),
+    ),
+    view=Right.VIEW_COURSES,
+    links=_UPLOAD,
+    empty="同仁錄取實體課程後會列在這裡。",
+)

@@ -1,0 +1,186 @@
+"""What a teacher does: see who comes, mark attendance and scores, show the code in the room.
+
+Administrators of the agency may do all of it too.
+"""
+
+import csv
+import io
+import re
+from decimal import Decimal
+from typing import Any
+
+import segno
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import mark_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ismp.accounts.access import needs
+from ismp.accounts.roles import Right
+from ismp.audit.trail import NotPossible
+from ismp.courses import classes
+from ismp.courses.models import Course, Meeting, Session, SignUp, Standing
+
+_MOST_BYTES = 1024 * 1024
+_SCORE = re.compile(r"\d{1,3}(\.\d{1,2})?", re.ASCII)
+
+
+@require_safe
+@needs(Right.TEACH)
+def taught(request: HttpRequest) -> HttpResponse:
+    """我教的課程: the sessions of the courses one teaches, the newest first."""
+    sessions = _sessions(request).select_related("course").prefetch_related("meetings")
+    return render(request, "courses/taught.html", {"sessions": sessions.order_by("-pk")[:200]})
+
+
+def _sessions(request: HttpRequest) -> Any:
+    user: Any = request.user
+    return Session.objects.filter(course__in=Course.objects.taught_by(user))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.TEACH)
+def session(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Attendance and scores of a session, as one table."""
+    user: Any = request.user
+    found = get_object_or_404(_sessions(request).select_related("course"), pk=session_id)
+    meetings, people = list(found.meetings.all()), list(_enrolled(found))
+    if request.method == "POST":
+        try:
+            scores = {one.pk: _score(request.POST.get(f"score-{one.pk}", "")) for one in people}
+            for meeting in meetings:
+                there = request.POST.getlist(f"meeting-{meeting.pk}")
+                classes.mark(meeting, map(int, filter(str.isdecimal, there)), by=user)
+            classes.grade(found, scores, by=user)
+            messages.success(request, "已儲存出席與成績。")
+        except NotPossible as reason:
+            messages.error(request, str(reason))
+        return redirect("courses:session", found.pk)
+    context = {
+        "session": found,
+        "meetings": meetings,
+        "rows": [(one, _presence(one, meetings)) for one in people],
+        "waiting": found.sign_ups.filter(standing=Standing.WAITING).count(),
+    }
+    return render(request, "courses/session.html", context)
+
+
+def _enrolled(session: Session) -> Any:
+    enrolled = session.sign_ups.filter(standing=Standing.ENROLLED)
+    people = enrolled.select_related("account__agency", "account__department")
+    return people.prefetch_related("attendances").order_by("account__username")
+
+
+def _presence(one: SignUp, meetings: list[Meeting]) -> list[tuple[Meeting, Any]]:
+    known = {attendance.meeting_id: attendance for attendance in one.attendances.all()}
+    return [(meeting, known.get(meeting.pk)) for meeting in meetings]
+
+
+def _score(text: str) -> Decimal | None:
+    text = text.strip()
+    if not text:
+        return None
+    if not _SCORE.fullmatch(text) or Decimal(text) > 100:
+        raise NotPossible("成績請填 0 到 100 的數字，最多兩位小數；出席與成績都沒有儲存。")
+    return Decimal(text)
+
+
+@require_POST
+@needs(Right.TEACH)
+def from_file(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Attendance of one meeting, or scores, from a CSV of 公務帳號 (and 成績)."""
+    user: Any = request.user
+    found = get_object_or_404(_sessions(request).select_related("course"), pk=session_id)
+    try:
+        rows = _rows(request.FILES.get("file"))
+        people = {one.account.username.lower(): one for one in _enrolled(found)}
+        unknown = [row[0] for row in rows if row[0].lower() not in people]
+        if unknown:
+            raise NotPossible(
+                f"檔案裡有 {len(unknown)} 個公務帳號沒有錄取這一期（例如 {unknown[0][:50]}），"
+                "整個檔案都沒有儲存；請更正後再上傳。"
+            )
+        mine = [(people[row[0].lower()], row[1:]) for row in rows]
+        words = _take(found, request.POST.get("what", ""), mine, user)
+        messages.success(request, words)
+    except NotPossible as reason:
+        messages.error(request, str(reason))
+    return redirect("courses:session", found.pk)
+
+
+def _take(session: Session, what: str, mine: list[tuple[SignUp, list[str]]], user: Any) -> str:
+    if what == "scores":
+        scores = {one.pk: _score(rest[0] if rest else "") for one, rest in mine}
+        return f"已登錄 {classes.grade(session, scores, by=user)} 人的成績。"
+    meeting = get_object_or_404(session.meetings, pk=int(what) if what.isdecimal() else 0)
+    count = classes.mark(meeting, [one.pk for one, _ in mine], by=user)
+    return f"已登錄 {count} 人出席。"
+
+
+def _rows(file: Any) -> list[list[str]]:
+    """The rows of a CSV whose first column is 公務帳號; the header may be missing."""
+    if not file:
+        raise NotPossible("請先選擇 CSV 檔。")
+    if file.size > _MOST_BYTES:
+        raise NotPossible("檔案超過 1 MB，請確認是這一期的名單。")
+    data = file.read()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp950", "replace")
+    if "\0" in text:
+        raise NotPossible("這不是 CSV 檔；請在 Excel 另存為 CSV 再上傳。")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text))]
+    rows = [row for row in rows if row and row[0] and row[0] != "公務帳號"]
+    if not rows:
+        raise NotPossible("檔案裡沒有公務帳號；請每列一個，放在第一欄。")
+    return rows
+
+
+@require_POST
+@needs(Right.TEACH)
+def finish(request: HttpRequest, session_id: int) -> HttpResponse:
+    """結訓: give everybody the hours."""
+    user: Any = request.user
+    found = get_object_or_404(_sessions(request), pk=session_id)
+    try:
+        count = classes.finish(found, by=user)
+        messages.success(request, f"已結訓：{count} 人取得時數。")
+    except NotPossible as reason:
+        messages.error(request, str(reason))
+    return redirect("courses:session", found.pk)
+
+
+@require_safe
+@needs(Right.TEACH)
+def room(request: HttpRequest, meeting_id: int) -> HttpResponse:
+    """The page to show in the room: its code renews itself."""
+    return render(request, "courses/room.html", _code_context(request, meeting_id))
+
+
+# Not marked as polling: the screen of a full room is no unattended desk, and late-comers scan too.
+@require_safe
+@needs(Right.TEACH)
+def code(request: HttpRequest, meeting_id: int) -> HttpResponse:
+    """The part that renews itself; 286 tells htmx to stop when the meeting is over."""
+    context = _code_context(request, meeting_id)
+    status = 286 if context["is_over"] else 200
+    return render(request, "courses/code.html", context, status=status)
+
+
+def _code_context(request: HttpRequest, meeting_id: int) -> dict[str, Any]:
+    mine = Meeting.objects.filter(session__in=_sessions(request))
+    meeting = get_object_or_404(mine.select_related("session__course"), pk=meeting_id)
+    path = reverse("courses:attend", args=[meeting.pk, classes.code_of(meeting)])
+    drawn = segno.make(request.build_absolute_uri(path), error="m")
+    return {
+        "meeting": meeting,
+        "is_over": timezone.now() > meeting.ends_at,
+        "code": mark_safe(drawn.svg_inline(scale=8, border=2)),  # noqa: S308 (segno drew it)
+        "every": classes.CODE_SECONDS,
+        "present": meeting.attendances.count(),
+        "expected": meeting.session.sign_ups.filter(standing=Standing.ENROLLED).count(),
+    }

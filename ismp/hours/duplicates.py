@@ -1,0 +1,96 @@
+"""可能重複: hours that our own course credited, and that the portal's file brings too.
+
+The same event is the same record and needs nothing of this.  What only looks the same (person,
+category, title, about the same day) counts once until somebody decides: the credited record is
+set aside while the imported one stands.  `settle` makes that true after every deed, in its
+transaction.  Sees one agency at a time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+
+from ismp.accounts.models import Agency
+from ismp.audit import trail
+from ismp.hours import storing, tallies
+from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, Source
+from ismp.ui.folding import fold
+
+_DAYS = timedelta(days=31)
+"""The portal may tell the day on which an upload was checked instead of the last of the course."""
+_BATCH = 500
+
+
+def settle(agency: Agency, first: date | None, last: date | None) -> int:
+    """Find what looks the same among records that ended in a range, and let each count once.
+
+    Whoever changed which records of the agency are live calls this under the agency's lock.
+    Returns how many were set aside.
+    """
+    _bring_back(agency)
+    if first and last:
+        Duplicate.objects.bulk_create(
+            _found(agency, first - _DAYS, last + _DAYS), batch_size=_BATCH, ignore_conflicts=True
+        )
+    return _set_aside(agency)
+
+
+def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:
+    """What our courses credited beside what files brought; most agencies have little of it."""
+    since = timezone.make_aware(datetime.combine(first, time.min))
+    runs = ImportRun.objects.filter(agency=agency, source=Source.PLATFORM, finished_at__gte=since)
+    live = Record.objects.live().filter(agency=agency, ended_on__range=(first, last))
+    keys = list(runs.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(keys), _BATCH):
+        credited = list(live.filter(run__in=keys[start : start + _BATCH]))
+        people = {record.account_id for record in credited}
+        imported = defaultdict(list)
+        for record in live.filter(account__in=people, run__source=Source.FILE):
+            imported[_likeness(record)].append(record)
+        for mine in credited:
+            for theirs in imported[_likeness(mine)]:
+                if abs(mine.ended_on - theirs.ended_on) <= _DAYS:
+                    yield Duplicate(agency=agency, credited=mine, imported=theirs)
+
+
+def _likeness(record: Record) -> tuple[Any, ...]:
+    return record.account_id, record.category, fold(record.title)
+
+
+def _in_question(agency: Agency) -> QuerySet[Duplicate]:
+    """The pairs that count once, and whose imported record stands."""
+    pairs = Duplicate.objects.filter(agency=agency).exclude(decision=Decision.BOTH)
+    return pairs.filter(imported__deletion=None)
+
+
+def _bring_back(agency: Agency) -> None:
+    aside = Record.objects.filter(agency=agency, deletion__duplicates=True)
+    aside = aside.exclude(pk__in=_in_question(agency).values("credited"))
+    if keys := list(aside.values_list("pk", flat=True)):
+        returning = Record.objects.filter(pk__in=keys)
+        change = tallies.Change()
+        change.add(returning)
+        change.take_effect()
+        storing.end_deletion_of(keys, timezone.now())
+        returning.update(deletion=None)
+
+
+def _set_aside(agency: Agency) -> int:
+    ours = Record.objects.live().filter(agency=agency, run__source=Source.PLATFORM)
+    ours = ours.filter(pk__in=_in_question(agency).values("credited"))
+    numbers = ours.aggregate(count=Count("pk"), people=Count("account", distinct=True))
+    if numbers["count"]:
+        deletion = Deletion.objects.create(
+            agency=agency, by=trail.SYSTEM, reason="可能重複", duplicates=True, **numbers
+        )
+        Record.objects.filter(pk__in=list(ours.values_list("pk", flat=True))).update(
+            deletion=deletion
+        )
+        change = tallies.Change()
+        change.take(Record.objects.filter(deletion=deletion))
+        change.take_effect()
+    return int(numbers["count"])

@@ -1,0 +1,306 @@
+"""Classes: signing up, waiting, being there, finishing with hours."""
+
+import json
+import time
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.core import signing
+from django.utils import timezone
+from places import Place
+from test_courses import course
+
+from ismp.accounts import invented
+from ismp.audit import trail
+from ismp.audit.models import Event
+from ismp.audit.trail import NotPossible
+from ismp.courses import catalogue, classes
+from ismp.courses.classes import Timing
+from ismp.courses.models import Attendance, Kind, Session, SignUp, Standing, Way
+from ismp.hours.models import Record, RecordRevision
+from ismp.notices.models import Notice
+
+
+@pytest.fixture
+def place(tmp_path):
+    """An installation of processes."""
+    place = Place(tmp_path / "home")
+    yield place
+    place.close()
+
+
+def planned(by, *, quota=2, starts=timedelta(hours=-3), meetings=1, agency=None, **changes):
+    """An open course with one session, its meetings of two hours on following days."""
+    one = course(kind=Kind.CLASSROOM, title="社交工程防護", agency=agency)
+    today = timezone.localdate()
+    facts = {"place": "101 教室", "opens_on": today, "closes_on": today} | changes
+    session = Session(course=one, number=1, quota=quota, **facts)
+    begin = timezone.now() + starts
+    timings = [
+        Timing(begin + timedelta(days=day), begin + timedelta(days=day, hours=2), 2000)
+        for day in range(meetings)
+    ]
+    return classes.save_session(session, timings=timings, by=by)
+
+
+def standings(session):
+    return [one.standing for one in session.sign_ups.order_by("turn")]
+
+
+@pytest.fixture
+def people(account):
+    return [account(f"IC10{number:02}") for number in range(1, 7)]
+
+
+@pytest.mark.django_db
+class TestSigningUp:
+    def test_places_then_the_waiting_list_then_moving_up(self, people):
+        session = planned(people[0])
+        mine = [classes.sign_up(session, one, by=one) for one in people[:5]]
+        assert standings(session) == ["enrolled", "enrolled", "waiting", "waiting", "waiting"]
+        assert classes.sign_up(session, people[0], by=people[0]) == mine[0]
+        classes.withdraw(mine[0], by=people[0])
+        assert standings(session) == ["cancelled", "enrolled", "enrolled", "waiting", "waiting"]
+        moved = Notice.objects.filter(kind="moved_up")
+        assert [notice.account for notice in moved] == [people[2]]
+        again = classes.sign_up(session, people[0], by=people[0])
+        assert (again.standing, again.turn) == ("waiting", 6)
+        session.refresh_from_db()
+        session.quota = 4
+        classes.save_session(session, timings=_timings(session), by=people[0])
+        assert SignUp.objects.filter(standing=Standing.ENROLLED).count() == 4
+        assert Session.objects.get().taken == 4
+        assert not list(trail.faults())
+
+    def test_the_quota_never_falls_below_who_is_in(self, people):
+        session = planned(people[0])
+        for one in people[:2]:
+            classes.sign_up(session, one, by=one)
+        session.refresh_from_db()
+        session.quota = 1
+        with pytest.raises(NotPossible, match="已錄取 2 人"):
+            classes.save_session(session, timings=_timings(session), by=people[0])
+
+    def test_approval_keeps_the_order_in_which_people_came(self, people):
+        session = planned(people[0], needs_approval=True)
+        mine = [classes.sign_up(session, one, by=one) for one in people[:4]]
+        assert set(standings(session)) == {"applied"}
+        assert Session.objects.get().taken == 0
+        classes.refuse(SignUp.objects.filter(pk=mine[0].pk), by=people[0])
+        classes.approve(
+            SignUp.objects.filter(pk__in=[one.pk for one in reversed(mine)]), by=people[0]
+        )
+        assert standings(session) == ["refused", "enrolled", "enrolled", "waiting"]
+        with pytest.raises(NotPossible, match="未獲錄取"):
+            classes.sign_up(session, people[0], by=people[0])
+        by_list = classes.sign_up(session, people[0], way=Way.LIST, by=people[1])
+        assert by_list.standing == Standing.WAITING
+
+    def test_outside_of_the_window_and_for_strangers_there_is_no_sign_up(self, people, account):
+        yesterday = timezone.localdate() - timedelta(days=1)
+        session = planned(
+            people[0], agency=people[0].agency, opens_on=yesterday, closes_on=yesterday
+        )
+        with pytest.raises(NotPossible, match="報名期間"):
+            classes.sign_up(session, people[0], by=people[0])
+        assert (
+            classes.sign_up(session, people[0], way=Way.LIST, by=people[1]).standing == "enrolled"
+        )
+        stranger = account("EP1001")
+        with pytest.raises(NotPossible, match="沒有開放"):
+            classes.sign_up(session, stranger, way=Way.LIST, by=people[1])
+
+    def test_the_catalogue_knows_what_takes_sign_ups(self, people):
+        session = planned(people[0])
+        today = timezone.localdate()
+        assert list(catalogue.open_for("522", today)) == [session.course]
+        assert not catalogue.open_for("522", today + timedelta(days=1))
+        assert list(catalogue.search("社交工程")) == [session.course]
+        online = course("較少人")
+        classes.sign_up(session, people[0], by=people[0])
+        assert list(catalogue.popular()) == [session.course, online]
+
+    def test_a_session_called_off_is_told_to_all(self, people):
+        session = planned(people[0])
+        for one in people[:3]:
+            classes.sign_up(session, one, by=one)
+        classes.cancel_sessions(Session.objects.all(), by=people[0])
+        assert Notice.objects.filter(kind="session_cancelled").count() == 3
+        with pytest.raises(NotPossible, match="已取消"):
+            classes.sign_up(session, people[3], by=people[3])
+
+
+def _timings(session):
+    return [Timing(one.starts_at, one.ends_at, one.hours) for one in session.meetings.all()]
+
+
+@pytest.mark.django_db
+class TestBeingThere:
+    def test_a_list_says_who_was_there_and_can_be_corrected(self, people):
+        session = planned(people[0])
+        mine = [classes.sign_up(session, one, by=one) for one in people[:3]]
+        meeting = session.meetings.get()
+        assert classes.mark(meeting, [one.pk for one in mine], by=people[5]) == 2
+        assert classes.mark(meeting, [mine[1].pk], by=people[5]) == 1
+        assert Attendance.objects.get().sign_up == mine[1]
+
+    def test_the_code_in_the_room_marks_once(self, people):
+        session = planned(people[0])
+        classes.sign_up(session, people[0], by=people[0])
+        meeting = session.meetings.get()
+        ticket = classes.scanned(meeting, classes.code_of(meeting), people[0])
+        first = classes.attend(meeting, ticket, by=people[0])
+        assert classes.attend(meeting, ticket, by=people[0]) == first
+        assert Event.objects.filter(verb="attend").count() == 1
+        classes.mark(meeting, [first.sign_up_id], by=people[5])
+        assert Attendance.objects.get().way == Attendance.Way.CODE
+
+    def test_no_other_code_and_no_other_person_will_do(self, people, monkeypatch):
+        session = planned(people[0], meetings=2)
+        classes.sign_up(session, people[0], by=people[0])
+        meeting, other = session.meetings.all()
+        code = classes.code_of(meeting)
+        for wrong in (code[:-1] + ("A" if code[-1] != "A" else "B"), "", classes.code_of(other)):
+            with pytest.raises(NotPossible, match="再掃描一次"):
+                classes.scanned(meeting, wrong, people[0])
+        ticket = classes.scanned(meeting, code, people[0])
+        with pytest.raises(NotPossible, match="過期"):
+            classes.attend(meeting, ticket, by=people[1])
+        with pytest.raises(NotPossible, match="沒有錄取"):
+            classes.attend(meeting, classes.scanned(meeting, code, people[1]), by=people[1])
+        with pytest.raises(NotPossible, match="今天沒有"):
+            classes.attend(
+                other, classes.scanned(other, classes.code_of(other), people[0]), by=people[0]
+            )
+        now = time.time()
+        monkeypatch.setattr(signing.time, "time", lambda: now + 50)
+        with pytest.raises(NotPossible, match="已經更新"):
+            classes.scanned(meeting, code, people[0])
+        classes.attend(meeting, ticket, by=people[0])
+        assert Attendance.objects.count() == 1
+
+
+@pytest.mark.django_db
+class TestFinishing:
+    def test_hours_by_meetings_attended_and_corrections_follow(self, people):
+        session = planned(people[0], starts=timedelta(days=-3), meetings=3, quota=3)
+        mine = [classes.sign_up(session, one, by=one) for one in people[:3]]
+        first, second, third = session.meetings.all()
+        classes.mark(first, [mine[0].pk, mine[1].pk], by=people[5])
+        for meeting in (second, third):
+            classes.mark(meeting, [mine[0].pk], by=people[5])
+        classes.grade(session, {mine[0].pk: Decimal("92.5"), mine[1].pk: None}, by=people[5])
+        assert classes.finish(session, by=people[5]) == 2
+        hours = dict(Record.objects.live().values_list("account", "classroom_hours"))
+        assert hours == {people[0].pk: 6000, people[1].pk: 2000}
+        record = Record.objects.get(account=people[0])
+        assert (record.term, record.score, record.title) == ("1", "92.5", "社交工程防護")
+        assert record.started_on == timezone.localdate(first.starts_at)
+        assert record.ended_on == timezone.localdate(third.ends_at)
+        classes.mark(second, [mine[0].pk, mine[1].pk], by=people[5])
+        classes.mark(third, [mine[2].pk], by=people[5])
+        assert classes.finish(session, by=people[5]) == 3
+        hours = dict(Record.objects.live().values_list("account", "classroom_hours"))
+        assert hours == {people[0].pk: 4000, people[1].pk: 4000, people[2].pk: 2000}
+        assert RecordRevision.objects.count() == 2
+        assert Notice.objects.filter(kind="course_completed").count() == 3
+        assert not list(trail.faults())
+
+    def test_not_before_it_is_over(self, people):
+        session = planned(people[0], starts=timedelta(hours=-1))
+        with pytest.raises(NotPossible, match="還沒結束"):
+            classes.finish(session, by=people[0])
+
+    def test_the_day_before_people_are_reminded_once(self, people):
+        session = planned(people[0], starts=timedelta(days=1))
+        for one in people[:3]:
+            classes.sign_up(session, one, by=one)
+        assert classes.remind() == 1
+        assert classes.remind() == 0
+        reminded = Notice.objects.filter(kind="reminder")
+        assert {notice.account for notice in reminded} == set(people[:2])
+        assert "101 教室" in reminded[0].subject
+
+
+PEOPLE, PLACES, PROCESSES, THREADS = 500, 30, 4, 12
+OPEN = f"""
+import django; django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from ismp.accounts.models import Account
+from ismp.courses import classes
+from ismp.courses.classes import Timing
+from ismp.courses.models import Course, Session
+one = Course.objects.create(kind="classroom", category="522", hours=3000, state="open", title="熱門")
+today, now = timezone.localdate(), timezone.now()
+session = Session(course=one, number=1, quota={PLACES}, place="x", opens_on=today, closes_on=today)
+classes.save_session(session, timings=[Timing(now, now + timedelta(hours=3), 3000)],
+                     by=Account.objects.get(username="IC1001"))
+"""
+RUSH = """
+import django; django.setup()
+import time
+from concurrent.futures import ThreadPoolExecutor
+from django.db import connection
+from ismp.accounts.models import Account
+from ismp.courses import classes
+from ismp.courses.models import Session
+everybody = list(Account.objects.filter(username__startswith="P", status="active").order_by("pk"))
+session = Session.objects.get()
+mine = everybody[{number}::{processes}] + everybody[{number} + 1::{processes}]
+def sign_up(person):
+    try:
+        return classes.sign_up(session, person, by=person).turn
+    finally:
+        connection.close()
+time.sleep(max(0, {at} - time.time()))
+with ThreadPoolExecutor({threads}) as pool:
+    assert all(pool.map(sign_up, mine))
+"""
+TOLD = """
+import django; django.setup()
+import json
+from ismp.accounts.models import Account
+from ismp.audit import trail
+from ismp.courses import classes
+from ismp.courses.models import Session, SignUp
+def told():
+    session = Session.objects.get()
+    rows = list(session.sign_ups.order_by("turn").values_list("pk", "turn", "standing"))
+    return [session.taken, session.turns, rows]
+before = told()
+for one in SignUp.objects.filter(standing="enrolled").order_by("turn")[:5]:
+    classes.withdraw(one, by=one.account)
+people = Account.objects.filter(username__startswith="P", status="active").count()
+print(json.dumps([people, before, told(), list(trail.faults())]))
+"""
+
+
+def test_500_people_for_30_places_at_once(place):
+    """From four processes with twelve threads each, everybody twice."""
+    place.bring([*invented.city()[:1], *invented.people(PEOPLE, 3)])
+    place.script(OPEN)
+    at = time.time() + 12
+    rushing = [
+        place.python(
+            "-c",
+            RUSH.format(number=number, processes=PROCESSES, threads=THREADS, at=at),
+            background=True,
+        )
+        for number in range(PROCESSES)
+    ]
+    for process in rushing:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors.decode()
+    people, before, after, faults = json.loads(place.script(TOLD))
+    assert people > 480 and not faults
+    taken, turns, rows = before
+    assert (taken, turns, len(rows)) == (PLACES, people, people)
+    assert [turn for _, turn, _ in rows] == list(range(1, people + 1))
+    assert sorted(pk for pk, _, _ in rows) == [pk for pk, _, _ in rows]
+    expected = ["enrolled"] * PLACES + ["waiting"] * (people - PLACES)
+    assert [standing for _, _, standing in rows] == expected
+    moved = ["cancelled"] * 5 + ["enrolled"] * PLACES + ["waiting"] * (people - PLACES - 5)
+    assert [standing for _, _, standing in after[2]] == moved
+    assert after[0] == PLACES
