@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from ismp.accounts import modules
 from ismp.courses import teachers
+from ismp.hours.urls import rosters
 from ismp.portal import manage, pages, tickets
 from ismp.security import modules as security
 
@@ -16,6 +17,7 @@ urlpatterns = [
     path("", include("ismp.security.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/reviews/", include("ismp.reviews.urls")),
+    path("manage/accounts/roster/", include(rosters)),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/incidents/", include(security.INCIDENTS.urls)),

@@ -62,6 +62,7 @@ MATRIX = {
     "compliance:policy": {"platform_admin"},
     "compliance:add_example": {"platform_admin"},
     **module("departments", MANAGERS, IMPORTERS),
+    "rosters:page": IMPORTERS,
     **module("people", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
     "boards:board": MANAGERS,

@@ -428,6 +428,7 @@ ADDRESSES = (
         "/manage/accounts/add/",
     ),
     *("/manage/accounts/21/", "/manage/accounts/22/edit/", "/manage/accounts/21/history/"),
+    "/manage/accounts/roster/",
     *("/manage/departments/", "/manage/departments/add/", "/manage/departments/5/"),
     *("/manage/teachers/", "/manage/teachers/add/"),
     "/manage/trail/?verify=1",

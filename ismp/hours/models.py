@@ -69,6 +69,13 @@ class State(models.TextChoices):
     QUARANTINED = "quarantined", "暫停處理"
 
 
+class Source(models.TextChoices):
+    """Where a run's rows came from."""
+
+    FILE = "file", "匯入"
+    ROSTER = "roster", "名冊"
+
+
 FINISHED = (State.COMPLETED, State.REFUSED, State.QUARANTINED)
 
 
@@ -80,6 +87,7 @@ class ImportRun(models.Model):
     """
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    source = models.CharField("來源", max_length=10, choices=Source, default=Source.FILE)
     started_by = models.CharField(max_length=150)
     started_by_name = models.CharField(max_length=150, blank=True)
     filename = models.CharField(max_length=255)
@@ -131,6 +139,9 @@ class ImportRun(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=State.values), name="run_state_is_a_known_state"
             ),
+            models.CheckConstraint(
+                condition=Q(source__in=Source.values), name="run_source_is_a_known_source"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -152,6 +163,7 @@ class ImportRun(models.Model):
     def can_be_undone(self) -> bool:
         return (
             self.state == State.COMPLETED
+            and self.source == Source.FILE
             and not self.dry_run
             and self.undone_at is None
             and bool(self.created or self.updated)

@@ -19,7 +19,7 @@ from ismp.accounts.roles import Right
 from ismp.hours import listing, portal_export
 from ismp.hours.checks import BY_CODE
 from ismp.hours.forms import SearchForm
-from ismp.hours.models import ColumnChoice, ImportRun, State
+from ismp.hours.models import ColumnChoice, ImportRun, Source, State
 from ismp.hours.profile import COLUMNS
 from ismp.ui.module import PER_PAGE
 
@@ -55,7 +55,9 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     page = Paginator(records, size).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
-    runs = ImportRun.objects.visible_to(user).filter(state=State.COMPLETED, dry_run=False)
+    runs = ImportRun.objects.visible_to(user).filter(
+        source=Source.FILE, state=State.COMPLETED, dry_run=False
+    )
     hidden = ColumnChoice.objects.filter(account=user).values_list("hidden", flat=True).first()
     columns = [column for column in COLUMNS if column.name not in (hidden or [])]
     context = {
