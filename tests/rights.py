@@ -87,6 +87,7 @@ MATRIX = {
     "courses:room": TEACHERS,
     "courses:code": TEACHERS,
     **module("departments", MANAGERS, IMPORTERS),
+    "rosters:page": IMPORTERS,
     **module("people", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
     "boards:board": MANAGERS,

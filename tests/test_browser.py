@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pypdfium2
 import pytest
@@ -189,6 +191,69 @@ def test_a_member_of_staff_looks_certifies_and_reports(site, chromium, pictures)
     pictures(page, "ticket")
 
 
+def test_accounts_departments_and_teachers(site, chromium, pictures):
+    """From a new account to its password, set by the person herself; pictures of the manual."""
+    page = signed_in(chromium, site, viewport={"width": 1280, "height": 800})
+    page.goto("/manage/")
+    page.get_by_role("link", name="帳號管理").first.click()
+    pictures(page, "accounts")
+    page.get_by_role("link", name="新增帳號").click()
+    page.get_by_label("公務帳號").fill("EP9001")
+    page.get_by_label("姓名").fill("方新進")
+    page.get_by_label("部門").fill("人事室")
+    page.get_by_role("button", name="存檔").click()
+    expect(page.get_by_text("「EP9001 方新進」已存檔")).to_be_visible()
+    page.get_by_role("button", name="變更部門或身分").click()
+    page.get_by_label("資訊人員").check()
+    page.get_by_role("button", name="確定變更部門或身分").click()
+    expect(page.get_by_role("cell", name="資訊人員、一般使用者及主管")).to_be_visible()
+    pictures(page, "account")
+    page.get_by_role("button", name="重設密碼").click()
+    page.get_by_role("button", name="確定重設密碼").click()
+    expect(page.get_by_role("alert")).to_contain_text("請填寫")
+    page.get_by_label("我已當面").check()
+    page.get_by_role("button", name="確定重設密碼").click()
+    code = page.locator(".code").inner_text()
+    pictures(page, "reset-code")
+
+    hers = chromium.new_context(base_url=site[0]).new_page()
+    hers.goto("/accounts/login/")
+    hers.get_by_role("link", name="設定新密碼").click()
+    hers.get_by_label("公務帳號").fill("ep9001")
+    hers.get_by_label("一次性代碼").fill(code.lower())
+    for field in ("新密碼", "再輸入一次新密碼"):
+        hers.get_by_label(field, exact=True).fill("correct horse battery")
+    hers.get_by_role("button", name="設定新密碼").click()
+    hers.get_by_label("公務帳號").fill("EP9001")
+    hers.get_by_label("密碼").fill("correct horse battery")
+    hers.keyboard.press("Enter")
+    expect(hers.get_by_role("heading", level=1)).to_contain_text("方新進")
+
+    page.goto("/manage/departments/")
+    page.get_by_role("link", name="新增部門").click()
+    page.get_by_label("部門", exact=True).fill("綜合規劃科")
+    page.get_by_role("button", name="存檔").click()
+    page.goto("/manage/departments/")
+    page.get_by_role("checkbox", name="選取 綜合規劃科").check()
+    pictures(page, "departments")
+    page.get_by_role("button", name="合併").click()
+    page.get_by_label("併入的部門").select_option("人事室")
+    page.get_by_role("button", name="確定合併").click()
+    expect(page.get_by_text("已併入人事室")).to_be_visible()
+
+    page.goto("/manage/teachers/add/")
+    page.get_by_label("姓名").fill("林外聘")
+    page.get_by_label("專長").fill("資安稽核、網路架構")
+    page.get_by_role("button", name="存檔").click()
+    page.get_by_role("button", name="登錄證照").click()
+    page.get_by_label("證照名稱").fill("ISO 27001 主導稽核員")
+    soon = roc.roc_date(datetime.now(ZoneInfo("Asia/Taipei")).date() + timedelta(days=60))
+    page.get_by_role("textbox", name="到期日").fill(soon)
+    page.get_by_role("button", name="確定登錄證照").click()
+    expect(page.get_by_text("即將到期").first).to_be_visible()
+    pictures(page, "teacher")
+
+
 def test_the_first_key_skips_the_menu_and_places_have_keys(site, chromium):
     page = signed_in(chromium, site, "EP1002")
     page.goto("/faq/")
@@ -355,6 +420,17 @@ ADDRESSES = (
     "/manage/learning-map/hours/",
     "/manage/learning-map/help/",
     "/manage/learning-map/hours/deleted/",
+    "/manage/learning-map/waiting/",
+    *(
+        "/accounts/reset/",
+        "/manage/accounts/",
+        "/manage/accounts/?q=nobody",
+        "/manage/accounts/add/",
+    ),
+    *("/manage/accounts/21/", "/manage/accounts/22/edit/", "/manage/accounts/21/history/"),
+    "/manage/accounts/roster/",
+    *("/manage/departments/", "/manage/departments/add/", "/manage/departments/5/"),
+    *("/manage/teachers/", "/manage/teachers/add/"),
     "/manage/trail/?verify=1",
     "/nowhere/",
 )

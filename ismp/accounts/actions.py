@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ismp.accounts import roster
+from ismp.accounts.identities import in_words
 from ismp.accounts.models import (
     Account,
     Agency,
@@ -19,7 +20,7 @@ from ismp.accounts.models import (
     Service,
     Status,
 )
-from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
+from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Right, Role
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
@@ -46,31 +47,49 @@ _FIELDS = [
 
 
 @dataclass(frozen=True)
+class RosterLine:
+    """What a line of the roster does to its account; `words` say it to a reader."""
+
+    line: int
+    username: str
+    name: str
+    outcome: str
+    """created | updated | unchanged."""
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class RosterResult:
-    """How many accounts the roster made, changed and left as they were."""
+    """How many accounts the roster made, changed and left as they were; and line by line."""
 
     created: int
     updated: int
     unchanged: int
+    lines: list[RosterLine]
 
 
 @transaction.atomic
-def import_roster(data: bytes, *, by: str) -> RosterResult:
+def import_roster(data: bytes, *, keeper: Account | None = None, by: str) -> RosterResult:
     """Bring accounts, agencies and departments in line with a roster file.
 
     An account that served elsewhere moves.  Importing the same roster again changes nothing.
+    With a `keeper` only what she may change by hand may stand in the roster.
     Raises roster.RosterRefused (nothing stored) with the line at fault.
     """
     entries = roster.read(data)
+    if keeper:
+        _refuse_beyond(entries, keeper)
     before = set(Agency.objects.values_list("code", flat=True))
     agencies = _agencies(entries)
     departments = _departments(entries, agencies)
-    known = {account.username.lower(): account for account in Account.objects.all()}
+    accounts = Account.objects.select_related("agency", "department")
+    known = {account.username.lower(): account for account in accounts}
     _refuse_second_account(entries, agencies, known)
 
     created: list[Account] = []
     updated: list[Account] = []
     served: list[Service] = []
+    lines: list[RosterLine] = []
     for entry in entries:
         account = known.get(entry.username.lower()) or Account()
         agency = agencies[entry.agency_code]
@@ -85,8 +104,12 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
         }
         id_hash = settings.KEYS.blind_index(entry.national_id) if entry.national_id else None
         same_id = id_hash == (bytes(account.id_hash) if account.id_hash else None)
+        told = (entry.line, entry.username, entry.name)
         if same_id and all(getattr(account, name) == value for name, value in facts.items()):
+            lines.append(RosterLine(*told, "unchanged"))
             continue
+        outcome = "updated" if account.pk else "created"
+        lines.append(RosterLine(*told, outcome, _changes(account, entry, same_id)))
         serves_anew = any(getattr(account, name) != facts[name] for name in _SERVED)
         _leave_role_behind(account, agency.pk)
         for name, value in facts.items():
@@ -109,10 +132,28 @@ def import_roster(data: bytes, *, by: str) -> RosterResult:
     Account.objects.bulk_update(updated, _FIELDS, batch_size=_BATCH)
     Account.objects.bulk_create(created, batch_size=_BATCH)
     Service.objects.bulk_create(served, batch_size=_BATCH)
-    result = RosterResult(len(created), len(updated), len(entries) - len(created) - len(updated))
+    unchanged = len(entries) - len(created) - len(updated)
+    result = RosterResult(len(created), len(updated), unchanged, lines)
     if created or updated:
         trail.record("import_roster", actor=by, created=result.created, updated=result.updated)
     return result
+
+
+def _changes(account: Account, entry: roster.Entry, same_id: bool) -> str:
+    """What a line changes, in words; of a national ID only that it does."""
+    if account.pk is None:
+        return f"新增：{entry.agency_name} {entry.department}".strip()
+    here = account.department.name if account.department else ""
+    pairs = (
+        ("機關", account.agency.name, entry.agency_name),
+        ("部門", here, entry.department),
+        ("姓名", account.name, entry.name),
+        ("電子郵件", account.email, entry.email),
+        ("身分", account.get_identities_display(), in_words(entry.identities)),
+        ("狀態", account.get_status_display(), Status(entry.status).label),
+    )
+    words = [f"{title}「{old}」改為「{new}」" for title, old, new in pairs if old != new]
+    return "；".join([*words, *([] if same_id else ["身分證字號變更"])])
 
 
 def _since(account: Account, agency_is_new: bool) -> date:
@@ -287,6 +328,33 @@ def _departments(
     )
     rows = Department.objects.filter(agency__in={agency for agency, _ in wanted})
     return {(row.agency_id, row.name): row.merged_into_id or row.pk for row in rows}
+
+
+def _refuse_beyond(entries: list[roster.Entry], keeper: Account) -> None:
+    """What somebody may not change account by account, she may not change by a roster either."""
+    everywhere = keeper.may(Right.ALL_AGENCIES)
+    accounts = {one.username.lower(): one for one in Account.objects.all()}
+    for entry in entries:
+        account = accounts.get(entry.username.lower())
+        if not everywhere and entry.agency_code != keeper.agency.code:
+            raise roster.RosterRefused(
+                f"第 {entry.line} 列：機關代碼 {entry.agency_code} 不是您的機關，"
+                "只能匯入本機關的名冊，請刪除這一列。"
+            )
+        if account and not everywhere and account.agency_id != keeper.agency_id:
+            raise roster.RosterRefused(
+                f"第 {entry.line} 列：公務帳號 {entry.username} 已經有其他機關使用；"
+                "調入的同仁請由原機關辦理調職，再匯入名冊。"
+            )
+        if account and account.pk != keeper.pk and not keeper.may_touch(account):
+            raise roster.RosterRefused(
+                f"第 {entry.line} 列：{entry.username} 是{account.get_role_display()}，"
+                "這個帳號請由平台管理者維護，請刪除這一列。"
+            )
+        if account and account.pk == keeper.pk and entry.status != Status.ACTIVE:
+            raise roster.RosterRefused(
+                f"第 {entry.line} 列：不能將自己的帳號改為離職，請由另一位管理者辦理。"
+            )
 
 
 def _refuse_second_account(

@@ -30,7 +30,7 @@ from ismp.compliance.rule_forms import (
     started_from,
 )
 from ismp.compliance.standing import InForce
-from ismp.hours.models import ImportRun, State
+from ismp.hours.models import ImportRun, Source, State
 
 _NAMED = 50
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
@@ -208,7 +208,7 @@ def effect(request: HttpRequest, run_id: int) -> HttpResponse:
     """What an import changed: a part of its result, and a page of its own with every name."""
     user: Any = request.user
     visible = ImportRun.objects.visible_to(user).select_related("agency")
-    run = get_object_or_404(visible, pk=run_id, state=State.COMPLETED)
+    run = get_object_or_404(visible, pk=run_id, source=Source.FILE, state=State.COMPLETED)
     found = effects.of_run(run)
     context: dict[str, Any] = {"run": run, "effect": found, "whole": not request.htmx}  # type: ignore[attr-defined]
     if found:

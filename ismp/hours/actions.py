@@ -52,13 +52,19 @@ _PASSWORD_WAITS = timedelta(days=1)
 
 
 def open_run(
-    *, agency: Agency, filename: str, dry_run: bool = False, by: Account | None = None
+    *,
+    agency: Agency,
+    filename: str,
+    dry_run: bool = False,
+    source: str = Source.FILE,
+    by: Account | None = None,
 ) -> ImportRun:
     """Begin a run, before its first byte."""
     return ImportRun.objects.create(
         agency=agency,
         filename=_shown_name(filename),
         dry_run=dry_run,
+        source=source,
         started_by=by.username if by else trail.SYSTEM,
         started_by_name=by.name if by else "",
         lease_until=lease(_RECEIVING_LEASES),
@@ -143,7 +149,7 @@ def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
     if not run.dry_run or run.state != State.COMPLETED or not run.files.exists():
         raise NotPossible("這個檔案已經不在了，請重新選擇檔案上傳。")
     with transaction.atomic():
-        real = open_run(agency=run.agency, filename=run.filename, by=by)
+        real = open_run(agency=run.agency, filename=run.filename, source=run.source, by=by)
         lines = files.copy(run, real, RunFile.Kind.UPLOAD)
         received(real, run.sha256, run.size, lines)
     accept(real)

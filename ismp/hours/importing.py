@@ -27,13 +27,14 @@ from ismp.hours import (
     files,
     intake,
     matching,
+    rosters,
     storing,
     tallies,
 )
 from ismp.hours.ahead import one_ahead
 from ismp.hours.intake import Table
 from ismp.hours.matching import People
-from ismp.hours.models import ImportRun, RecordRevision, RunFile, State
+from ismp.hours.models import ImportRun, RecordRevision, RunFile, Source, State
 from ismp.hours.pulse import Pulse, lease
 from ismp.hours.refusal import FileRefused, Limits
 from ismp.hours.result import Result
@@ -99,7 +100,10 @@ def refuse(run: ImportRun, sentence: str, state: State = State.REFUSED) -> None:
     """End a run whose file is refused as a whole: nothing stored, one sentence, one event."""
     with transaction.atomic():
         _finish(run, state=state, reason=sentence)
-        record_event(run, "import_hours", state=state.value, sha256=run.sha256)
+        if run.source == Source.ROSTER:
+            record_event(run, "import_roster", state=state.value, sha256=run.sha256)
+        else:
+            record_event(run, "import_hours", state=state.value, sha256=run.sha256)
 
 
 def record_event(run: ImportRun, verb: str, **detail: object) -> None:
@@ -157,6 +161,9 @@ def _give_up(run: ImportRun) -> None:
 def _import(run: ImportRun, pulse: Pulse) -> None:
     with transaction.atomic():
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
+        if run.source == Source.ROSTER:
+            _bring_in_roster(run, pulse)
+            return
         people, today = matching.People(run.agency), timezone.localdate()
         result = again.known(run, people, today) or _read_and_store(run, people, today, pulse)
         pulse.reached("stored", result.total, result.total)
@@ -174,6 +181,16 @@ def _import(run: ImportRun, pulse: Pulse) -> None:
             **result.counts(),
         )
         record_event(run, "import_hours", state="completed", sha256=run.sha256, **result.counts())
+
+
+def _bring_in_roster(run: ImportRun, pulse: Pulse) -> None:
+    """The other kind of file: who the people are.  The accounts judge it and leave the event."""
+    pulse.reached("parsed", 0, run.lines - 1)
+    result = rosters.bring_in(run)
+    pulse.reached("stored", result.total, result.total)
+    result.keep(run)
+    pulse.reached("reported", result.total, result.total)
+    _finish(run, state=State.COMPLETED, **result.counts())
 
 
 def _read_and_store(run: ImportRun, people: People, today: date, pulse: Pulse) -> Result:

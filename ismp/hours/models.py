@@ -79,6 +79,7 @@ class Source(models.TextChoices):
 
     FILE = "file", "匯入"
     PLATFORM = "platform", "本平台"
+    ROSTER = "roster", "名冊"
 
 
 FINISHED = (State.COMPLETED, State.REFUSED, State.QUARANTINED)

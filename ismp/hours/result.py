@@ -16,6 +16,7 @@ from ismp.hours.profile import NAMES
 _ROW = ["line", "outcome", "code", "account", "other_name"]
 _ROW += ["name", "category", "title", "ended_on", "hours_m"]
 """What is kept of every row for the pages of the result."""
+_OF_ROSTER = ["line", "username", "name", "outcome", "words"]
 _TRIED = [*_ROW, "category_code", "end", "event_key"]
 """And of a trial's, so that what it would change can be told."""
 
@@ -47,6 +48,13 @@ class Result:
         result._unclaimed = claiming.Unclaimed.of(former)
         result._refused = list(files.pieces_at_hand(former, RunFile.Kind.REJECTED))
         return result if result.total == former.total and result._refused else None
+
+    @classmethod
+    def of_roster(cls, lines: list[tuple[int, str, str, str, str]]) -> Self:
+        """`lines`: line, 公務帳號, 姓名, outcome, what it changes."""
+        result, texts = cls([]), dict.fromkeys(_OF_ROSTER, pl.String)
+        result._add_rows(pl.DataFrame(lines, {**texts, "line": pl.UInt32}, orient="row"))
+        return result
 
     def add(self, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
         rejected = rejected.with_columns(outcome=pl.lit("rejected"))

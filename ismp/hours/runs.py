@@ -19,11 +19,12 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.hours import actions, claiming, report
 from ismp.hours.checks import BY_CODE
-from ismp.hours.models import ImportRun, State, Waiting
+from ismp.hours.models import ImportRun, Source, State, Waiting
 from ismp.hours.pulse import STEPS, progress
 from ismp.ui import workbook
 
 _PER_PAGE = 50
+_OF_ROSTER = ("", "created", "updated", "unchanged")
 _SUMS = (
     ("", "總筆數", "total"),
     ("created", "＝ 新增", "created"),
@@ -83,17 +84,20 @@ def window_context(run: ImportRun) -> dict[str, Any]:
     """What the import window shows of a run, under way or finished."""
     now = progress(run.pk)
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
+    of_roster = run.source == Source.ROSTER
+    parts = [] if of_roster else settings.RUN_RESULT_PARTS
     return {
         "run": run,
         "progress": now,
         "checked": step >= STEPS.index("checked"),
         "stored": step >= STEPS.index("stored"),
         "waits": claiming.UNKNOWN in run.reasons and not (run.dry_run or run.undone_at),
+        "of_roster": of_roster,
         "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
         "reasons": [
             {"check": BY_CODE[code], "count": count} for code, count in run.reasons.items()
         ],
-        "parts": [reverse(part, args=[run.pk]) for part in settings.RUN_RESULT_PARTS],
+        "parts": [reverse(part, args=[run.pk]) for part in parts],
     }
 
 
@@ -103,23 +107,28 @@ def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     """Every row of the file behind a number of the result: created, rejected, other name …"""
     run = find_run(request, run_id)
     which, code = request.GET.get("which", ""), request.GET.get("code", "")
-    if which not in report.WHICH:
+    of_roster = run.source == Source.ROSTER
+    choices = {one: report.WHICH[one] for one in _OF_ROSTER} if of_roster else report.WHICH
+    if which not in choices:
         which = ""
+    if of_roster:
+        code = ""
     found = report.rows(run, which, code)
     count = 0 if found is None else len(found)
     page: Any = Paginator(range(count), _PER_PAGE).get_page(request.GET.get("page"))
-    lines = [] if found is None else found[page.object_list].to_dicts()
-    accounts = Account.objects.in_bulk([line["account"] for line in lines if line["account"]])
+    lines: Any = [] if found is None else found[page.object_list].to_dicts()
+    accounts = Account.objects.in_bulk([line["account"] for line in lines if line.get("account")])
     for line in lines:
-        line["account"] = accounts.get(line["account"])
-        line["check"] = BY_CODE.get(line["code"])
+        line["account"] = accounts.get(line.get("account"))
+        line["check"] = BY_CODE.get(line.get("code"))
     context = {
         "run": run,
+        "of_roster": of_roster,
         "page": page,
         "lines": lines,
         "purged": found is None,
         "which": which,
-        "choices": report.WHICH.items(),
+        "choices": choices.items(),
         "check": BY_CODE.get(code),
         "query": urlencode({"which": which, "code": code}),
         "hidden": [("which", which), ("code", code)],

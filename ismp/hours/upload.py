@@ -10,18 +10,21 @@ from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
+from ismp.accounts import roster
 from ismp.accounts.access import needs
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
 from ismp.hours import actions, files, importing
-from ismp.hours.models import ImportRun, RunFile, State
+from ismp.hours.models import ImportRun, RunFile, Source, State
 from ismp.hours.refusal import too_large
+
+_SHOWN_ROSTERS = 10
 
 
 class RunUploadHandler(FileUploadHandler):
@@ -55,6 +58,16 @@ class RunUploadHandler(FileUploadHandler):
     def upload_interrupted(self) -> None:
         if self.run and not self.run.finished:
             actions.interrupted(self.run)
+
+
+@require_safe
+@needs(Right.EDIT_PEOPLE)
+def roster_page(request: HttpRequest) -> HttpResponse:
+    """匯入名冊: choose a file, try it, import it; and what was sent before."""
+    user: Any = request.user
+    runs = ImportRun.objects.visible_to(user).filter(source=Source.ROSTER)
+    context = {"header": roster.HEADER, "runs": runs[:_SHOWN_ROSTERS]}
+    return render(request, "hours/roster.html", context)
 
 
 @require_POST
@@ -91,7 +104,9 @@ def _upload(request: HttpRequest) -> HttpResponse:
         if posted.get("agency") and user.may(Right.ALL_AGENCIES):
             run.agency = get_object_or_404(Agency, code=posted["agency"])
         run.dry_run = posted.get("mode") == "dry_run"
-        run.save(update_fields=["agency", "dry_run"])
+        if posted.get("source") == Source.ROSTER and user.may(Right.EDIT_PEOPLE):
+            run.source = Source.ROSTER
+        run.save(update_fields=["agency", "dry_run", "source"])
         actions.accept(run, password=posted.get("password") or None)
     if by_script:
         window = reverse("hours:run_progress", args=[run.pk])

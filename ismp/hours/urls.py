@@ -26,3 +26,4 @@ urlpatterns = [
     path("runs/<int:run_id>/undo/", runs.run_undo, name="run_undo"),
     path("runs/<int:run_id>/commit/", runs.run_commit, name="run_commit"),
 ]
+rosters = [path("", upload.roster_page, name="page")], "rosters"

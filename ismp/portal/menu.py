@@ -88,7 +88,13 @@ MODULES = (
             Tab("資安長", "security:officers", Right.VIEW_SECURITY),
         ),
     ),
-    Module("帳號管理", (Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),)),
+    Module(
+        "帳號管理",
+        (
+            Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),
+            Tab("匯入名冊", "rosters:page", Right.EDIT_PEOPLE),
+        ),
+    ),
     Module("教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)),
     Module(
         "線上課程",

@@ -1,0 +1,136 @@
+"""匯入名冊 in the browser: tried first, line by line, within what the sender may change by hand."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from files import PERSON, data, row
+
+from ismp.accounts import invented
+from ismp.accounts.models import Account
+from ismp.audit.models import Event
+from ismp.hours import importing, report
+from ismp.hours.models import ImportRun, Source, State
+
+pytestmark = pytest.mark.django_db
+MAP = "/manage/learning-map/"
+HEAD = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態"
+MINE = "382990001Z,示範市政府資訊中心"
+THEIRS = "382990002Z,示範市政府環境保護局"
+
+
+def send(client, *lines, mode="dry_run"):
+    """Upload a roster and let the worker import it; returns its run."""
+    text = "\n".join([HEAD, *lines, ""]).encode()
+    file = SimpleUploadedFile("名冊.csv", text)
+    client.post(f"{MAP}upload/", {"source": "roster", "mode": mode, "file": file})
+    run = ImportRun.objects.latest("pk")
+    importing.perform(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def accounts():
+    kept = ("username", "name", "agency", "department", "email", "identities", "status", "role")
+    return list(Account.objects.order_by("pk").values(*kept))
+
+
+def as_it_is(username):
+    line = next(
+        line
+        for line in invented.roster_csv(invented.city()).splitlines()
+        if f",{username}," in line
+    )
+    return line
+
+
+def test_a_trial_says_line_by_line_what_the_import_then_does(clerk, client):
+    known = as_it_is("IC1002")
+    moved = as_it_is("IC1003").replace("秘書室", "人事室").replace("資訊科", "人事室")
+    moved = moved.replace("業務科", "人事室").replace(",在職", ",離職")
+    lines = [known, moved, f"{MINE},資訊科,IC8001,方新進,,new@ismp.example,資訊人員,在職"]
+    before = (Account.objects.count(), Event.objects.count())
+    run = send(clerk, *lines)
+    assert (run.state, run.source, run.dry_run) == (State.COMPLETED, Source.ROSTER, True)
+    assert (run.total, run.created, run.updated, run.unchanged) == (3, 1, 1, 1)
+    assert before == (Account.objects.count(), Event.objects.count())
+    page = clerk.get(f"{MAP}runs/{run.pk}/").content.decode()
+    assert "試匯入完成" in page and "復原" not in page
+    rows = clerk.get(f"{MAP}runs/{run.pk}/rows/?which=updated").content.decode()
+    assert "狀態「在職」改為「離職」" in rows and "IC8001" not in rows
+    assert (
+        "新增：示範市政府資訊中心 資訊科" in clerk.get(f"{MAP}runs/{run.pk}/rows/").content.decode()
+    )
+    answer = clerk.post(f"{MAP}runs/{run.pk}/commit/")
+    real = ImportRun.objects.latest("pk")
+    assert answer["Location"] == real.get_absolute_url()
+    importing.perform(real.pk)
+    real.refresh_from_db()
+    assert (real.source, real.created, real.updated, real.unchanged) == ("roster", 1, 1, 1)
+    assert not Account.objects.get(username="IC1003").is_active
+    assert Account.objects.get(username="IC8001").identities == "it"
+    assert Event.objects.filter(verb="import_roster", actor="IC1001").count() == 1
+    assert not real.can_be_undone
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (f"{THEIRS},,IC8001,某人,,,,在職", "不是您的機關"),
+        (f"{MINE},,EP1002,某人,,,,在職", "已經有其他機關使用"),
+        (f"{MINE},,IC1004,某人,,,,離職", "請由平台管理者維護"),
+        (f"{MINE},,IC1001,某人,,,,離職", "不能將自己的帳號改為離職"),
+        (f"{MINE},,IC8001,某人,A123456780,,,在職", "檢查碼不對"),
+        (f"{MINE},,IC8001,某人,{PERSON.national_id},,,在職", "已有在職帳號"),
+        (f"{MINE},,IC8001,某人", "應該是 9 欄"),
+    ],
+    ids=["agency", "account", "role", "own", "number", "second", "fields"],
+)
+@pytest.mark.parametrize("mode", ["dry_run", "import"])
+def test_one_line_at_fault_refuses_the_whole_and_says_which(clerk, account, line, says, mode):
+    account("IC1004", "auditor")
+    before = accounts()
+    run = send(clerk, f"{MINE},資訊科,IC8000,方新進,,,,在職", line, mode=mode)
+    assert run.state == State.REFUSED
+    assert run.reason.startswith("第 3 列：") and says in run.reason
+    assert PERSON.national_id not in run.reason
+    assert before == accounts()
+    told = Event.objects.get(verb="import_roster", subject=f"run:{run.pk}")
+    assert told.detail["state"] == "refused"
+
+
+def test_the_platform_brings_in_every_agency_and_moves_people(client, account):
+    client.force_login(account("IC1001", "platform_admin"))
+    run = send(client, f"{THEIRS},秘書室,IC1002,某人,,,,在職", mode="import")
+    assert (run.state, run.updated) == (State.COMPLETED, 1)
+    assert Account.objects.get(username="IC1002").agency.code == "382990002Z"
+
+
+def test_hours_and_rosters_keep_apart(clerk, import_bytes):
+    hours = import_bytes(data(row()))["run"]
+    roster = send(clerk, as_it_is("IC1002"))
+    runs = clerk.get(f"{MAP}runs/").content.decode()
+    assert f"runs/{hours.pk}/" in runs and f"runs/{roster.pk}/" not in runs
+    assert "總筆數為 1 筆" in clerk.get(f"{MAP}agency-hours/").content.decode()
+    mine = clerk.get("/manage/accounts/roster/").content.decode()
+    assert f"runs/{roster.pk}/" in mine and f"runs/{hours.pk}/" not in mine
+    for which in ("rejected", "names"):
+        assert clerk.get(f"{MAP}runs/{roster.pk}/rows/?which={which}&code=x").status_code == 200
+    assert clerk.get(f"{MAP}runs/{roster.pk}/report/").status_code == 200
+    assert report.as_json(roster)["rejections"] == []
+
+
+def test_who_lost_her_right_meanwhile_brings_in_nothing(clerk, account):
+    text = "\n".join([HEAD, f"{MINE},,IC8001,某人,,,,在職", ""]).encode()
+    file = SimpleUploadedFile("名冊.csv", text)
+    clerk.post(f"{MAP}upload/", {"source": "roster", "mode": "import", "file": file})
+    account("IC1001", "staff")
+    run = ImportRun.objects.get()
+    importing.perform(run.pk)
+    run.refresh_from_db()
+    assert (run.state, Account.objects.filter(username="IC8001").exists()) == ("refused", False)
+
+
+def test_another_agencys_roster_does_not_exist(clerk, client, account):
+    run = send(clerk, as_it_is("IC1002"))
+    client.force_login(account("EP1001", "agency_admin"))
+    assert client.get(f"{MAP}runs/{run.pk}/").status_code == 404
+    assert f"runs/{run.pk}/" not in client.get("/manage/accounts/roster/").content.decode()
