@@ -47,15 +47,18 @@ def measure(options: argparse.Namespace) -> None:
     sides: dict[str, Callable[[], None]] = {
         "limit: plain load of clean rows": world.load_clean_rows,
         "the whole import": world.import_new,
-        "the same file again": world.import_again,
+        "the same bytes again": world.import_again,
+        "the same rows again, other bytes": world.import_again_read,
     }
     if options.peers:
         sides["bulk_create, maps in memory"] = world.bulk_create
-        sides["django-import-export, fastest"] = world.import_export
+        sides["django-import-export, new rows"] = world.import_export_new
+        sides["django-import-export, upsert"] = world.import_export_upsert
+        sides["django-import-export, unchanged"] = world.import_export_unchanged
     times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(options.rounds):
         for name, side in sides.items():
-            if number and name.startswith("django-import-export"):
+            if number and name.startswith("django"):
                 continue  # minutes each: once is enough for a factor of thirty
             world.prepare(name)
             gc.collect()

@@ -33,9 +33,13 @@ OTHER = file(row(term="9"))
 
 def whole(run):
     """All that a run tells: counts, reasons, notes, and each row of its pages and its report."""
-    tables = [files.load_frame(run, kind) for kind in (RunFile.Kind.ROWS, RunFile.Kind.REJECTED)]
-    assert all(table is not None for table in tables)
-    return outcome(run), run.reasons, run.notes, [table.sort("line").rows() for table in tables]
+    rows = files.load_frame(run, RunFile.Kind.ROWS).drop(_TRIED_ONLY, strict=False)
+    refused = files.load_frame(run, RunFile.Kind.REJECTED)
+    return outcome(run), run.reasons, run.notes, rows.rows(), refused.rows()
+
+
+_TRIED_ONLY = ("category_code", "end", "event_key")
+"""What a trial keeps to tell what it would change; one that is known changes nothing."""
 
 
 @pytest.fixture

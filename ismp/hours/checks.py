@@ -203,7 +203,7 @@ class Judge:
         rows that pass all other checks, the first stands.
         """
         frame = frame.with_columns(first_fault(CHECKS, self._world).alias("code"))
-        passed = frame.filter(pl.col("code").is_null()).select("line", *_EVENT, "content_key")
+        passed = frame.filter(pl.col("code").is_null()).select("line", *_EVENT, "contents")
         passed = passed.with_columns(hash=passed.select(_EVENT).hash_rows())
         repeats = self._repeats(passed)
         if repeats.is_empty():
@@ -233,18 +233,18 @@ class Judge:
             same.select(
                 "line",
                 is_first=pl.col("line") == pl.col("line").first().over(_EVENT),
-                same_as_first=pl.col("content_key") == pl.col("content_key").first().over(_EVENT),
+                same_as_first=pl.col("contents") == pl.col("contents").first().over(_EVENT),
             )
             .select("line", repeat=first_fault(REPEATS, self._world))
             .filter(pl.col("repeat").is_not_null())
         )
 
 
-_EVENT = ["account", "event_key"]
+_EVENT = ["account", "event"]
 _SEEN = {
     "line": pl.UInt32,
     "account": pl.Int64,
-    "event_key": pl.Binary,
-    "content_key": pl.Binary,
+    "event": pl.Int128,
+    "contents": pl.Int128,
     "hash": pl.UInt64,
 }

@@ -6,6 +6,7 @@ No clear byte of an upload ever stands on a disk, neither here nor on its way.
 
 import hashlib
 import io
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 import polars as pl
@@ -16,7 +17,7 @@ from django.db.models import QuerySet
 from ismp import objects
 from ismp.hours.models import ImportRun, RunFile
 
-PIECE_BYTES = 4 * 1024 * 1024
+PIECE_BYTES = 3 * 1024 * 1024
 _FIRST_BYTES = 512 * 1024
 _FAST = 1
 
@@ -100,8 +101,11 @@ def pieces(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
 
 
 def pieces_at_hand(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
-    """As `pieces`, but read from the database at once: another thread may open them."""
-    return map(_opened, list(_rows(run, kind)))
+    """As `pieces`, but read from the database at once: another thread may open them.
+
+    Each is let go of when it is opened."""
+    closed = deque(_rows(run, kind))
+    return (_opened(closed.popleft()) for _ in range(len(closed)))
 
 
 def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:

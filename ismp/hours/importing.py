@@ -218,32 +218,50 @@ def store(
     result: Result,
     reached: Callable[[str, int, int], None],
 ) -> Result:
-    """Load what is new, change what is there; unchanged rows cost nothing."""
-    now, change = timezone.now(), tallies.Change()
     with storing.Loading() as loading, contextlib.closing(one_ahead(frames)) as judged:
-        stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
+        slices = _Slices(run, loading)
         for frame in judged:
             reached("checked", result.total, run.lines - 1)
-            passed = stored.find(frame.filter(pl.col("code").is_null()))
-            new = passed.filter(pl.col("outcome") == "created")
-            changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
-            if len(new):
-                records = storing.as_records(new, run)
-                loading.insert(records)
-                change.add_loaded(records)
-            if len(changed):
-                records = storing.as_records(changed, run)
-                loading.wait()
-                storing.replace(records, run, now)
-                change.add_loaded(records)
-            result.add(passed, frame.filter(pl.col("code").is_not_null()))
+            result.add(*slices.store(frame))
             reached("matched", result.total, max(result.total, run.lines - 1))
     if result.outcomes["updated"]:
         former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
-        change.take(former, "record__account_id")
-    change.take_effect()
-    result.aside = duplicates.settle(run.agency, *stored.range)
+        slices.change.take(former, "record__account_id")
+    slices.change.take_effect()
+    result.aside = duplicates.settle(run.agency, *slices.range)
     return result
+
+
+class _Slices:
+    """Stores one slice after the other and keeps of each only what it adds to the tallies."""
+
+    def __init__(self, run: ImportRun, loading: storing.Loading) -> None:
+        self.change = tallies.Change()
+        self._run, self._loading, self._at = run, loading, timezone.now()
+        self._stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
+
+    @property
+    def range(self) -> tuple[date | None, date | None]:
+        return self._stored.range
+
+    def store(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Load what is new, change what is there; unchanged rows cost nothing.
+
+        Returns the rows that passed, with their outcome, and the rejected ones.
+        """
+        passed = self._stored.find(frame.filter(pl.col("code").is_null()))
+        new = passed.filter(pl.col("outcome") == "created")
+        changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
+        if len(new):
+            records = storing.as_records(new, self._run)
+            self._loading.insert(records)
+            self.change.add_loaded(records)
+        if len(changed):
+            records = storing.as_records(changed, self._run)
+            self._loading.wait()
+            storing.replace(records, self._run, self._at)
+            self.change.add_loaded(records)
+        return passed, frame.filter(pl.col("code").is_not_null())
 
 
 def _finish(run: ImportRun, **fields: object) -> None:

@@ -99,7 +99,8 @@ def _plain(name: str) -> str:
 
 
 def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add `event_key` and `content_key`: 128-bit digests, as bytes."""
+    """Add `event_key` and `content_key`, 128-bit digests, as bytes, and the same as numbers,
+    `event` and `contents`: half their place, for what is remembered of every row."""
     event = pl.concat_str(
         pl.col("category_code").cast(pl.String).fill_null(""),
         *(pl.col(f"text_{name}") for name in EVENT_TEXT),
@@ -115,7 +116,14 @@ def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         cleaning.by_value(frame[name].cast(pl.Binary), _digest, pl.Binary).alias(name)
         for name in ("event_key", "content_key")
+    ).with_columns(
+        _number(pl.col("event_key")).alias("event"),
+        _number(pl.col("content_key")).alias("contents"),
     )
+
+
+def _number(key: pl.Expr) -> pl.Expr:
+    return key.bin.reinterpret(dtype=pl.Int128)
 
 
 def _digest(text: bytes) -> bytes:
@@ -152,7 +160,7 @@ class StoredEvents:
             .then(pl.lit("created"))
             .when(pl.col("deleted"))
             .then(pl.lit("revived"))
-            .when(pl.col("content_key") == pl.col("stored_content"))
+            .when(pl.col("contents") == pl.col("stored_contents"))
             .then(pl.lit("unchanged"))
             .otherwise(pl.lit("updated"))
         )
@@ -179,8 +187,8 @@ class StoredEvents:
             end = min(last, first + _WEEKS)
             if text := self._as_text(first, end):
                 part = pl.read_csv(text, has_header=False, schema=_AS_TEXT)
-                keys = pl.col("event_key", "stored_content").str.replace_all("-", "", literal=True)
-                parts.append(part.with_columns(keys.str.decode("hex")))
+                keys = pl.col("event", "stored_contents").str.replace_all("-", "", literal=True)
+                parts.append(part.with_columns(_number(keys.str.decode("hex"))))
             first = end + _DAY
         self._known = pl.concat(parts)
 
@@ -194,17 +202,17 @@ class StoredEvents:
             return (cursor.fetchone()[0] or "").encode()
 
 
-_EVENT = ["account", "event_key"]
+_EVENT = ["account", "event"]
 _DAY = timedelta(days=1)
-_WEEKS = timedelta(weeks=8)
+_WEEKS = timedelta(weeks=2)
 _KNOWN = {
     "account": pl.Int64,
-    "event_key": pl.Binary,
+    "event": pl.Int128,
     "record": pl.Int64,
-    "stored_content": pl.Binary,
+    "stored_contents": pl.Int128,
     "deleted": pl.Boolean,
 }
-_AS_TEXT = {**_KNOWN, "event_key": pl.String, "stored_content": pl.String}
+_AS_TEXT = {**_KNOWN, "event": pl.String, "stored_contents": pl.String}
 _WHICH = "FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s"
 _STORED = (
     "SELECT account_id, event_key, id, content_key,"

@@ -176,16 +176,19 @@ def _insert(driver: Any, statement: str, frame: pl.DataFrame) -> None:
     """Many rows a statement: SQLite hands control to Python after each statement, and another
     thread keeps it for a while."""
     row = f"({', '.join('?' * frame.width)})"
-    with contextlib.closing(one_ahead(_values(frame))) as parts:
+    with contextlib.closing(one_ahead(_parts(frame))) as parts:
         for values in parts:
             rows = [row] * (len(values) // frame.width)
             driver.execute(f"{statement} {', '.join(rows)}", values)
 
 
-def _values(frame: pl.DataFrame) -> Iterator[list[Any]]:
-    """Row after row, as much as one statement takes."""
-    for part in frame.with_columns(pl.col(pl.Date).cast(pl.String)).iter_slices(
-        _PARAMETERS // frame.width
-    ):
-        columns = (column.to_list() for column in part)
+def _parts(frame: pl.DataFrame) -> Iterator[list[Any]]:
+    """Row after row in one list, a power of two of them at a time: the driver remembers statements
+    of some megabytes each, so there must not be one for every number of rows."""
+    as_text = frame.with_columns(pl.col(pl.Date).cast(pl.String))
+    most, start = _PARAMETERS // frame.width, 0
+    while left := len(frame) - start:
+        rows = 1 << min(most, left).bit_length() - 1
+        columns = (column.to_list() for column in as_text.slice(start, rows))
         yield list(chain.from_iterable(zip(*columns, strict=True)))
+        start += rows

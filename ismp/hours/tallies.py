@@ -46,9 +46,11 @@ class Change:
         category, year = pl.col("category").cast(pl.Int32), pl.col("ended_on").dt.year()
         people = records.group_by("agency_id", "account_id", category, year.alias("year"))
         self._people.append(people.agg(live, pl.col("hours").sum()))
+        self._people = [_summed(self._people, _KEYS[_PEOPLE])]  # a large file comes in many slices
         for field, found in self._texts.items():
             text = pl.col(field).alias("text")
             found.append(records.group_by("agency_id", text, "ended_on").agg(live))
+            self._texts[field] = [_summed(found, _OF_TEXT)]
 
     def add(self, records: QuerySet[Any], account: str = "account_id") -> None:
         """Stored records, or contents in their history, that become live."""
@@ -95,6 +97,10 @@ def _lines(rows: list[Any], keys: list[str], *more: str) -> pl.DataFrame:
     return pl.DataFrame(rows, {name: _KINDS[name] for name in names}, orient="row")
 
 
+def _summed(parts: list[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
+    return pl.concat(parts).group_by(keys).agg(pl.exclude(keys).sum())
+
+
 def _worded(lines: pl.DataFrame, field: str) -> pl.DataFrame:
     def wording(text: str) -> str:
         data = f"{field}\x1f{text}".encode("utf-8", "surrogatepass")
@@ -117,8 +123,8 @@ def _by_month(lines: pl.DataFrame) -> pl.DataFrame:
 def _write(table: str, lines: pl.DataFrame) -> None:
     """Add to the lines that exist, then insert those that do not; a line that falls to 0 stays."""
     keys = _KEYS[table]
-    sums = [name for name in lines.columns if name not in keys]
-    lines = lines.group_by(keys).agg(pl.col(sums).sum()).sort(keys)
+    lines = _summed([lines], keys).sort(keys)
+    sums = lines.columns[len(keys) :]
     lines = lines.filter(pl.any_horizontal(pl.col(sums) != 0))
     if lines.is_empty():
         return
