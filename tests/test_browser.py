@@ -29,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium")
 LIST = "/manage/learning-map/agency-hours/"
 RUNS = "/manage/learning-map/runs/"
+BOARD = "/manage/learning-map/board/"
 pytestmark = pytest.mark.browser
 
 
@@ -191,6 +192,7 @@ def test_a_member_of_staff_looks_certifies_and_reports(site, chromium, pictures)
     pictures(page, "ticket")
 
 
+<<<<<<< HEAD
 def test_accounts_departments_and_teachers(site, chromium, pictures):
     """From a new account to its password, set by the person herself; pictures of the manual."""
     page = signed_in(chromium, site, viewport={"width": 1280, "height": 800})
@@ -252,6 +254,60 @@ def test_accounts_departments_and_teachers(site, chromium, pictures):
     page.get_by_role("button", name="確定登錄證照").click()
     expect(page.get_by_text("即將到期").first).to_be_visible()
     pictures(page, "teacher")
+=======
+@pytest.mark.parametrize("width", [360, 1280])
+def test_from_the_city_down_to_the_line_of_a_file(site, chromium, pictures, width):
+    page = signed_in(chromium, site, "IC1001", viewport={"width": width, "height": 900})
+    page.goto("/manage/")
+    modules = page.get_by_role("navigation", name="管理模組")
+    modules.get_by_role("link", name="學習地圖管理").click()
+    tabs = page.get_by_role("navigation", name="學習地圖管理")
+    tabs.get_by_role("link", name="全市達標狀況").click()
+    head = page.get_by_role("columnheader", name="未達標人數")
+    head.get_by_role("link").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    assert_accessible(page, "", width)
+    if width > 360:
+        pictures(page, "city")
+    page.get_by_role("link", name="示範市政府環境保護局").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("示範市政府環境保護局達標狀況")
+    expect(page.get_by_role("img", name="各月底的達標率")).to_be_visible()
+    assert_accessible(page, "", width)
+    if width > 360:
+        pictures(page, "board")
+    page.get_by_text("趨勢的數字").click()
+    expect(page.get_by_role("row", name="115-01-31")).to_be_visible()
+    page.get_by_role("link", name="資訊科").click()
+    expect(page.get_by_label("部門")).not_to_have_value("")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="下載 Excel").click()
+    assert download.value.suggested_filename == "達標名單.xlsx"
+    page.get_by_role("row", name="EP1").first.get_by_role("link").first.click()
+    expect(page.get_by_text("採計").first).to_be_visible()
+    assert_accessible(page, "", width)
+    if width > 360:
+        pictures(page, "person")
+    page.get_by_role("link", name="匯入編號").first.click()
+    expect(page.get_by_role("heading", name="匯入完成")).to_be_visible()
+
+
+def test_the_clerk_reminds_those_who_are_behind(site, chromium, pictures):
+    page = signed_in(chromium, site, viewport={"width": 1280, "height": 800})
+    page.goto(BOARD)
+    page.get_by_role("link", name="看未達標的同仁").click()
+    page.get_by_role("checkbox", name="EP").first.check()
+    expect(page.get_by_text("已勾選 1 筆")).to_be_visible()
+    pictures(page, "people")
+    page.get_by_role("button", name="提醒勾選的同仁").click()
+    expect(page.get_by_role("heading", name="提醒 1 位同仁？")).to_be_visible()
+    assert_accessible(page, "", 1280)
+    pictures(page, "remind")
+    page.get_by_role("button", name="確定提醒 1 人").click()
+    expect(page.get_by_text("已提醒 1 人")).to_be_visible()
+    page.get_by_role("checkbox", name="EP").first.check()
+    page.get_by_role("button", name="提醒勾選的同仁").click()
+    expect(page.get_by_text("今天都已經提醒過")).to_be_visible()
+>>>>>>> f1b3ba248f5e3089a8e52ab6a04fe9fd93b3ba26
 
 
 def test_the_first_key_skips_the_menu_and_places_have_keys(site, chromium):
@@ -420,6 +476,7 @@ ADDRESSES = (
     "/manage/learning-map/hours/",
     "/manage/learning-map/help/",
     "/manage/learning-map/hours/deleted/",
+<<<<<<< HEAD
     "/manage/learning-map/waiting/",
     *(
         "/accounts/reset/",
@@ -431,6 +488,10 @@ ADDRESSES = (
     "/manage/accounts/roster/",
     *("/manage/departments/", "/manage/departments/add/", "/manage/departments/5/"),
     *("/manage/teachers/", "/manage/teachers/add/"),
+=======
+    *(BOARD, f"{BOARD}?on=115-06-30", f"{BOARD}?known=114-12-31", "/manage/learning-map/city/"),
+    *(f"{BOARD}people/", f"{BOARD}people/?light=", f"{BOARD}people/22/", f"{BOARD}people/2/"),
+>>>>>>> f1b3ba248f5e3089a8e52ab6a04fe9fd93b3ba26
     "/manage/trail/?verify=1",
     "/nowhere/",
 )
