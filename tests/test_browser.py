@@ -192,7 +192,6 @@ def test_a_member_of_staff_looks_certifies_and_reports(site, chromium, pictures)
     pictures(page, "ticket")
 
 
-<<<<<<< HEAD
 def test_accounts_departments_and_teachers(site, chromium, pictures):
     """From a new account to its password, set by the person herself; pictures of the manual."""
     page = signed_in(chromium, site, viewport={"width": 1280, "height": 800})
@@ -254,7 +253,8 @@ def test_accounts_departments_and_teachers(site, chromium, pictures):
     page.get_by_role("button", name="確定登錄證照").click()
     expect(page.get_by_text("即將到期").first).to_be_visible()
     pictures(page, "teacher")
-=======
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_from_the_city_down_to_the_line_of_a_file(site, chromium, pictures, width):
     page = signed_in(chromium, site, "IC1001", viewport={"width": width, "height": 900})
@@ -307,7 +307,6 @@ def test_the_clerk_reminds_those_who_are_behind(site, chromium, pictures):
     page.get_by_role("checkbox", name="EP").first.check()
     page.get_by_role("button", name="提醒勾選的同仁").click()
     expect(page.get_by_text("今天都已經提醒過")).to_be_visible()
->>>>>>> f1b3ba248f5e3089a8e52ab6a04fe9fd93b3ba26
 
 
 def test_the_first_key_skips_the_menu_and_places_have_keys(site, chromium):
@@ -476,7 +475,6 @@ ADDRESSES = (
     "/manage/learning-map/hours/",
     "/manage/learning-map/help/",
     "/manage/learning-map/hours/deleted/",
-<<<<<<< HEAD
     "/manage/learning-map/waiting/",
     *(
         "/accounts/reset/",
@@ -488,10 +486,8 @@ ADDRESSES = (
     "/manage/accounts/roster/",
     *("/manage/departments/", "/manage/departments/add/", "/manage/departments/5/"),
     *("/manage/teachers/", "/manage/teachers/add/"),
-=======
     *(BOARD, f"{BOARD}?on=115-06-30", f"{BOARD}?known=114-12-31", "/manage/learning-map/city/"),
     *(f"{BOARD}people/", f"{BOARD}people/?light=", f"{BOARD}people/22/", f"{BOARD}people/2/"),
->>>>>>> f1b3ba248f5e3089a8e52ab6a04fe9fd93b3ba26
     "/manage/trail/?verify=1",
     "/nowhere/",
 )
