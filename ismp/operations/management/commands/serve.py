@@ -25,7 +25,8 @@ class Command(DatabaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
         web += ["--host", settings.ISMP_HOST, "--port", str(settings.ISMP_PORT)]
-        web += ["--blocking-threads", "4", "--log-level", "error", "ismp.wsgi:application"]
+        web += ["--blocking-threads", str(settings.WEB_THREADS), "--log-level", "error"]
+        web.append("ismp.wsgi:application")
         commands = [web]
         if not options["no_worker"]:
             commands.append([sys.executable, "-m", "django", "worker"])

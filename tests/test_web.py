@@ -1,9 +1,10 @@
-"""What the main page weighs on its way to the browser, from the server as it runs in production."""
+"""The web server as it runs in production: what the main page weighs, and who has to wait."""
 
 import gzip
 import http.client
 import re
 import socket
+import time
 
 import pytest
 from files import data, row
@@ -27,7 +28,7 @@ Account.objects.filter(username="{CLERK}").update(
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
     """Of a web server with more than a page of records."""
-    folder = tmp_path_factory.mktemp("weight")
+    folder = tmp_path_factory.mktemp("web")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number = free.getsockname()[1]
@@ -50,7 +51,7 @@ def port(tmp_path_factory):
         yield number
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=15)
         place.close()
 
 
@@ -65,7 +66,7 @@ class Visit:
     """One request; how many bytes the answer takes, head and all."""
 
     def __init__(self, port, path, cookies=""):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
         # Brotli would be smaller still, but is at hand only where others have installed it.
         connection.request("GET", path, headers={"Accept-Encoding": "gzip", "Cookie": cookies})
         answer = connection.getresponse()
@@ -107,3 +108,23 @@ def test_the_length_of_a_page_is_no_oracle(port, cookies):
 def test_an_export_is_not_packed_twice(port, cookies):
     path = "/manage/learning-map/hours/export/?format=csv"
     assert Visit(port, path, cookies).headers["Content-Encoding"] is None
+
+
+def test_slow_uploads_keep_nobody_from_the_pages(port, cookies):
+    """Each holds a thread for as long as its line takes; a dozen clerks on bad lines are normal."""
+    uploads = [socket.create_connection(("127.0.0.1", port), 15) for _ in range(12)]
+    head = (
+        "POST /manage/learning-map/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n"
+        f"Cookie: {cookies}\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n"
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="slow.csv"\r\n\r\n'
+    )
+    try:
+        for upload in uploads:
+            upload.sendall(head.encode() + b"x" * 1_500_000)
+        until = time.monotonic() + 60
+        while Visit(port, "/manage/learning-map/runs/", cookies).text.count("slow.csv") < 12:
+            assert time.monotonic() < until, "not all of them are being received"
+        assert Visit(port, LIST, cookies).text.count('name="ids"') == 50
+    finally:
+        for upload in uploads:
+            upload.close()
