@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
-DEBIAN_PACKAGES = ["postgresql", "chromium", "fonts-noto-cjk"]
+DEBIAN_PACKAGES = ["postgresql", "chromium", "fonts-noto-cjk", "nginx-light"]
 
 
 def main() -> int:
@@ -62,7 +62,7 @@ def set_up(group: str) -> None:
 
 
 def install_system_packages() -> None:
-    """PostgreSQL and Chromium from Debian, where we may install them."""
+    """PostgreSQL, Chromium and nginx from Debian, where we may install them."""
     if not missing_packages() or not shutil.which("apt-get") or os.geteuid() != 0:
         return
     quiet = {
@@ -77,6 +77,7 @@ def missing_packages() -> list[str]:
     found = {
         "postgresql": Path("/usr/lib/postgresql/15/bin/initdb").exists(),
         "chromium": bool(shutil.which("chromium")),
+        "nginx-light": Path("/usr/sbin/nginx").exists(),
     }
     return [name for name, is_here in found.items() if not is_here]
 
@@ -90,6 +91,7 @@ def check(arguments: list[str]) -> int:
     missing = [] if os.environ.get("CI") else missing_packages()
     python, manage = [PYTHON, "-m"], [PYTHON, "manage.py"]
     tests = [*python, "pytest", "-n", "2"]
+    no_nginx = "nginx" * ("nginx-light" in missing)
     steps = [
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
@@ -98,10 +100,10 @@ def check(arguments: list[str]) -> int:
         [*python, "deptry", "."],
         [*manage, "makemigrations", "--check", "--dry-run"],
         [*manage, "check", "--deploy", "--fail-level", "WARNING"],
-        [*tests, *(["-m", "not browser"] if "chromium" in missing else []), *arguments],
+        [*tests, *without("browser" * ("chromium" in missing), no_nginx), *arguments],
     ]
     if "postgresql" not in missing:
-        steps.append([*tests, "--postgresql", "-m", "not browser", *arguments])
+        steps.append([*tests, "--postgresql", *without("browser", no_nginx), *arguments])
     with tempfile.TemporaryDirectory(prefix="ismp-check-") as home:
         environment = {**os.environ, "ISMP_HOME": home, "ISMP_HTTPS": "1"}
         for step in steps:
@@ -112,6 +114,11 @@ def check(arguments: list[str]) -> int:
     for name in missing:
         print(f"SKIPPED: all tests that need {name}, which is not installed.", file=sys.stderr)
     return 0
+
+
+def without(*marks: str) -> list[str]:
+    left_out = " and ".join(f"not {mark}" for mark in marks if mark)
+    return ["-m", left_out] if left_out else []
 
 
 if __name__ == "__main__":
