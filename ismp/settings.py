@@ -277,8 +277,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not file
 
 # --- Logs: who and what by number, never a name or an ID -----------------------------------
 LOG_FORMAT = os.environ.get("ISMP_LOG_FORMAT", "line")
-"""`line` for eyes; `json` for programs, then with a line for each request too."""
-_LEVEL = os.environ.get("ISMP_LOG_LEVEL", "INFO")
+"""`line` for eyes, of what is wrong; `json` for programs, of each request and each import too."""
+_LEVEL = os.environ.get("ISMP_LOG_LEVEL", "INFO" if LOG_FORMAT == "json" else "WARNING")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -296,6 +296,5 @@ LOGGING = {
         "django.request": {
             "level": "ERROR"
         },  # of the rest our error page tells, without an address
-        "ismp.access": {"level": _LEVEL if LOG_FORMAT == "json" else "WARNING"},
     },
 }

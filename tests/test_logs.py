@@ -21,12 +21,12 @@ def lines():
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
-    access = logging.getLogger("ismp.access")
-    level = access.level
+    own = logging.getLogger("ismp")
+    level = own.level
     logging.root.addHandler(handler)
-    access.setLevel(logging.INFO)
+    own.setLevel(logging.INFO)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    access.setLevel(level)
+    own.setLevel(level)
     logging.root.removeHandler(handler)
 
 

@@ -39,15 +39,15 @@ def log():
     stream = io.StringIO()
     lines = MaskingFormatter(settings.LOGGING["formatters"]["line"]["format"])
     handlers = [logging.StreamHandler(stream), logging.StreamHandler(stream)]
-    level, own = logging.root.level, logging.getLogger("ismp.access").level
+    level, own = logging.root.level, logging.getLogger("ismp").level
     for handler, form in zip(handlers, (lines, JsonFormatter()), strict=True):
         handler.setFormatter(form)
         logging.root.addHandler(handler)
     logging.root.setLevel(logging.DEBUG)
-    logging.getLogger("ismp.access").setLevel(logging.INFO)
+    logging.getLogger("ismp").setLevel(logging.INFO)
     yield stream
     logging.root.setLevel(level)
-    logging.getLogger("ismp.access").setLevel(own)
+    logging.getLogger("ismp").setLevel(own)
     for handler in handlers:
         logging.root.removeHandler(handler)
 
