@@ -92,6 +92,21 @@ def test_an_event_that_two_agencies_brought_counts_once(cities):
     assert lines("a-wang")["522", 1].done == 2500
 
 
+@pytest.mark.parametrize("few", [False, True])
+def test_an_event_under_two_accounts_of_one_agency_counts_once(cities, monkeypatch, few):
+    """周杰明 had an account of A before the one that he has now."""
+    monkeypatch.setattr(standing, "_one_by_one", lambda accounts: few)
+    old, new = of("a-twice-old"), of("a-twice-new")
+    people.assign(new, status=Status.LEFT, since=world.TODAY, by="x")
+    people.assign(old, status=Status.ACTIVE, since=world.TODAY, by="x")
+    take(world.file(row(world.TWICE, hours="2")))
+    people.assign(old, status=Status.LEFT, since=world.TODAY, by="x")
+    people.assign(new, status=Status.ACTIVE, since=world.TODAY, by="x")
+    take(world.file(row(world.TWICE, hours="2")))
+    assert Record.objects.filter(agency=agency(A)).count() == 2
+    assert lines("a-twice-new")["522", 1].done == 2000
+
+
 def test_grades_and_leave_and_arrival_are_those_of_the_day(cities, account):
     people.assign(of("a-wang"), identities="it", since=date(2026, 1, 1), by="x")
     people.grade(agency(A), "D", since=date(2026, 1, 1), by="x")
