@@ -5,6 +5,7 @@ each hit then asks for a decision.
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -34,16 +35,17 @@ def match(devices: QuerySet[Device], today: date | None = None) -> int:
     today = today or timezone.localdate()
     listed = RestrictedProduct.objects.filter(issued_on__lte=today).exclude(ended_on__lt=today)
     patterns = {one.pk: (one.brand, one.model) for one in listed}
-    distinct = devices.order_by().values_list("brand", "model", "restriction").distinct()
-    held = list(distinct)
-    found = products.match(((brand, model) for brand, model, _ in held), patterns)
-    changed = 0
-    for brand, model, restriction in held:
-        wanted = found.get((brand, model))
-        if wanted != restriction:
-            of_product = devices.filter(brand=brand, model=model, restriction=restriction)
-            changed += of_product.update(restriction=wanted)
-    return changed
+    held = list(devices.order_by().values_list("pk", "brand", "model", "restriction"))
+    found = products.match(((brand, model) for _, brand, model, _ in held), patterns)
+    changed: dict[int | None, list[int]] = defaultdict(list)
+    for pk, brand, model, restriction in held:
+        if (wanted := found.get((brand, model))) != restriction:
+            changed[wanted].append(pk)
+    for wanted, devices_of_it in changed.items():
+        for start in range(0, len(devices_of_it), _BATCH):
+            some = Device.objects.filter(pk__in=devices_of_it[start : start + _BATCH])
+            some.update(restriction=wanted)
+    return sum(map(len, changed.values()))
 
 
 @transaction.atomic
