@@ -16,6 +16,7 @@ from django.utils import timezone
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from laws import take
+from test_crediting import credit
 from test_random_files import FEW
 
 from ismp.accounts import actions as people
@@ -24,13 +25,16 @@ from ismp.accounts.models import Account, Agency, Grading, Leave, Service, Statu
 from ismp.compliance import rules, standing
 from ismp.compliance.models import PolicyVersion
 from ismp.compliance.rules import Credit, Light
-from ismp.hours import actions
+from ismp.hours import actions, claiming
 from ismp.hours.models import Deletion, ImportRun, Record
 from ismp.ui import roc
 
 pytestmark = pytest.mark.django_db
 A, B = world.AGENCY_A, world.AGENCY_B
-WHO = {A: [world.WANG, world.XU, world.MOVED_IN], B: [world.OF_B, world.MOVED_IN, world.WANG]}
+WHO = {
+    A: [world.WANG, world.XU, world.MOVED_IN, world.MOVED_AWAY],
+    B: [world.OF_B, world.MOVED_IN, world.WANG, world.MOVED_AWAY],
+}
 ENDS = ["113-05-01", "114-12-31", "115-01-01", "115-06-30"]
 DAYS = [roc.parse(text) for text in ("113-12-31", "114-06-30", "115-06-30", "115-12-31")]
 
@@ -164,11 +168,16 @@ def some_rows(chance, whom):
 
 def some_step(chance):
     """A file, the same rows from both agencies, a deletion, or one of the other deeds."""
-    deed = chance.choice(["file", "file", "both", "delete", "undo", "restore", "move"])
+    others = ["delete", "undo", "restore", "move", "come or go", "credit"]
+    deed = chance.choice(["file", "file", "both", *others])
     if deed == "file":
         return some_file(chance)
     if deed == "both":
         return deed, some_rows(chance, [world.WANG, world.MOVED_IN])
+    if deed == "credit":
+        ended_on = roc.parse(chance.choice(ENDS))
+        earned = {"category": 522, "title": chance.choice(["甲", "乙"]), "ended_on": ended_on}
+        return deed, earned | {"digital_hours": chance.choice([1_000, 3_000])}
     return (deed, chance.choice([522, 523])) if deed == "delete" else deed
 
 
@@ -202,6 +211,13 @@ def do(step, clerk):
         wang = of("a-wang")
         to = B if wang.agency.code == A else A
         people.assign(wang, agency=agency(to), since=world.TODAY - timedelta(200), by="x")
+    elif step == "come or go":
+        moved = of("a-moved")
+        to = Status.LEFT if moved.status == Status.ACTIVE else Status.ACTIVE
+        people.assign(moved, status=to, since=world.TODAY, by="x")
+        claiming.attach_due()
+    elif step[0] == "credit":
+        credit("a-xu", started_on=step[1]["ended_on"], **step[1])
     elif step[0] == "both":
         take(world.file(*step[1]), agency=A)
         do("move", clerk)

@@ -97,6 +97,18 @@ def _predicted(
         pl.col("hours_m").alias("hours"),
     )
     in_time = passed.filter(pl.col("ended_on").is_between(first, on))
-    kept = stored.join(passed, on=["account", "agency", "event"], how="anti")
+    event = ["account", "agency", "event"]
+    kept = stored.join(passed, on=event, how="anti").join(_set_aside(run), on=event, how="anti")
     events = pl.concat([kept, in_time]).join(accounts, on="account")
     return standing.summed(events, on)
+
+
+def _set_aside(run: ImportRun) -> pl.DataFrame:
+    """The events of our own courses that the trial found 可能重複, and would not count twice."""
+    records = Record.objects.filter(agency=run.agency, pk__in=run.notes.get("set_aside", []))
+    rows = [
+        (account, agency, event.hex)
+        for account, agency, event in records.values_list("account", "agency", "event_key")
+    ]
+    schema = {"account": pl.Int64, "agency": pl.Int64, "event": pl.String}
+    return pl.DataFrame(rows, schema, orient="row")

@@ -7,12 +7,12 @@ become records as that run's rows (run, line).  What the records know by then is
 Neither the counts of the run nor its reasons change.  Nobody is shown an ID or a name here.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 import polars as pl
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -100,7 +100,8 @@ def attach(agency_id: int) -> int:
 def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
     run = ImportRun.objects.select_related("agency").get(pk=run_id)
     frame = files.load_frame(run, RunFile.Kind.WAITING)
-    records = _as_records(run, frame, claimed) if frame is not None else None
+    now = timezone.now()
+    records = _as_records(run, frame, claimed, now) if frame is not None else None
     count = 0 if records is None else len(records)
     if records is not None and count:
         change = tallies.Change()
@@ -109,8 +110,8 @@ def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
         change.add_loaded(records)
         change.take_effect()
         ended = records["ended_on"]
-        duplicates.settle(agency, ended.min(), ended.max())  # type: ignore[arg-type]
-    Waiting.objects.filter(pk__in=[one.pk for one in claimed]).update(claimed_at=timezone.now())
+        duplicates.settle(agency, ended.min(), ended.max(), at=now)  # type: ignore[arg-type]
+    Waiting.objects.filter(pk__in=[one.pk for one in claimed]).update(claimed_at=now)
     if not Waiting.objects.filter(run=run, claimed_at=None).exists():
         RunFile.objects.filter(run=run, kind=RunFile.Kind.WAITING).delete()
     trail.record(
@@ -124,7 +125,9 @@ def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
     return count
 
 
-def _as_records(run: ImportRun, frame: pl.DataFrame, claimed: list[Waiting]) -> pl.DataFrame:
+def _as_records(
+    run: ImportRun, frame: pl.DataFrame, claimed: list[Waiting], at: datetime
+) -> pl.DataFrame:
     """The rows of these people that the rule book lets pass and that no record tells yet."""
     indexes = {bytes(one.id_hash) for one in claimed}
     mine = cleaning.by_value(frame["national_id"], lambda one: _index(one) in indexes, pl.Boolean)
@@ -133,7 +136,9 @@ def _as_records(run: ImportRun, frame: pl.DataFrame, claimed: list[Waiting]) -> 
     judged = judge.judge(matching.add_keys(people.find(cleaning.clean(frame.filter(mine)))))
     stored = matching.StoredEvents(run.agency, before_reading=lambda: None)
     passed = stored.find(judged.filter(pl.col("code").is_null()))
-    return storing.as_records(passed.filter(pl.col("outcome") == "created"), run)
+    records = storing.as_records(passed.filter(pl.col("outcome") == "created"), run)
+    known_from = str(connection.ops.adapt_datetimefield_value(at))
+    return records.with_columns(known_from=pl.lit(known_from))
 
 
 @transaction.atomic

@@ -25,18 +25,21 @@ _DAYS = timedelta(days=31)
 _BATCH = 500
 
 
-def settle(agency: Agency, first: date | None, last: date | None) -> int:
+def settle(
+    agency: Agency, first: date | None, last: date | None, at: datetime | None = None
+) -> list[int]:
     """Find what looks the same among records that ended in a range, and let each count once.
 
-    Whoever changed which records of the agency are live calls this under the agency's lock.
-    Returns how many were set aside.
+    Whoever changed which records of the agency are live calls this under the agency's lock, and
+    says `at` which moment her own change counts.  Returns the ids of those set aside.
     """
-    _bring_back(agency)
+    at = at or timezone.now()
+    _bring_back(agency, at)
     if first and last:
         Duplicate.objects.bulk_create(
             _found(agency, first - _DAYS, last + _DAYS), batch_size=_BATCH, ignore_conflicts=True
         )
-    return _set_aside(agency)
+    return _set_aside(agency, at)
 
 
 def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:
@@ -67,7 +70,7 @@ def _in_question(agency: Agency) -> QuerySet[Duplicate]:
     return pairs.filter(imported__deletion=None)
 
 
-def _bring_back(agency: Agency) -> None:
+def _bring_back(agency: Agency, at: datetime) -> None:
     aside = Record.objects.filter(agency=agency, deletion__duplicates=True)
     aside = aside.exclude(pk__in=_in_question(agency).values("credited"))
     if keys := list(aside.values_list("pk", flat=True)):
@@ -75,22 +78,21 @@ def _bring_back(agency: Agency) -> None:
         change = tallies.Change()
         change.add(returning)
         change.take_effect()
-        storing.end_deletion_of(keys, timezone.now())
+        storing.end_deletion_of(keys, at)
         returning.update(deletion=None)
 
 
-def _set_aside(agency: Agency) -> int:
+def _set_aside(agency: Agency, at: datetime) -> list[int]:
     ours = Record.objects.live().filter(agency=agency, run__source=Source.PLATFORM)
     ours = ours.filter(pk__in=_in_question(agency).values("credited"))
     numbers = ours.aggregate(count=Count("pk"), people=Count("account", distinct=True))
-    if numbers["count"]:
+    keys = list(ours.values_list("pk", flat=True))
+    if keys:
         deletion = Deletion.objects.create(
-            agency=agency, by=trail.SYSTEM, reason="可能重複", duplicates=True, **numbers
+            agency=agency, at=at, by=trail.SYSTEM, reason="可能重複", duplicates=True, **numbers
         )
-        Record.objects.filter(pk__in=list(ours.values_list("pk", flat=True))).update(
-            deletion=deletion
-        )
+        Record.objects.filter(pk__in=keys).update(deletion=deletion)
         change = tallies.Change()
         change.take(Record.objects.filter(deletion=deletion))
         change.take_effect()
-    return int(numbers["count"])
+    return keys

@@ -176,8 +176,9 @@ def _import(run: ImportRun, pulse: Pulse) -> None:
             run,
             state=State.COMPLETED,
             circumstances=run.circumstances,
+            finished_at=result.finished_at,
             reasons=dict(result.reasons.most_common()),
-            notes={"names": result.names, "ignored": result.ignored, "aside": result.aside},
+            notes=result.notes(),
             **result.counts(),
         )
         record_event(run, "import_hours", state="completed", sha256=run.sha256, **result.counts())
@@ -228,7 +229,8 @@ def store(
         former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
         slices.change.take(former, "record__account_id")
     slices.change.take_effect()
-    result.aside = duplicates.settle(run.agency, *slices.range)
+    result.finished_at = timezone.now()
+    result.aside = duplicates.settle(run.agency, *slices.range, at=result.finished_at)
     return result
 
 
@@ -266,7 +268,7 @@ class _Slices:
 
 def _finish(run: ImportRun, **fields: object) -> None:
     """Set the result, if this attempt is still the one that may."""
-    fields |= {"finished_at": timezone.now(), "lease_until": None}
+    fields = {"finished_at": timezone.now(), "lease_until": None, **fields}
     still_mine = ImportRun.objects.filter(pk=run.pk, attempt=run.attempt, state=run.state)
     if not still_mine.update(**fields):
         raise Superseded

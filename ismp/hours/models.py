@@ -375,7 +375,8 @@ class RecordQuerySet(Scoped):
         """Live at a moment with the contents that they still have; the others that were live
         then are `RecordRevision.objects.known_at`."""
         changed = _revised_after(moment).filter(agency=OuterRef("agency"), record=OuterRef("pk"))
-        return self.filter(_live_at(moment), ~Exists(changed))
+        begun = Q(known_from=None) | Q(known_from__lte=moment)
+        return self.filter(begun, _live_at(moment), ~Exists(changed))
 
     def newest_first(self) -> Self:
         """By day, and on one day by agency, so that a page is read from the unique key."""
@@ -409,6 +410,8 @@ class Record(Contents):
     )
     event_key = models.UUIDField()
     """128-bit digest of 課程類別, 學習機關編號, 名稱, 期別, 起日期, 迄日期."""
+    known_from = models.DateTimeField(null=True)
+    """When it became a record, where that was after its run had finished (`claiming`)."""
 
     objects: ClassVar[models.Manager["Record"]] = RecordQuerySet.as_manager()
 
@@ -449,7 +452,8 @@ class RevisionQuerySet(models.QuerySet["RecordRevision"]):
         earlier = after.filter(
             agency=OuterRef("agency"), record=OuterRef("record"), pk__lt=OuterRef("pk")
         )
-        return self.filter(_live_at(moment), ~Exists(earlier), pk__in=after.values("pk"))
+        begun = Q(record__known_from=None) | Q(record__known_from__lte=moment)
+        return self.filter(begun, _live_at(moment), ~Exists(earlier), pk__in=after.values("pk"))
 
 
 class RecordRevision(Contents):

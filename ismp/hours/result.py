@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Self
 
 import polars as pl
+from django.utils import timezone
 
 from ismp.hours import claiming, files
 from ismp.hours.models import ImportRun, RunFile
@@ -24,12 +25,14 @@ _TRIED = [*_ROW, "category_code", "end", "event_key"]
 class Result:
     def __init__(self, ignored: list[str], *, tried: bool = False) -> None:
         """`ignored`: header names of the file that are none of ours; `tried`: stores nothing."""
-        self._kept = _TRIED if tried else _ROW
+        self._tried, self._kept = tried, _TRIED if tried else _ROW
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.names, self.ignored = 0, ignored
-        self.aside = 0
-        """How many records of our own courses are set aside as 可能重複."""
+        self.aside: list[int] = []
+        """Which records of our own courses are set aside as 可能重複."""
+        self.finished_at = timezone.now()
+        """From when on all that the import changes counts as changed."""
         self._rows: list[bytes] = []
         self._refused: list[bytes] = []
         self._unclaimed = claiming.Unclaimed()
@@ -80,6 +83,11 @@ class Result:
             "created": self.outcomes["created"] + self.outcomes["revived"],
             **{name: self.outcomes[name] for name in ("updated", "unchanged", "rejected")},
         }
+
+    def notes(self) -> dict[str, object]:
+        """What `ImportRun.notes` tells; a trial's names what it would have set aside."""
+        notes = {"names": self.names, "ignored": self.ignored, "aside": len(self.aside)}
+        return notes | {"set_aside": self.aside} if self._tried and self.aside else notes
 
     def keep(self, run: ImportRun) -> None:
         files.keep_frames(run, RunFile.Kind.ROWS, self._rows)
