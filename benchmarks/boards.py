@@ -1,12 +1,13 @@
 """How long boards take, kept and counted: `python benchmarks/boards.py --postgresql`.
 
 Prints for one agency (the biggest) and for the city: reading what is kept, and counting anew after
-a deed; beside the whole time, what of it the database took.
+a deed; beside the whole time, what of it was waiting for the database and what our own work.
 """
 
 import argparse
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -18,16 +19,19 @@ def main() -> None:
     parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--people", type=int, default=60_000)
     parser.add_argument("--agencies", type=int, default=500)
+    parser.add_argument("--kept", type=Path, help="a folder to keep the filled database in")
     parser.add_argument("--rows", type=int, default=1_200_000, help="of ten years")
     options = parser.parse_args()
-    with cluster.home(postgresql=options.postgresql):
+    filled_before = options.kept is not None and options.kept.exists()
+    with cluster.home(postgresql=options.postgresql, kept=options.kept):
         import django
 
         django.setup()
         import filled
 
         filled.AGENCIES = options.agencies
-        filled.fill(options.rows, options.people)
+        if not filled_before:
+            filled.fill(options.rows, options.people)
         measure(filled.BIGGEST)
 
 
@@ -63,7 +67,7 @@ def measure(biggest: str) -> None:
 def show(name: str, ask: Callable[[], object], times: int) -> None:
     from django.db import connection
 
-    whole, inside = [], []
+    whole, inside, processor = [], [], []
 
     def timed(execute: Any, *args: Any) -> Any:
         begun = time.perf_counter()
@@ -74,12 +78,14 @@ def show(name: str, ask: Callable[[], object], times: int) -> None:
 
     for _ in range(times):
         inside.append(0.0)
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         with connection.execute_wrapper(timed):
             ask()
         whole.append(time.perf_counter() - begun)
-    ms, database = median(whole) * 1000, median(inside) * 1000
-    print(f"{name:40}{ms:9.1f} ms, of which the database {database:8.1f} ms", flush=True)
+        processor.append(time.process_time() - used)
+    ms, database, own = (median(each) * 1000 for each in (whole, inside, processor))
+    print(f"{name:40}{ms:9.1f} ms; waiting for the database {database:8.1f} ms", end="")
+    print(f", own processor time {own:8.1f} ms", flush=True)
 
 
 if __name__ == "__main__":

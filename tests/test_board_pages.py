@@ -157,7 +157,7 @@ def test_the_city_shows_each_agency_and_sorts(client, account, small, learned):
     assert agencies("?sort=-behind")[-1] == A
     assert set(agencies("?sort=nonsense")) == set(agencies())
     page = text(client.get(CITY))
-    assert "示範市政府資訊中心32" in page and "33%1／3" in page and "全市" in page
+    assert "示範市政府資訊中心33%1／333%1／3－－32" in page and "全市" in page
 
 
 def test_queries_do_not_grow_with_people_nor_with_agencies(client, account):

@@ -159,7 +159,7 @@ def city(request: HttpRequest) -> HttpResponse:
         "on": form.on_day,
         "base": urlencode(form.asked),
         "rows": _sorted(rows, sort or "all", columns),
-        "heads": [("-people", "列管人數"), ("-behind", "未達標人數"), *shares],
+        "heads": [*shares, ("-people", "列管人數"), ("-behind", "未達標人數")],
         "sort": sort or "all",
         "whole": [
             sum(column, Counts()) for column in zip(*(row.cells for row in rows), strict=True)
