@@ -67,6 +67,7 @@ def test_a_new_account_serves_from_its_day_and_is_found_by_its_number(clerk):
         ({"identities": []}, "請選擇資安列管身分"),
         ({"email": "x"}, "電子郵件"),
     ],
+    ids=range(10),
 )
 def test_what_cannot_be_an_account(clerk, typed, sentence):
     before = (Account.objects.count(), Event.objects.count())

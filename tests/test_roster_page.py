@@ -90,7 +90,7 @@ def test_one_line_at_fault_refuses_the_whole_and_says_which(clerk, account, line
     before = accounts()
     run = send(clerk, f"{MINE},資訊科,IC8000,方新進,,,,在職", line, mode=mode)
     assert run.state == State.REFUSED
-    assert run.reason.startswith("第 3 列：") and says in run.reason
+    assert run.reason.startswith("第 3 列") and says in run.reason
     assert PERSON.national_id not in run.reason
     assert before == accounts()
     told = Event.objects.get(verb="import_roster", subject=f"run:{run.pk}")

@@ -153,7 +153,8 @@ def _changes(account: Account, entry: roster.Entry, same_id: bool) -> str:
         ("狀態", account.get_status_display(), Status(entry.status).label),
     )
     words = [f"{title}「{old}」改為「{new}」" for title, old, new in pairs if old != new]
-    return "；".join([*words, *([] if same_id else ["身分證字號變更"])])
+    number = "" if same_id else "身分證字號變更" if entry.national_id else "移除身分證字號"
+    return "；".join([*words, *filter(None, [number])])
 
 
 def _since(account: Account, agency_is_new: bool) -> date:
