@@ -1,11 +1,7 @@
 """The workbook that is sent while it is read: the same as one written whole, to every reader."""
 
 import io
-import shutil
-import subprocess
-import tempfile
 import zipfile
-from pathlib import Path
 from xml.etree import ElementTree
 
 import openpyxl
@@ -97,17 +93,6 @@ def test_what_breaks_off_does_not_look_whole():
     assert [next(pieces), next(pieces).decode()] == [b"1,2\r\n", "沒有傳完"]
     with pytest.raises(ValueError):
         next(pieces)
-
-
-@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not here")
-def test_libreoffice_opens_it():
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "a.xlsx")
-        path.write_bytes(written([pl.DataFrame({name: ["甲", "=1+1"] for name in HEAD})]))
-        subprocess.run(
-            ["soffice", "--headless", "--convert-to", "csv", "--outdir", folder, path], check=True
-        )
-        assert "=1+1" in Path(folder, "a.csv").read_text("utf-8")
 
 
 @pytest.mark.django_db

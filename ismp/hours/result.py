@@ -86,7 +86,9 @@ class Result:
 
     def notes(self) -> dict[str, object]:
         """What `ImportRun.notes` tells; a trial's names what it would have set aside."""
-        notes = {"names": self.names, "ignored": self.ignored, "aside": len(self.aside)}
+        notes: dict[str, object] = {"names": self.names, "ignored": self.ignored}
+        if self.aside:
+            notes["aside"] = len(self.aside)
         return notes | {"set_aside": self.aside} if self._tried and self.aside else notes
 
     def keep(self, run: ImportRun) -> None:
