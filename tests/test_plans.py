@@ -1,0 +1,56 @@
+"""The plans of the hot queries: the table of records is never read from end to end.
+
+On PostgreSQL with sequential scans made dear, so that one is taken only where no index serves.
+"""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from files import data, row
+
+pytestmark = pytest.mark.django_db
+LIST, ALL = "/manage/learning-map/agency-hours/", "/manage/learning-map/hours/"
+PERIOD = "start=110-01-01&end=115-12-31"
+PAGES = [
+    LIST,
+    f"{LIST}?page=2&per_page=20",
+    f"{LIST}?{PERIOD}&field=username&q=IC1",
+    f"{LIST}?{PERIOD}&field=name&q=%E9%99%B3",
+    f"{LIST}?{PERIOD}&field=title&q=%E8%B3%87",
+    f"{LIST}?{PERIOD}&field=department&q=%E7%A7%91",
+    ALL,
+    f"{ALL}?{PERIOD}&page=2&per_page=20",
+    f"{ALL}?{PERIOD}&field=title&q=%E8%B3%87",
+    f"{ALL}?{PERIOD}&field=username&q=IC1",
+    "/",
+    "/my/hours/",
+    "/manage/learning-map/board/",
+    "/manage/learning-map/city/",
+]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_no_page_reads_all_records(client, account, import_bytes, address):
+    import_bytes(data(*(row(term=str(n)) for n in range(60))))
+    client.force_login(account("IC1001", "platform_admin"))
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address).status_code == 200
+    asked = [one["sql"] for one in queries if '"hours_record"' in one["sql"]]
+    for sql in asked:
+        if sql.startswith("SELECT"):
+            assert not scans(sql), sql
+    if address in {LIST, "/my/hours/"}:
+        assert asked  # so there was something to look at
+
+
+def scans(sql):
+    """The lines of the plan that read every record."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"EXPLAIN {sql}")
+            lines = [line for (line,) in cursor.fetchall()]
+            return [line for line in lines if "Seq Scan on hours_record" in line]
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        lines = [line[3] for line in cursor.fetchall()]
+        return [line for line in lines if line == "SCAN hours_record"]
