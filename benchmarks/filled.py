@@ -69,8 +69,8 @@ def _by_agency(city: list[invented.Person]) -> Iterator[tuple[str, list[invented
 def _newest_year(agency: Agency, people: list[invented.Person], rows: int) -> pl.DataFrame:
     today = timezone.localdate()
     choices = ExportChoices(today.replace(month=1, day=1), today, seed=agency.pk, bad_share=0)
-    counts = {"total": rows, "created": rows, "state": State.COMPLETED}
-    run = ImportRun.objects.create(agency=agency, filename=f"{agency.code}.csv", **counts)
+    done = {"total": rows, "created": rows, "state": State.COMPLETED, "finished_at": timezone.now()}
+    run = ImportRun.objects.create(agency=agency, filename=f"{agency.code}.csv", **done)
     table = intake.read(pieces(people, rows, choices), importing.limits())
     judged = pl.concat(importing._judged(table, matching.People(agency), today))
     assert judged["code"].is_null().all()

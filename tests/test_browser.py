@@ -30,6 +30,7 @@ CHROMIUM = shutil.which("chromium")
 LIST = "/manage/learning-map/agency-hours/"
 RUNS = "/manage/learning-map/runs/"
 BOARD = "/manage/learning-map/board/"
+RULES = "/manage/learning-map/rules/"
 pytestmark = pytest.mark.browser
 
 
@@ -457,6 +458,41 @@ def test_the_script_tells_a_cut_connection(site, chromium, tmp_path):
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("檢查網路")
 
 
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_rule_is_changed_after_a_look_at_who_turns_red(site, chromium, pictures, width):
+    page = signed_in(chromium, site, "IC1001", viewport={"width": width, "height": 900})
+    page.goto(RULES)
+    if width > 1000:
+        pictures(page, "rules")
+    page.get_by_role("link", name="一般使用者及主管").click()
+    page.get_by_role("link", name="訂定新版本").click()
+    page.get_by_label("時數").fill("6")
+    page.get_by_label("依據").fill("測試要點")
+    page.get_by_label("生效日", exact=True).fill("1990101")
+    page.get_by_role("button", name="下一步").click()
+    expect(page.get_by_text("視同今天就生效")).to_be_visible()
+    assert_accessible(page, "", width)
+    if width > 1000:
+        pictures(page, "rule-preview")
+    page.get_by_role("button", name="回上一步修改").click()
+    expect(page.get_by_label("時數")).to_have_value("6")
+    page.get_by_label("生效日", exact=True).fill("1150101")
+    page.get_by_role("button", name="下一步").click()
+    expect(page.get_by_role("alert")).to_contain_text("範例「今年兩次共 3 小時」應為已達標")
+    assert_accessible(page, "", width)
+
+
+def test_the_result_of_an_import_says_what_it_changed(site, chromium, tmp_path, pictures):
+    page = signed_in(chromium, site, viewport={"width": 1280, "height": 800})
+    page.goto(LIST)
+    page.get_by_label("上傳終身學習時數").set_input_files(sample(tmp_path, seed=26, rows=90))
+    page.get_by_role("button", name="試匯入").click()
+    window = page.get_by_role("dialog")
+    expect(window.get_by_text("未達標")).to_contain_text("人 →", timeout=30_000)
+    assert_accessible(page, "", 1280)
+    pictures(page, "effect")
+
+
 ADDRESSES = (
     "/",
     *("/my/hours/", "/my/hours/?year=115&category=522", "/verify/", "/verify/AAAA/"),
@@ -472,6 +508,9 @@ ADDRESSES = (
     f"{RUNS}2/",
     f"{RUNS}2/rows/?which=rejected",
     f"{RUNS}2/undo/",
+    f"{RUNS}2/effect/",
+    *(RULES, f"{RULES}1/", f"{RULES}add/", f"{RULES}1/change/", f"{RULES}1/end/"),
+    *(f"{RULES}1/examples/add/", f"{RULES}policy/"),
     "/manage/learning-map/hours/",
     "/manage/learning-map/help/",
     "/manage/learning-map/hours/deleted/",

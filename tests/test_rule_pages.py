@@ -54,6 +54,8 @@ def test_a_change_is_weighed_then_written_and_the_past_stays(admin, import_bytes
     page = admin.post(address, asked(hours="2.5")).content.decode()
     before = len(standing.behind(standing.table()))
     assert f"未達標 <b>{before}</b> 人 → <b>{before}</b> 人" in page
+    for words in ("A級、B級、C級、D級、E級", "2.5", "試行要點", "119-01-01"):
+        assert f"<dd>{words}</dd>" in page
     assert RuleVersion.objects.filter(rule=rule).count() == 1
     answer = admin.post(address, {**asked(hours="2.5"), "confirmed": "1"})
     assert answer["Location"] == rule.get_absolute_url()

@@ -1,6 +1,7 @@
 """What the forms of 學習地圖管理 may look like; they know nothing of saving."""
 
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -124,6 +125,25 @@ def as_posted(form: forms.Form) -> list[tuple[str, str]]:
     """What was filled in, to hand on from the preview to the deed."""
     data: Any = form.data
     return [(name, value) for name in form.fields for value in data.getlist(name)]
+
+
+def in_words(form: forms.Form) -> list[tuple[str, str]]:
+    """What was filled in, as a reader wants it: (label, words)."""
+    return [(str(field.label), _shown(field, form)) for field in form]
+
+
+def _shown(field: Any, form: forms.Form) -> str:
+    value = form.cleaned_data[field.name]
+    if isinstance(field.field, forms.BooleanField):
+        return "是" if value else "否"
+    if isinstance(field.field, HoursField):
+        return in_hours(value)
+    if isinstance(value, date):
+        return roc.roc_date(value)
+    words = dict(getattr(field.field, "choices", ()))
+    if isinstance(field.field, forms.MultipleChoiceField):
+        return "、".join(str(words[one]) for one in value)
+    return str(words.get(value, value))
 
 
 def started_from(version: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from ismp.compliance.rule_forms import (
     ExampleForm,
     PolicyForm,
     as_posted,
+    in_words,
     started_from,
 )
 from ismp.compliance.standing import InForce
@@ -164,7 +165,7 @@ def _weighed(request: HttpRequest, form: Any, change: _Change) -> HttpResponse:
         return redirect(change.back)
     proposed = change.proposed(InForce.on(timezone.localdate()), form.cleaned_data)
     turned = turning.turned_by(proposed)
-    context |= {"turned": turned, "posted": as_posted(form)}
+    context |= {"turned": turned, "asked": in_words(form), "posted": as_posted(form)}
     context |= {"green": _people(turned.green), "red": _people(turned.red)}
     return render(request, "compliance/rule_preview.html", context)
 
