@@ -15,6 +15,7 @@ pytestmark = pytest.mark.postgresql
 LIST = "/manage/learning-map/agency-hours/"
 EXPORT = "/manage/learning-map/hours/export/?format="
 SHORT_SECONDS = 2
+RECORDS_AND_SUMS = "hours_record, hours_monthtally, hours_personyear, hours_wording, hours_edition"
 MINE, COLLEAGUE, STRANGER = "IC1001", "IC1002", "EP1001"
 APPOINT = f"""
 from django.contrib.auth.hashers import make_password
@@ -88,7 +89,7 @@ def whole_town(tmp_path_factory):
 def town(whole_town):
     """With one record in each of two agencies, both called 原名."""
     other = next(p for p in invented.city() if p.agency_code == "382990002Z" and p.active)
-    whole_town.primary.execute("TRUNCATE hours_record")
+    whole_town.primary.execute(f"TRUNCATE {RECORDS_AND_SUMS}")
     imported(whole_town.person(MINE), row(title="原名"))
     theirs = row(national_id=other.national_id, name=other.name, title="原名")
     imported(whole_town.person(STRANGER), theirs)
