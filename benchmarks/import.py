@@ -10,19 +10,23 @@ ratios are printed, and never asserted.  PostgreSQL runs in a throw-away cluster
 
 import argparse
 import gc
-import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import cluster  # noqa: E402
+import psutil  # noqa: E402
 
 AGENCIES = 60
+_LOOK_SECONDS = 0.02
 
 
 def main() -> None:
@@ -67,6 +71,7 @@ def measure(options: argparse.Namespace) -> None:
             times[name].append(time.perf_counter() - begun)
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
     report(options, {name: statistics.median(taken) for name, taken in times.items()})
+    memory(world)
 
 
 def report(options: argparse.Namespace, medians: dict[str, float]) -> None:
@@ -79,8 +84,32 @@ def report(options: argparse.Namespace, medians: dict[str, float]) -> None:
             f"  {name:<34}{median:8.2f} s   {median / limit:6.2f} × limit"
             f"   {median / whole:6.2f} × the import"
         )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"  peak memory of this process: {peak} MB (it holds the clean rows too)")
+
+
+def memory(world: Any) -> None:
+    """The most memory that the command takes for each import, report included."""
+    world.prepare("memory")
+    for name, data in {
+        "the whole import": world.data,
+        "the same bytes again": world.data,
+        "the same rows again, other bytes": world.data + b"\r\n",
+    }.items():
+        with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+            file.write(data)
+            file.flush()
+            command = [sys.executable, str(HERE.parent / "manage.py"), "import_hours", file.name]
+            print(f"  {name:<34}{peak([*command, '--agency', world.agency.code]):8} MB at most")
+
+
+def peak(command: list[str]) -> int:
+    """Megabytes that a process had in memory when it had most."""
+    most = 0
+    with psutil.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            most = max(most, process.memory_info().rss)
+            time.sleep(_LOOK_SECONDS)
+    assert process.returncode == 0, command
+    return most // 2**20
 
 
 if __name__ == "__main__":

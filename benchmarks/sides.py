@@ -266,9 +266,11 @@ class CachedPeople(widgets.ForeignKeyWidget):
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
         number = national_id.fold(value)
-        if not national_id.is_valid(number):
-            raise ValueError("invalid")
-        return self.by_hash[settings.KEYS.blind_index(number)]
+        valid = national_id.is_valid(number)
+        account = self.by_hash.get(settings.KEYS.blind_index(number)) if valid else None
+        if account is None:
+            raise ValueError("nobody")  # an error of the row; any other would undo the whole file
+        return account
 
 
 def _record(row: dict[str, str], people: dict[bytes, int]) -> Record | None:

@@ -29,9 +29,9 @@ _READING = {
     "national_id": pl.String,
     "id_given": pl.Boolean,
     "id_valid": pl.Boolean,
-    "account": pl.Int64,
-    "account_name": pl.String,
+    "id_hash": pl.Binary,
 }
+_ACCOUNT = {"id_hash": pl.Binary, "account": pl.Int64, "account_name": pl.String}
 _WILDCARD = re.compile(r"[\ue000-\uf8ff\ufffd?○〇□*]")
 _BETWEEN = re.compile(r"[\s·．・.•‧=\"\x00-\x1f\u200b-\u200f\u2060\ufeff]")
 """What stands in a name for a character that some program could not write."""
@@ -50,17 +50,20 @@ class People:
                 " WHERE agency_id = %s AND status = %s AND id_hash IS NOT NULL",
                 [agency.pk, Status.ACTIVE.value],
             )
-            self._by_hash = {bytes(hashed): (pk, name) for hashed, pk, name in cursor}
-        self._read = pl.DataFrame(schema=_READING)
+            rows = [(bytes(hashed), pk, name) for hashed, pk, name in cursor]
+        self._accounts = pl.DataFrame(rows, _ACCOUNT, orient="row")
+        self._read = pl.DataFrame(schema=_READING | _ACCOUNT)
         self._same = lru_cache(None)(same_name)
 
     def find(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `id_given`, `id_valid`, `account` (id of the active account, or null) and
         `other_name` (whether 姓名 in the file is somebody else's, so that the clerk can look)."""
         numbers = frame.select("national_id").unique().join(self._read, "national_id", how="anti")
-        readings = map(self._reading, numbers["national_id"])
-        self._read = self._read.vstack(pl.DataFrame(readings, _READING, orient="row"))
-        frame = frame.join(self._read, on="national_id", how="left", maintain_order="left")
+        read = pl.DataFrame(map(_reading, numbers["national_id"]), _READING, orient="row")
+        self._read = self._read.vstack(read.join(self._accounts, "id_hash", how="left"))
+        frame = frame.join(
+            self._read.drop("id_hash"), on="national_id", how="left", maintain_order="left"
+        )
         named = (pl.col("name") != "") & (pl.col("name") != pl.col("account_name"))
         other = [
             line
@@ -71,13 +74,13 @@ class People:
 
     def digest(self) -> bytes:
         """32 bytes that are others as soon as somebody comes, goes or is renamed."""
-        return hashlib.sha256(repr(sorted(self._by_hash.items())).encode()).digest()
+        return hashlib.sha256(repr(self._accounts.sort("account").rows()).encode()).digest()
 
-    def _reading(self, written: str) -> tuple[str, bool, bool, int | None, str | None]:
-        number = national_id.fold(written)
-        valid = national_id.is_valid(number)
-        index = settings.KEYS.blind_index(number) if valid else b""
-        return written, bool(number), valid, *self._by_hash.get(index, (None, None))
+
+def _reading(written: str) -> tuple[str, bool, bool, bytes | None]:
+    number = national_id.fold(written)
+    valid = national_id.is_valid(number)
+    return written, bool(number), valid, settings.KEYS.blind_index(number) if valid else None
 
 
 def same_name(written: str, account_name: str) -> bool:
@@ -154,7 +157,8 @@ class StoredEvents:
         `outcome`: created | revived (stored, but deleted) | updated | unchanged.
         """
         self._reach(frame["end"].min(), frame["end"].max())
-        known = self._known.join(frame, on=_EVENT, how="semi")
+        hashes = frame.select(_EVENT).hash_rows()  # few share one, and it is soon looked up
+        known = self._known.filter(pl.col("hash").is_in(hashes.implode())).drop("hash")
         return frame.join(known, on=_EVENT, how="left", maintain_order="left").with_columns(
             outcome=pl.when(pl.col("record").is_null())
             .then(pl.lit("created"))
@@ -188,7 +192,8 @@ class StoredEvents:
             if text := self._as_text(first, end):
                 part = pl.read_csv(text, has_header=False, schema=_AS_TEXT)
                 keys = pl.col("event", "stored_contents").str.replace_all("-", "", literal=True)
-                parts.append(part.with_columns(_number(keys.str.decode("hex"))))
+                part = part.with_columns(_number(keys.str.decode("hex")))
+                parts.append(part.with_columns(hash=part.select(_EVENT).hash_rows()))
             first = end + _DAY
         self._known = pl.concat(parts)
 
@@ -211,8 +216,15 @@ _KNOWN = {
     "record": pl.Int64,
     "stored_contents": pl.Int128,
     "deleted": pl.Boolean,
+    "hash": pl.UInt64,
 }
-_AS_TEXT = {**_KNOWN, "event": pl.String, "stored_contents": pl.String}
+_AS_TEXT = {
+    "account": pl.Int64,
+    "event": pl.String,
+    "record": pl.Int64,
+    "stored_contents": pl.String,
+    "deleted": pl.Boolean,
+}
 _WHICH = "FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s"
 _STORED = (
     "SELECT account_id, event_key, id, content_key,"
