@@ -36,11 +36,17 @@ class Scoped(models.QuerySet):
 
     right: ClassVar[Right]
     """Without it nothing is seen."""
+    agency_of: ClassVar[str] = "agency"
+    """The field, or the way to it, that says whose a thing is."""
 
     def visible_to(self, user: "Account") -> Self:
         if not user.may(self.right):
             return self.none()
-        return self if user.may(Right.ALL_AGENCIES) else self.filter(agency=user.agency_id)
+        everywhere = user.may(Right.ALL_AGENCIES)
+        return self if everywhere else self.filter(**{self.agency_of: user.agency_id})
+
+    def of_agency(self, agency: "Agency | None") -> Self:
+        return self.filter(**{self.agency_of: agency}) if agency else self
 
 
 class Agency(models.Model):

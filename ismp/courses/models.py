@@ -114,12 +114,10 @@ class CourseState(models.TextChoices):
     CLOSED = "closed", "關閉"
 
 
-class CourseQuerySet(models.QuerySet["Course"]):
-    def visible_to(self, user: Account) -> Self:
-        """What somebody administers: her agency's, or all."""
-        if not user.may(Right.VIEW_COURSES):
-            return self.none()
-        return self if user.may(Right.ALL_AGENCIES) else self.filter(agency=user.agency_id)
+class CourseQuerySet(Scoped):
+    """Visible is what somebody administers: her agency's, or all."""
+
+    right = Right.VIEW_COURSES
 
     def taught_by(self, user: Account) -> Self:
         """What somebody teaches, or administers."""
@@ -309,13 +307,11 @@ class Question(models.Model):
         return self.text
 
 
-class OfPeople(models.QuerySet):
+class OfPeople(Scoped):
     """Whose learning somebody may see: her agency's people, or all."""
 
-    def visible_to(self, user: Account) -> Self:
-        if not user.may(Right.VIEW_COURSES):
-            return self.none()
-        return self if user.may(Right.ALL_AGENCIES) else self.filter(account__agency=user.agency_id)
+    right = Right.VIEW_COURSES
+    agency_of = "account__agency"
 
 
 class Way(models.TextChoices):

@@ -17,21 +17,14 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
+from ismp.accounts import models as accounts
 from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
 from ismp.hours.profile import CATEGORIES
 
 
-class Scoped(models.QuerySet):
-    """Everything with an agency is asked for through `visible_to`."""
-
-    def visible_to(self, user: Account) -> Self:
-        if user.may(Right.ALL_AGENCIES):
-            return self
-        return self.filter(agency=user.agency_id) if user.may(Right.VIEW_HOURS) else self.none()
-
-    def of_agency(self, agency: Agency | None) -> Self:
-        return self.filter(agency=agency) if agency else self
+class Scoped(accounts.Scoped):
+    right = Right.VIEW_HOURS
 
     def of_people(self, field: str, text: str) -> Self:
         """Whose `field` (a key of SEARCH_FIELDS) contains `text`, whatever its case."""

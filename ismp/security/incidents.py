@@ -21,9 +21,9 @@ from ismp.notices.actions import notify
 from ismp.security import levels
 from ismp.security.levels import Answer, Aspect, Level
 from ismp.security.models import Incident, IncidentEntry, IncidentState, SecurityOfficer
+from ismp.ui import roc
 
 Kind = IncidentEntry.Kind
-_FIRST_ROC_YEAR = 1911
 
 
 @transaction.atomic
@@ -44,7 +44,7 @@ def open_incident(
     if known_at > timezone.now():
         raise NotPossible("知悉時間不能晚於現在，請更正。")
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)  # its numbers have no gaps
-    year = timezone.localtime(known_at).year - _FIRST_ROC_YEAR
+    year = roc.roc_year(timezone.localdate(known_at))
     used = Incident.objects.filter(agency=agency, year=year).aggregate(last=Max("serial"))["last"]
     incident = Incident.objects.create(
         agency=agency,

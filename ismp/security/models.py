@@ -7,7 +7,7 @@ deleted: an incident, an answer or a device ends by its state, because the law a
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -15,22 +15,15 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
+from ismp.accounts import models as accounts
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.security import levels
 from ismp.security.levels import Answer, Aspect, Clock, Harm, Level, Limit, Moment, Step, Subject
 
 
-class Scoped(models.QuerySet[Any]):
-    """Everything with an agency is asked for through `visible_to`."""
-
-    def visible_to(self, user: Account) -> Self:
-        if not user.may(Right.VIEW_SECURITY):
-            return self.none()
-        return self if user.may(Right.ALL_AGENCIES) else self.filter(agency=user.agency_id)
-
-    def of_agency(self, agency: Agency | None) -> Self:
-        return self.filter(agency=agency) if agency else self
+class Scoped(accounts.Scoped):
+    right = Right.VIEW_SECURITY
 
 
 # --- 資通安全通報 ------------------------------------------------------------------------------
