@@ -32,7 +32,7 @@ def circumstances(agency: Agency, people: People, today: date | None) -> str:
     """
     edition = Edition.objects.filter(agency=agency).values_list("number", flat=True).first()
     limits = [getattr(settings, name) for name in sorted(dir(settings)) if "UPLOAD_MAX" in name]
-    all_of_it = (_rules(), people.digest(), edition, limits, today)
+    all_of_it = (_rules(), people.digest, edition, limits, today)
     return hashlib.sha256(repr(all_of_it).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import polars as pl
@@ -72,6 +72,7 @@ class People:
         ]
         return frame.with_columns(other_name=pl.col("line").is_in(other))
 
+    @cached_property
     def digest(self) -> bytes:
         """32 bytes that are others as soon as somebody comes, goes or is renamed."""
         return hashlib.sha256(repr(self._accounts.sort("account").rows()).encode()).digest()
