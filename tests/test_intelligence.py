@@ -247,3 +247,12 @@ def test_an_advisory_needs_agencies_and_a_day_to_come(platform):
     yesterday = timezone.localdate() - timedelta(days=1)
     with pytest.raises(NotPossible, match="不能早於今天"):
         advisories.publish(advisory, agencies=Agency.objects.all(), due_on=yesterday, by=platform)
+
+
+@pytest.mark.django_db
+def test_a_national_id_stands_in_no_text_of_an_advisory_written_by_hand(platform):
+    told = dict.fromkeys(("title", "body", "action"), "請聯絡 A123456789")
+    advisory = Advisory(severity="low", source="x", issued_on=timezone.localdate(), **told)
+    advisories.save(advisory, by=platform)
+    kept = Advisory.objects.values_list("title", "body", "action").get()
+    assert set(kept) == {"請聯絡 A12345****"}

@@ -74,6 +74,7 @@ def save(advisory: Advisory, *, by: Account) -> Advisory:
         advisory.source_id = f"{timezone.localdate():%Y%m%d}-{Advisory.objects.count() + 1:05}"
     advisory.title = national_id.hide(advisory.title)
     advisory.body = national_id.hide(advisory.body)
+    advisory.action = national_id.hide(advisory.action)
     advisory.created_by = advisory.created_by or by.username
     advisory.save()
     trail.record("save_advisory", actor=by.username, subject=f"advisory:{advisory.pk}")
