@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ismp.accounts import national_id
 from ismp.accounts.identities import Identity, as_set
 from ismp.accounts.models import Status
+from ismp.ui.codecs import decoded
 
 HEADER = [
     "機關代碼",
@@ -84,12 +85,10 @@ def read(data: bytes) -> list[Entry]:
 
 
 def _decode(data: bytes) -> str:
-    for codec in ("utf-8-sig", "cp950"):
-        try:
-            return data.decode(codec)
-        except UnicodeDecodeError:
-            continue
-    raise RosterRefused("名冊的文字編碼無法辨認，請另存為「CSV UTF-8（逗號分隔）」再匯入。")
+    text = decoded(data)
+    if text is None:
+        raise RosterRefused("名冊的文字編碼無法辨認，請另存為「CSV UTF-8（逗號分隔）」再匯入。")
+    return text
 
 
 def _entry(line: int, cells: list[str]) -> Entry:

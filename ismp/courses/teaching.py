@@ -23,6 +23,7 @@ from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.courses import classes
 from ismp.courses.models import Course, Meeting, Session, SignUp, Standing
+from ismp.ui.codecs import decoded
 
 _MOST_BYTES = 1024 * 1024
 _SCORE = re.compile(r"\d{1,3}(\.\d{1,2})?", re.ASCII)
@@ -127,9 +128,8 @@ def _rows(file: Any) -> list[list[str]]:
     if file.size > _MOST_BYTES:
         raise NotPossible("檔案超過 1 MB，請確認是這一期的名單。")
     data = file.read()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    text = decoded(data)
+    if text is None:
         text = data.decode("cp950", "replace")
     if "\0" in text:
         raise NotPossible("這不是 CSV 檔；請在 Excel 另存為 CSV 再上傳。")

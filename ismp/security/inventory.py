@@ -16,6 +16,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from ismp.security.models import DeviceKind, Network
 from ismp.ui import roc
+from ismp.ui.codecs import decoded
 
 COLUMNS = {
     "財產編號": "asset_no",
@@ -135,13 +136,8 @@ _CHECKS: dict[str, Callable[[dict[str, str]], bool]] = {
 
 
 def _csv(data: bytes) -> Iterator[list[str]]:
-    for codec in ("utf-8-sig", "cp950"):
-        try:
-            text = data.decode(codec)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
+    text = decoded(data)
+    if text is None:
         raise InventoryRefused("文字編碼無法辨認，請另存為「CSV UTF-8（逗號分隔）」再匯入。")
     if "\x00" in text:
         raise InventoryRefused("這不是 CSV 或 Excel 檔，請用下載的範本填寫。")
