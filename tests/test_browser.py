@@ -94,12 +94,12 @@ def signed_in(chromium, site, username="EP1001", **options):
 
 
 @pytest.fixture
-def pictures(request, tmp_path):
-    """Take a picture of a page; with `--pictures`, for the manual."""
-    folder = ROOT / "docs" / "manual" if request.config.getoption("--pictures") else tmp_path
+def pictures(request):
+    """With `--pictures`, take the pictures of the manual; else none, for nobody would open them."""
 
     def take(page, name):
-        page.screenshot(path=folder / f"{name}.png")
+        if request.config.getoption("--pictures"):
+            page.screenshot(path=ROOT / "docs" / "manual" / f"{name}.png")
 
     return take
 
