@@ -1,6 +1,7 @@
 """What the tests share: a home of their own, a database, an invented city.
 
-`--postgresql` runs them on a throw-away PostgreSQL cluster of Debian's binaries instead of SQLite.
+`--postgresql` runs them on a throw-away PostgreSQL cluster of Debian's binaries instead of SQLite;
+`--hypothesis-profile=soak` draws forty times as many random cases, fresh ones each time.
 """
 
 import os
@@ -12,6 +13,8 @@ from typing import Any
 
 import django
 import pytest
+from hypothesis import HealthCheck, settings
+from places import Place
 from postgres import Cluster
 
 _HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
@@ -23,6 +26,14 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 # The tests' own files, for all workers, apart from the temporary files of the platform.
 _OWN = os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.mkdtemp(prefix="pytest-")
 os.environ["PYTEST_DEBUG_TEMPROOT"] = _OWN
+_RANDOM = settings(
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.register_profile("suite", _RANDOM, max_examples=25, derandomize=True)
+settings.register_profile("soak", _RANDOM, max_examples=1_000)
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -82,6 +93,17 @@ def city(law: Any) -> list[Any]:
     people = invented.city()
     actions.import_roster(invented.roster_csv(people).encode(), by="test")
     return people
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: Any) -> Any:
+    """An installation of processes with the invented city, to be copied: it takes long to make."""
+    from ismp.accounts import invented
+
+    place = Place(tmp_path_factory.mktemp("town") / "home")
+    place.bring(invented.city())
+    yield place
+    place.close()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ suite runs.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -16,7 +17,9 @@ ROOT = Path(__file__).parent.parent
 
 
 class Place:
-    def __init__(self, home, **environment):
+    """A new one or, with `like`, a copy of one that nobody is at work in."""
+
+    def __init__(self, home, like=None, **environment):
         self.home, self._name = home, f"place_{uuid.uuid4().hex}"
         self._cluster = os.environ.get("ISMP_TEST_CLUSTER")
         self.environment = {
@@ -27,8 +30,11 @@ class Place:
             **environment,
         }
         self.environment.pop("DATABASE_URL", None)
+        if like:
+            shutil.copytree(like.home, home)
         if self._cluster:
-            self._server(f"CREATE DATABASE {self._name}")
+            of = f" TEMPLATE {like._name}" if like else ""
+            self._server(f"CREATE DATABASE {self._name}{of}")
             self.environment["DATABASE_URL"] = f"postgres://ismp@/{self._name}?host={self._cluster}"
 
     def python(self, *arguments, background=False):

@@ -7,7 +7,7 @@ import pytest
 import world
 from django.db import transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from laws import COUNTS, outcome, take
 from world import file, row
@@ -214,13 +214,6 @@ POOL = [SAME, CORRECTED, OTHER, file(row(term="1"), row(term="9", score="90"))]
 DEEDS = [left, renamed, came, deleted, deleted_and_restored, purged]
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(POOL), st.booleans()) | st.sampled_from([*DEEDS, "undo"]),

@@ -23,9 +23,9 @@ from ismp.notices.models import Notice
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path, town):
     """An installation of processes."""
-    place = Place(tmp_path / "home")
+    place = Place(tmp_path / "home", like=town)
     yield place
     place.close()
 
@@ -279,7 +279,7 @@ print(json.dumps([people, before, told(), list(trail.faults())]))
 
 def test_500_people_for_30_places_at_once(place):
     """From four processes with twelve threads each, everybody twice."""
-    place.bring([*invented.city()[:1], *invented.people(PEOPLE, 3)])
+    place.bring(invented.people(PEOPLE, 3))
     place.script(OPEN)
     at = time.time() + 12
     rushing = [

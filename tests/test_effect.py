@@ -5,10 +5,21 @@ import world
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from laws import take
-from test_random_files import FEW
-from test_standing import A, B, agency, chances, do, of, row, some_file, some_services, some_step
+from test_standing import (
+    A,
+    B,
+    agency,
+    by_chance,
+    chances,
+    do,
+    of,
+    row,
+    some_file,
+    some_services,
+    some_step,
+)
 
 from ismp.accounts import actions as people
 from ismp.accounts.models import Status
@@ -23,7 +34,7 @@ def behind(code):
     return set(standing.behind(standing.table(Q(agency=agency(code)))))
 
 
-@settings(FEW, max_examples=20, phases=[Phase.generate])
+@by_chance
 @given(chance=chances)
 def test_predicted_is_what_the_import_does_and_what_the_standing_shows(cities, chance):
     code, rows = some_file(chance)
@@ -123,7 +134,7 @@ def test_a_course_that_closes_the_gap_is_offered(cities):
     assert why.of_person(of("a-wang"))[0].courses == []
 
 
-@settings(FEW, max_examples=10, phases=[Phase.generate])
+@by_chance
 @given(chance=chances)
 def test_the_records_named_add_up_to_the_figures(cities, chance):
     with transaction.atomic():

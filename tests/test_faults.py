@@ -14,7 +14,6 @@ import pytest
 from files import data, row
 from places import Place
 
-from ismp.accounts import invented
 from ismp.hours.pulse import STEPS
 
 AGENCY = "382990001Z"
@@ -22,15 +21,12 @@ ROWS = 300
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(tmp_path, town):
     """An installation with the invented city, and a file for it."""
-    place = Place(tmp_path / "home", ISMP_IMPORT_LEASE_SECONDS="1")
-    roster = tmp_path / "roster.csv"
-    roster.write_text(invented.roster_csv(invented.city()), "utf-8")
+    place = Place(tmp_path / "home", like=town, ISMP_IMPORT_LEASE_SECONDS="1")
     (tmp_path / "file.csv").write_bytes(
         data(*(row(term=str(n)) for n in range(ROWS)), row(total="9"))
     )
-    assert place.python("manage.py", "import_roster", roster).returncode == 0
     yield place.python, tmp_path / "file.csv"
     place.close()
 

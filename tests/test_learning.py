@@ -7,7 +7,6 @@ import pytest
 from places import Place
 from test_courses import course
 
-from ismp.accounts import invented
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
@@ -18,9 +17,9 @@ from ismp.notices.models import Notice
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path, town):
     """An installation of processes."""
-    place = Place(tmp_path / "home")
+    place = Place(tmp_path / "home", like=town)
     yield place
     place.close()
 
@@ -259,7 +258,6 @@ print(json.dumps([
     "at", ["credit_hours", "credit_hours written", "complete_course", "submit_quiz written", "done"]
 )
 def test_killed_while_completing_the_hours_come_exactly_once(place, at):
-    place.bring(invented.city())
     place.script(LESSON)
     killed = place.python("-c", SUBMIT.format(at=at))
     assert killed.returncode == -signal.SIGKILL

@@ -19,8 +19,6 @@ from places import ROOT, Place
 from test_faults import script
 from test_web import APPOINT, CLERK, LIST
 
-from ismp.accounts import invented
-
 pytestmark = pytest.mark.nginx
 HOST = "ismp.example"
 
@@ -102,14 +100,11 @@ class Proxy:
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory):
+def proxy(tmp_path_factory, town):
     folder = tmp_path_factory.mktemp("proxy")
     proxy = Proxy(folder)
-    place = Place(
-        folder / "home", ISMP_PORT=str(proxy.web), ISMP_HTTPS="1", ISMP_ALLOWED_HOSTS=HOST
-    )
-    (folder / "roster.csv").write_text(invented.roster_csv(invented.city()), "utf-8")
-    assert place.python("manage.py", "import_roster", folder / "roster.csv").returncode == 0
+    settings = {"ISMP_PORT": str(proxy.web), "ISMP_HTTPS": "1", "ISMP_ALLOWED_HOSTS": HOST}
+    place = Place(folder / "home", like=town, **settings)
     script(place.python, APPOINT)
     web = place.python("manage.py", "serve", "--no-worker", background=True)
     nginx = subprocess.Popen([*proxy.command, "-g", "daemon off;"])

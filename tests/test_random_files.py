@@ -11,7 +11,7 @@ import oracle_reading
 import pytest
 import world
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import outcome, records_of, take, tallies_are_true, told
 
@@ -67,15 +67,6 @@ def portal_files(draw):
     return world.encode(text, codec, bom=bom)
 
 
-FEW = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
 def answer_of_oracle(data, store):
     return oracle.import_file(
         data,
@@ -86,7 +77,6 @@ def answer_of_oracle(data, store):
     )
 
 
-@FEW
 @given(
     steps=st.lists(
         portal_files() | st.sampled_from([DELETE, RESTORE, UNDO]), min_size=2, max_size=5
@@ -111,7 +101,6 @@ def test_the_tallies_are_true_after_any_deeds(cities, steps):
         transaction.set_rollback(True)
 
 
-@FEW
 @given(steps=st.lists(portal_files() | st.just(DELETE), min_size=1, max_size=4))
 def test_product_and_oracle_agree_file_after_file(cities, steps):
     others = records_of(world.AGENCY_B)
@@ -165,7 +154,7 @@ def damaged_files(draw):
 SCRAPS = [b'"', b",", b"\r", b"\n", b"\0", b"\x1a", b"\xff", b"\x81", "\u2028".encode()]
 
 
-@settings(FEW, max_examples=150)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(data=damaged_files())
 def test_a_damaged_file_is_taken_or_refused_never_a_fault_of_ours(cities, data):
     with transaction.atomic():

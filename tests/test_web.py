@@ -26,13 +26,13 @@ Account.objects.filter(username="{CLERK}").update(
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory):
+def port(tmp_path_factory, town):
     """Of a web server with more than a page of records."""
     folder = tmp_path_factory.mktemp("web")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number = free.getsockname()[1]
-    place = Place(folder / "home", ISMP_PORT=str(number))
+    place = Place(folder / "home", like=town, ISMP_PORT=str(number))
     mine = [p for p in invented.city() if p.active and p.agency_code == AGENCY]
     rows = [
         row(national_id=p.national_id, name=p.name, title=f"資通安全課程第{n}講", term=str(n))
@@ -40,8 +40,6 @@ def port(tmp_path_factory):
         for p in [mine[n % len(mine)]]
     ]
     (folder / "file.csv").write_bytes(data(*rows, encoding="utf-8-sig"))
-    (folder / "roster.csv").write_text(invented.roster_csv(invented.city()), "utf-8")
-    assert place.python("manage.py", "import_roster", folder / "roster.csv").returncode == 0
     imported = place.python("manage.py", "import_hours", folder / "file.csv", "--agency", AGENCY)
     assert imported.returncode == 0, imported.stderr
     script(place.python, APPOINT)
