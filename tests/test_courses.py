@@ -3,9 +3,11 @@
 from datetime import date
 
 import pytest
+from django.utils import timezone
 
-from ismp.courses import catalogue
-from ismp.courses.models import Category, Course, CourseState, Kind
+from ismp.courses import actions, catalogue, classes, invented, learning
+from ismp.courses.models import Category, Course, CourseState, Kind, Way
+from ismp.hours.models import Record
 from ismp.ui.folding import fold
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +52,20 @@ def test_who_is_offered_what(account):
     assert set(catalogue.open_for(522, TODAY, theirs)) == {shared, platform}
     assert set(catalogue.open_for(522, TODAY)) == {shared, platform}
     assert [one.title for one in catalogue.open_for(523, TODAY)] == ["別類"]
+
+
+def test_the_demos_courses_can_be_taken_at_once(account):
+    offered = invented.offer(by=account("IC1001", "platform_admin"))
+    learner, today = account("EP1001"), timezone.localdate()
+    assert set(Course.objects.offered_to(learner).beginning(today)) == set(offered)
+    for one in offered[:2]:
+        mine = actions.enroll(one, [learner], way=Way.SELF, by=learner)[0]
+        for material in one.materials.all():
+            learning.finish(mine, material, by=learner)
+        attempt = learning.begin_attempt(mine, by=learner)
+        learning.submit(attempt, [asked["right"] for asked in attempt.paper], by=learner)
+    assert Record.objects.filter(account=learner, hours=3000).count() == 2
+    assert classes.sign_up(offered[2].sessions.get(), learner, by=learner).standing == "enrolled"
 
 
 def test_whom_a_course_is_visible_to_among_managers(account):

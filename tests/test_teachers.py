@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 from files import PERSON
+from test_courses import course
 
 from ismp.courses.models import Teacher, TeacherCertificate
 from ismp.ui import roc
@@ -22,6 +23,17 @@ def test_an_account_teaches_under_its_own_name(clerk):
     assert "已經是本機關的教師" in again.content.decode()
     found = clerk.get("/manage/teachers/", {"field": "shown_name", "q": teacher.account.name})
     assert list(found.context["page"]) == [teacher]
+
+
+def test_the_page_lists_what_somebody_teaches(clerk):
+    clerk.post(ADD, {"name": "外聘講師", "is_engaged": "on"})
+    teacher = Teacher.objects.get()
+    page = f"/manage/teachers/{teacher.pk}/"
+    assert "還沒有教授的課程" in clerk.get(page).content.decode()
+    one = course(title="雲端資安實務", agency=teacher.agency)
+    one.teachers.add(teacher)
+    shown = clerk.get(page).content.decode()
+    assert f'<a href="{one.get_absolute_url()}">雲端資安實務</a>' in shown
 
 
 @pytest.mark.parametrize(

@@ -242,7 +242,8 @@ TEACHERS = Module(
     ),
     page="courses/teacher_page.html",
     beside=lambda user, teacher: {
-        "certificates": [(one, *expiry(one.expires_on)) for one in teacher.certificates.all()]
+        "certificates": [(one, *expiry(one.expires_on)) for one in teacher.certificates.all()],
+        "courses": teacher.courses.all(),
     },
     empty="請按「新增教師」。",
 )

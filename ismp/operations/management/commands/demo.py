@@ -1,4 +1,5 @@
-"""`ismp demo`: an invented city on an empty machine, its sample export imported, its site up."""
+"""`ismp demo`: an invented city on an empty machine, its sample export imported, courses to take,
+its site up."""
 
 import secrets
 from datetime import timedelta
@@ -12,6 +13,7 @@ from ismp.accounts import invented
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Role
 from ismp.audit import trail
+from ismp.courses import invented as courses
 from ismp.hours import actions as hours
 from ismp.hours.portal_export import ExportChoices, export
 from ismp.ui.commands import DatabaseCommand
@@ -50,3 +52,4 @@ class Command(DatabaseCommand):
             choices = ExportChoices(end.replace(month=1, day=1), end, seed=seed)
             data = export(mine, 140, choices)
             hours.import_file([data], agency=agency, filename=f"{agency.code}.csv")
+        courses.offer(by=Account.objects.get_by_natural_key(_SIGN_INS[0][0]))
