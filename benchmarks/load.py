@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--staff", type=int, default=1_000)
     parser.add_argument("--clerks", type=int, default=100)
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--processes", type=int, default=2, help="of the web server")
     parser.add_argument("--ramp", type=int, default=240, help="seconds over which people sign in")
     parser.add_argument("--seconds", type=int, default=120, help="after that")
     options = parser.parse_args()
@@ -188,6 +189,7 @@ class Site:
             **os.environ,
             "ISMP_HOME": str(folder / "home"),
             "ISMP_PORT": str(self.port),
+            "ISMP_WEB_PROCESSES": str(options.processes),
             "DATABASE_URL": address,
             "DJANGO_SETTINGS_MODULE": "ismp.settings",
         }

@@ -29,8 +29,10 @@ def _words(name: str, default: str) -> list[str]:
 # --- Where we live -----------------------------------------------------------------------
 ISMP_HOME = Path(os.environ.get("ISMP_HOME", Path.home() / "ismp-home")).expanduser().resolve()
 ISMP_PORT = _number("ISMP_PORT", 8000)
+WEB_PROCESSES = _number("ISMP_WEB_PROCESSES", 1)
+"""Each keeps one core busy at most; as many as the machine's cores, where it does nothing else."""
 WEB_THREADS = _number("ISMP_WEB_THREADS", 32)
-"""Each upload and each export keeps one for as long as the person's line takes."""
+"""Of each process.  An upload or an export keeps one for as long as the person's line takes."""
 ISMP_HOST = os.environ.get("ISMP_HOST", "127.0.0.1")
 KEYS = KeyRing.open(ISMP_HOME)
 # Libraries spool tables with names to temporary files; those too stay in our own closed folder.

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from places import Place
 from postgres import Cluster
+from remembered import remembered
 
 _HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
 (_HOME / "static").mkdir()
@@ -91,7 +92,8 @@ def city(law: Any) -> list[Any]:
     from ismp.accounts import actions, invented
 
     people = invented.city()
-    actions.import_roster(invented.roster_csv(people).encode(), by="test")
+    roster = invented.roster_csv(people).encode()
+    remembered("city", lambda: actions.import_roster(roster, by="test"))
     return people
 
 
@@ -151,9 +153,12 @@ def cities(law: Any) -> None:
 
     from ismp.accounts import actions
 
-    actions.import_roster(world.roster_csv(), by="test")
-    theirs = world.file(world.row(national_id=world.OF_B, name="孫文化"))
-    assert take(theirs, agency=world.AGENCY_B).created == 1
+    def make() -> None:
+        actions.import_roster(world.roster_csv(), by="test")
+        theirs = world.file(world.row(national_id=world.OF_B, name="孫文化"))
+        assert take(theirs, agency=world.AGENCY_B).created == 1
+
+    remembered("cities", make)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,43 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_serve_ends_its_web_server_and_its_worker(tmp_path, stop):
+@pytest.fixture
+def port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "ISMP_HOME": str(tmp_path / "home"), "ISMP_PORT": str(port)}
+        return free.getsockname()[1]
+
+
+def _serve(home, port, **settings):
+    environment = {**os.environ, "ISMP_HOME": str(home), "ISMP_PORT": str(port), **settings}
     environment.pop("DATABASE_URL", None)
-    server = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdout=subprocess.PIPE
     )
+
+
+def test_the_metrics_are_those_of_all_processes(tmp_path, port):
+    server = _serve(tmp_path / "home", port, ISMP_WEB_PROCESSES="2", ISMP_METRICS_TOKEN="secret")
+    address = f"http://127.0.0.1:{port}"
+    wanted = urllib.request.Request(
+        f"{address}/metrics", headers={"Authorization": "Bearer secret"}
+    )
+    counted = 'ismp_request_seconds_count{method="GET",page="operations:alive",status="2xx"}'
+    try:
+        _wait_for(lambda: _is_open(port))
+        for _ in range(30):
+            urllib.request.urlopen(f"{address}/healthz", timeout=10).close()
+        for _ in range(10):
+            with urllib.request.urlopen(wanted, timeout=10) as answer:
+                assert f"{counted} 30.0" in answer.read().decode()
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_its_web_server_and_its_worker(tmp_path, port, stop):
+    server = _serve(tmp_path / "home", port)
     try:
         children = _wait_for(lambda: _is_open(port) and _children(server.pid))
         assert len(children) == 2

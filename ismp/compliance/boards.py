@@ -59,7 +59,8 @@ def of(
         return _counted(agencies, days, known_at)
     kept_days = [day for day in days if _is_kept(day)]
     newest = trail.newest()  # before counting: a deed meanwhile makes the board old, not wrong
-    kept = Board.objects.filter(on__in=kept_days, agency__in=agencies)
+    mine = [agency.pk for agency in agencies]
+    kept = Board.objects.filter(on__in=kept_days, agency__in=mine)
     kept = kept if whole else kept.defer("parts")
     boards = {(board.agency_id, board.on): board for board in _still_true(list(kept))}
     for day in days:
@@ -105,6 +106,8 @@ def _still_true(boards: list[Board]) -> list[Board]:
     events = events.order_by("number")
     for number, verb, code in events.values_list("number", "verb", "agency"):
         newest_of[code if verb in _OF_ONE_AGENCY else _EVERYBODY] = number
+    if not newest_of:
+        return boards
     return [
         board
         for board in boards

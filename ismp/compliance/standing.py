@@ -109,10 +109,13 @@ _SUMS = {
 
 
 def of_person(
-    account: Account, on: date | None = None, known_at: datetime | None = None
+    account: Account,
+    on: date | None = None,
+    known_at: datetime | None = None,
+    in_force: InForce | None = None,
 ) -> list[Line]:
     """The duties of one person by her service in this account; none when she is not in office."""
-    rows = table(Q(account=account), on=on, known_at=known_at)
+    rows = table(Q(account=account), on=on, known_at=known_at, in_force=in_force)
     return [Line(**row) for row in rows.iter_rows(named=True)]
 
 

@@ -72,10 +72,10 @@ def of_person(
     Deleted records are named only in the present: what `known_at` asks for is what was live.
     """
     on = on or timezone.localdate()
-    lines = standing.of_person(account, on, known_at)
+    in_force = InForce.on(on, known_at)
+    lines = standing.of_person(account, on, known_at, in_force)
     if not lines:
         return []
-    in_force = InForce.on(on, known_at)
     verdicts, items = _judged(lines[0], _rows(account, in_force, on, known_at), in_force, on)
     return [_why(line, verdicts[line.category, line.years], items, account, on) for line in lines]
 

@@ -62,6 +62,7 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     columns = [column for column in COLUMNS if column.name not in (hidden or [])]
     context = {
         "agency": agency,
+        "all_agencies_shown": agency is None,
         "agencies": Agency.objects.all() if user.may(Right.ALL_AGENCIES) else [],
         "search": search,
         "page": page,

@@ -1,8 +1,10 @@
 """What monitoring reads: figures of the imports, taken from the database when asked, and request
-times of this process.  No label holds a person, an agency or an address with an id in it.
+times of this web server, all its processes together.  No label holds a person, an agency or an
+address with an id in it.
 """
 
 import hmac
+import os
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -11,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from ismp.hours.models import ImportRun, State
@@ -39,12 +42,15 @@ class _Imports(Collector):
 
 _registry = CollectorRegistry()
 _registry.register(_Imports())
+_several_processes = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 _seconds = Histogram(
     "ismp_request_seconds",
     "Time to answer, by the name of the page",
     ["page", "method", "status"],
-    registry=_registry,
+    registry=None if _several_processes else _registry,
 )
+if _several_processes:
+    MultiProcessCollector(_registry)  # registers itself
 
 
 def answered(page: str, method: str, status: int, seconds: float) -> None:

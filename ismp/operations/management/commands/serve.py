@@ -1,8 +1,10 @@
 """`ismp serve`: the production web server and the background worker, in one command."""
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from argparse import ArgumentParser
 from typing import Any
 
@@ -25,6 +27,7 @@ class Command(DatabaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
         web += ["--host", settings.ISMP_HOST, "--port", str(settings.ISMP_PORT)]
+        web += ["--workers", str(settings.WEB_PROCESSES)]
         web += ["--blocking-threads", str(settings.WEB_THREADS), "--log-level", "error"]
         web.append("ismp.wsgi:application")
         commands = [web]
@@ -32,12 +35,14 @@ class Command(DatabaseCommand):
             commands.append([sys.executable, "-m", "django", "worker"])
         self.stdout.write(f"網站：http://{settings.ISMP_HOST}:{settings.ISMP_PORT}/")
         self.stdout.flush()
-        self._supervise(commands)
+        with tempfile.TemporaryDirectory(prefix="ismp-metrics-") as shared:
+            # Where the web server's processes add up what each of them has counted.
+            self._supervise(commands, {**os.environ, "PROMETHEUS_MULTIPROC_DIR": shared})
 
-    def _supervise(self, commands: list[list[str]]) -> None:
+    def _supervise(self, commands: list[list[str]], environment: dict[str, str]) -> None:
         """Run all until one ends or we are told to stop; then end all."""
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd stops us like Ctrl-C
-        processes = [subprocess.Popen(command) for command in commands]
+        processes = [subprocess.Popen(command, env=environment) for command in commands]
         try:
             while all(process.poll() is None for process in processes):
                 try:
