@@ -36,6 +36,7 @@ MATRIX = {
     "support:manage": MANAGERS,
     "security:my_incidents": set(ROLES),
     "security:report": set(ROLES),
+    "security:my_devices": set(ROLES),
     "security:incident": set(ROLES),
     "manage:home": MANAGERS,
     "pages:list": {"platform_admin"},

@@ -104,7 +104,7 @@ def test_the_newest_hours_tell_where_they_came_from(client, person, import_bytes
 
 def test_reports_are_counted_done_of_all(client, person, account):
     assert "資通安全通報 0／0 件" in home(client)
-    assert "管制設備通報" not in home(client)
+    assert "管制設備通報 0／0 件" in home(client)
     known = timezone.now()
     for state in ("draft", "handling", "closed", "closed"):
         incidents.open_incident(
@@ -122,6 +122,25 @@ def test_reports_are_counted_done_of_all(client, person, account):
         Device.objects.create(agency=agency, asset_no=f"{number}", **held)
     client.force_login(account("EP1001", "agency_admin"))
     assert "管制設備通報 0／2 件" in home(client)
+
+
+def test_a_keeper_sees_her_own_devices_only(client, person, account):
+    known = timezone.now()
+    product = RestrictedProduct.objects.create(brand="x", letter="y", issued_on=known.date())
+    held = {"kind": "hardware", "network": "official"}
+    other = account("EP1001").agency
+    for agency, number, keeper, restriction in (
+        (person.agency, "A-1", person.username, product),
+        (person.agency, "A-2", person.name, None),
+        (person.agency, "A-3", "別人", product),
+        (other, "A-4", person.username, product),
+    ):
+        facts = {"asset_no": number, "keeper": keeper, "restriction": restriction}
+        Device.objects.create(agency=agency, **facts, **held)
+    assert "管制設備通報 0／1 件" in home(client)
+    page = client.get("/devices/").content.decode()
+    assert [number for number in ("A-1", "A-2", "A-3", "A-4") if number in page] == ["A-1", "A-2"]
+    assert page.index("A-1") < page.index("A-2") and "待處置" in page
 
 
 def test_who_owes_nothing_is_told_whom_to_ask(client, person):

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.compliance.rules import Light
 from ismp.compliance.why import Why
 from ismp.courses.models import Category, Course
-from ismp.security.devices import figures_of
-from ismp.security.models import Incident, IncidentState
+from ismp.security.models import Device, Incident, IncidentState
 
 _WORST_FIRST = (Light.RED, Light.AMBER, Light.GREEN, Light.EXEMPT)
 _COUNTED = {Category.BASIC, Category.PROFESSIONAL}
@@ -68,17 +68,21 @@ def gauges(whys: Sequence[Why]) -> list[Gauge]:
 
 def reports(account: Account) -> list[Report]:
     """資通安全通報 and 管制設備通報, done and in all: of her agency for those who look after it,
-    else what she reported herself."""
+    else what she reported herself, and what is in her keeping."""
     mine = Incident.objects.visible_to(account).filter(agency=account.agency_id)
     mine = mine.exclude(state=IncidentState.DRAFT).order_by()
     closed = Count("pk", filter=Q(state=IncidentState.CLOSED))
     incidents = mine.aggregate(done=closed, total=Count("pk"))
-    told = [Report("資通安全通報", "security:my_incidents", **incidents)]
-    if account.may(Right.VIEW_SECURITY):
-        held = figures_of(account.agency)
-        decided = held["restricted"] - held["undecided"]
-        told.append(Report("管制設備通報", "devices:list", decided, held["restricted"]))
-    return told
+    everybodys = account.may(Right.VIEW_SECURITY)
+    of_agency = Device.objects.filter(agency=account.agency_id)
+    held = of_agency if everybodys else Device.objects.kept_by(account)
+    restricted = held.in_use().restricted().count()
+    undecided = held.undecided(timezone.localdate()).count()
+    address = "devices:list" if everybodys else "security:my_devices"
+    return [
+        Report("資通安全通報", "security:my_incidents", **incidents),
+        Report("管制設備通報", address, restricted - undecided, restricted),
+    ]
 
 
 def unfinished(account: Account, whys: Sequence[Why]) -> QuerySet[Course]:

@@ -39,6 +39,7 @@ PORTAL = (
     Link("報修", "support:list"),
     Link("通報資安事件", "security:report"),
     Link("我的通報", "security:my_incidents"),
+    Link("我保管的管制設備", "security:my_devices"),
     Link("變更密碼", "accounts:password_change"),
     Link("登入", "accounts:login", open=True),
 )

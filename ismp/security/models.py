@@ -256,6 +256,10 @@ class DeviceKind(models.TextChoices):
 
 
 class DeviceQuerySet(Scoped):
+    def kept_by(self, account: Account) -> Self:
+        """What the inventory of her agency says is in her keeping, by 公務帳號 or by name."""
+        return self.filter(agency=account.agency_id, keeper__in=[account.username, account.name])
+
     def in_use(self) -> Self:
         return self.filter(retired_on=None)
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("incidents/report/", incident_views.report, name="report"),
     path("incidents/<int:incident_id>/", incident_views.incident, name="incident"),
     path("incidents/<int:incident_id>/<slug:step>/", incident_views.deed, name="incident_deed"),
+    path("devices/", views.my_devices, name="my_devices"),
     path("manage/incidents/time-limits/", views.time_limits, name="time_limits"),
     path("manage/officers/", views.officers, name="officers"),
     path("manage/devices/import/", views.import_devices, name="import_devices"),

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ismp.accounts.access import needs
@@ -15,10 +16,20 @@ from ismp.security import advisories, devices, incidents, inventory
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.inventory import InventoryRefused
-from ismp.security.models import SignOff, TimeLimit
+from ismp.security.models import Device, SignOff, TimeLimit
 from ismp.ui import workbook
 
 _SHOWN = 500
+
+
+@require_safe
+def my_devices(request: HttpRequest) -> HttpResponse:
+    """What is in this person's keeping; what waits for a decision comes first."""
+    user: Any = request.user
+    kept = Device.objects.kept_by(user).in_use().select_related("restriction")
+    waiting = set(kept.undecided(timezone.localdate()).values_list("pk", flat=True))
+    rows = sorted(((one, one.pk in waiting) for one in kept[:_SHOWN]), key=lambda row: not row[1])
+    return render(request, "security/my_devices.html", {"rows": rows})
 
 
 @require_http_methods(["GET", "POST"])
