@@ -117,9 +117,6 @@ class TestSigningUp:
         assert list(catalogue.open_for("522", today)) == [session.course]
         assert not catalogue.open_for("522", today + timedelta(days=1))
         assert list(catalogue.search("社交工程")) == [session.course]
-        online = course("較少人")
-        classes.sign_up(session, people[0], by=people[0])
-        assert list(catalogue.popular()) == [session.course, online]
 
     def test_a_session_called_off_is_told_to_all(self, people):
         session = planned(people[0])

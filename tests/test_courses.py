@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from ismp.courses import actions, catalogue, classes, invented, learning
-from ismp.courses.models import Category, Course, CourseState, Kind, Way
+from ismp.courses.models import Category, Course, CourseState, Kind, Session, Way
 from ismp.hours.models import Record
 from ismp.ui.folding import fold
 
@@ -66,6 +66,27 @@ def test_the_demos_courses_can_be_taken_at_once(account):
         learning.submit(attempt, [asked["right"] for asked in attempt.paper], by=learner)
     assert Record.objects.filter(account=learner, hours=3000).count() == 2
     assert classes.sign_up(offered[2].sessions.get(), learner, by=learner).standing == "enrolled"
+
+
+def test_what_was_completed_closes_a_gap_only_in_another_year(account):
+    mine, other = account("IC1001"), account("IC1002")
+    online, room = course("線上"), course("教室", kind=Kind.CLASSROOM)
+    day = date(2026, 3, 1)
+    session = Session.objects.create(
+        course=room, number=1, quota=9, place="x", opens_on=day, closes_on=TODAY.replace(year=2027)
+    )
+    assert set(catalogue.open_for(522, TODAY, mine)) == {online, room}
+    at = timezone.now().replace(year=2026, month=3, day=2)
+    online.enrollments.create(account=mine, way="self", completed_at=at)
+    attended = session.sign_ups.create(
+        account=mine, way="self", standing="enrolled", turn=1, hours=0, completed_at=at
+    )
+    assert set(catalogue.open_for(522, TODAY, mine)) == {room}
+    attended.hours = 3000
+    attended.save()
+    assert not catalogue.open_for(522, TODAY, mine)
+    assert set(catalogue.open_for(522, TODAY, other)) == {online, room}
+    assert set(catalogue.open_for(522, TODAY.replace(year=2027), mine)) == {online, room}
 
 
 def test_whom_a_course_is_visible_to_among_managers(account):

@@ -142,6 +142,15 @@ class CourseQuerySet(Scoped):
         own = Q(agency=account.agency_id) if account else Q()
         return self.filter(everybody | own, state=CourseState.OPEN)
 
+    def not_completed_by(self, account: Account, year: int) -> Self:
+        """Without what she completed in that year; in another it gives hours again."""
+        done = {"course": OuterRef("pk"), "account": account, "completed_at__year": year}
+        attended = {"session__course": OuterRef("pk"), "account": account, "hours__gt": 0}
+        return self.exclude(
+            Exists(Enrollment.objects.filter(**done))
+            | Exists(SignUp.objects.filter(**attended, completed_at__year=year))
+        )
+
     def beginning(self, on: date) -> Self:
         """What can be begun on a day: online at any time, else while a session takes sign-ups."""
         sessions = Session.objects.taking_sign_ups(on).filter(course=OuterRef("pk"))

@@ -89,4 +89,5 @@ def unfinished(account: Account, whys: Sequence[Why]) -> QuerySet[Course]:
     """未完成課程: offered to her; of the categories of the duties only what closes a gap."""
     missing = {code for one in whys if one.line.missing for code in one.line.category.split("+")}
     wanted = missing | (set(Category.values) - _COUNTED)
-    return Course.objects.offered_to(account).filter(category__in=wanted)
+    offered = Course.objects.offered_to(account).filter(category__in=wanted)
+    return offered.not_completed_by(account, timezone.localdate().year)
