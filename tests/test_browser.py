@@ -193,18 +193,39 @@ def test_a_member_of_staff_looks_certifies_and_reports(site, chromium, pictures)
     pictures(page, "ticket")
 
 
+def add_account(page, username, name):
+    page.goto("/manage/accounts/")
+    page.get_by_role("link", name="新增帳號").click()
+    page.get_by_label("公務帳號").fill(username)
+    page.get_by_label("姓名").fill(name)
+    page.get_by_label("部門").fill("人事室")
+    page.get_by_role("button", name="存檔").click()
+    expect(page.get_by_text(f"「{username} {name}」已存檔")).to_be_visible()
+
+
+def signed_in_by_code(chromium, site, username, code, **options):
+    """She sets her own password by the code that she was handed, and signs in."""
+    hers = chromium.new_context(base_url=site[0], **options).new_page()
+    hers.goto("/accounts/login/")
+    hers.get_by_role("link", name="設定新密碼").click()
+    hers.get_by_label("公務帳號").fill(username.lower())
+    hers.get_by_label("一次性代碼").fill(code.lower())
+    for field in ("新密碼", "再輸入一次新密碼"):
+        hers.get_by_label(field, exact=True).fill("correct horse battery")
+    hers.get_by_role("button", name="設定新密碼").click()
+    hers.get_by_label("公務帳號").fill(username)
+    hers.get_by_label("密碼").fill("correct horse battery")
+    hers.keyboard.press("Enter")
+    return hers
+
+
 def test_accounts_departments_and_teachers(site, chromium, pictures):
     """From a new account to its password, set by the person herself; pictures of the manual."""
     page = signed_in(chromium, site, viewport={"width": 1280, "height": 800})
     page.goto("/manage/")
     page.get_by_role("link", name="帳號管理").first.click()
     pictures(page, "accounts")
-    page.get_by_role("link", name="新增帳號").click()
-    page.get_by_label("公務帳號").fill("EP9001")
-    page.get_by_label("姓名").fill("方新進")
-    page.get_by_label("部門").fill("人事室")
-    page.get_by_role("button", name="存檔").click()
-    expect(page.get_by_text("「EP9001 方新進」已存檔")).to_be_visible()
+    add_account(page, "EP9001", "方新進")
     page.get_by_role("button", name="變更部門或身分").click()
     page.get_by_label("資訊人員").check()
     page.get_by_role("button", name="確定變更部門或身分").click()
@@ -218,17 +239,7 @@ def test_accounts_departments_and_teachers(site, chromium, pictures):
     code = page.locator(".code").inner_text()
     pictures(page, "reset-code")
 
-    hers = chromium.new_context(base_url=site[0]).new_page()
-    hers.goto("/accounts/login/")
-    hers.get_by_role("link", name="設定新密碼").click()
-    hers.get_by_label("公務帳號").fill("ep9001")
-    hers.get_by_label("一次性代碼").fill(code.lower())
-    for field in ("新密碼", "再輸入一次新密碼"):
-        hers.get_by_label(field, exact=True).fill("correct horse battery")
-    hers.get_by_role("button", name="設定新密碼").click()
-    hers.get_by_label("公務帳號").fill("EP9001")
-    hers.get_by_label("密碼").fill("correct horse battery")
-    hers.keyboard.press("Enter")
+    hers = signed_in_by_code(chromium, site, "EP9001", code)
     expect(hers.get_by_role("heading", level=1)).to_contain_text("方新進")
 
     page.goto("/manage/departments/")

@@ -1,12 +1,13 @@
 """The life of an online course and of a class in headless Chromium: from making it to the hours."""
 
 import re
+from datetime import timedelta
 
 import pytest
 import test_browser
 from django.utils import timezone
 from playwright.sync_api import expect
-from test_browser import assert_accessible, signed_in
+from test_browser import add_account, assert_accessible, signed_in, signed_in_by_code
 
 from ismp.ui import roc
 
@@ -24,13 +25,33 @@ def confirm(page, deed):
     page.get_by_role("button", name=f"確定{deed}").click()
 
 
-def test_an_online_course_from_making_it_to_the_hours(site, chromium, pictures):
+def newcomer(chromium, site, clerk, username):
+    """Somebody new, who owes 3 hours of 522 and sees it in red."""
+    add_account(clerk, username, "方新進")
+    clerk.get_by_role("button", name="重設密碼").click()
+    clerk.get_by_label("我已當面").check()
+    clerk.get_by_role("button", name="確定重設密碼").click()
+    code = clerk.locator(".code").inner_text()
+    hers = signed_in_by_code(chromium, site, username, code, viewport=WIDE)
+    expect(hers.locator(".gauges")).to_contain_text("未達標")
+    expect(hers.locator(".gauges")).to_contain_text("還差 3 小時")
+    return hers
+
+
+def expect_green(page):
+    page.goto("/")
+    expect(page.locator(".gauges")).to_contain_text("已達標")
+    expect(page.locator(".gauges")).not_to_contain_text("未達標")
+
+
+def test_an_online_course_from_making_it_to_a_green_light(site, chromium, pictures):
     clerk = signed_in(chromium, site, viewport=WIDE)
+    staff = newcomer(chromium, site, clerk, "EP9101")
     clerk.goto("/manage/online-courses/")
     clerk.get_by_role("link", name="新增線上課程").click()
     clerk.get_by_label("課程名稱").fill("臺灣資安第一課")
     clerk.get_by_label("課程類別").select_option("522")
-    clerk.get_by_label("時數").fill("1.5")
+    clerk.get_by_label("時數").fill("3")
     clerk.get_by_label("課程說明").fill("認識**釣魚郵件**。")
     save(clerk)
     clerk.get_by_role("link", name="網頁", exact=True).click()
@@ -55,7 +76,8 @@ def test_an_online_course_from_making_it_to_the_hours(site, chromium, pictures):
     expect(clerk.get_by_role("status").first).to_contain_text("已開放")
     parts = [clerk.url.removeprefix(site[0])]
 
-    staff = signed_in(chromium, site, "EP1002", viewport=WIDE)
+    staff.goto("/")
+    staff.locator("#courses ~ .cards").get_by_role("link", name="臺灣資安第一課").click()
     staff.goto("/search/?q=台灣")
     staff.get_by_role("link", name="臺灣資安第一課").click()
     parts.append(staff.url.removeprefix(site[0]))
@@ -76,39 +98,62 @@ def test_an_online_course_from_making_it_to_the_hours(site, chromium, pictures):
     pictures(staff, "course-quiz")
     assert_accessible(staff, "", 1280)
     staff.get_by_role("button", name="交卷").click()
-    expect(staff.get_by_text("1.5 小時已登錄到您的學習時數")).to_be_visible()
+    expect(staff.get_by_text("3 小時已登錄到您的學習時數")).to_be_visible()
     staff.goto("/my/hours/")
     expect(staff.get_by_text("臺灣資安第一課").first).to_be_visible()
+    expect_green(staff)
+    expect(staff.locator(".cards").get_by_text("臺灣資安第一課")).to_have_count(0)
 
     clerk.goto("/manage/learning-map/online-scores/?done=yes")
-    expect(clerk.get_by_role("rowheader", name="EP1002")).to_be_visible()
+    expect(clerk.get_by_role("rowheader", name="EP9101")).to_be_visible()
     pictures(clerk, "online-scores")
     walk(chromium, site, parts)
 
 
-def test_a_class_from_planning_it_to_the_hours(site, chromium, pictures):
+def planned(page, day, hours):
+    """A session with one place and one meeting, for which one signs up on that day."""
+    page.goto("/manage/sessions/")
+    page.get_by_role("link", name="新增期別").click()
+    page.locator("#id_course").select_option(label="社交工程實作")
+    page.get_by_label("地點").fill("三樓教室")
+    page.get_by_label("名額").fill("1")
+    page.get_by_role("textbox", name="報名起日").fill(day)
+    page.get_by_role("textbox", name="報名迄日").fill(day)
+    page.get_by_label("上課時段").fill(f"{day} {hours}")
+    save(page)
+    return page.url
+
+
+def attended(page, score):
+    """From the page of a session: who holds its place was there."""
+    page.get_by_role("link", name="出席、成績與結訓").click()
+    page.get_by_role("checkbox").first.check()
+    page.get_by_label(re.compile("的成績$")).fill(score)
+    page.get_by_role("button", name="儲存出席與成績").click()
+    expect(page.get_by_role("status").first).to_contain_text("已儲存")
+
+
+def finished(page):
+    page.get_by_role("button", name="結訓").click()
+    expect(page.get_by_role("status").first).to_contain_text("1 人取得時數")
+
+
+def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
+    """Two sessions: she signs up for the one herself, and is put into the other by list."""
     today = roc.roc_date(timezone.localdate())
+    yesterday = roc.roc_date(timezone.localdate() - timedelta(days=1))
     clerk = signed_in(chromium, site, viewport=WIDE)
+    staff = newcomer(chromium, site, clerk, "EP9102")
     clerk.goto("/manage/classroom-courses/add/")
     clerk.get_by_label("課程名稱").fill("社交工程實作")
-    clerk.get_by_label("課程類別").select_option("523")
-    clerk.get_by_label("時數").fill("0.5")
+    clerk.get_by_label("課程類別").select_option("522")
+    clerk.get_by_label("時數").fill("3")
     save(clerk)
     parts = [clerk.url.removeprefix(site[0])]
-    clerk.get_by_role("link", name="期別", exact=True).click()
-    clerk.get_by_role("link", name="新增期別").click()
-    clerk.locator("#id_course").select_option(label="社交工程實作")
-    clerk.get_by_label("地點").fill("三樓教室")
-    clerk.get_by_label("名額").fill("1")
-    clerk.get_by_role("textbox", name="報名起日").fill(today)
-    clerk.get_by_role("textbox", name="報名迄日").fill(today)
-    clerk.get_by_label("上課時段").fill(f"{today} 00:00-00:30")
-    save(clerk)
-    parts.append(clerk.url.removeprefix(site[0]))
+    parts.append(planned(clerk, today, "00:00-00:30").removeprefix(site[0]))
     clerk.goto(parts[0])
     confirm(clerk, "開放")
 
-    staff = signed_in(chromium, site, "EP1002", viewport=WIDE)
     staff.goto("/search/?q=社交工程")
     staff.get_by_role("link", name="社交工程實作").click()
     parts.append(staff.url.removeprefix(site[0]))
@@ -116,21 +161,27 @@ def test_a_class_from_planning_it_to_the_hours(site, chromium, pictures):
     expect(staff.get_by_role("status").first).to_contain_text("錄取")
 
     clerk.goto(parts[1])
-    clerk.get_by_role("link", name="出席、成績與結訓").click()
+    attended(clerk, "95")
     parts.append(clerk.url.removeprefix(site[0]))
-    clerk.get_by_role("checkbox").first.check()
-    clerk.get_by_label(re.compile("的成績$")).fill("95")
-    clerk.get_by_role("button", name="儲存出席與成績").click()
-    expect(clerk.get_by_role("status").first).to_contain_text("已儲存")
     clerk.get_by_role("link", name="顯示簽到 QR Code").click()
     parts.append(clerk.url.removeprefix(site[0]))
     expect(clerk.get_by_text("這個時段已經結束")).to_be_visible()
     clerk.goto(parts[3])
-    clerk.get_by_role("button", name="結訓").click()
-    expect(clerk.get_by_role("status").first).to_contain_text("1 人取得時數")
+    finished(clerk)
     pictures(clerk, "class-finished")
     staff.goto("/my/hours/")
     expect(staff.get_by_text("社交工程實作").first).to_be_visible()
+    staff.goto("/")
+    expect(staff.locator(".gauges")).to_contain_text("還差 2.5 小時")
+
+    planned(clerk, yesterday, "09:00-11:30")
+    clerk.get_by_role("button", name="依名單報名").click()
+    clerk.get_by_label("公務帳號").fill("EP9102")
+    clerk.get_by_role("button", name="確定依名單報名").click()
+    expect(clerk.get_by_role("status").first).to_contain_text("錄取 1 人")
+    attended(clerk, "90")
+    finished(clerk)
+    expect_green(staff)
     walk(chromium, site, parts)
 
 
