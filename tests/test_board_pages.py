@@ -2,7 +2,7 @@
 
 import io
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import openpyxl
 import pytest
@@ -207,6 +207,28 @@ def test_a_persons_hours_follow_her_but_not_the_way_into_anothers_runs(clerk, ci
     page = clerk.get(f"{PEOPLE}{former.pk}/").content.decode()
     run = ImportRun.objects.get()
     assert f"匯入編號 {run.pk}" in page and run.get_absolute_url() not in page
+
+
+def test_a_transfer_in_mid_year_is_right_on_both_boards(client, account, small, learned):
+    """Her hours of March go with her; neither side of the day forgets whose she was."""
+    learned(small["IC1002"], 3, started_on="115-03-02", ended_on="115-03-03")
+    client.force_login(account("IC1001", "platform_admin"))
+
+    def board(code, day):
+        total = client.get(f"{BOARD}?agency={code}&on={day}").context["total"]
+        return total.obliged, total.green
+
+    theirs = board(B, "115-06-30")
+    there, day = Agency.objects.get(code=B), date(2026, 7, 1)
+    accounts.assign(Account.objects.get(username="IC1002"), agency=there, since=day, by="x")
+    assert (board(A, "115-06-30"), board(B, "115-06-30")) == ((3, 1), theirs)
+    assert (board(A, "115-07-01"), board(B, "115-07-01")) == (
+        (2, 0),
+        (theirs[0] + 1, theirs[1] + 1),
+    )
+    assert (board(A, roc.roc_date(timezone.localdate())))[0] == 2
+    hers = text(client.get(f"{PEOPLE}?agency={B}&light=green&on=115-07-01"))
+    assert "IC1002" in hers and "3／3" in hers
 
 
 def test_one_who_owes_nothing_is_told_so(clerk, small):
