@@ -1,16 +1,23 @@
 """管制設備: what falls under the list, what becomes of it, and the yearly signature."""
 
 import io
+import re
+import struct
+import zipfile
 from datetime import date, timedelta
+from functools import partial
 
 import openpyxl
 import pypdfium2
 import pytest
+import sending
 from django.utils import timezone
 
+from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
+from ismp.hours import report
+from ismp.hours.models import State
 from ismp.security import devices, products
-from ismp.security.inventory import InventoryRefused
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct
 
 PATTERNS = {
@@ -190,23 +197,27 @@ def csv_of(*lines, header=HEADER, codec="utf-8-sig"):
     return "\r\n".join([header, *lines, ""]).encode(codec)
 
 
-def test_an_inventory_comes_in_again_changes_nothing_and_corrects(handler, listed):
+@pytest.fixture
+def send(client, handler):
+    """Send an inventory in the browser and let the worker bring it in; returns its run."""
+    client.force_login(handler)
+    return partial(sending.send, client, source="devices", name="清冊.csv")
+
+
+def counts(run):
+    assert run.state == State.COMPLETED, run.reason
+    return (run.created, run.updated, run.unchanged, run.rejected)
+
+
+def test_an_inventory_comes_in_again_changes_nothing_and_corrects(send, listed):
     data = csv_of(line(), line("A-2", brand="Hikvision"))
-    trial, _ = devices.take_in(data, agency=handler.agency, dry_run=True, by=handler)
+    trial = send(data, mode="dry_run")
     assert not Device.objects.exists()
-    taken, _ = devices.take_in(data, agency=handler.agency, by=handler)
-    assert taken == trial == devices.Taken(2, 0, 0, 0)
+    assert counts(send(data)) == counts(trial) == (2, 0, 0, 0)
     assert Device.objects.restricted().get().asset_no == "A-2"
-    again, _ = devices.take_in(
-        csv_of(*data.decode("utf-8-sig").splitlines()[:0:-1], codec="cp950"),
-        agency=handler.agency,
-        by=handler,
-    )
-    assert again == devices.Taken(0, 0, 2, 0)
-    corrected, _ = devices.take_in(
-        csv_of(line("A-2", quantity="3")), agency=handler.agency, by=handler
-    )
-    assert corrected == devices.Taken(0, 1, 0, 0)
+    backwards = csv_of(*data.decode("utf-8-sig").splitlines()[:0:-1], codec="cp950")
+    assert counts(send(backwards)) == (0, 0, 2, 0)
+    assert counts(send(csv_of(line("A-2", quantity="3")))) == (0, 1, 0, 0)
     assert not Device.objects.restricted().exists() and Device.objects.count() == 2
 
 
@@ -227,49 +238,112 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("bad", "code"), ROWS)
-def test_a_bad_row_is_named_and_the_others_go_on(handler, bad, code):
-    taken, found = devices.take_in(csv_of(line("B-1"), bad), agency=handler.agency, by=handler)
-    assert taken == devices.Taken(1, 0, 0, 1)
-    assert [(number, why) for number, why, _ in found.rejected] == [(3, code)]
+def test_a_bad_row_is_named_and_the_others_go_on(send, bad, code):
+    run = send(csv_of(line("B-1"), bad))
+    assert counts(run) == (1, 0, 0, 1)
+    assert [(one["line"], one["code"]) for one in report.rejections(run)] == [(3, code)]
 
 
-def test_the_same_number_twice_keeps_the_first(handler):
-    taken, found = devices.take_in(
-        csv_of(line(), line(brand="Acer")), agency=handler.agency, by=handler
-    )
-    assert (taken.created, found.rejected[0][1]) == (1, "duplicate-in-file")
+def test_the_same_number_twice_keeps_the_first(send):
+    run = send(csv_of(line(), line(brand="Acer")))
+    assert counts(run) == (1, 0, 0, 1) and run.reasons == {"duplicate-in-file": 1}
     assert Device.objects.get().brand == "ASUS"
 
 
 FILES = [
-    (b"", "標題缺少"),
+    (b"", "是空的"),
+    (b"\r\n", "標題缺少"),
     (csv_of(line(), header=HEADER.replace("廠牌", "牌子")), "缺少廠牌"),
     (csv_of(line(), header=HEADER.replace("品項", "廠牌")), "出現兩次"),
     (csv_of(line()).decode("utf-8-sig").encode("utf-16"), "不是 CSV|編碼"),
     (csv_of(line() + '"'), "引號不成對"),
-    (b"PK\x03\x04broken", "無法開啟"),
+    (b"PK\x03\x04broken", "已損壞|無法開啟"),
     (b"\xff\xff\xff", "編碼"),
+    (b"%PDF-1.7", "這是 PDF 檔.*請用下載的範本"),
+    (b"\xd0\xcf\x11\xe0xls", "舊版 Excel 檔.*請用下載的範本"),
+    (b"<!doctype html><html>", "這是網頁.*請用下載的範本"),
 ]
 
 
 @pytest.mark.parametrize(("data", "sentence"), FILES)
-def test_a_file_that_is_not_in_order_is_refused_whole(handler, data, sentence):
-    with pytest.raises(InventoryRefused, match=sentence):
-        devices.take_in(data, agency=handler.agency, by=handler)
+def test_a_file_that_is_not_in_order_is_refused_whole(send, data, sentence):
+    run = send(data)
+    assert run.state == State.REFUSED
+    assert re.search(sentence, run.reason), run.reason
     assert not Device.objects.exists()
+    told = Event.objects.get(verb="take_in_devices")
+    assert (told.subject, told.detail["state"]) == (f"run:{run.pk}", "refused")
 
 
-def test_an_excel_file_is_read_with_its_dates_and_numbers(handler):
+def workbook(*rows):
     book = openpyxl.Workbook()
-    book.active.append(HEADER.split(","))
-    book.active.append(
-        [1001, "硬體", "", "ASUS", "", "", 2, "", "", "", "未連網", date(2024, 5, 1), None]
-    )
+    for cells in (HEADER.split(","), *rows):
+        book.active.append(cells)
     buffer = io.BytesIO()
     book.save(buffer)
-    devices.take_in(buffer.getvalue(), agency=handler.agency, by=handler)
+    return buffer.getvalue()
+
+
+NOTEBOOK = [1001, "硬體", "", "ASUS", "", "", 2, "", "", "", "未連網", date(2024, 5, 1), None]
+
+
+def test_an_excel_file_is_read_with_its_dates_and_numbers(send):
+    assert counts(send(workbook(NOTEBOOK), name="清冊.xlsx")) == (1, 0, 0, 0)
     held = Device.objects.get()
     assert (held.asset_no, held.quantity, held.bought_on) == ("1001", 2, date(2024, 5, 1))
+
+
+def repacked(data, change):
+    """A workbook whose parts are changed: `change` takes name and bytes and returns bytes."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as book,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as changed,
+    ):
+        for name in book.namelist():
+            changed.writestr(name, change(name, book.read(name)))
+    return buffer.getvalue()
+
+
+def with_cell(place, row="2"):
+    far = f'<row r="{row}"><c r="{place}" t="n"><v>1</v></c></row></sheetData>'.encode()
+
+    def change(name, part):
+        return part.replace(b"</sheetData>", far) if "worksheets/" in name else part
+
+    return repacked(workbook(NOTEBOOK), change)
+
+
+def understated():
+    """Says of its largest part that it is small."""
+    huge = repacked(workbook(NOTEBOOK), lambda name, part: part + b" " * 3 * 1024 * 1024)
+    size = struct.pack("<I", 10)
+    with zipfile.ZipFile(io.BytesIO(huge)) as book:
+        for part in book.infolist():
+            huge = huge.replace(struct.pack("<I", part.file_size), size)
+    return huge
+
+
+HOSTILE = [
+    (lambda: with_cell("XFD3"), "超過 100,000 列或 60 欄"),
+    (lambda: with_cell("A1048576", row="1048576"), "超過 100,000 列或 60 欄"),
+    (lambda: with_cell("", row="1048576").replace(b'r=""', b""), "超過 100,000 列或 60 欄"),
+    (lambda: repacked(workbook(NOTEBOOK), lambda name, part: b" " * 2 * 1024 * 1024), "超過 1 MB"),
+    (understated, "超過 1 MB"),
+    (lambda: workbook(NOTEBOOK)[:-500], "已損壞|無法開啟"),
+    (lambda: repacked(workbook(NOTEBOOK), lambda name, part: b"<x"), "無法開啟"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_a_workbook_that_would_fill_the_memory_is_refused_before_it_is_opened(
+    send, settings, number
+):
+    made, sentence = HOSTILE[number]
+    settings.UPLOAD_MAX_BYTES = 1024 * 1024
+    run = send(made(), name="清冊.xlsx")
+    assert run.state == State.REFUSED and not Device.objects.exists()
+    assert re.search(sentence, run.reason), run.reason
 
 
 def test_the_signed_form_names_who_signed_what(handler, approver, listed, client):
