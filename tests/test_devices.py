@@ -11,15 +11,19 @@ import openpyxl
 import pypdfium2
 import pytest
 import sending
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from ismp.accounts.models import Account
+from ismp.accounts.roles import RIGHTS, Right, Role
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.hours import report
-from ismp.hours.models import State
+from ismp.hours import importing, report
+from ismp.hours.models import ImportRun, State
 from ismp.security import devices, products
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct
 
+RUNS = "/manage/learning-map/runs/"
 PATTERNS = {
     1: ("海康威視", ""),
     2: ("Hikvision", ""),
@@ -291,6 +295,94 @@ def test_an_excel_file_is_read_with_its_dates_and_numbers(send):
     assert counts(send(workbook(NOTEBOOK), name="清冊.xlsx")) == (1, 0, 0, 0)
     held = Device.objects.get()
     assert (held.asset_no, held.quantity, held.bought_on) == ("1001", 2, date(2024, 5, 1))
+
+
+def test_a_run_of_devices_tells_each_row_and_why_not(send, client):
+    send(csv_of(line("A-1"), line("A-2")))
+    bad = line("A-3", network="x", bought="去年")
+    run = send(csv_of(line("A-1", brand="Acer"), line("A-2"), line("A-4"), bad), mode="dry_run")
+    assert counts(run) == (1, 1, 1, 1)
+    page = client.get(f"{RUNS}{run.pk}/").content.decode()
+    assert "試匯入完成" in page and "正式匯入這個檔案" in page
+    assert "連網情形無法辨認" in page and "管制設備" in page
+    rows = client.get(f"{RUNS}{run.pk}/rows/").content.decode()
+    assert rows.count("<tr>") == 5 and "廠牌「ASUS」改為「Acer」" in rows
+    rejected = client.get(f"{RUNS}{run.pk}/rows/?which=rejected").content.decode()
+    assert "A-3" in rejected and "A-4" not in rejected and "連網情形只能是" in rejected
+    answer = client.get(f"{RUNS}{run.pk}/report/")
+    head, told = openpyxl.load_workbook(io.BytesIO(answer.content)).active.iter_rows()
+    titles = [cell.value for cell in head]
+    assert titles[1:-4] == HEADER.split(",")
+    cells = dict(zip(titles, told, strict=True))
+    assert (cells["檔案列號"].value, cells["財產編號"].value) == (5, "A-3")
+    red = [title for title, cell in cells.items() if cell.fill.fgColor.rgb[2:] == "FFD9D6"]
+    assert red == ["連網情形"]
+    real = client.post(f"{RUNS}{run.pk}/commit/")["Location"]
+    importing.perform(int(real.split("/")[-2]))
+    assert Device.objects.get(asset_no="A-1").brand == "Acer" and Device.objects.count() == 3
+    assert "設備清冊不能整份復原" in client.get(real).content.decode()
+    told = Event.objects.filter(verb="take_in_devices").latest("number")
+    assert told.detail == {"created": 1, "updated": 1, "unchanged": 1, "rejected": 1}
+    assert told.subject == f"run:{real.split('/')[-2]}"
+
+
+def test_runs_of_devices_stand_with_the_devices_and_with_nobody_else(send, client, account):
+    run = send(csv_of(line()))
+    there = f"runs/{run.pk}/"
+    assert there in client.get("/manage/devices/import/").content.decode()
+    for elsewhere in (RUNS, "/manage/accounts/roster/"):
+        assert there not in client.get(elsewhere).content.decode()
+    client.force_login(account("CU1001", "agency_admin"))
+    assert there not in client.get("/manage/devices/import/").content.decode()
+    for part in ("", "rows/", "report/", "progress/"):
+        assert client.get(f"{RUNS}{run.pk}/{part}").status_code == 404
+    client.force_login(account("CU1001", "auditor"))
+    assert client.get(f"{RUNS}{run.pk}/").status_code == 200
+    assert client.post(f"{RUNS}{run.pk}/commit/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("view", "start"), [(Right.VIEW_SECURITY, Right.EDIT_SECURITY), (Right.VIEW_HOURS, None)]
+)
+def test_each_kind_of_file_asks_for_its_own_rights(send, client, monkeypatch, view, start):
+    """Who may see devices and no hours sees the runs of devices only, and the other way round."""
+    ours, hours = send(csv_of(line())), sending.send(client, b"x", name="hours.csv")
+    only = frozenset({Right.MANAGE, view, start} - {None})
+    monkeypatch.setitem(RIGHTS, Role.AGENCY_ADMIN, only)
+    seen = {run.pk for run in (ours, hours) if client.get(f"{RUNS}{run.pk}/").status_code == 200}
+    assert seen == ({ours.pk} if start else {hours.pk})
+    assert ImportRun.objects.visible_to(ours_sender(ours)).get().pk in seen
+    sent = {"source": "devices", "mode": "import", "file": SimpleUploadedFile("a.csv", b"x")}
+    assert client.post(sending.UPLOAD, sent).status_code == (302 if start else 403)
+    sent = {"mode": "import", "file": SimpleUploadedFile("a.csv", b"x")}
+    assert client.post(sending.UPLOAD, sent).status_code == 403
+
+
+def ours_sender(run):
+    return Account.objects.get(username=run.started_by)
+
+
+def test_who_lost_her_right_meanwhile_brings_in_nothing(handler, client, account):
+    client.force_login(handler)
+    sent = {"source": "devices", "file": SimpleUploadedFile("a.csv", csv_of(line()))}
+    client.post(sending.UPLOAD, sent)
+    account(handler.username, "auditor")
+    run = ImportRun.objects.get()
+    importing.perform(run.pk)
+    run.refresh_from_db()
+    assert run.state == State.REFUSED and "沒有匯入設備清冊的權限" in run.reason
+    assert not Device.objects.exists()
+
+
+def test_no_national_id_in_an_inventory_is_shown(send, client):
+    number = "A123456789"
+    run = send(csv_of(line(brand=f"牌{number}"), line("", brand=number)))
+    for part in ("", "rows/", "report/"):
+        answer = client.get(f"{RUNS}{run.pk}/{part}").content
+        if part == "report/":
+            with zipfile.ZipFile(io.BytesIO(answer)) as book:
+                answer = b"".join(book.read(name) for name in book.namelist())
+        assert number.encode() not in answer, part
 
 
 def repacked(data, change):

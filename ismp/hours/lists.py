@@ -24,6 +24,6 @@ def data_of(run: ImportRun, profile: Profile) -> bytes:
 def sender(run: ImportRun, profile: Profile) -> Account:
     """Who sent the file.  Raises FileRefused when she may not do this any more."""
     account = Account.objects.select_related("agency").get(username=run.started_by)
-    if not account.is_active or not account.may(profile.start):
+    if not account.is_active or not profile.may_start(account):
         raise FileRefused(f"您已經沒有匯入{profile.title}的權限，檔案沒有匯入。")
     return account

@@ -160,5 +160,5 @@ HOURS = Profile(
     crumbs=(("同仁學習狀況明細", "hours:agency"), ("匯入紀錄", "hours:runs")),
     parts=tuple(settings.RUN_RESULT_PARTS),
 )
-CREDITED = replace(HOURS, source="platform", parts=())
+CREDITED = replace(HOURS, source="platform", start=None, parts=())
 """What our own courses credited (docs/adr/0012): without a file, seen as hours are."""

@@ -41,7 +41,8 @@ class Profile:
     """Whether the kit leaves the event of a completed run; where not, the deed leaves its own."""
     view: Right
     """Who sees its runs, within the agencies that she sees."""
-    start: Right
+    start: Right | None
+    """Who sends and tries such files; None is nobody."""
     perform: "Callable[[ImportRun, Reached], Result]"
     """Bring the file in: called in the run's one transaction, which holds the agency's lock; of a
     trial it keeps nothing but the outcome.  Raises `ui.sheets.Refused`."""
@@ -72,6 +73,9 @@ class Profile:
     no_undo: str = ""
     """Why a run cannot be undone, and what to do instead; empty where it can."""
 
+    def may_start(self, user: "Account") -> bool:
+        return self.start is not None and user.may(self.start)
+
 
 @cache
 def named(source: str) -> Profile | None:
@@ -97,4 +101,4 @@ def seen_by(user: "Account") -> list[str] | None:
 
 
 def may_start_any(user: "Account") -> bool:
-    return any(user.may(one.start) for one in every())
+    return any(one.may_start(user) for one in every())

@@ -83,7 +83,7 @@ def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
     """A run that this person may send on its way."""
     user: Any = request.user
     run = find_run(request, run_id)
-    if not user.may(profiles.of(run).start):
+    if not profiles.of(run).may_start(user):
         raise PermissionDenied
     return run
 
@@ -96,7 +96,7 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     return {
         "run": run,
         "profile": profile,
-        "may_start": user.may(profile.start),
+        "may_start": profile.may_start(user),
         "progress": now,
         "checked": step >= STEPS.index("checked"),
         "stored": step >= STEPS.index("stored"),

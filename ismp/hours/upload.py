@@ -114,7 +114,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if run.state == State.RECEIVING:
         profile = profiles.named(posted.get("source") or run.source)
-        if profile is None or not user.may(profile.start):
+        if profile is None or not profile.may_start(user):
             raise PermissionDenied
         if posted.get("agency") and user.may(Right.ALL_AGENCIES):
             run.agency = get_object_or_404(Agency, code=posted["agency"])
