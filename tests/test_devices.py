@@ -326,6 +326,18 @@ def test_a_run_of_devices_tells_each_row_and_why_not(send, client):
     assert told.subject == f"run:{real.split('/')[-2]}"
 
 
+def test_the_menu_shows_where_a_run_stands(send, client):
+    of_devices, of_hours = send(csv_of(line())), sending.send(client, b"x")
+    current = re.compile(r'aria-current="page">([^<]*)<')
+    for part in ("", "rows/"):
+        page = client.get(f"{RUNS}{of_devices.pk}/{part}").content.decode()
+        assert current.findall(page) == ["管制設備"]
+        page = client.get(f"{RUNS}{of_hours.pk}/{part}").content.decode()
+        assert current.findall(page) == ["單一機關終身學習時數管理"]
+    page = client.get("/manage/devices/import/").content.decode()
+    assert current.findall(page) == ["管制設備"] and page.count('class="crumbs"') == 1
+
+
 def test_runs_of_devices_stand_with_the_devices_and_with_nobody_else(send, client, account):
     run = send(csv_of(line()))
     there = f"runs/{run.pk}/"

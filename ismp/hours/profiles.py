@@ -61,7 +61,8 @@ class Profile:
     id_column: str = ""
     """The column of national IDs, shown with its last four characters hidden however they are."""
     crumbs: tuple[tuple[str, str], ...]
-    """(words, name of an address): the way to a run's page; the last is where its runs are."""
+    """(words, name of an address): the way to a run's page.  The first is the tab at which its
+    pages stand, the last is where its runs are."""
     parts: tuple[str, ...] = ()
     """Names of addresses (of a run) whose pages a result shows within itself."""
     excel: bool = False
@@ -72,6 +73,10 @@ class Profile:
     """What to do about a file of another type."""
     no_undo: str = ""
     """Why a run cannot be undone, and what to do instead; empty where it can."""
+
+    def stand(self, request: Any) -> None:
+        """Let the menu show where in 管理環境 a page of this kind of file stands."""
+        request.stands_at = self.crumbs[0][1]
 
     def may_start(self, user: "Account") -> bool:
         return self.start is not None and user.may(self.start)

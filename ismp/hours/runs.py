@@ -76,7 +76,9 @@ def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
 def find_run(request: HttpRequest, run_id: int) -> ImportRun:
     user: Any = request.user
     visible = ImportRun.objects.visible_to(user).select_related("agency")
-    return get_object_or_404(visible, pk=run_id)
+    run = get_object_or_404(visible, pk=run_id)
+    profiles.of(run).stand(request)
+    return run
 
 
 def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
@@ -103,11 +105,19 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "waits": claiming.UNKNOWN in run.reasons and not (run.dry_run or run.undone_at),
         "no_undo": profile.no_undo if _has_changed_something(run) else "",
         "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
-        "reasons": [
-            {"check": profile.reasons[code], "count": count} for code, count in run.reasons.items()
-        ],
+        "reasons": _reasons(run, profile),
         "parts": [reverse(part, args=[run.pk]) for part in profile.parts],
     }
+
+
+def _reasons(run: ImportRun, profile: profiles.Profile) -> list[dict[str, Any]]:
+    """The commonest first, and equally common ones as in the rule book: the database forgets
+    the order in which they were kept."""
+    by_book = [
+        (check, run.reasons[code]) for code, check in profile.reasons.items() if code in run.reasons
+    ]
+    by_book.sort(key=lambda one: -one[1])
+    return [{"check": check, "count": count} for check, count in by_book]
 
 
 def _has_changed_something(run: ImportRun) -> bool:

@@ -65,6 +65,7 @@ def import_page(request: HttpRequest, source: str, template: str) -> HttpRespons
     """Where files of one kind are chosen and tried, and what became of the earlier ones."""
     user: Any = request.user
     profile: Any = profiles.named(source)
+    profile.stand(request)
     runs = ImportRun.objects.visible_to(user).filter(source=source).select_related("agency")
     page = Paginator(runs, _RUNS_PER_PAGE).get_page(request.GET.get("page"))
     return render(request, template, {"profile": profile, "page": page})

@@ -200,8 +200,10 @@ def _open_to(user: Any, module: Module) -> tuple[Tab, ...]:
 
 
 def _is_at(request: HttpRequest, tab: Tab) -> bool:
+    """A page whose address is shared by several tabs says by itself where it stands."""
     match = request.resolver_match
-    return match is not None and match.view_name == tab.address
+    stands_at = getattr(request, "stands_at", match and match.view_name)
+    return bool(stands_at == tab.address)
 
 
 def _covers(request: HttpRequest, tab: Tab) -> bool:
