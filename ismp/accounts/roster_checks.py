@@ -32,6 +32,7 @@ HEADER = [
     "狀態",
 ]
 REQUIRED = ("機關代碼", "機關名稱", "公務帳號", "姓名", "狀態")
+_NO_PLACE_FOR_IDS = ("機關名稱", "部門", "公務帳號", "姓名", "電子郵件")
 _LABELS = [label for _, label in Identity.choices]
 _BETWEEN_IDENTITIES = re.compile(r"[、,，;；/+＋]")
 _FIELDS = {
@@ -139,6 +140,15 @@ def _empty(line: Line) -> tuple[str, ...]:
     return tuple(title for title in REQUIRED if not line[title])
 
 
+def _with_id(line: Line) -> tuple[str, ...]:
+    """Where a national ID would be stored in clear; nobody may write it there by hand either."""
+    return tuple(
+        title
+        for title in _NO_PLACE_FOR_IDS
+        if national_id.LOOKS_LIKE.search(national_id.fold(line[title]))
+    )
+
+
 def _too_long(line: Line) -> tuple[str, ...]:
     return tuple(title for title, most in LONGEST.items() if len(line[title]) > most)
 
@@ -166,6 +176,15 @@ CHECKS: tuple[Check, ...] = (
         REQUIRED,
         lambda line, _: "、".join(f"「{title}」" for title in _empty(line)) or None,
         _empty,
+    ),
+    Check(
+        "id-elsewhere",
+        YOURS,
+        "身分證字號寫在別的欄位",
+        "請刪除；身分證字號只能寫在「身分證字號」這一欄。",
+        _NO_PLACE_FOR_IDS,
+        lambda line, _: "、".join(f"「{title}」" for title in _with_id(line)) or None,
+        _with_id,
     ),
     Check(
         "too-long",

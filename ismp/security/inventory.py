@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
+from ismp.accounts import national_id
 from ismp.security.models import DeviceKind, Network
 from ismp.ui import roc, sheets
 from ismp.ui.sheets import YOURS, Fault, Reason
@@ -33,6 +34,7 @@ _REQUIRED = ("財產編號", "種類", "廠牌", "連網情形")
 _KINDS = {label: value for value, label in DeviceKind.choices}
 _NETWORKS = {label: value for value, label in Network.choices}
 _DATES = ("bought_on", "retire_by")
+_OF_PEOPLE = ("place", "department", "keeper")
 _LONGEST = {"asset_no": 50, "quantity": 9}
 TITLES = {name: title for title, name in COLUMNS.items()}
 MAX_ROWS = 100_000
@@ -81,6 +83,8 @@ def read(data: bytes) -> Inventory:
 
 
 def _entry(row: dict[str, str]) -> dict[str, object]:
+    """Where people are written of, no national ID is kept; a serial number may look like one."""
+    row |= {name: national_id.hide(row[name]) for name in _OF_PEOPLE if name in row}
     words = {"kind": _KINDS[row["kind"]], "network": _NETWORKS[row["network"]]}
     days = {name: _day(row.get(name, "")) for name in _DATES}
     return {**row, **words, **days, "quantity": int(row["quantity"])}
