@@ -263,6 +263,16 @@ def test_who_lost_her_right_meanwhile_brings_in_nothing(clerk, account):
     assert (run.state, Account.objects.filter(username="IC8001").exists()) == ("refused", False)
 
 
+def test_an_auditor_sees_a_roster_and_no_way_to_send_one(clerk, client, account):
+    run = send(clerk, as_it_is("IC1002"))
+    client.force_login(account("IC1001", "auditor"))
+    for part in ("", "rows/"):
+        page = client.get(f"{MAP}runs/{run.pk}/{part}").content.decode()
+        assert "/manage/accounts/roster/" not in page and "正式匯入" not in page
+        assert "匯入名冊" in page and "aria-current" not in page.split("<main")[0]
+    assert client.post(f"{MAP}runs/{run.pk}/commit/").status_code == 403
+
+
 def test_another_agencys_roster_does_not_exist(clerk, client, account):
     run = send(clerk, as_it_is("IC1002"))
     client.force_login(account("EP1001", "agency_admin"))

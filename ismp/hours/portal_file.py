@@ -157,7 +157,10 @@ HOURS = Profile(
     dress=_with_accounts,
     which=("", "created", "updated", "unchanged", "rejected", "names"),
     id_column="national_id",
-    crumbs=(("同仁學習狀況明細", "hours:agency"), ("匯入紀錄", "hours:runs")),
+    crumbs=(
+        ("同仁學習狀況明細", "hours:agency", Right.VIEW_HOURS),
+        ("匯入紀錄", "hours:runs", Right.VIEW_HOURS),
+    ),
     parts=tuple(settings.RUN_RESULT_PARTS),
 )
 CREDITED = replace(HOURS, source="platform", start=None, parts=())

@@ -60,9 +60,9 @@ class Profile:
     which: tuple[str, ...] = LIST
     id_column: str = ""
     """The column of national IDs, shown with its last four characters hidden however they are."""
-    crumbs: tuple[tuple[str, str], ...]
-    """(words, name of an address): the way to a run's page.  The first is the tab at which its
-    pages stand, the last is where its runs are."""
+    crumbs: tuple[tuple[str, str, Right], ...]
+    """(words, name of an address, who may open it): the way to a run's page.  The first is the tab
+    at which its pages stand, the last is where its runs are."""
     parts: tuple[str, ...] = ()
     """Names of addresses (of a run) whose pages a result shows within itself."""
     excel: bool = False
@@ -77,6 +77,10 @@ class Profile:
     def stand(self, request: Any) -> None:
         """Let the menu show where in 管理環境 a page of this kind of file stands."""
         request.stands_at = self.crumbs[0][1]
+
+    def way(self, user: "Account") -> list[tuple[str, str]]:
+        """The crumbs; without an address where this person may not go."""
+        return [(words, name if user.may(right) else "") for words, name, right in self.crumbs]
 
     def may_start(self, user: "Account") -> bool:
         return self.start is not None and user.may(self.start)

@@ -97,7 +97,7 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
     return {
         "run": run,
-        "profile": profile,
+        "way": profile.way(user),
         "may_start": profile.may_start(user),
         "progress": now,
         "checked": step >= STEPS.index("checked"),
@@ -128,6 +128,7 @@ def _has_changed_something(run: ImportRun) -> bool:
 @needs(Right.MANAGE)
 def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     """Every row of the file behind a number of the result: created, rejected, other name …"""
+    user: Any = request.user
     run = find_run(request, run_id)
     profile = profiles.of(run)
     which, code = request.GET.get("which", ""), request.GET.get("code", "")
@@ -140,6 +141,7 @@ def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     context = {
         "run": run,
         "profile": profile,
+        "way": profile.way(user),
         "page": page,
         "rows": [_row(line, profile) for line in lines],
         "purged": found is None,

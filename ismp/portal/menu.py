@@ -187,7 +187,8 @@ def managing(request: HttpRequest) -> dict[str, Any]:
     mine = [Module(module.title, _open_to(user, module)) for module in MODULES]
     modules = [module for module in mine if module.tabs]
     here = next(((m, tab) for m in modules for tab in m.tabs if _is_at(request, tab)), None)
-    here = here or next(((m, t) for m in modules for t in m.tabs if _covers(request, t)), None)
+    if here is None and not hasattr(request, "stands_at"):
+        here = next(((m, t) for m in modules for t in m.tabs if _covers(request, t)), None)
     return {
         "modules": modules,
         "current_module": here and here[0],

@@ -73,7 +73,10 @@ DEVICES = Profile(
         Column("變動", itemgetter("words"), "text"),
     ),
     shown=("asset_no", "brand", "model", "words"),
-    crumbs=(("管制設備", "devices:list"), ("匯入清冊", "security:import_devices")),
+    crumbs=(
+        ("管制設備", "devices:list", Right.VIEW_SECURITY),
+        ("匯入清冊", "security:import_devices", Right.EDIT_SECURITY),
+    ),
     excel=True,
     max_rows=inventory.MAX_ROWS,
     instead="請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入",
