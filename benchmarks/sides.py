@@ -16,7 +16,7 @@ from tablib import Dataset
 from ismp.accounts import actions as accounts
 from ismp.accounts import invented, national_id
 from ismp.accounts.models import Account, Agency
-from ismp.hours import actions, cleaning, importing, intake, matching, storing
+from ismp.hours import actions, cleaning, importing, intake, matching, portal_file, storing
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
 from ismp.hours.portal_export import ExportChoices, export
 from ismp.hours.profile import TITLES
@@ -53,7 +53,7 @@ class World:
         run = ImportRun(pk=1, agency=self.agency)
         table = intake.read([self.data], importing.limits())
         people = matching.People(self.agency)
-        judged = pl.concat(importing._judged(table, people, timezone.localdate()))
+        judged = pl.concat(portal_file.judged(table, people, timezone.localdate()))
         passed = judged.filter(pl.col("code").is_null())
         return storing.as_records(passed.with_columns(record=pl.lit(None, pl.Int64)), run).drop(
             "record"

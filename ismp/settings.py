@@ -270,8 +270,15 @@ WAITING_KEPT_DAYS = _number("ISMP_WAITING_KEPT_DAYS", 400)
 """How long rows without an account wait for their person to come (待認領時數)."""
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
 IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
+IMPORT_PROFILES = {
+    "file": "ismp.hours.portal_file.HOURS",
+    "platform": "ismp.hours.portal_file.CREDITED",
+    "roster": "ismp.hours.rosters.ROSTER",
+    "devices": "ismp.security.inventories.DEVICES",
+}
+"""What the import kit takes in (`hours.profiles`), by the source of its runs."""
 RUN_RESULT_PARTS = ["compliance:effect"]
-"""Names of addresses (of a run) whose pages the result of an import shows within itself."""
+"""Names of addresses (of a run) whose pages the result of an import of hours shows within."""
 # Where the sealed pieces of uploads and results lie: the database, or S3-compatible storage.
 S3_BUCKET = os.environ.get("ISMP_S3_BUCKET", "")
 S3_ENDPOINT = os.environ.get("ISMP_S3_ENDPOINT", "")

@@ -6,7 +6,7 @@ from ismp.accounts import modules
 from ismp.courses import authoring, scores, teachers
 from ismp.courses import modules as courses
 from ismp.hours.modules import DUPLICATES
-from ismp.hours.urls import rosters
+from ismp.hours.urls import of_rosters
 from ismp.portal import manage, pages, tickets
 from ismp.security import modules as security
 
@@ -19,7 +19,7 @@ urlpatterns = [
     path("", include("ismp.security.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/reviews/", include("ismp.reviews.urls")),
-    path("manage/accounts/roster/", include(rosters)),
+    path("manage/accounts/roster/", include(of_rosters)),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/incidents/", include(security.INCIDENTS.urls)),

@@ -1,16 +1,13 @@
 """管制設備: what falls under the list, what becomes of it, and the yearly signature."""
 
-import io
 from datetime import date, timedelta
 
-import openpyxl
 import pypdfium2
 import pytest
 from django.utils import timezone
 
 from ismp.audit.trail import NotPossible
 from ismp.security import devices, products
-from ismp.security.inventory import InventoryRefused
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct
 
 PATTERNS = {
@@ -173,103 +170,6 @@ def test_two_hundred_patterns_against_many_devices_look_at_each_product_once(han
     assert devices.restrict(listed, by=approver) == 500
     assert Device.objects.restricted().count() == 500
     assert Decision.objects.count() == 0
-
-
-HEADER = (
-    "財產編號,種類,品項,廠牌,型號,序號,數量,放置地點,保管單位,保管人,連網情形,購置日期,預計汰換日期"
-)
-
-
-def line(
-    number="A-1", *, kind="硬體", brand="ASUS", quantity="1", network="公務網路", bought="113-05-01"
-):
-    return f"{number},{kind},筆電,{brand},M1,SN1,{quantity},三樓,資訊科,王小明,{network},{bought},"
-
-
-def csv_of(*lines, header=HEADER, codec="utf-8-sig"):
-    return "\r\n".join([header, *lines, ""]).encode(codec)
-
-
-def test_an_inventory_comes_in_again_changes_nothing_and_corrects(handler, listed):
-    data = csv_of(line(), line("A-2", brand="Hikvision"))
-    trial, _ = devices.take_in(data, agency=handler.agency, dry_run=True, by=handler)
-    assert not Device.objects.exists()
-    taken, _ = devices.take_in(data, agency=handler.agency, by=handler)
-    assert taken == trial == devices.Taken(2, 0, 0, 0)
-    assert Device.objects.restricted().get().asset_no == "A-2"
-    again, _ = devices.take_in(
-        csv_of(*data.decode("utf-8-sig").splitlines()[:0:-1], codec="cp950"),
-        agency=handler.agency,
-        by=handler,
-    )
-    assert again == devices.Taken(0, 0, 2, 0)
-    corrected, _ = devices.take_in(
-        csv_of(line("A-2", quantity="3")), agency=handler.agency, by=handler
-    )
-    assert corrected == devices.Taken(0, 1, 0, 0)
-    assert not Device.objects.restricted().exists() and Device.objects.count() == 2
-
-
-ROWS = [
-    (line(""), "asset-missing"),
-    (line(kind="植物"), "kind"),
-    (line(brand=" "), "brand-missing"),
-    (line(network="不知道"), "network"),
-    (line(quantity="0"), "quantity"),
-    (line(quantity="-3"), "quantity"),
-    (line(quantity="３"), "quantity"),
-    (line(bought="去年"), "date-invalid"),
-    (line(bought="113-02-30"), "date-invalid"),
-    (line(brand="x" * 101), "too-long"),
-    (line() + ",多的", "columns"),
-    ("A-9,硬體", "columns"),
-]
-
-
-@pytest.mark.parametrize(("bad", "code"), ROWS)
-def test_a_bad_row_is_named_and_the_others_go_on(handler, bad, code):
-    taken, found = devices.take_in(csv_of(line("B-1"), bad), agency=handler.agency, by=handler)
-    assert taken == devices.Taken(1, 0, 0, 1)
-    assert [(number, why) for number, why, _ in found.rejected] == [(3, code)]
-
-
-def test_the_same_number_twice_keeps_the_first(handler):
-    taken, found = devices.take_in(
-        csv_of(line(), line(brand="Acer")), agency=handler.agency, by=handler
-    )
-    assert (taken.created, found.rejected[0][1]) == (1, "duplicate-in-file")
-    assert Device.objects.get().brand == "ASUS"
-
-
-FILES = [
-    (b"", "標題缺少"),
-    (csv_of(line(), header=HEADER.replace("廠牌", "牌子")), "缺少廠牌"),
-    (csv_of(line(), header=HEADER.replace("品項", "廠牌")), "出現兩次"),
-    (csv_of(line()).decode("utf-8-sig").encode("utf-16"), "不是 CSV|編碼"),
-    (csv_of(line() + '"'), "引號不成對"),
-    (b"PK\x03\x04broken", "無法開啟"),
-    (b"\xff\xff\xff", "編碼"),
-]
-
-
-@pytest.mark.parametrize(("data", "sentence"), FILES)
-def test_a_file_that_is_not_in_order_is_refused_whole(handler, data, sentence):
-    with pytest.raises(InventoryRefused, match=sentence):
-        devices.take_in(data, agency=handler.agency, by=handler)
-    assert not Device.objects.exists()
-
-
-def test_an_excel_file_is_read_with_its_dates_and_numbers(handler):
-    book = openpyxl.Workbook()
-    book.active.append(HEADER.split(","))
-    book.active.append(
-        [1001, "硬體", "", "ASUS", "", "", 2, "", "", "", "未連網", date(2024, 5, 1), None]
-    )
-    buffer = io.BytesIO()
-    book.save(buffer)
-    devices.take_in(buffer.getvalue(), agency=handler.agency, by=handler)
-    held = Device.objects.get()
-    assert (held.asset_no, held.quantity, held.bought_on) == ("1001", 2, date(2024, 5, 1))
 
 
 def test_the_signed_form_names_who_signed_what(handler, approver, listed, client):

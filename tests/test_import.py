@@ -10,7 +10,7 @@ from files import PERSON, data, row
 
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, importing, report
+from ismp.hours import actions, importing, portal_file, report
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, State
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +104,7 @@ def test_no_national_id_stands_in_clear_in_the_database(import_bytes):
 
 
 def test_a_poison_file_is_set_aside_after_three_tries(import_bytes, monkeypatch):
-    monkeypatch.setattr(importing, "_judged", lambda *_: 1 / 0)
+    monkeypatch.setattr(portal_file, "judged", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         import_bytes(data(row()))
     run = ImportRun.objects.get()
@@ -117,13 +117,13 @@ def test_a_poison_file_is_set_aside_after_three_tries(import_bytes, monkeypatch)
 
 
 def test_a_superseded_worker_leaves_nothing(import_bytes, monkeypatch):
-    store = importing.store
+    store = portal_file.store
 
     def overtaken(run, *arguments):
         ImportRun.objects.filter(pk=run.pk).update(attempt=2)
         return store(run, *arguments)
 
-    monkeypatch.setattr(importing, "store", overtaken)
+    monkeypatch.setattr(portal_file, "store", overtaken)
     result = import_bytes(data(row()))
     assert result["run"].state == State.RUNNING
     assert not Record.objects.exists()

@@ -9,13 +9,14 @@ import unicodedata
 import zipfile
 
 import pytest
+import sending
 from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from files import TITLES, row, text
 
 from ismp.accounts import national_id
 from ismp.hours import importing
-from ismp.hours.models import ImportRun, Record
+from ismp.hours.models import ImportRun, Record, State
 
 pytestmark = pytest.mark.django_db
 CANARY = national_id.complete("A28765432")
@@ -62,6 +63,62 @@ def test_in_any_column_of_text(import_bytes, clerk, written):
         assert not told(clerk.get(MAP + address).content.decode()), address
     export = clerk.get(f"{MAP}hours/export/?format=csv").streaming_content
     assert not told(b"".join(export).decode())
+
+
+ROSTER = {
+    "機關代碼": "382990001Z",
+    "機關名稱": "示範市政府資訊中心",
+    "部門": "資訊科",
+    "公務帳號": "IC8001",
+    "姓名": "某人",
+    "身分證字號": "",
+    "電子郵件": "",
+    "資安列管身分": "",
+    "狀態": "在職",
+}
+DEVICE = {
+    "財產編號": "A-1",
+    "種類": "硬體",
+    "廠牌": "示範牌",
+    "放置地點": "",
+    "保管單位": "",
+    "保管人": "",
+    "連網情形": "公務網路",
+}
+
+
+def list_of(*rows):
+    return "\n".join(
+        ",".join(cells) for cells in (rows[0], *(row.values() for row in rows))
+    ).encode()
+
+
+def told_of_run(client, run):
+    """In its pages, in its workbook, or in the database."""
+    for part in ("", "rows/", "progress/"):
+        yield told(client.get(f"{MAP}runs/{run.pk}/{part}").content.decode())
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{MAP}runs/{run.pk}/report/").content)) as book:
+        yield any(told(book.read(part).decode()) for part in book.namelist())
+    yield told(database())
+
+
+def test_in_any_column_of_a_roster(clerk, written):
+    rows = [ROSTER | {title: written, "公務帳號": f"IC8{n}"} for n, title in enumerate(ROSTER)]
+    rows += [ROSTER | {"公務帳號": written}, ROSTER | {"狀態": f"在職,{written}"}]
+    run = sending.send(clerk, list_of(*rows), source="roster")
+    assert run.state == State.REFUSED
+    assert not any(told_of_run(clerk, run))
+
+
+def test_in_the_columns_of_an_inventory_that_tell_of_people(clerk, written):
+    of_people = dict.fromkeys(("放置地點", "保管單位", "保管人"), written)
+    rows = [DEVICE | of_people, dict.fromkeys(DEVICE, written)]
+    run = sending.send(clerk, list_of(DEVICE, *rows), source="devices")
+    assert (run.created, run.rejected) == (1, 2)
+    assert not any(told_of_run(clerk, run))
+    assert sending.send(clerk, list_of(rows[0]), source="devices").updated == 1
+    assert sending.send(clerk, list_of(rows[0]), source="devices").unchanged == 1
+    assert not told(database())
 
 
 def test_in_the_name_of_the_file(clerk, city, written):

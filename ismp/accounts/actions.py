@@ -20,7 +20,8 @@ from ismp.accounts.models import (
     Service,
     Status,
 )
-from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Right, Role
+from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
+from ismp.accounts.roster_checks import AGAINST_WORLD, World, first_fault
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
@@ -69,22 +70,23 @@ class RosterResult:
 
 
 @transaction.atomic
-def import_roster(data: bytes, *, keeper: Account | None = None, by: str) -> RosterResult:
+def import_roster(
+    data: bytes, *, keeper: Account | None = None, of: str = "", by: str
+) -> RosterResult:
     """Bring accounts, agencies and departments in line with a roster file.
 
     An account that served elsewhere moves.  Importing the same roster again changes nothing.
-    With a `keeper` only what she may change by hand may stand in the roster.
-    Raises roster.RosterRefused (nothing stored) with the line at fault.
+    With a `keeper` only what she may change by hand may stand in the roster; `of` is what the
+    event is about.  Raises roster.RosterRefused with every line at fault, or sheets.Refused;
+    then nothing is stored.
     """
-    entries = roster.read(data)
-    if keeper:
-        _refuse_beyond(entries, keeper)
+    found = roster.read(data)
+    accounts = Account.objects.select_related("agency", "department")
+    known = {account.username.lower(): account for account in accounts}
+    entries = _proven(found, known, keeper)
     before = set(Agency.objects.values_list("code", flat=True))
     agencies = _agencies(entries)
     departments = _departments(entries, agencies)
-    accounts = Account.objects.select_related("agency", "department")
-    known = {account.username.lower(): account for account in accounts}
-    _refuse_second_account(entries, agencies, known)
 
     created: list[Account] = []
     updated: list[Account] = []
@@ -135,7 +137,13 @@ def import_roster(data: bytes, *, keeper: Account | None = None, by: str) -> Ros
     unchanged = len(entries) - len(created) - len(updated)
     result = RosterResult(len(created), len(updated), unchanged, lines)
     if created or updated:
-        trail.record("import_roster", actor=by, created=result.created, updated=result.updated)
+        trail.record(
+            "import_roster",
+            actor=by,
+            subject=of,
+            created=result.created,
+            updated=result.updated,
+        )
     return result
 
 
@@ -331,49 +339,17 @@ def _departments(
     return {(row.agency_id, row.name): row.merged_into_id or row.pk for row in rows}
 
 
-def _refuse_beyond(entries: list[roster.Entry], keeper: Account) -> None:
-    """What somebody may not change account by account, she may not change by a roster either."""
-    everywhere = keeper.may(Right.ALL_AGENCIES)
-    accounts = {one.username.lower(): one for one in Account.objects.all()}
-    for entry in entries:
-        account = accounts.get(entry.username.lower())
-        if not everywhere and entry.agency_code != keeper.agency.code:
-            raise roster.RosterRefused(
-                f"第 {entry.line} 列：機關代碼 {entry.agency_code} 不是您的機關，"
-                "只能匯入本機關的名冊，請刪除這一列。"
-            )
-        if account and not everywhere and account.agency_id != keeper.agency_id:
-            raise roster.RosterRefused(
-                f"第 {entry.line} 列：公務帳號 {entry.username} 已經有其他機關使用；"
-                "調入的同仁請由原機關辦理調職，再匯入名冊。"
-            )
-        if account and account.pk != keeper.pk and not keeper.may_touch(account):
-            raise roster.RosterRefused(
-                f"第 {entry.line} 列：{entry.username} 是{account.get_role_display()}，"
-                "這個帳號請由平台管理者維護，請刪除這一列。"
-            )
-        if account and account.pk == keeper.pk and entry.status != Status.ACTIVE:
-            raise roster.RosterRefused(
-                f"第 {entry.line} 列：不能將自己的帳號改為離職，請由另一位管理者辦理。"
-            )
-
-
-def _refuse_second_account(
-    entries: list[roster.Entry], agencies: dict[str, Agency], known: dict[str, Account]
-) -> None:
-    """An ID in office that an account outside of this file already holds in the same agency."""
-    in_file = {entry.username.lower() for entry in entries}
-    held = {
-        (account.agency_id, bytes(account.id_hash)): account
+def _proven(
+    found: roster.Roster, known: dict[str, Account], keeper: Account | None
+) -> list[roster.Entry]:
+    """The entries, none of which is at fault by itself or against what is stored."""
+    holders = {
+        (account.agency.code, bytes(account.id_hash)): account
         for username, account in known.items()
-        if username not in in_file and account.id_hash and account.status == Status.ACTIVE
+        if username not in found.usernames and account.id_hash and account.status == Status.ACTIVE
     }
-    for entry in entries:
-        if entry.status != Status.ACTIVE or not entry.national_id:
-            continue
-        id_hash = settings.KEYS.blind_index(entry.national_id)
-        if other := held.get((agencies[entry.agency_code].pk, id_hash)):
-            raise roster.RosterRefused(
-                f"第 {entry.line} 列：這個身分證字號在同一機關已有在職帳號 {other.username}，"
-                "請先將舊帳號改為離職，或更正這一列。"
-            )
+    world = World(keeper, known, holders)
+    for entry in found.entries:
+        if fault := first_fault(found.line(entry.line), world, AGAINST_WORLD):
+            found.faults.append(fault)
+    return found.proven()

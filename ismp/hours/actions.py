@@ -24,6 +24,7 @@ from ismp.hours import (
     duplicates,
     files,
     importing,
+    profiles,
     storing,
     tallies,
     tasks,
@@ -106,9 +107,16 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
 
 
 def _unpack(run: ImportRun, password: str | None) -> None:
-    """Replace an archive by the file in it; we keep it under our own key."""
-    data = b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
-    run.lines = files.keep(run, RunFile.Kind.UPLOAD, container.unpack(data, password, limits()))
+    """Replace an archive by the file in it; we keep it under our own key.
+
+    A workbook is an archive too: it stays as it is, when its kind of file may be one.
+    """
+    profile, data = profiles.of(run), b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
+    if profile.excel and container.is_workbook(data):
+        container.prove_workbook(data, limits(profile))
+        return
+    unpacked = container.unpack(data, password, limits(profile), profile.instead)
+    run.lines = files.keep(run, RunFile.Kind.UPLOAD, unpacked)
 
 
 def _wait_for_password(run: ImportRun, sentence: str) -> None:
@@ -223,7 +231,8 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
     Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
     run = ImportRun.objects.select_for_update(of=("self",)).select_related("agency").get(pk=run.pk)
     if not run.can_be_undone:
-        raise NotPossible("這次匯入已經復原過，或沒有可以復原的資料。")
+        why = profiles.of(run).no_undo
+        raise NotPossible(why or "這次匯入已經復原過，或沒有可以復原的資料。")
     result = undo_effects(run)
     now = timezone.now()
     if result["removed"]:

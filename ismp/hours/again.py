@@ -22,7 +22,7 @@ import ismp
 from ismp.accounts.models import Agency
 from ismp.hours.matching import People
 from ismp.hours.models import Edition, ImportRun, State
-from ismp.hours.result import Result
+from ismp.hours.result import ResultOfHours
 
 
 def circumstances(agency: Agency, people: People, today: date | None) -> str:
@@ -36,7 +36,7 @@ def circumstances(agency: Agency, people: People, today: date | None) -> str:
     return hashlib.sha256(repr(all_of_it).encode()).hexdigest()
 
 
-def known(run: ImportRun, people: People, today: date) -> Result | None:
+def known(run: ImportRun, people: People, today: date) -> ResultOfHours | None:
     """What becomes of the rows of `run`, if that is known."""
     former = (
         ImportRun.objects.filter(agency=run.agency, sha256=run.sha256)
@@ -49,7 +49,7 @@ def known(run: ImportRun, people: People, today: date) -> Result | None:
         return None
     if timezone.localdate(former.finished_at) > today:
         return None
-    return Result.of_same_bytes(former)
+    return ResultOfHours.of_same_bytes(former)
 
 
 @cache

@@ -15,8 +15,7 @@ import polars as pl
 
 from ismp.hours import cleaning
 from ismp.hours.cleaning import HOUR_CELLS
-
-NORMAL, YOURS, OURS = "正常", "您可修正", "請洽客服"
+from ismp.ui.sheets import NORMAL, OURS, YOURS, Reason
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,9 @@ class World:
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Reason):
     """One reason.  `applies` is a boolean expression over the columns of `cleaning.clean`."""
 
-    code: str
-    cls: str
-    sentence: str
-    remedy: str
-    columns: tuple[str, ...]
     applies: Callable[[World], pl.Expr]
 
 

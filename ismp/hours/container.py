@@ -9,11 +9,12 @@ import lzma
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import pyzipper
 
-from ismp.hours.intake import refuse_other_types
+from ismp.hours.intake import PORTAL, refuse_other_types
 from ismp.hours.refusal import FileRefused, Limits, too_large
 
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
@@ -43,9 +44,15 @@ def is_zip(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
 
 
-def unpack(data: bytes, password: str | None, limits: Limits) -> list[bytes]:
-    """The one CSV in the archive, in pieces.  Raises PasswordNeeded, FileRefused."""
+def unpack(data: bytes, password: str | None, limits: Limits, instead: str = PORTAL) -> list[bytes]:
+    """The one CSV in the archive, in pieces.  Raises PasswordNeeded, FileRefused.
+
+    `instead`: what to do about a file of another type.
+    """
     with _open(data) as archive:
+        if _holds_workbook(archive):
+            saved = "，不要用 Excel 另存" if instead == PORTAL else ""
+            raise FileRefused(f"這是 Excel 檔（.xlsx），不是 CSV；{instead}{saved}。")
         entry = _only_csv(archive)
         if entry.file_size > limits.max_bytes:
             raise FileRefused(too_large(limits))
@@ -54,7 +61,7 @@ def unpack(data: bytes, password: str | None, limits: Limits) -> list[bytes]:
                 raise PasswordNeeded("這個壓縮檔有密碼，請輸入在入口網設定的檔案密碼。")
             for encoding in ("utf-8", "cp950"):
                 try:
-                    return _inflate(archive, entry, password.encode(encoding), limits)
+                    return _csv(archive, entry, password.encode(encoding), limits, instead)
                 except FileRefused:
                     raise
                 except (struct.error, LookupError) as error:
@@ -63,7 +70,7 @@ def unpack(data: bytes, password: str | None, limits: Limits) -> list[bytes]:
                     continue  # one byte tells a wrong password, so it may show as damage
             raise PasswordNeeded("檔案密碼不正確，請重新輸入在入口網設定的密碼。")
         try:
-            return _inflate(archive, entry, None, limits)
+            return _csv(archive, entry, None, limits, instead)
         except FileRefused:
             raise
         except _UNREADABLE as error:
@@ -78,11 +85,6 @@ def _open(data: bytes) -> pyzipper.AESZipFile:
 
 
 def _only_csv(archive: pyzipper.AESZipFile) -> pyzipper.ZipInfo:
-    names = {entry.filename for entry in archive.infolist()}
-    if "[Content_Types].xml" in names or any(name.startswith("xl/") for name in names):
-        raise FileRefused(
-            "這是 Excel 檔（.xlsx），不是 CSV；請上傳入口網下載的原始成績檔，不要用 Excel 另存。"
-        )
     entries = [
         entry
         for entry in archive.infolist()
@@ -114,22 +116,86 @@ def _refuse_overlap(archive: pyzipper.AESZipFile) -> None:
         end = entry.header_offset + 30 + len(entry.filename.encode()) // 2 + entry.compress_size
 
 
-def _inflate(
+def _csv(
     archive: pyzipper.AESZipFile,
     entry: pyzipper.ZipInfo,
     password: bytes | None,
     limits: Limits,
+    instead: str,
 ) -> list[bytes]:
-    pieces: list[bytes] = []
+    pieces = list(_inflated(archive, entry, password, limits.max_bytes, limits))
+    head = b"".join(pieces[:1])
+    if is_zip(head):
+        raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
+    refuse_other_types(head, instead)
+    return pieces
+
+
+def _inflated(
+    archive: pyzipper.AESZipFile,
+    entry: pyzipper.ZipInfo,
+    password: bytes | None,
+    most: int,
+    limits: Limits,
+) -> Iterator[bytes]:
     size = 0
     with archive.open(entry, pwd=password) as stream:
         while piece := stream.read(_PIECE):
             size += len(piece)
-            if size > limits.max_bytes:
+            if size > most:
                 raise FileRefused(too_large(limits))
-            pieces.append(piece)
-    head = b"".join(pieces[:1])
-    if is_zip(head):
-        raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
-    refuse_other_types(head)
-    return pieces
+            yield piece
+
+
+# --- Workbooks -----------------------------------------------------------------------------------
+
+_PLACE = re.compile(rb"""\br\s*=\s*["']([A-Z]*)([0-9]+)["']""", re.IGNORECASE)
+"""Where a cell or a row says that it stands."""
+_LONGEST_PLACE = 1024
+_NO_WORKBOOK = "Excel 檔無法開啟，請重新存成 .xlsx 再匯入。"
+
+
+def is_workbook(data: bytes) -> bool:
+    with _open(data) as archive:
+        return _holds_workbook(archive)
+
+
+def _holds_workbook(archive: pyzipper.AESZipFile) -> bool:
+    names = {entry.filename for entry in archive.infolist()}
+    return "[Content_Types].xml" in names or any(name.startswith("xl/") for name in names)
+
+
+def prove_workbook(data: bytes, limits: Limits) -> None:
+    """That an .xlsx may be opened by a program that believes it.  Raises FileRefused.
+
+    Its parts together must not unpack to more than we take.  Nor may a cell stand far out: one
+    value in the last row and column makes a table of 17 billion cells.
+    """
+    with _open(data) as archive:
+        _refuse_overlap(archive)
+        left = limits.max_bytes
+        try:
+            for entry in archive.infolist():
+                # What it says of itself need not be true; we stop before this.
+                entry.file_size = left + 2 * _PIECE
+                tail = b""
+                for piece in _inflated(archive, entry, None, left, limits):
+                    left -= len(piece)
+                    _refuse_far_cells(tail + piece, limits)
+                    tail = piece[-_LONGEST_PLACE:]
+        except FileRefused:
+            raise
+        except _UNREADABLE as error:
+            raise FileRefused(_NO_WORKBOOK) from error
+
+
+def _refuse_far_cells(part: bytes, limits: Limits) -> None:
+    for column, row in set(_PLACE.findall(part)):
+        number = 0
+        for letter in column.upper():
+            number = number * 26 + letter - 64
+        if number > limits.max_columns or int(row) > limits.max_rows + 1:
+            raise FileRefused(
+                f"Excel 檔的內容超過 {limits.max_rows:,} 列或 {limits.max_columns} 欄，"
+                "請刪除右邊與下面多餘的欄與列，或分成幾個檔案匯入。"
+            )

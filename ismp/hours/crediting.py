@@ -11,10 +11,10 @@ from datetime import date
 import polars as pl
 
 from ismp.accounts.models import Account
-from ismp.hours import cleaning, importing, matching
+from ismp.hours import cleaning, matching, portal_file
 from ismp.hours.models import ImportRun, in_hours
 from ismp.hours.profile import NAMES
-from ismp.hours.result import Result
+from ismp.hours.result import ResultOfHours
 from ismp.ui import roc
 
 _HOURS_UNIT = "1"
@@ -71,4 +71,4 @@ def store(credits: Sequence[Credit], run: ImportRun) -> dict[str, int]:
         code=pl.lit(None, pl.String),
     )
     frames = iter([matching.add_keys(frame)])
-    return importing.store(run, frames, Result([]), lambda *_: None).counts()
+    return portal_file.store(run, frames, ResultOfHours([]), lambda *_: None).counts()

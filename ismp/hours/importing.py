@@ -1,17 +1,16 @@
-"""The import as a short story: intake → clean → match → check → store → report.
+"""The import as a short story: claim → perform → report → finish, whatever kind of file it is.
 
-One file, one transaction: records, counts, state and audit event stand together or not at all,
-so a killed worker leaves nothing half-done and running again is safe.  A paused worker that
-wakes after another took over finds its attempt outdated and rolls back (the fence).
+One file, one transaction: what it stores, counts, state and audit event stand together or not at
+all, so a killed worker leaves nothing half-done and running again is safe.  A paused worker that
+wakes after another took over finds its attempt outdated and rolls back (the fence).  What becomes
+of the rows is told by the run's profile (`profiles`): `portal_file` for the hours.
 """
 
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Iterator
 
-import polars as pl
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
@@ -19,26 +18,13 @@ from django.utils import timezone
 
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import (
-    again,
-    checks,
-    cleaning,
-    duplicates,
-    files,
-    intake,
-    matching,
-    rosters,
-    storing,
-    tallies,
-)
-from ismp.hours.ahead import one_ahead
-from ismp.hours.intake import Table
-from ismp.hours.matching import People
-from ismp.hours.models import ImportRun, RecordRevision, RunFile, Source, State
+from ismp.hours import profiles
+from ismp.hours.models import ImportRun, State
 from ismp.hours.pulse import Pulse, lease
-from ismp.hours.refusal import FileRefused, Limits
+from ismp.hours.refusal import Limits, RowsAtFault
 from ismp.hours.result import Result
 from ismp.ui import marks
+from ismp.ui.sheets import Refused
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +37,9 @@ class Superseded(Exception):
     """Another worker has taken this run over; what this one did is rolled back."""
 
 
-def limits() -> Limits:
-    return Limits(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ROWS, settings.UPLOAD_MAX_COLUMNS)
+def limits(profile: profiles.Profile | None = None) -> Limits:
+    rows = profile.max_rows if profile and profile.max_rows else settings.UPLOAD_MAX_ROWS
+    return Limits(settings.UPLOAD_MAX_BYTES, rows, settings.UPLOAD_MAX_COLUMNS)
 
 
 def perform(run_id: int) -> None:
@@ -87,7 +74,9 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
             _import(run, pulse)
             took = round((time.monotonic() - begun) * 1000)
             logger.info("run %s imported", run.pk, extra={"rows": run.total, "milliseconds": took})
-        except FileRefused as refusal:
+        except RowsAtFault as refusal:
+            refuse(run, str(refusal), result=refusal.result)
+        except Refused as refusal:
             refuse(run, str(refusal))
         except Superseded:
             logger.warning("run %s attempt %s was superseded", run.pk, run.attempt)
@@ -96,14 +85,19 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
             raise
 
 
-def refuse(run: ImportRun, sentence: str, state: State = State.REFUSED) -> None:
-    """End a run whose file is refused as a whole: nothing stored, one sentence, one event."""
+def refuse(
+    run: ImportRun, sentence: str, state: State = State.REFUSED, result: Result | None = None
+) -> None:
+    """End a run whose file is refused as a whole: nothing stored, one sentence, one event.
+
+    Where single rows are at fault, `result` keeps them with their reasons.
+    """
+    told = result.told() if result else {}
     with transaction.atomic():
-        _finish(run, state=state, reason=sentence)
-        if run.source == Source.ROSTER:
-            record_event(run, "import_roster", state=state.value, sha256=run.sha256)
-        else:
-            record_event(run, "import_hours", state=state.value, sha256=run.sha256)
+        _finish(run, state=state, reason=sentence, **told)
+        if result:
+            result.keep(run)
+        record_event(run, profiles.of(run).verb, state=state.value, sha256=run.sha256)
 
 
 def record_event(run: ImportRun, verb: str, **detail: object) -> None:
@@ -159,111 +153,23 @@ def _give_up(run: ImportRun) -> None:
 
 
 def _import(run: ImportRun, pulse: Pulse) -> None:
+    profile = profiles.of(run)
     with transaction.atomic():
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
-        if run.source == Source.ROSTER:
-            _bring_in_roster(run, pulse)
-            return
-        people, today = matching.People(run.agency), timezone.localdate()
-        result = again.known(run, people, today) or _read_and_store(run, people, today, pulse)
+        result = profile.perform(run, pulse.reached)
         pulse.reached("stored", result.total, result.total)
         result.keep(run)
         pulse.reached("reported", result.total, result.total)
-        if not run.dry_run:
-            day = today if "date-future" in result.reasons else None
-            run.circumstances = again.circumstances(run.agency, people, day)
         _finish(
             run,
             state=State.COMPLETED,
             circumstances=run.circumstances,
             finished_at=result.finished_at,
-            reasons=dict(result.reasons.most_common()),
-            notes=result.notes(),
-            **result.counts(),
+            **result.told(),
         )
-        record_event(run, "import_hours", state="completed", sha256=run.sha256, **result.counts())
-
-
-def _bring_in_roster(run: ImportRun, pulse: Pulse) -> None:
-    """The other kind of file: who the people are.  The accounts judge it and leave the event."""
-    pulse.reached("parsed", 0, run.lines - 1)
-    result = rosters.bring_in(run)
-    pulse.reached("stored", result.total, result.total)
-    result.keep(run)
-    pulse.reached("reported", result.total, result.total)
-    _finish(run, state=State.COMPLETED, **result.counts())
-
-
-def _read_and_store(run: ImportRun, people: People, today: date, pulse: Pulse) -> Result:
-    """Slice by slice: while one is loaded, the next is matched and a third is read and judged."""
-    table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
-    judged = _judged(table, people, today)
-    pulse.reached("parsed", 0, run.lines - 1)
-    with transaction.atomic():
-        result = Result(table.ignored, tried=run.dry_run)
-        store(run, judged, result, pulse.reached)
-        transaction.set_rollback(run.dry_run)
-    return result
-
-
-def _judged(table: Table, people: People, today: date) -> Iterator[pl.DataFrame]:
-    """The rows of the file with a code where they are not imported.  Asks no database."""
-    judge = checks.Judge(checks.World(today, settings.UPLOAD_MAX_CELL))
-    for frame in table.slices:
-        yield judge.judge(matching.add_keys(people.find(cleaning.clean(frame))))
-
-
-def store(
-    run: ImportRun,
-    frames: Iterator[pl.DataFrame],
-    result: Result,
-    reached: Callable[[str, int, int], None],
-) -> Result:
-    with storing.Loading() as loading, contextlib.closing(one_ahead(frames)) as judged:
-        slices = _Slices(run, loading)
-        for frame in judged:
-            reached("checked", result.total, run.lines - 1)
-            result.add(*slices.store(frame))
-            reached("matched", result.total, max(result.total, run.lines - 1))
-    if result.outcomes["updated"]:
-        former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
-        slices.change.take(former, "record__account_id")
-    slices.change.take_effect()
-    result.finished_at = timezone.now()
-    result.aside = duplicates.settle(run.agency, *slices.range, at=result.finished_at)
-    return result
-
-
-class _Slices:
-    """Stores one slice after the other and keeps of each only what it adds to the tallies."""
-
-    def __init__(self, run: ImportRun, loading: storing.Loading) -> None:
-        self.change = tallies.Change()
-        self._run, self._loading, self._at = run, loading, timezone.now()
-        self._stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
-
-    @property
-    def range(self) -> tuple[date | None, date | None]:
-        return self._stored.range
-
-    def store(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Load what is new, change what is there; unchanged rows cost nothing.
-
-        Returns the rows that passed, with their outcome, and the rejected ones.
-        """
-        passed = self._stored.find(frame.filter(pl.col("code").is_null()))
-        new = passed.filter(pl.col("outcome") == "created")
-        changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
-        if len(new):
-            records = storing.as_records(new, self._run)
-            self._loading.insert(records)
-            self.change.add_loaded(records)
-        if len(changed):
-            records = storing.as_records(changed, self._run)
-            self._loading.wait()
-            storing.replace(records, self._run, self._at)
-            self.change.add_loaded(records)
-        return passed, frame.filter(pl.col("code").is_not_null())
+        if profile.records:
+            told = result.counts()
+            record_event(run, profile.verb, state="completed", sha256=run.sha256, **told)
 
 
 def _finish(run: ImportRun, **fields: object) -> None:

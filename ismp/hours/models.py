@@ -20,6 +20,7 @@ from django.utils import timezone
 from ismp.accounts import models as accounts
 from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
+from ismp.hours import profiles
 from ismp.hours.profile import CATEGORIES
 
 
@@ -34,8 +35,15 @@ class Scoped(accounts.Scoped):
 class RunQuerySet(Scoped):
     """Questions about many runs."""
 
+    right = Right.MANAGE
+
+    def visible_to(self, user: Account) -> Self:
+        """Each kind of file has a right of its own (`profiles`)."""
+        mine, sources = super().visible_to(user), profiles.seen_by(user)
+        return mine if sources is None else mine.filter(source__in=sources)
+
     def of_files(self) -> Self:
-        """The imports that somebody sent, without what our own courses credited."""
+        """The imports of hours that somebody sent, without what our own courses credited."""
         return self.filter(source=Source.FILE)
 
     def by_state(self) -> dict[str, int]:
@@ -68,11 +76,12 @@ class State(models.TextChoices):
 
 
 class Source(models.TextChoices):
-    """Where a run's rows came from."""
+    """Where a run's rows came from; each has its profile (`profiles`)."""
 
     FILE = "file", "匯入"
     PLATFORM = "platform", "本平台"
     ROSTER = "roster", "名冊"
+    DEVICES = "devices", "設備清冊"
 
 
 FINISHED = (State.COMPLETED, State.REFUSED, State.QUARANTINED)

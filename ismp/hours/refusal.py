@@ -1,10 +1,22 @@
 """A file is refused as a whole: one kind of failure, with one sentence that says what to do."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from ismp.ui.sheets import Refused
 
 
-class FileRefused(ValueError):
+class FileRefused(Refused):
     """The file as a whole is refused; the text is one sentence in Chinese."""
+
+
+class RowsAtFault(FileRefused):
+    """A file that comes in whole or not at all is refused, because of some of its rows."""
+
+    def __init__(self, sentence: str, result: Any) -> None:
+        """`result` (`result.Result`): which rows, and why."""
+        super().__init__(sentence)
+        self.result = result
 
 
 @dataclass(frozen=True)

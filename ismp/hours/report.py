@@ -1,6 +1,6 @@
-"""What an import tells: its result as JSON, and the Excel file of rows not imported.
+"""What an import tells: its result as JSON, its rows, and the Excel file of rows not imported.
 
-Knows the runs and the rule book; draws everything from what the run kept.
+Draws everything from what the run kept; its profile has the columns and the rule book.
 """
 
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from typing import IO, Any
 import polars as pl
 
 from ismp.accounts import national_id
-from ismp.hours import cleaning, files
-from ismp.hours.checks import BY_CODE
+from ismp.hours import cleaning, files, profiles, result
 from ismp.hours.models import ImportRun, RunFile, State
-from ismp.hours.profile import NAMES, TITLES
+from ismp.hours.profiles import Profile
 from ismp.ui import workbook
+from ismp.ui.sheets import Reason
 
-_HEAD = ["檔案列號", *(TITLES[name] for name in NAMES), "代碼", "類別", "原因", "怎麼辦"]
-_COLUMN_OF = {name: index for index, name in enumerate(NAMES, start=1)}
+_NO_TEXT = ("outcome", "code")
+"""Columns of what a run keeps that hold words of ours."""
 
 
 def as_json(run: ImportRun, report: str | None = None) -> dict[str, Any]:
@@ -38,10 +38,17 @@ def as_json(run: ImportRun, report: str | None = None) -> dict[str, Any]:
 
 def rejections(run: ImportRun) -> Iterator[dict[str, Any]]:
     """One {"line", "code", "message"} per row not imported, in the order of the file."""
-    frame = files.load_frame(run, RunFile.Kind.REJECTED)
+    frame, reasons = files.load_frame(run, RunFile.Kind.REJECTED), profiles.of(run).reasons
     if frame is not None:
-        for line, code in frame.select("line", "code").iter_rows():
-            yield {"line": line, "code": code, "message": BY_CODE[code].sentence}
+        for row in frame.iter_rows(named=True):
+            message = in_words(reasons[row["code"]], row)
+            yield {"line": row["line"], "code": row["code"], "message": message}
+
+
+def in_words(reason: Reason, row: dict[str, Any]) -> str:
+    """Why this very row is not imported: some kinds of file say more than the reason's sentence."""
+    about = national_id.hide(row.get("about") or "")
+    return f"{reason.sentence}（{about}）" if about else reason.sentence
 
 
 WHICH: dict[str, tuple[str, pl.Expr]] = {
@@ -53,30 +60,38 @@ WHICH: dict[str, tuple[str, pl.Expr]] = {
     "names": ("姓名不同", pl.col("other_name") & (pl.col("outcome") != "rejected")),
 }
 """The numbers of a result: their words, and which rows of the file they count."""
+OUTCOMES = {
+    "created": "新增",
+    "revived": "新增",
+    "updated": "更新",
+    "unchanged": "無變動",
+    "rejected": "無法匯入",
+}
 
 
 def rows(run: ImportRun, which: str, code: str) -> pl.DataFrame | None:
     """The rows of the file behind a number of WHICH (and of one reason), in the file's order:
-    line, outcome, code, account (id), other_name, name, category, title, ended_on, hours_m.
+    line, outcome, code and what the profile's columns show.
 
-    None when they were purged, or when the file was refused as a whole.
+    None when they were purged, or when the file was refused as a whole and no row is to blame.
     """
     frame = files.load_frame(run, RunFile.Kind.ROWS)
     if frame is None:
         return None
     found = frame.filter(WHICH[which][1])
-    return masked(found.filter(pl.col("code") == code) if code else found)
+    return _masked(found.filter(pl.col("code") == code) if code else found, profiles.of(run))
 
 
-def masked(frame: pl.DataFrame) -> pl.DataFrame:
+def _masked(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Rows of a file with the national ID's last four characters hidden, in whatever cell."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     hidden = [
         cleaning.hide_ids(pl.col(name))
-        for name in NAMES
-        if name in frame.columns and name != "national_id"
+        for name in texts
+        if name not in (*_NO_TEXT, profile.id_column)
     ]
-    if "national_id" in frame.columns:
-        whole = pl.col("national_id").map_elements(
+    if profile.id_column in texts:
+        whole = pl.col(profile.id_column).map_elements(
             lambda cell: national_id.mask(national_id.fold(cell)), return_dtype=pl.String
         )
         hidden.append(whole)
@@ -84,16 +99,18 @@ def masked(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_rejected(run: ImportRun, target: Path | IO[bytes]) -> None:
-    """下載無法匯入資料: line, the 22 columns, code, class, reason, what to do; guilty cells red."""
-    frame = files.load_frame(run, RunFile.Kind.REJECTED)
-    rows = masked(frame).iter_rows() if frame is not None else iter(())
-    workbook.write(target, "無法匯入資料", _HEAD, map(_report_row, rows))
+    """下載無法匯入資料: line, the file's columns, code, class, reason, remedy; guilty cells red."""
+    profile, frame = profiles.of(run), files.load_frame(run, RunFile.Kind.REJECTED)
+    head = ["檔案列號", *profile.titles.values(), "代碼", "類別", "原因", "怎麼辦"]
+    kept = _masked(frame, profile).iter_rows(named=True) if frame is not None else iter(())
+    workbook.write(target, "無法匯入資料", head, (_report_row(row, profile) for row in kept))
 
 
-def _report_row(row: tuple[Any, ...]) -> workbook.Row:
-    line, code, *cells = row
-    check = BY_CODE[code]
+def _report_row(row: dict[str, Any], profile: Profile) -> workbook.Row:
+    reason, names = profile.reasons[row["code"]], list(profile.titles)
+    at_fault = result.guilty(row) or reason.columns
+    why = [reason.code, reason.cls, in_words(reason, row), reason.remedy]
     return workbook.Row(
-        [line, *cells, code, check.cls, check.sentence, check.remedy],
-        marked=frozenset(_COLUMN_OF[name] for name in check.columns),
+        [row["line"], *(row[name] for name in names), *why],
+        marked=frozenset(names.index(name) + 1 for name in at_fault if name in names),
     )

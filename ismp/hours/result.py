@@ -5,7 +5,7 @@ Knows the frames of an import; asks no database but for what a run keeps.
 """
 
 from collections import Counter
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 from django.utils import timezone
@@ -13,28 +13,115 @@ from django.utils import timezone
 from ismp.hours import claiming, files
 from ismp.hours.models import ImportRun, RunFile
 from ismp.hours.profile import NAMES
+from ismp.hours.profiles import Profile
+from ismp.ui.sheets import Fault
 
 _ROW = ["line", "outcome", "code", "account", "other_name"]
 _ROW += ["name", "category", "title", "ended_on", "hours_m"]
-"""What is kept of every row for the pages of the result."""
-_OF_ROSTER = ["line", "username", "name", "outcome", "words"]
+"""What is kept of every row of hours for the pages of the result."""
 _TRIED = [*_ROW, "category_code", "end", "event_key"]
 """And of a trial's, so that what it would change can be told."""
 
 
 class Result:
-    def __init__(self, ignored: list[str], *, tried: bool = False) -> None:
-        """`ignored`: header names of the file that are none of ours; `tried`: stores nothing."""
-        self._tried, self._kept = tried, _TRIED if tried else _ROW
+    """Of any kind of file."""
+
+    def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
-        self.names, self.ignored = 0, ignored
-        self.aside: list[int] = []
-        """Which records of our own courses are set aside as 可能重複."""
         self.finished_at = timezone.now()
         """From when on all that the import changes counts as changed."""
         self._rows: list[bytes] = []
         self._refused: list[bytes] = []
+
+    def _add_rows(self, rows: pl.DataFrame) -> None:
+        self.outcomes.update(dict(rows["outcome"].value_counts().iter_rows()))
+        self._rows.append(files.pack(rows))
+
+    def _add_refused(self, refused: pl.DataFrame) -> None:
+        self.reasons.update(dict(refused["code"].value_counts().iter_rows()))
+        self._refused.append(files.pack(refused))
+
+    @property
+    def total(self) -> int:
+        return self.outcomes.total()
+
+    def counts(self) -> dict[str, int]:
+        """The closing arithmetic: total = created + updated + unchanged + rejected."""
+        return {
+            "total": self.total,
+            "created": self.outcomes["created"] + self.outcomes["revived"],
+            **{name: self.outcomes[name] for name in ("updated", "unchanged", "rejected")},
+        }
+
+    def notes(self) -> dict[str, object]:
+        """What `ImportRun.notes` tells."""
+        return {}
+
+    def told(self) -> dict[str, Any]:
+        """The fields of a run that tell all this."""
+        return {
+            "reasons": dict(self.reasons.most_common()),
+            "notes": self.notes(),
+            **self.counts(),
+        }
+
+    def keep(self, run: ImportRun) -> None:
+        files.keep_frames(run, RunFile.Kind.ROWS, self._rows)
+        files.keep_frames(run, RunFile.Kind.REJECTED, self._refused)
+
+
+class ResultOfList(Result):
+    """Of a list that people keep themselves: small enough to be held whole."""
+
+    def __init__(self, profile: Profile, taken: list[dict[str, Any]], faults: list[Fault]) -> None:
+        """`taken`: line, outcome and what the profile's columns show of each row that passed.
+
+        Of a row at fault they show its cells, where they ask for a column of the file.
+        """
+        super().__init__()
+        titles = list(profile.titles)
+        rejected = [
+            {"line": fault.line, "code": fault.reason.code, "about": fault.about}
+            | {"guilty": _BETWEEN.join(fault.guilty)}
+            | dict(zip(titles, _as_many(fault.cells, len(titles)), strict=True))
+            for fault in faults
+        ]
+        self._add_refused(_texts(rejected, "line", "code", "about", "guilty", *titles))
+        rows = [*taken, *(one | {"outcome": "rejected"} for one in rejected)]
+        self._add_rows(_texts(rows, "line", "outcome", "code", "about", *profile.shown))
+
+
+_BETWEEN = "\n"
+"""Between the names of columns at fault, as the report finds them."""
+
+
+def _as_many(cells: list[str], number: int) -> list[str]:
+    """So many cells, of a row that may have too few or too many."""
+    if len(cells) > number:
+        return [*cells[: number - 1], "，".join(cells[number - 1 :])]
+    return [*cells, *[""] * (number - len(cells))]
+
+
+def _texts(rows: list[dict[str, Any]], *names: str) -> pl.DataFrame:
+    columns = {name: [row.get(name, "") for row in rows] for name in names}
+    schema = {name: pl.UInt32 if name == "line" else pl.String for name in names}
+    return pl.DataFrame(columns, schema).sort("line")
+
+
+def guilty(row: dict[str, Any]) -> list[str] | None:
+    """Which columns of a rejected row are at fault, where the run has kept it."""
+    return row["guilty"].split(_BETWEEN) if "guilty" in row else None
+
+
+class ResultOfHours(Result):
+    def __init__(self, ignored: list[str], *, tried: bool = False) -> None:
+        """`ignored`: header names of the file that are none of ours; `tried`: stores nothing."""
+        super().__init__()
+        self._tried, self._kept = tried, _TRIED if tried else _ROW
+        self.names, self.ignored = 0, ignored
+        self.aside: list[int] = []
+        """Which records of our own courses are set aside as 可能重複."""
         self._unclaimed = claiming.Unclaimed()
 
     @classmethod
@@ -52,47 +139,22 @@ class Result:
         result._refused = list(files.pieces_at_hand(former, RunFile.Kind.REJECTED))
         return result if result.total == former.total and result._refused else None
 
-    @classmethod
-    def of_roster(cls, lines: list[tuple[int, str, str, str, str]]) -> Self:
-        """`lines`: line, 公務帳號, 姓名, outcome, what it changes."""
-        result, texts = cls([]), dict.fromkeys(_OF_ROSTER, pl.String)
-        result._add_rows(pl.DataFrame(lines, {**texts, "line": pl.UInt32}, orient="row"))
-        return result
-
     def add(self, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
         rejected = rejected.with_columns(outcome=pl.lit("rejected"))
-        self.reasons.update(dict(rejected["code"].value_counts().iter_rows()))
         self.names += int(passed["other_name"].sum())
         both = pl.concat([passed.select(self._kept), rejected.select(self._kept)])
         self._add_rows(both.sort("line"))
         self._unclaimed.add(rejected)
-        self._refused.append(files.pack(rejected.select("line", "code", *NAMES)))
-
-    def _add_rows(self, rows: pl.DataFrame) -> None:
-        self.outcomes.update(dict(rows["outcome"].value_counts().iter_rows()))
-        self._rows.append(files.pack(rows))
-
-    @property
-    def total(self) -> int:
-        return self.outcomes.total()
-
-    def counts(self) -> dict[str, int]:
-        """The closing arithmetic: total = created + updated + unchanged + rejected."""
-        return {
-            "total": self.total,
-            "created": self.outcomes["created"] + self.outcomes["revived"],
-            **{name: self.outcomes[name] for name in ("updated", "unchanged", "rejected")},
-        }
+        self._add_refused(rejected.select("line", "code", *NAMES))
 
     def notes(self) -> dict[str, object]:
-        """What `ImportRun.notes` tells; a trial's names what it would have set aside."""
+        """A trial's notes name what it would have set aside."""
         notes: dict[str, object] = {"names": self.names, "ignored": self.ignored}
         if self.aside:
             notes["aside"] = len(self.aside)
         return notes | {"set_aside": self.aside} if self._tried and self.aside else notes
 
     def keep(self, run: ImportRun) -> None:
-        files.keep_frames(run, RunFile.Kind.ROWS, self._rows)
-        files.keep_frames(run, RunFile.Kind.REJECTED, self._refused)
+        super().keep(run)
         if not run.dry_run:
             self._unclaimed.keep(run)

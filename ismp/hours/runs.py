@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,16 +16,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ismp.accounts.access import needs
 from ismp.accounts.middleware import polls
-from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
-from ismp.hours import actions, claiming, report
-from ismp.hours.checks import BY_CODE
-from ismp.hours.models import ImportRun, Source, State, Waiting
+from ismp.hours import actions, claiming, profiles, report
+from ismp.hours.models import ImportRun, State, Waiting
 from ismp.hours.pulse import STEPS, progress
 from ismp.ui import workbook
+from ismp.ui.module import cells_of
 
 _PER_PAGE = 50
-_OF_ROSTER = ("", "created", "updated", "unchanged")
 _SUMS = (
     ("", "總筆數", "total"),
     ("created", "＝ 新增", "created"),
@@ -46,10 +45,10 @@ def runs(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@needs(Right.VIEW_HOURS)
+@needs(Right.MANAGE)
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """The import window at its own address."""
-    return render(request, "hours/run.html", window_context(find_run(request, run_id)))
+    return render(request, "hours/run.html", _window(request, find_run(request, run_id)))
 
 
 @require_safe
@@ -66,78 +65,109 @@ def waiting(request: HttpRequest) -> HttpResponse:
 
 @polls
 @require_safe
-@needs(Right.VIEW_HOURS)
+@needs(Right.MANAGE)
 def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
     """The part of the run's page that renews itself; 286 tells htmx to stop asking."""
     run = find_run(request, run_id)
     status = 286 if run.finished or run.state == State.PASSWORD else 200
-    return render(request, "hours/run_window.html", window_context(run), status=status)
+    return render(request, "hours/run_window.html", _window(request, run), status=status)
 
 
 def find_run(request: HttpRequest, run_id: int) -> ImportRun:
     user: Any = request.user
     visible = ImportRun.objects.visible_to(user).select_related("agency")
-    return get_object_or_404(visible, pk=run_id)
+    run = get_object_or_404(visible, pk=run_id)
+    profiles.of(run).stand(request)
+    return run
 
 
-def window_context(run: ImportRun) -> dict[str, Any]:
+def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
+    """A run that this person may send on its way."""
+    user: Any = request.user
+    run = find_run(request, run_id)
+    if not profiles.of(run).may_start(user):
+        raise PermissionDenied
+    return run
+
+
+def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     """What the import window shows of a run, under way or finished."""
-    now = progress(run.pk)
+    user: Any = request.user
+    now, profile = progress(run.pk), profiles.of(run)
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
-    of_roster = run.source == Source.ROSTER
-    parts = [] if of_roster else settings.RUN_RESULT_PARTS
     return {
         "run": run,
+        "way": profile.way(user),
+        "may_start": profile.may_start(user),
         "progress": now,
         "checked": step >= STEPS.index("checked"),
         "stored": step >= STEPS.index("stored"),
         "waits": claiming.UNKNOWN in run.reasons and not (run.dry_run or run.undone_at),
-        "of_roster": of_roster,
+        "no_undo": profile.no_undo if _has_changed_something(run) else "",
         "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
-        "reasons": [
-            {"check": BY_CODE[code], "count": count} for code, count in run.reasons.items()
-        ],
-        "parts": [reverse(part, args=[run.pk]) for part in parts],
+        "reasons": _reasons(run, profile),
+        "parts": [reverse(part, args=[run.pk]) for part in profile.parts],
     }
 
 
+def _reasons(run: ImportRun, profile: profiles.Profile) -> list[dict[str, Any]]:
+    """The commonest first, and equally common ones as in the rule book: the database forgets
+    the order in which they were kept."""
+    by_book = [
+        (check, run.reasons[code]) for code, check in profile.reasons.items() if code in run.reasons
+    ]
+    by_book.sort(key=lambda one: -one[1])
+    return [{"check": check, "count": count} for check, count in by_book]
+
+
+def _has_changed_something(run: ImportRun) -> bool:
+    return run.state == State.COMPLETED and not run.dry_run and bool(run.created or run.updated)
+
+
 @require_safe
-@needs(Right.VIEW_HOURS)
+@needs(Right.MANAGE)
 def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     """Every row of the file behind a number of the result: created, rejected, other name …"""
+    user: Any = request.user
     run = find_run(request, run_id)
+    profile = profiles.of(run)
     which, code = request.GET.get("which", ""), request.GET.get("code", "")
-    of_roster = run.source == Source.ROSTER
-    choices = {one: report.WHICH[one] for one in _OF_ROSTER} if of_roster else report.WHICH
-    if which not in choices:
-        which = ""
-    if of_roster:
-        code = ""
+    which = which if which in profile.which else ""
     found = report.rows(run, which, code)
     count = 0 if found is None else len(found)
     page: Any = Paginator(range(count), _PER_PAGE).get_page(request.GET.get("page"))
     lines: Any = [] if found is None else found[page.object_list].to_dicts()
-    accounts = Account.objects.in_bulk([line["account"] for line in lines if line.get("account")])
-    for line in lines:
-        line["account"] = accounts.get(line.get("account"))
-        line["check"] = BY_CODE.get(line.get("code"))
+    profile.dress(lines)
     context = {
         "run": run,
-        "of_roster": of_roster,
+        "profile": profile,
+        "way": profile.way(user),
         "page": page,
-        "lines": lines,
+        "rows": [_row(line, profile) for line in lines],
         "purged": found is None,
         "which": which,
-        "choices": choices.items(),
-        "check": BY_CODE.get(code),
+        "choices": [(one, report.WHICH[one][0]) for one in profile.which],
+        "check": profile.reasons.get(code),
         "query": urlencode({"which": which, "code": code}),
         "hidden": [("which", which), ("code", code)],
     }
     return render(request, "hours/run_rows.html", context)
 
 
+def _row(line: dict[str, Any], profile: profiles.Profile) -> dict[str, Any]:
+    """A row of the file as its page shows it."""
+    reason = profile.reasons.get(line.get("code") or "")
+    return {
+        "line": line["line"],
+        "outcome": report.OUTCOMES[line["outcome"]],
+        "why": report.in_words(reason, line) if reason else "",
+        "remedy": reason.remedy if reason else "",
+        "cells": cells_of(line, profile.columns),
+    }
+
+
 @require_safe
-@needs(Right.VIEW_HOURS)
+@needs(Right.MANAGE)
 def run_report(request: HttpRequest, run_id: int) -> HttpResponse:
     """下載無法匯入資料."""
     buffer = io.BytesIO()
@@ -152,6 +182,9 @@ def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
     """復原這次匯入: first what will happen, then the deed."""
     user: Any = request.user
     run = find_run(request, run_id)
+    if no_undo := profiles.of(run).no_undo:
+        messages.error(request, no_undo)
+        return redirect(run)
     if request.method == "POST":
         try:
             actions.undo(run, by=user)
@@ -163,11 +196,11 @@ def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs(Right.IMPORT_HOURS)
+@needs(Right.MANAGE)
 def run_commit(request: HttpRequest, run_id: int) -> HttpResponse:
     """正式匯入這個檔案, after a trial, without uploading it again."""
     user: Any = request.user
-    run = find_run(request, run_id)
+    run = _run_to_start(request, run_id)
     try:
         return redirect(actions.import_for_real(run, by=user))
     except actions.NotPossible as reason:
@@ -177,12 +210,12 @@ def run_commit(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @sensitive_post_parameters("password")
 @require_POST
-@needs(Right.IMPORT_HOURS)
+@needs(Right.MANAGE)
 def run_password(request: HttpRequest, run_id: int) -> HttpResponse:
     """The archive's password, asked for when it came without one; used now, never stored."""
-    run = find_run(request, run_id)
+    run = _run_to_start(request, run_id)
     if run.state == State.PASSWORD:
         actions.accept(run, password=request.POST.get("password") or None)
     if "HX-Request" in request.headers:
-        return render(request, "hours/run_window.html", window_context(run))
+        return render(request, "hours/run_window.html", _window(request, run))
     return redirect(run)

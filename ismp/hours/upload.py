@@ -7,24 +7,25 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
-from ismp.accounts import roster
 from ismp.accounts.access import needs
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
-from ismp.hours import actions, files, importing
-from ismp.hours.models import ImportRun, RunFile, Source, State
+from ismp.hours import actions, files, importing, profiles
+from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.refusal import too_large
 
-_SHOWN_ROSTERS = 10
+_RUNS_PER_PAGE = 20
 
 
 class RunUploadHandler(FileUploadHandler):
@@ -60,26 +61,38 @@ class RunUploadHandler(FileUploadHandler):
             actions.interrupted(self.run)
 
 
-@require_safe
-@needs(Right.EDIT_PEOPLE)
-def roster_page(request: HttpRequest) -> HttpResponse:
-    """匯入名冊: choose a file, try it, import it; and what was sent before."""
+def import_page(request: HttpRequest, source: str, template: str) -> HttpResponse:
+    """Where files of one kind are chosen and tried, and what became of the earlier ones."""
     user: Any = request.user
-    runs = ImportRun.objects.visible_to(user).filter(source=Source.ROSTER)
-    context = {"header": roster.HEADER, "runs": runs[:_SHOWN_ROSTERS]}
-    return render(request, "hours/roster.html", context)
+    profile: Any = profiles.named(source)
+    profile.stand(request)
+    runs = ImportRun.objects.visible_to(user).filter(source=source).select_related("agency")
+    page = Paginator(runs, _RUNS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, template, {"profile": profile, "page": page})
 
 
 @require_POST
-@needs(Right.IMPORT_HOURS)
+@needs(Right.MANAGE)
 def upload(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    if not profiles.may_start_any(user):
+        raise PermissionDenied
     # The handler must be in place before anything, the CSRF check too, reads the body.
     handler = RunUploadHandler(request)
     request.upload_handlers = [handler]
-    response = _upload(request)
-    if handler.run and handler.run.state == State.RECEIVING:
-        importing.refuse(handler.run, "頁面已經過期，檔案沒有收下；請重新整理頁面後再上傳。")
-    return response
+    try:
+        return _upload(request)
+    except (PermissionDenied, Http404):
+        _let_go(handler.run, "您不能匯入這種檔案或這個機關的檔案，檔案沒有收下。")
+        raise
+    finally:
+        _let_go(handler.run, "頁面已經過期，檔案沒有收下；請重新整理頁面後再上傳。")
+
+
+def _let_go(run: ImportRun | None, sentence: str) -> None:
+    """Nobody took the file that was received."""
+    if run and run.state == State.RECEIVING:
+        importing.refuse(run, sentence)
 
 
 upload.csrf_exempt = True  # type: ignore[attr-defined]
@@ -101,11 +114,12 @@ def _upload(request: HttpRequest) -> HttpResponse:
         return redirect("hours:agency")
     user: Any = request.user
     if run.state == State.RECEIVING:
+        profile = profiles.named(posted.get("source") or run.source)
+        if profile is None or not profile.may_start(user):
+            raise PermissionDenied
         if posted.get("agency") and user.may(Right.ALL_AGENCIES):
             run.agency = get_object_or_404(Agency, code=posted["agency"])
-        run.dry_run = posted.get("mode") == "dry_run"
-        if posted.get("source") == Source.ROSTER and user.may(Right.EDIT_PEOPLE):
-            run.source = Source.ROSTER
+        run.source, run.dry_run = profile.source, posted.get("mode") == "dry_run"
         run.save(update_fields=["agency", "dry_run", "source"])
         actions.accept(run, password=posted.get("password") or None)
     if by_script:

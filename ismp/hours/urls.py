@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ismp.hours import deeds, runs, upload, views
+from ismp.hours import deeds, rosters, runs, upload, views
 
 app_name = "hours"
 urlpatterns = [
@@ -26,4 +26,4 @@ urlpatterns = [
     path("runs/<int:run_id>/undo/", runs.run_undo, name="run_undo"),
     path("runs/<int:run_id>/commit/", runs.run_commit, name="run_commit"),
 ]
-rosters = [path("", upload.roster_page, name="page")], "rosters"
+of_rosters = [path("", rosters.page, name="page")], "rosters"

@@ -188,7 +188,8 @@ def managing(request: HttpRequest) -> dict[str, Any]:
     mine = [Module(module.title, _open_to(user, module)) for module in MODULES]
     modules = [module for module in mine if module.tabs]
     here = next(((m, tab) for m in modules for tab in m.tabs if _is_at(request, tab)), None)
-    here = here or next(((m, t) for m in modules for t in m.tabs if _covers(request, t)), None)
+    if here is None and not hasattr(request, "stands_at"):
+        here = next(((m, t) for m in modules for t in m.tabs if _covers(request, t)), None)
     return {
         "modules": modules,
         "current_module": here and here[0],
@@ -201,8 +202,10 @@ def _open_to(user: Any, module: Module) -> tuple[Tab, ...]:
 
 
 def _is_at(request: HttpRequest, tab: Tab) -> bool:
+    """A page whose address is shared by several tabs says by itself where it stands."""
     match = request.resolver_match
-    return match is not None and match.view_name == tab.address
+    stands_at = getattr(request, "stands_at", match and match.view_name)
+    return bool(stands_at == tab.address)
 
 
 def _covers(request: HttpRequest, tab: Tab) -> bool:

@@ -7,7 +7,7 @@ each hit then asks for a decision.
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -67,49 +67,66 @@ def save_device(device: Device, *, by: Account) -> Device:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What a file of devices did: each row is in exactly one of the four."""
+class Row:
+    """What a row of an inventory does to its device; `words` say it to a reader."""
 
-    created: int
-    updated: int
-    unchanged: int
-    rejected: int
+    line: int
+    outcome: str
+    """created | updated | unchanged."""
+    words: str
+    device: Device
 
 
-def take_in(
-    data: bytes, *, agency: Agency, dry_run: bool = False, by: Account
-) -> tuple[Taken, Inventory]:
+@transaction.atomic
+def take_in(found: Inventory, *, agency: Agency, of: str = "", by: Account) -> list[Row]:
     """Bring the inventory of an agency in line with a file; devices not in it stay.
 
-    A trial does the same and stores nothing.  Raises inventory.InventoryRefused, nothing stored.
+    `of` is what the event is about.
     """
-    found = inventory.read(data)
-    with transaction.atomic():
-        Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
-        taken = _store(found, agency)
-        if not dry_run:
-            match(Device.objects.filter(agency=agency).in_use())
-            trail.record("take_in_devices", actor=by.username, agency=agency.code, **asdict(taken))
-        transaction.set_rollback(dry_run)
-    return taken, found
-
-
-def _store(found: Inventory, agency: Agency) -> Taken:
+    Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
     held = {device.asset_no: device for device in Device.objects.filter(agency=agency)}
-    created, updated = [], []
-    for entry in found.entries.values():
-        device = held.get(str(entry["asset_no"]))
-        if device is None:
-            created.append(Device(agency=agency, **entry))
-        elif any(getattr(device, name) != value for name, value in entry.items()):
-            for name, value in entry.items():
-                setattr(device, name, value)
-            updated.append(device)
-    Device.objects.bulk_create(created, batch_size=_BATCH)
-    columns = [name for name in inventory.COLUMNS.values() if name != "asset_no"]
-    Device.objects.bulk_update(updated, columns, batch_size=_UPDATED_AT_ONCE)
-    unchanged = len(found.entries) - len(created) - len(updated)
-    return Taken(len(created), len(updated), unchanged, len(found.rejected))
+    rows = [_row(line, entry, held, agency) for line, entry in found.entries.items()]
+    of_outcome = {
+        outcome: [row.device for row in rows if row.outcome == outcome]
+        for outcome in ("created", "updated", "unchanged")
+    }
+    Device.objects.bulk_create(of_outcome["created"], batch_size=_BATCH)
+    columns = [name for name in inventory.TITLES if name != "asset_no"]
+    Device.objects.bulk_update(of_outcome["updated"], columns, batch_size=_UPDATED_AT_ONCE)
+    match(Device.objects.filter(agency=agency).in_use())
+    trail.record(
+        "take_in_devices",
+        actor=by.username,
+        agency=agency.code,
+        subject=of,
+        **{outcome: len(some) for outcome, some in of_outcome.items()},
+        rejected=len(found.faults),
+    )
+    return rows
+
+
+def _row(line: int, entry: dict[str, object], held: dict[str, Device], agency: Agency) -> Row:
+    device = held.get(str(entry["asset_no"]))
+    if device is None:
+        return Row(line, "created", "", Device(agency=agency, **entry))
+    changed = [name for name, value in entry.items() if getattr(device, name) != value]
+    if not changed:
+        return Row(line, "unchanged", "", device)
+    before = {name: _in_words(device, name) for name in changed}
+    for name in changed:
+        setattr(device, name, entry[name])
+    words = "；".join(
+        f"{inventory.TITLES[name]}「{before[name]}」改為「{_in_words(device, name)}」"
+        for name in changed
+    )
+    return Row(line, "updated", words, device)
+
+
+def _in_words(device: Device, name: str) -> str:
+    """The value of a field as the file writes it."""
+    label = getattr(device, f"get_{name}_display", None)
+    value = label() if label else getattr(device, name)
+    return roc.roc_date(value) if isinstance(value, date) else "" if value is None else str(value)
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ismp.security import incident_views, views
+from ismp.security import incident_views, inventories, views
 
 app_name = "security"
 urlpatterns = [
@@ -13,8 +13,8 @@ urlpatterns = [
     path("devices/", views.my_devices, name="my_devices"),
     path("manage/incidents/time-limits/", views.time_limits, name="time_limits"),
     path("manage/officers/", views.officers, name="officers"),
-    path("manage/devices/import/", views.import_devices, name="import_devices"),
-    path("manage/devices/template/", views.inventory_template, name="inventory_template"),
+    path("manage/devices/import/", inventories.page, name="import_devices"),
+    path("manage/devices/template/", inventories.template, name="inventory_template"),
     path("manage/campaigns/form/<int:sign_off_id>/", views.sign_off, name="sign_off"),
     path("manage/advisories/import/", views.take_in, name="take_in"),
 ]

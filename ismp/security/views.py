@@ -1,4 +1,4 @@
-"""Files of devices and of intelligence coming in, and pages beside the lists."""
+"""Intelligence coming in, and pages beside the lists."""
 
 from typing import Any
 
@@ -12,12 +12,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ismp.accounts.access import needs
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
-from ismp.security import advisories, devices, incidents, inventory
+from ismp.security import advisories, devices, incidents
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.intelligence import IntelligenceRefused
-from ismp.security.inventory import InventoryRefused
 from ismp.security.models import Device, SignOff, TimeLimit
-from ismp.ui import workbook
 
 _SHOWN = 500
 
@@ -33,50 +31,6 @@ def my_devices(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@needs(Right.EDIT_SECURITY)
-def import_devices(request: HttpRequest) -> HttpResponse:
-    """匯入清冊 of one's own agency: a trial first, or at once; bad rows are named."""
-    user: Any = request.user
-    form = FileForm(request.POST or None, request.FILES or None)
-    dry_run = request.POST.get("mode") == "dry_run"
-    context: dict[str, Any] = {
-        "title": "匯入管制設備清冊",
-        "explains": "CSV 或 Excel 檔；財產編號相同的會更新，檔案裡沒有的不動。",
-        "template": "security:inventory_template",
-        "accept": ".csv,.xlsx",
-        "back": "devices:list",
-        "back_title": "管制設備",
-        "trial": True,
-        "form": form,
-        "dry_run": dry_run,
-    }
-    if form.is_valid():
-        data = form.cleaned_data["file"].read()
-        try:
-            taken, found = devices.take_in(data, agency=user.agency, dry_run=dry_run, by=user)
-        except InventoryRefused as refusal:
-            context["refused"] = str(refusal)
-        else:
-            reasons = inventory.REASONS
-            shown = found.rejected[:_SHOWN]
-            context["taken"] = taken
-            context["rejected"] = [(line, reasons[code], cells) for line, code, cells in shown]
-            context["unnamed"] = len(found.rejected) - len(shown)
-    return render(request, "security/import.html", context)
-
-
-@require_safe
-@needs(Right.EDIT_SECURITY)
-def inventory_template(request: HttpRequest) -> HttpResponse:
-    """An empty inventory with one example line, as CSV that Excel opens right."""
-    example: list[workbook.Cell] = ["示範-001", "硬體", "筆記型電腦", "示範牌", "NB-1", "SN0001"]
-    example += [1, "三樓機房", "資訊科", "示範保管人", "公務網路", "113-05-01", "118-05-01"]
-    lines = workbook.csv_lines(list(inventory.COLUMNS), [example])
-    headers = {"Content-Disposition": 'attachment; filename="inventory.csv"'}
-    return HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8", headers=headers)
-
-
-@require_http_methods(["GET", "POST"])
 @needs(Right.REVIEW_SECURITY)
 def take_in(request: HttpRequest) -> HttpResponse:
     """匯入情資檔案: STIX 2.1, CVE JSON 5 or KEV, as drafts."""
@@ -89,7 +43,6 @@ def take_in(request: HttpRequest) -> HttpResponse:
         "back": "advisories:list",
         "back_title": "資安情資",
         "form": form,
-        "rejected": None,
     }
     if form.is_valid():
         try:

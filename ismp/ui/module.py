@@ -227,7 +227,7 @@ class Module:
             "search": search,
             "page": page,
             "columns": columns,
-            "rows": [(thing, self.called(thing), _cells(thing, columns)) for thing in page],
+            "rows": [(thing, self.called(thing), cells_of(thing, columns)) for thing in page],
             "deeds": [deed for deed in self.deeds if deed.many and user.may(deed.right)],
             "may_edit": self.form and user.may(self.edit),
             "links": [(words, name) for right, words, name in self.links if user.may(right)],
@@ -282,7 +282,7 @@ class Module:
             "module": self,
             "thing": thing,
             "called": self.called(thing),
-            "cells": _cells(thing, self._shown(user, more=True)),
+            "cells": cells_of(thing, self._shown(user, more=True)),
             "deeds": [d for d in self.deeds if user.may(d.right) and d.fits(user, thing)],
             "may_edit": self.form and user.may(self.edit) and self.edits(user, thing),
             **self.beside(user, thing),
@@ -372,7 +372,7 @@ class Module:
         return done if isinstance(done, str) else f"已{deed.title}：{done} 筆{self.thing}。"
 
 
-def _cells(thing: Any, columns: Iterable[Column]) -> list[tuple[Column, workbook.Cell, str]]:
+def cells_of(thing: Any, columns: Iterable[Column]) -> list[tuple[Column, workbook.Cell, str]]:
     return [(one, one.value(thing), one.tone(thing) if one.tone else "") for one in columns]
 
 

@@ -65,7 +65,12 @@ class Migration(migrations.Migration):
                 (
                     "source",
                     models.CharField(
-                        choices=[("file", "匯入"), ("platform", "本平台"), ("roster", "名冊")],
+                        choices=[
+                            ("file", "匯入"),
+                            ("platform", "本平台"),
+                            ("roster", "名冊"),
+                            ("devices", "設備清冊"),
+                        ],
                         default="file",
                         max_length=10,
                         verbose_name="來源",
@@ -645,7 +650,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="importrun",
             constraint=models.CheckConstraint(
-                condition=models.Q(("source__in", ["file", "platform", "roster"])),
+                condition=models.Q(("source__in", ["file", "platform", "roster", "devices"])),
                 name="run_source_is_a_known_source",
             ),
         ),

@@ -6,9 +6,9 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from ismp.hours import listing
-from ismp.hours.checks import NORMAL, OURS, YOURS
 from ismp.hours.models import Record, State, in_hours
 from ismp.hours.profile import Column
+from ismp.ui.sheets import NORMAL, OURS, YOURS
 
 register = template.Library()
 _TONES = {

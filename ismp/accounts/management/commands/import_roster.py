@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ismp.accounts import actions, roster
+from ismp.accounts import actions
 from ismp.audit import trail
+from ismp.ui import sheets
 from ismp.ui.commands import DatabaseCommand
 
 
@@ -24,7 +25,7 @@ class Command(DatabaseCommand):
             raise CommandError(f"無法開啟名冊檔案：{options['file']}", returncode=2) from error
         try:
             result = actions.import_roster(data, by=trail.SYSTEM)
-        except roster.RosterRefused as refusal:
+        except sheets.Refused as refusal:
             raise CommandError(str(refusal), returncode=2) from refusal
         self.stdout.write(
             f"名冊匯入完成：新增 {result.created} 人、更新 {result.updated} 人、"

@@ -11,7 +11,7 @@ from ismp.accounts import invented, roster
 from ismp.accounts.models import Status
 from ismp.hours.portal_export import ENCODINGS, MOST_ROWS, ExportChoices, Learner, write
 from ismp.hours.profile import CATEGORIES
-from ismp.ui import roc
+from ismp.ui import roc, sheets
 
 
 class Command(BaseCommand):
@@ -56,10 +56,10 @@ class Command(BaseCommand):
     def _people(self, options: dict[str, Any]) -> Sequence[Any]:
         if options["roster"]:
             try:
-                entries = roster.read(options["roster"].read_bytes())
+                entries = roster.read(options["roster"].read_bytes()).proven()
             except OSError as error:
                 raise CommandError("無法開啟名冊，請檢查 --roster 的路徑。") from error
-            except roster.RosterRefused as error:
+            except sheets.Refused as error:
                 raise CommandError(str(error)) from error
             return [entry for entry in entries if entry.status == Status.ACTIVE]
         if options["people"] is None:

@@ -1,0 +1,167 @@
+"""The portal's file of learning hours, as a short story: intake → clean → match → check → store.
+
+Called by the kit (`importing`) within the one transaction of its run.  `again` is the short way,
+where the outcome is known.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from operator import itemgetter
+from typing import Any
+
+import polars as pl
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from ismp.accounts.models import Account
+from ismp.accounts.roles import Right
+from ismp.hours import (
+    again,
+    checks,
+    cleaning,
+    duplicates,
+    files,
+    intake,
+    matching,
+    storing,
+    tallies,
+)
+from ismp.hours.ahead import one_ahead
+from ismp.hours.importing import limits
+from ismp.hours.intake import Table
+from ismp.hours.matching import People
+from ismp.hours.models import ImportRun, RecordRevision, RunFile, in_hours
+from ismp.hours.profile import TITLES
+from ismp.hours.profiles import Profile, Reached
+from ismp.hours.result import ResultOfHours
+from ismp.ui.module import Column
+
+
+def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
+    people, today = matching.People(run.agency), timezone.localdate()
+    result = again.known(run, people, today) or _read_and_store(run, people, today, reached)
+    if not run.dry_run:
+        day = today if "date-future" in result.reasons else None
+        run.circumstances = again.circumstances(run.agency, people, day)
+    return result
+
+
+def _read_and_store(run: ImportRun, people: People, today: date, reached: Reached) -> ResultOfHours:
+    """Slice by slice: while one is loaded, the next is matched and a third is read and judged."""
+    table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
+    frames = judged(table, people, today)
+    reached("parsed", 0, run.lines - 1)
+    with transaction.atomic():
+        result = ResultOfHours(table.ignored, tried=run.dry_run)
+        store(run, frames, result, reached)
+        transaction.set_rollback(run.dry_run)
+    return result
+
+
+def judged(table: Table, people: People, today: date) -> Iterator[pl.DataFrame]:
+    """The rows of the file with a code where they are not imported.  Asks no database."""
+    judge = checks.Judge(checks.World(today, settings.UPLOAD_MAX_CELL))
+    for frame in table.slices:
+        yield judge.judge(matching.add_keys(people.find(cleaning.clean(frame))))
+
+
+def store(
+    run: ImportRun, frames: Iterator[pl.DataFrame], result: ResultOfHours, reached: Reached
+) -> ResultOfHours:
+    with storing.Loading() as loading, contextlib.closing(one_ahead(frames)) as judged_ones:
+        slices = _Slices(run, loading)
+        for frame in judged_ones:
+            reached("checked", result.total, run.lines - 1)
+            result.add(*slices.store(frame))
+            reached("matched", result.total, max(result.total, run.lines - 1))
+    if result.outcomes["updated"]:
+        former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
+        slices.change.take(former, "record__account_id")
+    slices.change.take_effect()
+    result.finished_at = timezone.now()
+    result.aside = duplicates.settle(run.agency, *slices.range, at=result.finished_at)
+    return result
+
+
+class _Slices:
+    """Stores one slice after the other and keeps of each only what it adds to the tallies."""
+
+    def __init__(self, run: ImportRun, loading: storing.Loading) -> None:
+        self.change = tallies.Change()
+        self._run, self._loading, self._at = run, loading, timezone.now()
+        self._stored = matching.StoredEvents(run.agency, before_reading=loading.wait)
+
+    @property
+    def range(self) -> tuple[date | None, date | None]:
+        return self._stored.range
+
+    def store(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Load what is new, change what is there; unchanged rows cost nothing.
+
+        Returns the rows that passed, with their outcome, and the rejected ones.
+        """
+        passed = self._stored.find(frame.filter(pl.col("code").is_null()))
+        new = passed.filter(pl.col("outcome") == "created")
+        changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
+        if len(new):
+            records = storing.as_records(new, self._run)
+            self._loading.insert(records)
+            self.change.add_loaded(records)
+        if len(changed):
+            records = storing.as_records(changed, self._run)
+            self._loading.wait()
+            storing.replace(records, self._run, self._at)
+            self.change.add_loaded(records)
+        return passed, frame.filter(pl.col("code").is_not_null())
+
+
+# --- Its profile -------------------------------------------------------------------------------
+
+
+def _with_accounts(lines: list[dict[str, Any]]) -> None:
+    accounts = Account.objects.in_bulk([line["account"] for line in lines if line["account"]])
+    for line in lines:
+        line["account"] = accounts.get(line["account"])
+
+
+def _of_account(name: str) -> Any:
+    return lambda line: getattr(line["account"], name, "－")
+
+
+def _name(line: dict[str, Any]) -> str:
+    return f"{line['name']}（不同）" if line["other_name"] else str(line["name"])
+
+
+HOURS = Profile(
+    source="file",
+    title="終身學習時數",
+    verb="import_hours",
+    records=True,
+    view=Right.VIEW_HOURS,
+    start=Right.IMPORT_HOURS,
+    perform=perform,
+    reasons=checks.BY_CODE,
+    titles=TITLES,
+    columns=(
+        Column("公務帳號", _of_account("username")),
+        Column("姓名", _of_account("name")),
+        Column("檔案裡的姓名", _name, tone=lambda line: "amber" if line["other_name"] else ""),
+        Column("課程類別", itemgetter("category")),
+        Column("名稱", itemgetter("title"), "text"),
+        Column("迄日期", itemgetter("ended_on"), "date"),
+        Column("採計時數", lambda line: in_hours(line["hours_m"]), "number"),
+    ),
+    dress=_with_accounts,
+    which=("", "created", "updated", "unchanged", "rejected", "names"),
+    id_column="national_id",
+    crumbs=(
+        ("同仁學習狀況明細", "hours:agency", Right.VIEW_HOURS),
+        ("匯入紀錄", "hours:runs", Right.VIEW_HOURS),
+    ),
+    parts=tuple(settings.RUN_RESULT_PARTS),
+)
+CREDITED = replace(HOURS, source="platform", start=None, parts=())
+"""What our own courses credited (docs/adr/0012): without a file, seen as hours are."""

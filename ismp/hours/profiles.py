@@ -1,0 +1,113 @@
+"""The import kit takes in more than one kind of file: a profile says what is peculiar to each.
+
+The kit is the same for all: upload, archive, queue, worker, fence, trial, progress, result, rows,
+report (docs/adr/0015).  It asks a run's profile and knows no kind of file by name.  Profiles are
+named in `settings.IMPORT_PROFILES`, because they may live in packages above this one.  Not to be
+mixed up with `profile`, which is what the columns of the portal's own file look like.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from ismp.accounts.roles import Right
+from ismp.hours.intake import PORTAL
+from ismp.ui.module import Column
+from ismp.ui.sheets import Reason
+
+if TYPE_CHECKING:  # the models ask this module who may see which runs
+    from ismp.accounts.models import Account
+    from ismp.hours.models import ImportRun
+    from ismp.hours.result import Result
+
+Reached = Callable[[str, int, int], None]
+"""(step of `pulse.STEPS`, rows done, rows in all): how far the work is."""
+LIST = ("", "created", "updated", "unchanged", "rejected")
+"""The numbers of a result (keys of `report.WHICH`) that every kind of file has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    source: str
+    """A value of `models.Source`."""
+    title: str
+    verb: str
+    """Of the audit event of a run that is refused and, if `records`, of one that is completed."""
+    records: bool = False
+    """Whether the kit leaves the event of a completed run; where not, the deed leaves its own."""
+    view: Right
+    """Who sees its runs, within the agencies that she sees."""
+    start: Right | None
+    """Who sends and tries such files; None is nobody."""
+    perform: "Callable[[ImportRun, Reached], Result]"
+    """Bring the file in: called in the run's one transaction, which holds the agency's lock; of a
+    trial it keeps nothing but the outcome.  Raises `ui.sheets.Refused`."""
+    reasons: Mapping[str, Reason]
+    """The rule book: why a row is not imported, by code."""
+    titles: Mapping[str, str]
+    """The columns of the file by name, as 下載無法匯入資料 heads them."""
+    columns: tuple[Column, ...]
+    """The columns of 每一列, of a row as the run keeps it (a dict)."""
+    shown: tuple[str, ...] = ()
+    """What a run of a list keeps of each row for these columns; a name of `titles` is there of a
+    row at fault too."""
+    dress: Callable[[list[dict[str, Any]]], None] = lambda lines: None
+    """Give the rows of one page what their columns need from the database."""
+    which: tuple[str, ...] = LIST
+    id_column: str = ""
+    """The column of national IDs, shown with its last four characters hidden however they are."""
+    crumbs: tuple[tuple[str, str, Right], ...]
+    """(words, name of an address, who may open it): the way to a run's page.  The first is the tab
+    at which its pages stand, the last is where its runs are."""
+    parts: tuple[str, ...] = ()
+    """Names of addresses (of a run) whose pages a result shows within itself."""
+    excel: bool = False
+    """Whether the file may be an .xlsx too."""
+    max_rows: int | None = None
+    """Fewer than `settings.UPLOAD_MAX_ROWS`, where rows are held as Python objects."""
+    instead: str = PORTAL
+    """What to do about a file of another type."""
+    no_undo: str = ""
+    """Why a run cannot be undone, and what to do instead; empty where it can."""
+
+    def stand(self, request: Any) -> None:
+        """Let the menu show where in 管理環境 a page of this kind of file stands."""
+        request.stands_at = self.crumbs[0][1]
+
+    def way(self, user: "Account") -> list[tuple[str, str]]:
+        """The crumbs; without an address where this person may not go."""
+        return [(words, name if user.may(right) else "") for words, name, right in self.crumbs]
+
+    def may_start(self, user: "Account") -> bool:
+        return self.start is not None and user.may(self.start)
+
+
+@cache
+def named(source: str) -> Profile | None:
+    path = settings.IMPORT_PROFILES.get(source)
+    return import_string(path) if path else None
+
+
+def of(run: "ImportRun") -> Profile:
+    found = named(run.source)
+    if found is None:
+        raise LookupError(f"no profile takes in runs of source {run.source}")
+    return found
+
+
+def every() -> Iterable[Profile]:
+    return filter(None, map(named, settings.IMPORT_PROFILES))
+
+
+def seen_by(user: "Account") -> list[str] | None:
+    """The sources of the runs that somebody may see; None when all of them."""
+    seen = [one.source for one in every() if user.may(one.view)]
+    return None if len(seen) == len(settings.IMPORT_PROFILES) else seen
+
+
+def may_start_any(user: "Account") -> bool:
+    return any(one.may_start(user) for one in every())

@@ -1,0 +1,18 @@
+"""A file that is sent in the browser and then brought in by the worker."""
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from ismp.hours import importing
+from ismp.hours.models import ImportRun
+
+UPLOAD = "/manage/learning-map/upload/"
+
+
+def send(client, data, *, source="", mode="import", name="list.csv"):
+    """Returns the run, as it is when the worker has done."""
+    posted = {"mode": mode, "file": SimpleUploadedFile(name, data)}
+    client.post(UPLOAD, {**posted, "source": source} if source else posted)
+    run = ImportRun.objects.latest("pk")
+    importing.perform(run.pk)
+    run.refresh_from_db()
+    return run
