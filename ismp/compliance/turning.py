@@ -65,9 +65,7 @@ def duties_of(identities: str, agency: Agency) -> list[tuple[str, int]]:
     """What somebody who is not here yet would owe: the title of each duty, and its hours."""
     today = timezone.localdate()
     in_force = InForce.on(today)
-    owed = rules.owed(
-        members(identities), _grade(agency), in_force.duties, in_force.policy, today
-    )
+    owed = rules.owed(members(identities), _grade(agency), in_force.duties, in_force.policy, today)
     return [(duty_title(categories_text(one.categories), one.years), one.hours) for one in owed]
 
 

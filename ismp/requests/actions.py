@@ -87,9 +87,7 @@ def give_away(*, username: str, agency: Agency, since: date, reason: str, by: Ac
     if account is None:
         raise NotPossible("本機關沒有這個公務帳號的在職同仁，請檢查後再填。")
     if not by.may_touch(account):
-        raise NotPossible(
-            f"{account} 是{account.get_role_display()}，這個帳號請由平台管理者維護。"
-        )
+        raise NotPossible(f"{account} 是{account.get_role_display()}，這個帳號請由平台管理者維護。")
     facts = {"origin": by.agency, "agency": agency, "destination": agency}
     return _ask_transfer(account, since, reason, by, **facts)
 
@@ -118,9 +116,7 @@ def _ask_transfer(
 
 
 @transaction.atomic
-def ask_for_identities(
-    *, identities: str, since: date, reason: str, by: Account
-) -> IdentityChange:
+def ask_for_identities(*, identities: str, since: date, reason: str, by: Account) -> IdentityChange:
     """Let a person ask to be listed under other identities from a day on."""
     if identities == by.identities:
         raise NotPossible("勾選的身分和現在相同；請勾選變更後的全部身分。")
@@ -184,6 +180,4 @@ def purge() -> int:
 
 
 def _record(verb: str, request: Request, actor: str, **detail: Any) -> None:
-    trail.record(
-        verb, actor=actor, agency=request.agency.code, subject=request.subject, **detail
-    )
+    trail.record(verb, actor=actor, agency=request.agency.code, subject=request.subject, **detail)

@@ -5,7 +5,13 @@ from typing import Any
 from django import forms
 
 from ismp.accounts import national_id
-from ismp.accounts.forms import USERNAME, DayField, DepartmentField, IdentitiesField, NationalIdField
+from ismp.accounts.forms import (
+    USERNAME,
+    DayField,
+    DepartmentField,
+    IdentitiesField,
+    NationalIdField,
+)
 from ismp.accounts.models import Account, Agency
 from ismp.ui.forms import RocDateField, say_what_is_missing
 
@@ -14,7 +20,7 @@ class HidingField(forms.CharField):
     """A text that shows no national ID, neither stored nor when the form comes back."""
 
     def to_python(self, value: Any) -> str:
-        return national_id.hide(super().to_python(value))
+        return national_id.hide(super().to_python(value) or "")
 
     def prepare_value(self, value: Any) -> Any:
         return national_id.hide(value) if isinstance(value, str) else value
@@ -39,9 +45,7 @@ class RequestForm(forms.Form):
 class ApplicationForm(RequestForm):
     """帳號申請; asks nothing of the database but the list of agencies."""
 
-    agency = forms.ModelChoiceField(
-        Agency.objects.all(), label="機關", empty_label="（請選擇）"
-    )
+    agency = forms.ModelChoiceField(Agency.objects.all(), label="機關", empty_label="（請選擇）")
     department = HidingField(label="部門", max_length=90)
     username = _username()
     name = HidingField(label="姓名", max_length=90)
@@ -58,8 +62,9 @@ class ApplicationForm(RequestForm):
         email: str = self.cleaned_data["email"]
         if national_id.LOOKS_LIKE.search(email):
             # Not shown again: the form that comes back would hold the number.
-            self.data = self.data.copy()
-            self.data["email"] = ""
+            typed: Any = self.data
+            self.data = typed = typed.copy()
+            typed["email"] = ""
             raise forms.ValidationError("電子郵件裡不要有身分證字號，請填公務電子郵件。")
         return email
 
