@@ -15,6 +15,7 @@ from ismp.audit.trail import NotPossible
 from ismp.requests import actions, deciding, delegations
 from ismp.requests.models import AccountApplication, Delegation, State
 from ismp.reviews.queue import waiting_for
+from ismp.security import devices
 from ismp.security.models import Decision
 from ismp.ui.roc import roc_date
 
@@ -117,6 +118,7 @@ def test_many_by_one_comment_each_its_own_event_and_the_odd_one_told(client, cle
     page = says(client.post(BATCH, {**ids, "confirmed": "1", "comment": "歡迎"}))
     assert "已核可 2 件，1 件不能決定" in page
     assert "已經有人使用" in page
+    assert page.count("按「重設密碼」") == 2
     states = dict(AccountApplication.objects.values_list("name", "state"))
     assert states == {"申請1": "approved", "申請2": "waiting", "申請3": "approved"}
     assert Event.objects.filter(verb="decide_application").count() == 2
@@ -189,8 +191,11 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     assert "獨立網段" in page
     Decision.objects.update(made_by=colleague)
     told = {"decision": "approve", "comment": ""}
-    page = says(client.post(f"/manage/reviews/exception/{decision.pk}/", told))
-    assert "不能自己核可" in page
+    assert client.post(f"/manage/reviews/exception/{decision.pk}/", told).status_code == 404
+    with pytest.raises(NotPossible, match="不能自己核可"):
+        devices.approve(
+            Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
+        )
     Decision.objects.update(made_by=account("IC1003", "agency_admin"))
     client.post(f"/manage/reviews/exception/{decision.pk}/", told)
     assert Decision.objects.get().decided_by == colleague

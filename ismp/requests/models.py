@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from ismp.accounts import codes
 from ismp.accounts import models as accounts
 from ismp.accounts.identities import in_words, sets
 from ismp.accounts.models import Account, Agency, Department, Status
@@ -126,6 +127,10 @@ class AccountApplication(HasNationalId, Request):
 
     def __str__(self) -> str:
         return f"{self.username} {self.name}"
+
+    @property
+    def receipt_in_groups(self) -> str:
+        return codes.grouped(self.receipt)
 
     def get_identities_display(self) -> str:
         return in_words(self.identities)

@@ -53,6 +53,7 @@ APPLICATIONS = Module(
         _STATE,
     ),
     more=(
+        Column("收件編號", "receipt_in_groups"),
         Column("公務電子郵件", "email"),
         Column("理由", "reason", "text"),
         *_DECIDED,

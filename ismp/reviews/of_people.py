@@ -27,33 +27,36 @@ _NOTHING = "－"
 def applications(user: Account) -> Iterator[Waiting]:
     """帳號申請 to the agency."""
     for one in AccountApplication.objects.to_decide_by(user).select_related("agency"):
-        yield _waiting("帳號申請", one, APPLICATION)
+        yield _waiting("帳號申請", one, APPLICATION, str(one))
 
 
 def transfers(user: Account) -> Iterator[Waiting]:
     """機關異動 that the other agency has asked for."""
     asked = Transfer.objects.to_decide_by(user)
     for one in asked.select_related("account", "agency", "origin", "destination", "department"):
-        yield _waiting("機關異動申請", one, TRANSFER, f"{one}：{one.origin} → {one.destination}")
+        title = f"{one}：{one.origin} → {one.destination}"
+        yield _waiting("機關異動申請", one, TRANSFER, title, one.account_id, one.asked_by_id)
 
 
 def identity_changes(user: Account) -> Iterator[Waiting]:
     """資安列管身分 that people of the agency want changed."""
     asked = IdentityChange.objects.to_decide_by(user)
     for one in asked.select_related("account__department", "agency"):
-        yield _waiting("身分變更申請", one, IDENTITIES, f"{one}：{one.get_identities_display()}")
+        title = f"{one}：{one.get_identities_display()}"
+        yield _waiting("身分變更申請", one, IDENTITIES, title, one.account_id)
 
 
-def _waiting(kind: str, one: Any, how: Deciding, title: str = "") -> Waiting:
+def _waiting(kind: str, one: Any, how: Deciding, title: str, *barred: int) -> Waiting:
     return Waiting(
         kind=kind,
-        title=title or str(one),
+        title=title,
         agency=one.agency.name,
         since=one.asked_at,
         due=due_of(how.name, one.asked_at),
         address=reverse("reviews:item", args=[how.name, one.pk]),
         thing=one,
         deciding=how,
+        barred=frozenset(barred),
     )
 
 

@@ -37,7 +37,7 @@ def waiting_for(user: Account) -> list[Waiting]:
     keys = {one.key for one in found if one.deciding}
     for delegation in principals_of(user):
         for one in _of_principal(delegation.principal):
-            if one.key not in keys:
+            if one.key not in keys and user.pk not in one.barred:
                 keys.add(one.key)
                 found.append(one)
     never = timezone.now() + timedelta(days=36_500)
@@ -111,6 +111,7 @@ def _exceptions(user: Account) -> Iterator[Waiting]:
             address=reverse("reviews:item", args=[_EXCEPTION.name, decision.pk]),
             thing=decision,
             deciding=_EXCEPTION,
+            barred=frozenset({decision.made_by_id}),
         )
 
 

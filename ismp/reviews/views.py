@@ -36,7 +36,7 @@ class CommentForm(forms.Form):
         max_length=400,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="不同意時必填；本人看得到。",
+        help_text="不同意時必填；申請人看得到。",
     )
 
 
@@ -103,10 +103,9 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
             form.add_error(None, str(reason))
         else:
             messages.success(request, f"已{_WORD[accept]}：{one.kind} {one.title}。")
-            if accept and one.deciding.after and user.may(Right.EDIT_PEOPLE):
-                words, address = one.deciding.after(done)
-                messages.info(request, f"下一步：{words}。")
-                return redirect(address)
+            if step := _next(one, done, user):
+                messages.info(request, f"下一步：{step[0]}。")
+                return redirect(step[1])
             return redirect("reviews:queue")
     context = {
         "one": one,
@@ -116,6 +115,12 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
         "is_late": one.is_late(timezone.now()),
     }
     return render(request, "reviews/item.html", context)
+
+
+def _next(one: Waiting, done: Any, user: Account) -> tuple[str, str] | None:
+    """What is still to be done after an approval, for those who may: a delegate may not."""
+    after = one.deciding.after if one.deciding and user.may(Right.EDIT_PEOPLE) else None
+    return after(done) if after and done else None
 
 
 _WORD = {True: "核可", False: "不同意"}
@@ -142,8 +147,8 @@ def batch(request: HttpRequest) -> HttpResponse:
     context = {"chosen": chosen, "form": form, "accept": accept, "word": _WORD[accept]}
     if confirmed and form.is_valid():
         comment = form.cleaned_data["comment"]
-        outcomes = [(one, _tried(one, accept, comment, user)) for one in chosen]
-        failed = sum(bool(why) for _, why in outcomes)
+        outcomes = [(one, *_tried(one, accept, comment, user)) for one in chosen]
+        failed = sum(bool(why) for _, why, _ in outcomes)
         context |= {
             "outcomes": outcomes,
             "done": len(outcomes) - failed,
@@ -154,14 +159,16 @@ def batch(request: HttpRequest) -> HttpResponse:
     return render(request, "reviews/batch.html", context)
 
 
-def _tried(one: Waiting, accept: bool, comment: str, by: Account) -> str:
-    """Decide it whole or not at all; why not, or empty."""
+def _tried(
+    one: Waiting, accept: bool, comment: str, by: Account
+) -> tuple[str, tuple[str, str] | None]:
+    """Decide it whole or not at all; (why not, or empty; what is to be done next)."""
     try:
         with transaction.atomic():
-            one.decide(accept=accept, comment=comment, by=by)
+            done = one.decide(accept=accept, comment=comment, by=by)
     except NotPossible as reason:
-        return str(reason)
-    return ""
+        return str(reason), None
+    return "", _next(one, done, by)
 
 
 # --- 代理 ----------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ class Waiting:
     address: str
     thing: Any = None
     deciding: Deciding | None = None
+    barred: frozenset[int] = frozenset()
+    """Accounts that may not decide it, in nobody's place: whom it is about, who asked."""
     in_place_of: Account | None = None
     """For whom the person stands in, when it does not wait for herself."""
 
