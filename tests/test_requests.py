@@ -1,10 +1,12 @@
 """What people ask of the administrators: an account, a transfer, other identities."""
 
 import re
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 from files import data, row
@@ -15,6 +17,7 @@ from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.hours import claiming
 from ismp.hours.models import Record
+from ismp.keyring import KeyRing
 from ismp.requests import actions, deciding
 from ismp.requests.models import AccountApplication, IdentityChange, State, Transfer
 from ismp.ui.roc import roc_date
@@ -238,6 +241,50 @@ def test_two_deciders_give_one_outcome(apply, clerk_of):
             )
     assert Account.objects.filter(username="IC9001").count() == 1
     assert Event.objects.filter(verb="decide_application").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+def test_two_deciders_at_the_same_moment_give_one_outcome(apply, clerk_of):
+    application, ready, outcomes = apply(), threading.Barrier(2), []
+
+    def decide(by, accept):
+        ready.wait()
+        try:
+            told = {"accept": accept, "comment": "x", "by": by}
+            deciding.decide_application(application, **told)
+            outcomes.append("decided")
+        except NotPossible as reason:
+            outcomes.append(str(reason))
+        finally:
+            connection.close()
+
+    sides = ((clerk_of["here"], True), (clerk_of["platform"], False))
+    deciders = [threading.Thread(target=decide, args=side) for side in sides]
+    for one in deciders:
+        one.start()
+    for one in deciders:
+        one.join()
+    assert outcomes[0] == "decided"
+    assert "已經有人決定過" in outcomes[1]
+    accounts = Account.objects.filter(username="IC9001").count()
+    application.refresh_from_db()
+    assert accounts == (application.state == State.APPROVED)
+    assert Event.objects.filter(verb="decide_application").count() == 1
+
+
+@pytest.fixture
+def keys(tmp_path, settings):
+    """A key ring of its own: the other tests keep theirs."""
+    settings.KEYS = KeyRing.open(tmp_path / "keys")
+
+
+def test_the_number_is_sealed_anew_with_a_new_key(keys, apply):
+    application = apply()
+    call_command("rotate_keys", new_key=True)
+    call_command("rotate_keys")
+    application.refresh_from_db()
+    assert (application.key_version, application.national_id) == (2, NUMBER)
 
 
 @pytest.mark.parametrize("role", ["staff", "teacher", "auditor", "agency_admin"])
