@@ -234,3 +234,13 @@ def mailbox(settings: Any, monkeypatch: Any) -> Any:
     with mail.server(settings) as box:
         mail.at(monkeypatch, mail.NOON)
         yield box
+
+
+@pytest.fixture
+def clerk_of(account: Any) -> dict[str, Any]:
+    """The administrators of the first and the second agency, and of the platform."""
+    return {
+        "here": account("IC1001", "agency_admin"),
+        "there": account("EP1001", "agency_admin"),
+        "platform": account("CU1001", "platform_admin"),
+    }

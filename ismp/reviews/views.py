@@ -74,6 +74,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "kind": kind,
         "ticks": bool(kind) and any(one.deciding for one in page),
         "total": len(everything),
+        "reviews_waiting": len(everything),  # so that the menu need not ask again
         "late": sum(one.is_late(now) for one in everything),
         "now": now,
         "query": query.urlencode(),
