@@ -95,6 +95,16 @@ def test_the_page_shows_whose_light_turns_where_another_grade_holds(
     assert {line.light for line in standing.of_person(person)} == {"green"}
 
 
+def test_giving_away_begins_on_the_page_of_an_account(client, clerk_of):
+    client.force_login(clerk_of["here"])
+    person = Account.objects.get(username="IC1002")
+    address = "/manage/transfers/going/?username=IC1002"
+    assert address in says(client.get(f"/manage/accounts/{person.pk}/"))
+    assert 'value="IC1002"' in says(client.get(address))
+    client.force_login(clerk_of["platform"])  # who moves people without asking
+    assert address not in says(client.get(f"/manage/accounts/{person.pk}/"))
+
+
 def test_giving_away_waits_for_the_agency_that_receives(clerk_of):
     transfer = go(clerk_of["here"])
     assert (transfer.way, transfer.agency.code) == ("調出", THERE)

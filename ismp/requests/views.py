@@ -78,7 +78,9 @@ def state(request: HttpRequest) -> HttpResponse:
         )
         application = found.select_related("agency").first()
         if application is None:
-            form.add_error(None, "查不到這件申請；請檢查收件編號與公務帳號，決定 400 天後會刪除。")
+            days = settings.APPLICATIONS_KEPT_DAYS
+            told = f"查不到這件申請；請檢查收件編號與公務帳號，決定 {days} 天後會刪除。"
+            form.add_error(None, told)
     context = {
         "form": form,
         "application": application,
@@ -139,7 +141,8 @@ def _transfer(
     request: HttpRequest, make: Any, deed: Callable[..., Transfer], title: str
 ) -> HttpResponse:
     user: Any = request.user
-    form = make(request.POST if request.method == "POST" else None, user=user)
+    known = {"username": request.GET.get("username", "")}  # from the page of an account
+    form = make(request.POST if request.method == "POST" else None, user=user, initial=known)
     if form.is_valid():
         transfer = _done(form, deed, by=user)
         if transfer:
