@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "ismp.security",
     "ismp.courses",
     "ismp.hours",
+    "ismp.requests",
     "ismp.notices",
     "ismp.accounts",
     "ismp.ui",
@@ -157,6 +158,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "ismp.accounts.context.signed_in",
                 "ismp.notices.context.waiting",
+                "ismp.reviews.context.waiting",
                 "ismp.portal.menu.managing",
                 "ismp.portal.menu.site",
             ]
@@ -205,6 +207,17 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 RESET_CODE_MINUTES = _number("ISMP_RESET_CODE_MINUTES", 60)
 """How long a one-time code for a new password is good for."""
+APPLICATIONS_PER_HOUR = _number("ISMP_APPLICATIONS_PER_HOUR", 20)
+"""How many 帳號申請 one network address may send within an hour."""
+APPLICATIONS_KEPT_DAYS = _number("ISMP_APPLICATIONS_KEPT_DAYS", 400)
+"""How long a decided 帳號申請 is kept, without the national ID."""
+REVIEW_DAYS = {
+    "application": _number("ISMP_REVIEW_DAYS_APPLICATION", 3),
+    "transfer": _number("ISMP_REVIEW_DAYS_TRANSFER", 7),
+    "identities": _number("ISMP_REVIEW_DAYS_IDENTITIES", 7),
+    "exception": _number("ISMP_REVIEW_DAYS_EXCEPTION", 7),
+}
+"""Within how many days each kind is to be decided in 機關審核作業."""
 IDLE_SECONDS = _number("ISMP_IDLE_SECONDS", 20 * 60)
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True

@@ -8,6 +8,7 @@ from ismp.courses import modules as courses
 from ismp.hours.modules import DUPLICATES
 from ismp.hours.urls import of_rosters
 from ismp.portal import manage, pages, tickets
+from ismp.reviews import modules as reviews
 from ismp.security import modules as security
 
 urlpatterns = [
@@ -16,10 +17,15 @@ urlpatterns = [
     path("", include((tickets.urlpatterns, "support"))),
     path("accounts/", include("ismp.accounts.urls")),
     path("notices/", include("ismp.notices.urls")),
+    path("", include("ismp.requests.urls")),
     path("", include("ismp.security.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/reviews/", include("ismp.reviews.urls")),
     path("manage/accounts/roster/", include(of_rosters)),
+    path("manage/applications/", include(reviews.APPLICATIONS.urls)),
+    path("manage/transfers/", include(reviews.TRANSFERS.urls)),
+    path("manage/identity-changes/", include(reviews.CHANGES.urls)),
+    path("manage/accounts/roster/", include(rosters)),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/incidents/", include(security.INCIDENTS.urls)),

@@ -167,7 +167,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
     from offers import offered
-    from things import of_security
+    from things import of_requests, of_security
 
     from ismp.accounts.models import Account
     from ismp.compliance.models import Example
@@ -202,6 +202,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "teachers_id": teacher.pk,
         "account_id": account("IC1002").pk,
         **of_security(account("IC1001")),
+        **of_requests(account("IC1002"), account("CU1001", "agency_admin")),
     }
 
 
@@ -238,3 +239,13 @@ def mailbox(settings: Any, monkeypatch: Any) -> Any:
     with mail.server(settings) as box:
         mail.at(monkeypatch, mail.NOON)
         yield box
+
+
+@pytest.fixture
+def clerk_of(account: Any) -> dict[str, Any]:
+    """The administrators of the first and the second agency, and of the platform."""
+    return {
+        "here": account("IC1001", "agency_admin"),
+        "there": account("EP1001", "agency_admin"),
+        "platform": account("CU1001", "platform_admin"),
+    }

@@ -104,6 +104,14 @@ MATRIX = {
     **lists("decisions", MANAGERS),
     **lists("addresses", MANAGERS),
     "reviews:queue": MANAGERS,
+    "reviews:item": IMPORTERS,
+    "reviews:delegations": IMPORTERS,
+    "requests:identities": set(ROLES),
+    "requests:coming": IMPORTERS,
+    "requests:going": IMPORTERS,
+    **lists("applications", MANAGERS),
+    **lists("transfers", MANAGERS),
+    **lists("changes", MANAGERS),
     "security:time_limits": MANAGERS,
     "security:sign_off": MANAGERS,
     "security:officers": MANAGERS,
@@ -136,6 +144,10 @@ POST_ONLY = {
     "teachers:add_certificate",
     "teachers:remove_certificate",
     "boards:remind",
+    "reviews:batch",
+    "reviews:end_delegation",
+    "requests:withdraw_identities",
+    "requests:withdraw_transfer",
     *(f"devices:{deed}" for deed in ("retire-by", "keep", "retired")),
     *(f"decisions:{deed}" for deed in ("approve", "reject")),
     *("products:lift", "campaigns:sign"),
@@ -166,6 +178,7 @@ POST_ONLY = {
 OPEN = {
     *("accounts:login", "accounts:reset", "operations:alive", "operations:ready"),
     *("portal:sitemap", "portal:faq", "portal:about"),
+    *("requests:apply", "requests:state"),
 }
 WITH_TOKEN = {"operations:metrics"}
 EVERYBODYS = {

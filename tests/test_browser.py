@@ -540,7 +540,9 @@ ADDRESSES = (
     *(f"{BOARD}people/", f"{BOARD}people/?light=", f"{BOARD}people/22/", f"{BOARD}people/2/"),
     *("/manage/learning-map/rules/", "/manage/learning-map/rules/1/"),
     *("/manage/learning-map/rules/add/", "/manage/learning-map/rules/policy/"),
-    *("/manage/reviews/", "/notices/", "/incidents/", "/incidents/report/"),
+    *("/manage/reviews/delegations/", "/manage/applications/", "/manage/transfers/"),
+    *("/manage/transfers/coming/", "/manage/transfers/going/", "/manage/identity-changes/"),
+    *("/my/identities/", "/manage/reviews/", "/notices/", "/incidents/", "/incidents/report/"),
     *("/manage/incidents/", "/manage/incidents/time-limits/", "/manage/officers/"),
     *("/manage/devices/", "/manage/devices/add/", "/manage/devices/import/"),
     *("/manage/decisions/", "/manage/products/", "/manage/products/add/"),
@@ -564,7 +566,8 @@ def test_no_page_has_an_accessibility_fault(site, chromium, username, width, sch
     """Every page for both roles, and in both widths and both schemes by one of them."""
     viewport = {"width": width, "height": 900}
     stranger = chromium.new_context(base_url=site[0], viewport=viewport, color_scheme=scheme)
-    assert_accessible(stranger.new_page(), "/accounts/login/", width)
+    for address in ("/accounts/login/", "/accounts/apply/", "/accounts/apply/state/"):
+        assert_accessible(stranger.new_page(), address, width)
     page = signed_in(chromium, site, username, viewport=viewport, color_scheme=scheme)
     complaints = []
     page.on("console", lambda message: complaints.append(message.text))

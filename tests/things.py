@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from ismp.requests import actions as requests
 from ismp.security import advisories, devices, incidents
 from ismp.security.models import Advisory, Device, RestrictedProduct, SignOff
 
@@ -62,4 +63,39 @@ def of_security(person: Any) -> dict[str, Any]:
         "sign_off_id": signed.pk,
         "advisories_id": advisory.pk,
         "addresses_id": advisory.addresses.get().pk,
+    }
+
+
+def of_requests(person: Any, other: Any) -> dict[str, Any]:
+    """What waits in one agency's queue: an application, an ask for identities, a transfer of
+    `person` to a third agency's administrator `other`, who has asked for her."""
+    today = timezone.localdate()
+    application = requests.apply_for_account(
+        agency=person.agency,
+        department="",
+        username="IC7001",
+        name="申請人",
+        number="F123456784",
+        email="ic7001@ismp.example",
+        identities="it",
+        reason="新到職",
+        source="192.0.2.1",
+    )
+    change = requests.ask_for_identities(
+        identities="security+it+general", since=today, reason="職務調整", by=person
+    )
+    transfer = requests.ask_for(
+        username=person.username,
+        name=person.name,
+        department=None,
+        since=today,
+        reason="商調",
+        by=other,
+    )
+    return {
+        "applications_id": application.pk,
+        "changes_id": change.pk,
+        "transfers_id": transfer.pk,
+        "review_kind": "application",
+        "review_id": application.pk,
     }

@@ -21,6 +21,18 @@ def is_no_national_id(text: str) -> None:
         raise forms.ValidationError("請用公務帳號或姓名查詢，不要輸入身分證字號。")
 
 
+def _is_no_number(username: str) -> None:
+    if national_id.LOOKS_LIKE.search(username):
+        raise forms.ValidationError("請填公務帳號，不是身分證字號。")
+
+
+USERNAME = (
+    RegexValidator(r"^[A-Za-z0-9._@-]+$", "公務帳號只能用英文字母、數字與 . _ @ -。"),
+    _is_no_number,
+)
+"""What may be a 公務帳號."""
+
+
 class SignInForm(AuthenticationForm):
     error_messages = {
         "invalid_login": "公務帳號或密碼不正確，請再試一次；連續錯 5 次會鎖定 15 分鐘。",
@@ -168,7 +180,8 @@ class NationalIdField(forms.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
-        super().__init__(label="身分證字號", max_length=40, required=False, widget=widget, **kwargs)
+        told = {"label": "身分證字號", "max_length": 40, "required": False, "widget": widget}
+        super().__init__(**{**told, **kwargs})
 
     def prepare_value(self, value: Any) -> str:
         return ""
@@ -227,17 +240,9 @@ class AccountForm(OfAgencyForm):
                 self.fields.pop(name)
             self.tells = ()
             return
-        self.fields["username"].validators.append(
-            RegexValidator(r"^[A-Za-z0-9._@-]+$", "公務帳號只能用英文字母、數字與 . _ @ -。")
-        )
+        self.fields["username"].validators.extend(USERNAME)
         department: Any = self.fields["department"]
         department.offer(self.agency)
-
-    def clean_username(self) -> str:
-        username: str = self.cleaned_data["username"]
-        if national_id.LOOKS_LIKE.search(username):
-            raise forms.ValidationError("請填公務帳號，不是身分證字號。")
-        return username
 
     def clean_number(self) -> str:
         number: str = self.cleaned_data["number"]

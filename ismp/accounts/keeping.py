@@ -14,15 +14,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from ismp.accounts import codes
 from ismp.accounts.models import Account, ResetCode, Service
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
 
 _SECOND_ACCOUNT = "這個機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
-_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Without what people confuse: 0 O, 1 I L, U V."""
-_CODE_LENGTH = 12
 _MOST_FAILURES = 5
 
 
@@ -107,7 +105,7 @@ def issue_reset_code(account: Account, *, by: Account) -> str:
     The code is good once, for `settings.RESET_CODE_MINUTES`; nobody can read it again.
     """
     touch([account], by)
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
+    code = codes.new()
     account.set_unusable_password()
     account.save(update_fields=["password"])
     _end_sessions(account)
@@ -120,7 +118,7 @@ def issue_reset_code(account: Account, *, by: Account) -> str:
         },
     )
     _record("reset_password", account, by)
-    return "-".join(code[at : at + 4] for at in range(0, _CODE_LENGTH, 4))
+    return codes.grouped(code)
 
 
 @transaction.atomic
@@ -129,13 +127,12 @@ def check_reset_code(username: str, code: str) -> Account | None:
 
     After five wrong ones the right one is worthless too.
     """
-    codes = ResetCode.objects.select_for_update(of=("self",)).select_related("account__agency")
-    issued = codes.filter(account__username__iexact=username.strip()).first()
+    held = ResetCode.objects.select_for_update(of=("self",)).select_related("account__agency")
+    issued = held.filter(account__username__iexact=username.strip()).first()
     if issued is None or not issued.account.is_active or issued.expires_at < timezone.now():
         return None
     account: Account = issued.account
-    typed = "".join(char for char in code.upper() if char in _ALPHABET)
-    if secrets.compare_digest(bytes(issued.digest), _digest(account, typed)):
+    if secrets.compare_digest(bytes(issued.digest), _digest(account, codes.tidy(code))):
         return account
     if issued.failures + 1 >= _MOST_FAILURES:
         issued.delete()

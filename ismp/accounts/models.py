@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import ClassVar, Self
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import F, Q
@@ -16,13 +15,12 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from ismp.accounts import national_id
 from ismp.accounts.dated import Dated
 from ismp.accounts.identities import Identity, in_words, members, sets
 from ismp.accounts.roles import APPOINTS, RIGHTS, ROLE_NAMES, Right, Role
+from ismp.accounts.sealed import HasNationalId
 from ismp.ui import roc
 
-_SEAL_CONTEXT = b"accounts.Account.national_id"
 ONLINE_FOR = timedelta(minutes=5)
 
 
@@ -191,8 +189,10 @@ class AccountManager(BaseUserManager["Account"]):
         return dict(counts.order_by())
 
 
-class Account(AbstractBaseUser):
+class Account(HasNationalId, AbstractBaseUser):
     """帳號 of one civil servant; never deleted, because records and events speak of it."""
+
+    SEALED_FOR = b"accounts.Account.national_id"
 
     username = models.CharField("公務帳號", max_length=50)
     name = models.CharField("姓名", max_length=100)
@@ -210,9 +210,6 @@ class Account(AbstractBaseUser):
         choices=[(role.value, name) for role, name in ROLE_NAMES.items()],
         default=Role.STAFF.value,
     )
-    sealed_id = models.BinaryField("身分證字號（加密）", null=True, editable=False)
-    id_hash = models.BinaryField(max_length=32, null=True, editable=False)
-    key_version = models.PositiveSmallIntegerField(null=True, editable=False)
     last_seen_at = models.DateTimeField("最近使用", null=True, editable=False, db_index=True)
     session_round = models.PositiveIntegerField(default=0, editable=False)
     """Part of what each session must match: one more, and all are over."""
@@ -264,28 +261,6 @@ class Account(AbstractBaseUser):
     def get_identities_display(self) -> str:
         """資訊人員、一般使用者及主管."""
         return in_words(self.identities)
-
-    @property
-    def national_id(self) -> str:
-        """The number in clear, for one purpose at a time; empty when none is on file."""
-        if self.sealed_id is None or self.key_version is None:
-            return ""
-        sealed = bytes(self.sealed_id)
-        return settings.KEYS.unseal(sealed, _SEAL_CONTEXT, self.key_version).decode()
-
-    @national_id.setter
-    def national_id(self, number: str) -> None:
-        folded = national_id.fold(number)
-        if folded:
-            sealed = settings.KEYS.seal(folded.encode(), _SEAL_CONTEXT)
-            self.sealed_id, self.key_version = sealed
-            self.id_hash = settings.KEYS.blind_index(folded)
-        else:
-            self.sealed_id = self.id_hash = self.key_version = None
-
-    @property
-    def masked_id(self) -> str:
-        return national_id.mask(self.national_id)
 
     def may(self, right: Right) -> bool:
         return self.is_active and right in RIGHTS[Role(self.role)]

@@ -208,7 +208,7 @@ ACCOUNTS = Module(
         Deed(
             "transfer",
             "調往其他機關",
-            Right.EDIT_PEOPLE,
+            Right.TRANSFER_PEOPLE,
             _change,
             TransferForm,
             explains="從生效日起屬於調往的機關，時數跟著人走；調入後由該機關指定部門。",

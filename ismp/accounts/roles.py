@@ -22,6 +22,9 @@ class Right(StrEnum):
     EDIT_PEOPLE = "edit_people"
     """Keep departments and accounts: add, change, suspend, transfer, reset a password."""
 
+    TRANSFER_PEOPLE = "transfer_people"
+    """Move people to another agency without asking it; others ask (`ismp.requests`)."""
+
     VIEW_COURSES = "view_courses"
     """See courses, who takes them, and scores."""
     MANAGE_COURSES = "manage_courses"
@@ -88,7 +91,13 @@ _EDIT = {
     Right.EDIT_SECURITY,
 }
 _EVERYWHERE = {Right.ALL_AGENCIES, Right.VIEW_TRAIL}
-_PLATFORM = {Right.REVIEW_SECURITY, Right.MANAGE_RULES, Right.EDIT_PAGES, Right.ANSWER_TICKETS}
+_PLATFORM = {
+    Right.TRANSFER_PEOPLE,
+    Right.REVIEW_SECURITY,
+    Right.MANAGE_RULES,
+    Right.EDIT_PAGES,
+    Right.ANSWER_TICKETS,
+}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.STAFF: frozenset(),

@@ -30,6 +30,10 @@ _NO_CONCERN = (
     *("decide_device", "approve_device", "open_campaign", "sign_inventory"),
     *("save_product", "lift_product", "restrict_products", "take_in_advisories", "save_advisory"),
     *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
+    # What a decided request changes has its own event: add_account, assign.
+    *("apply_for_account", "ask_transfer", "ask_identities", "withdraw_request"),
+    *("decide_application", "decide_transfer", "decide_identities", "purge_applications"),
+    *("delegate", "end_delegation"),
 )
 _OF_ONE_AGENCY = (
     *("import_hours", "undo_import", "delete_hours", "restore_hours"),

@@ -15,6 +15,7 @@ from ismp.audit import trail as audit
 from ismp.audit.models import Event
 from ismp.courses.models import Standing, Way
 from ismp.hours.models import Decision, State
+from ismp.requests.models import State as RequestState
 
 VERBS = {
     "sign_in": "登入",
@@ -64,6 +65,16 @@ VERBS = {
     "acknowledge_advisory": "簽收情資",
     "answer_advisory": "回覆情資",
     "attach_incident": "情資轉為事件",
+    "apply_for_account": "申請帳號",
+    "decide_application": "審核帳號申請",
+    "purge_applications": "清除過期的帳號申請",
+    "ask_transfer": "申請機關異動",
+    "decide_transfer": "審核機關異動",
+    "ask_identities": "申請身分變更",
+    "decide_identities": "審核身分變更",
+    "withdraw_request": "撤回申請",
+    "delegate": "指定代理人",
+    "end_delegation": "結束代理",
     "attach_hours": "待認領時數歸戶",
     "purge_waiting": "清除過期的待認領時數",
     "save_course": "儲存課程",
@@ -146,6 +157,8 @@ _DETAILS = {
     "certificate": "證照",
     "dry_run": "試匯入",
     "role": "角色",
+    "account": "帳號",
+    "in_place_of": "代理",
     "since": "自",
     "until": "至",
     "identities": "資安列管身分",
@@ -169,6 +182,7 @@ _WORDS = {
     **dict(Decision.choices),
     **dict(Standing.choices),
     **dict(Way.choices),
+    **dict(RequestState.choices),
     **{identities: in_words(identities) for identities in sets()},
 }
 _PER_PAGE = 50

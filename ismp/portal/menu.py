@@ -29,6 +29,7 @@ PORTAL = (
     Link("首頁", "portal:home"),
     Link("我的時數", "portal:hours"),
     Link("我的課程", "courses:mine"),
+    Link("資安列管身分", "requests:identities"),
     Link("驗證時數證明", "portal:verification"),
     Link("網站導覽", "portal:sitemap", in_head=True, open=True),
     Link("課程搜尋", "portal:search", in_head=True),
@@ -42,6 +43,8 @@ PORTAL = (
     Link("我保管的管制設備", "security:my_devices"),
     Link("變更密碼", "accounts:password_change"),
     Link("登入", "accounts:login", open=True),
+    Link("申請帳號", "requests:apply", open=True),
+    Link("帳號申請進度", "requests:state", open=True),
 )
 
 
@@ -70,7 +73,16 @@ class Section:
 
 
 MODULES = (
-    Module("機關審核作業", (Tab("機關審核作業", "reviews:queue", Right.MANAGE),)),
+    Module(
+        "機關審核作業",
+        (
+            Tab("等候審核", "reviews:queue", Right.MANAGE, covers="reviews"),
+            Tab("帳號申請", "applications:list", Right.VIEW_PEOPLE, covers="applications"),
+            Tab("機關異動申請", "transfers:list", Right.VIEW_PEOPLE, covers="transfers requests"),
+            Tab("身分變更申請", "changes:list", Right.VIEW_PEOPLE, covers="changes"),
+            Tab("代理人", "reviews:delegations", Right.EDIT_PEOPLE),
+        ),
+    ),
     Module(
         "資安情資管理",
         (

@@ -1,12 +1,12 @@
 """機關審核作業: all that waits for a person, the most urgent first.
 
-Owns no data: each thing keeps its own state, and is decided on its own page by its own deeds.  A
-source asks one kind of thing, in a fixed number of queries.
+Owns no data: each thing keeps its own state, and is decided by its own deeds.  A source asks one
+kind of thing, in a fixed number of queries; `waiting.py` says what it yields.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django.urls import reverse
@@ -14,6 +14,10 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
+from ismp.requests.models import Delegation
+from ismp.reviews import of_people
+from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of, end_of
+from ismp.security import devices
 from ismp.security.levels import STEPS, Step
 from ismp.security.models import (
     Address,
@@ -24,28 +28,38 @@ from ismp.security.models import (
     Reply,
     TimeLimit,
 )
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """One thing to decide: what it is, whose, since when it waits and until when, and where."""
-
-    kind: str
-    title: str
-    agency: str
-    since: datetime
-    due: datetime | None
-    address: str
-
-    def is_late(self, now: datetime) -> bool:
-        return self.due is not None and self.due < now
+from ismp.ui.roc import roc_date
 
 
 def waiting_for(user: Account) -> list[Waiting]:
     """Overdue first, then by time limit; what has none comes last, the oldest first."""
     found = [one for source in SOURCES for one in source(user)]
+    keys = {one.key for one in found if one.deciding}
+    for delegation in principals_of(user):
+        for one in _of_principal(delegation.principal):
+            if one.key not in keys and user.pk not in one.barred:
+                keys.add(one.key)
+                found.append(one)
     never = timezone.now() + timedelta(days=36_500)
     return sorted(found, key=lambda one: (one.due or never, one.since))
+
+
+def decides(user: Account) -> bool:
+    """Whether things may wait for this person herself."""
+    return user.may(Right.EDIT_PEOPLE) or user.may(Right.EDIT_SECURITY)
+
+
+def principals_of(user: Account) -> list[Delegation]:
+    """In whose place this person decides today."""
+    return list(Delegation.objects.in_force(timezone.localdate()).of_delegate(user))
+
+
+def _of_principal(principal: Account) -> Iterator[Waiting]:
+    """What a delegate may decide: what is decided in the queue, not handling elsewhere."""
+    for source in SOURCES:
+        for one in source(principal):
+            if one.deciding:
+                yield replace(one, in_place_of=principal)
 
 
 _NEXT: dict[str, tuple[Right, Step | None, str]] = {
@@ -87,15 +101,35 @@ def _exceptions(user: Account) -> Iterator[Waiting]:
     pending = Decision.objects.filter(
         state=Decision.State.PENDING, device__in=Device.objects.visible_to(user)
     )
-    for decision in pending.exclude(made_by=user).select_related("device__agency"):
+    for decision in pending.exclude(made_by=user).select_related("device__agency", "made_by"):
         yield Waiting(
             kind="例外留用核可",
             title=str(decision.device),
             agency=decision.device.agency.name,
             since=decision.made_at,
-            due=None,
-            address=reverse("decisions:page", args=[decision.pk]),
+            due=due_of(_EXCEPTION.name, decision.made_at),
+            address=reverse("reviews:item", args=[_EXCEPTION.name, decision.pk]),
+            thing=decision,
+            deciding=_EXCEPTION,
+            barred=frozenset({decision.made_by_id}),
         )
+
+
+def _of_exception(decision: Decision) -> Told:
+    until = roc_date(decision.expires_on)
+    facts = [
+        ("設備", decision.device),
+        ("機關", decision.device.agency),
+        ("提出人", decision.made_by.name),
+        ("留用理由", decision.reason),
+        ("補償措施", decision.measure),
+        ("有效期限", until),
+    ]
+    changes = [Change("處置", "待核可", f"例外留用到 {until}")]
+    return Told(facts, changes, ["到期後自動失效，要再決定汰換或重新申請留用。"])
+
+
+_EXCEPTION = Deciding("exception", devices.approve, _of_exception)
 
 
 def _advisories(user: Account) -> Iterator[Waiting]:
@@ -111,17 +145,16 @@ def _advisories(user: Account) -> Iterator[Waiting]:
             title=advisory.title,
             agency=address.agency.name,
             since=advisory.published_at,
-            due=_end_of(advisory.due_on) if advisory.due_on else None,
+            due=end_of(advisory.due_on) if advisory.due_on else None,
             address=reverse("addresses:page", args=[address.pk]),
         )
-
-
-def _end_of(day: Any) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.max))
 
 
 SOURCES: tuple[Callable[[Account], Iterator[Waiting]], ...] = (
     _incidents,
     _exceptions,
     _advisories,
+    of_people.applications,
+    of_people.transfers,
+    of_people.identity_changes,
 )

@@ -236,12 +236,19 @@ def decide(
 
 
 @transaction.atomic
-def approve(decision: Decision, *, accept: bool, comment: str, by: Account) -> Decision:
-    """核可 or refuse an exception.  Nobody approves her own."""
+def approve(
+    decision: Decision,
+    *,
+    accept: bool,
+    comment: str,
+    by: Account,
+    in_place_of: Account | None = None,
+) -> Decision:
+    """核可 or refuse an exception, perhaps in somebody's place.  Nobody approves her own."""
     decision = Decision.objects.select_for_update(of=("self",)).get(pk=decision.pk)
     if decision.state != Decision.State.PENDING:
         raise NotPossible("這個例外留用已經有人決定過了。")
-    if decision.made_by_id == by.pk:
+    if decision.made_by_id in {by.pk, in_place_of.pk if in_place_of else None}:
         raise NotPossible("提出的人不能自己核可，請由資安長或其他管理者決定。")
     if not accept and not comment.strip():
         raise NotPossible("不同意時，請寫明理由。")
@@ -249,7 +256,8 @@ def approve(decision: Decision, *, accept: bool, comment: str, by: Account) -> D
     decision.comment, decision.decided_by = national_id.hide(comment), by
     decision.decided_at = timezone.now()
     decision.save(update_fields=["state", "comment", "decided_by", "decided_at"])
-    _record(decision, "approve_device", by)
+    stead = {"in_place_of": in_place_of.username} if in_place_of else {}
+    _record(decision, "approve_device", by, **stead)
     notify(
         [decision.made_by],
         kind="device",
@@ -259,7 +267,7 @@ def approve(decision: Decision, *, accept: bool, comment: str, by: Account) -> D
     return decision
 
 
-def _record(decision: Decision, verb: str, by: Account) -> None:
+def _record(decision: Decision, verb: str, by: Account, **detail: str) -> None:
     trail.record(
         verb,
         actor=by.username,
@@ -267,6 +275,7 @@ def _record(decision: Decision, verb: str, by: Account) -> None:
         subject=f"device:{decision.device_id}",
         kind=decision.get_kind_display(),
         state=decision.get_state_display(),
+        **detail,
     )
 
 

@@ -53,7 +53,7 @@ class KeywordField(forms.CharField):
             import_string(path)(value)
 
 
-def _say_what_is_missing(form: forms.BaseForm) -> None:
+def say_what_is_missing(form: forms.BaseForm) -> None:
     """請填寫姓名。 in place of a sentence that names no field."""
     for field in form.fields.values():
         chosen = isinstance(field, forms.ChoiceField)
@@ -83,7 +83,7 @@ class ModuleForm(forms.ModelForm):
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
-        _say_what_is_missing(self)
+        say_what_is_missing(self)
 
 
 class DeedForm(forms.Form):
@@ -92,7 +92,7 @@ class DeedForm(forms.Form):
     def __init__(self, *args: Any, user: Any, things: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user, self.things = user, things
-        _say_what_is_missing(self)
+        say_what_is_missing(self)
         if len(things) == 1:
             for name, field in self.fields.items():
                 field.initial = self.starts_from(things[0], name, field.initial)

@@ -15,9 +15,11 @@ from django.db import models, transaction
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.operations.pieces import SEALED
+from ismp.requests.models import AccountApplication
 from ismp.ui.commands import DatabaseCommand
 
 _ACCOUNTS, _PIECES = 500, 4
+_WITH_IDS = (Account, AccountApplication)
 
 
 class Command(DatabaseCommand):
@@ -47,8 +49,9 @@ class Command(DatabaseCommand):
 
     def _seal_anew(self) -> tuple[int, int]:
         accounts = pieces = 0
-        while count := _accounts(settings.KEYS.version):
-            accounts += count
+        for holder in _WITH_IDS:
+            while count := _accounts(holder, settings.KEYS.version):
+                accounts += count
         for model in SEALED:
             while count := _pieces(model, settings.KEYS.version):
                 pieces += count
@@ -64,7 +67,7 @@ class Command(DatabaseCommand):
 
     def _forget_old(self) -> None:
         version = settings.KEYS.version
-        sealed: list[type[models.Model]] = [Account, *SEALED]
+        sealed: list[type[models.Model]] = [*_WITH_IDS, *SEALED]
         if any(_older(model, version).exists() for model in sealed):
             raise CommandError(
                 "仍有資料使用舊金鑰，沒有刪除；請重新啟動網站與背景工作後再執行一次。"
@@ -78,11 +81,12 @@ def _older(model: type[models.Model], version: int) -> models.QuerySet[Any]:
 
 
 @transaction.atomic
-def _accounts(version: int) -> int:
-    batch = list(_older(Account, version).select_for_update().order_by("pk")[:_ACCOUNTS])
+def _accounts(model: Any, version: int) -> int:
+    """Accounts, and those who have applied for one."""
+    batch = list(_older(model, version).select_for_update().order_by("pk")[:_ACCOUNTS])
     for account in batch:
         account.national_id = account.national_id
-    Account.objects.bulk_update(batch, ["sealed_id", "id_hash", "key_version"])
+    model.objects.bulk_update(batch, ["sealed_id", "id_hash", "key_version"])
     return len(batch)
 
 

@@ -17,6 +17,7 @@ from ismp.courses import classes
 from ismp.hours import actions, claiming
 from ismp.notices.actions import send_digests
 from ismp.operations.pieces import SEALED
+from ismp.requests import actions as requests
 from ismp.ui.commands import DatabaseCommand
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def _look_after() -> None:
                 classes.remind()
                 send_digests()
                 actions.purge()
+                requests.purge()
                 objects.sweep(SEALED)
                 call_command("prune_db_task_results", verbosity=0, min_age_days=1)
                 _sweep()

@@ -1,0 +1,184 @@
+"""Deciding a request: once, by somebody for whom it waits or who stands in for her.
+
+Each kind has its deed; all take `accept`, `comment`, `by` and `in_place_of`, and raise
+NotPossible.  What the approval changes is done by the deeds of `ismp.accounts`.
+"""
+
+from typing import Any, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from ismp.accounts import actions as accounts
+from ismp.accounts import keeping, national_id
+from ismp.accounts.models import Account, Department
+from ismp.audit import trail
+from ismp.audit.trail import NotPossible
+from ismp.notices.actions import notify
+from ismp.requests.models import (
+    AccountApplication,
+    Delegation,
+    IdentityChange,
+    Request,
+    State,
+    Transfer,
+)
+from ismp.ui.roc import roc_date
+
+Asked = TypeVar("Asked", bound=Request)
+_LONGEST = 500
+
+
+@transaction.atomic
+def decide_application(
+    application: AccountApplication,
+    *,
+    accept: bool,
+    comment: str,
+    by: Account,
+    in_place_of: Account | None = None,
+) -> Account | None:
+    """Make the account, or refuse it with a reason.  The number leaves the application."""
+    application = _hold(application, by, in_place_of)
+    account = None
+    if accept:
+        account = keeping.save_account(account_of(application), by=by)
+        notify(
+            [account],
+            kind="request",
+            subject="您的帳號申請已核可",
+            body=f"歡迎使用資安統籌管理平台。資安列管身分：{account.get_identities_display()}。",
+            link="/my/hours/",
+        )
+    application.national_id = ""
+    _decide(application, accept, comment, by, in_place_of)
+    _record("decide_application", application, by, account=application.username)
+    return account
+
+
+def account_of(application: AccountApplication) -> Account:
+    """The account that an approval would make; raises NotPossible when there can be none."""
+    account = Account(
+        username=application.username,
+        name=application.name,
+        email=application.email,
+        agency=application.agency,
+        department=department_of(application),
+        identities=application.identities,
+    )
+    account.national_id = application.national_id
+    try:
+        account.validate_constraints()
+    except ValidationError as faults:
+        raise NotPossible(f"無法建立帳號：{faults.messages[0]}") from faults
+    return account
+
+
+def department_of(application: AccountApplication) -> Department | None:
+    """The department that she named, if the agency has it."""
+    open_ones = Department.objects.filter(agency=application.agency_id).open()
+    return open_ones.filter(name=application.department).first()
+
+
+@transaction.atomic
+def decide_transfer(
+    transfer: Transfer,
+    *,
+    accept: bool,
+    comment: str,
+    by: Account,
+    in_place_of: Account | None = None,
+) -> None:
+    """Let the person serve at the other agency from the day that was asked for, or refuse it."""
+    transfer = _hold(transfer, by, in_place_of)
+    if transfer.asked_by_id == by.pk:
+        raise NotPossible("提出異動的人不能自己同意，要由另一個機關的管理者決定。")
+    if accept:
+        if not transfer.account.is_active or transfer.account.agency_id != transfer.origin_id:
+            raise NotPossible("這位同仁已經不在原機關任職，無法核可；請填寫意見後按「不同意」。")
+        accounts.assign(
+            transfer.account,
+            agency=transfer.destination,
+            department=transfer.department,
+            since=transfer.since,
+            by=by.username,
+        )
+    _decide(transfer, accept, comment, by, in_place_of)
+    _tell(transfer, transfer.account, "機關異動申請")
+    _tell(transfer, transfer.asked_by, "機關異動申請", f"/manage/transfers/{transfer.pk}/")
+    _record("decide_transfer", transfer, by, **_of(transfer))
+
+
+@transaction.atomic
+def decide_identities(
+    change: IdentityChange,
+    *,
+    accept: bool,
+    comment: str,
+    by: Account,
+    in_place_of: Account | None = None,
+) -> None:
+    """Let the person have the identities that she asked for from her day on, or refuse it."""
+    change = _hold(change, by, in_place_of)
+    if accept:
+        if not change.account.is_active or change.account.agency_id != change.agency_id:
+            raise NotPossible("這位同仁已經不在本機關任職，無法核可；請填寫意見後按「不同意」。")
+        accounts.assign(
+            change.account, identities=change.identities, since=change.since, by=by.username
+        )
+    _decide(change, accept, comment, by, in_place_of)
+    _tell(change, change.account, "資安列管身分變更申請", "/my/identities/")
+    _record("decide_identities", change, by, identities=change.identities, **_of(change))
+
+
+def _hold(request: Asked, by: Account, in_place_of: Account | None) -> Asked:
+    """The request as it is now, held: of two who decide at the same time the second is told."""
+    rows: Any = type(request)._default_manager
+    held: Asked = rows.select_for_update(of=("self",)).get(pk=request.pk)
+    if not held.is_waiting:
+        raise NotPossible("這件申請已經有人決定過了，請重新整理清單。")
+    waits = rows.filter(pk=held.pk).to_decide_by(in_place_of or by).exists()
+    if not waits or getattr(held, "account_id", None) == by.pk:
+        raise NotPossible("這件申請不是由您決定；自己的申請要由另一位管理者辦理。")
+    if in_place_of:
+        days = Delegation.objects.in_force(timezone.localdate())
+        if not days.filter(principal=in_place_of, delegate=by).exists():
+            raise NotPossible(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
+    return held
+
+
+def _decide(
+    request: Request, accept: bool, comment: str, by: Account, in_place_of: Account | None
+) -> None:
+    if not accept and not comment.strip():
+        raise NotPossible("不同意時，請寫明理由。")
+    request.state = State.APPROVED if accept else State.REFUSED
+    request.comment = national_id.hide(comment.strip())[:_LONGEST]
+    request.decided_by, request.in_place_of = by, in_place_of
+    request.decided_at = timezone.now()
+    request.save()
+
+
+def _tell(request: Request, person: Account, what: str, link: str = "") -> None:
+    outcome = State(request.state).label
+    body = f"意見：{request.comment}" if request.comment else ""
+    notify([person], kind="request", subject=f"{what}：{outcome}", body=body, link=link)
+
+
+def _of(request: Transfer | IdentityChange) -> dict[str, str]:
+    return {"account": request.account.username, "since": roc_date(request.since)}
+
+
+def _record(verb: str, request: Request, by: Account, **detail: Any) -> None:
+    """The event names both: who decided, and in whose place."""
+    stead = {"in_place_of": request.in_place_of.username} if request.in_place_of else {}
+    trail.record(
+        verb,
+        actor=by.username,
+        agency=request.agency.code,
+        subject=request.subject,
+        state=request.state,
+        **stead,
+        **detail,
+    )

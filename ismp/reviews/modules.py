@@ -1,0 +1,132 @@
+"""帳號申請, 機關異動申請, 身分變更申請 as lists: what was asked, and what became of it."""
+
+from typing import Any
+
+from ismp.accounts.modules import AGENCY, OF_AGENCY
+from ismp.accounts.roles import Right
+from ismp.requests.models import AccountApplication, IdentityChange, State, Transfer
+from ismp.reviews import of_people
+from ismp.reviews.waiting import Deciding
+from ismp.ui.module import Column, Filter, Module
+
+_TONES = {State.WAITING: "amber", State.APPROVED: "green", State.REFUSED: "red"}
+_STATE = Column("狀態", "get_state_display", tone=lambda one: _TONES.get(one.state, "quiet"))
+_DECIDED = (
+    Column("決定時間", "decided_at", "date"),
+    Column("決定", "decider"),
+    Column("意見", "comment", "text"),
+)
+_STATES = Filter("state", "狀態", State.choices)
+_PEOPLE = {"account__username": "公務帳號", "account__name": "姓名"}
+_WITH = ("agency", "decided_by", "in_place_of")
+
+
+def _beside(how: Deciding) -> Any:
+    """Whether it waits for this person, and for a transfer whether she may take it back."""
+
+    def beside(user: Any, one: Any) -> dict[str, Any]:
+        waits = type(one).objects.to_decide_by(user).filter(pk=one.pk).exists()
+        asked_by = getattr(one, "asked_by", None)
+        own = asked_by is not None and asked_by.agency_id == user.agency_id
+        return {
+            "review": how.name if waits else "",
+            "may_withdraw": own and one.is_waiting and user.may(Right.EDIT_PEOPLE),
+        }
+
+    return beside
+
+
+APPLICATIONS = Module(
+    name="applications",
+    title="帳號申請",
+    thing="帳號申請",
+    rows=lambda user: (
+        AccountApplication.objects.visible_to(user).select_related(*_WITH).order_by("-pk")
+    ),
+    columns=(
+        Column("公務帳號", "username"),
+        Column("姓名", "name"),
+        AGENCY,
+        Column("部門", "department"),
+        Column("資安列管身分", "get_identities_display"),
+        Column("申請時間", "asked_at", "date"),
+        _STATE,
+    ),
+    more=(
+        Column("收件編號", "receipt_in_groups"),
+        Column("公務電子郵件", "email"),
+        Column("理由", "reason", "text"),
+        *_DECIDED,
+    ),
+    search={"username": "公務帳號", "name": "姓名"},
+    filters=(OF_AGENCY, _STATES),
+    view=Right.VIEW_PEOPLE,
+    page="reviews/request_page.html",
+    beside=_beside(of_people.APPLICATION),
+    subject=lambda one: one.subject,
+    empty="還沒有帳號的同仁在登入頁按「申請帳號」，申請就會出現在這裡。",
+)
+
+TRANSFERS = Module(
+    name="transfers",
+    title="機關異動申請",
+    thing="機關異動申請",
+    rows=lambda user: (
+        Transfer.objects.visible_to(user)
+        .select_related(
+            *_WITH, "account", "origin", "destination", "department", "asked_by__agency"
+        )
+        .order_by("-pk")
+    ),
+    columns=(
+        Column("同仁", lambda one: f"{one.account.name}（{one.account.username}）"),
+        Column("原機關", "origin.name"),
+        Column("調往機關", "destination.name"),
+        Column("生效日", "since", "date"),
+        Column("申請時間", "asked_at", "date"),
+        _STATE,
+    ),
+    more=(
+        Column("提出", lambda one: f"{one.asked_by.agency} {one.asked_by.name}"),
+        Column("調入後的部門", "department.name"),
+        Column("理由", "reason", "text"),
+        *_DECIDED,
+    ),
+    search=_PEOPLE,
+    filters=(_STATES,),
+    view=Right.VIEW_PEOPLE,
+    page="reviews/request_page.html",
+    beside=_beside(of_people.TRANSFER),
+    subject=lambda one: one.subject,
+    links=(
+        (Right.EDIT_PEOPLE, "申請調入", "requests:coming"),
+        (Right.EDIT_PEOPLE, "申請調出", "requests:going"),
+    ),
+    empty="同仁要調入或調出本機關時，按「申請調入」或「申請調出」，由另一個機關同意。",
+)
+
+CHANGES = Module(
+    name="changes",
+    title="身分變更申請",
+    thing="身分變更申請",
+    rows=lambda user: (
+        IdentityChange.objects.visible_to(user).select_related(*_WITH, "account").order_by("-pk")
+    ),
+    columns=(
+        Column("公務帳號", "account.username"),
+        Column("姓名", "account.name"),
+        AGENCY,
+        Column("申請的身分", "get_identities_display"),
+        Column("生效日", "since", "date"),
+        Column("申請時間", "asked_at", "date"),
+        _STATE,
+    ),
+    more=(Column("理由", "reason", "text"), *_DECIDED),
+    search=_PEOPLE,
+    filters=(OF_AGENCY, _STATES),
+    view=Right.VIEW_PEOPLE,
+    page="reviews/request_page.html",
+    beside=_beside(of_people.IDENTITIES),
+    subject=lambda one: one.subject,
+    empty="同仁在「我的時數」按「申請變更身分」，申請就會出現在這裡。",
+)

@@ -1,0 +1,207 @@
+"""What people ask, as sources of the queue: 帳號申請, 機關異動, 資安列管身分變更.
+
+What follows from each decision is computed here, because `ismp.requests` does not know training.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Sum
+from django.urls import reverse
+
+from ismp.accounts.models import Account
+from ismp.audit.trail import NotPossible
+from ismp.compliance import turning
+from ismp.compliance.standing import WORDS, Line
+from ismp.hours import models as hours
+from ismp.hours.models import in_hours
+from ismp.requests import deciding
+from ismp.requests.models import AccountApplication, IdentityChange, Transfer
+from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of
+from ismp.ui.roc import roc_date
+
+_JUDGED = "燈號以今天的時數試算，視同今天就生效。"
+_NOTHING = "－"
+
+
+def applications(user: Account) -> Iterator[Waiting]:
+    """帳號申請 to the agency."""
+    for one in AccountApplication.objects.to_decide_by(user).select_related("agency"):
+        yield _waiting("帳號申請", one, APPLICATION, str(one))
+
+
+def transfers(user: Account) -> Iterator[Waiting]:
+    """機關異動 that the other agency has asked for."""
+    asked = Transfer.objects.to_decide_by(user)
+    for one in asked.select_related("account", "agency", "origin", "destination", "department"):
+        title = f"{one}：{one.origin} → {one.destination}"
+        yield _waiting("機關異動申請", one, TRANSFER, title, one.account_id, one.asked_by_id)
+
+
+def identity_changes(user: Account) -> Iterator[Waiting]:
+    """資安列管身分 that people of the agency want changed."""
+    asked = IdentityChange.objects.to_decide_by(user)
+    for one in asked.select_related("account__department", "agency"):
+        title = f"{one}：{one.get_identities_display()}"
+        yield _waiting("身分變更申請", one, IDENTITIES, title, one.account_id)
+
+
+def _waiting(kind: str, one: Any, how: Deciding, title: str, *barred: int) -> Waiting:
+    return Waiting(
+        kind=kind,
+        title=title,
+        agency=one.agency.name,
+        since=one.asked_at,
+        due=due_of(how.name, one.asked_at),
+        address=reverse("reviews:item", args=[how.name, one.pk]),
+        thing=one,
+        deciding=how,
+        barred=frozenset(barred),
+    )
+
+
+# --- 帳號申請 ------------------------------------------------------------------------------------
+
+
+def _of_application(one: AccountApplication) -> Told:
+    department = deciding.department_of(one)
+    named = one.department or _NOTHING
+    if one.department and department is None:
+        named += "（本機關沒有這個部門，帳號先不指定部門）"
+    facts = [
+        ("姓名", one.name),
+        ("公務帳號", one.username),
+        ("機關", one.agency),
+        ("部門", named),
+        ("身分證字號", one.masked_id),
+        ("公務電子郵件", one.email),
+        ("資安列管身分", one.get_identities_display()),
+        ("理由", one.reason),
+    ]
+    duties = turning.duties_of(one.identities, one.agency)
+    changes = [
+        Change("帳號", "沒有", f"{one.username}（同仁）"),
+        *(Change(title, _NOTHING, f"應完成 {in_hours(owed)} 小時") for title, owed in duties),
+    ]
+    return Told(facts, changes, _follows_account(one), _obstacle(one))
+
+
+def _follows_account(one: AccountApplication) -> list[str]:
+    waits = hours.Waiting.objects.filter(agency=one.agency_id, id_hash=one.id_hash, claimed_at=None)
+    rows = waits.aggregate(n=Sum("rows", default=0))["n"]
+    told = [
+        f"待認領時數 {rows:,} 筆會在一分鐘內歸戶。"
+        if rows
+        else "本機關沒有等候這個身分證字號的待認領時數。"
+    ]
+    others = Account.objects.filter(id_hash=one.id_hash).count()
+    if others:
+        told.append(f"同一個身分證字號另有 {others} 個帳號，那些帳號的時數也一併採計。")
+    told.append(f"從今天起列入「{one.agency}」與全市的達標狀況。")
+    told.append("核可後到帳號的網頁按「重設密碼」，把一次性代碼交給本人。")
+    return told
+
+
+def _obstacle(one: AccountApplication) -> str:
+    try:
+        deciding.account_of(one)
+    except NotPossible as reason:
+        return str(reason)
+    return ""
+
+
+# --- 機關異動, 身分變更 --------------------------------------------------------------------------
+
+
+def _of_transfer(one: Transfer) -> Told:
+    person, day = one.account, roc_date(one.since)
+    before, after = turning.of_person_if(person, agency=one.destination)
+    here = person.department.name if person.department else _NOTHING
+    there = one.department.name if one.department else "由調往的機關指定"
+    facts = [
+        ("同仁", f"{person.name}（{person.username}）"),
+        ("異動", f"{one.way}，由{one.asked_by.agency}的{one.asked_by.name}提出"),
+        ("生效日", day),
+        ("理由", one.reason),
+    ]
+    changes = [
+        Change("機關", one.origin.name, one.destination.name),
+        Change("部門", here, there),
+        Change("列入的達標狀況", one.origin.name, one.destination.name),
+        *_lights(before, after),
+    ]
+    follows = [
+        f"{day} 起由{one.destination}管理這個帳號；時數跟著人走，之前的任職紀錄不變。",
+        "機關管理者、教師的角色不會跟過去。",
+        *_turns(before, after),
+    ]
+    return Told(facts, changes, follows)
+
+
+def _of_identities(one: IdentityChange) -> Told:
+    person, day = one.account, roc_date(one.since)
+    before, after = turning.of_person_if(person, identities=one.identities)
+    department = person.department.name if person.department else _NOTHING
+    facts = [
+        ("同仁", f"{person.name}（{person.username}）"),
+        ("部門", department),
+        ("生效日", day),
+        ("理由", one.reason),
+    ]
+    changes = [
+        Change("資安列管身分", person.get_identities_display(), one.get_identities_display()),
+        *_lights(before, after),
+    ]
+    follows = [
+        f"{day} 起依新的身分計算應完成時數；之前的不變。",
+        *_turns(before, after),
+    ]
+    return Told(facts, changes, follows)
+
+
+def _lights(before: list[Line], after: list[Line]) -> list[Change]:
+    """Each duty that she has now, or would have."""
+    now, then = ({(one.category, one.years): one for one in lines} for lines in (before, after))
+    found = []
+    for key in sorted({*now, *then}):
+        old, new = now.get(key), then.get(key)
+        title = (old or new).title  # type: ignore[union-attr]
+        found.append(Change(title, *_sides(old, new), *_tones(old, new)))
+    return found
+
+
+def _sides(*lines: Line | None) -> list[str]:
+    return [_in_words(line) if line else "不列管" for line in lines]
+
+
+def _tones(*lines: Line | None) -> list[str]:
+    return [line.light if line else "" for line in lines]
+
+
+def _in_words(line: Line) -> str:
+    return f"{line.word}（{in_hours(line.done)}／{in_hours(line.required)} 小時）"
+
+
+def _turns(before: list[Line], after: list[Line]) -> list[str]:
+    """Whether the person as a whole stands otherwise afterwards."""
+    if not before:
+        return ["這位同仁目前不在職，沒有燈號。"]
+    sides = [_worst(lines) for lines in (before, after)]
+    if sides[0] == sides[1]:
+        return [f"整體仍是「{sides[0]}」。{_JUDGED}"]
+    return [f"整體由「{sides[0]}」變成「{sides[1]}」。{_JUDGED}"]
+
+
+def _worst(lines: list[Line]) -> str:
+    lights = {line.light for line in lines}
+    return next((word for light, word in WORDS.items() if light in lights), "不列管")
+
+
+def _next_for(account: Any) -> tuple[str, str]:
+    words = f"到 {account.username} 的網頁按「重設密碼」，把一次性代碼交給本人"
+    return words, reverse("people:page", args=[account.pk])
+
+
+APPLICATION = Deciding("application", deciding.decide_application, _of_application, after=_next_for)
+TRANSFER = Deciding("transfer", deciding.decide_transfer, _of_transfer)
+IDENTITIES = Deciding("identities", deciding.decide_identities, _of_identities)
