@@ -25,7 +25,6 @@ urlpatterns = [
     path("manage/applications/", include(reviews.APPLICATIONS.urls)),
     path("manage/transfers/", include(reviews.TRANSFERS.urls)),
     path("manage/identity-changes/", include(reviews.CHANGES.urls)),
-    path("manage/accounts/roster/", include(rosters)),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/incidents/", include(security.INCIDENTS.urls)),

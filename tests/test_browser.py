@@ -543,6 +543,7 @@ ADDRESSES = (
     *("/manage/reviews/delegations/", "/manage/applications/", "/manage/transfers/"),
     *("/manage/transfers/coming/", "/manage/transfers/going/", "/manage/identity-changes/"),
     *("/my/identities/", "/manage/reviews/", "/notices/", "/incidents/", "/incidents/report/"),
+    "/devices/",
     *("/manage/incidents/", "/manage/incidents/time-limits/", "/manage/officers/"),
     *("/manage/devices/", "/manage/devices/add/", "/manage/devices/import/"),
     *("/manage/decisions/", "/manage/products/", "/manage/products/add/"),
