@@ -103,6 +103,8 @@ INSTALLED_APPS = [
     "ismp.operations",
     "ismp.portal",
     "ismp.reviews",
+    "ismp.assignments",
+    "ismp.external",
     "ismp.compliance",
     "ismp.security",
     "ismp.courses",
@@ -220,6 +222,11 @@ DEFAULT_FROM_EMAIL = os.environ.get("ISMP_MAIL_FROM", "ismp@localhost")
 SITE_URL = os.environ.get("ISMP_SITE_URL", "").rstrip("/")
 """Where people reach this site (`https://ismp.example`), for links in e-mails."""
 DIGEST_HOUR = _number("ISMP_DIGEST_HOUR", 8)
+ADVISORY_REMIND_DAYS = _number("ISMP_ADVISORY_REMIND_DAYS", 3)
+INVENTORY_REMIND_DAYS = _number("ISMP_INVENTORY_REMIND_DAYS", 7)
+EXCEPTION_REMIND_DAYS = _number("ISMP_EXCEPTION_REMIND_DAYS", 30)
+"""How many days before its deadline those are reminded who have not answered an advisory, signed
+the inventory, or whose exception for a device ends."""
 HELP_DESK = os.environ.get("ISMP_HELP_DESK", "分機 8500")
 """How people reach the help desk by telephone, as it stands at the foot of each page."""
 
@@ -263,6 +270,8 @@ UPLOAD_MAX_ROWS = _number("ISMP_UPLOAD_MAX_ROWS", 1_000_000)
 UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 MATERIAL_MAX_BYTES = _number("ISMP_MATERIAL_MAX_MB", 512) * 1024 * 1024
+CERTIFICATE_MAX_BYTES = _number("ISMP_CERTIFICATE_MAX_MB", 5) * 1024 * 1024
+"""Of a certificate with which somebody claims hours; it is held in memory while it comes in."""
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 WAITING_KEPT_DAYS = _number("ISMP_WAITING_KEPT_DAYS", 400)
 """How long rows without an account wait for their person to come (待認領時數)."""

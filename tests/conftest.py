@@ -162,7 +162,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
     from offers import offered
-    from things import of_security
+    from things import of_claims, of_security
 
     from ismp.accounts.models import Account
     from ismp.compliance.models import Example
@@ -197,6 +197,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "teachers_id": teacher.pk,
         "account_id": account("IC1002").pk,
         **of_security(account("IC1001")),
+        **of_claims(account("IC1001")),
     }
 
 

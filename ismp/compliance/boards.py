@@ -30,10 +30,12 @@ _NO_CONCERN = (
     *("decide_device", "approve_device", "open_campaign", "sign_inventory"),
     *("save_product", "lift_product", "restrict_products", "take_in_advisories", "save_advisory"),
     *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
+    *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim", "revoke_claim"),
+    *("open_certificate", "remind_deadline"),
 )
 _OF_ONE_AGENCY = (
     *("import_hours", "undo_import", "delete_hours", "restore_hours"),
-    *("credit_hours", "decide_duplicate", "attach_hours", "grade"),
+    *("credit_hours", "take_back_hours", "decide_duplicate", "attach_hours", "grade"),
 )
 """Concern those who lean on the agency that the event names."""
 _OF_COURSES = "course:"

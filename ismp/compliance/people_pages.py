@@ -41,6 +41,7 @@ def _form(query: QueryDict, agency: Agency) -> PeopleForm:
 @needs(Right.VIEW_HOURS)
 def people_list(request: HttpRequest) -> HttpResponse:
     """同仁達標名單 of one agency: those who are behind, unless others are asked for."""
+    user: Any = request.user
     agency = agency_asked(request)
     form = _form(request.GET, agency)
     if "q" in form.errors:
@@ -49,6 +50,9 @@ def people_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
     reminded = reminding.last_reminded([person.account for person in page])
     days = {"agency": agency.code, **form.asked}
+    incident = request.GET.get("incident", "")
+    if incident.isdecimal():  # what it is about is known above; here it is handed on
+        days["incident"] = incident
     asked = {**days, **form.search}
     context = {
         "agency": agency,
@@ -62,7 +66,9 @@ def people_list(request: HttpRequest) -> HttpResponse:
         "unsorted": urlencode({name: asked[name] for name in asked if name != "sort"}),
         "query": urlencode(asked),
         "hidden": list(asked.items()),
-        "may_remind": not form.asked and request.user.may(Right.REMIND),  # type: ignore[union-attr]
+        "may_remind": not form.asked and user.may(Right.REMIND),
+        "may_assign": not form.asked and user.may(Right.MANAGE_COURSES),
+        "incident": days.get("incident"),
     }
     return render(request, "compliance/people.html", context)
 
@@ -112,6 +118,14 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
     return render(request, "compliance/person.html", context)
 
 
+def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:
+    """Whom a deed on the list means: those who are ticked in it, or all that it found."""
+    if asked.get("whom") == "ticked":
+        ids = [int(value) for value in asked.getlist("ids") if value.isdecimal()]
+        return {"light": "", "accounts": ids}
+    return _form(asked, agency).search
+
+
 # --- 提醒 ----------------------------------------------------------------------------------------
 
 
@@ -121,10 +135,7 @@ def remind(request: HttpRequest) -> HttpResponse:
     """提醒: first a page that says who is told what, then the deed."""
     user: Any = request.user
     agency = agency_asked(request)
-    search: dict[str, Any] = _form(request.POST, agency).search
-    if request.POST.get("whom") == "ticked":
-        ids = [int(value) for value in request.POST.getlist("ids") if value.isdecimal()]
-        search = {"light": "", "accounts": ids}
+    search = search_asked(request.POST, agency)
     if seen := request.POST.get("seen"):
         try:
             told = reminding.remind(agency, search, seen=seen, by=user)
