@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from mail import at, text_of
 
-from ismp.accounts.models import Account, Agency
+from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.notices.actions import send_digests
 from ismp.notices.models import Notice
@@ -96,6 +96,15 @@ def test_who_has_answered_is_left_alone_and_others_are_not(handler, platform, cl
     mine = advisory.addresses.get(agency=handler.agency)
     advisories.answer(mine, Reply.DONE, evidence="已更新", by=handler)
     clock(DUE - timedelta(days=1))
+    assert [username for username, _ in twice()] == ["CU1001"]
+
+
+def test_an_agency_without_a_handler_is_told_when_it_has_one(handler, platform, clock, account):
+    other = account("CU1001")
+    published(handler, platform, other.agency)
+    clock(DUE)
+    assert twice() == [] and not Reminder.objects.exists()
+    account("CU1001", "agency_admin")
     assert [username for username, _ in twice()] == ["CU1001"]
 
 
@@ -235,7 +244,7 @@ def test_they_go_out_in_the_one_digest_of_the_day(handler, platform, clock, mail
     Notice.objects.all().delete()
     clock(DUE)
     Account.objects.exclude(pk=handler.pk).update(email="")
-    assert deadlines.remind() == 1 + Agency.objects.count()
+    assert deadlines.remind() == 1 + 2  # both agencies that have somebody who answers
     assert (send_digests(), send_digests()) == (1, 0)
     [(to, content)] = mailbox.letters
     assert to == [handler.email]

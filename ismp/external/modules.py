@@ -1,5 +1,6 @@
 """外部時數認列 in 管理環境 as data (`ismp.ui.module` says what each line means)."""
 
+from datetime import datetime
 from typing import Any
 
 from ismp.accounts.models import Account
@@ -15,6 +16,7 @@ from ismp.hours.models import Record, in_hours
 from ismp.hours.profile import CATEGORIES
 from ismp.ui.folding import fold
 from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.templatetags.ismp_ui import roc_moment
 
 _TONES = {
     State.PENDING: "amber",
@@ -22,6 +24,11 @@ _TONES = {
     State.REFUSED: "red",
     State.REVOKED: "red",
 }
+
+
+def _deed(by: Account | None, at: datetime | None, words: str) -> str:
+    """Who did it, when, and what was said; empty before it is done."""
+    return f"{by.name} {roc_moment(at)}　{words}".rstrip("　") if by else ""
 
 
 def _approve(claims: Any, *, by: Account, **asked: Any) -> str:
@@ -108,11 +115,10 @@ CLAIMS = Module(
         Column("部門", "account.department.name"),
         Column("說明", "description", "text"),
         Column("認列類別", "given_category"),
-        Column("審核人", "decided_by.name"),
-        Column("審核時間", "decided_at", "date"),
-        Column("審核意見", "comment", "text"),
-        Column("撤銷人", "revoked_by.name"),
-        Column("撤銷理由", "revoke_reason", "text"),
+        Column("審核", lambda one: _deed(one.decided_by, one.decided_at, one.comment), "text"),
+        Column(
+            "撤銷", lambda one: _deed(one.revoked_by, one.revoked_at, one.revoke_reason), "text"
+        ),
     ),
     search={
         "account__username": "公務帳號",

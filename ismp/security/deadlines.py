@@ -73,14 +73,15 @@ def remind() -> int:
 
 @transaction.atomic
 def _tell(deadline: Deadline) -> bool:
+    people = list(deadline.answering)
+    if not people:  # whoever is appointed in time is told then
+        return False
     _, is_new = Reminder.objects.get_or_create(
         subject=deadline.subject, occasion=deadline.occasion, due_at=deadline.due_at
     )
     if not is_new:  # another worker was faster
         return False
-    notices = notify(
-        deadline.answering, kind="deadline", subject=deadline.words, link=deadline.link
-    )
+    notices = notify(people, kind="deadline", subject=deadline.words, link=deadline.link)
     trail.record(
         "remind_deadline",
         actor=trail.SYSTEM,
