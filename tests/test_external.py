@@ -1,9 +1,11 @@
 """外部時數認列: asked for once, decided once, credited once, and nobody else's business."""
 
+import threading
 from datetime import date
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from files import data, row
 from laws import tallies_are_true
 from things import PDF, claim_of
@@ -282,6 +284,21 @@ def from_portal(import_bytes, city):
     return import_bytes(data(row(**mine, **day, **told), encoding="utf-8"))["run"]
 
 
+def test_what_the_portal_has_already_changes_no_light_and_the_page_says_so(
+    client, small, account, import_bytes, city
+):
+    staff, decider = account("IC1002"), account("IC1001", "agency_admin")
+    from_portal(import_bytes, city)
+    claim = claim_of(staff)
+    client.force_login(decider)
+    page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
+    assert "認列後會列入「可能重複」" in page
+    [before] = standing.of_person(staff)
+    actions.approve(claim, comment="", by=decider)
+    assert standing.of_person(staff) == [before]
+    assert Duplicate.objects.count() == 1
+
+
 def test_the_portal_brings_it_too_and_it_counts_once(staff, decider, import_bytes, city):
     actions.approve(claim_of(staff), comment="", by=decider)
     run = from_portal(import_bytes, city)
@@ -395,3 +412,38 @@ def test_certificates_are_sealed_anew_with_the_others(staff):
     SEALED[ClaimPiece](piece)
     assert bytes(ClaimPiece.objects.get().data) != sealed
     assert b"".join(files.read(claim)) == PDF
+
+
+# --- Two at once ---------------------------------------------------------------------------------
+
+
+def both(deed):
+    """Two threads at the same time; what each came to."""
+    ready, came = threading.Barrier(2), []
+
+    def work():
+        try:
+            ready.wait()
+            came.append(deed())
+        except NotPossible as reason:
+            came.append(str(reason))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return came
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_deciders_and_a_double_click_give_one_outcome(city, account):
+    staff, decider = account("IC1002"), account("IC1001", "agency_admin")
+    first, second = both(lambda: claim_of(staff))
+    assert first.pk == second.pk and Claim.objects.count() == 1
+    outcomes = both(lambda: actions.approve(first, comment="", by=decider).state)
+    assert sorted(outcomes)[0] == "approved" and "目前是「已認列」" in sorted(outcomes)[1]
+    assert len(live(staff)) == 1 and ImportRun.objects.count() == 1

@@ -12,7 +12,7 @@ from ismp.external import actions
 from ismp.external.forms import ApproveForm, RefuseForm, RevokeForm
 from ismp.external.models import Claim, State
 from ismp.hours import duplicates
-from ismp.hours.models import Record, in_hours
+from ismp.hours.models import Record, Source, in_hours
 from ismp.hours.profile import CATEGORIES
 from ismp.ui.folding import fold
 from ismp.ui.module import Column, Deed, Filter, Module
@@ -57,19 +57,27 @@ def _is_to_revoke(user: Any, claim: Claim) -> bool:
 def _beside(user: Any, claim: Claim) -> dict[str, Any]:
     """What follows from a decision: the lights before and after, and what she has already."""
     pending = claim.state == State.PENDING
+    overlaps = [(record, _is_alike(claim, record)) for record in _overlaps(claim)]
+    aside = any(alike and _will_stand(claim, record) for record, alike in overlaps)
     return {
         "pending": pending,
-        "effects": _effects(claim) if pending else [],
-        "overlaps": [(record, _is_alike(claim, record)) for record in _overlaps(claim)],
+        "effects": _effects(claim, 0 if aside else claim.hours) if pending else [],
+        "aside": aside,
+        "overlaps": overlaps,
         "own": claim.account_id == user.pk,
     }
 
 
-def _effects(claim: Claim) -> list[tuple[Line, Line]]:
-    """Each of her duties today, and as it would be with the claimed hours."""
+def _effects(claim: Claim, hours: int) -> list[tuple[Line, Line]]:
+    """Each of her duties today, and as it would be with these hours."""
     return effect.of_hours(
-        claim.account, category=claim.category, ended_on=claim.ended_on, hours=claim.hours
+        claim.account, category=claim.category, ended_on=claim.ended_on, hours=hours
     )
+
+
+def _will_stand(claim: Claim, record: Record) -> bool:
+    """Whether a record that looks the same stands in place of what is recognised (可能重複)."""
+    return record.run.source == Source.FILE and record.agency_id == claim.agency_id
 
 
 def _overlaps(claim: Claim) -> list[Record]:
