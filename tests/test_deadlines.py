@@ -1,9 +1,11 @@
 """Reminders before deadlines: to those who answer for it, on the right day, each told once."""
 
+import threading
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from mail import at, text_of
 
@@ -250,3 +252,28 @@ def test_they_go_out_in_the_one_digest_of_the_day(handler, platform, clock, mail
     assert to == [handler.email]
     letter = text_of(content)
     assert "情資尚未回覆" in letter and "盤點尚未簽署" in letter and handler.name not in letter
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_the_same_moment_tell_once(city, clock, account):
+    handler, platform = account("IC1001", "agency_admin"), account("EP1001", "platform_admin")
+    published(handler, platform)
+    clock(DUE)
+    Notice.objects.all().delete()
+    ready, made = threading.Barrier(2), []
+
+    def work():
+        ready.wait()
+        try:
+            made.append(deadlines.remind())
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    assert sum(made) == 1 and len(told()) == 1
+    assert Event.objects.filter(verb="remind_deadline").count() == 1
