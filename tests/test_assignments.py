@@ -126,6 +126,14 @@ def test_the_course_and_the_list_lead_here(clerk, small, course):
     assert f'formaction="{ASSIGN}"' in clerk.get(PEOPLE).content.decode()
 
 
+def test_odd_questions_get_an_answer(clerk, small, course):
+    for odd in ("１", "9" * 30, "x", "-1"):
+        assert clerk.get(PEOPLE, {"incident": odd}).status_code == 200
+        assert clerk.get(ASSIGN, {"incident": odd, "course": odd}).status_code in {200, 404}
+    page, seal = preview(clerk, course, whom="ticked", ids=["9" * 30, "１"])
+    assert seal is None and "請先在達標名單勾選同仁" in page
+
+
 def test_an_auditor_may_not(client, account, small, course):
     client.force_login(account("IC1001", "auditor"))
     assert client.get(ASSIGN, {"course": course.pk}).status_code == 403

@@ -10,7 +10,7 @@ from files import data, row
 from laws import tallies_are_true
 from things import PDF, claim_of
 
-from ismp.accounts.models import Account
+from ismp.accounts.models import Account, Service
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.compliance import effect, standing, why
@@ -260,6 +260,15 @@ def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, sma
 def test_hours_of_another_year_do_not_close_this_years_duty(small, account, day):
     [(before, after)] = effect.of_hours(account("IC1002"), category=522, ended_on=day, hours=3000)
     assert before == after
+
+
+def test_who_is_not_in_office_owes_nothing_and_the_page_says_so(client, small, account):
+    staff, decider = account("IC1002"), account("IC1001", "agency_admin")
+    claim = claim_of(staff)
+    Service.objects.filter(account=staff).update(status="left")
+    client.force_login(decider)
+    page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
+    assert "他今天沒有列管的訓練時數" in page
 
 
 def test_other_records_of_the_days_are_shown(client, staff, decider, learned, city):

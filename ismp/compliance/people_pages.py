@@ -1,5 +1,6 @@
 """達標狀況 by person: who is behind and by how much, why, and a reminder to those who are."""
 
+import re
 import tempfile
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from ismp.compliance.board_pages import agencies_of, agency_asked, title_of
 from ismp.ui import workbook
 
 _PER_PAGE = 50
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _SPOOL_BYTES = 4 * 1024 * 1024
 _HEADS = (
     ("username", "公務帳號", ""),
@@ -51,7 +53,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
     reminded = reminding.last_reminded([person.account for person in page])
     days = {"agency": agency.code, **form.asked}
     incident = request.GET.get("incident", "")
-    if incident.isdecimal():  # what it is about is known above; here it is handed on
+    if _NUMBER.fullmatch(incident):  # what it is about is known above; here it is handed on
         days["incident"] = incident
     asked = {**days, **form.search}
     context = {
@@ -121,7 +123,7 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
 def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:
     """Whom a deed on the list means: those who are ticked in it, or all that it found."""
     if asked.get("whom") == "ticked":
-        ids = [int(value) for value in asked.getlist("ids") if value.isdecimal()]
+        ids = [int(value) for value in asked.getlist("ids") if _NUMBER.fullmatch(value)]
         return {"light": "", "accounts": ids}
     return _form(asked, agency).search
 
