@@ -105,6 +105,8 @@ INSTALLED_APPS = [
     "ismp.operations",
     "ismp.portal",
     "ismp.reviews",
+    "ismp.assignments",
+    "ismp.external",
     "ismp.compliance",
     "ismp.security",
     "ismp.courses",
@@ -216,6 +218,8 @@ REVIEW_DAYS = {
     "transfer": _number("ISMP_REVIEW_DAYS_TRANSFER", 7),
     "identities": _number("ISMP_REVIEW_DAYS_IDENTITIES", 7),
     "exception": _number("ISMP_REVIEW_DAYS_EXCEPTION", 7),
+    "claim": _number("ISMP_REVIEW_DAYS_CLAIM", 7),
+    "sign_up": _number("ISMP_REVIEW_DAYS_SIGN_UP", 3),
 }
 """Within how many days each kind is to be decided in 機關審核作業."""
 IDLE_SECONDS = _number("ISMP_IDLE_SECONDS", 20 * 60)
@@ -235,6 +239,11 @@ DEFAULT_FROM_EMAIL = os.environ.get("ISMP_MAIL_FROM", "ismp@localhost")
 SITE_URL = os.environ.get("ISMP_SITE_URL", "").rstrip("/")
 """Where people reach this site (`https://ismp.example`), for links in e-mails."""
 DIGEST_HOUR = _number("ISMP_DIGEST_HOUR", 8)
+ADVISORY_REMIND_DAYS = _number("ISMP_ADVISORY_REMIND_DAYS", 3)
+INVENTORY_REMIND_DAYS = _number("ISMP_INVENTORY_REMIND_DAYS", 7)
+EXCEPTION_REMIND_DAYS = _number("ISMP_EXCEPTION_REMIND_DAYS", 30)
+"""How many days before its deadline those are reminded who have not answered an advisory, signed
+the inventory, or whose exception for a device ends."""
 HELP_DESK = os.environ.get("ISMP_HELP_DESK", "分機 8500")
 """How people reach the help desk by telephone, as it stands at the foot of each page."""
 
@@ -278,6 +287,8 @@ UPLOAD_MAX_ROWS = _number("ISMP_UPLOAD_MAX_ROWS", 1_000_000)
 UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 MATERIAL_MAX_BYTES = _number("ISMP_MATERIAL_MAX_MB", 512) * 1024 * 1024
+CERTIFICATE_MAX_BYTES = _number("ISMP_CERTIFICATE_MAX_MB", 5) * 1024 * 1024
+"""Of a certificate with which somebody claims hours; it is held in memory while it comes in."""
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 WAITING_KEPT_DAYS = _number("ISMP_WAITING_KEPT_DAYS", 400)
 """How long rows without an account wait for their person to come (待認領時數)."""
@@ -286,6 +297,7 @@ IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
 IMPORT_PROFILES = {
     "file": "ismp.hours.portal_file.HOURS",
     "platform": "ismp.hours.portal_file.CREDITED",
+    "external": "ismp.hours.portal_file.RECOGNISED",
     "roster": "ismp.hours.rosters.ROSTER",
     "devices": "ismp.security.inventories.DEVICES",
 }

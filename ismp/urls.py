@@ -5,6 +5,7 @@ from django.urls import include, path
 from ismp.accounts import modules
 from ismp.courses import authoring, scores, teachers
 from ismp.courses import modules as courses
+from ismp.external.modules import CLAIMS
 from ismp.hours.modules import DUPLICATES
 from ismp.hours.urls import of_rosters
 from ismp.portal import manage, pages, tickets
@@ -18,6 +19,7 @@ urlpatterns = [
     path("accounts/", include("ismp.accounts.urls")),
     path("notices/", include("ismp.notices.urls")),
     path("", include("ismp.requests.urls")),
+    path("", include("ismp.external.urls")),
     path("", include("ismp.security.urls")),
     path("manage/", include((manage.urlpatterns, "manage"))),
     path("manage/reviews/", include("ismp.reviews.urls")),
@@ -49,6 +51,8 @@ urlpatterns = [
     path("manage/learning-map/", include("ismp.hours.urls")),
     path("manage/learning-map/", include("ismp.compliance.board_urls")),
     path("manage/learning-map/duplicates/", include(DUPLICATES.urls)),
+    path("manage/learning-map/claims/", include(CLAIMS.urls)),
+    path("manage/learning-map/", include("ismp.assignments.urls")),
 ]
 handler400 = "ismp.ui.errors.bad_request"
 handler403 = "ismp.ui.errors.forbidden"

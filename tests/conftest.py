@@ -167,7 +167,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
     from offers import offered
-    from things import of_requests, of_security
+    from things import of_claims, of_requests, of_security
 
     from ismp.accounts.models import Account
     from ismp.compliance.models import Example
@@ -203,6 +203,7 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
         "account_id": account("IC1002").pk,
         **of_security(account("IC1001")),
         **of_requests(account("IC1002"), account("CU1001", "agency_admin")),
+        **of_claims(account("IC1001")),
     }
 
 

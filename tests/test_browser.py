@@ -507,6 +507,8 @@ def test_the_result_of_an_import_says_what_it_changed(site, chromium, tmp_path, 
 ADDRESSES = (
     "/",
     *("/my/hours/", "/my/hours/?year=115&category=522", "/verify/", "/verify/AAAA/"),
+    *("/my/hours/claims/", "/my/hours/claims/apply/", "/manage/learning-map/claims/"),
+    f"{BOARD}assign/",
     *("/search/", "/search/?q=nothing", "/faq/", "/about/", "/sitemap/"),
     *("/support/", "/support/new/?run=1", "/manage/support/", "/manage/support/?state=all"),
     *("/manage/pages/", "/manage/pages/faq/", "/manage/pages/keywords/"),

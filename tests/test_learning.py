@@ -7,6 +7,7 @@ import pytest
 from places import Place
 from test_courses import course
 
+from ismp import objects
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
@@ -191,7 +192,7 @@ def test_progress_is_kept(person):
 
 @pytest.mark.django_db
 def test_any_range_of_a_file_is_read_by_itself(settings, monkeypatch):
-    monkeypatch.setattr(files, "PIECE_BYTES", 10)
+    monkeypatch.setattr(objects, "PIECE_BYTES", 10)
     material = Material.objects.create(course=course(), position=0, kind="video", title="影片")
     content = bytes(range(95))
     files.keep(material, [content[:33], content[33:34], content[34:]])

@@ -6,8 +6,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from offers import offered
 from things import of_security
 
+from ismp.courses import classes
+from ismp.courses.models import Session, SignUp, Teacher
 from ismp.reviews.queue import waiting_for
 from ismp.security import advisories, devices, incidents
 from ismp.security.levels import Answer, Aspect, Subject
@@ -88,3 +91,46 @@ def test_the_queue_takes_the_same_queries_for_one_thing_and_for_twenty(handler, 
                 by=handler,
             )
     assert counts[0] == counts[1]
+
+
+def test_sign_ups_that_need_approval_wait_by_session(client, handler, account, platform):
+    teacher = Teacher.objects.create(agency=handler.agency, account=handler)
+    offered(teacher)
+    session = Session.objects.get()
+    session.needs_approval = True
+    session.save()
+    assert kinds(handler) == []
+    colleagues = [account("IC1002"), account("IC1003")]
+    for colleague in colleagues:
+        classes.sign_up(session, colleague, by=colleague)
+    [waiting] = waiting_for(handler)
+    assert (waiting.kind, waiting.title) == ("實體課程報名審核", f"{session}：2 人待審核")
+    first = SignUp.objects.get(account=colleagues[0])
+    assert (waiting.since, waiting.due) == (first.signed_up_at, None)
+    assert kinds(platform) == kinds(account("CU1001", "agency_admin")) == []
+    assert kinds(account("CU1002", "auditor")) == kinds(account("IC1004", "teacher")) == []
+    client.force_login(handler)
+    page = client.get(waiting.address).content.decode()
+    assert "IC1002" in page and "IC1003" in page
+    assert "IC1001" not in page.split("<tbody>")[1]  # she has her place already
+    classes.approve(SignUp.objects.filter(pk=first.pk), by=handler)
+    assert [one.title for one in waiting_for(handler)] == [f"{session}：1 人待審核"]
+    classes.refuse(SignUp.objects.filter(account=colleagues[1]), by=handler)
+    assert waiting_for(handler) == []
+
+
+def test_the_platforms_own_sessions_wait_for_the_platform(handler, platform, account):
+    teacher = Teacher.objects.create(agency=handler.agency, account=handler)
+    offered(teacher)
+    session = Session.objects.get()
+    session.needs_approval = True
+    session.save()
+    session.course.agency = None
+    session.course.save()
+    colleague = account("IC1003")
+    classes.sign_up(session, colleague, by=colleague)
+    assert kinds(platform) == ["實體課程報名審核"] and kinds(handler) == []
+    [waiting] = waiting_for(platform)
+    assert waiting.agency == "平台"
+    classes.cancel_sessions(Session.objects.all(), by=platform)
+    assert kinds(platform) == []

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from ismp.external import actions as external
+from ismp.external.models import Claim
 from ismp.requests import actions as requests
 from ismp.security import advisories, devices, incidents
 from ismp.security.models import Advisory, Device, RestrictedProduct, SignOff
@@ -99,3 +101,26 @@ def of_requests(person: Any, other: Any) -> dict[str, Any]:
         "review_kind": "application",
         "review_id": application.pk,
     }
+
+
+PDF = b"%PDF-1.4 certificate"
+
+
+def claim_of(person: Any, **changes: Any) -> Claim:
+    """A claim of a person for three hours of 522 on one day of this year, with its certificate."""
+    facts = {
+        "category": 522,
+        "title": "資安月研討會",
+        "organizer": "示範學會",
+        "started_on": date(2026, 3, 2),
+        "ended_on": date(2026, 3, 2),
+        "hours": 3000,
+        "media_type": "application/pdf",
+        "size": len(PDF),
+    } | changes
+    return external.apply(Claim(**facts), [PDF], by=person)
+
+
+def of_claims(person: Any) -> dict[str, Any]:
+    claim = claim_of(person)
+    return {"claim_id": claim.pk, "claims_id": claim.pk}

@@ -166,6 +166,11 @@ class AccountQuerySet(Scoped):
     def with_identity(self, identity: str) -> Self:
         return self.filter(identities__in=[one for one in sets() if identity in members(one)])
 
+    def who_may(self, right: Right) -> Self:
+        """Active people whose role has a right."""
+        roles = [role.value for role, rights in RIGHTS.items() if right in rights]
+        return self.filter(status=Status.ACTIVE, role__in=roles)
+
     def on_leave(self, day: date) -> Self:
         """留職停薪 on that day."""
         begun = Leave.objects.filter(since__lte=day, withdrawn_at=None).exclude(until__lt=day)

@@ -14,6 +14,8 @@ class Right(StrEnum):
     IMPORT_HOURS = "import_hours"
     DELETE_HOURS = "delete_hours"
     UNDO_IMPORT = "undo_import"
+    RECOGNIZE_HOURS = "recognize_hours"
+    """Decide on hours that people claim with a certificate."""
     REMIND = "remind"
     """Tell people that they lack hours."""
 
@@ -84,6 +86,7 @@ _EDIT = {
     Right.IMPORT_HOURS,
     Right.DELETE_HOURS,
     Right.UNDO_IMPORT,
+    Right.RECOGNIZE_HOURS,
     Right.REMIND,
     Right.EDIT_PEOPLE,
     Right.MANAGE_COURSES,

@@ -34,10 +34,12 @@ _NO_CONCERN = (
     *("apply_for_account", "ask_transfer", "ask_identities", "withdraw_request"),
     *("decide_application", "decide_transfer", "decide_identities", "purge_applications"),
     *("delegate", "end_delegation"),
+    *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim", "revoke_claim"),
+    *("open_certificate", "remind_deadline"),
 )
 _OF_ONE_AGENCY = (
     *("import_hours", "undo_import", "delete_hours", "restore_hours"),
-    *("credit_hours", "decide_duplicate", "attach_hours", "grade"),
+    *("credit_hours", "take_back_hours", "decide_duplicate", "attach_hours", "grade"),
 )
 """Concern those who lean on the agency that the event names."""
 _OF_COURSES = "course:"

@@ -1,4 +1,5 @@
-"""What an import changes in the standing of its agency's people: who was behind, who is.
+"""What an import changes in the standing of its agency's people: who was behind, who is; and what
+so many hours would change for one person.
 
 Both sides are computed as known just before and just after the import, so the answer stays the
 same however late it is asked for.  A trial's is predicted from the rows that it kept.
@@ -11,8 +12,9 @@ import polars as pl
 from django.db.models import Q
 from django.utils import timezone
 
+from ismp.accounts.models import Account
 from ismp.compliance import rules, standing
-from ismp.compliance.standing import InForce
+from ismp.compliance.standing import InForce, Line
 from ismp.hours import files
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
 
@@ -112,3 +114,26 @@ def _set_aside(run: ImportRun) -> pl.DataFrame:
     ]
     schema = {"account": pl.Int64, "agency": pl.Int64, "event": pl.String}
     return pl.DataFrame(rows, schema, orient="row")
+
+
+def of_hours(
+    account: Account, *, category: int, ended_on: date, hours: int
+) -> list[tuple[Line, Line]]:
+    """Each duty of a person today, without these hours (thousandths) and with them."""
+    on = timezone.localdate()
+    in_force = InForce.on(on)
+    people = standing.people_of(Q(account=account), on)
+    done = standing.done_by(people, in_force.policy, on)
+    first = rules.window(2, in_force.policy, on).start
+    more = people.select(
+        "person",
+        of_category=pl.lit(category, pl.Int64),
+        this_year=pl.lit(hours if ended_on.year == on.year else 0, pl.Int64),
+        two_years=pl.lit(hours, pl.Int64),
+    )
+    more = more if first <= ended_on <= on else more.clear()
+    sums = pl.concat([done.select(more.columns), more])
+    sums = sums.group_by("person", "of_category").agg(pl.col("this_year", "two_years").sum())
+    before, after = (standing.judged(people, one, in_force, on) for one in (done, sums))
+    pairs = zip(before.iter_rows(named=True), after.iter_rows(named=True), strict=True)
+    return [(Line(**one), Line(**other)) for one, other in pairs]

@@ -1,5 +1,6 @@
 """達標狀況 by person: who is behind and by how much, why, and a reminder to those who are."""
 
+import re
 import tempfile
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from ismp.compliance.board_pages import agencies_of, agency_asked, title_of
 from ismp.ui import workbook
 
 _PER_PAGE = 50
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _SPOOL_BYTES = 4 * 1024 * 1024
 _HEADS = (
     ("username", "公務帳號", ""),
@@ -41,6 +43,7 @@ def _form(query: QueryDict, agency: Agency) -> PeopleForm:
 @needs(Right.VIEW_HOURS)
 def people_list(request: HttpRequest) -> HttpResponse:
     """同仁達標名單 of one agency: those who are behind, unless others are asked for."""
+    user: Any = request.user
     agency = agency_asked(request)
     form = _form(request.GET, agency)
     if "q" in form.errors:
@@ -49,6 +52,9 @@ def people_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
     reminded = reminding.last_reminded([person.account for person in page])
     days = {"agency": agency.code, **form.asked}
+    incident = request.GET.get("incident", "")
+    if _NUMBER.fullmatch(incident):  # what it is about is known above; here it is handed on
+        days["incident"] = incident
     asked = {**days, **form.search}
     context = {
         "agency": agency,
@@ -62,7 +68,9 @@ def people_list(request: HttpRequest) -> HttpResponse:
         "unsorted": urlencode({name: asked[name] for name in asked if name != "sort"}),
         "query": urlencode(asked),
         "hidden": list(asked.items()),
-        "may_remind": not form.asked and request.user.may(Right.REMIND),  # type: ignore[union-attr]
+        "may_remind": not form.asked and user.may(Right.REMIND),
+        "may_assign": not form.asked and user.may(Right.MANAGE_COURSES),
+        "incident": days.get("incident"),
     }
     return render(request, "compliance/people.html", context)
 
@@ -112,6 +120,14 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
     return render(request, "compliance/person.html", context)
 
 
+def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:
+    """Whom a deed on the list means: those who are ticked in it, or all that it found."""
+    if asked.get("whom") == "ticked":
+        ids = [int(value) for value in asked.getlist("ids") if _NUMBER.fullmatch(value)]
+        return {"light": "", "accounts": ids}
+    return _form(asked, agency).search
+
+
 # --- 提醒 ----------------------------------------------------------------------------------------
 
 
@@ -121,10 +137,7 @@ def remind(request: HttpRequest) -> HttpResponse:
     """提醒: first a page that says who is told what, then the deed."""
     user: Any = request.user
     agency = agency_asked(request)
-    search: dict[str, Any] = _form(request.POST, agency).search
-    if request.POST.get("whom") == "ticked":
-        ids = [int(value) for value in request.POST.getlist("ids") if value.isdecimal()]
-        search = {"light": "", "accounts": ids}
+    search = search_asked(request.POST, agency)
     if seen := request.POST.get("seen"):
         try:
             told = reminding.remind(agency, search, seen=seen, by=user)

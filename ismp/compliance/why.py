@@ -18,7 +18,7 @@ from ismp.compliance.rules import Credit, Light, Reason, Verdict
 from ismp.compliance.standing import InForce, Line
 from ismp.courses import catalogue
 from ismp.courses.models import Course
-from ismp.hours.models import Record, in_hours
+from ismp.hours.models import Record, Source, in_hours
 from ismp.hours.profile import CATEGORIES
 from ismp.ui import roc
 
@@ -29,6 +29,7 @@ _COLUMNS = {
     **{name: name for name in ("title", "category", "ended_on", "hours", "agency_id", "line")},
     "agency": "agency__name",
     "run": "run_id",
+    "source": "run__source",
 }
 """What an `Item` takes from a record."""
 
@@ -44,11 +45,18 @@ class Item:
     agency: str
     agency_id: int
     run: int
+    source: str
     line: int
     why_not: str = ""
 
+    @property
+    def origin(self) -> str:
+        """Where it came from, when that was no file."""
+        return "" if self.source == Source.FILE else str(Source(self.source).label)
+
     def __str__(self) -> str:
         told = f"{roc.roc_date(self.ended_on)}「{self.title}」{in_hours(self.hours)} 小時"
+        told += f"（{Source.EXTERNAL.label}）" if self.source == Source.EXTERNAL else ""
         return f"{told}（{self.why_not}）" if self.why_not else told
 
 

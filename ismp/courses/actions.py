@@ -91,16 +91,17 @@ def enroll(course: Course, people: Iterable[Account], *, way: Way, by: Account) 
     for one in {account.agency_id: account for account in accounts.values()}.values():
         if not offered.offered_to(one).exists():
             raise NotPossible(f"這門課程沒有開放給 {one} 所屬的機關。")
-    mine = Enrollment.objects.filter(course=course, account__in=accounts)
-    in_it = mine.filter(completed_at=None)
-    this_year = mine.filter(completed_at__year=timezone.localdate().year)
-    for known in (in_it | this_year).values_list("account", flat=True):
+    for known in already_in(course, accounts):
         accounts.pop(known, None)
     Enrollment.objects.bulk_create(
         [Enrollment(course=course, account=account, way=way) for account in accounts.values()],
         ignore_conflicts=True,  # somebody pressed twice
     )
-    made = list(in_it.filter(account__in=accounts).select_related("account"))
+    made = list(
+        Enrollment.objects.filter(
+            course=course, account__in=accounts, completed_at=None
+        ).select_related("account")
+    )
     if way != Way.SELF:
         notify(
             [enrollment.account for enrollment in made],
@@ -110,6 +111,13 @@ def enroll(course: Course, people: Iterable[Account], *, way: Way, by: Account) 
         )
     record_event("enroll", course, by, count=len(made), way=way.value)
     return made
+
+
+def already_in(course: Course, accounts: Iterable[int]) -> set[int]:
+    """Which of these accounts are in a course, or have completed it this year."""
+    mine = Enrollment.objects.filter(course=course, account__in=list(accounts))
+    this_year = mine.filter(completed_at__year=timezone.localdate().year)
+    return set((mine.filter(completed_at=None) | this_year).values_list("account", flat=True))
 
 
 def record_event(verb: str, course: Course, by: Account, **detail: object) -> None:

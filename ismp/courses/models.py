@@ -138,8 +138,12 @@ class CourseQuerySet(Scoped):
 
     def offered_to(self, account: Account | None) -> Self:
         """What a person may take; without one, what everybody may."""
+        return self.offered_in(account.agency_id if account else None)
+
+    def offered_in(self, agency: int | None) -> Self:
+        """What people of an agency may take."""
         everybody = Q(agency=None) | Q(for_all=True)
-        own = Q(agency=account.agency_id) if account else Q()
+        own = Q(agency=agency) if agency else Q()
         return self.filter(everybody | own, state=CourseState.OPEN)
 
     def not_completed_by(self, account: Account, year: int) -> Self:

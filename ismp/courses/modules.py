@@ -9,7 +9,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Department
 from ismp.accounts.modules import OF_AGENCY
 from ismp.accounts.roles import Right
-from ismp.courses import actions, classes
+from ismp.courses import actions, classes, learning
 from ismp.courses.forms import (
     AssignForm,
     ClassroomCourseForm,
@@ -105,6 +105,7 @@ def _parts(user: Any, course: Course) -> dict[str, Any]:
         "questions": course.questions.all(),
         "quiz": Quiz.objects.filter(course=course).first(),
         "may_author": user.may(Right.MANAGE_COURSES),
+        "closes_a_duty": learning.counts(course),
     }
 
 
@@ -256,6 +257,13 @@ def _withdraw(sign_ups: QuerySet[SignUp], *, by: Account) -> int:
     return len([classes.withdraw(one, by=by) for one in mine])
 
 
+def _sessions(user: Any) -> list[tuple[str, str]]:
+    """The sessions that somebody may be let into, the newest first."""
+    mine = Session.objects.filter(course__in=Course.objects.visible_to(user))
+    planned = mine.filter(state=SessionState.PLANNED).select_related("course").order_by("-pk")
+    return [(str(one.pk), str(one)) for one in planned]
+
+
 SIGN_UPS = Module(
     name="sign_ups",
     title="報名審核",
@@ -281,7 +289,10 @@ SIGN_UPS = Module(
         "account__name": "姓名",
         "session__course__title": "課程名稱",
     },
-    filters=(Filter("standing", "狀態", Standing.choices),),
+    filters=(
+        Filter("session", "期別", _sessions),
+        Filter("standing", "狀態", Standing.choices),
+    ),
     view=Right.VIEW_COURSES,
     deeds=(
         Deed(

@@ -264,12 +264,14 @@ def _give_back(run: ImportRun, at: datetime) -> None:
     storing.give_back(run, at)
 
 
-# --- Hours of our own courses --------------------------------------------------------------------
+# --- Hours that were credited --------------------------------------------------------------------
 
 
 @transaction.atomic
-def credit(credits: Iterable[Credit], *, of: str, by: Account) -> list[ImportRun]:
-    """Give people the hours that they earned `of` something of this platform (in words).
+def credit(
+    credits: Iterable[Credit], *, of: str, source: Source = Source.PLATFORM, by: Account
+) -> list[ImportRun]:
+    """Give people the hours that they earned `of` something (in words), as one of CREDITED.
 
     Giving the same again changes nothing; giving other contents for the same event changes its
     record, with its history.  Returns a run for each agency.
@@ -278,7 +280,7 @@ def credit(credits: Iterable[Credit], *, of: str, by: Account) -> list[ImportRun
     for one in credits:
         of_agency.setdefault(one.account.agency_id, []).append(one)
     mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
-    runs = [_credited(each, of, by) for each in mine.select_for_update(no_key=True)]
+    runs = [_credited(each, of, source, by) for each in mine.select_for_update(no_key=True)]
     for run in runs:
         counts = crediting.store(of_agency[run.agency_id], run)
         ImportRun.objects.filter(pk=run.pk).update(**counts)
@@ -294,11 +296,11 @@ def credit(credits: Iterable[Credit], *, of: str, by: Account) -> list[ImportRun
     return runs
 
 
-def _credited(agency: Agency, of: str, by: Account) -> ImportRun:
+def _credited(agency: Agency, of: str, source: Source, by: Account) -> ImportRun:
     now = timezone.now()
     return ImportRun.objects.create(
         agency=agency,
-        source=Source.PLATFORM,
+        source=source,
         filename=national_id.hide(of)[:255],
         started_by=by.username,
         started_by_name=by.name,
@@ -306,6 +308,29 @@ def _credited(agency: Agency, of: str, by: Account) -> ImportRun:
         received_at=now,
         finished_at=now,
     )
+
+
+@transaction.atomic
+def take_back(run: ImportRun, *, reason: str, by: Account) -> Deletion:
+    """Take back for good what was credited: no restoring and no 可能重複 brings it back.
+
+    What a file has brought since, as the same event, is the file's and stays.
+    """
+    agency = Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
+    mine = Record.objects.filter(agency=agency, run=run)
+    duplicates.revive(mine.exclude(deletion=None), timezone.now())  # so it ends in one deletion
+    going = mine.filter(deletion=None)
+    reason = national_id.hide(reason)
+    deletion = _soft_delete(going, agency=agency, reason=reason, by=by, run=run)
+    duplicates.settle(agency, None, None)
+    trail.record(
+        "take_back_hours",
+        actor=by.username,
+        agency=agency.code,
+        subject=f"run:{run.pk}",
+        count=deletion.count,
+    )
+    return deletion
 
 
 @transaction.atomic

@@ -1,4 +1,5 @@
-"""Hours that this platform's own courses give, written as the portal's file would tell them.
+"""Hours that are credited here (our own courses, certificates), written as the portal's file would
+tell them.
 
 They take the same way as the rows of a file (clean → keys → store), so that the same event from
 either side is one record.  Knows no course: who completed what is told by the caller.
@@ -23,7 +24,7 @@ _DIGITAL, _CLASSROOM = "1", "2"
 
 @dataclass(frozen=True)
 class Credit:
-    """One person's completion of one course; hours in thousandths."""
+    """One person's completion of one training; hours in thousandths."""
 
     account: Account
     category: int

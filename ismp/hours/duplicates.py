@@ -1,4 +1,5 @@
-"""可能重複: hours that our own course credited, and that the portal's file brings too.
+"""可能重複: hours that were credited here (our own course, or a certificate), and that the portal's
+file brings too.
 
 The same event is the same record and needs nothing of this.  What only looks the same (person,
 category, title, about the same day) counts once until somebody decides: the credited record is
@@ -17,7 +18,7 @@ from django.utils import timezone
 from ismp.accounts.models import Agency
 from ismp.audit import trail
 from ismp.hours import storing, tallies
-from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, Source
+from ismp.hours.models import CREDITED, Decision, Deletion, Duplicate, ImportRun, Record, Source
 from ismp.ui.folding import fold
 
 _DAYS = timedelta(days=31)
@@ -43,9 +44,9 @@ def settle(
 
 
 def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:
-    """What our courses credited beside what files brought; most agencies have little of it."""
+    """What was credited beside what files brought; most agencies have little of it."""
     since = timezone.make_aware(datetime.combine(first, time.min))
-    runs = ImportRun.objects.filter(agency=agency, source=Source.PLATFORM, finished_at__gte=since)
+    runs = ImportRun.objects.filter(agency=agency, source__in=CREDITED, finished_at__gte=since)
     live = Record.objects.live().filter(agency=agency, ended_on__range=(first, last))
     keys = list(runs.order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(keys), _BATCH):
@@ -56,12 +57,17 @@ def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:
             imported[_likeness(record)].append(record)
         for mine in credited:
             for theirs in imported[_likeness(mine)]:
-                if abs(mine.ended_on - theirs.ended_on) <= _DAYS:
+                if is_near(mine.ended_on, theirs.ended_on):
                     yield Duplicate(agency=agency, credited=mine, imported=theirs)
 
 
 def _likeness(record: Record) -> tuple[Any, ...]:
     return record.account_id, record.category, fold(record.title)
+
+
+def is_near(one: date, other: date) -> bool:
+    """Whether two days on which something ended may be the same event's."""
+    return abs(one - other) <= _DAYS
 
 
 def _in_question(agency: Agency) -> QuerySet[Duplicate]:
@@ -73,7 +79,12 @@ def _in_question(agency: Agency) -> QuerySet[Duplicate]:
 def _bring_back(agency: Agency, at: datetime) -> None:
     aside = Record.objects.filter(agency=agency, deletion__duplicates=True)
     aside = aside.exclude(pk__in=_in_question(agency).values("credited"))
-    if keys := list(aside.values_list("pk", flat=True)):
+    revive(aside, at)
+
+
+def revive(records: QuerySet[Record], at: datetime) -> None:
+    """Let deleted records count again, with their history."""
+    if keys := list(records.values_list("pk", flat=True)):
         returning = Record.objects.filter(pk__in=keys)
         change = tallies.Change()
         change.add(returning)
@@ -83,7 +94,7 @@ def _bring_back(agency: Agency, at: datetime) -> None:
 
 
 def _set_aside(agency: Agency, at: datetime) -> list[int]:
-    ours = Record.objects.live().filter(agency=agency, run__source=Source.PLATFORM)
+    ours = Record.objects.live().filter(agency=agency, run__source__in=CREDITED)
     ours = ours.filter(pk__in=_in_question(agency).values("credited"))
     numbers = ours.aggregate(count=Count("pk"), people=Count("account", distinct=True))
     keys = list(ours.values_list("pk", flat=True))

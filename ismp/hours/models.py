@@ -80,8 +80,13 @@ class Source(models.TextChoices):
 
     FILE = "file", "匯入"
     PLATFORM = "platform", "本平台"
+    EXTERNAL = "external", "外部認列"
     ROSTER = "roster", "名冊"
     DEVICES = "devices", "設備清冊"
+
+
+CREDITED = (Source.PLATFORM, Source.EXTERNAL)
+"""Runs without a file: what people earned in our courses, and what was recognised."""
 
 
 FINISHED = (State.COMPLETED, State.REFUSED, State.QUARANTINED)
@@ -89,7 +94,8 @@ FINISHED = (State.COMPLETED, State.REFUSED, State.QUARANTINED)
 
 class ImportRun(models.Model):
     """One uploaded file and what became of it, from the first byte on; or the like without a
-    file: what one deed of this platform's own courses credited (docs/adr/0012).
+    file: what one deed of this platform's own courses credited (docs/adr/0012), or what was
+    recognised with a certificate (docs/adr/0017).
 
     `attempt` and `lease_until` are the fence: only the worker that made the newest attempt may
     finish the run, and another may take over when the lease is over.
@@ -141,8 +147,8 @@ class ImportRun(models.Model):
             ),
             models.Index(
                 fields=["agency", "finished_at"],
-                name="what_our_courses_credited",
-                condition=Q(source="platform"),
+                name="what_was_credited",
+                condition=Q(source__in=["platform", "external"]),
             ),
         ]
         constraints = [
@@ -594,7 +600,7 @@ class Decision(models.TextChoices):
 
 
 class Duplicate(models.Model):
-    """可能重複: hours that a course of this platform credited and that a file brought too.
+    """可能重複: hours that were credited here (CREDITED) and that a file brought too.
 
     Unless somebody decides that these are two events, the credited record is set aside for as
     long as the imported one stands.

@@ -26,13 +26,14 @@ DUPLICATES = Module(
     title="可能重複",
     thing="可能重複的時數",
     rows=lambda user: Duplicate.objects.visible_to(user).select_related(
-        "credited__account", "imported", "agency"
+        "credited__account", "credited__run", "imported", "agency"
     ),
     columns=(
         Column("公務帳號", "credited.account.username"),
         Column("姓名", "credited.account.name"),
         AGENCY,
         Column("名稱", "credited.title", "text"),
+        Column("來源", "credited.run.get_source_display"),
         Column("本平台登錄", lambda pair: _told(pair.credited)),
         Column("匯入的時數", lambda pair: _told(pair.imported)),
         Column("處理", "get_decision_display", tone=_tone),
@@ -56,5 +57,5 @@ DUPLICATES = Module(
             explains="這是兩次不同的學習：本平台登錄的與匯入的時數都計算。",
         ),
     ),
-    empty="本平台課程登錄的時數，若匯入的檔案也有，會列在這裡等您確認；確認前只採計一筆。",
+    empty="本平台課程或外部認列的時數，若匯入的檔案也有，會列在這裡等您確認；確認前只採計一筆。",
 )

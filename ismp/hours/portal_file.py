@@ -165,3 +165,5 @@ HOURS = Profile(
 )
 CREDITED = replace(HOURS, source="platform", start=None, parts=())
 """What our own courses credited (docs/adr/0012): without a file, seen as hours are."""
+RECOGNISED = replace(CREDITED, source="external")
+"""What was recognised with a certificate (docs/adr/0017)."""

@@ -28,6 +28,7 @@ class Link:
 PORTAL = (
     Link("首頁", "portal:home"),
     Link("我的時數", "portal:hours"),
+    Link("外部時數認列", "external:mine"),
     Link("我的課程", "courses:mine"),
     Link("資安列管身分", "requests:identities"),
     Link("驗證時數證明", "portal:verification"),
@@ -147,6 +148,7 @@ MODULES = (
                 Right.VIEW_HOURS,
                 covers="hours duplicates",
             ),
+            Tab("外部時數認列", "claims:list", Right.VIEW_HOURS, covers="claims"),
             Tab(
                 "線上課程成績下載",
                 "online_scores:list",
@@ -159,7 +161,7 @@ MODULES = (
                 Right.VIEW_COURSES,
                 covers="classroom_scores",
             ),
-            Tab("達標狀況", "boards:board", Right.VIEW_HOURS, covers="boards"),
+            Tab("達標狀況", "boards:board", Right.VIEW_HOURS, covers="boards assignments"),
             Tab("全市達標狀況", "boards:city", Right.ALL_AGENCIES),
         ),
     ),

@@ -12,6 +12,7 @@ from ismp.security.levels import ASPECTS, SUBJECTS, Answer, Aspect, Harm, Subjec
 from ismp.security.models import (
     Advisory,
     Campaign,
+    Cause,
     Device,
     Reply,
     RestrictedProduct,
@@ -93,6 +94,7 @@ class StepForm(MomentForm):
 
     text = forms.CharField(max_length=5_000, required=False)
     accept = forms.ChoiceField(choices=[("1", ""), ("0", "")], required=False)
+    cause = forms.ChoiceField(choices=[("", "尚未查明"), *Cause.choices], required=False)
 
 
 # --- 管制設備 ----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ismp.audit.trail import NotPossible
 from ismp.security import incidents
 from ismp.security.forms import IncidentForm, LevelForm, StepForm
 from ismp.security.levels import ASPECTS, STEPS, SUBJECTS
-from ismp.security.models import Incident, TimeLimit
+from ismp.security.models import Cause, Incident, TimeLimit
 
 
 @require_http_methods(["GET", "POST"])
@@ -79,6 +79,8 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
             if found.state in deed.begins and user.may(deed.right)
         ],
         "aspects": _aspects(levels),
+        "causes": [("", "尚未查明"), *Cause.choices],
+        "may_assign": found.calls_for_training and user.may(Right.MANAGE_COURSES),
         "now": timezone.localtime(),
     }
     return render(request, "security/incident.html", context)
@@ -110,6 +112,7 @@ class Deed:
     do: Callable[[Incident, dict[str, Any], Any], object]
     text: str = ""
     moment: str = ""
+    cause: str = ""
     choices: tuple[str, str] | None = None
     levels: bool = False
 
@@ -153,8 +156,11 @@ DEEDS = {
         "結報",
         _EDIT,
         frozenset({"recovered"}),
-        lambda found, given, by: incidents.finish(found, given["text"], by=by),
+        lambda found, given, by: incidents.finish(
+            found, given["text"], cause=given["cause"], by=by
+        ),
         text="調查、處理及改善情形",
+        cause="事件原因",
     ),
     "extend": Deed(
         "同意展延結報",

@@ -13,8 +13,8 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import national_id
-from ismp.accounts.models import Account, Agency, Status
-from ismp.accounts.roles import RIGHTS, Right
+from ismp.accounts.models import Account, Agency
+from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
@@ -176,11 +176,13 @@ def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Inc
 
 
 @transaction.atomic
-def finish(incident: Incident, text: str, *, by: Account) -> Incident:
+def finish(incident: Incident, text: str, *, cause: str = "", by: Account) -> Incident:
     """結報: the report of cause, handling and improvement, within a month of recovery."""
     incident = _locked(incident, IncidentState.RECOVERED)
     if not text.strip():
         raise NotPossible("請填寫調查、處理及改善情形。")
+    incident.cause = cause
+    incident.save(update_fields=["cause"])
     _move(incident, IncidentState.FINAL, final_at=timezone.now())
     _note(incident, Kind.FINAL, text, by)
     notify(
@@ -213,6 +215,15 @@ def close(incident: Incident, *, accept: bool, comment: str, by: Account) -> Inc
 
 
 @transaction.atomic
+def note_training(incident: Incident, text: str, *, by: Account) -> IncidentEntry:
+    """What people were given to learn from it, also after it was closed."""
+    incident = hold(incident)
+    if not incident.calls_for_training:
+        raise NotPossible("這個事件的原因與人員無關，不必指派教育訓練。")
+    return _note(incident, Kind.TRAINING, text, by)
+
+
+@transaction.atomic
 def name_officer(account: Account, *, by: Account) -> SecurityOfficer:
     """登錄資安長: an active account of the agency; takes the place of the one before."""
     officer, _ = SecurityOfficer.objects.update_or_create(
@@ -235,9 +246,13 @@ _REVIEWED = (
 )
 
 
+def hold(incident: Incident) -> Incident:
+    held = Incident.objects.select_for_update(of=("self",)).select_related("agency")
+    return held.get(pk=incident.pk)
+
+
 def _locked(incident: Incident, *begins: IncidentState) -> Incident:
-    found = Incident.objects.select_for_update(of=("self",)).select_related("agency")
-    incident = found.get(pk=incident.pk)
+    incident = hold(incident)
     if incident.state not in begins:
         raise NotPossible(f"這個事件目前是「{incident.get_state_display()}」，不能這樣處理。")
     return incident
@@ -297,15 +312,9 @@ def _as_json(answers: Mapping[Aspect, Answer]) -> dict[str, list[str]]:
     return {aspect.value: [a.subject.value, a.harm.value] for aspect, a in answers.items()}
 
 
-def _with(right: Right) -> list[str]:
-    return [role.value for role, rights in RIGHTS.items() if right in rights]
-
-
 def handlers(agency: Agency) -> QuerySet[Account]:
-    mine = Account.objects.filter(agency=agency, status=Status.ACTIVE)
-    return mine.filter(role__in=_with(Right.EDIT_SECURITY))
+    return Account.objects.who_may(Right.EDIT_SECURITY).filter(agency=agency)
 
 
 def reviewers() -> QuerySet[Account]:
-    roles = _with(Right.REVIEW_SECURITY)
-    return Account.objects.filter(status=Status.ACTIVE, role__in=roles)
+    return Account.objects.who_may(Right.REVIEW_SECURITY)

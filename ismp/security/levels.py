@@ -200,6 +200,8 @@ class Limit:
     step: Step
     at: datetime | None
     citation: str
+    start: datetime | None = None
+    """When its clock began to run."""
 
 
 def limits(
@@ -214,7 +216,7 @@ def limits(
         raise ValueError("an incident is known at some moment")
     running = [clock for clock in clocks if clock.holds(level, known.date())]
     return [
-        Limit(clock.step, clock.due(start) if start else None, clock.citation)
+        Limit(clock.step, clock.due(start) if start else None, clock.citation, start)
         for clock in running
         for start in [moments.get(clock.since)]
     ]

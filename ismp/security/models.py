@@ -41,6 +41,23 @@ class IncidentState(models.TextChoices):
     CLOSED = "closed", "結案"
 
 
+class Cause(models.TextChoices):
+    """What the investigation found (結報)."""
+
+    PHISHING = "phishing", "社交工程"
+    HUMAN = "human", "人員疏失"
+    PASSWORD = "password", "弱密碼或密碼外洩"
+    CONFIGURATION = "configuration", "設定錯誤"
+    VULNERABILITY = "vulnerability", "系統弱點"
+    SUPPLIER = "supplier", "委外廠商"
+    FAILURE = "failure", "設備故障"
+    OTHER = "other", "其他"
+
+
+OF_PEOPLE = (Cause.PHISHING, Cause.HUMAN, Cause.PASSWORD)
+"""Causes that training works on."""
+
+
 class IncidentQuerySet(Scoped):
     def visible_to(self, user: Account) -> Self:
         """A person sees what she herself reported, whatever her role."""
@@ -55,6 +72,10 @@ class IncidentQuerySet(Scoped):
 
     def open(self) -> Self:
         return self.exclude(state=IncidentState.CLOSED)
+
+    def calling_for_training(self) -> Self:
+        """What the final report puts down to people."""
+        return self.filter(cause__in=OF_PEOPLE)
 
 
 class Incident(models.Model):
@@ -73,6 +94,8 @@ class Incident(models.Model):
     state = models.CharField(
         "狀態", max_length=20, choices=IncidentState, default=IncidentState.DRAFT
     )
+    cause = models.CharField("事件原因", max_length=20, choices=Cause, blank=True)
+    """Empty until the final report, or when nobody could find out."""
     reporter = models.ForeignKey(Account, models.PROTECT, related_name="+")
     known_at = models.DateTimeField("知悉時間")
     level_changed_at = models.DateTimeField(null=True)
@@ -105,6 +128,9 @@ class Incident(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=IncidentState.values), name="incident_state_is_a_known_state"
             ),
+            models.CheckConstraint(
+                condition=Q(cause="") | Q(cause__in=Cause.values), name="cause_is_a_known_cause"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -117,6 +143,10 @@ class Incident(models.Model):
     def number(self) -> str:
         """382000000A-115-0003."""
         return f"{self.agency.code}-{self.year}-{self.serial:04}"
+
+    @property
+    def calls_for_training(self) -> bool:
+        return self.cause in OF_PEOPLE
 
     @property
     def given(self) -> dict[Aspect, Answer]:
@@ -174,6 +204,7 @@ class IncidentEntry(models.Model):
         RECOVERED = "recovered", "損害控制或復原"
         EXTENDED = "extended", "同意展延"
         FINAL = "final", "結報"
+        TRAINING = "training", "指派教育訓練"
         CLOSED = "closed", "結案"
 
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="timeline")
@@ -238,6 +269,36 @@ class SecurityOfficer(models.Model):
 
     def __str__(self) -> str:
         return self.account.name
+
+
+class Reminder(models.Model):
+    """That somebody was reminded of a deadline; its row is the claim, so that each is told once.
+
+    A deadline that was moved is another one, and is told anew.
+    """
+
+    class Occasion(models.TextChoices):
+        SOON = "soon", "即將到期"
+        TODAY = "today", "今天到期"
+        HALFWAY = "halfway", "期限過半"
+        OVERDUE = "overdue", "已逾期"
+
+    subject = models.CharField(max_length=100)
+    """What is due, in the words of the audit trail, with the agency or the step where it has
+    several."""
+    occasion = models.CharField(max_length=10, choices=Occasion)
+    due_at = models.DateTimeField()
+    told_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "occasion", "due_at"], name="a_deadline_is_told_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject}:{self.occasion}"
 
 
 # --- 管制設備 ----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ismp.hours import actions, claiming
 from ismp.notices.actions import send_digests
 from ismp.operations.pieces import SEALED
 from ismp.requests import actions as requests
+from ismp.security import deadlines
 from ismp.ui.commands import DatabaseCommand
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def _look_after() -> None:
             if time.monotonic() - freshened_at > _FRESH_SECONDS:
                 claiming.attach_due()
                 boards.keep_fresh()
+                deadlines.remind()
                 freshened_at = time.monotonic()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 apply_due()
