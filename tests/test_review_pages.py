@@ -6,14 +6,16 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from things import of_requests, of_security
+from things import claim_of, of_requests, of_security
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
+from ismp.hours.models import Record
 from ismp.requests import actions, deciding, delegations
 from ismp.requests.models import AccountApplication, Delegation, State
+from ismp.reviews import of_learning
 from ismp.reviews.queue import waiting_for
 from ismp.security import devices
 from ismp.security.models import Decision
@@ -200,6 +202,31 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     client.post(f"/manage/reviews/exception/{decision.pk}/", told)
     assert Decision.objects.get().decided_by == colleague
     assert Event.objects.get(verb="approve_device").detail["in_place_of"] == "IC1001"
+
+
+def test_a_delegate_decides_claims_with_the_certificate_beside(
+    client, account, colleague, standing_in, clerk
+):
+    claims = [claim_of(account(name)) for name in ("IC1003", "IC1004", "IC1005")]
+    client.force_login(colleague)
+    address = f"/manage/reviews/claim/{claims[0].pk}/"
+    file = f"/my/hours/claims/{claims[0].pk}/certificate/"
+    page = says(client.get(address))
+    assert "認列 3 小時" in page and f'href="{file}"' in page and "未達標" in page
+    assert client.get(file).status_code == 200
+    assert "請填寫審核意見" in says(client.post(address, {"decision": "refuse", "comment": ""}))
+    client.post(address, {"decision": "approve", "comment": "好"})
+    told = Event.objects.get(verb="approve_claim")
+    assert (told.actor, told.detail["in_place_of"]) == ("IC1002", "IC1001")
+    assert Record.objects.live().get().account.username == "IC1003"
+    ids = {"ids": [f"claim-{one.pk}" for one in claims], "decision": "approve", "confirmed": "1"}
+    assert "1 件已經不在清單裡" in says(client.post(BATCH, ids))
+    assert Record.objects.live().count() == 3
+    last = claim_of(account("IC1003"), title="另一場")
+    Delegation.objects.update(since=today() - timedelta(9), until=today() - timedelta(1))
+    assert client.get(f"/my/hours/claims/{last.pk}/certificate/").status_code == 404
+    with pytest.raises(NotPossible, match="代理"):
+        of_learning.CLAIM.deed(last, accept=True, comment="", by=colleague, in_place_of=clerk)
 
 
 def test_nobody_decides_her_own_request_by_standing_in(colleague, clerk, standing_in):

@@ -12,9 +12,10 @@ from things import of_security
 from ismp.courses import classes
 from ismp.courses.models import Session, SignUp, Teacher
 from ismp.reviews.queue import waiting_for
+from ismp.reviews.waiting import due_of
 from ismp.security import advisories, devices, incidents
 from ismp.security.levels import Answer, Aspect, Subject
-from ismp.security.models import Address, Decision, Incident, Reply
+from ismp.security.models import Address, Advisory, Decision, Incident, Reply
 
 pytestmark = pytest.mark.django_db
 SMALL = {Aspect.INTEGRITY: Answer(Subject.NON_CORE)}
@@ -60,6 +61,7 @@ def test_each_thing_waits_for_whoever_is_next(handler, platform, account):
 
 def test_what_is_late_comes_first_and_is_marked(client, handler, monkeypatch):
     of_security(handler)
+    Advisory.objects.update(due_on=timezone.localdate() + timedelta(days=2))
     incidents.change_level(Incident.objects.get(), SMALL, by=handler)
     first, second = waiting_for(handler)
     assert (first.kind, second.kind) == ("資安事件：通報", "情資回覆")
@@ -106,7 +108,7 @@ def test_sign_ups_that_need_approval_wait_by_session(client, handler, account, p
     [waiting] = waiting_for(handler)
     assert (waiting.kind, waiting.title) == ("實體課程報名審核", f"{session}：2 人待審核")
     first = SignUp.objects.get(account=colleagues[0])
-    assert (waiting.since, waiting.due) == (first.signed_up_at, None)
+    assert (waiting.since, waiting.due) == (first.signed_up_at, due_of("sign_up", waiting.since))
     assert kinds(platform) == kinds(account("CU1001", "agency_admin")) == []
     assert kinds(account("CU1002", "auditor")) == kinds(account("IC1004", "teacher")) == []
     client.force_login(handler)

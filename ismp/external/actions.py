@@ -80,6 +80,7 @@ def approve(
     given: int | None = None,
     comment: str,
     by: Account,
+    in_place_of: Account | None = None,
 ) -> Claim:
     """認列: credit the claimed hours, or other hours (thousandths) or another category."""
     claim = _held(claim, State.PENDING)
@@ -100,25 +101,31 @@ def approve(
             "他已有同一個訓練的時數紀錄（類別、名稱與日期都相同），不能再認列；請選「不同意」。"
         )
     claim.run = run
-    return _decide(claim, State.APPROVED, "approve_claim", comment, by)
+    return _decide(claim, State.APPROVED, comment, by, in_place_of)
 
 
 @transaction.atomic
-def refuse(claim: Claim, *, comment: str, by: Account) -> Claim:
+def refuse(claim: Claim, *, comment: str, by: Account, in_place_of: Account | None = None) -> Claim:
     """不同意, with the reason that she is told."""
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by)
     if not comment.strip():
         raise NotPossible("不同意時，請填寫審核意見，讓申請人知道原因。")
-    return _decide(claim, State.REFUSED, "refuse_claim", comment, by)
+    return _decide(claim, State.REFUSED, comment, by, in_place_of)
 
 
-def _decide(claim: Claim, state: State, verb: str, comment: str, by: Account) -> Claim:
+_VERBS = {State.APPROVED: "approve_claim", State.REFUSED: "refuse_claim"}
+
+
+def _decide(
+    claim: Claim, state: State, comment: str, by: Account, in_place_of: Account | None
+) -> Claim:
     claim.state, claim.comment = state, national_id.hide(comment.strip())
     claim.decided_at, claim.decided_by = timezone.now(), by
     claim.save()
     _tell(claim)
-    _record(verb, claim, by, hours=in_hours(claim.given_hours))
+    stead = {"in_place_of": in_place_of.username} if in_place_of else {}
+    _record(_VERBS[state], claim, by, hours=in_hours(claim.given_hours), **stead)
     return claim
 
 

@@ -15,6 +15,7 @@ from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.hours.models import ImportRun
 from ismp.hours.profile import CATEGORIES
+from ismp.requests.models import Delegation
 
 
 class State(models.TextChoices):
@@ -38,8 +39,12 @@ class ClaimQuerySet(Scoped):
         return self.filter(account__in=Account.objects.of_person(user))
 
     def openable_by(self, user: Account) -> Self:
-        """Whose certificate somebody may open: her own, and what she decides or audits."""
-        return self.visible_to(user) | self.of_person(user)
+        """Whose certificate somebody may open: her own, and what she decides or audits, in her
+        own place or in that of somebody absent."""
+        found = self.visible_to(user) | self.of_person(user)
+        for one in Delegation.objects.in_force(timezone.localdate()).of_delegate(user):
+            found |= self.waiting_for(one.principal)
+        return found
 
     def waiting_for(self, user: Account) -> Self:
         """What somebody is to decide: her agency's but her own, and as platform administrator

@@ -57,22 +57,26 @@ def _is_to_revoke(user: Any, claim: Claim) -> bool:
 def _beside(user: Any, claim: Claim) -> dict[str, Any]:
     """What follows from a decision: the lights before and after, and what she has already."""
     pending = claim.state == State.PENDING
-    overlaps = [(record, _is_alike(claim, record)) for record in _overlaps(claim)]
-    aside = any(alike and _will_stand(claim, record) for record, alike in overlaps)
+    effects, aside = effects_of(claim) if pending else ([], False)
     return {
         "pending": pending,
-        "effects": _effects(claim, 0 if aside else claim.hours) if pending else [],
+        "effects": effects,
         "aside": aside,
-        "overlaps": overlaps,
+        "overlaps": [(record, _is_alike(claim, record)) for record in _overlaps(claim)],
         "own": claim.account_id == user.pk,
     }
 
 
-def _effects(claim: Claim, hours: int) -> list[tuple[Line, Line]]:
-    """Each of her duties today, and as it would be with these hours."""
-    return effect.of_hours(
+def effects_of(claim: Claim) -> tuple[list[tuple[Line, Line]], bool]:
+    """Each of her duties today, and as it would be with these hours; and whether they are set aside
+    at once for an imported record that looks the same (可能重複)."""
+    alike = (one for one in _overlaps(claim) if _is_alike(claim, one))
+    aside = any(_will_stand(claim, one) for one in alike)
+    hours = 0 if aside else claim.hours
+    effects = effect.of_hours(
         claim.account, category=claim.category, ended_on=claim.ended_on, hours=hours
     )
+    return effects, aside
 
 
 def _will_stand(claim: Claim, record: Record) -> bool:

@@ -128,12 +128,12 @@ def _of_transfer(one: Transfer) -> Told:
         Change("機關", one.origin.name, one.destination.name),
         Change("部門", here, there),
         Change("列入的達標狀況", one.origin.name, one.destination.name),
-        *_lights(before, after),
+        *lights(before, after),
     ]
     follows = [
         f"{day} 起由{one.destination}管理這個帳號；時數跟著人走，之前的任職紀錄不變。",
         "機關管理者、教師的角色不會跟過去。",
-        *_turns(before, after),
+        *turns(before, after),
     ]
     return Told(facts, changes, follows)
 
@@ -150,16 +150,16 @@ def _of_identities(one: IdentityChange) -> Told:
     ]
     changes = [
         Change("資安列管身分", person.get_identities_display(), one.get_identities_display()),
-        *_lights(before, after),
+        *lights(before, after),
     ]
     follows = [
         f"{day} 起依新的身分計算應完成時數；之前的不變。",
-        *_turns(before, after),
+        *turns(before, after),
     ]
     return Told(facts, changes, follows)
 
 
-def _lights(before: list[Line], after: list[Line]) -> list[Change]:
+def lights(before: list[Line], after: list[Line]) -> list[Change]:
     """Each duty that she has now, or would have."""
     now, then = ({(one.category, one.years): one for one in lines} for lines in (before, after))
     found = []
@@ -182,7 +182,7 @@ def _in_words(line: Line) -> str:
     return f"{line.word}（{in_hours(line.done)}／{in_hours(line.required)} 小時）"
 
 
-def _turns(before: list[Line], after: list[Line]) -> list[str]:
+def turns(before: list[Line], after: list[Line]) -> list[str]:
     """Whether the person as a whole stands otherwise afterwards."""
     if not before:
         return ["這位同仁目前不在職，沒有燈號。"]

@@ -8,18 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import Count, Min, Q
 from django.urls import reverse
 from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
-from ismp.courses.models import Course, Session, SessionState, Standing
-from ismp.external.models import Claim
 from ismp.requests.models import Delegation
-from ismp.reviews import of_people
+from ismp.reviews import of_learning, of_people
 from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of, end_of
 from ismp.security import devices
 from ismp.security.levels import STEPS, Step
@@ -154,44 +150,6 @@ def _advisories(user: Account) -> Iterator[Waiting]:
         )
 
 
-def _claims(user: Account) -> Iterator[Waiting]:
-    """外部時數認列 that somebody else asked for."""
-    for claim in Claim.objects.waiting_for(user).select_related("agency", "account"):
-        yield Waiting(
-            kind="外部時數認列",
-            title=f"{claim.account.name}：{claim.title}",
-            agency=claim.agency.name,
-            since=claim.claimed_at,
-            due=due_of("claim", claim.claimed_at),
-            address=reverse("claims:page", args=[claim.pk]),
-        )
-
-
-def _sign_ups(user: Account) -> Iterator[Waiting]:
-    """Sign-ups for one's own agency's sessions (the platform's too, for who keeps them)."""
-    if not user.may(Right.MANAGE_COURSES):
-        return
-    courses = Q(agency=user.agency_id)
-    if user.may(Right.ALL_AGENCIES):
-        courses |= Q(agency=None)
-    mine = Course.objects.visible_to(user).filter(courses)
-    asking = Q(sign_ups__standing=Standing.APPLIED)
-    sessions = Session.objects.filter(asking, course__in=mine, state=SessionState.PLANNED)
-    for session in sessions.select_related("course__agency").annotate(
-        count=Count("sign_ups"), since=Min("sign_ups__signed_up_at")
-    ):
-        told: Any = session
-        query = urlencode({"session": session.pk, "standing": Standing.APPLIED.value})
-        yield Waiting(
-            kind="實體課程報名審核",
-            title=f"{session}：{told.count} 人待審核",
-            agency=session.course.agency.name if session.course.agency else "平台",
-            since=told.since,
-            due=due_of("sign_up", told.since),
-            address=f"{reverse('sign_ups:list')}?{query}",
-        )
-
-
 SOURCES: tuple[Callable[[Account], Iterator[Waiting]], ...] = (
     _incidents,
     _exceptions,
@@ -199,6 +157,6 @@ SOURCES: tuple[Callable[[Account], Iterator[Waiting]], ...] = (
     of_people.applications,
     of_people.transfers,
     of_people.identity_changes,
-    _claims,
-    _sign_ups,
+    of_learning.claims,
+    of_learning.sign_ups,
 )
