@@ -39,9 +39,9 @@ def test_an_advisory_from_the_stix_file_to_the_last_answer(site, chromium, tmp_p
     platform.get_by_role("textbox", name="回覆期限").fill(due)
     platform.get_by_role("button", name="確定發布給機關").click()
 
-    for page, reply in ((clerk, "受影響"), (platform, "不受影響")):
+    for page, reply in ((clerk, "受影響，處理中"), (platform, "不受影響")):
         page.goto("/manage/reviews/")
-        waiting = page.get_by_role("link", name="情資回覆：攝影機韌體弱點")
+        waiting = page.get_by_role("link", name="攝影機韌體弱點")
         expect(waiting).to_have_count(1)
         pictures(page, "reviews")
         waiting.click()
@@ -52,11 +52,11 @@ def test_an_advisory_from_the_stix_file_to_the_last_answer(site, chromium, tmp_p
         page.get_by_label("處理情形與佐證").fill("韌體已更新至 5.5，附設備清單。")
         page.get_by_role("button", name="確定回覆").click()
         page.goto("/manage/reviews/")
-        expect(page.get_by_role("link", name="情資回覆：攝影機韌體弱點")).to_have_count(0)
+        expect(page.get_by_role("link", name="攝影機韌體弱點")).to_have_count(0)
 
     platform.goto(address)
     expect(platform.get_by_text("2／2")).to_be_visible()
-    for agency, reply in zip(HANDLERS.values(), ("不受影響", "受影響"), strict=True):
+    for agency, reply in zip(HANDLERS.values(), ("不受影響", "受影響，處理中"), strict=True):
         line = platform.get_by_role("row").filter(has=platform.get_by_role("link", name=agency))
         expect(line).to_contain_text(reply)
     pictures(platform, "advisory")
