@@ -1,19 +1,20 @@
 """首頁: what one owes and why, the courses that close the gap, the newest hours."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from files import PERSON, data, row
+from things import of_security
 
 from ismp.accounts import actions as accounts
 from ismp.accounts.models import Account, Service
 from ismp.courses.models import Course
 from ismp.security import incidents
-from ismp.security.models import Device, Incident, RestrictedProduct
+from ismp.security.models import Advisory, Device, Incident, RestrictedProduct
 
 pytestmark = pytest.mark.django_db
 YEAR = timezone.localdate().year - 1911
@@ -122,6 +123,27 @@ def test_reports_are_counted_done_of_all(client, person, account):
         Device.objects.create(agency=agency, asset_no=f"{number}", **held)
     client.force_login(account("EP1001", "agency_admin"))
     assert "管制設備通報 0／2 件" in home(client)
+
+
+def test_the_entrance_of_the_administration_tells_what_is_late_first(client, account):
+    clerk = account("IC1001", "agency_admin")
+    of_security(clerk)
+    Incident.objects.update(state="handling", level=1, known_at=timezone.now() - timedelta(9))
+    Advisory.objects.update(due_on=timezone.localdate() - timedelta(days=1))
+
+    def rows(who):
+        client.force_login(who)
+        table = client.get("/manage/").content.decode().partition("<tbody>")[2]
+        cells = [re.sub("<[^>]+>", " ", row).split() for row in table.split("</tr>")[:-1]]
+        return ["".join(words) for words in cells if "件" in words]
+
+    mine = rows(clerk)
+    assert mine[:2] == ["本機關資通安全通報0／1件逾期1件", "本機關資安情資回覆0／1件逾期1件"]
+    assert mine[2].startswith("本機關管制設備通報") and mine[2].endswith("0")
+    theirs = rows(account("EP1001", "agency_admin"))
+    assert all("0／0件" in row for row in theirs) and len(theirs) == 3
+    city = rows(account("EP1001", "platform_admin"))[3:]
+    assert city[0] == "全市資通安全通報0／1件逾期1件" and len(city) == 3
 
 
 def test_a_keeper_sees_her_own_devices_only(client, person, account):

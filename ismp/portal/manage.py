@@ -1,5 +1,7 @@
 """管理環境: its entrance, and the audit trail for those who verify."""
 
+from typing import Any
+
 from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +18,7 @@ from ismp.audit.models import Event
 from ismp.courses.models import Standing, Way
 from ismp.hours.models import Decision, State
 from ismp.requests.models import State as RequestState
+from ismp.security import figures
 
 VERBS = {
     "sign_in": "登入",
@@ -199,7 +202,14 @@ _PER_PAGE = 50
 @require_safe
 @needs(Right.MANAGE)
 def manage_home(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/manage_home.html")
+    """The modules, and before them what of 資安管制 is done and what is late."""
+    user: Any = request.user
+    scopes = []
+    if user.may(Right.VIEW_SECURITY):
+        scopes.append(("本機關", figures.of(user, user.agency)))
+        if user.may(Right.ALL_AGENCIES):
+            scopes.append(("全市", figures.of(user)))
+    return render(request, "portal/manage_home.html", {"scopes": scopes})
 
 
 @require_safe

@@ -1,0 +1,67 @@
+"""How far the agencies are with what they report and decide: done of all, and what is late."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from ismp.accounts.models import Account, Agency
+from ismp.security.levels import Clock
+from ismp.security.models import Address, Device, Incident, IncidentState, Reply, TimeLimit
+
+
+@dataclass(frozen=True)
+class Figure:
+    title: str
+    address: str
+    """The name of the address where they are listed."""
+    done: int
+    total: int
+    late: int
+
+
+def of(user: Account, agency: Agency | None = None) -> list[Figure]:
+    """通報, 管制設備, 情資回覆 of one agency, or of all that somebody sees; what is late first."""
+
+    def mine(model: Any) -> Any:
+        return model.objects.visible_to(user).of_agency(agency).order_by()
+
+    found = [
+        _incidents(mine(Incident).in_administration(user)),
+        _devices(mine(Device)),
+        _answers(mine(Address).exclude(advisory__published_at=None)),
+    ]
+    return sorted(found, key=lambda figure: -figure.late)
+
+
+def _incidents(incidents: Any) -> Figure:
+    reported = incidents.exclude(state=IncidentState.DRAFT)
+    total = reported.count()
+    clocks, now = [line.clock for line in TimeLimit.objects.all()], timezone.now()
+    late = sum(_is_late(one, clocks, now) for one in incidents.open())
+    done = reported.filter(state=IncidentState.CLOSED).count()
+    return Figure("資通安全通報", "incidents:list", done, total, late)
+
+
+def _is_late(incident: Incident, clocks: list[Clock], now: datetime) -> bool:
+    """Whether one of its clocks has run out before its step was done."""
+    return any(
+        limit.at is not None and limit.at < now and incident.done[limit.step] is None
+        for limit in incident.limits(clocks)
+    )
+
+
+def _devices(devices: Any) -> Figure:
+    today = timezone.localdate()
+    restricted = devices.in_use().restricted().count()
+    undecided = devices.undecided(today).count()
+    late = devices.overdue(today).count()
+    return Figure("管制設備通報", "devices:list", restricted - undecided, restricted, late)
+
+
+def _answers(addresses: Any) -> Figure:
+    waiting = addresses.filter(reply=Reply.NONE)
+    total = addresses.count()
+    late = waiting.filter(advisory__due_on__lt=timezone.localdate()).count()
+    return Figure("資安情資回覆", "addresses:list", total - waiting.count(), total, late)
