@@ -114,9 +114,6 @@ def refuse(claim: Claim, *, comment: str, by: Account, in_place_of: Account | No
     return _decide(claim, State.REFUSED, comment, by, in_place_of)
 
 
-_VERBS = {State.APPROVED: "approve_claim", State.REFUSED: "refuse_claim"}
-
-
 def _decide(
     claim: Claim, state: State, comment: str, by: Account, in_place_of: Account | None
 ) -> Claim:
@@ -125,7 +122,8 @@ def _decide(
     claim.save()
     _tell(claim)
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
-    _record(_VERBS[state], claim, by, hours=in_hours(claim.given_hours), **stead)
+    approved, hours_given = state == State.APPROVED, in_hours(claim.given_hours)
+    _record("approve_claim" if approved else "refuse_claim", claim, by, hours=hours_given, **stead)
     return claim
 
 

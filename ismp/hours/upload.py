@@ -81,12 +81,12 @@ def upload(request: HttpRequest) -> HttpResponse:
     handler = RunUploadHandler(request)
     request.upload_handlers = [handler]
     try:
-        return _upload(request)
+        answer = _upload(request)
     except (PermissionDenied, Http404):
         _let_go(handler.run, "您不能匯入這種檔案或這個機關的檔案，檔案沒有收下。")
         raise
-    finally:
-        _let_go(handler.run, "頁面已經過期，檔案沒有收下；請重新整理頁面後再上傳。")
+    _let_go(handler.run, "頁面已經過期，檔案沒有收下；請重新整理頁面後再上傳。")
+    return answer
 
 
 def _let_go(run: ImportRun | None, sentence: str) -> None:
