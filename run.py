@@ -104,11 +104,14 @@ def check(arguments: list[str]) -> int:
     ]
     if "postgresql" not in missing:
         steps.append([*tests, "--postgresql", *without("browser", no_nginx), *arguments])
+    # The tests start hundreds of processes, and each would compile all modules anew.
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(VENV / "pycache")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="ismp-check-") as home:
-        environment = {**os.environ, "ISMP_HOME": home, "ISMP_HTTPS": "1"}
+        strict = {**environment, "ISMP_HOME": home, "ISMP_HTTPS": "1"}
         for step in steps:
             print("»", *(getattr(part, "name", part) for part in step), file=sys.stderr, flush=True)
-            own = None if "pytest" in step else environment
+            own = environment if "pytest" in step else strict
             if code := subprocess.call(step, cwd=ROOT, env=own):
                 return code
     for name in missing:

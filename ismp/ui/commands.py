@@ -41,6 +41,9 @@ def _alone() -> Iterator[None]:
 
 
 class DatabaseCommand(BaseCommand):
+    requires_system_checks: list[str] = []
+    """They load every page of the site, which takes longer than most commands; `check` is one of
+    its own, and runs with the tests."""
     waits = False
     """A service waits until the database answers; a command says that it does not."""
 
