@@ -238,9 +238,19 @@ def test_a_class_from_sign_up_to_the_hours(client, account, things):
         ("IC1001", "70", 3000),
         ("IC1002", "88", 3000),
     }
-    assert first.account.name in text_of(
-        as_role(client, account, "agency_admin"), "/manage/learning-map/classroom-scores/"
+    scores = "/manage/learning-map/classroom-scores/"
+    admin = as_role(client, account, "agency_admin")
+    assert "IC1002" in text_of(admin, f"{scores}?session={first.session_id}")
+    other = Session.objects.create(
+        course=first.session.course,
+        number=2,
+        quota=1,
+        place="x",
+        opens_on=first.session.opens_on,
+        closes_on=first.session.closes_on,
     )
+    assert f"{other}" in text_of(admin, scores)
+    assert "IC1002" not in text_of(admin, f"{scores}?session={other.pk}")
 
 
 def test_a_teacher_sees_her_own_courses_only(client, account, things):

@@ -333,12 +333,21 @@ def _taken(field: str, kind: Kind) -> Filter:
     """A drop-down of the courses that a person's people may have taken."""
 
     def choices(user: Any) -> list[tuple[str, str]]:
-        own = Q(agency=None) | Q(for_all=True) | Q(agency=user.agency_id)
-        known = Course.objects.filter(kind=kind)
-        known = known if user.may(Right.ALL_AGENCIES) else known.filter(own)
-        return [(str(pk), title) for pk, title in known.values_list("pk", "title")[:_MOST_CHOICES]]
+        known = _within_reach(user).filter(kind=kind).values_list("pk", "title")
+        return [(str(pk), title) for pk, title in known[:_MOST_CHOICES]]
 
     return Filter(field, "課程", choices)
+
+
+def _within_reach(user: Any) -> QuerySet[Course]:
+    """The courses that people of an agency may have taken; who sees all agencies sees all."""
+    own = Q(agency=None) | Q(for_all=True) | Q(agency=user.agency_id)
+    return Course.objects.all() if user.may(Right.ALL_AGENCIES) else Course.objects.filter(own)
+
+
+def _held_sessions(user: Any) -> list[tuple[str, str]]:
+    held = Session.objects.filter(course__in=_within_reach(user)).select_related("course")
+    return [(str(one.pk), str(one)) for one in held.order_by("-pk")[:_MOST_CHOICES]]
 
 
 def _departments(user: Any) -> list[tuple[str, str]]:
@@ -447,6 +456,7 @@ CLASSROOM_SCORES = Module(
     search={**_LEARNER_SEARCH, "session__course__title": "課程名稱"},
     filters=(
         _taken("session__course", Kind.CLASSROOM),
+        Filter("session", "期別", _held_sessions),
         *_LEARNER_FILTERS,
         Filter("session__state", "狀態", SessionState.choices),
     ),
