@@ -78,7 +78,7 @@ def an_affected_device(page):
     expect(page.get_by_role("status").first).to_contain_text("已存檔")
 
 
-def test_an_incident_from_the_report_to_damage_control(site, chromium, pictures):
+def test_an_incident_is_told_by_staff_and_reported_by_the_agency(site, chromium, pictures):
     today = roc.roc_date(timezone.localdate())
     staff = signed_in(chromium, site, "EP1002", viewport=WIDE)
     staff.goto("/incidents/report/")
@@ -86,6 +86,7 @@ def test_an_incident_from_the_report_to_damage_control(site, chromium, pictures)
     staff.get_by_label("發生什麼事、影響到什麼").fill("首頁出現不明圖片。")
     staff.get_by_role("textbox", name="日期").fill(today)
     staff.get_by_label("時間（24 小時制）").fill("00:01")
+    staff.locator("#id_integrity_subject").select_option(index=1)
     staff.get_by_role("button", name="送出").click()
     expect(staff.get_by_role("heading", level=1)).to_contain_text("首頁遭竄改")
     staff.goto("/")
@@ -95,7 +96,12 @@ def test_an_incident_from_the_report_to_damage_control(site, chromium, pictures)
     clerk.goto("/manage/reviews/")
     clerk.get_by_role("link", name="首頁遭竄改").click()
     expect(clerk.get_by_role("heading", level=1)).to_contain_text("首頁遭竄改")
+    clerk.locator(".deedlist").get_by_role("button", name="通報").click()
+    expect(clerk.get_by_text("已通報").first).to_be_visible()
     pictures(clerk, "incident")
+    platform = signed_in(chromium, site, "IC1001", viewport=WIDE)
+    platform.goto("/manage/reviews/")
+    expect(platform.get_by_role("link", name="首頁遭竄改")).to_have_count(1)
     for width in (360, 1440):
         clerk.set_viewport_size({"width": width, "height": 900})
         assert_accessible(clerk, "", width)
