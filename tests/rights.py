@@ -95,6 +95,7 @@ MATRIX = {
     "rosters:page": IMPORTERS,
     **module("people", MANAGERS, IMPORTERS),
     **module("teachers", MANAGERS, IMPORTERS),
+    "boards:trend": MANAGERS,
     "boards:board": MANAGERS,
     "boards:people": MANAGERS,
     "boards:download": MANAGERS,

@@ -1,5 +1,6 @@
 """The pages of the boards: what they say, whom they show, how many queries they take."""
 
+import html
 import io
 import re
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ from ismp.accounts import actions as accounts
 from ismp.accounts import invented
 from ismp.accounts.models import Account, Agency, Service
 from ismp.audit.models import Event
+from ismp.compliance import board_pages
 from ismp.hours.models import ImportRun
 from ismp.ui import roc
 
@@ -49,6 +51,22 @@ def test_the_trend_follows_the_days_on_which_people_learned(clerk, small, learne
     assert "115-01-310%115-02-2833%115-03-3133%115-04-3033%" in page
     assert "不再學習" not in page
     assert "從今天起不再學習，12-31時達標33%1／3人" in text(clerk.get(BOARD))
+
+
+def test_a_large_agency_need_not_wait_for_its_trend(clerk, small, learned, monkeypatch):
+    learned(small["IC1001"], 3, started_on="115-02-02", ended_on="115-02-03")
+    at_once = text(clerk.get(BOARD))
+    monkeypatch.setattr(board_pages, "_AT_ONCE", 2)
+    assert text(clerk.get(BOARD)) == at_once  # it is at hand
+    learned(small["IC1002"], 3, started_on="115-02-02", ended_on="115-02-03")
+    page = clerk.get(BOARD)
+    assert "已達標2人" in text(page) and "115-02-28" not in text(page)
+    [address] = re.findall(r'hx-get="([^"]+)"', page.content.decode())
+    part = clerk.get(html.unescape(address))
+    assert "<html" not in part.content.decode() and "115-02-2866%" in text(part)
+    assert text(part) in text(clerk.get(BOARD))
+    learned(small["IC1003"], 3, started_on="115-02-02", ended_on="115-02-03")
+    assert "115-02-28100%" in text(clerk.get(f"{BOARD}?trend=1"))
 
 
 def test_the_pace_is_that_of_the_year_so_far(clerk, small, learned, monkeypatch):

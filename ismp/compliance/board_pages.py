@@ -41,6 +41,10 @@ def title_of(duty: str) -> str:
     return duty_title(category, int(years))
 
 
+_AT_ONCE = 500
+"""Of more people the year is counted only after the page is there, unless it is at hand."""
+
+
 # --- An agency -----------------------------------------------------------------------------------
 
 
@@ -61,8 +65,10 @@ def board(request: HttpRequest) -> HttpResponse:
     agency, form = agency_asked(request), DayForm(request.GET)
     on = form.on_day
     days = [] if form.known_at else year_of(on)
-    by_key = boards.of([agency], [*days, on], form.known_at)
-    of_day = {day: one for (_, day), one in by_key.items()}
+    of_the_day = boards.of([agency], [on], form.known_at)[agency.pk, on]
+    total = of_the_day.get_totals()[PERSON]
+    later = total.obliged > _AT_ONCE and "trend" not in request.GET
+    later = later and not boards.at_hand(agency, days)
     base = {"agency": agency.code, **form.asked}
     context = {
         "agency": agency,
@@ -71,12 +77,31 @@ def board(request: HttpRequest) -> HttpResponse:
         "on": on,
         "base": urlencode(base),
         "days": urlencode(form.asked),
-        "total": of_day[on].get_totals()[PERSON],
-        "tables": _tables(of_day[on].get_parts(), agency, base),
-        "trend": _trend(of_day, on) if days else None,
-        "year_end": of_day[days[-1]].get_totals()[PERSON] if _goes_on(days, on) else None,
+        "total": total,
+        "tables": _tables(of_the_day.get_parts(), agency, base),
+        "later": later,
+        **({} if later or not days else _year(agency, on)),
     }
     return render(request, "compliance/board.html", context)
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def trend(request: HttpRequest) -> HttpResponse:
+    """The part of a board that takes long after a deed, when the agency is large."""
+    agency, on = agency_asked(request), DayForm(request.GET).on_day
+    return render(request, "compliance/trend_part.html", {"on": on, **_year(agency, on)})
+
+
+def _year(agency: Agency, on: date) -> dict[str, Any]:
+    """Where the year is going, as `trend_part.html` draws it."""
+    days = year_of(on)
+    of_day = {day: one for (_, day), one in boards.of([agency], [*days, on]).items()}
+    return {
+        "total": of_day[on].get_totals()[PERSON],
+        "trend": _trend(of_day, on),
+        "year_end": of_day[days[-1]].get_totals()[PERSON] if _goes_on(days, on) else None,
+    }
 
 
 def year_of(on: date) -> list[date]:

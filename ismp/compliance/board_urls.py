@@ -7,6 +7,7 @@ from ismp.compliance import board_pages, people_pages
 app_name = "boards"
 urlpatterns = [
     path("board/", board_pages.board, name="board"),
+    path("board/trend/", board_pages.trend, name="trend"),
     path("board/people/", people_pages.people_list, name="people"),
     path("board/people/download/", people_pages.download, name="download"),
     path("board/people/<int:account_id>/", people_pages.person, name="person"),

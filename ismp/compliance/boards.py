@@ -78,6 +78,12 @@ def of(
     return boards
 
 
+def at_hand(agency: Agency, days: Iterable[date]) -> bool:
+    """Whether the boards of an agency on these days need not be counted."""
+    kept = Board.objects.filter(agency=agency, on__in=days).defer("totals", "parts")
+    return {board.on for board in _still_true(list(kept))} == set(days)
+
+
 def keep_fresh() -> int:
     """Count anew what deeds have changed, for today; let go of what nobody asks for any more.
 
