@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.core import signing
 from django.utils import timezone
+from mail import NOON, at
 from places import Place
 from test_courses import course
 
@@ -28,6 +29,12 @@ def place(tmp_path, town):
     place = Place(tmp_path / "home", like=town)
     yield place
     place.close()
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch):
+    """At midnight a meeting of three hours ago was yesterday's."""
+    at(monkeypatch, NOON)
 
 
 def planned(by, *, quota=2, starts=timedelta(hours=-3), meetings=1, agency=None, **changes):
