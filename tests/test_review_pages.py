@@ -6,12 +6,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from offers import offered
 from things import claim_of, of_requests, of_security
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
+from ismp.courses import classes
+from ismp.courses.models import Session, Teacher
 from ismp.hours.models import Record
 from ismp.requests import actions, deciding, delegations
 from ismp.requests.models import AccountApplication, Delegation, State
@@ -227,6 +230,30 @@ def test_a_delegate_decides_claims_with_the_certificate_beside(
     assert client.get(f"/my/hours/claims/{last.pk}/certificate/").status_code == 404
     with pytest.raises(NotPossible, match="代理"):
         of_learning.CLAIM.deed(last, accept=True, comment="", by=colleague, in_place_of=clerk)
+
+
+def test_a_delegate_lets_people_into_a_class(client, account, clerk, colleague, standing_in):
+    offered(Teacher.objects.create(agency=clerk.agency, account=clerk))
+    Session.objects.update(needs_approval=True, quota=2, taken=1)
+    session = Session.objects.get()
+    people = [account(name) for name in ("IC1003", "IC1004")]
+    for one in people:
+        classes.sign_up(session, one, by=one)
+    client.force_login(colleague)
+    address = f"/manage/reviews/sign_up/{session.pk}/"
+    page = says(client.get(address))
+    assert people[0].name in page and "1 人" in page and "「未達標」變成「已達標」" in page
+    assert "請寫明理由" in says(client.post(address, {"decision": "refuse", "comment": ""}))
+    client.post(address, {"decision": "approve", "comment": "請準時"})
+    standings = dict(session.sign_ups.values_list("account__username", "standing"))
+    assert (standings["IC1003"], standings["IC1004"]) == ("enrolled", "waiting")
+    told = Event.objects.get(verb="approve_sign_up")
+    assert (told.actor, told.detail["in_place_of"]) == ("IC1002", "IC1001")
+    assert people[0].notices.filter(body__contains="請準時").count() == 1
+    assert client.get(address).status_code == 404
+    for one in (colleague, account("IC1005")):
+        classes.sign_up(session, one, by=one)
+    assert not [one for one in waiting_for(colleague) if one.thing == session]  # she asks herself
 
 
 def test_nobody_decides_her_own_request_by_standing_in(colleague, clerk, standing_in):

@@ -203,30 +203,33 @@ def withdraw(mine: SignUp, *, by: Account) -> SignUp:
 
 
 @transaction.atomic
-def approve(sign_ups: QuerySet[SignUp], *, by: Account) -> int:
-    """Let those in who asked, in the order in which they came; who finds no place waits."""
+def approve(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **detail: object) -> int:
+    """Let those in who asked, in the order in which they came; who finds no place waits.
+
+    They are told the `comment`; `detail` goes to the event.
+    """
     count = 0
     for session, asking in _open_ones(sign_ups, Standing.APPLIED):
         for one in asking:
             one.standing = _place(session)
             one.save(update_fields=["standing"])
-            _tell([one], session, "signed_up", f"{one.get_standing_display()}：{{}}")
+            _tell([one], session, "signed_up", f"{one.get_standing_display()}：{{}}", comment)
         session.save(update_fields=["taken"])
         count += len(asking)
-        _record("approve_sign_up", session, by, count=len(asking))
+        _record("approve_sign_up", session, by, count=len(asking), **detail)
     return count
 
 
 @transaction.atomic
-def refuse(sign_ups: QuerySet[SignUp], *, by: Account) -> int:
-    """Turn down those who asked or wait."""
+def refuse(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **detail: object) -> int:
+    """Turn down those who asked or wait; `comment` and `detail` as for `approve`."""
     count = 0
     for session, asking in _open_ones(sign_ups, Standing.APPLIED, Standing.WAITING):
         for one in asking:
             _leave(one, session, Standing.REFUSED)
-        _tell(asking, session, "signed_up", "未錄取：{}")
+        _tell(asking, session, "signed_up", "未錄取：{}", comment)
         count += len(asking)
-        _record("refuse_sign_up", session, by, count=len(asking))
+        _record("refuse_sign_up", session, by, count=len(asking), **detail)
     return count
 
 
@@ -263,11 +266,14 @@ def _move_up(session: Session) -> None:
     _tell(lucky, session, "moved_up", "候補遞補成功：{}")
 
 
-def _tell(sign_ups: Iterable[SignUp], session: Session, kind: str, words: str) -> None:
+def _tell(
+    sign_ups: Iterable[SignUp], session: Session, kind: str, words: str, comment: str = ""
+) -> None:
     notify(
         [one.account for one in sign_ups],
         kind=kind,
         subject=words.format(f"{session}"),
+        body=f"意見：{comment}" if comment else "",
         link=reverse("courses:course", args=[session.course_id]),
     )
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -12,7 +11,10 @@ from django.utils.html import format_html
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
-from ismp.courses.models import Course, Session, SessionState, Standing
+from ismp.compliance import effect
+from ismp.courses import classes
+from ismp.courses.learning import counts
+from ismp.courses.models import Course, Session, SessionState, SignUp, Standing
 from ismp.external import actions as external
 from ismp.external.models import Claim
 from ismp.external.modules import effects_of
@@ -49,18 +51,25 @@ def sign_ups(user: Account) -> Iterator[Waiting]:
     mine = Course.objects.visible_to(user).filter(courses)
     asking = Q(sign_ups__standing=Standing.APPLIED)
     sessions = Session.objects.filter(asking, course__in=mine, state=SessionState.PLANNED)
-    for session in sessions.select_related("course__agency").annotate(
+    found = sessions.select_related("course__agency").annotate(
         count=Count("sign_ups"), since=Min("sign_ups__signed_up_at")
-    ):
+    )
+    who = dict[int, list[int]]()
+    asked = SignUp.objects.filter(session__in=found, standing=Standing.APPLIED)
+    for session_id, account_id in asked.values_list("session", "account"):
+        who.setdefault(session_id, []).append(account_id)
+    for session in found:
         told: Any = session
-        query = urlencode({"session": session.pk, "standing": Standing.APPLIED.value})
         yield Waiting(
             kind="實體課程報名審核",
             title=f"{session}：{told.count} 人待審核",
             agency=session.course.agency.name if session.course.agency else "平台",
             since=told.since,
-            due=due_of("sign_up", told.since),
-            address=f"{reverse('sign_ups:list')}?{query}",
+            due=due_of(SIGN_UPS.name, told.since),
+            address=reverse("reviews:item", args=[SIGN_UPS.name, session.pk]),
+            thing=session,
+            deciding=SIGN_UPS,
+            barred=frozenset(who.get(session.pk, ())),
         )
 
 
@@ -95,12 +104,80 @@ def _decide(
     claim: Claim, *, accept: bool, comment: str, by: Account, in_place_of: Account | None = None
 ) -> Claim:
     """Recognise the hours as claimed, or refuse; a delegate only while she stands in."""
-    if in_place_of:
-        days = Delegation.objects.in_force(timezone.localdate()).of_delegate(by)
-        if not days.filter(principal=in_place_of).exists():
-            raise NotPossible(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
+    _refuse_past_days(by, in_place_of)
     deed = external.approve if accept else external.refuse
     return deed(claim, comment=comment, by=by, in_place_of=in_place_of)
 
 
+def _refuse_past_days(by: Account, in_place_of: Account | None) -> None:
+    if in_place_of is None:
+        return
+    days = Delegation.objects.in_force(timezone.localdate()).of_delegate(by)
+    if not days.filter(principal=in_place_of).exists():
+        raise NotPossible(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
+
+
 CLAIM = Deciding("claim", _decide, _of_claim)
+
+
+# --- 實體課程報名 --------------------------------------------------------------------------------
+
+_LIGHTS = 20
+"""Of so many people it is told whose light the class would turn; each takes a moment."""
+
+
+def _asking(session: Session) -> QuerySet[SignUp]:
+    asked = session.sign_ups.filter(standing=Standing.APPLIED)
+    return asked.select_related("account__department").order_by("turn")
+
+
+def _of_sign_ups(session: Session) -> Told:
+    asking = list(_asking(session))
+    waiting = session.sign_ups.filter(standing=Standing.WAITING).count()
+    let_in = min(len(asking), max(session.quota - session.taken, 0))
+    facts = [
+        ("課程", session.course.title),
+        ("期別", session.number),
+        ("地點", session.place),
+        ("名額", session.quota),
+        ("申請人", "、".join(f"{one.account.name}（{one.account.username}）" for one in asking)),
+    ]
+    changes = [
+        Change("錄取", f"{session.taken} 人", f"{session.taken + let_in} 人"),
+        Change("候補", f"{waiting} 人", f"{waiting + len(asking) - let_in} 人"),
+    ]
+    follows = ["依報名順序錄取；名額滿了就列入候補。", *_turned_by(session, asking)]
+    follows.append("要逐人決定，請到「實體課程 › 報名審核」。")
+    return Told(facts, changes, follows)
+
+
+def _turned_by(session: Session, asking: list[SignUp]) -> list[str]:
+    """Whose light the whole class would turn, by today's hours."""
+    if not counts(session.course):
+        return []
+    hours = session.meetings.aggregate(sum=Sum("hours", default=0))["sum"]
+    category, today = int(session.course.category), timezone.localdate()
+    found = [f"上完課取得 {in_hours(hours)} 小時。"]
+    for one in asking[:_LIGHTS]:
+        effects = effect.of_hours(one.account, category=category, ended_on=today, hours=hours)
+        sides = [(old.word, new.word, old.title) for old, new in effects if old.light != new.light]
+        found += [f"{one.account.name}的{title}會由「{a}」變成「{b}」。" for a, b, title in sides]
+    return found
+
+
+def _decide_sign_ups(
+    session: Session, *, accept: bool, comment: str, by: Account, in_place_of: Account | None = None
+) -> int:
+    """Let in, or turn down, all who ask for a session; one by one it is done in 報名審核."""
+    _refuse_past_days(by, in_place_of)
+    if not accept and not comment.strip():
+        raise NotPossible("不同意時，請寫明理由。")
+    asking = _asking(session)
+    if not asking.exists():
+        raise NotPossible("這一期已經沒有等候審核的報名，請重新整理清單。")
+    deed = classes.approve if accept else classes.refuse
+    stead = {"in_place_of": in_place_of.username} if in_place_of else {}
+    return deed(asking, comment=comment.strip(), by=by, **stead)
+
+
+SIGN_UPS = Deciding("sign_up", _decide_sign_ups, _of_sign_ups)
