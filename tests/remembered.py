@@ -5,6 +5,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.db import transaction
 
 _made: dict[str, tuple[Any, dict[Any, list[Any]], list[Any]]] = {}
 
@@ -21,10 +22,11 @@ def remembered(name: str, make: Callable[[], Any]) -> None:
         return
     keys, new, changed = _made.get(name, (None, {}, []))
     if keys is settings.KEYS:
-        for model, rows in new.items():
-            model._base_manager.bulk_create(rows)
-        for row in changed:
-            row.save()
+        with transaction.atomic():  # foreign keys are looked at when all rows are there
+            for model, rows in new.items():
+                model._base_manager.bulk_create(rows)
+            for row in changed:
+                row.save()
         return
     before = _rows()
     make()

@@ -80,6 +80,7 @@ def test_a_backup_in_the_middle_of_an_import_comes_back_the_same(site, elsewhere
     worker.communicate(timeout=60)
     _, said = saving.communicate(timeout=60)
     assert saving.returncode == 0, said
+    time.sleep(1.1)
     script(here, PERFORM % run)  # PostgreSQL has ended the session of who slept in a transaction
     assert {**state_of(here), "attempt": 0} == DONE | {"attempt": 0}
 
