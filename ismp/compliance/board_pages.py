@@ -80,7 +80,7 @@ def board(request: HttpRequest) -> HttpResponse:
         "total": total,
         "tables": _tables(of_the_day.get_parts(), agency, base),
         "later": later,
-        **({} if later or not days else _year(agency, on)),
+        **({} if later or not days else _year(agency, of_the_day)),
     }
     return render(request, "compliance/board.html", context)
 
@@ -90,13 +90,15 @@ def board(request: HttpRequest) -> HttpResponse:
 def trend(request: HttpRequest) -> HttpResponse:
     """The part of a board that takes long after a deed, when the agency is large."""
     agency, on = agency_asked(request), DayForm(request.GET).on_day
-    return render(request, "compliance/trend_part.html", {"on": on, **_year(agency, on)})
+    of_the_day = boards.of([agency], [on])[agency.pk, on]
+    return render(request, "compliance/trend_part.html", {"on": on, **_year(agency, of_the_day)})
 
 
-def _year(agency: Agency, on: date) -> dict[str, Any]:
-    """Where the year is going, as `trend_part.html` draws it."""
-    days = year_of(on)
-    of_day = {day: one for (_, day), one in boards.of([agency], [*days, on]).items()}
+def _year(agency: Agency, of_the_day: Board) -> dict[str, Any]:
+    """Where the year of a board is going, as `trend_part.html` draws it."""
+    on = of_the_day.on
+    days = [day for day in year_of(on) if day != on]
+    of_day = {day: one for (_, day), one in boards.of([agency], days).items()} | {on: of_the_day}
     return {
         "total": of_day[on].get_totals()[PERSON],
         "trend": _trend(of_day, on),

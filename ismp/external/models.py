@@ -42,7 +42,7 @@ class ClaimQuerySet(Scoped):
         """Whose certificate somebody may open: her own, and what she decides or audits, in her
         own place or in that of somebody absent."""
         found = self.visible_to(user) | self.of_person(user)
-        for one in Delegation.objects.in_force(timezone.localdate()).of_delegate(user):
+        for one in Delegation.objects.held_by(user):
             found |= self.waiting_for(one.principal)
         return found
 

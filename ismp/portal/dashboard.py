@@ -6,7 +6,7 @@ The arithmetic is `ismp.compliance`'s; this groups it as the manual draws it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ismp.accounts.models import Account
@@ -14,7 +14,7 @@ from ismp.accounts.roles import Right
 from ismp.compliance.rules import Light
 from ismp.compliance.why import Why
 from ismp.courses.models import Category, Course
-from ismp.security.models import Device, Incident, IncidentState
+from ismp.security.models import Device, Incident
 
 _WORST_FIRST = (Light.RED, Light.AMBER, Light.GREEN, Light.EXEMPT)
 _COUNTED = {Category.BASIC, Category.PROFESSIONAL}
@@ -70,18 +70,14 @@ def reports(account: Account) -> list[Report]:
     """資通安全通報 and 管制設備通報, done and in all: of her agency for those who look after it,
     else what she reported herself, and what is in her keeping."""
     mine = Incident.objects.visible_to(account).filter(agency=account.agency_id)
-    mine = mine.exclude(state=IncidentState.DRAFT).order_by()
-    closed = Count("pk", filter=Q(state=IncidentState.CLOSED))
-    incidents = mine.aggregate(done=closed, total=Count("pk"))
     everybodys = account.may(Right.VIEW_SECURITY)
     of_agency = Device.objects.filter(agency=account.agency_id)
     held = of_agency if everybodys else Device.objects.kept_by(account)
-    restricted = held.in_use().restricted().count()
-    undecided = held.undecided(timezone.localdate()).count()
+    decided = held.decided_of_restricted(timezone.localdate())
     address = "devices:list" if everybodys else "security:my_devices"
     return [
-        Report("資通安全通報", "security:my_incidents", **incidents),
-        Report("管制設備通報", address, restricted - undecided, restricted),
+        Report("資通安全通報", "security:my_incidents", **mine.closed_of_reported()),
+        Report("管制設備通報", address, **decided),
     ]
 
 

@@ -16,9 +16,9 @@ from ismp.accounts.models import Account, Department
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
+from ismp.requests import delegations
 from ismp.requests.models import (
     AccountApplication,
-    Delegation,
     IdentityChange,
     Request,
     State,
@@ -141,10 +141,7 @@ def _hold(request: Asked, by: Account, in_place_of: Account | None) -> Asked:
     waits = rows.filter(pk=held.pk).to_decide_by(in_place_of or by).exists()
     if not waits or getattr(held, "account_id", None) == by.pk:
         raise NotPossible("這件申請不是由您決定；自己的申請要由另一位管理者辦理。")
-    if in_place_of:
-        days = Delegation.objects.in_force(timezone.localdate())
-        if not days.filter(principal=in_place_of, delegate=by).exists():
-            raise NotPossible(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
+    delegations.refuse_past_days(by, in_place_of)
     return held
 
 

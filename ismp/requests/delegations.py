@@ -65,6 +65,12 @@ def end_delegation(delegation: Delegation, *, by: Account) -> Delegation:
     return delegation
 
 
+def refuse_past_days(by: Account, in_place_of: Account | None) -> None:
+    """Raises NotPossible when `by` does not stand in for her (any more)."""
+    if in_place_of and not Delegation.objects.held_by(by).filter(principal=in_place_of).exists():
+        raise NotPossible(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
+
+
 def _record(verb: str, delegation: Delegation, by: Account) -> None:
     trail.record(
         verb,

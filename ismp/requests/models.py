@@ -247,8 +247,10 @@ class DelegationQuerySet(models.QuerySet["Delegation"]):
             delegate__agency=F("principal__agency"),
         )
 
-    def of_delegate(self, user: Any) -> Self:
-        return self.filter(delegate=user).select_related("principal__agency")
+    def held_by(self, user: Any) -> Self:
+        """In whose place somebody decides today."""
+        held = self.in_force(timezone.localdate()).filter(delegate=user)
+        return held.select_related("principal__agency")
 
 
 class Delegation(models.Model):

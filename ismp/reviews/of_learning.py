@@ -19,7 +19,7 @@ from ismp.external import actions as external
 from ismp.external.models import Claim
 from ismp.external.modules import effects_of
 from ismp.hours.models import in_hours
-from ismp.requests.models import Delegation
+from ismp.requests import delegations
 from ismp.reviews.of_people import lights, turns
 from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of
 from ismp.ui.roc import roc_date
@@ -104,17 +104,9 @@ def _decide(
     claim: Claim, *, accept: bool, comment: str, by: Account, in_place_of: Account | None = None
 ) -> Claim:
     """Recognise the hours as claimed, or refuse; a delegate only while she stands in."""
-    _refuse_past_days(by, in_place_of)
+    delegations.refuse_past_days(by, in_place_of)
     deed = external.approve if accept else external.refuse
     return deed(claim, comment=comment, by=by, in_place_of=in_place_of)
-
-
-def _refuse_past_days(by: Account, in_place_of: Account | None) -> None:
-    if in_place_of is None:
-        return
-    days = Delegation.objects.in_force(timezone.localdate()).of_delegate(by)
-    if not days.filter(principal=in_place_of).exists():
-        raise NotPossible(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
 
 
 CLAIM = Deciding("claim", _decide, _of_claim)
@@ -169,7 +161,7 @@ def _decide_sign_ups(
     session: Session, *, accept: bool, comment: str, by: Account, in_place_of: Account | None = None
 ) -> int:
     """Let in, or turn down, all who ask for a session; one by one it is done in 報名審核."""
-    _refuse_past_days(by, in_place_of)
+    delegations.refuse_past_days(by, in_place_of)
     if not accept and not comment.strip():
         raise NotPossible("不同意時，請寫明理由。")
     asking = _asking(session)

@@ -51,7 +51,7 @@ def decides(user: Account) -> bool:
 
 def principals_of(user: Account) -> list[Delegation]:
     """In whose place this person decides today."""
-    return list(Delegation.objects.in_force(timezone.localdate()).of_delegate(user))
+    return list(Delegation.objects.held_by(user))
 
 
 def _of_principal(principal: Account) -> Iterator[Waiting]:

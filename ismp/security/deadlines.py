@@ -166,9 +166,8 @@ def _incidents(now: datetime) -> Iterator[Deadline]:
     """Each clock that runs: when half of its time is over, and when all of it is."""
     clocks = [line.clock for line in TimeLimit.objects.all()]
     for incident in Incident.objects.open().select_related("agency"):
-        for limit in incident.limits(clocks):
-            if incident.done[limit.step] is None:
-                yield from _of_clock(now, incident, limit)
+        for limit in incident.running(clocks):
+            yield from _of_clock(now, incident, limit)
 
 
 def _of_clock(now: datetime, incident: Incident, limit: Limit) -> Iterator[Deadline]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.security.levels import Clock
-from ismp.security.models import Address, Device, Incident, IncidentState, Reply, TimeLimit
+from ismp.security.models import Address, Device, Incident, Reply, TimeLimit
 
 
 @dataclass(frozen=True)
@@ -36,28 +36,21 @@ def of(user: Account, agency: Agency | None = None) -> list[Figure]:
 
 
 def _incidents(incidents: Any) -> Figure:
-    reported = incidents.exclude(state=IncidentState.DRAFT)
-    total = reported.count()
     clocks, now = [line.clock for line in TimeLimit.objects.all()], timezone.now()
     late = sum(_is_late(one, clocks, now) for one in incidents.open())
-    done = reported.filter(state=IncidentState.CLOSED).count()
-    return Figure("資通安全通報", "incidents:list", done, total, late)
+    counts = incidents.closed_of_reported()
+    return Figure("資通安全通報", "incidents:list", late=late, **counts)
 
 
 def _is_late(incident: Incident, clocks: list[Clock], now: datetime) -> bool:
     """Whether one of its clocks has run out before its step was done."""
-    return any(
-        limit.at is not None and limit.at < now and incident.done[limit.step] is None
-        for limit in incident.limits(clocks)
-    )
+    return any(limit.at is not None and limit.at < now for limit in incident.running(clocks))
 
 
 def _devices(devices: Any) -> Figure:
     today = timezone.localdate()
-    restricted = devices.in_use().restricted().count()
-    undecided = devices.undecided(today).count()
-    late = devices.overdue(today).count()
-    return Figure("管制設備通報", "devices:list", restricted - undecided, restricted, late)
+    late, counts = devices.overdue(today).count(), devices.decided_of_restricted(today)
+    return Figure("管制設備通報", "devices:list", late=late, **counts)
 
 
 def _answers(addresses: Any) -> Figure:

@@ -73,6 +73,12 @@ class IncidentQuerySet(Scoped):
     def open(self) -> Self:
         return self.exclude(state=IncidentState.CLOSED)
 
+    def closed_of_reported(self) -> dict[str, int]:
+        """How many are closed (`done`) of all that were reported (`total`)."""
+        closed = models.Count("pk", filter=Q(state=IncidentState.CLOSED))
+        reported = self.exclude(state=IncidentState.DRAFT).order_by()
+        return reported.aggregate(done=closed, total=models.Count("pk"))
+
     def calling_for_training(self) -> Self:
         """What the final report puts down to people."""
         return self.filter(cause__in=OF_PEOPLE)
@@ -175,6 +181,10 @@ class Incident(models.Model):
             Step.CONTROL: self.recovered_at,
             Step.FINAL_REPORT: self.final_at,
         }
+
+    def running(self, clocks: Iterable[Clock]) -> list[Limit]:
+        """The limits of the steps that are still to be done."""
+        return [limit for limit in self.limits(clocks) if self.done[limit.step] is None]
 
     def limits(self, clocks: Iterable[Clock]) -> list[Limit]:
         """Until when each step is due, by these clocks and the extension consented to."""
@@ -335,6 +345,11 @@ class DeviceQuerySet(Scoped):
             device=models.OuterRef("pk"),
         )
         return self.in_use().restricted().exclude(models.Exists(holding))
+
+    def decided_of_restricted(self, today: date) -> dict[str, int]:
+        """How many are decided upon (`done`) of all restricted ones in use (`total`)."""
+        total = self.in_use().restricted().count()
+        return {"done": total - self.undecided(today).count(), "total": total}
 
     def overdue(self, today: date) -> Self:
         return self.in_use().filter(retire_by__lt=today)
