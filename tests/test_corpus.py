@@ -90,8 +90,7 @@ def check_speech(run):
 
 
 def check_report(run):
-    buffer = io.BytesIO()
-    report.write_rejected(run, buffer)
+    buffer = io.BytesIO(b"".join(report.rejected_workbook(run)))
     rows = list(openpyxl.load_workbook(buffer).active.iter_rows())
     assert len(rows) == 1 + run.rejected
     assert {cell.data_type for row in rows for cell in row} <= {"s", "n"}

@@ -153,7 +153,7 @@ def test_a_run_of_devices_tells_each_row_and_why_not(send, client):
     rejected = client.get(f"{RUNS}{run.pk}/rows/?which=rejected").content.decode()
     assert "A-3" in rejected and "A-4" not in rejected and "連網情形只能是" in rejected
     answer = client.get(f"{RUNS}{run.pk}/report/")
-    head, told = openpyxl.load_workbook(io.BytesIO(answer.content)).active.iter_rows()
+    head, told = openpyxl.load_workbook(io.BytesIO(answer.getvalue())).active.iter_rows()
     titles = [cell.value for cell in head]
     assert titles[1:-4] == HEADER.split(",")
     cells = dict(zip(titles, told, strict=True))
@@ -233,7 +233,7 @@ def test_no_national_id_in_an_inventory_is_shown(send, client):
     number = "A123456789"
     run = send(csv_of(line(brand=f"牌{number}"), line("", brand=number)))
     for part in ("", "rows/", "report/"):
-        answer = client.get(f"{RUNS}{run.pk}/{part}").content
+        answer = client.get(f"{RUNS}{run.pk}/{part}").getvalue()
         if part == "report/":
             with zipfile.ZipFile(io.BytesIO(answer)) as book:
                 answer = b"".join(book.read(name) for name in book.namelist())

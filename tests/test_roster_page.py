@@ -158,7 +158,7 @@ def test_every_line_at_fault_is_told_and_none_is_stored(clerk, mode):
 def test_the_workbook_of_a_refused_roster_names_and_marks_what_is_at_fault(clerk):
     run = send(clerk, *SEVERAL)
     answer = clerk.get(f"{MAP}runs/{run.pk}/report/")
-    sheet = openpyxl.load_workbook(io.BytesIO(answer.content)).active
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.getvalue())).active
     head, *rows = sheet.iter_rows()
     titles = [cell.value for cell in head]
     assert titles == ["檔案列號", *HEAD.split(","), "代碼", "類別", "原因", "怎麼辦"]

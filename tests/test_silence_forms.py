@@ -57,7 +57,7 @@ def test_in_any_column_of_text(import_bytes, clerk, written):
     run = import_bytes(text(good, bad).encode())["run"]
     assert (run.created, run.rejected) == (1, 1)
     assert not told(database())
-    with zipfile.ZipFile(io.BytesIO(clerk.get(f"{MAP}runs/{run.pk}/report/").content)) as book:
+    with zipfile.ZipFile(io.BytesIO(clerk.get(f"{MAP}runs/{run.pk}/report/").getvalue())) as book:
         assert not any(told(book.read(part).decode()) for part in book.namelist())
     for address in ("agency-hours/", f"runs/{run.pk}/", f"runs/{run.pk}/rows/"):
         assert not told(clerk.get(MAP + address).content.decode()), address
@@ -97,7 +97,7 @@ def told_of_run(client, run):
     """In its pages, in its workbook, or in the database."""
     for part in ("", "rows/", "progress/"):
         yield told(client.get(f"{MAP}runs/{run.pk}/{part}").content.decode())
-    with zipfile.ZipFile(io.BytesIO(client.get(f"{MAP}runs/{run.pk}/report/").content)) as book:
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{MAP}runs/{run.pk}/report/").getvalue())) as book:
         yield any(told(book.read(part).decode()) for part in book.namelist())
     yield told(database())
 

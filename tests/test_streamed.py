@@ -57,6 +57,17 @@ def test_it_looks_like_the_other_workbooks():
     assert sheet["A2"].number_format == "@"
 
 
+def test_numbers_are_numbers_and_marked_cells_are_red_even_when_empty():
+    mark = streamed.mark_of("b")
+    frame = pl.DataFrame({"a": [7, 8], "b": ["甲", ""], mark: [False, True], "c": ["", "乙"]})
+    sheet = openpyxl.load_workbook(io.BytesIO(written([frame], ["數", "字", "末"]))).active
+    rows = list(sheet.iter_rows(min_row=2))
+    assert [[cell.value for cell in row] for row in rows] == [[7, "甲", None], [8, None, "乙"]]
+    red = {cell.coordinate for row in rows for cell in row if cell.fill.fgColor.rgb == "FFFFD9D6"}
+    assert red == {"B3"}
+    assert sheet["B3"].font.color.rgb == "FF8C1D18" and sheet["B3"].number_format == "@"
+
+
 def test_the_archive_is_in_order_and_can_be_cut_anywhere():
     whole = written([])
     archive = zipfile.ZipFile(io.BytesIO(whole))

@@ -4,8 +4,7 @@ Draws everything from what the run kept; its profile has the columns and the rul
 """
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import polars as pl
 
@@ -13,7 +12,7 @@ from ismp.accounts import national_id
 from ismp.hours import cleaning, files, profiles, result
 from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.profiles import Profile
-from ismp.ui import workbook
+from ismp.ui import streamed
 from ismp.ui.sheets import Reason
 
 _NO_TEXT = ("outcome", "code")
@@ -98,19 +97,35 @@ def _masked(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     return frame.with_columns(hidden)
 
 
-def write_rejected(run: ImportRun, target: Path | IO[bytes]) -> None:
+def rejected_workbook(run: ImportRun) -> Iterator[bytes]:
     """下載無法匯入資料: line, the file's columns, code, class, reason, remedy; guilty cells red."""
-    profile, frame = profiles.of(run), files.load_frame(run, RunFile.Kind.REJECTED)
+    profile = profiles.of(run)
     head = ["檔案列號", *profile.titles.values(), "代碼", "類別", "原因", "怎麼辦"]
-    kept = _masked(frame, profile).iter_rows(named=True) if frame is not None else iter(())
-    workbook.write(target, "無法匯入資料", head, (_report_row(row, profile) for row in kept))
+    kept = map(files.unpack, files.pieces(run, RunFile.Kind.REJECTED))
+    frames = (_told(_masked(frame, profile), profile) for frame in kept)
+    return streamed.workbook("無法匯入資料", head, frames)
 
 
-def _report_row(row: dict[str, Any], profile: Profile) -> workbook.Row:
-    reason, names = profile.reasons[row["code"]], list(profile.titles)
-    at_fault = result.guilty(row) or reason.columns
-    why = [reason.code, reason.cls, in_words(reason, row), reason.remedy]
-    return workbook.Row(
-        [row["line"], *(row[name] for name in names), *why],
-        marked=frozenset(names.index(name) + 1 for name in at_fault if name in names),
+def _told(rejected: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    reasons, code = profile.reasons, pl.col("code")
+
+    def of_reason(attribute: str) -> pl.Expr:
+        words = {key: getattr(reason, attribute) for key, reason in reasons.items()}
+        return code.replace_strict(words, return_dtype=pl.String)
+
+    def is_guilty(name: str) -> pl.Expr:
+        if "guilty" in rejected.columns:
+            return pl.col("guilty").str.split(result.BETWEEN).list.contains(name)
+        return code.is_in([key for key, reason in reasons.items() if name in reason.columns])
+
+    about = pl.col("about") if "about" in rejected.columns else pl.lit("")
+    said = pl.when(about == "").then(pl.lit("")).otherwise(pl.format("（{}）", about))
+    return rejected.select(
+        "line",
+        *profile.titles,
+        *(is_guilty(name).alias(streamed.mark_of(name)) for name in profile.titles),
+        "code",
+        cls=of_reason("cls"),
+        sentence=pl.concat_str(of_reason("sentence"), said),
+        remedy=of_reason("remedy"),
     )

@@ -83,7 +83,7 @@ class ResultOfList(Result):
         titles = list(profile.titles)
         rejected = [
             {"line": fault.line, "code": fault.reason.code, "about": fault.about}
-            | {"guilty": _BETWEEN.join(fault.guilty)}
+            | {"guilty": BETWEEN.join(fault.guilty)}
             | dict(zip(titles, _as_many(fault.cells, len(titles)), strict=True))
             for fault in faults
         ]
@@ -92,7 +92,7 @@ class ResultOfList(Result):
         self._add_rows(_texts(rows, "line", "outcome", "code", "about", *profile.shown))
 
 
-_BETWEEN = "\n"
+BETWEEN = "\n"
 """Between the names of columns at fault, as the report finds them."""
 
 
@@ -107,11 +107,6 @@ def _texts(rows: list[dict[str, Any]], *names: str) -> pl.DataFrame:
     columns = {name: [row.get(name, "") for row in rows] for name in names}
     schema = {name: pl.UInt32 if name == "line" else pl.String for name in names}
     return pl.DataFrame(columns, schema).sort("line")
-
-
-def guilty(row: dict[str, Any]) -> list[str] | None:
-    """Which columns of a rejected row are at fault, where the run has kept it."""
-    return row["guilty"].split(_BETWEEN) if "guilty" in row else None
 
 
 class ResultOfHours(Result):

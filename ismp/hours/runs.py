@@ -1,6 +1,5 @@
 """The pages of the runs: what became of a file, its rows, its report, its way back."""
 
-import io
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
@@ -20,7 +19,7 @@ from ismp.accounts.roles import Right
 from ismp.hours import actions, claiming, profiles, report
 from ismp.hours.models import ImportRun, State, Waiting
 from ismp.hours.pulse import STEPS, progress
-from ismp.ui import workbook
+from ismp.ui import streamed, workbook
 from ismp.ui.module import cells_of
 
 _PER_PAGE = 50
@@ -168,12 +167,11 @@ def _row(line: dict[str, Any], profile: profiles.Profile) -> dict[str, Any]:
 
 @require_safe
 @needs(Right.MANAGE)
-def run_report(request: HttpRequest, run_id: int) -> HttpResponse:
+def run_report(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
     """下載無法匯入資料."""
-    buffer = io.BytesIO()
-    report.write_rejected(find_run(request, run_id), buffer)
+    pieces = streamed.to_the_end(report.rejected_workbook(find_run(request, run_id)), b"")
     headers = {"Content-Disposition": f'attachment; filename="rejected-{run_id}.xlsx"'}
-    return HttpResponse(buffer.getvalue(), content_type=workbook.MEDIA_TYPE, headers=headers)
+    return StreamingHttpResponse(pieces, content_type=workbook.MEDIA_TYPE, headers=headers)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -2,7 +2,8 @@
 
 Writers of .xlsx keep a file until it is whole, because a workbook is an archive; but an archive can
 be written front to back.  So the sheet is put together here, whole columns at a time, as text cells
-only (never a formula, never a link), and zipped on its way.  Opens as `workbook.write` would.
+and whole numbers only (never a formula, never a link), and zipped on its way.  Opens as
+`workbook.write` would.
 """
 
 import logging
@@ -57,9 +58,14 @@ def to_the_end(pieces: Iterable[bytes], last_words: bytes) -> Iterator[bytes]:
         raise
 
 
+def mark_of(column: str) -> str:
+    """The name of a boolean column beside a column: which of its cells are coloured."""
+    return f"{column} marked"
+
+
 def workbook(title: str, head: list[str], frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
-    """One sheet of text: a bold head that stands still, with a filter, and the rows of all frames
-    (as wide as the head)."""
+    """One sheet: a bold head that stands still, with a filter, and the rows of all frames (as wide
+    as the head, but for their marks)."""
     sent = _Sent()
     with zipfile.ZipFile(sent, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive:  # type: ignore[call-overload]
         for name, text in _PARTS.items():
@@ -92,8 +98,10 @@ def _beginning(head: list[str]) -> str:
 def _rows(frame: pl.DataFrame, after: int) -> bytes:
     """The rows that follow row `after`, column by column; empty cells are left out."""
     number = pl.int_range(after + 1, after + 1 + pl.len()).cast(pl.String)
-    cells = [_cells(column, _letters(n), number) for n, column in enumerate(frame.columns)]
-    rows = frame.with_columns(_safe(frame[name]) for name in frame.columns).select(
+    shown = [name for name, kind in frame.schema.items() if kind != pl.Boolean]
+    cells = [_cells(frame, column, _letters(n), number) for n, column in enumerate(shown)]
+    texts = frame.select(pl.col(pl.String)).get_columns()
+    rows = frame.with_columns(map(_safe, texts)).select(
         pl.concat_str(pl.lit('<row r="'), number, pl.lit('">'), *cells, pl.lit("</row>"))
     )
     data = "".join(rows.to_series()).encode().translate(None, _NO_XML)
@@ -102,11 +110,19 @@ def _rows(frame: pl.DataFrame, after: int) -> bytes:
     return data
 
 
-def _cells(column: str, letters: str, number: pl.Expr) -> pl.Expr:
-    begin = pl.lit(f'<c r="{letters}')
-    middle = pl.lit('" s="2" t="inlineStr"><is><t xml:space="preserve">')
-    cell = pl.concat_str(begin, number, middle, column, pl.lit("</t></is></c>"))
-    return pl.when(pl.col(column) == "").then(pl.lit("")).otherwise(cell)
+def _cells(frame: pl.DataFrame, column: str, letters: str, number: pl.Expr) -> pl.Expr:
+    place = pl.concat_str(pl.lit(f'<c r="{letters}'), number)
+    if frame.schema[column] != pl.String:
+        return pl.concat_str(place, pl.lit('"><v>'), column, pl.lit("</v></c>"))
+    text, no_text = [pl.lit('" t="inlineStr"><is><t xml:space="preserve">')], pl.lit("")
+    text += [pl.col(column), pl.lit("</t></is></c>")]
+    style = pl.lit('" s="2')
+    if (mark := mark_of(column)) in frame.columns:
+        red = pl.concat_str(place, pl.lit('" s="3"/>'))
+        no_text = pl.when(mark).then(red).otherwise(no_text)
+        style = pl.when(mark).then(pl.lit('" s="3')).otherwise(style)
+    cell = pl.concat_str(place, style, *text)
+    return pl.when(pl.col(column) == "").then(no_text).otherwise(cell)
 
 
 def _safe(texts: pl.Series) -> pl.Series:
@@ -124,6 +140,11 @@ def _whole_head(head: list[str]) -> str:
 def _letters(number: int) -> str:
     """0 → A, 25 → Z, 26 → AA."""
     return (_letters(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
+
+
+def _fill(colour: str) -> str:
+    pattern = f'<fgColor rgb="FF{colour}"/><bgColor indexed="64"/>'
+    return f'<fill><patternFill patternType="solid">{pattern}</patternFill></fill>'
 
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -150,15 +171,17 @@ _PARTS = {
     f'<Relationship Id="rId1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/>'
     f'<Relationship Id="rId2" Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>',
     "xl/styles.xml": f'{_XML}<styleSheet xmlns="{_MAIN}">'
-    '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
-    '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
-    '<fills count="3"><fill><patternFill patternType="none"/></fill>'
-    '<fill><patternFill patternType="gray125"/></fill><fill><patternFill patternType="solid">'
-    '<fgColor rgb="FFE6EFEF"/><bgColor indexed="64"/></patternFill></fill></fills>'
+    '<fonts count="3"><font><sz val="11"/><name val="Calibri"/></font>'
+    '<font><b/><sz val="11"/><name val="Calibri"/></font>'
+    '<font><sz val="11"/><color rgb="FF8C1D18"/><name val="Calibri"/></font></fonts>'
+    '<fills count="4"><fill><patternFill patternType="none"/></fill>'
+    f'<fill><patternFill patternType="gray125"/></fill>{_fill("E6EFEF")}{_fill("FFD9D6")}</fills>'
     f'<borders count="2"><border/><border>{_THIN}</border></borders>'
-    '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf xfId="0"/>'
+    '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="4"><xf xfId="0"/>'
     '<xf fontId="1" fillId="2" borderId="1" applyFont="1" applyFill="1" applyBorder="1"/>'
-    '<xf numFmtId="49" applyNumberFormat="1"/></cellXfs>'
+    '<xf numFmtId="49" applyNumberFormat="1"/>'
+    '<xf numFmtId="49" fontId="2" fillId="3" applyNumberFormat="1" applyFont="1" applyFill="1"/>'
+    "</cellXfs>"
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
     "</styleSheet>",
 }

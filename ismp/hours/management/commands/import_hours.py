@@ -73,7 +73,8 @@ class Command(DatabaseCommand):
         folder = settings.ISMP_HOME / "reports"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / f"rejected-{run.pk}.xlsx"
-        report.write_rejected(run, path)
+        with path.open("wb") as file:
+            file.writelines(report.rejected_workbook(run))
         return str(path)
 
     def _tell(self, result: dict[str, Any], *, dry_run: bool) -> None:
