@@ -6,6 +6,7 @@ import json
 import openpyxl
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from files import PERSON, data, row
 
 from ismp.audit import trail
@@ -81,8 +82,7 @@ def test_a_strangers_name_is_noted_and_imported(import_bytes):
 
 def test_the_report_is_text_only_masked_and_says_why(import_bytes):
     run = import_bytes(data(row(title="=1+1", total="9"), row(national_id="A123456780")))["run"]
-    buffer = io.BytesIO()
-    report.write_rejected(run, buffer)
+    buffer = io.BytesIO(b"".join(report.rejected_workbook(run)))
     rows = list(openpyxl.load_workbook(buffer).active.iter_rows())
     assert {cell.data_type for cells in rows for cell in cells} <= {"s", "n"}
     values = [[cell.value for cell in cells] for cells in rows]
@@ -160,3 +160,17 @@ def test_the_command_prints_one_json_object(city, tmp_path, capsys):
         call_command("import_hours", str(file), agency="382990001Z", json=True)
     assert stop.value.code == 2
     assert json.loads(capsys.readouterr().out)["state"] == "refused"
+
+
+def test_only_a_trial_opens_a_savepoint(import_bytes, monkeypatch):
+    """On SQLite a savepoint keeps each page that changes after it in memory."""
+    opened, store = [], portal_file.store
+
+    def noting(*args):
+        opened.append(len([name for name in connection.savepoint_ids if name]))
+        return store(*args)
+
+    monkeypatch.setattr(portal_file, "store", noting)
+    import_bytes(data(row()))
+    import_bytes(data(row(term="2")), dry_run=True)
+    assert opened[1] == opened[0] + 1

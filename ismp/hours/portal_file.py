@@ -54,7 +54,8 @@ def _read_and_store(run: ImportRun, people: People, today: date, reached: Reache
     table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
     frames = judged(table, people, today)
     reached("parsed", 0, run.lines - 1)
-    with transaction.atomic():
+    # A savepoint keeps what stood on each page that changes since, on SQLite in memory.
+    with transaction.atomic(savepoint=run.dry_run):
         result = ResultOfHours(table.ignored, tried=run.dry_run)
         store(run, frames, result, reached)
         transaction.set_rollback(run.dry_run)
@@ -77,10 +78,11 @@ def store(
             reached("checked", result.total, run.lines - 1)
             result.add(*slices.store(frame))
             reached("matched", result.total, max(result.total, run.lines - 1))
-    if result.outcomes["updated"]:
-        former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
-        slices.change.take(former, "record__account_id")
-    slices.change.take_effect()
+        if result.outcomes["updated"]:
+            loading.wait()
+            former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run)
+            slices.change.take(former.filter(deletion=None), "record__account_id")
+        slices.change.take_effect(before_writing=loading.wait)
     result.finished_at = timezone.now()
     result.aside = duplicates.settle(run.agency, *slices.range, at=result.finished_at)
     return result

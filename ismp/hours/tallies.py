@@ -7,7 +7,7 @@ begins a new `Edition` of their records.
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import polars as pl
@@ -26,6 +26,7 @@ _KEYS = {
 _TEXTS = ("department", "title")
 """The texts of a record that a list is searched by."""
 _OF_TEXT = ["agency_id", "text", "ended_on"]
+_MANY = 200_000
 _KINDS = {
     **dict.fromkeys(("agency_id", "account_id", "live", "hours"), pl.Int64),
     **dict.fromkeys(("category", "year"), pl.Int32),
@@ -46,11 +47,11 @@ class Change:
         category, year = pl.col("category").cast(pl.Int32), pl.col("ended_on").dt.year()
         people = records.group_by("agency_id", "account_id", category, year.alias("year"))
         self._people.append(people.agg(live, pl.col("hours").sum()))
-        self._people = [_summed(self._people, _KEYS[_PEOPLE])]  # a large file comes in many slices
+        self._people = _few(self._people, _KEYS[_PEOPLE])
         for field, found in self._texts.items():
             text = pl.col(field).alias("text")
             found.append(records.group_by("agency_id", text, "ended_on").agg(live))
-            self._texts[field] = [_summed(found, _OF_TEXT)]
+            self._texts[field] = _few(found, _OF_TEXT)
 
     def add(self, records: QuerySet[Any], account: str = "account_id") -> None:
         """Stored records, or contents in their history, that become live."""
@@ -71,16 +72,20 @@ class Change:
         for field, found in self._texts.items():
             found.append(_lines(ask("agency_id", field, "ended_on"), _OF_TEXT))
 
-    def take_effect(self) -> None:
+    def take_effect(self, before_writing: Callable[[], None] = lambda: None) -> None:
+        """`before_writing` is called before the database is asked for anything."""
         texts = pl.concat(_worded(pl.concat(found), f) for f, found in self._texts.items())
-        _begin_editions(texts["agency_id"].unique().sort().to_list())
         # Each record has one department: all of them together are the records.
         every = texts.filter(pl.col("field") == "department").with_columns(
             wording=pl.lit(MonthTally.EVERY_RECORD.hex)
         )
+        months = _by_month(pl.concat([every, texts]))
+        people = _summed(self._people, _KEYS[_PEOPLE])
+        before_writing()
+        _begin_editions(texts["agency_id"].unique().sort().to_list())
         _write_wordings(texts.select("agency_id", "wording", "field", "text"))
-        _write(_MONTHS, _by_month(pl.concat([every, texts])))
-        _write(_PEOPLE, pl.concat(self._people))
+        _write(_MONTHS, months)
+        _write(_PEOPLE, people)
 
 
 def _begin_editions(agencies: list[int]) -> None:
@@ -97,8 +102,13 @@ def _lines(rows: list[Any], keys: list[str], *more: str) -> pl.DataFrame:
     return pl.DataFrame(rows, {name: _KINDS[name] for name in names}, orient="row")
 
 
+def _few(parts: list[pl.DataFrame], keys: list[str]) -> list[pl.DataFrame]:
+    """A large file comes in many slices: their lines are summed up when they become many."""
+    return parts if sum(map(len, parts)) < _MANY else [_summed(parts, keys)]
+
+
 def _summed(parts: list[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
-    return pl.concat(parts).group_by(keys).agg(pl.exclude(keys).sum())
+    return pl.concat(parts).group_by(keys).agg(pl.exclude(keys).sum()).sort(keys)
 
 
 def _worded(lines: pl.DataFrame, field: str) -> pl.DataFrame:
@@ -117,13 +127,13 @@ def _by_month(lines: pl.DataFrame) -> pl.DataFrame:
         for number, name in enumerate(DAYS_OF_A_MONTH, start=1)
     )
     months = lines.with_columns(month=pl.col("ended_on").dt.truncate("1mo"))
-    return months.group_by(_KEYS[_MONTHS]).agg(pl.col("live").sum(), *days)
+    keys = _KEYS[_MONTHS]
+    return months.group_by(keys).agg(pl.col("live").sum(), *days).sort(keys)
 
 
 def _write(table: str, lines: pl.DataFrame) -> None:
     """Add to the lines that exist, then insert those that do not; a line that falls to 0 stays."""
     keys = _KEYS[table]
-    lines = _summed([lines], keys).sort(keys)
     sums = lines.columns[len(keys) :]
     lines = lines.filter(pl.any_horizontal(pl.col(sums) != 0))
     if lines.is_empty():
