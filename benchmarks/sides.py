@@ -17,7 +17,17 @@ from ismp.accounts import actions as accounts
 from ismp.accounts import invented, national_id
 from ismp.accounts.models import Account, Agency
 from ismp.hours import actions, cleaning, importing, intake, matching, portal_file, storing
-from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
+from ismp.hours.models import (
+    Edition,
+    ImportRun,
+    MonthTally,
+    PersonYear,
+    Record,
+    RecordRevision,
+    RunFile,
+    Waiting,
+    Wording,
+)
 from ismp.hours.portal_export import ExportChoices, export
 from ismp.hours.profile import TITLES
 from ismp.ui import roc
@@ -83,7 +93,8 @@ class World:
             return
         for model in (RunFile, RecordRevision):
             model.objects.all().delete()
-        Record.objects.filter(agency=self.agency).delete()
+        for of_agency in (Record, Waiting, PersonYear, MonthTally, Wording, Edition):
+            of_agency.objects.filter(agency=self.agency).delete()
         ImportRun.objects.all().delete()
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:

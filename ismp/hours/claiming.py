@@ -24,7 +24,6 @@ from ismp.hours.models import ImportRun, RunFile, Waiting
 from ismp.hours.profile import NAMES
 
 _LINE = ["line", "width_ok", *NAMES]
-_WAIT = "INSERT INTO hours_waiting (agency_id, run_id, id_hash, rows) VALUES (%s, %s, %s, %s)"
 UNKNOWN = "no-account"
 """The code (of `checks`) of the rows that wait."""
 
@@ -57,10 +56,11 @@ class Unclaimed:
     def keep(self, run: ImportRun) -> None:
         """Let them wait; called in the transaction of the import."""
         files.keep_frames(run, RunFile.Kind.WAITING, self._packed)
-        # Past the ORM, which takes longer for these than the load of the records.
-        people = [(run.agency_id, run.pk, index, count) for index, count in self._rows.items()]
-        with connection.cursor() as cursor:
-            cursor.executemany(_WAIT, people)
+        people = pl.DataFrame({"id_hash": list(self._rows), "rows": list(self._rows.values())})
+        waiting = people.with_columns(agency_id=pl.lit(run.agency_id), run_id=pl.lit(run.pk))
+        if len(waiting):
+            with connection.wrap_database_errors:
+                storing.load_of("hours_waiting", waiting)()
 
 
 def _index(written: str) -> bytes:

@@ -34,13 +34,14 @@ def settle(
     Whoever changed which records of the agency are live calls this under the agency's lock, and
     says `at` which moment her own change counts.  Returns the ids of those set aside.
     """
-    at = at or timezone.now()
-    _bring_back(agency, at)
+    at, pairs = at or timezone.now(), Duplicate.objects.filter(agency=agency)
+    if pairs.exists():
+        _bring_back(agency, at)
     if first and last:
         Duplicate.objects.bulk_create(
             _found(agency, first - _DAYS, last + _DAYS), batch_size=_BATCH, ignore_conflicts=True
         )
-    return _set_aside(agency, at)
+    return _set_aside(agency, at) if pairs.exists() else []
 
 
 def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:

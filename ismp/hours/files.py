@@ -18,8 +18,10 @@ from ismp import objects
 from ismp.hours.models import ImportRun, RunFile
 
 PIECE_BYTES = 3 * 1024 * 1024
-_FIRST_BYTES = 512 * 1024
+_FIRST_BYTES = 1024 * 1024
 _FAST = 1
+_BATCH = 10
+"""Pieces of some hundred kilobytes that one statement takes."""
 
 
 class Writer:
@@ -46,7 +48,8 @@ class Writer:
         return self._digest.hexdigest()
 
     def _flush(self, length: int) -> None:
-        _store(self.run, self.kind, self._number, bytes(self._buffer[:length]))
+        piece = bytes(self._buffer[:length])
+        _sealed(self.run, self.kind, self._number, piece).save(force_insert=True)
         del self._buffer[:length]
         self._number += 1
 
@@ -74,8 +77,9 @@ def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> int:
 def keep_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) -> None:
     """Keep a table, each part of it (see `pack`) as a piece."""
     RunFile.objects.filter(run=run, kind=kind).delete()
-    for number, part in enumerate(packed):
-        _store(run, kind, number, part)
+    RunFile.objects.bulk_create(
+        (_sealed(run, kind, number, part) for number, part in enumerate(packed)), batch_size=_BATCH
+    )
 
 
 def pack(frame: pl.DataFrame) -> bytes:
@@ -112,10 +116,10 @@ def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
     return RunFile.objects.filter(run=run, kind=kind).order_by("number")
 
 
-def _store(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes) -> None:
+def _sealed(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes) -> RunFile:
     piece = RunFile(run=run, kind=kind, number=number)
     objects.seal(piece, zstandard.compress(data, _FAST), _context(piece))
-    piece.save(force_insert=True)
+    return piece
 
 
 def _opened(piece: RunFile) -> bytes:

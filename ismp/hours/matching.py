@@ -25,13 +25,16 @@ _MARK = "\x1f"
 """Stands between joined texts; tidy text holds no control characters."""
 
 _VARIANTS = str.maketrans("臺峯羣啓裏恒牆鏽妝嫻", "台峰群啟裡恆墻銹粧嫺")
+_AT_ONCE = 10_000
+_HASH = {"id_hash": pl.Binary}
+_ACCOUNT = {**_HASH, "account": pl.Int64, "account_name": pl.String}
 _READING = {
     "national_id": pl.String,
     "id_given": pl.Boolean,
     "id_valid": pl.Boolean,
-    "id_hash": pl.Binary,
+    "account": pl.Int64,
+    "account_name": pl.String,
 }
-_ACCOUNT = {"id_hash": pl.Binary, "account": pl.Int64, "account_name": pl.String}
 _WILDCARD = re.compile(r"[\ue000-\uf8ff\ufffd?○〇□*]")
 _BETWEEN = re.compile(r"[\s·．・.•‧=\"\x00-\x1f\u200b-\u200f\u2060\ufeff]")
 """What stands in a name for a character that some program could not write."""
@@ -50,20 +53,20 @@ class People:
                 " WHERE agency_id = %s AND status = %s AND id_hash IS NOT NULL",
                 [agency.pk, Status.ACTIVE.value],
             )
-            rows = [(bytes(hashed), pk, name) for hashed, pk, name in cursor]
-        self._accounts = pl.DataFrame(rows, _ACCOUNT, orient="row")
-        self._read = pl.DataFrame(schema=_READING | _ACCOUNT)
+            parts = [pl.DataFrame(schema=_ACCOUNT)]
+            while rows := cursor.fetchmany(_AT_ONCE):
+                whole = [(bytes(hashed), pk, name) for hashed, pk, name in rows]
+                parts.append(pl.DataFrame(whole, _ACCOUNT, orient="row"))
+        self._accounts = pl.concat(parts, rechunk=True)
+        self._read = pl.DataFrame(schema=_READING)
         self._same = lru_cache(None)(same_name)
 
     def find(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `id_given`, `id_valid`, `account` (id of the active account, or null) and
         `other_name` (whether 姓名 in the file is somebody else's, so that the clerk can look)."""
         numbers = frame.select("national_id").unique().join(self._read, "national_id", how="anti")
-        read = pl.DataFrame(map(_reading, numbers["national_id"]), _READING, orient="row")
-        self._read = self._read.vstack(read.join(self._accounts, "id_hash", how="left"))
-        frame = frame.join(
-            self._read.drop("id_hash"), on="national_id", how="left", maintain_order="left"
-        )
+        self._read.vstack(self._reading(numbers["national_id"]), in_place=True)
+        frame = frame.join(self._read, on="national_id", how="left", maintain_order="left")
         named = (pl.col("name") != "") & (pl.col("name") != pl.col("account_name"))
         other = [
             line
@@ -75,13 +78,27 @@ class People:
     @cached_property
     def digest(self) -> bytes:
         """32 bytes that are others as soon as somebody comes, goes or is renamed."""
-        return hashlib.sha256(repr(self._accounts.sort("account").rows()).encode()).digest()
+        digest = hashlib.sha256()
+        for row in self._accounts.sort("account").iter_rows():
+            digest.update(repr(row).encode())
+        return digest.digest()
 
-
-def _reading(written: str) -> tuple[str, bool, bool, bytes | None]:
-    number = national_id.fold(written)
-    valid = national_id.is_valid(number)
-    return written, bool(number), valid, settings.KEYS.blind_index(number) if valid else None
+    def _reading(self, written: pl.Series) -> pl.DataFrame:
+        numbers, index = [national_id.fold(number) for number in written], settings.KEYS.blind_index
+        hashes = pl.DataFrame({"id_hash": [index(number) for number in numbers]}, _HASH)
+        found = hashes.join(self._accounts, "id_hash", how="left", maintain_order="left")
+        whose = zip(numbers, found["account"], strict=True)
+        return found.select(
+            national_id=written,
+            id_given=pl.Series([bool(number) for number in numbers], dtype=pl.Boolean),
+            # What is somebody's was found valid when she came.
+            id_valid=pl.Series(
+                [account is not None or national_id.is_valid(number) for number, account in whose],
+                dtype=pl.Boolean,
+            ),
+            account="account",
+            account_name="account_name",
+        )
 
 
 def same_name(written: str, account_name: str) -> bool:

@@ -162,6 +162,10 @@ def load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:
 
 def as_csv(frame: pl.DataFrame) -> bytes:
     """An unquoted empty field is NULL to COPY, a quoted one is an empty text."""
+    binary = [name for name, kind in frame.schema.items() if kind == pl.Binary]
+    frame = frame.with_columns(
+        pl.format("\\x{}", pl.col(name).bin.encode("hex")).alias(name) for name in binary
+    )
     buffer = io.BytesIO()
     frame.write_csv(buffer, include_header=False, quote_style="necessary", null_value="")
     return buffer.getvalue()
