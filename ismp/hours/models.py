@@ -22,6 +22,7 @@ from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
 from ismp.hours import profiles
 from ismp.hours.profile import CATEGORIES
+from ismp.ui.folding import containing
 
 
 class Scoped(accounts.Scoped):
@@ -29,7 +30,7 @@ class Scoped(accounts.Scoped):
 
     def of_people(self, field: str, text: str) -> Self:
         """Whose `field` (a key of SEARCH_FIELDS) contains `text`, whatever its case."""
-        return self.filter(**{f"{SEARCH_FIELDS[field]}__icontains": text}) if text else self
+        return self.filter(containing(SEARCH_FIELDS[field], text)) if text else self
 
 
 class RunQuerySet(Scoped):

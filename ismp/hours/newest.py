@@ -26,6 +26,7 @@ from ismp.hours.models import (
     RecordQuerySet,
     Wording,
 )
+from ismp.ui.folding import containing
 
 Period = tuple[date | None, date | None]
 _FEW = 200
@@ -79,13 +80,14 @@ class Newest:
         if not text:
             self._sums = _Months(mine(MonthTally).filter(wording=MonthTally.EVERY_RECORD))
         elif SEARCH_FIELDS[field] == field:
-            wordings = mine(Wording).filter(field=field, text__icontains=text)
+            wordings = mine(Wording).filter(containing("text", text), field=field)
             self._sums = _Months(mine(MonthTally).filter(wording__in=wordings.values("wording")))
         else:
-            people: Any = Account.objects.using(using).filter(**{f"{field}__icontains": text})
+            people: Any = Account.objects.using(using).filter(containing(field, text))
             if agency:
-                served = Service.objects.filter(agency=agency).values("account")
-                people = people.filter(Q(agency=agency) | Q(pk__in=served))
+                served = Service.objects.filter(agency=agency).order_by().values("account")
+                ours = Account.objects.filter(agency=agency).order_by().values("pk")
+                people = people.filter(pk__in=served.union(ours))
             people = people.order_by().values_list("pk", flat=True)
             found = list(people[:_MANY])
             among = Q(account__in=found if len(found) < _MANY else people)

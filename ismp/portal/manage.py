@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -19,6 +18,7 @@ from ismp.courses.models import Standing, Way
 from ismp.hours.models import Decision, State
 from ismp.requests.models import State as RequestState
 from ismp.security import figures
+from ismp.ui.folding import containing
 
 VERBS = {
     "sign_in": "登入",
@@ -222,7 +222,7 @@ def trail(request: HttpRequest) -> HttpResponse:
         events = events.filter(verb=verb)
     if text:
         events = events.filter(
-            Q(actor__icontains=text) | Q(agency__icontains=text) | Q(subject__icontains=text)
+            containing("actor", text) | containing("agency", text) | containing("subject", text)
         )
     page = Paginator(events, _PER_PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()

@@ -49,6 +49,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.ui import workbook
+from ismp.ui.folding import containing
 from ismp.ui.forms import DeedForm, KeywordField, ModuleForm
 from ismp.ui.roc import roc_date
 from ismp.ui.templatetags.ismp_ui import roc_moment
@@ -412,7 +413,7 @@ class _Search(forms.Form):
                 rows = one.narrowed(rows, choice)
         if text := asked.get("q"):
             field = asked.get("field") or next(iter(self.module.search))
-            rows = rows.filter(**{f"{field}__icontains": text.strip()})
+            rows = rows.filter(containing(field, text.strip()))
         return rows
 
 
