@@ -63,7 +63,7 @@ class Kept(Generic[Value]):
 
     def get(self, key: Hashable, read: Callable[[], Value]) -> Value:
         """The value kept under the key; else what `read` finds, which is kept from now on."""
-        if connection.in_atomic_block:  # here one sees what others do not yet, and may never
+        if _in_a_deed():
             return read()
         number = _seen()
         with _lock:
@@ -108,6 +108,11 @@ def look_again() -> None:
     """What this request reads from now on comes after a deed of its own."""
     if _looked_at.get() is not None:
         _looked_at.set(_NOT_YET)
+
+
+def _in_a_deed() -> bool:
+    """Within a transaction one sees what others do not see yet, and may never."""
+    return connection.in_atomic_block
 
 
 def _seen() -> int:
