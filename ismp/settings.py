@@ -137,6 +137,7 @@ MIDDLEWARE = [
     "ismp.ui.middleware.ReferenceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "ismp.replica.DeedMiddleware",
+    "ismp.audit.kept.Looking",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import Client
 from django.utils import timezone
 from files import PERSON
@@ -279,3 +280,20 @@ def test_a_number_that_is_put_right_is_never_written_back(clerk):
         keeping.set_national_id([of("IC1003")], number=NUMBER, by=of("IC1001"))
     do(clerk, "set_national_id", "IC1002", number="")
     assert of("IC1002").id_hash is None
+
+
+@pytest.mark.parametrize("former", [(47_104, 1, 1), (102_400, 2, 8)])
+def test_an_older_hash_is_accepted_and_renewed_at_the_next_sign_in(city, settings, former):
+    """Of our first figures, and of Django's own."""
+    settings.PASSWORD_HASHERS = ["ismp.accounts.hashers.Argon2id"]
+    hasher = Argon2PasswordHasher()
+    hasher.memory_cost, hasher.time_cost, hasher.parallelism = former
+    stored = hasher.encode("right-password-1", hasher.salt())
+    Account.objects.filter(username="IC1002").update(password=stored)
+    typed = {"username": "IC1002", "password": "wrong-password-1"}
+    assert Client().post("/accounts/login/", typed).status_code == 200
+    assert of("IC1002").password == stored
+    typed["password"] = "right-password-1"
+    for _ in range(2):  # by the old one, then by the new one
+        assert Client().post("/accounts/login/", typed).status_code == 302
+        assert "$m=19456,t=2,p=1$" in of("IC1002").password

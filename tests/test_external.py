@@ -15,7 +15,7 @@ from things import PDF, claim_of
 from ismp.accounts.models import Account, Service
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import effect, standing, why
+from ismp.compliance import effect, why
 from ismp.external import actions, files
 from ismp.external.models import Claim, ClaimPiece, State
 from ismp.hours import actions as hours
@@ -256,7 +256,7 @@ def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, sma
     page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
     assert "tag-red" in page and "tag-green" in page and "照申請認列後" in page
     actions.approve(claim, comment="", by=decider)
-    assert standing.of_person(staff) == [after]
+    assert [one.line for one in why.of_person(staff)] == [after]
 
 
 @pytest.mark.parametrize("day", [date(2024, 12, 31), date(2025, 6, 1)])
@@ -305,9 +305,9 @@ def test_what_the_portal_has_already_changes_no_light_and_the_page_says_so(
     client.force_login(decider)
     page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
     assert "認列後會列入「可能重複」" in page
-    [before] = standing.of_person(staff)
+    [before] = [one.line for one in why.of_person(staff)]
     actions.approve(claim, comment="", by=decider)
-    assert standing.of_person(staff) == [before]
+    assert [one.line for one in why.of_person(staff)] == [before]
     assert Duplicate.objects.count() == 1
 
 

@@ -9,7 +9,7 @@ from ismp.accounts import actions as accounts
 from ismp.accounts.models import Account, Agency, Grade
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import standing
+from ismp.compliance import why
 from ismp.requests import actions, deciding
 from ismp.requests.models import IdentityChange, State, Transfer
 from ismp.reviews.queue import waiting_for
@@ -92,7 +92,7 @@ def test_the_page_shows_whose_light_turns_where_another_grade_holds(
     assert "不列管" in page
     assert "整體由「未達標」變成「已達標」" in page
     deciding.decide_transfer(transfer, accept=True, comment="", by=clerk_of["there"])
-    assert {line.light for line in standing.of_person(person)} == {"green"}
+    assert {one.line.light for one in why.of_person(person)} == {"green"}
 
 
 def test_giving_away_begins_on_the_page_of_an_account(client, clerk_of):

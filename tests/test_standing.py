@@ -21,7 +21,7 @@ from test_crediting import credit
 from ismp.accounts import actions as people
 from ismp.accounts.identities import members, sets
 from ismp.accounts.models import Account, Agency, Grading, Leave, Service, Status
-from ismp.compliance import rules, standing
+from ismp.compliance import rules, standing, why
 from ismp.compliance.models import PolicyVersion
 from ismp.compliance.rules import Credit, Light
 from ismp.hours import actions, claiming
@@ -61,7 +61,8 @@ def row(number, *, category="522", ended_on="115-01-05", hours="3", title="概�
 
 
 def lines(username, **asked):
-    return {(line.category, line.years): line for line in standing.of_person(of(username), **asked)}
+    told = [one.line for one in why.of_person(of(username), **asked)]
+    return {(line.category, line.years): line for line in told}
 
 
 # Stories
@@ -306,6 +307,19 @@ def told_by_the_table(on, known_at=None):
     }
 
 
+def assert_each_sees_the_same(chance, on, known_at=None):
+    """As some of them see it on 首頁, without the table."""
+    some = chance.sample(list(Account.objects.order_by("pk")), 2)
+    table = standing.table(Q(account__in=some), on=on, known_at=known_at)
+    told = [one.line for each in some for one in why.of_person(each, on, known_at)]
+    wanted = [standing.Line(**row) for row in table.iter_rows(named=True)]
+    assert sorted(told, key=_by_duty) == sorted(wanted, key=_by_duty)
+
+
+def _by_duty(line):
+    return line.account, line.category, line.years
+
+
 @pytest.mark.parametrize("few", [False, True])
 @by_chance
 @given(chance=chances)
@@ -327,6 +341,7 @@ def test_the_table_is_what_the_rules_say_record_by_record(few, cities, monkeypat
         last, records = remembered[-1]
         for on in DAYS:
             assert told_by_the_table(on) == told_by_the_rules(records, on, last)
+        assert_each_sees_the_same(chance, chance.choice(DAYS))
         accounts = list(Account.objects.values_list("pk", flat=True))
         for moment, records in remembered:
             found = standing.events_of(accounts, date(1912, 1, 1), world.TODAY, moment)
@@ -334,4 +349,5 @@ def test_the_table_is_what_the_rules_say_record_by_record(few, cities, monkeypat
             assert set(found.iter_rows()) == known
             on = chance.choice(DAYS[2:])
             assert told_by_the_table(on, moment) == told_by_the_rules(records, on, moment)
+            assert_each_sees_the_same(chance, on, moment)
         transaction.set_rollback(True)

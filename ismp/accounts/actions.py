@@ -253,9 +253,22 @@ def apply_due() -> int:
     changed = 0
     for account in Account.objects.filter(pk__in=begun.values("account")):
         try:
-            changed += _copy_what_holds(account)
+            changed += _begin_serving(account)
         except NotPossible:
             logger.warning("account %s cannot serve as assigned", account.pk)
+    return changed
+
+
+@transaction.atomic
+def _begin_serving(account: Account) -> bool:
+    changed = _copy_what_holds(account)
+    if changed:
+        trail.record(
+            "begin_serving",
+            actor=trail.SYSTEM,
+            agency=account.agency.code,
+            subject=f"account:{account.username}",
+        )
     return changed
 
 

@@ -29,7 +29,7 @@ class AccountBackend(BaseBackend):
         return account if account.check_password(password) and account.is_active else None
 
     def get_user(self, user_id: int) -> Account | None:
-        account = Account.objects.select_related("agency", "department").filter(pk=user_id).first()
+        account = Account.objects.select_related("agency").filter(pk=user_id).first()
         return account if account and account.is_active else None
 
 

@@ -5,7 +5,7 @@ found by keyed hash, shown masked.
 """
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -184,8 +184,9 @@ class AccountManager(BaseUserManager["Account"]):
 
     def of_person(self, account: "Account") -> models.QuerySet["Account"]:
         """Every account of one person: hers, and those with the same national ID elsewhere."""
-        same = Q(pk=account.pk)
-        return self.filter(same | Q(id_hash=account.id_hash) if account.id_hash else same)
+        if account.id_hash:
+            return self.filter(id_hash=account.id_hash)
+        return self.filter(pk=account.pk)
 
     def online(self) -> dict[str, int]:
         """How many people were active in the last minutes, by agency code."""
@@ -366,6 +367,12 @@ class Leave(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}:{self.since}"
+
+    def holds(self, on: date, known_at: datetime | None = None) -> bool:
+        """Whether it lasts on a day, by what is known now or was known at a moment."""
+        withdrawn = self.withdrawn_at and (known_at is None or self.withdrawn_at <= known_at)
+        recorded = known_at is None or self.recorded_at <= known_at
+        return recorded and not withdrawn and self.since <= on <= (self.until or on)
 
     @property
     def in_words(self) -> str:

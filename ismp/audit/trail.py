@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
+from ismp.audit import kept
 from ismp.audit.models import ChainHead, Event
 
 SYSTEM = "（系統）"
@@ -41,6 +42,7 @@ def record(verb: str, *, actor: str, agency: str = "", subject: str = "", **deta
     event.save(force_insert=True)
     head.number, head.chain = event.number, event.chain
     head.save(update_fields=["number", "chain"])
+    kept.look_again()
     return event
 
 

@@ -22,6 +22,7 @@ from ismp.compliance.models import Board
 _NO_CONCERN = (
     *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
     *("reset_password", "end_sessions", "appoint", "save_department", "save_page"),
+    "begin_serving",  # boards count by the service of the day, which `assign` has told
     *("export_hours", "export_list", "export_standing", "export_for_portal", "remind"),
     *("issue_certificate", "purge_uploads", "purge_waiting", "backup"),
     *("open_ticket", "answer_ticket", "close_ticket", "export_bundle"),

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from ismp.accounts.identities import members
 from ismp.accounts.models import Account, Grading, Leave, Service, Status
+from ismp.audit.kept import Kept
 from ismp.compliance import rules
 from ismp.compliance.models import PolicyVersion, RuleVersion, categories_text, duty_title
 from ismp.compliance.rules import Duty, Light, Policy
@@ -38,8 +39,21 @@ class InForce:
 
     @classmethod
     def on(cls, day: date, known_at: datetime | None = None) -> Self:
+        """By what is known now it is kept in memory until the rules or the policy change."""
+        if known_at is None:
+            return _in_force.get(day, lambda: cls._read(day, None))
+        return cls._read(day, known_at)
+
+    @classmethod
+    def _read(cls, day: date, known_at: datetime | None) -> Self:
         duties = RuleVersion.objects.on(day, known_at).duties()
         return cls(tuple(duties), PolicyVersion.objects.on(day, known_at).policy())
+
+
+_in_force = Kept[Any](
+    concerns=lambda event, in_force: event.verb in {"change_rule", "end_rule", "set_policy"},
+    most=1_000,
+)
 
 
 @dataclass(frozen=True)
@@ -108,17 +122,6 @@ _SUMS = {
 }
 
 
-def of_person(
-    account: Account,
-    on: date | None = None,
-    known_at: datetime | None = None,
-    in_force: InForce | None = None,
-) -> list[Line]:
-    """The duties of one person by her service in this account; none when she is not in office."""
-    rows = table(Q(account=account), on=on, known_at=known_at, in_force=in_force)
-    return [Line(**row) for row in rows.iter_rows(named=True)]
-
-
 def table(
     whom: Q = EVERYBODY,
     *,
@@ -157,7 +160,11 @@ def people_of(whom: Q, on: date, known_at: datetime | None = None) -> pl.DataFra
     few = people["account"].to_list() if _one_by_one(people) else None
     people = people.join(grades, on="agency", how="left")
     people = people.join(_arrivals(people, few, on, known_at), on="account", how="left")
-    people = people.join(_leaves(few, on, known_at), on="account", how="left")
+    people = people.join(
+        _frame(leaves(on, known_at, few).items(), {"account": pl.Int64, "leave": pl.String}),
+        on="account",
+        how="left",
+    )
     people = people.join(_shared_ids(few), on="account", how="left")
     return people.with_columns(
         pl.col("person").fill_null(pl.col("account")), pl.col("grade").fill_null("")
@@ -333,7 +340,7 @@ def _arrivals(
 ) -> pl.DataFrame:
     """到職日: from when on they have served this agency without a break, where that is known."""
     told = people.filter(pl.col("since") > Service.UNKNOWN)
-    entries = Service.objects.filter(_known(known_at), since__lte=on)
+    entries = Service.objects.filter(known(known_at), since__lte=on)
     dated = entries.filter(account=OuterRef("account"), since__gt=Service.UNKNOWN)
     entries = entries.filter(Exists(dated)).order_by("account", "since", "pk")
     if few is not None:
@@ -349,24 +356,22 @@ def _arrivals(
     return arrived.filter(pl.col("arrived_on") > Service.UNKNOWN)
 
 
-def _leaves(few: list[int] | None, on: date, known_at: datetime | None) -> pl.DataFrame:
-    """Who is on leave on that day, and why."""
-    withdrawn = Q(withdrawn_at=None) | (Q(withdrawn_at__gt=known_at) if known_at else Q(pk=None))
-    leaves = Leave.objects.filter(
-        _known(known_at), withdrawn, Q(until=None) | Q(until__gte=on), since__lte=on
-    )
-    if few is not None:
-        leaves = leaves.filter(account__in=few)
-    rows = [
-        (account, f"留職停薪（{reason}，{roc.roc_date(since)} 起）")
-        for account, reason, since in leaves.order_by("-since", "-pk").values_list(
-            "account", "reason", "since"
-        )
-    ]
-    return _frame(rows, {"account": pl.Int64, "leave": pl.String}).unique("account", keep="first")
+def leaves(
+    on: date, known_at: datetime | None = None, accounts: list[int] | None = None
+) -> dict[int, str]:
+    """Why those are exempt who are on leave on that day, by account; of several, the newest."""
+    begun = Leave.objects.filter(since__lte=on).order_by("since", "pk")
+    if accounts is not None:
+        begun = begun.filter(account__in=accounts)
+    return {
+        leave.account_id: f"留職停薪（{leave.reason}，{roc.roc_date(leave.since)} 起）"
+        for leave in begun
+        if leave.holds(on, known_at)
+    }
 
 
-def _known(known_at: datetime | None) -> Q:
+def known(known_at: datetime | None) -> Q:
+    """What had been recorded at a moment."""
     return Q(recorded_at__lte=known_at) if known_at else Q()
 
 
@@ -386,11 +391,12 @@ def _shared_ids(few: list[int] | None) -> pl.DataFrame:
 def _notes(people: pl.DataFrame, policy: Policy, on: date) -> pl.DataFrame:
     """What to say beside a light: why exempt, or since when she is here."""
     cases = people.select("arrived_on", "leave").unique()
-    notes = [_note(arrived_on, leave, policy, on) for arrived_on, leave in cases.iter_rows()]
+    notes = [note(arrived_on, leave, policy, on) for arrived_on, leave in cases.iter_rows()]
     return cases.with_columns(pl.Series("note", notes, pl.String))
 
 
-def _note(arrived_on: date | None, leave: str | None, policy: Policy, on: date) -> str:
+def note(arrived_on: date | None, leave: str | None, policy: Policy, on: date) -> str:
+    """Why exempt, or since when she is here."""
     if leave:
         return leave
     if arrived_on is None or arrived_on.year < on.year:

@@ -10,9 +10,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts.identities import members
-from ismp.accounts.models import Account, Agency, Grading
+from ismp.accounts.models import Account, Agency
 from ismp.compliance import rules, standing
 from ismp.compliance.models import categories_text, duty_title
+from ismp.compliance.person import grade_of
 from ismp.compliance.standing import InForce, Line
 
 
@@ -49,7 +50,7 @@ def of_person_if(
     if agency:
         changed = changed.with_columns(
             agency=pl.lit(agency.pk, pl.Int64),
-            grade=pl.lit(_grade(agency)),
+            grade=pl.lit(grade_of(agency.pk, today)),
             arrived_on=pl.lit(today),
         )
     done = standing.done_by(people, in_force.policy, today)
@@ -64,11 +65,6 @@ def of_person_if(
 def duties_of(identities: str, agency: Agency) -> list[tuple[str, int]]:
     """What somebody who is not here yet would owe: the title of each duty, and its hours."""
     today = timezone.localdate()
-    in_force = InForce.on(today)
-    owed = rules.owed(members(identities), _grade(agency), in_force.duties, in_force.policy, today)
+    in_force, grade = InForce.on(today), grade_of(agency.pk, today)
+    owed = rules.owed(members(identities), grade, in_force.duties, in_force.policy, today)
     return [(duty_title(categories_text(one.categories), one.years), one.hours) for one in owed]
-
-
-def _grade(agency: Agency) -> str:
-    found = Grading.objects.on(timezone.localdate()).filter(agency=agency).first()
-    return found.grade if found else ""

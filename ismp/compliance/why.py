@@ -5,15 +5,15 @@ Says what `rules` found for her own records; the figures are those of `standing`
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, QuerySet, Value
 from django.utils import timezone
 
-from ismp.accounts.identities import members
 from ismp.accounts.models import Account
-from ismp.compliance import rules, standing
-from ismp.compliance.models import CATEGORY_SETS, categories_text
+from ismp.compliance import person, rules, standing
+from ismp.compliance.models import CATEGORY_SETS
 from ismp.compliance.rules import Credit, Light, Reason, Verdict
 from ismp.compliance.standing import InForce, Line
 from ismp.courses import catalogue
@@ -69,63 +69,59 @@ class Why:
     counted: list[Item]
     not_counted: list[Item]
     citation: str
-    courses: list[Course]
+    account: Account
+    on: date
+
+    @cached_property
+    def courses(self) -> list[Course]:
+        """What is offered to her now and gives hours that this duty accepts; of none missing, none.
+
+        Asked for only where it is shown.
+        """
+        found: list[Course] = []
+        for category in self.line.category.split("+") if self.line.missing else ():
+            found += catalogue.open_for(category, self.on, self.account)[:_COURSES]
+        return found[:_COURSES]
 
 
 def of_person(
     account: Account, on: date | None = None, known_at: datetime | None = None
 ) -> list[Why]:
-    """For each line of `standing.of_person`, in its order.
+    """For each duty of the person by her service in this account; none when she is not in office.
 
     Deleted records are named only in the present: what `known_at` asks for is what was live.
     """
     on = on or timezone.localdate()
-    in_force = InForce.on(on, known_at)
-    lines = standing.of_person(account, on, known_at, in_force)
-    if not lines:
+    office = person.in_office(account, on, known_at)
+    if office is None:
         return []
-    verdicts, items = _judged(lines[0], _rows(account, in_force, on, known_at), in_force, on)
-    return [_why(line, verdicts[line.category, line.years], items, account, on) for line in lines]
+    in_force = InForce.on(on, known_at)
+    rows = _rows(account, in_force, on, known_at)
+    credits = [
+        Credit(row["category"], row["ended_on"], row["hours"], row["key"], row["deleted"])
+        for row in rows
+    ]
+    behind = {id(credit): row for credit, row in zip(credits, rows, strict=True)}
+    judged = person.judged(account, office, credits, in_force, on)
+    return [_why(line, verdict, behind, account, on) for line, verdict in judged]
 
 
 def _rows(
     account: Account, in_force: InForce, on: date, known_at: datetime | None
 ) -> list[dict[str, Any]]:
     """The person's records of the years in question and the one before, under all her accounts."""
-    same = Q(id_hash=account.id_hash) if account.id_hash else Q(pk=account.pk)
     since = rules.window(2, in_force.policy, on).start.year - 1
-    sources = [(*source, False) for source in standing.contents(known_at)]
+    hers = Account.objects.of_person(account)
+
+    def asked(contents: Any, owner: str, event: str, *, deleted: bool) -> QuerySet[Any, Any]:
+        found = contents.filter(**{f"{owner}__in": hers}, ended_on__gte=date(since, 1, 1))
+        return found.values(*_COLUMNS.values(), key=F(event), deleted=Value(deleted))
+
+    parts = [asked(*source, deleted=False) for source in standing.contents(known_at)]
     if known_at is None:
-        sources.append((Record.objects.exclude(deletion=None), "account", "event_key", True))
-    found: list[dict[str, Any]] = []
-    for contents, owner, event, deleted in sources:
-        asked = contents.filter(
-            **{f"{owner}__in": Account.objects.filter(same)}, ended_on__gte=date(since, 1, 1)
-        )
-        rows = asked.values(*_COLUMNS.values(), key=F(event))
-        found += [{**row, "deleted": deleted} for row in rows]
-    return found
-
-
-def _judged(
-    line: Line, rows: list[dict[str, Any]], in_force: InForce, on: date
-) -> tuple[dict[tuple[str, int], Verdict], dict[int, dict[str, Any]]]:
-    """The verdicts by category and years, and the row behind each credit by its identity."""
-    person = rules.Person(
-        frozenset(members(line.identities)),
-        line.grade,
-        line.arrived_on,
-        line.note if line.light == Light.EXEMPT else "",
-    )
-    credits = [
-        Credit(row["category"], row["ended_on"], row["hours"], row["key"], row["deleted"])
-        for row in rows
-    ]
-    verdicts = {
-        (categories_text(one.duty.categories), one.duty.years): one
-        for one in rules.judge(person, credits, in_force.duties, in_force.policy, on)
-    }
-    return verdicts, {id(credit): row for credit, row in zip(credits, rows, strict=True)}
+        gone = Record.objects.order_by().exclude(deletion=None)
+        parts.append(asked(gone, "account", "event_key", deleted=True))
+    return list(parts[0].union(*parts[1:], all=True))
 
 
 def _why(
@@ -142,7 +138,8 @@ def _why(
         counted,
         sorted(not_counted, key=lambda item: item.ended_on),
         verdict.duty.citation,
-        _courses(line, account, on) if line.missing else [],
+        account,
+        on,
     )
 
 
@@ -193,11 +190,3 @@ def _named(items: list[Item]) -> str:
         return ""
     more = f"等 {len(items)} 筆" if len(items) > _NAMED else ""
     return f"（{'；'.join(map(str, items[:_NAMED]))}{more}）"
-
-
-def _courses(line: Line, account: Account, on: date) -> list[Course]:
-    """Courses that are offered to her now and give hours that this duty accepts."""
-    found: list[Course] = []
-    for category in line.category.split("+"):
-        found += catalogue.open_for(category, on, account)[:_COURSES]
-    return found[:_COURSES]

@@ -58,6 +58,11 @@ class Shelf(NamedTuple):
     found: int
 
 
+_SEEN = {"id", "username", "name", "agency"}
+_UNSEEN = [f"account__{f.name}" for f in Account._meta.concrete_fields if f.name not in _SEEN]
+"""Of fifty accounts no list needs the password and the sealed number."""
+
+
 class Newest:
     """Counted and sliced by a Paginator as a list would be; `batches` reads all of it."""
 
@@ -78,7 +83,7 @@ class Newest:
         self._records: RecordQuerySet = mine(Record).live().of_people(field, text)
         self._sums: _Months | _People
         if not text:
-            self._sums = _Months(mine(MonthTally).filter(wording=MonthTally.EVERY_RECORD))
+            self._sums = _AllMonths(mine(MonthTally).filter(wording=MonthTally.EVERY_RECORD))
         elif SEARCH_FIELDS[field] == field:
             wordings = mine(Wording).filter(containing("text", text), field=field)
             self._sums = _Months(mine(MonthTally).filter(wording__in=wordings.values("wording")))
@@ -104,7 +109,7 @@ class Newest:
         spans, skipped = _reaching(self._spans, part.start, wanted)
         shelves, skipped = _reaching(self._shelves_of(spans), skipped, wanted)
         rows = self._on(shelves).newest_first().select_related("account", "agency")
-        return list(rows[skipped : skipped + wanted])
+        return list(rows.defer(*_UNSEEN)[skipped : skipped + wanted])
 
     def batches(self, size: int) -> Iterator[RecordQuerySet]:
         """All of it in order, in questions that find about `size` records each."""
@@ -141,7 +146,7 @@ class Newest:
 
 
 class _Months:
-    """The sums of all records, or of those with certain texts: no record is read to count them."""
+    """The sums of records with certain texts: no record is read to count them."""
 
     def __init__(self, months: Any) -> None:
         self._months = months
@@ -158,18 +163,28 @@ class _Months:
 
     def shelves(self, first: date, last: date) -> list[Shelf]:
         """Newest first."""
-        sums = {f"sum_of_{day}": Sum(day) for day in DAYS_OF_A_MONTH}
-        months = self._within(first, last).values_list("month", "agency_id").annotate(**sums)
         shelves = (
             Shelf(month.replace(day=day), agency, found)
-            for month, agency, *days in months.order_by()
+            for month, agency, *days in self._days(self._within(first, last))
             for day, found in enumerate(days, start=1)
             if found
         )
         return sorted((s for s in shelves if first <= s.day <= last), reverse=True)
 
+    def _days(self, months: Any) -> Any:
+        """Of each month and agency, what each of its 31 days has."""
+        sums = {f"sum_of_{day}": Sum(day) for day in DAYS_OF_A_MONTH}
+        return months.values_list("month", "agency_id").annotate(**sums).order_by()
+
     def _within(self, first: date, last: date) -> Any:
         return self._months.filter(month__range=(first.replace(day=1), last))
+
+
+class _AllMonths(_Months):
+    """The sums of all records: a month of an agency is one row, so that nothing is added up."""
+
+    def _days(self, months: Any) -> Any:
+        return months.values_list("month", "agency_id", *DAYS_OF_A_MONTH).order_by()
 
 
 class _People:

@@ -34,6 +34,7 @@ VERBS = {
     "set_password": "以一次性代碼設定密碼",
     "end_sessions": "結束登入",
     "assign": "任職異動",
+    "begin_serving": "任職異動生效",
     "save_department": "儲存部門",
     "merge_departments": "合併部門",
     "save_teacher": "儲存教師",

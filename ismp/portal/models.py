@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
+from ismp.audit.kept import Kept
 from ismp.hours.models import ImportRun
 
 _SHIPPED = Path(__file__).parent / "texts"
@@ -60,7 +61,13 @@ class PageVersion(models.Model):
 
     @classmethod
     def current(cls, page: Page) -> "PageVersion":
-        return cls.objects.filter(page=page).first() or cls.shipped(page)
+        """What is shown; kept in memory until somebody writes a page anew."""
+        return _current.get(
+            page, lambda: cls.objects.filter(page=page).first() or cls.shipped(page)
+        )
+
+
+_current = Kept[PageVersion](concerns=lambda event, version: event.verb == "save_page")
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):

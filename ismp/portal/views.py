@@ -18,6 +18,11 @@ from ismp.portal.forms import CourseSearch
 _SHOWN = 6
 _PER_PAGE = 20
 _TABS = [("", "全部"), *Category.choices]
+_OF_A_RECORD = (
+    *("title", "organizer_name", "ended_on", "category", "digital_hours", "classroom_hours"),
+    *("hours", "line", "agency__name", "run__source", "run__finished_at", "run__filename"),
+)
+"""What `portal/records.html` shows of a record."""
 
 
 @require_safe
@@ -27,13 +32,14 @@ def home(request: HttpRequest) -> HttpResponse:
     whys = why.of_person(account)
     category = request.GET.get("category", "")
     courses = dashboard.unfinished(account, whys).select_related("agency")
+    records = certificate.own_records(account)
     context = {
         "reports": dashboard.reports(account),
         "gauges": dashboard.gauges(whys) if whys else [],
         "tabs": _TABS,
         "category": category if category in Category.values else "",
         "courses": (courses.filter(category=category) if category else courses)[:_SHOWN],
-        "records": certificate.own_records(account).select_related("agency", "run")[:_SHOWN],
+        "records": records.select_related("agency", "run").only(*_OF_A_RECORD)[:_SHOWN],
     }
     return render(request, "portal/home.html", context)
 

@@ -349,7 +349,8 @@ class DeviceQuerySet(Scoped):
     def decided_of_restricted(self, today: date) -> dict[str, int]:
         """How many are decided upon (`done`) of all restricted ones in use (`total`)."""
         total = self.in_use().restricted().count()
-        return {"done": total - self.undecided(today).count(), "total": total}
+        undecided = self.undecided(today).count() if total else 0
+        return {"done": total - undecided, "total": total}
 
     def overdue(self, today: date) -> Self:
         return self.in_use().filter(retire_by__lt=today)

@@ -3,6 +3,7 @@
 The page has its own first heading, so headings in the text begin at the second level.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import nh3
@@ -28,8 +29,9 @@ def _line_end(renderer: Any, tokens: Any, index: int, options: Any, env: Any) ->
 _PARSER.add_render_rule("softbreak", _line_end)
 
 
+@lru_cache(maxsize=100)
 def render(text: str) -> SafeString:
-    """The HTML of a Markdown text, sanitised."""
+    """The HTML of a Markdown text, sanitised; the same text need not be read twice."""
     tokens = _PARSER.parse(text)
     for token in tokens:
         if token.tag == "h1":

@@ -35,20 +35,27 @@ def tone(word: str) -> str:
 
 
 @register.simple_tag
-def cells(record: Record, columns: list[Column], *, with_agency: bool) -> SafeString:
-    """One row of the wide table; `data-label` heads a cell's line in the card of a phone.
+def row(record: Record, columns: list[Column], *, pick: bool, with_agency: bool) -> SafeString:
+    """One row of the wide table; `data-label` heads a cell's line in the card of a phone, `pick`
+    is for a box to tick.
 
     Written as one text: a thousand tags of a page, each by itself, took longer than all else.
     """
-    row = []
+    cells = ["<tr>"]
+    if pick:
+        whose = escape(f"{record.account.username} {record.title}")
+        box = f'<input type="checkbox" name="ids" value="{record.pk}" aria-label="選取 {whose}">'
+        cells.append(f'<td class="c-pick">{box}</td>')
     for column in columns:
         text = escape(listing.cell(record, column.name))
         if column.name == "national_id":
-            row.append(f'<th scope="row" class="c-national_id">{text}</th>')
+            cells.append(f'<th scope="row" class="c-national_id">{text}</th>')
             continue
         if column.name == "title" and len(record.title) > _LONG:
             text = f'<span class="clamp" tabindex="0" data-full="{text}"><span>{text}</span></span>'
-        row.append(f'<td class="c-{column.name}" data-label="{column.title}">{text}</td>')
+        cells.append(f'<td class="c-{column.name}" data-label="{column.title}">{text}</td>')
         if column.name == "name" and with_agency:
-            row.append(f'<td class="c-agency" data-label="機關">{escape(record.agency.name)}</td>')
-    return mark_safe("".join(row))  # noqa: S308 (each value is escaped above)
+            agency = escape(record.agency.name)
+            cells.append(f'<td class="c-agency" data-label="機關">{agency}</td>')
+    cells.append('<td class="c-more"><label><input type="checkbox"> 更多</label></td></tr>')
+    return mark_safe("".join(cells))  # noqa: S308 (each value is escaped above)

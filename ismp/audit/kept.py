@@ -1,0 +1,175 @@
+"""What was read from the database, kept in memory until a deed that concerns it (ADR 18).
+
+Every deed leaves an event in its own transaction, and events become visible in the order of their
+numbers.  So what was read when event n was the newest is as good as read anew while no later event
+concerns it.  Each process looks at the trail once a request.  Knows neither deeds nor values:
+whoever keeps something says which events concern it.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Hashable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+
+from ismp.audit.models import Event
+
+Value = TypeVar("Value")
+
+_MOST_EVENTS = 1_000
+"""After so many events that a process has not seen, it begins anew rather than read them."""
+_NOT_YET = -1
+_EVENTS = Event.objects.values_list("number", "verb", "agency", "chain")
+_lock = threading.Lock()
+"""Never held while the database is asked, but for beginning anew."""
+_looked_at: ContextVar[int | None] = ContextVar("looked_at", default=None)
+"""The newest event when this request looked; None outside of requests, where each asks anew."""
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event, as far as it says what it may have changed."""
+
+    number: int
+    verb: str
+    agency: str
+
+
+def _always(event: Happened, value: Any) -> bool:
+    return True
+
+
+class Kept(Generic[Value]):
+    """Values by key; a key names all that its value hangs on beside the deeds: who asks, the day.
+
+    An event concerns a value unless its verb is one of `deaf_to` or `concerns` says that it does
+    not: a deed that nobody thought of makes us read in vain, never show what is no longer so.
+    """
+
+    def __init__(
+        self,
+        *,
+        deaf_to: Collection[str] = (),
+        concerns: Callable[[Happened, Value], bool] = _always,
+        most: int = 10_000,
+    ) -> None:
+        self._deaf_to, self._concerns, self._most = frozenset(deaf_to), concerns, most
+        self._values: dict[Hashable, Value] = {}
+        _trail.listeners.append(self)
+
+    def get(self, key: Hashable, read: Callable[[], Value]) -> Value:
+        """The value kept under the key; else what `read` finds, which is kept from now on."""
+        if _in_a_deed():
+            return read()
+        number = _seen()
+        with _lock:
+            if key in self._values:
+                return self._values[key]
+        value = read()
+        with _lock:
+            told = _trail.since(number)
+            if told is not None and not any(self._is_about(event, value) for event in told):
+                while len(self._values) >= self._most:
+                    del self._values[next(iter(self._values))]
+                self._values[key] = value
+        return value
+
+    def hear(self, event: Happened) -> None:
+        if event.verb not in self._deaf_to:
+            kept = self._values.items()
+            self._values = {key: one for key, one in kept if not self._is_about(event, one)}
+
+    def forget(self) -> None:
+        self._values = {}
+
+    def _is_about(self, event: Happened, value: Value) -> bool:
+        return event.verb not in self._deaf_to and self._concerns(event, value)
+
+
+class Looking:
+    """Middleware: one look at the trail serves a whole request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        token = _looked_at.set(_NOT_YET)
+        try:
+            return self.get_response(request)
+        finally:
+            _looked_at.reset(token)
+
+
+def look_again() -> None:
+    """What this request reads from now on comes after a deed of its own."""
+    if _looked_at.get() is not None:
+        _looked_at.set(_NOT_YET)
+
+
+def _in_a_deed() -> bool:
+    """Within a transaction one sees what others do not see yet, and may never."""
+    return connection.in_atomic_block
+
+
+def _seen() -> int:
+    seen = _looked_at.get()
+    if seen is None:
+        return _trail.look()
+    if seen == _NOT_YET:
+        _looked_at.set(seen := _trail.look())
+    return seen
+
+
+class _Trail:
+    """How far this process has read the trail, and what it read last."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Kept[Any]] = []
+        self._number, self._chain = 0, b""
+        self._recent: deque[Happened] = deque(maxlen=_MOST_EVENTS)
+
+    def look(self) -> int:
+        """Tell all listeners what has happened; return the number of the newest event.
+
+        The last event that we know must still be the same: after a restore from a backup other
+        events bear its number, and nothing that is kept holds.
+        """
+        rows = list(_EVENTS.filter(number__gte=self._number).order_by("number")[:_MOST_EVENTS])
+        with _lock:
+            if rows and rows[-1][0] < self._number:  # another thread has read on meanwhile
+                return self._number
+            known = [bytes(row[-1]) for row in rows if row[0] == self._number]
+            if known != [self._chain] or len(rows) == _MOST_EVENTS:
+                return self._begin_anew()
+            for number, verb, agency, chain in rows:
+                if number > self._number:
+                    self._tell(Happened(number, verb, agency))
+                    self._number, self._chain = number, bytes(chain)
+            return self._number
+
+    def since(self, number: int) -> list[Happened] | None:
+        """What was told after an event; None when that is not known (any more)."""
+        if not number or number > self._number:
+            return None
+        told = [event for event in self._recent if event.number > number]
+        return told if len(told) == self._number - number else None
+
+    def _tell(self, event: Happened) -> None:
+        self._recent.append(event)
+        for one in self.listeners:
+            one.hear(event)
+
+    def _begin_anew(self) -> int:
+        self._recent.clear()
+        for one in self.listeners:
+            one.forget()
+        newest = _EVENTS.order_by("-number").first()
+        self._number, self._chain = (newest[0], bytes(newest[-1])) if newest else (0, b"")
+        return self._number
+
+
+_trail = _Trail()

@@ -1,0 +1,104 @@
+"""One person's standing on a day: what `standing.table` says of her, from her own rows alone.
+
+首頁 asks for it on every visit, and a table of one row costs more than all the arithmetic on it; so
+here the rules judge plain values.  The tests hold the two against each other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ismp.accounts.identities import members
+from ismp.accounts.models import Account, Grading, Service, Status
+from ismp.audit.kept import Kept
+from ismp.compliance import rules, standing
+from ismp.compliance.models import categories_text
+from ismp.compliance.rules import Credit, Verdict
+from ismp.compliance.standing import InForce, Line
+
+_grades = Kept[str](concerns=lambda event, grade: event.verb == "grade")
+
+
+@dataclass(frozen=True)
+class Office:
+    """Where and as what somebody serves on a day; `leave` says why she is away, if she is."""
+
+    agency: int
+    department: int | None
+    identities: str
+    grade: str
+    arrived_on: date | None
+    leave: str
+
+
+def in_office(account: Account, on: date, known_at: datetime | None = None) -> Office | None:
+    """None when this account does not serve on that day."""
+    known = standing.known(known_at)
+    entries = Service.objects.filter(known, account=account, since__lte=on).order_by("since", "pk")
+    by_day = {entry.since: entry for entry in entries}  # of the same day, what was recorded last
+    here = by_day[max(by_day)] if by_day else None
+    if here is None or here.status != Status.ACTIVE:
+        return None
+    return Office(
+        here.agency_id,
+        here.department_id,
+        here.identities,
+        grade_of(here.agency_id, on, known_at),
+        _arrival(by_day.values(), here),
+        standing.leaves(on, known_at, [account.pk]).get(account.pk, ""),
+    )
+
+
+def _arrival(entries: Iterable[Service], here: Service) -> date | None:
+    """到職日: from when on she has served this agency without a break, where that is known."""
+    arrived = None
+    for entry in entries:
+        if entry.agency_id != here.agency_id or entry.status != Status.ACTIVE:
+            arrived = None
+        elif arrived is None:
+            arrived = entry.since
+    return arrived if arrived and arrived > Service.UNKNOWN else None
+
+
+def grade_of(agency: int, on: date, known_at: datetime | None = None) -> str:
+    """The 責任等級 of an agency on a day; empty while 未核定."""
+
+    def read() -> str:
+        entries = Grading.objects.filter(standing.known(known_at), agency=agency, since__lte=on)
+        latest = entries.order_by("-since", "-pk").first()
+        return latest.grade if latest else ""
+
+    return read() if known_at else _grades.get((agency, on), read)
+
+
+def judged(
+    account: Account, office: Office, credits: Iterable[Credit], in_force: InForce, on: date
+) -> list[tuple[Line, Verdict]]:
+    """Each duty of the person with its verdict, given all that she has learned."""
+    whose = rules.Person(
+        frozenset(members(office.identities)), office.grade, office.arrived_on, office.leave
+    )
+    verdicts = rules.judge(whose, credits, in_force.duties, in_force.policy, on)
+    note = standing.note(office.arrived_on, office.leave, in_force.policy, on)
+    return [(_line(account, office, verdict, note), verdict) for verdict in verdicts]
+
+
+def _line(account: Account, office: Office, verdict: Verdict, note: str) -> Line:
+    return Line(
+        account=account.pk,
+        agency=office.agency,
+        department=office.department,
+        identities=office.identities,
+        grade=office.grade,
+        arrived_on=office.arrived_on,
+        category=categories_text(verdict.duty.categories),
+        years=verdict.duty.years,
+        window_start=verdict.window.start,
+        window_end=verdict.window.end,
+        required=verdict.required,
+        done=verdict.done,
+        missing=verdict.missing,
+        light=verdict.light.value,
+        note=note,
+        rule=verdict.duty.rule,
+    )
