@@ -18,7 +18,7 @@ from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.external import files
 from ismp.external.models import Claim, Nature, State, most_hours
-from ismp.hours import actions as hours
+from ismp.hours import crediting
 from ismp.hours.crediting import Credit
 from ismp.hours.models import Record, Source, in_hours
 from ismp.notices.actions import notify
@@ -92,7 +92,7 @@ def approve(
     claim.given_category = category or claim.category
     claim.given_hours = given or claim.hours
     _refuse_odd_hours(claim, claim.given_hours)
-    [run] = hours.credit(
+    [run] = crediting.credit(
         [_credit(claim)], of=f"外部時數認列 {claim.pk}", source=Source.EXTERNAL, by=by
     )
     run.refresh_from_db()
@@ -136,7 +136,7 @@ def revoke(claim: Claim, *, reason: str, by: Account) -> Claim:
         raise NotPossible("請填寫撤銷理由，申請人會看到。")
     if claim.run is None:
         raise ValueError("a recognised claim has a run (database constraint)")
-    hours.take_back(claim.run, reason=f"撤銷外部認列：{reason.strip()}"[:200], by=by)
+    crediting.take_back(claim.run, reason=f"撤銷外部認列：{reason.strip()}"[:200], by=by)
     claim.state, claim.revoke_reason = State.REVOKED, national_id.hide(reason.strip())
     claim.revoked_at, claim.revoked_by = timezone.now(), by
     claim.save()
