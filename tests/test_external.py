@@ -21,6 +21,7 @@ from ismp.external.models import Claim, ClaimPiece, State
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, Duplicate, ImportRun, Record
 from ismp.notices.models import Notice
+from ismp.objects import SealedPiece
 from ismp.operations.pieces import SEALED
 from ismp.reviews.queue import waiting_for
 
@@ -421,9 +422,14 @@ def test_certificates_are_sealed_anew_with_the_others(staff):
     claim = claim_of(staff)
     piece = ClaimPiece.objects.get()
     sealed = bytes(piece.data)
-    SEALED[ClaimPiece](piece)
+    piece.seal_anew()
     assert bytes(ClaimPiece.objects.get().data) != sealed
     assert b"".join(files.read(claim)) == PDF
+
+
+def test_no_kind_of_piece_is_forgotten_by_keys_backup_and_sweep():
+    """What is not in SEALED could not be read any more after the old keys were forgotten."""
+    assert set(SEALED) == set(SealedPiece.__subclasses__())
 
 
 # --- Two at once ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.hours.models import ImportRun
 from ismp.hours.profile import CATEGORIES
+from ismp.objects import SealedPiece
 from ismp.requests.models import Delegation
 
 
@@ -132,15 +133,10 @@ class Claim(models.Model):
         return self.media_type.startswith("image/")
 
 
-class ClaimPiece(models.Model):
+class ClaimPiece(SealedPiece):
     """A sealed piece of a certificate (`ismp.external.files`)."""
 
     claim = models.ForeignKey(Claim, models.CASCADE, related_name="pieces")
-    number = models.PositiveIntegerField()
-    key_version = models.PositiveSmallIntegerField()
-    data = models.BinaryField()
-    stored_as = models.CharField(max_length=32, blank=True)
-    """The object's name in S3-compatible storage; empty when `data` is here."""
 
     class Meta:
         constraints = [
@@ -158,6 +154,10 @@ class ClaimPiece(models.Model):
 
     def __str__(self) -> str:
         return f"{self.claim_id}/{self.number}"
+
+    @property
+    def context(self) -> bytes:
+        return f"claim:{self.claim_id}:{self.number}".encode()
 
 
 MOST_A_DAY = 24_000

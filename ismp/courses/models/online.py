@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.courses.models.learners import OfPeople, Way
+from ismp.objects import SealedPiece
 
 
 class Material(models.Model):
@@ -46,15 +47,10 @@ class Material(models.Model):
         return self.kind in {self.Kind.VIDEO, self.Kind.PDF}
 
 
-class MaterialPiece(models.Model):
+class MaterialPiece(SealedPiece):
     """A sealed piece of a material's file (`ismp.courses.files`)."""
 
     material = models.ForeignKey(Material, models.CASCADE, related_name="pieces")
-    number = models.PositiveIntegerField()
-    key_version = models.PositiveSmallIntegerField()
-    data = models.BinaryField()
-    stored_as = models.CharField(max_length=32, blank=True)
-    """The object's name in S3-compatible storage; empty when `data` is here."""
 
     class Meta:
         constraints = [
@@ -70,6 +66,10 @@ class MaterialPiece(models.Model):
 
     def __str__(self) -> str:
         return f"{self.material_id}/{self.number}"
+
+    @property
+    def context(self) -> bytes:
+        return f"material:{self.material_id}:{self.number}".encode()
 
 
 class Quiz(models.Model):

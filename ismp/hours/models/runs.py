@@ -12,6 +12,7 @@ from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
 from ismp.hours import profiles
 from ismp.hours.models.scoped import Scoped
+from ismp.objects import SealedPiece
 
 
 class State(models.TextChoices):
@@ -172,7 +173,7 @@ class ImportRun(models.Model):
         )
 
 
-class RunFile(models.Model):
+class RunFile(SealedPiece):
     """A piece of what a run keeps, compressed and sealed: the upload, its rows, its rejections."""
 
     class Kind(models.TextChoices):
@@ -183,11 +184,6 @@ class RunFile(models.Model):
 
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="files")
     kind = models.CharField(max_length=10, choices=Kind)
-    number = models.PositiveIntegerField()
-    key_version = models.PositiveSmallIntegerField()
-    data = models.BinaryField()
-    stored_as = models.CharField(max_length=32, blank=True)
-    """The object's name in S3-compatible storage; empty when `data` is here."""
 
     class Meta:
         constraints = [
@@ -203,6 +199,10 @@ class RunFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id}/{self.kind}/{self.number}"
+
+    @property
+    def context(self) -> bytes:
+        return f"run:{self.run_id}:{self.Kind(self.kind).value}:{self.number}".encode()
 
 
 class WaitingQuerySet(Scoped):
