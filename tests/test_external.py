@@ -250,8 +250,8 @@ def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, sma
     staff, decider = account("IC1002"), account("IC1001", "agency_admin")
     claim = claim_of(staff)
     [(before, after)] = effect.of_hours(
-        staff, category=522, ended_on=claim.ended_on, hours=claim.hours
-    )
+        [staff], category=522, ended_on=claim.ended_on, hours=claim.hours
+    )[staff.pk]
     assert (before.light, after.light) == ("red", "green")
     client.force_login(decider)
     page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
@@ -262,7 +262,9 @@ def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, sma
 
 @pytest.mark.parametrize("day", [date(2024, 12, 31), date(2025, 6, 1)])
 def test_hours_of_another_year_do_not_close_this_years_duty(small, account, day):
-    [(before, after)] = effect.of_hours(account("IC1002"), category=522, ended_on=day, hours=3000)
+    staff = account("IC1002")
+    told = effect.of_hours([staff], category=522, ended_on=day, hours=3000)
+    [(before, after)] = told[staff.pk]
     assert before == after
 
 

@@ -74,9 +74,9 @@ def effects_of(claim: Claim) -> tuple[list[tuple[Line, Line]], bool]:
     aside = any(_will_stand(claim, one) for one in alike)
     hours = 0 if aside else claim.hours
     effects = effect.of_hours(
-        claim.account, category=claim.category, ended_on=claim.ended_on, hours=hours
+        [claim.account], category=claim.category, ended_on=claim.ended_on, hours=hours
     )
-    return effects, aside
+    return effects.get(claim.account_id, []), aside
 
 
 def _will_stand(claim: Claim, record: Record) -> bool:
