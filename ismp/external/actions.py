@@ -22,6 +22,7 @@ from ismp.hours import crediting
 from ismp.hours.crediting import Credit
 from ismp.hours.models import Record, Source, in_hours
 from ismp.notices.actions import notify
+from ismp.requests.delegations import refuse_past_days
 from ismp.ui import roc
 
 
@@ -85,6 +86,7 @@ def approve(
     """認列: credit the claimed hours, or other hours (thousandths) or another category."""
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by)
+    refuse_past_days(by, in_place_of)
     if claim.account.agency_id != claim.agency_id:
         raise NotPossible(
             "這位同仁已不在本機關，不能認列；請選「不同意」，並請他在新機關重新申請。"
@@ -109,6 +111,7 @@ def refuse(claim: Claim, *, comment: str, by: Account, in_place_of: Account | No
     """不同意, with the reason that she is told."""
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by)
+    refuse_past_days(by, in_place_of)
     if not comment.strip():
         raise NotPossible("不同意時，請填寫審核意見，讓申請人知道原因。")
     return _decide(claim, State.REFUSED, comment, by, in_place_of)
