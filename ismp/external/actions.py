@@ -1,13 +1,16 @@
-"""Deeds on claims: ask, withdraw, recognise, refuse, revoke.
+"""Deeds on claims: ask, withdraw, recognise, refuse, revoke; and letting go of old certificates.
 
 pending → approved → revoked, or pending → refused, or pending → withdrawn.  A deed locks the claim
 and checks its state, so that a double click or two deciders give one outcome.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,6 +27,9 @@ from ismp.hours.models import Record, Source, in_hours
 from ismp.notices.actions import notify
 from ismp.requests.delegations import refuse_past_days
 from ismp.ui import roc
+
+_BATCH = 200
+"""How many certificates are deleted in one transaction."""
 
 
 @transaction.atomic
@@ -68,7 +74,7 @@ def withdraw(claim: Claim, *, by: Account) -> Claim:
     claim = _held(claim, State.PENDING)
     claim.state = State.WITHDRAWN
     claim.save(update_fields=["state"])
-    files.forget(claim)
+    _forget_certificate(claim)
     _record("withdraw_claim", claim, by)
     return claim
 
@@ -202,6 +208,36 @@ def _credit(claim: Claim) -> Credit:
         digital_hours=given if on_line else 0,
         classroom_hours=0 if on_line else given,
     )
+
+
+def purge() -> int:
+    """Delete certificates whose claims have been decided for long; return how many.
+
+    The claim and who decided it stay.  Called every hour by the worker.
+    """
+    count = 0
+    while deleted := _purge():
+        count += deleted
+    return count
+
+
+@transaction.atomic
+def _purge() -> int:
+    before = timezone.now() - timedelta(days=settings.CERTIFICATES_KEPT_DAYS)
+    kept = Claim.objects.filter(certificate_deleted_at=None)
+    late = kept.alias(done_at=Coalesce("revoked_at", "decided_at")).filter(done_at__lt=before)
+    held = list(late.select_for_update(of=("self",), skip_locked=True).order_by("pk")[:_BATCH])
+    for claim in held:
+        _forget_certificate(claim)
+    if held:
+        trail.record("purge_certificates", actor=trail.SYSTEM, count=len(held))
+    return len(held)
+
+
+def _forget_certificate(claim: Claim) -> None:
+    files.forget(claim)
+    claim.certificate_deleted_at = timezone.now()
+    claim.save(update_fields=["certificate_deleted_at"])
 
 
 def _held(claim: Claim, state: State) -> Claim:

@@ -76,6 +76,8 @@ class Claim(models.Model):
     media_type = models.CharField(max_length=50)
     """What the certificate is by its first bytes."""
     size = models.PositiveIntegerField()
+    certificate_deleted_at = models.DateTimeField(null=True)
+    """When it was withdrawn, or had been decided for `settings.CERTIFICATES_KEPT_DAYS`."""
     claimed_at = models.DateTimeField("申請時間", default=timezone.now)
     state = models.CharField("狀態", max_length=10, choices=State, default=State.PENDING)
     decided_at = models.DateTimeField("審核時間", null=True)
@@ -125,8 +127,7 @@ class Claim(models.Model):
 
     @property
     def has_certificate(self) -> bool:
-        """Withdrawn, it is kept no longer."""
-        return self.state != State.WITHDRAWN
+        return self.certificate_deleted_at is None
 
     @property
     def is_picture(self) -> bool:
