@@ -58,9 +58,8 @@ def test_a_course_put_together_and_learned(client, account):
     assert "還沒有教材" in refused.content.decode()
     add = f"{page}materials/add/?kind="
     assert admin.post(f"{add}page", {"title": "第一章", "text": "**重點**"}).status_code == 302
-    assert (
-        admin.post(f"{add}link", {"title": "外站", "link": "https://a.example/"}).status_code == 302
-    )
+    assert admin.post(f"{add}link", {"title": "外站", "link": "a.example/站"}).status_code == 302
+    assert course.materials.get(title="外站").link == "https://a.example/站"
     film = SimpleUploadedFile("film.mp4", MP4)
     assert admin.post(f"{add}video", {"title": "影片", "file": film}).status_code == 302
     assert [one.title for one in course.materials.all()] == ["第一章", "外站", "影片"]
