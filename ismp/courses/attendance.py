@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.audit.trail import NotPossible
-from ismp.courses.classes import hold, record_of
+from ismp.courses.classes import hold, record_event
 from ismp.courses.learning import counts, organizer
 from ismp.courses.models import Attendance, Meeting, Session, SessionState, SignUp, Standing
 from ismp.hours.crediting import Credit, credit
@@ -48,7 +48,7 @@ def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
         Attendance(meeting=meeting, sign_up_id=pk, way=Attendance.Way.LIST, by=by.username)
         for pk in sorted(there - known)
     )
-    record_of("mark_attendance", session, by, count=len(there))
+    record_event("mark_attendance", session, by, count=len(there))
     return len(there)
 
 
@@ -93,7 +93,7 @@ def attend(meeting: Meeting, ticket: str, *, by: Account) -> Attendance:
         defaults={"way": Attendance.Way.CODE, "by": by.username},
     )
     if is_new:
-        record_of("attend", session, by)
+        record_event("attend", session, by)
     return attendance
 
 
@@ -113,7 +113,7 @@ def grade(session: Session, scores: dict[int, Decimal | None], *, by: Account) -
         one.score = scores[one.pk]
     SignUp.objects.bulk_update(changed, ["score"], batch_size=500)
     if changed:
-        record_of("grade_class", session, by, count=len(changed))
+        record_event("grade_class", session, by, count=len(changed))
     return len(changed)
 
 
@@ -152,7 +152,7 @@ def finish(session: Session, *, by: Account) -> int:
         credit(
             [_credit(one, session, meetings) for one in changed], of=f"實體課程：{session}", by=by
         )
-    record_of("finish_session", session, by, count=len(changed))
+    record_event("finish_session", session, by, count=len(changed))
     return len(changed)
 
 

@@ -62,7 +62,7 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
     session.save()
     _plan(session, list(timings))
     _move_up(session)
-    record_of("save_session", session, by, quota=session.quota)
+    record_event("save_session", session, by, quota=session.quota)
     return session
 
 
@@ -86,11 +86,11 @@ def cancel_sessions(sessions: QuerySet[Session], *, by: Account) -> int:
         session.save(update_fields=["state"])
         concerned = session.sign_ups.exclude(standing__in=[Standing.CANCELLED, Standing.REFUSED])
         _tell(concerned.select_related("account"), session, "session_cancelled", "課程取消：{}")
-        record_of("cancel_session", session, by)
+        record_event("cancel_session", session, by)
     return len(sessions)
 
 
-def record_of(verb: str, session: Session, by: Account, **detail: object) -> None:
+def record_event(verb: str, session: Session, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,
@@ -143,7 +143,7 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
     mine.save()
     session.save(update_fields=["turns", "taken"])
     _tell([mine], session, "signed_up", f"{mine.get_standing_display()}：{{}}")
-    record_of(
+    record_event(
         "sign_up",
         session,
         by,
@@ -185,7 +185,7 @@ def withdraw(mine: SignUp, *, by: Account) -> SignUp:
     if mine.attendances.exists():
         raise NotPossible("已經有出席紀錄，不能取消報名；請洽開課單位。")
     _leave(mine, session, Standing.CANCELLED)
-    record_of("withdraw", session, by, of=mine.account.username)
+    record_event("withdraw", session, by, of=mine.account.username)
     return mine
 
 
@@ -203,7 +203,7 @@ def approve(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **det
             _tell([one], session, "signed_up", f"{one.get_standing_display()}：{{}}", comment)
         session.save(update_fields=["taken"])
         count += len(asking)
-        record_of("approve_sign_up", session, by, count=len(asking), **detail)
+        record_event("approve_sign_up", session, by, count=len(asking), **detail)
     return count
 
 
@@ -216,7 +216,7 @@ def refuse(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **deta
             _leave(one, session, Standing.REFUSED)
         _tell(asking, session, "signed_up", "未錄取：{}", comment)
         count += len(asking)
-        record_of("refuse_sign_up", session, by, count=len(asking), **detail)
+        record_event("refuse_sign_up", session, by, count=len(asking), **detail)
     return count
 
 

@@ -31,7 +31,8 @@ from ismp.courses.models import (
 )
 from ismp.hours.models import in_hours
 from ismp.ui import roc
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Deed, Filter, Module
 
 TONES = {
     **dict.fromkeys((CourseState.OPEN, SessionState.FINISHED, Standing.ENROLLED), "green"),

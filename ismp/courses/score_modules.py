@@ -12,7 +12,8 @@ from ismp.courses.models import Course, Enrollment, Kind, Session, SessionState,
 from ismp.courses.modules import TONES
 from ismp.hours.models import in_hours
 from ismp.ui import roc
-from ismp.ui.module import Column, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Filter, Module
 
 _MOST_CHOICES = 200
 

@@ -14,8 +14,9 @@ from ismp.external.models import Claim, State
 from ismp.hours import duplicates
 from ismp.hours.models import Record, Source, in_hours
 from ismp.hours.profile import CATEGORIES
+from ismp.ui.columns import Column
 from ismp.ui.folding import fold
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.module import Deed, Filter, Module
 from ismp.ui.templatetags.ismp_ui import roc_moment
 
 _TONES = {

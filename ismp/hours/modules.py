@@ -7,7 +7,8 @@ from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.hours import duplicates
 from ismp.hours.models import Decision, Duplicate, in_hours
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Deed, Filter, Module
 from ismp.ui.roc import roc_date
 
 

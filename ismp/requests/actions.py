@@ -182,7 +182,7 @@ def expire() -> int:
     for application in held:
         application.national_id = ""
         application.state, application.decided_at = State.EXPIRED, timezone.now()
-        application.comment = f"超過 {days} 天沒有審核，自動結案；仍需要帳號時，請重新申請。"
+        application.comment = f"超過 {days} 天沒有審核，自動結案。"
         application.save()
     for application in held:
         _record("expire_application", application, trail.SYSTEM)

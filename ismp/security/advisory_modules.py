@@ -10,7 +10,8 @@ from ismp.accounts.roles import Right
 from ismp.security import advisories
 from ismp.security.forms import AdvisoryForm, AnswerForm, PublishForm
 from ismp.security.models import Address, Advisory, Device, Reply, Severity
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Deed, Filter, Module
 
 _SEVERITY_TONES = {"low": "", "medium": "amber", "high": "red", "critical": "red"}
 

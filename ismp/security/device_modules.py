@@ -25,7 +25,8 @@ from ismp.security.models import (
     Network,
     RestrictedProduct,
 )
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Deed, Filter, Module
 
 
 def _restriction(device: Device) -> str:

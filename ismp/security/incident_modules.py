@@ -4,7 +4,8 @@ from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.security.levels import Level
 from ismp.security.models import Incident, IncidentState
-from ismp.ui.module import Column, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Filter, Module
 
 
 def _level_tone(incident: Incident) -> str:

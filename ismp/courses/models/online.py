@@ -42,10 +42,6 @@ class Material(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    @property
-    def has_file(self) -> bool:
-        return self.kind in {self.Kind.VIDEO, self.Kind.PDF}
-
 
 class MaterialPiece(SealedPiece):
     """A sealed piece of a material's file (`ismp.courses.files`)."""
