@@ -181,7 +181,7 @@ class Module:
         user: Any = request.user
         search = _Search(self, user, request.GET)
         if faults := search.errors.get("q"):
-            return self._without_keyword(request, faults)
+            return without_keyword(request, faults)
         columns = self._shown(user)
         size = int(search.cleaned_data.get("per_page") or 50)
         page = Paginator(search.found(), size).get_page(request.GET.get("page"))
@@ -203,14 +203,6 @@ class Module:
             "hidden": [item for item in query.items() if item[0] != "per_page"],
         }
         return render(request, "ui/module_list.html", context)
-
-    def _without_keyword(self, request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
-        """Say why, at an address without the keyword: it may be what no address may hold."""
-        for fault in faults:
-            messages.error(request, str(fault))
-        query = request.GET.copy()
-        query.pop("q")
-        return redirect(f"{request.path}?{query.urlencode()}")
 
     def _shown(self, user: Any, *, more: bool = False) -> list[Column]:
         columns = (*self.columns, *self.more) if more else self.columns
@@ -335,6 +327,15 @@ class Module:
 
     def _told(self, deed: Deed, done: Any) -> str:
         return done if isinstance(done, str) else f"已{deed.title}：{done} 筆{self.thing}。"
+
+
+def without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
+    """Say why, at an address without the keyword: it may be what no address may hold."""
+    for fault in faults:
+        messages.error(request, str(fault))
+    query = request.GET.copy()
+    query.pop("q")
+    return redirect(f"{request.path}?{query.urlencode()}")
 
 
 class _Search(forms.Form):
