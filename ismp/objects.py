@@ -1,7 +1,7 @@
 """Sealed pieces of files: in a row of the database, or in S3-compatible storage when
 `ISMP_S3_BUCKET` says so.
 
-A piece is a row with `key_version`, `data` and `stored_as` (the object's name, or empty).
+A `SealedPiece` is a row; what it belongs to is added by the model that takes it up.
 
 An object is written before the row that names it, under a name that is never used again, and is
 deleted by `sweep` only, when it is old and no row names it.  So a crash or a rolled-back
@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
-from django.db.models import Model
+from django.db import models
 from django.utils import timezone
 
 _OLD = timedelta(days=1)
@@ -29,16 +29,41 @@ def in_use() -> bool:
     return bool(settings.S3_BUCKET)
 
 
-def seal(piece: Any, data: bytes, context: bytes) -> None:
-    """Put the sealed data into a piece, which the caller saves; `context` says whose it is."""
-    sealed, piece.key_version = settings.KEYS.seal(data, context)
-    piece.stored_as = put(sealed) if in_use() else ""
-    piece.data = b"" if piece.stored_as else sealed
+class SealedPiece(models.Model):
+    """One piece of a file, which only its place in its own file can open."""
 
+    number = models.PositiveIntegerField()
+    key_version = models.PositiveSmallIntegerField()
+    data = models.BinaryField()
+    stored_as = models.CharField(max_length=32, blank=True)
+    """The object's name in S3-compatible storage; empty when `data` is here."""
 
-def unseal(piece: Any, context: bytes) -> bytes:
-    sealed = get(piece.stored_as) if piece.stored_as else bytes(piece.data)
-    return settings.KEYS.unseal(sealed, context, piece.key_version)
+    class Meta:
+        abstract = True
+
+    @property
+    def context(self) -> bytes:
+        """Whose piece it is, and which: what it is sealed for."""
+        raise NotImplementedError
+
+    def keep(self, data: bytes) -> None:
+        """Seal the data and store a piece that is not stored yet."""
+        self.seal(data).save(force_insert=True)
+
+    def opened(self) -> bytes:
+        sealed = get(self.stored_as) if self.stored_as else bytes(self.data)
+        return settings.KEYS.unseal(sealed, self.context, self.key_version)
+
+    def seal_anew(self) -> None:
+        """Seal it with the newest key; the object it had is swept later."""
+        self.seal(self.opened()).save(update_fields=["key_version", "stored_as", "data"])
+
+    def seal(self, data: bytes) -> Self:
+        """Put the data into the piece, sealed with the newest key; the caller saves it."""
+        sealed, self.key_version = settings.KEYS.seal(data, self.context)
+        self.stored_as = put(sealed) if in_use() else ""
+        self.data = b"" if self.stored_as else sealed
+        return self
 
 
 PIECE_BYTES = 1024 * 1024
@@ -68,7 +93,7 @@ def media_type(head: bytes) -> str:
 class KeptFile:
     """The file of one owner: rows of `piece`, whose foreign key `owner` is the owner's `key`."""
 
-    piece: type[Model]
+    piece: type[SealedPiece]
     owner: str
     key: int
 
@@ -91,28 +116,16 @@ class KeptFile:
         pieces: Any = self._pieces().filter(number__range=numbers).order_by("number")
         for piece in pieces.iterator(1):
             start = piece.number * PIECE_BYTES
-            whole = unseal(piece, self._context(piece))
-            yield whole[max(first - start, 0) : last + 1 - start]
+            yield piece.opened()[max(first - start, 0) : last + 1 - start]
 
     def forget(self) -> None:
         self._pieces().delete()
-
-    def seal_anew(self, piece: Any) -> None:
-        """Seal a kept piece with the newest key; the object it had is swept later."""
-        context = self._context(piece)
-        seal(piece, unseal(piece, context), context)
-        piece.save(update_fields=["key_version", "stored_as", "data"])
 
     def _pieces(self) -> Any:
         return self.piece._default_manager.filter(**{self.owner: self.key})
 
     def _store(self, number: int, data: bytes) -> None:
-        piece: Any = self.piece(**{f"{self.owner}_id": self.key, "number": number})
-        seal(piece, data, self._context(piece))
-        piece.save(force_insert=True)
-
-    def _context(self, piece: Any) -> bytes:
-        return f"{self.owner}:{self.key}:{piece.number}".encode()
+        self.piece(**{f"{self.owner}_id": self.key, "number": number}).keep(data)
 
 
 def put(data: bytes) -> str:
@@ -129,7 +142,7 @@ def get(name: str) -> bytes:
     return data
 
 
-def lost(pieces: Iterable[type[Model]]) -> int:
+def lost(pieces: Iterable[type[SealedPiece]]) -> int:
     """How many kept pieces the storage no longer has, as after a restored backup."""
     rows = (model._default_manager.exclude(stored_as="") for model in pieces)
     names = {name for each in rows for name in each.values_list("stored_as", flat=True)}
@@ -138,18 +151,18 @@ def lost(pieces: Iterable[type[Model]]) -> int:
     return len(names)
 
 
-def sweep(pieces: Iterable[type[Model]]) -> int:
+def sweep(pieces: Iterable[type[SealedPiece]]) -> int:
     """Delete old objects that no row of these models names; return how many.
 
     `pieces` are all the models whose rows are pieces.
     """
     if not in_use():
         return 0
-    models = list(pieces)
+    kinds = list(pieces)
     before, count = timezone.now() - _OLD, 0
     for page in _pages():
         old = {each["Key"] for each in page if each["LastModified"] <= before}
-        lost = old.difference(*(_named(model, old) for model in models))
+        lost = old.difference(*(_named(model, old) for model in kinds))
         for name in lost:
             _storage().delete_object(Bucket=settings.S3_BUCKET, Key=name)
         count += len(lost)
@@ -162,7 +175,7 @@ def _pages() -> Iterator[list[dict[str, Any]]]:
         yield page.get("Contents", [])
 
 
-def _named(model: type[Model], names: Iterable[str]) -> set[str]:
+def _named(model: type[SealedPiece], names: Iterable[str]) -> set[str]:
     rows = model._default_manager.filter(stored_as__in=names)
     return set(rows.values_list("stored_as", flat=True))
 

@@ -212,6 +212,8 @@ RESET_CODE_MINUTES = _number("ISMP_RESET_CODE_MINUTES", 60)
 """How long a one-time code for a new password is good for."""
 APPLICATIONS_PER_HOUR = _number("ISMP_APPLICATIONS_PER_HOUR", 20)
 """How many 帳號申請 one network address may send within an hour."""
+APPLICATIONS_WAIT_DAYS = _number("ISMP_APPLICATIONS_WAIT_DAYS", 30)
+"""How long a 帳號申請 waits for a decision before it is closed, and its national ID forgotten."""
 APPLICATIONS_KEPT_DAYS = _number("ISMP_APPLICATIONS_KEPT_DAYS", 400)
 """How long a decided 帳號申請 is kept, without the national ID."""
 REVIEW_DAYS = {
@@ -290,6 +292,9 @@ UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 MATERIAL_MAX_BYTES = _number("ISMP_MATERIAL_MAX_MB", 512) * 1024 * 1024
 CERTIFICATE_MAX_BYTES = _number("ISMP_CERTIFICATE_MAX_MB", 5) * 1024 * 1024
 """Of a certificate with which somebody claims hours; it is held in memory while it comes in."""
+CERTIFICATES_KEPT_DAYS = _number("ISMP_CERTIFICATES_KEPT_DAYS", 1_095)
+"""How long the certificate of a decided claim is kept: hours count for two years, and an audit
+looks back at the year before."""
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 WAITING_KEPT_DAYS = _number("ISMP_WAITING_KEPT_DAYS", 400)
 """How long rows without an account wait for their person to come (待認領時數)."""

@@ -3,14 +3,16 @@
 from django.urls import include, path
 
 from ismp.accounts import modules
-from ismp.courses import authoring, scores, teachers
+from ismp.courses import authoring, score_modules, scores, teachers
 from ismp.courses import modules as courses
 from ismp.external.modules import CLAIMS
 from ismp.hours.modules import DUPLICATES
 from ismp.hours.urls import of_rosters
 from ismp.portal import manage, pages, tickets
 from ismp.reviews import modules as reviews
-from ismp.security import modules as security
+from ismp.security.advisory_modules import ADDRESSES, ADVISORIES
+from ismp.security.device_modules import CAMPAIGNS, DECISIONS, DEVICES, PRODUCTS
+from ismp.security.incident_modules import INCIDENTS
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
@@ -29,13 +31,13 @@ urlpatterns = [
     path("manage/identity-changes/", include(reviews.CHANGES.urls)),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
-    path("manage/incidents/", include(security.INCIDENTS.urls)),
-    path("manage/devices/", include(security.DEVICES.urls)),
-    path("manage/decisions/", include(security.DECISIONS.urls)),
-    path("manage/products/", include(security.PRODUCTS.urls)),
-    path("manage/campaigns/", include(security.CAMPAIGNS.urls)),
-    path("manage/advisories/", include(security.ADVISORIES.urls)),
-    path("manage/addresses/", include(security.ADDRESSES.urls)),
+    path("manage/incidents/", include(INCIDENTS.urls)),
+    path("manage/devices/", include(DEVICES.urls)),
+    path("manage/decisions/", include(DECISIONS.urls)),
+    path("manage/products/", include(PRODUCTS.urls)),
+    path("manage/campaigns/", include(CAMPAIGNS.urls)),
+    path("manage/advisories/", include(ADVISORIES.urls)),
+    path("manage/addresses/", include(ADDRESSES.urls)),
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/teachers/", include(teachers.TEACHERS.urls)),
     path("manage/learning-map/", include("ismp.compliance.rule_urls")),
@@ -45,8 +47,8 @@ urlpatterns = [
     path("manage/classroom-courses/", include(courses.CLASSROOM_COURSES.urls)),
     path("manage/sessions/", include(courses.SESSIONS.urls)),
     path("manage/sign-ups/", include(courses.SIGN_UPS.urls)),
-    path("manage/learning-map/online-scores/", include(courses.ONLINE_SCORES.urls)),
-    path("manage/learning-map/classroom-scores/", include(courses.CLASSROOM_SCORES.urls)),
+    path("manage/learning-map/online-scores/", include(score_modules.ONLINE_SCORES.urls)),
+    path("manage/learning-map/classroom-scores/", include(score_modules.CLASSROOM_SCORES.urls)),
     path("manage/learning-map/scores/", include((scores.urlpatterns, "scores"))),
     path("manage/learning-map/", include("ismp.hours.urls")),
     path("manage/learning-map/", include("ismp.compliance.board_urls")),

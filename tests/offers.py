@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from ismp.courses import actions, classes, files
+from ismp.courses import actions, attendance, classes, files
 from ismp.courses.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Way
 
@@ -42,7 +42,7 @@ def offered(teacher):
         "session_id": session.pk,
         "sessions_id": session.pk,
         "meeting_id": meeting.pk,
-        "room_code": classes.code_of(meeting),
+        "room_code": attendance.code_of(meeting),
         "sign_ups_id": sign_up.pk,
         "classroom_scores_id": sign_up.pk,
     }

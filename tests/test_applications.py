@@ -14,6 +14,7 @@ from test_silence_forms import FORMS, database, told
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
+from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.hours import claiming
@@ -301,6 +302,34 @@ def test_decided_applications_are_forgotten_after_their_time(apply, clerk_of, mo
     assert actions.purge() == 1
     assert AccountApplication.objects.get() == waiting
     assert Event.objects.get(verb="purge_applications").detail == {"count": 1}
+
+
+def test_what_nobody_decides_is_closed_with_its_reason_and_without_its_number(
+    client, apply, clerk_of, monkeypatch
+):
+    late, young, now = apply(), apply(username="IC9002", number="F123456784"), timezone.now()
+    AccountApplication.objects.filter(pk=young.pk).update(asked_at=now + timedelta(days=2))
+    assert actions.expire() == 0
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=31))
+    assert (actions.expire(), actions.expire()) == (1, 0)
+    late.refresh_from_db()
+    young.refresh_from_db()
+    assert (late.state, late.sealed_id, late.id_hash) == (State.EXPIRED, None, None)
+    assert young.is_waiting and young.national_id == "F123456784"
+    event = Event.objects.get(verb="expire_application")
+    assert (event.actor, event.subject, event.detail) == (trail.SYSTEM, late.subject, {})
+    assert [one.thing for one in waiting_for(clerk_of["here"])] == [young]
+    with pytest.raises(NotPossible, match="已經有人決定"):
+        deciding.decide_application(late, accept=True, comment="", by=clerk_of["here"])
+    asked = {"receipt": late.receipt, "username": late.username}
+    page = says(client.post(STATE, asked))
+    assert "逾期結案" in page and "超過 30 天沒有審核" in page and "重新申請" in page
+    assert "還在審核" not in page
+    client.force_login(clerk_of["here"])
+    page = says(client.get(f"/manage/applications/{late.pk}/history/"))
+    assert "帳號申請逾期結案" in page
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=31 + 401))
+    assert actions.purge() == 1 and not AccountApplication.objects.filter(pk=late.pk).exists()
 
 
 # --- National IDs --------------------------------------------------------------------------------

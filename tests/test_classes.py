@@ -16,7 +16,7 @@ from ismp.accounts import invented
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.courses import catalogue, classes
+from ismp.courses import attendance, catalogue, classes
 from ismp.courses.classes import Timing
 from ismp.courses.models import Attendance, Kind, Session, SignUp, Standing, Way
 from ismp.hours.models import Record, RecordRevision
@@ -145,43 +145,43 @@ class TestBeingThere:
         session = planned(people[0])
         mine = [classes.sign_up(session, one, by=one) for one in people[:3]]
         meeting = session.meetings.get()
-        assert classes.mark(meeting, [one.pk for one in mine], by=people[5]) == 2
-        assert classes.mark(meeting, [mine[1].pk], by=people[5]) == 1
+        assert attendance.mark(meeting, [one.pk for one in mine], by=people[5]) == 2
+        assert attendance.mark(meeting, [mine[1].pk], by=people[5]) == 1
         assert Attendance.objects.get().sign_up == mine[1]
 
     def test_the_code_in_the_room_marks_once(self, people):
         session = planned(people[0])
         classes.sign_up(session, people[0], by=people[0])
         meeting = session.meetings.get()
-        ticket = classes.scanned(meeting, classes.code_of(meeting), people[0])
-        first = classes.attend(meeting, ticket, by=people[0])
-        assert classes.attend(meeting, ticket, by=people[0]) == first
+        ticket = attendance.scanned(meeting, attendance.code_of(meeting), people[0])
+        first = attendance.attend(meeting, ticket, by=people[0])
+        assert attendance.attend(meeting, ticket, by=people[0]) == first
         assert Event.objects.filter(verb="attend").count() == 1
-        classes.mark(meeting, [first.sign_up_id], by=people[5])
+        attendance.mark(meeting, [first.sign_up_id], by=people[5])
         assert Attendance.objects.get().way == Attendance.Way.CODE
 
     def test_no_other_code_and_no_other_person_will_do(self, people, monkeypatch):
         session = planned(people[0], meetings=2)
         classes.sign_up(session, people[0], by=people[0])
         meeting, other = session.meetings.all()
-        code = classes.code_of(meeting)
-        for wrong in (code[:-1] + ("A" if code[-1] != "A" else "B"), "", classes.code_of(other)):
+        code = attendance.code_of(meeting)
+        for wrong in (code[:-1] + ("A" if code[-1] != "A" else "B"), "", attendance.code_of(other)):
             with pytest.raises(NotPossible, match="再掃描一次"):
-                classes.scanned(meeting, wrong, people[0])
-        ticket = classes.scanned(meeting, code, people[0])
+                attendance.scanned(meeting, wrong, people[0])
+        ticket = attendance.scanned(meeting, code, people[0])
         with pytest.raises(NotPossible, match="過期"):
-            classes.attend(meeting, ticket, by=people[1])
+            attendance.attend(meeting, ticket, by=people[1])
         with pytest.raises(NotPossible, match="沒有錄取"):
-            classes.attend(meeting, classes.scanned(meeting, code, people[1]), by=people[1])
+            attendance.attend(meeting, attendance.scanned(meeting, code, people[1]), by=people[1])
         with pytest.raises(NotPossible, match="今天沒有"):
-            classes.attend(
-                other, classes.scanned(other, classes.code_of(other), people[0]), by=people[0]
+            attendance.attend(
+                other, attendance.scanned(other, attendance.code_of(other), people[0]), by=people[0]
             )
         now = time.time()
         monkeypatch.setattr(signing.time, "time", lambda: now + 50)
         with pytest.raises(NotPossible, match="已經更新"):
-            classes.scanned(meeting, code, people[0])
-        classes.attend(meeting, ticket, by=people[0])
+            attendance.scanned(meeting, code, people[0])
+        attendance.attend(meeting, ticket, by=people[0])
         assert Attendance.objects.count() == 1
 
 
@@ -191,20 +191,20 @@ class TestFinishing:
         session = planned(people[0], starts=timedelta(days=-3), meetings=3, quota=3)
         mine = [classes.sign_up(session, one, by=one) for one in people[:3]]
         first, second, third = session.meetings.all()
-        classes.mark(first, [mine[0].pk, mine[1].pk], by=people[5])
+        attendance.mark(first, [mine[0].pk, mine[1].pk], by=people[5])
         for meeting in (second, third):
-            classes.mark(meeting, [mine[0].pk], by=people[5])
-        classes.grade(session, {mine[0].pk: Decimal("92.5"), mine[1].pk: None}, by=people[5])
-        assert classes.finish(session, by=people[5]) == 2
+            attendance.mark(meeting, [mine[0].pk], by=people[5])
+        attendance.grade(session, {mine[0].pk: Decimal("92.5"), mine[1].pk: None}, by=people[5])
+        assert attendance.finish(session, by=people[5]) == 2
         hours = dict(Record.objects.live().values_list("account", "classroom_hours"))
         assert hours == {people[0].pk: 6000, people[1].pk: 2000}
         record = Record.objects.get(account=people[0])
         assert (record.term, record.score, record.title) == ("1", "92.5", "社交工程防護")
         assert record.started_on == timezone.localdate(first.starts_at)
         assert record.ended_on == timezone.localdate(third.ends_at)
-        classes.mark(second, [mine[0].pk, mine[1].pk], by=people[5])
-        classes.mark(third, [mine[2].pk], by=people[5])
-        assert classes.finish(session, by=people[5]) == 3
+        attendance.mark(second, [mine[0].pk, mine[1].pk], by=people[5])
+        attendance.mark(third, [mine[2].pk], by=people[5])
+        assert attendance.finish(session, by=people[5]) == 3
         hours = dict(Record.objects.live().values_list("account", "classroom_hours"))
         assert hours == {people[0].pk: 4000, people[1].pk: 4000, people[2].pk: 2000}
         assert RecordRevision.objects.count() == 2
@@ -214,7 +214,7 @@ class TestFinishing:
     def test_not_before_it_is_over(self, people):
         session = planned(people[0], starts=timedelta(hours=-1))
         with pytest.raises(NotPossible, match="還沒結束"):
-            classes.finish(session, by=people[0])
+            attendance.finish(session, by=people[0])
 
     def test_the_day_before_people_are_reminded_once(self, people):
         session = planned(people[0], starts=timedelta(days=1))

@@ -13,7 +13,7 @@ from files import data, row
 
 from ismp.accounts import invented
 from ismp.audit.models import Event
-from ismp.courses import classes, files, scores
+from ismp.courses import attendance, files, scores
 from ismp.courses.models import (
     Attendance,
     Course,
@@ -58,9 +58,8 @@ def test_a_course_put_together_and_learned(client, account):
     assert "還沒有教材" in refused.content.decode()
     add = f"{page}materials/add/?kind="
     assert admin.post(f"{add}page", {"title": "第一章", "text": "**重點**"}).status_code == 302
-    assert (
-        admin.post(f"{add}link", {"title": "外站", "link": "https://a.example/"}).status_code == 302
-    )
+    assert admin.post(f"{add}link", {"title": "外站", "link": "a.example/站"}).status_code == 302
+    assert course.materials.get(title="外站").link == "https://a.example/站"
     film = SimpleUploadedFile("film.mp4", MP4)
     assert admin.post(f"{add}video", {"title": "影片", "file": film}).status_code == 302
     assert [one.title for one in course.materials.all()] == ["第一章", "外站", "影片"]
@@ -199,7 +198,7 @@ def test_a_class_from_sign_up_to_the_hours(client, account, things):
     assert "第 1 期" in page
     told = staff.post(f"/courses/sessions/{session.pk}/sign-up/", follow=True).content.decode()
     assert "錄取" in told
-    code = classes.code_of(meeting)
+    code = attendance.code_of(meeting)
     arrive = f"/courses/meetings/{meeting.pk}/attend/{code}/"
     ticket = re.search(r'name="ticket" value="([^"]+)"', text_of(staff, arrive))[1]
     assert "簽到完成" in staff.post(arrive, {"ticket": ticket}).content.decode()
@@ -315,8 +314,8 @@ def finished(client, account, things):
     session = Session.objects.get()
     session.meetings.update(starts_at=timezone.now().replace(hour=1), ends_at=timezone.now())
     person = account("IC1001", "agency_admin")
-    classes.mark(session.meetings.get(), [things["sign_ups_id"]], by=person)
-    classes.finish(session, by=person)
+    attendance.mark(session.meetings.get(), [things["sign_ups_id"]], by=person)
+    attendance.finish(session, by=person)
     client.force_login(person)
 
 

@@ -10,7 +10,7 @@ from laws import records_of, take, tallies_are_true
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions
+from ismp.hours import actions, crediting, duplicates
 from ismp.hours.crediting import Credit
 from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
 
@@ -31,7 +31,7 @@ def credit(username="a-wang", **changes):
         "digital_hours": 3000,
         "score": "90",
     } | changes
-    return actions.credit([Credit(**facts)], of="線上課程：資通安全概論", by=clerk())[0]
+    return crediting.credit([Credit(**facts)], of="線上課程：資通安全概論", by=clerk())[0]
 
 
 def clerk():
@@ -40,7 +40,7 @@ def clerk():
 
 def decide(pair, decision):
     pairs = Duplicate.objects.filter(pk=pair.pk)
-    assert actions.decide(pairs, decision=decision, by=clerk()) == 1
+    assert duplicates.decide(pairs, decision=decision, by=clerk()) == 1
 
 
 def live():
@@ -171,7 +171,7 @@ def test_people_of_several_agencies_get_a_run_each():
         Credit(one, 523, "X", "訓練所", "滲透測試", "2", day, day, classroom_hours=6500)
         for one in (other, first)
     ]
-    runs = actions.credit(credits, of="實體課程", by=clerk())
+    runs = crediting.credit(credits, of="實體課程", by=clerk())
     assert [run.agency for run in runs] == [first.agency, other.agency]
     assert Record.objects.get(account=other, category=523).classroom_hours == 6500
     assert ImportRun.objects.of_files().filter(pk__in=[run.pk for run in runs]).count() == 0

@@ -1,18 +1,20 @@
 """外部時數認列: asked for once, decided once, credited once, and nobody else's business."""
 
 import threading
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO
 
 import pytest
 from django.core.files import temp
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.utils import timezone
 from files import data, row
 from laws import tallies_are_true
 from things import PDF, claim_of
 
 from ismp.accounts.models import Account, Service
+from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.compliance import effect, why
@@ -21,8 +23,10 @@ from ismp.external.models import Claim, ClaimPiece, State
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, Duplicate, ImportRun, Record
 from ismp.notices.models import Notice
+from ismp.objects import SealedPiece
 from ismp.operations.pieces import SEALED
 from ismp.reviews.queue import waiting_for
+from ismp.ui.templatetags.ismp_ui import roc_moment
 
 pytestmark = pytest.mark.django_db
 APPLY = "/my/hours/claims/apply/"
@@ -249,8 +253,8 @@ def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, sma
     staff, decider = account("IC1002"), account("IC1001", "agency_admin")
     claim = claim_of(staff)
     [(before, after)] = effect.of_hours(
-        staff, category=522, ended_on=claim.ended_on, hours=claim.hours
-    )
+        [staff], category=522, ended_on=claim.ended_on, hours=claim.hours
+    )[staff.pk]
     assert (before.light, after.light) == ("red", "green")
     client.force_login(decider)
     page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
@@ -261,7 +265,9 @@ def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, sma
 
 @pytest.mark.parametrize("day", [date(2024, 12, 31), date(2025, 6, 1)])
 def test_hours_of_another_year_do_not_close_this_years_duty(small, account, day):
-    [(before, after)] = effect.of_hours(account("IC1002"), category=522, ended_on=day, hours=3000)
+    staff = account("IC1002")
+    told = effect.of_hours([staff], category=522, ended_on=day, hours=3000)
+    [(before, after)] = told[staff.pk]
     assert before == after
 
 
@@ -421,9 +427,46 @@ def test_certificates_are_sealed_anew_with_the_others(staff):
     claim = claim_of(staff)
     piece = ClaimPiece.objects.get()
     sealed = bytes(piece.data)
-    SEALED[ClaimPiece](piece)
+    piece.seal_anew()
     assert bytes(ClaimPiece.objects.get().data) != sealed
     assert b"".join(files.read(claim)) == PDF
+
+
+def test_certificates_go_after_their_time_and_the_pages_say_so(client, staff, decider, monkeypatch):
+    names = ("撤銷", "認列", "等候", "撤回")
+    revoked, kept, waiting, withdrawn = (claim_of(staff, title=name) for name in names)
+    now = timezone.now()
+    actions.withdraw(withdrawn, by=staff)
+    for claim in (revoked, kept):
+        actions.approve(claim, comment="", by=decider)
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=900))
+    actions.revoke(revoked, reason="重複", by=decider)
+    assert actions.purge() == 0
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=1_096))
+    assert (actions.purge(), actions.purge()) == (1, 0)  # what was revoked later is kept longer
+    assert set(ClaimPiece.objects.values_list("claim", flat=True)) == {revoked.pk, waiting.pk}
+    event = Event.objects.get(verb="purge_certificates")
+    assert (event.actor, event.detail) == (trail.SYSTEM, {"count": 1})
+    kept.refresh_from_db()
+    assert kept.state == State.APPROVED and len(live(staff)) == 1  # the hours stay
+    told = f"證明文件已於 {roc_moment(kept.certificate_deleted_at)} 依保存期限刪除"
+    file = f"/my/hours/claims/{kept.pk}/certificate/"
+    client.force_login(staff)
+    page = client.get("/my/hours/claims/").content.decode()
+    assert page.count(told) == 1 and page.count("依保存期限") == 1 and file not in page
+    assert client.get(file).status_code == 404
+    client.force_login(decider)
+    page = client.get(f"{MANAGE}{kept.pk}/").content.decode()
+    assert told in page and file not in page
+    page = client.get(f"{MANAGE}{withdrawn.pk}/").content.decode()
+    assert "申請人已撤回" in page and "依保存期限" not in page
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=9_999))
+    assert actions.purge() == 1  # what nobody has decided has no such limit
+
+
+def test_no_kind_of_piece_is_forgotten_by_keys_backup_and_sweep():
+    """What is not in SEALED could not be read any more after the old keys were forgotten."""
+    assert set(SEALED) == set(SealedPiece.__subclasses__())
 
 
 # --- Two at once ---------------------------------------------------------------------------------

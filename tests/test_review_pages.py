@@ -205,6 +205,13 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     client.post(f"/manage/reviews/exception/{decision.pk}/", told)
     assert Decision.objects.get().decided_by == colleague
     assert Event.objects.get(verb="approve_device").detail["in_place_of"] == "IC1001"
+    Decision.objects.update(state=Decision.State.PENDING)
+    Delegation.objects.update(since=today() - timedelta(9), until=today() - timedelta(1))
+    with pytest.raises(NotPossible, match="代理"):
+        devices.approve(
+            Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
+        )
+    assert Decision.objects.get().state == Decision.State.PENDING
 
 
 def test_a_delegate_decides_claims_with_the_certificate_beside(
@@ -254,6 +261,26 @@ def test_a_delegate_lets_people_into_a_class(client, account, clerk, colleague, 
     for one in (colleague, account("IC1005")):
         classes.sign_up(session, one, by=one)
     assert not [one for one in waiting_for(colleague) if one.thing == session]  # she asks herself
+
+
+def test_a_full_class_is_told_by_no_more_queries_than_a_small_one(account, clerk):
+    """Rules, people and hours are read once, not anew for each who asks."""
+    offered(Teacher.objects.create(agency=clerk.agency, account=clerk))
+    Session.objects.update(needs_approval=True)
+    session = Session.objects.get()
+
+    def told():
+        with CaptureQueriesContext(connection) as queries:
+            facts = of_learning.SIGN_UPS.tells(session)
+        return len(queries), [line for line in facts.follows if "會由" in line]
+
+    classes.sign_up(session, account("IC1003"), by=account("IC1003"))
+    few, lines = told()
+    assert len(lines) == 1
+    for name in ("IC1004", "IC1005", "IC1006"):
+        classes.sign_up(session, account(name), by=account(name))
+    many, lines = told()
+    assert many <= few and len(lines) == 4
 
 
 def test_nobody_decides_her_own_request_by_standing_in(colleague, clerk, standing_in):

@@ -65,7 +65,7 @@ def test_stopped_in_the_middle_and_run_again(keys, import_bytes, monkeypatch):
     fresh = KeyRing.open(keys.path.parent)
     piece = RunFile.objects.first()
     sealed = bytes(piece.data)
-    assert fresh.unseal(sealed, files._context(piece), piece.key_version)
+    assert fresh.unseal(sealed, piece.context, piece.key_version)
 
 
 def test_a_process_that_meets_a_new_key_reads_the_file_again(tmp_path):

@@ -24,7 +24,8 @@ from ismp.accounts.forms import (
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Account, Agency, Department, Leave, Service, Status
 from ismp.accounts.roles import ROLE_NAMES, Right, Role
-from ismp.ui.module import Column, Deed, Filter, Module, Page
+from ismp.ui.columns import Column
+from ismp.ui.module import Deed, Filter, Module, Page
 from ismp.ui.roc import roc_date
 
 

@@ -33,10 +33,10 @@ _NO_CONCERN = (
     *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
     # What a decided request changes has its own event: add_account, assign.
     *("apply_for_account", "ask_transfer", "ask_identities", "withdraw_request"),
-    *("decide_application", "decide_transfer", "decide_identities", "purge_applications"),
-    *("delegate", "end_delegation"),
+    *("decide_application", "decide_transfer", "decide_identities", "expire_application"),
+    *("purge_applications", "delegate", "end_delegation"),
     *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim", "revoke_claim"),
-    *("open_certificate", "remind_deadline"),
+    *("open_certificate", "purge_certificates", "remind_deadline"),
 )
 _OF_ONE_AGENCY = (
     *("import_hours", "undo_import", "delete_hours", "restore_hours"),

@@ -1,10 +1,12 @@
 """What an import changes in the standing of its agency's people: who was behind, who is; and what
-so many hours would change for one person.
+so many hours would change for some people.
 
 Both sides are computed as known just before and just after the import, so the answer stays the
 same however late it is asked for.  A trial's is predicted from the rows that it kept.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -117,16 +119,18 @@ def _set_aside(run: ImportRun) -> pl.DataFrame:
 
 
 def of_hours(
-    account: Account, *, category: int, ended_on: date, hours: int
-) -> list[tuple[Line, Line]]:
-    """Each duty of a person today, without these hours (thousandths) and with them."""
+    accounts: Iterable[Account], *, category: int, ended_on: date, hours: int
+) -> dict[int, list[tuple[Line, Line]]]:
+    """Each duty of these people today, without these hours (thousandths) and with them.
+
+    By the account's number; who owes nothing is not in it.
+    """
     on = timezone.localdate()
     in_force = InForce.on(on)
-    people = standing.people_of(Q(account=account), on)
+    people = standing.people_of(Q(account__in=accounts), on)
     done = standing.done_by(people, in_force.policy, on)
     first = rules.window(2, in_force.policy, on).start
-    more = people.select(
-        "person",
+    more = people.select(pl.col("person").unique()).with_columns(
         of_category=pl.lit(category, pl.Int64),
         this_year=pl.lit(hours if ended_on.year == on.year else 0, pl.Int64),
         two_years=pl.lit(hours, pl.Int64),
@@ -135,5 +139,7 @@ def of_hours(
     sums = pl.concat([done.select(more.columns), more])
     sums = sums.group_by("person", "of_category").agg(pl.col("this_year", "two_years").sum())
     before, after = (standing.judged(people, one, in_force, on) for one in (done, sums))
-    pairs = zip(before.iter_rows(named=True), after.iter_rows(named=True), strict=True)
-    return [(Line(**one), Line(**other)) for one, other in pairs]
+    found = defaultdict(list)
+    for one, other in zip(before.iter_rows(named=True), after.iter_rows(named=True), strict=True):
+        found[one["account"]].append((Line(**one), Line(**other)))
+    return found

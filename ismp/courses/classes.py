@@ -1,17 +1,15 @@
-"""What happens around a class: signing up for it, being there, finishing it with hours.
+"""Who gets a place in a class: planning its sessions, signing up, moving up, being reminded.
 
 Who changes who holds a place holds the session's row; the order in which people came to that lock
-is the order of the waiting list.
+is the order of the waiting list.  Who was there, and what it gave, is `attendance`.
 """
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.core import signing
 from django.db import transaction
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,7 +17,6 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
-from ismp.courses.learning import counts, organizer
 from ismp.courses.models import (
     Attendance,
     Course,
@@ -30,18 +27,8 @@ from ismp.courses.models import (
     Standing,
     Way,
 )
-from ismp.hours.actions import credit
-from ismp.hours.crediting import Credit
 from ismp.notices.actions import notify
 from ismp.ui.templatetags.ismp_ui import roc_moment
-
-CODE_SECONDS = 30
-"""How long a code stands on the wall of the room."""
-_ACCEPTED_SECONDS = 45
-"""Somebody who scanned it at its end still has to open it."""
-_CONFIRMED_SECONDS = 180
-_IN_THE_ROOM = "courses.room"
-_AT_THE_DOOR = "courses.door"
 
 
 class Timing(NamedTuple):
@@ -75,7 +62,7 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
     session.save()
     _plan(session, list(timings))
     _move_up(session)
-    _record("save_session", session, by, quota=session.quota)
+    record_event("save_session", session, by, quota=session.quota)
     return session
 
 
@@ -99,11 +86,11 @@ def cancel_sessions(sessions: QuerySet[Session], *, by: Account) -> int:
         session.save(update_fields=["state"])
         concerned = session.sign_ups.exclude(standing__in=[Standing.CANCELLED, Standing.REFUSED])
         _tell(concerned.select_related("account"), session, "session_cancelled", "課程取消：{}")
-        _record("cancel_session", session, by)
+        record_event("cancel_session", session, by)
     return len(sessions)
 
 
-def _record(verb: str, session: Session, by: Account, **detail: object) -> None:
+def record_event(verb: str, session: Session, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,
@@ -156,7 +143,7 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
     mine.save()
     session.save(update_fields=["turns", "taken"])
     _tell([mine], session, "signed_up", f"{mine.get_standing_display()}：{{}}")
-    _record(
+    record_event(
         "sign_up",
         session,
         by,
@@ -198,7 +185,7 @@ def withdraw(mine: SignUp, *, by: Account) -> SignUp:
     if mine.attendances.exists():
         raise NotPossible("已經有出席紀錄，不能取消報名；請洽開課單位。")
     _leave(mine, session, Standing.CANCELLED)
-    _record("withdraw", session, by, of=mine.account.username)
+    record_event("withdraw", session, by, of=mine.account.username)
     return mine
 
 
@@ -216,7 +203,7 @@ def approve(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **det
             _tell([one], session, "signed_up", f"{one.get_standing_display()}：{{}}", comment)
         session.save(update_fields=["taken"])
         count += len(asking)
-        _record("approve_sign_up", session, by, count=len(asking), **detail)
+        record_event("approve_sign_up", session, by, count=len(asking), **detail)
     return count
 
 
@@ -229,7 +216,7 @@ def refuse(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **deta
             _leave(one, session, Standing.REFUSED)
         _tell(asking, session, "signed_up", "未錄取：{}", comment)
         count += len(asking)
-        _record("refuse_sign_up", session, by, count=len(asking), **detail)
+        record_event("refuse_sign_up", session, by, count=len(asking), **detail)
     return count
 
 
@@ -309,152 +296,3 @@ def _remind(meeting_id: int) -> bool:
         count=len(holding),
     )
     return True
-
-
-# --- Being there ---------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
-    """Make the list of a meeting: those of these sign-ups who hold a place were there, no others.
-
-    How somebody was found present before stays noted.  Returns how many were there.
-    """
-    session = hold(meeting.session)
-    _refuse_marking(session)
-    enrolled = session.sign_ups.filter(standing=Standing.ENROLLED, pk__in=list(present))
-    there = set(enrolled.values_list("pk", flat=True))
-    meeting.attendances.exclude(sign_up__in=there).delete()
-    known = set(meeting.attendances.values_list("sign_up", flat=True))
-    Attendance.objects.bulk_create(
-        Attendance(meeting=meeting, sign_up_id=pk, way=Attendance.Way.LIST, by=by.username)
-        for pk in sorted(there - known)
-    )
-    _record("mark_attendance", session, by, count=len(there))
-    return len(there)
-
-
-def code_of(meeting: Meeting) -> str:
-    """What the code in the room says: another one each time, good for less than a minute."""
-    return signing.dumps(meeting.pk, salt=_IN_THE_ROOM)
-
-
-def scanned(meeting: Meeting, code: str, account: Account) -> str:
-    """Who scanned the code in the room gets a ticket to confirm with; raises NotPossible."""
-    try:
-        of_meeting = signing.loads(code, salt=_IN_THE_ROOM, max_age=_ACCEPTED_SECONDS)
-    except signing.BadSignature:
-        of_meeting = None
-    if of_meeting != meeting.pk:
-        raise NotPossible("這個 QR Code 已經更新，請再掃描一次教室裡顯示的 QR Code。")
-    return signing.dumps([meeting.pk, account.pk], salt=_AT_THE_DOOR)
-
-
-@transaction.atomic
-def attend(meeting: Meeting, ticket: str, *, by: Account) -> Attendance:
-    """Somebody who scanned the code is there; doing it twice changes nothing.
-
-    Raises NotPossible.
-    """
-    try:
-        told = signing.loads(ticket, salt=_AT_THE_DOOR, max_age=_CONFIRMED_SECONDS)
-    except signing.BadSignature:
-        told = None
-    if told != [meeting.pk, by.pk]:
-        raise NotPossible("這次掃描已經過期，請再掃描一次教室裡顯示的 QR Code。")
-    session = hold(meeting.session)
-    _refuse_marking(session)
-    if timezone.localdate(meeting.starts_at) != timezone.localdate():
-        raise NotPossible("今天沒有這個上課時段，請向講師確認。")
-    mine = session.sign_ups.filter(account=by, standing=Standing.ENROLLED).first()
-    if mine is None:
-        raise NotPossible("您沒有錄取這一期課程，請向講師確認。")
-    attendance, is_new = Attendance.objects.get_or_create(
-        meeting=meeting,
-        sign_up=mine,
-        defaults={"way": Attendance.Way.CODE, "by": by.username},
-    )
-    if is_new:
-        _record("attend", session, by)
-    return attendance
-
-
-def _refuse_marking(session: Session) -> None:
-    if session.state == SessionState.CANCELLED:
-        raise NotPossible("這一期已取消，不能點名。")
-
-
-@transaction.atomic
-def grade(session: Session, scores: dict[int, Decimal | None], *, by: Account) -> int:
-    """Note scores (0–100, or None) by sign-up; return how many changed."""
-    session = hold(session)
-    _refuse_marking(session)
-    enrolled = session.sign_ups.filter(standing=Standing.ENROLLED, pk__in=scores)
-    changed = [one for one in enrolled if one.score != scores[one.pk]]
-    for one in changed:
-        one.score = scores[one.pk]
-    SignUp.objects.bulk_update(changed, ["score"], batch_size=500)
-    if changed:
-        _record("grade_class", session, by, count=len(changed))
-    return len(changed)
-
-
-# --- Finishing -----------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def finish(session: Session, *, by: Account) -> int:
-    """結訓: credit everybody the hours of the meetings she was at; return to how many.
-
-    May be done again after a correction: the records follow.  Raises NotPossible.
-    """
-    session = hold(session)
-    meetings = list(session.meetings.all())
-    if session.state == SessionState.CANCELLED:
-        raise NotPossible("這一期已取消，不能結訓。")
-    if not meetings or max(meeting.ends_at for meeting in meetings) > timezone.now():
-        raise NotPossible("最後一個上課時段還沒結束，請在課程結束後再結訓。")
-    people: list[Any] = list(
-        _with_hours(session).select_related("account__agency", "account__department")
-    )
-    changed = [one for one in people if one.hours is not None or one.attended]
-    new = [one.account for one in changed if one.hours is None]
-    for one in changed:
-        one.hours, one.completed_at = one.attended, one.completed_at or timezone.now()
-    SignUp.objects.bulk_update(changed, ["hours", "completed_at"], batch_size=500)
-    session.state = SessionState.FINISHED
-    session.save(update_fields=["state"])
-    notify(
-        new,
-        kind="course_completed",
-        subject=f"您已完成實體課程「{session}」",
-        link=session.course.get_absolute_url(),
-    )
-    if counts(session.course) and changed:
-        credit(
-            [_credit(one, session, meetings) for one in changed], of=f"實體課程：{session}", by=by
-        )
-    _record("finish_session", session, by, count=len(changed))
-    return len(changed)
-
-
-def _with_hours(session: Session) -> QuerySet[SignUp]:
-    """Who holds a place, with `attended`: the hours of the meetings she was at."""
-    enrolled = session.sign_ups.filter(standing=Standing.ENROLLED)
-    return enrolled.annotate(attended=Sum("attendances__meeting__hours", default=0))
-
-
-def _credit(mine: SignUp, session: Session, meetings: list[Meeting]) -> Credit:
-    code, name = organizer(session.course)
-    return Credit(
-        account=mine.account,
-        category=int(session.course.category),
-        organizer_code=code,
-        organizer_name=name,
-        title=session.course.title,
-        term=str(session.number),
-        started_on=timezone.localdate(min(meeting.starts_at for meeting in meetings)),
-        ended_on=timezone.localdate(max(meeting.ends_at for meeting in meetings)),
-        classroom_hours=mine.hours or 0,
-        score=mine.shown_score,
-    )

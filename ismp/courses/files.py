@@ -36,17 +36,13 @@ def check(file: UploadedFile, kind: str, most: int) -> str:
 
 def keep(material: Material, chunks: Iterable[bytes]) -> None:
     """Keep a file in place of the one that was kept before."""
-    _file(material.pk).keep(chunks)
+    _file(material).keep(chunks)
 
 
 def read(material: Material, first: int, last: int) -> Iterator[bytes]:
     """The bytes of a file from `first` to `last`, both included, piece by piece."""
-    return _file(material.pk).read(first, last)
+    return _file(material).read(first, last)
 
 
-def seal_anew(piece: MaterialPiece) -> None:
-    _file(piece.material_id).seal_anew(piece)
-
-
-def _file(material: int) -> KeptFile:
-    return KeptFile(MaterialPiece, "material", material)
+def _file(material: Material) -> KeptFile:
+    return KeptFile(MaterialPiece, "material", material.pk)

@@ -50,6 +50,13 @@ class HoursField(forms.CharField):
         """Those of a text do not hold for a number."""
 
 
+class LinkField(forms.URLField):
+    """An address as people type it: without a scheme it is meant to be a safe one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(assume_scheme="https", **options)
+
+
 class CourseForm(OfAgencyForm):
     """Of a course of one kind; its teachers are those of its agency."""
 
@@ -62,6 +69,7 @@ class CourseForm(OfAgencyForm):
             *("agency", "title", "category", "hours", "for_all"),
             *("teachers", "description", "link"),
         ]
+        field_classes = {"link": LinkField}
         widgets = {
             "description": forms.Textarea(attrs={"rows": 8}),
             "teachers": forms.CheckboxSelectMultiple,
@@ -254,6 +262,7 @@ class MaterialForm(forms.ModelForm):
     class Meta:
         model = Material
         fields = ["title", "text", "link"]
+        field_classes = {"link": LinkField}
         widgets = {"text": forms.Textarea(attrs={"rows": 14})}
         help_texts = {"text": "可用 Markdown。", "link": "https:// 開頭的網址。"}
 

@@ -13,8 +13,7 @@ from ismp.accounts.models import Account
 from ismp.audit.trail import NotPossible
 from ismp.courses.actions import record_event
 from ismp.courses.models import Attempt, Course, Enrollment, Material, Progress, Question, Quiz
-from ismp.hours.actions import credit
-from ismp.hours.crediting import Credit
+from ismp.hours.crediting import Credit, credit
 from ismp.hours.profile import CATEGORIES
 from ismp.notices.actions import notify
 

@@ -1,4 +1,4 @@
-"""線上課程, 實體課程, 期別, 報名 and the two 成績下載 as data (see `ismp.ui.module`)."""
+"""線上課程, 實體課程, 期別 and 報名審核 as data (see `ismp.ui.module`)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from ismp.accounts.models import Account, Department
+from ismp.accounts.models import Account
 from ismp.accounts.modules import OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.courses import actions, classes, learning
@@ -21,7 +21,6 @@ from ismp.courses.models import (
     Category,
     Course,
     CourseState,
-    Enrollment,
     Kind,
     Quiz,
     Session,
@@ -32,14 +31,14 @@ from ismp.courses.models import (
 )
 from ismp.hours.models import in_hours
 from ismp.ui import roc
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Deed, Filter, Module
 
-_TONES = {
+TONES = {
     **dict.fromkeys((CourseState.OPEN, SessionState.FINISHED, Standing.ENROLLED), "green"),
     **dict.fromkeys((CourseState.DRAFT, SessionState.PLANNED, Standing.APPLIED), "amber"),
     **{Standing.WAITING: "amber", SessionState.CANCELLED: "red", Standing.REFUSED: "red"},
 }
-_MOST_CHOICES = 200
 
 
 # --- Courses -------------------------------------------------------------------------------------
@@ -54,7 +53,7 @@ _COURSE_COLUMNS = (
     Column("開課機關", lambda course: course.agency.name if course.agency else "平台"),
     Column("課程類別", "get_category_display"),
     Column("時數", lambda course: in_hours(course.hours), "number"),
-    Column("狀態", "get_state_display", tone=lambda course: _TONES.get(course.state, "")),
+    Column("狀態", "get_state_display", tone=lambda course: TONES.get(course.state, "")),
 )
 _COURSE_MORE = (
     Column("開放其他機關", "for_all"),
@@ -214,7 +213,7 @@ SESSIONS = Module(
         Column("錄取", "taken", "number"),
         Column("候補", "waiting", "number"),
         Column("待審核", "applied", "number"),
-        Column("狀態", "get_state_display", tone=lambda one: _TONES.get(one.state, "")),
+        Column("狀態", "get_state_display", tone=lambda one: TONES.get(one.state, "")),
     ),
     more=(Column("報名需要審核", "needs_approval"),),
     search={"course__title": "課程名稱", "place": "地點"},
@@ -282,7 +281,7 @@ SIGN_UPS = Module(
         Column("期別", "session.number", "number"),
         Column("順位", "turn", "number"),
         Column("報名時間", "signed_up_at", "date"),
-        Column("狀態", "get_standing_display", tone=lambda one: _TONES.get(one.standing, "")),
+        Column("狀態", "get_standing_display", tone=lambda one: TONES.get(one.standing, "")),
     ),
     search={
         "account__username": "公務帳號",
@@ -323,144 +322,4 @@ SIGN_UPS = Module(
     ),
     subject=lambda one: classes.subject(one.session),
     empty="同仁報名實體課程後會列在這裡。",
-)
-
-
-# --- 成績下載 ------------------------------------------------------------------------------------
-
-
-def _taken(field: str, kind: Kind) -> Filter:
-    """A drop-down of the courses that a person's people may have taken."""
-
-    def choices(user: Any) -> list[tuple[str, str]]:
-        known = _within_reach(user).filter(kind=kind).values_list("pk", "title")
-        return [(str(pk), title) for pk, title in known[:_MOST_CHOICES]]
-
-    return Filter(field, "課程", choices)
-
-
-def _within_reach(user: Any) -> QuerySet[Course]:
-    """The courses that people of an agency may have taken; who sees all agencies sees all."""
-    own = Q(agency=None) | Q(for_all=True) | Q(agency=user.agency_id)
-    return Course.objects.all() if user.may(Right.ALL_AGENCIES) else Course.objects.filter(own)
-
-
-def _held_sessions(user: Any) -> list[tuple[str, str]]:
-    held = Session.objects.filter(course__in=_within_reach(user)).select_related("course")
-    return [(str(one.pk), str(one)) for one in held.order_by("-pk")[:_MOST_CHOICES]]
-
-
-def _departments(user: Any) -> list[tuple[str, str]]:
-    """Of one agency; who sees all agencies searches by name instead."""
-    if user.may(Right.ALL_AGENCIES):
-        return []
-    mine = Department.objects.visible_to(user).open()
-    return [(str(one.pk), one.path) for one in mine]
-
-
-def _periods(user: Any) -> list[tuple[str, str]]:
-    """This year and the two before, and the months of this year."""
-    today = timezone.localdate()
-    years = [(f"{today.year - n}", f"{roc.roc_year(today) - n} 年") for n in range(3)]
-    months = range(1, today.month + 1)
-    return [
-        *years,
-        *((f"{today.year}-{n}", f"{roc.roc_year(today)} 年 {n} 月") for n in months),
-    ]
-
-
-def _in_period(rows: Any, choice: str) -> Any:
-    year, _, month = choice.partition("-")
-    rows = rows.filter(completed_at__year=year)
-    return rows.filter(completed_at__month=month) if month else rows
-
-
-_LEARNER = (
-    Column("公務帳號", "account.username"),
-    Column("姓名", "account.name"),
-    Column("機關", "account.agency.name", right=Right.ALL_AGENCIES),
-    Column("部門", "account.department.name"),
-)
-_LEARNER_FILTERS = (
-    Filter("account__agency", "機關", OF_AGENCY.choices),
-    Filter("account__department", "部門", _departments),
-    Filter("period", "完成期間", _periods, _in_period),
-)
-_LEARNER_SEARCH = {
-    "account__username": "公務帳號",
-    "account__name": "姓名",
-    "account__department__name": "部門",
-}
-_UPLOAD = ((Right.MANAGE_COURSES, "上傳終身學習入口網格式", "scores:upload"),)
-
-ONLINE_SCORES = Module(
-    name="online_scores",
-    title="線上課程成績下載",
-    thing="成績",
-    rows=lambda user: Enrollment.objects.visible_to(user).select_related(
-        "course", "account__agency", "account__department"
-    ),
-    columns=(
-        *_LEARNER,
-        Column("課程", "course.title", "text"),
-        Column("類別", "course.get_category_display"),
-        Column(
-            "時數", lambda one: in_hours(one.course.hours) if one.completed_at else "", "number"
-        ),
-        Column("成績", "score", "number"),
-        Column("加入時間", "enrolled_at", "date"),
-        Column("完成時間", "completed_at", "date"),
-        Column(
-            "狀態",
-            lambda one: "完成" if one.completed_at else "修課中",
-            tone=lambda one: "green" if one.completed_at else "amber",
-        ),
-    ),
-    more=(Column("方式", "get_way_display"),),
-    search={**_LEARNER_SEARCH, "course__title": "課程名稱"},
-    filters=(
-        _taken("course", Kind.ONLINE),
-        *_LEARNER_FILTERS,
-        Filter(
-            "done",
-            "狀態",
-            [("yes", "完成"), ("no", "修課中")],
-            lambda rows, choice: rows.filter(completed_at__isnull=choice == "no"),
-        ),
-    ),
-    view=Right.VIEW_COURSES,
-    links=_UPLOAD,
-    empty="同仁加入線上課程後會列在這裡。",
-)
-
-CLASSROOM_SCORES = Module(
-    name="classroom_scores",
-    title="實體課程成績下載",
-    thing="成績",
-    rows=lambda user: (
-        SignUp.objects.visible_to(user)
-        .filter(standing=Standing.ENROLLED)
-        .select_related("session__course", "account__agency", "account__department")
-        .order_by("-pk")
-    ),
-    columns=(
-        *_LEARNER,
-        Column("課程", "session.course.title", "text"),
-        Column("期別", "session.number", "number"),
-        Column("類別", "session.course.get_category_display"),
-        Column("取得時數", lambda one: in_hours(one.hours), "number"),
-        Column("成績", "shown_score", "number"),
-        Column("結訓時間", "completed_at", "date"),
-        Column("狀態", "session.get_state_display", tone=lambda one: _TONES[one.session.state]),
-    ),
-    search={**_LEARNER_SEARCH, "session__course__title": "課程名稱"},
-    filters=(
-        _taken("session__course", Kind.CLASSROOM),
-        Filter("session", "期別", _held_sessions),
-        *_LEARNER_FILTERS,
-        Filter("session__state", "狀態", SessionState.choices),
-    ),
-    view=Right.VIEW_COURSES,
-    links=_UPLOAD,
-    empty="同仁錄取實體課程後會列在這裡。",
 )

@@ -15,8 +15,9 @@ from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.courses.models import Teacher, TeacherCertificate
+from ismp.ui.columns import Column
 from ismp.ui.forms import DeedForm, RocDateField
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.module import Deed, Filter, Module
 from ismp.ui.roc import roc_date
 
 SOON = timedelta(days=90)

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.accounts.access import needs
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
-from ismp.courses import classes
+from ismp.courses import attendance
 from ismp.courses.models import Course, Meeting, Session, SignUp, Standing
 from ismp.ui.codecs import decoded
 
@@ -54,8 +54,8 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
             scores = {one.pk: _score(request.POST.get(f"score-{one.pk}", "")) for one in people}
             for meeting in meetings:
                 there = request.POST.getlist(f"meeting-{meeting.pk}")
-                classes.mark(meeting, map(int, filter(str.isdecimal, there)), by=user)
-            classes.grade(found, scores, by=user)
+                attendance.mark(meeting, map(int, filter(str.isdecimal, there)), by=user)
+            attendance.grade(found, scores, by=user)
             messages.success(request, "已儲存出席與成績。")
         except NotPossible as reason:
             messages.error(request, str(reason))
@@ -115,9 +115,9 @@ def from_file(request: HttpRequest, session_id: int) -> HttpResponse:
 def _take(session: Session, what: str, mine: list[tuple[SignUp, list[str]]], user: Any) -> str:
     if what == "scores":
         scores = {one.pk: _score(rest[0] if rest else "") for one, rest in mine}
-        return f"已登錄 {classes.grade(session, scores, by=user)} 人的成績。"
+        return f"已登錄 {attendance.grade(session, scores, by=user)} 人的成績。"
     meeting = get_object_or_404(session.meetings, pk=int(what) if what.isdecimal() else 0)
-    count = classes.mark(meeting, [one.pk for one, _ in mine], by=user)
+    count = attendance.mark(meeting, [one.pk for one, _ in mine], by=user)
     return f"已登錄 {count} 人出席。"
 
 
@@ -147,7 +147,7 @@ def finish(request: HttpRequest, session_id: int) -> HttpResponse:
     user: Any = request.user
     found = get_object_or_404(_sessions(request), pk=session_id)
     try:
-        count = classes.finish(found, by=user)
+        count = attendance.finish(found, by=user)
         messages.success(request, f"已結訓：{count} 人取得時數。")
     except NotPossible as reason:
         messages.error(request, str(reason))
@@ -174,13 +174,13 @@ def code(request: HttpRequest, meeting_id: int) -> HttpResponse:
 def _code_context(request: HttpRequest, meeting_id: int) -> dict[str, Any]:
     mine = Meeting.objects.filter(session__in=_sessions(request))
     meeting = get_object_or_404(mine.select_related("session__course"), pk=meeting_id)
-    path = reverse("courses:attend", args=[meeting.pk, classes.code_of(meeting)])
+    path = reverse("courses:attend", args=[meeting.pk, attendance.code_of(meeting)])
     drawn = segno.make(request.build_absolute_uri(path), error="m")
     return {
         "meeting": meeting,
         "is_over": timezone.now() > meeting.ends_at,
         "code": mark_safe(drawn.svg_inline(scale=8, border=2)),  # noqa: S308 (segno drew it)
-        "every": classes.CODE_SECONDS,
+        "every": attendance.CODE_SECONDS,
         "present": meeting.attendances.count(),
         "expected": meeting.session.sign_ups.filter(standing=Standing.ENROLLED).count(),
     }

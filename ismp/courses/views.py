@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ismp.audit.trail import NotPossible
-from ismp.courses import actions, classes, files, learning
+from ismp.courses import actions, attendance, classes, files, learning
 from ismp.courses.models import Course, Enrollment, Kind, Material, Meeting, Session, SignUp, Way
 
 _MINE = 100
@@ -227,9 +227,9 @@ def attend(request: HttpRequest, meeting_id: int, room_code: str) -> HttpRespons
     context: dict[str, Any] = {"meeting": meeting}
     if request.method == "POST":
         ticket = request.POST.get("ticket", "")
-        context["attendance"] = _try(request, lambda: classes.attend(meeting, ticket, by=user))
+        context["attendance"] = _try(request, lambda: attendance.attend(meeting, ticket, by=user))
     else:
-        context["ticket"] = _try(request, lambda: classes.scanned(meeting, room_code, user))
+        context["ticket"] = _try(request, lambda: attendance.scanned(meeting, room_code, user))
     return render(request, "courses/attend.html", context)
 
 

@@ -1,13 +1,16 @@
-"""Deeds on claims: ask, withdraw, recognise, refuse, revoke.
+"""Deeds on claims: ask, withdraw, recognise, refuse, revoke; and letting go of old certificates.
 
 pending → approved → revoked, or pending → refused, or pending → withdrawn.  A deed locks the claim
 and checks its state, so that a double click or two deciders give one outcome.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,11 +21,15 @@ from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.external import files
 from ismp.external.models import Claim, Nature, State, most_hours
-from ismp.hours import actions as hours
+from ismp.hours import crediting
 from ismp.hours.crediting import Credit
 from ismp.hours.models import Record, Source, in_hours
 from ismp.notices.actions import notify
+from ismp.requests.delegations import refuse_past_days
 from ismp.ui import roc
+
+_BATCH = 200
+"""How many certificates are deleted in one transaction."""
 
 
 @transaction.atomic
@@ -67,7 +74,7 @@ def withdraw(claim: Claim, *, by: Account) -> Claim:
     claim = _held(claim, State.PENDING)
     claim.state = State.WITHDRAWN
     claim.save(update_fields=["state"])
-    files.forget(claim)
+    _forget_certificate(claim)
     _record("withdraw_claim", claim, by)
     return claim
 
@@ -85,6 +92,7 @@ def approve(
     """認列: credit the claimed hours, or other hours (thousandths) or another category."""
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by)
+    refuse_past_days(by, in_place_of)
     if claim.account.agency_id != claim.agency_id:
         raise NotPossible(
             "這位同仁已不在本機關，不能認列；請選「不同意」，並請他在新機關重新申請。"
@@ -92,7 +100,7 @@ def approve(
     claim.given_category = category or claim.category
     claim.given_hours = given or claim.hours
     _refuse_odd_hours(claim, claim.given_hours)
-    [run] = hours.credit(
+    [run] = crediting.credit(
         [_credit(claim)], of=f"外部時數認列 {claim.pk}", source=Source.EXTERNAL, by=by
     )
     run.refresh_from_db()
@@ -109,6 +117,7 @@ def refuse(claim: Claim, *, comment: str, by: Account, in_place_of: Account | No
     """不同意, with the reason that she is told."""
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by)
+    refuse_past_days(by, in_place_of)
     if not comment.strip():
         raise NotPossible("不同意時，請填寫審核意見，讓申請人知道原因。")
     return _decide(claim, State.REFUSED, comment, by, in_place_of)
@@ -136,7 +145,7 @@ def revoke(claim: Claim, *, reason: str, by: Account) -> Claim:
         raise NotPossible("請填寫撤銷理由，申請人會看到。")
     if claim.run is None:
         raise ValueError("a recognised claim has a run (database constraint)")
-    hours.take_back(claim.run, reason=f"撤銷外部認列：{reason.strip()}"[:200], by=by)
+    crediting.take_back(claim.run, reason=f"撤銷外部認列：{reason.strip()}"[:200], by=by)
     claim.state, claim.revoke_reason = State.REVOKED, national_id.hide(reason.strip())
     claim.revoked_at, claim.revoked_by = timezone.now(), by
     claim.save()
@@ -199,6 +208,36 @@ def _credit(claim: Claim) -> Credit:
         digital_hours=given if on_line else 0,
         classroom_hours=0 if on_line else given,
     )
+
+
+def purge() -> int:
+    """Delete certificates whose claims have been decided for long; return how many.
+
+    The claim and who decided it stay.  Called every hour by the worker.
+    """
+    count = 0
+    while deleted := _purge():
+        count += deleted
+    return count
+
+
+@transaction.atomic
+def _purge() -> int:
+    before = timezone.now() - timedelta(days=settings.CERTIFICATES_KEPT_DAYS)
+    kept = Claim.objects.filter(certificate_deleted_at=None)
+    late = kept.alias(done_at=Coalesce("revoked_at", "decided_at")).filter(done_at__lt=before)
+    held = list(late.select_for_update(of=("self",), skip_locked=True).order_by("pk")[:_BATCH])
+    for claim in held:
+        _forget_certificate(claim)
+    if held:
+        trail.record("purge_certificates", actor=trail.SYSTEM, count=len(held))
+    return len(held)
+
+
+def _forget_certificate(claim: Claim) -> None:
+    files.forget(claim)
+    claim.certificate_deleted_at = timezone.now()
+    claim.save(update_fields=["certificate_deleted_at"])
 
 
 def _held(claim: Claim, state: State) -> Claim:

@@ -50,21 +50,17 @@ def check(file: UploadedFile) -> str:
 
 
 def keep(claim: Claim, chunks: Iterable[bytes]) -> None:
-    _file(claim.pk).keep(chunks)
+    _file(claim).keep(chunks)
 
 
 def read(claim: Claim) -> Iterator[bytes]:
     """The whole certificate, piece by piece."""
-    return _file(claim.pk).read(0, claim.size - 1)
+    return _file(claim).read(0, claim.size - 1)
 
 
 def forget(claim: Claim) -> None:
-    _file(claim.pk).forget()
+    _file(claim).forget()
 
 
-def seal_anew(piece: ClaimPiece) -> None:
-    _file(piece.claim_id).seal_anew(piece)
-
-
-def _file(claim: int) -> KeptFile:
-    return KeptFile(ClaimPiece, "claim", claim)
+def _file(claim: Claim) -> KeptFile:
+    return KeptFile(ClaimPiece, "claim", claim.pk)

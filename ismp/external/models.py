@@ -15,6 +15,7 @@ from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.hours.models import ImportRun
 from ismp.hours.profile import CATEGORIES
+from ismp.objects import SealedPiece
 from ismp.requests.models import Delegation
 
 
@@ -75,6 +76,8 @@ class Claim(models.Model):
     media_type = models.CharField(max_length=50)
     """What the certificate is by its first bytes."""
     size = models.PositiveIntegerField()
+    certificate_deleted_at = models.DateTimeField(null=True)
+    """When it was withdrawn, or had been decided for `settings.CERTIFICATES_KEPT_DAYS`."""
     claimed_at = models.DateTimeField("申請時間", default=timezone.now)
     state = models.CharField("狀態", max_length=10, choices=State, default=State.PENDING)
     decided_at = models.DateTimeField("審核時間", null=True)
@@ -124,23 +127,17 @@ class Claim(models.Model):
 
     @property
     def has_certificate(self) -> bool:
-        """Withdrawn, it is kept no longer."""
-        return self.state != State.WITHDRAWN
+        return self.certificate_deleted_at is None
 
     @property
     def is_picture(self) -> bool:
         return self.media_type.startswith("image/")
 
 
-class ClaimPiece(models.Model):
+class ClaimPiece(SealedPiece):
     """A sealed piece of a certificate (`ismp.external.files`)."""
 
     claim = models.ForeignKey(Claim, models.CASCADE, related_name="pieces")
-    number = models.PositiveIntegerField()
-    key_version = models.PositiveSmallIntegerField()
-    data = models.BinaryField()
-    stored_as = models.CharField(max_length=32, blank=True)
-    """The object's name in S3-compatible storage; empty when `data` is here."""
 
     class Meta:
         constraints = [
@@ -158,6 +155,10 @@ class ClaimPiece(models.Model):
 
     def __str__(self) -> str:
         return f"{self.claim_id}/{self.number}"
+
+    @property
+    def context(self) -> bytes:
+        return f"claim:{self.claim_id}:{self.number}".encode()
 
 
 MOST_A_DAY = 24_000

@@ -14,8 +14,9 @@ from ismp.external.models import Claim, State
 from ismp.hours import duplicates
 from ismp.hours.models import Record, Source, in_hours
 from ismp.hours.profile import CATEGORIES
+from ismp.ui.columns import Column
 from ismp.ui.folding import fold
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.module import Deed, Filter, Module
 from ismp.ui.templatetags.ismp_ui import roc_moment
 
 _TONES = {
@@ -74,9 +75,9 @@ def effects_of(claim: Claim) -> tuple[list[tuple[Line, Line]], bool]:
     aside = any(_will_stand(claim, one) for one in alike)
     hours = 0 if aside else claim.hours
     effects = effect.of_hours(
-        claim.account, category=claim.category, ended_on=claim.ended_on, hours=hours
+        [claim.account], category=claim.category, ended_on=claim.ended_on, hours=hours
     )
-    return effects, aside
+    return effects.get(claim.account_id, []), aside
 
 
 def _will_stand(claim: Claim, record: Record) -> bool:

@@ -1,6 +1,7 @@
 """Deeds on learning hours: receive a file, undo an import, delete and restore records.
 
-Each is one transaction with one event in the audit trail.
+Each is one transaction with one event in the audit trail.  Hours that need no file are given by
+`crediting`; what looks the same is decided in `duplicates`.
 """
 
 import contextlib
@@ -20,7 +21,6 @@ from ismp.audit.trail import NotPossible
 from ismp.hours import (
     claiming,
     container,
-    crediting,
     duplicates,
     files,
     importing,
@@ -29,12 +29,10 @@ from ismp.hours import (
     tallies,
     tasks,
 )
-from ismp.hours.crediting import Credit
+from ismp.hours.deletions import take_out
 from ismp.hours.importing import limits
 from ismp.hours.models import (
-    Decision,
     Deletion,
-    Duplicate,
     ImportRun,
     Record,
     RecordRevision,
@@ -238,7 +236,7 @@ def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
     if result["removed"]:
         mine, updated = _standing(run)
         going = mine.exclude(pk__in=updated)
-        _soft_delete(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
+        take_out(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
     if result["restored"]:
         _give_back(run, now)
     claiming.forget(run)
@@ -264,99 +262,6 @@ def _give_back(run: ImportRun, at: datetime) -> None:
     storing.give_back(run, at)
 
 
-# --- Hours that were credited --------------------------------------------------------------------
-
-
-@transaction.atomic
-def credit(
-    credits: Iterable[Credit], *, of: str, source: Source = Source.PLATFORM, by: Account
-) -> list[ImportRun]:
-    """Give people the hours that they earned `of` something (in words), as one of CREDITED.
-
-    Giving the same again changes nothing; giving other contents for the same event changes its
-    record, with its history.  Returns a run for each agency.
-    """
-    of_agency: dict[int, list[Credit]] = {}
-    for one in credits:
-        of_agency.setdefault(one.account.agency_id, []).append(one)
-    mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
-    runs = [_credited(each, of, source, by) for each in mine.select_for_update(no_key=True)]
-    for run in runs:
-        counts = crediting.store(of_agency[run.agency_id], run)
-        ImportRun.objects.filter(pk=run.pk).update(**counts)
-    for run in runs:  # last: whoever records holds the head of the trail, and waits for nothing
-        trail.record(
-            "credit_hours",
-            actor=by.username,
-            agency=run.agency.code,
-            subject=f"run:{run.pk}",
-            of=run.filename,
-            count=len(of_agency[run.agency_id]),
-        )
-    return runs
-
-
-def _credited(agency: Agency, of: str, source: Source, by: Account) -> ImportRun:
-    now = timezone.now()
-    return ImportRun.objects.create(
-        agency=agency,
-        source=source,
-        filename=national_id.hide(of)[:255],
-        started_by=by.username,
-        started_by_name=by.name,
-        state=State.COMPLETED,
-        received_at=now,
-        finished_at=now,
-    )
-
-
-@transaction.atomic
-def take_back(run: ImportRun, *, reason: str, by: Account) -> Deletion:
-    """Take back for good what was credited: no restoring and no 可能重複 brings it back.
-
-    What a file has brought since, as the same event, is the file's and stays.
-    """
-    agency = Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
-    mine = Record.objects.filter(agency=agency, run=run)
-    duplicates.revive(mine.exclude(deletion=None), timezone.now())  # so it ends in one deletion
-    going = mine.filter(deletion=None)
-    reason = national_id.hide(reason)
-    deletion = _soft_delete(going, agency=agency, reason=reason, by=by, run=run)
-    duplicates.settle(agency, None, None)
-    trail.record(
-        "take_back_hours",
-        actor=by.username,
-        agency=agency.code,
-        subject=f"run:{run.pk}",
-        count=deletion.count,
-    )
-    return deletion
-
-
-@transaction.atomic
-def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
-    """Say whether what looks the same counts once or twice; it may be said otherwise later.
-
-    Returns of how many pairs it was said.
-    """
-    mine = Agency.objects.filter(pk__in=pairs.order_by().values("agency")).order_by("pk")
-    agencies = list(mine.select_for_update(no_key=True))
-    said = {"decision": decision, "decided_by": by.username, "decided_at": timezone.now()}
-    told = list(pairs.select_related("agency"))
-    Duplicate.objects.filter(pk__in=[pair.pk for pair in told]).update(**said)
-    for agency in agencies:
-        duplicates.settle(agency, None, None)
-    for pair in told:
-        trail.record(
-            "decide_duplicate",
-            actor=by.username,
-            agency=pair.agency.code,
-            subject=f"duplicate:{pair.pk}",
-            decision=decision.value,
-        )
-    return len(told)
-
-
 # --- Deleting and restoring ----------------------------------------------------------------------
 
 
@@ -366,7 +271,7 @@ def delete(records: QuerySet[Record], *, reason: str, by: Account) -> Deletion:
     agencies = _locked_agencies_of(records)
     agency = agencies[0] if len(agencies) == 1 else None
     records = records.filter(agency__in=agencies, deletion=None)
-    deletion = _soft_delete(records, agency=agency, reason=national_id.hide(reason), by=by)
+    deletion = take_out(records, agency=agency, reason=national_id.hide(reason), by=by)
     for each in agencies:
         duplicates.settle(each, None, None)
     trail.record(
@@ -384,27 +289,6 @@ def _locked_agencies_of(records: QuerySet[Record]) -> list[Agency]:
     """So that nobody imports into them until the deed is done."""
     mine = Agency.objects.filter(pk__in=records.order_by().values("agency").distinct())
     return list(mine.select_for_update(no_key=True).order_by("pk"))
-
-
-def _soft_delete(
-    records: QuerySet[Record],
-    *,
-    agency: Agency | None,
-    reason: str,
-    by: Account,
-    run: ImportRun | None = None,
-) -> Deletion:
-    numbers = records.order_by().aggregate(
-        count=Count("pk"), people=Count("account", distinct=True)
-    )
-    deletion = Deletion.objects.create(
-        agency=agency, reason=reason, by=by.username, by_name=by.name, run=run, **numbers
-    )
-    Record.objects.filter(pk__in=records.order_by().values("pk")).update(deletion=deletion)
-    change = tallies.Change()
-    change.take(Record.objects.filter(deletion=deletion))
-    change.take_effect()
-    return deletion
 
 
 @transaction.atomic

@@ -5,15 +5,20 @@ They take the same way as the rows of a file (clean → keys → store), so that
 either side is one record.  Knows no course: who completed what is told by the caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
+from django.db import transaction
+from django.utils import timezone
 
-from ismp.accounts.models import Account
-from ismp.hours import cleaning, matching, portal_file
-from ismp.hours.models import ImportRun, in_hours
+from ismp.accounts import national_id
+from ismp.accounts.models import Account, Agency
+from ismp.audit import trail
+from ismp.hours import cleaning, duplicates, matching, portal_file
+from ismp.hours.deletions import revive, take_out
+from ismp.hours.models import Deletion, ImportRun, Record, Source, State, in_hours
 from ismp.hours.profile import NAMES
 from ismp.hours.result import ResultOfHours
 from ismp.ui import roc
@@ -60,7 +65,50 @@ class Credit:
         }
 
 
-def store(credits: Sequence[Credit], run: ImportRun) -> dict[str, int]:
+@transaction.atomic
+def credit(
+    credits: Iterable[Credit], *, of: str, source: Source = Source.PLATFORM, by: Account
+) -> list[ImportRun]:
+    """Give people the hours that they earned `of` something (in words), as one of CREDITED.
+
+    Giving the same again changes nothing; giving other contents for the same event changes its
+    record, with its history.  Returns a run for each agency.
+    """
+    of_agency: dict[int, list[Credit]] = {}
+    for one in credits:
+        of_agency.setdefault(one.account.agency_id, []).append(one)
+    mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
+    runs = [_credited(each, of, source, by) for each in mine.select_for_update(no_key=True)]
+    for run in runs:
+        counts = _store(of_agency[run.agency_id], run)
+        ImportRun.objects.filter(pk=run.pk).update(**counts)
+    for run in runs:  # last: whoever records holds the head of the trail, and waits for nothing
+        trail.record(
+            "credit_hours",
+            actor=by.username,
+            agency=run.agency.code,
+            subject=f"run:{run.pk}",
+            of=run.filename,
+            count=len(of_agency[run.agency_id]),
+        )
+    return runs
+
+
+def _credited(agency: Agency, of: str, source: Source, by: Account) -> ImportRun:
+    now = timezone.now()
+    return ImportRun.objects.create(
+        agency=agency,
+        source=source,
+        filename=national_id.hide(of)[:255],
+        started_by=by.username,
+        started_by_name=by.name,
+        state=State.COMPLETED,
+        received_at=now,
+        finished_at=now,
+    )
+
+
+def _store(credits: Sequence[Credit], run: ImportRun) -> dict[str, int]:
     """Write them as the records of a run of their agency, whose lock the caller holds.
 
     Returns the counts of the run.
@@ -73,3 +121,26 @@ def store(credits: Sequence[Credit], run: ImportRun) -> dict[str, int]:
     )
     frames = iter([matching.add_keys(frame)])
     return portal_file.store(run, frames, ResultOfHours([]), lambda *_: None).counts()
+
+
+@transaction.atomic
+def take_back(run: ImportRun, *, reason: str, by: Account) -> Deletion:
+    """Take back for good what was credited: no restoring and no 可能重複 brings it back.
+
+    What a file has brought since, as the same event, is the file's and stays.
+    """
+    agency = Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
+    mine = Record.objects.filter(agency=agency, run=run)
+    revive(mine.exclude(deletion=None), timezone.now())  # so it ends in one deletion
+    going = mine.filter(deletion=None)
+    reason = national_id.hide(reason)
+    deletion = take_out(going, agency=agency, reason=reason, by=by, run=run)
+    duplicates.settle(agency, None, None)
+    trail.record(
+        "take_back_hours",
+        actor=by.username,
+        agency=agency.code,
+        subject=f"run:{run.pk}",
+        count=deletion.count,
+    )
+    return deletion

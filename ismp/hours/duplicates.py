@@ -4,7 +4,7 @@ file brings too.
 The same event is the same record and needs nothing of this.  What only looks the same (person,
 category, title, about the same day) counts once until somebody decides: the credited record is
 set aside while the imported one stands.  `settle` makes that true after every deed, in its
-transaction.  Sees one agency at a time.
+transaction, and sees one agency at a time; `decide` is what somebody says.
 """
 
 from collections import defaultdict
@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from ismp.accounts.models import Agency
+from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours import storing, tallies
-from ismp.hours.models import CREDITED, Decision, Deletion, Duplicate, ImportRun, Record, Source
+from ismp.hours.deletions import revive, take_out
+from ismp.hours.models import CREDITED, Decision, Duplicate, ImportRun, Record, Source
 from ismp.ui.folding import fold
 
 _DAYS = timedelta(days=31)
@@ -83,28 +84,36 @@ def _bring_back(agency: Agency, at: datetime) -> None:
     revive(aside, at)
 
 
-def revive(records: QuerySet[Record], at: datetime) -> None:
-    """Let deleted records count again, with their history."""
-    if keys := list(records.values_list("pk", flat=True)):
-        returning = Record.objects.filter(pk__in=keys)
-        change = tallies.Change()
-        change.add(returning)
-        change.take_effect()
-        storing.end_deletion_of(keys, at)
-        returning.update(deletion=None)
-
-
 def _set_aside(agency: Agency, at: datetime) -> list[int]:
     ours = Record.objects.live().filter(agency=agency, run__source__in=CREDITED)
-    ours = ours.filter(pk__in=_in_question(agency).values("credited"))
-    numbers = ours.aggregate(count=Count("pk"), people=Count("account", distinct=True))
-    keys = list(ours.values_list("pk", flat=True))
+    keys = list(
+        ours.filter(pk__in=_in_question(agency).values("credited")).values_list("pk", flat=True)
+    )
     if keys:
-        deletion = Deletion.objects.create(
-            agency=agency, at=at, by=trail.SYSTEM, reason="可能重複", duplicates=True, **numbers
-        )
-        Record.objects.filter(pk__in=keys).update(deletion=deletion)
-        change = tallies.Change()
-        change.take(Record.objects.filter(deletion=deletion))
-        change.take_effect()
+        going = Record.objects.filter(pk__in=keys)
+        take_out(going, agency=agency, reason="可能重複", by=None, at=at)
     return keys
+
+
+@transaction.atomic
+def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
+    """Say whether what looks the same counts once or twice; it may be said otherwise later.
+
+    Returns of how many pairs it was said.
+    """
+    mine = Agency.objects.filter(pk__in=pairs.order_by().values("agency")).order_by("pk")
+    agencies = list(mine.select_for_update(no_key=True))
+    said = {"decision": decision, "decided_by": by.username, "decided_at": timezone.now()}
+    told = list(pairs.select_related("agency"))
+    Duplicate.objects.filter(pk__in=[pair.pk for pair in told]).update(**said)
+    for agency in agencies:
+        settle(agency, None, None)
+    for pair in told:
+        trail.record(
+            "decide_duplicate",
+            actor=by.username,
+            agency=pair.agency.code,
+            subject=f"duplicate:{pair.pk}",
+            decision=decision.value,
+        )
+    return len(told)

@@ -14,7 +14,6 @@ import zstandard
 from django.db import transaction
 from django.db.models import QuerySet
 
-from ismp import objects
 from ismp.hours.models import ImportRun, RunFile
 
 PIECE_BYTES = 3 * 1024 * 1024
@@ -117,21 +116,8 @@ def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
 
 
 def _sealed(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes) -> RunFile:
-    piece = RunFile(run=run, kind=kind, number=number)
-    objects.seal(piece, zstandard.compress(data, _FAST), _context(piece))
-    return piece
+    return RunFile(run=run, kind=kind, number=number).seal(zstandard.compress(data, _FAST))
 
 
 def _opened(piece: RunFile) -> bytes:
-    return zstandard.decompress(objects.unseal(piece, _context(piece)))
-
-
-def seal_anew(piece: RunFile) -> None:
-    """Seal a kept piece with the newest key; the object it had is swept later."""
-    context = _context(piece)
-    objects.seal(piece, objects.unseal(piece, context), context)
-    piece.save(update_fields=["key_version", "stored_as", "data"])
-
-
-def _context(piece: RunFile) -> bytes:
-    return f"run:{piece.run_id}:{RunFile.Kind(piece.kind).value}:{piece.number}".encode()
+    return zstandard.decompress(piece.opened())

@@ -5,9 +5,10 @@ from typing import Any
 
 from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
-from ismp.hours import actions
+from ismp.hours import duplicates
 from ismp.hours.models import Decision, Duplicate, in_hours
-from ismp.ui.module import Column, Deed, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Deed, Filter, Module
 from ismp.ui.roc import roc_date
 
 
@@ -46,14 +47,14 @@ DUPLICATES = Module(
             "once",
             "只採計一筆",
             Right.DELETE_HOURS,
-            partial(actions.decide, decision=Decision.ONE),
+            partial(duplicates.decide, decision=Decision.ONE),
             explains="這是同一次學習：採計匯入的時數，本平台登錄的那一筆不再計算。",
         ),
         Deed(
             "twice",
             "兩筆都採計",
             Right.DELETE_HOURS,
-            partial(actions.decide, decision=Decision.BOTH),
+            partial(duplicates.decide, decision=Decision.BOTH),
             explains="這是兩次不同的學習：本平台登錄的與匯入的時數都計算。",
         ),
     ),

@@ -37,7 +37,7 @@ from ismp.hours.models import ImportRun, RecordRevision, RunFile, in_hours
 from ismp.hours.profile import TITLES
 from ismp.hours.profiles import Profile, Reached
 from ismp.hours.result import ResultOfHours
-from ismp.ui.module import Column
+from ismp.ui.columns import Column
 
 
 def perform(run: ImportRun, reached: Reached) -> ResultOfHours:

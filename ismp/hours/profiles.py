@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from ismp.accounts.roles import Right
 from ismp.hours.intake import PORTAL
-from ismp.ui.module import Column
+from ismp.ui.columns import Column
 from ismp.ui.sheets import Reason
 
 if TYPE_CHECKING:  # the models ask this module who may see which runs

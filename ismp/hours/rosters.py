@@ -19,7 +19,7 @@ from ismp.hours.models import ImportRun, Source
 from ismp.hours.profiles import Profile, Reached
 from ismp.hours.refusal import RowsAtFault
 from ismp.hours.result import ResultOfList
-from ismp.ui.module import Column
+from ismp.ui.columns import Column
 
 
 def perform(run: ImportRun, reached: Reached) -> ResultOfList:

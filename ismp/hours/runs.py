@@ -20,7 +20,7 @@ from ismp.hours import actions, claiming, profiles, report
 from ismp.hours.models import ImportRun, State, Waiting
 from ismp.hours.pulse import STEPS, progress
 from ismp.ui import streamed, workbook
-from ismp.ui.module import cells_of
+from ismp.ui.columns import cells_of
 
 _PER_PAGE = 50
 _SUMS = (

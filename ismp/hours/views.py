@@ -1,10 +1,8 @@
 """The list of learning hours, of one agency and of all, and the help beside it."""
 
-from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,7 +19,7 @@ from ismp.hours.checks import BY_CODE
 from ismp.hours.forms import SearchForm
 from ismp.hours.models import ColumnChoice, ImportRun, State
 from ismp.hours.profile import COLUMNS
-from ismp.ui.module import PER_PAGE
+from ismp.ui.module import PER_PAGE, without_keyword
 
 _ALWAYS_SHOWN = ("national_id", "name")
 """公務帳號 and 姓名 stand still while the rest scrolls; they cannot be hidden."""
@@ -47,7 +45,7 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     user: Any = request.user
     search = SearchForm.asked(request.GET)
     if faults := search.errors.get("q"):
-        return _without_keyword(request, faults)
+        return without_keyword(request, faults)
     using = listing.reader(request, agency)
     records: Any = listing.newest(search, agency, user, using) or []
     per_page = request.GET.get("per_page", "")
@@ -81,15 +79,6 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
         "hidden": [item for item in query.items() if item[0] != "per_page"],
     }
     return render(request, "hours/list.html", context)
-
-
-def _without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
-    """Say why, at an address without the keyword: it may be somebody's national ID."""
-    for fault in faults:
-        messages.error(request, str(fault))
-    query = request.GET.copy()
-    query.pop("q")
-    return redirect(f"{request.path}?{query.urlencode()}")
 
 
 def _group(column: Any) -> str:

@@ -166,8 +166,31 @@ def withdraw(request: Transfer | IdentityChange, *, by: Account) -> None:
     _record("withdraw_request", request, by.username, account=request.account.username)
 
 
+@transaction.atomic
+def expire() -> int:
+    """Close account applications that nobody decided in time; return how many.
+
+    What waits is a stranger's national ID: it is not kept for ever because nobody looked.  Called
+    every hour by the worker.
+    """
+    days = settings.APPLICATIONS_WAIT_DAYS
+    late = AccountApplication.objects.waiting().filter(
+        asked_at__lt=timezone.now() - timedelta(days=days)
+    )
+    # Whoever is deciding one in this moment has it: it is no longer forgotten.
+    held = list(late.select_for_update(of=("self",), skip_locked=True).select_related("agency"))
+    for application in held:
+        application.national_id = ""
+        application.state, application.decided_at = State.EXPIRED, timezone.now()
+        application.comment = f"超過 {days} 天沒有審核，自動結案。"
+        application.save()
+    for application in held:
+        _record("expire_application", application, trail.SYSTEM)
+    return len(held)
+
+
 def purge() -> int:
-    """Forget account applications decided `settings.APPLICATIONS_KEPT_DAYS` ago; return how many.
+    """Forget account applications closed `settings.APPLICATIONS_KEPT_DAYS` ago; return how many.
 
     Called every hour by the worker.
     """

@@ -24,6 +24,7 @@ class State(models.TextChoices):
     APPROVED = "approved", "核可"
     REFUSED = "refused", "不同意"
     WITHDRAWN = "withdrawn", "撤回"
+    EXPIRED = "expired", "逾期結案"
 
 
 class RequestQuerySet(accounts.Scoped):
@@ -89,7 +90,7 @@ class Request(models.Model):
 
 
 class AccountApplication(HasNationalId, Request):
-    """帳號申請 of somebody who cannot sign in yet.  The number goes when it is decided."""
+    """帳號申請 of somebody who cannot sign in yet.  The number goes when it is closed."""
 
     SEALED_FOR = b"requests.AccountApplication.national_id"
 

@@ -79,12 +79,13 @@ def state(request: HttpRequest) -> HttpResponse:
         application = found.select_related("agency").first()
         if application is None:
             days = settings.APPLICATIONS_KEPT_DAYS
-            told = f"查不到這件申請；請檢查收件編號與公務帳號，決定 {days} 天後會刪除。"
+            told = f"查不到這件申請；請檢查收件編號與公務帳號，結案 {days} 天後會刪除。"
             form.add_error(None, told)
     context = {
         "form": form,
         "application": application,
         "receipt": codes.grouped(request.session.get(_RECEIPT, "")),
+        "wait_days": settings.APPLICATIONS_WAIT_DAYS,
     }
     return render(request, "requests/state.html", context)
 

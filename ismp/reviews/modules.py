@@ -7,7 +7,8 @@ from ismp.accounts.roles import Right
 from ismp.requests.models import AccountApplication, IdentityChange, State, Transfer
 from ismp.reviews import of_people
 from ismp.reviews.waiting import Deciding
-from ismp.ui.module import Column, Filter, Module
+from ismp.ui.columns import Column
+from ismp.ui.module import Filter, Module
 
 _TONES = {State.WAITING: "amber", State.APPROVED: "green", State.REFUSED: "red"}
 _STATE = Column("狀態", "get_state_display", tone=lambda one: _TONES.get(one.state, "quiet"))

@@ -103,8 +103,7 @@ def _of_claim(claim: Claim) -> Told:
 def _decide(
     claim: Claim, *, accept: bool, comment: str, by: Account, in_place_of: Account | None = None
 ) -> Claim:
-    """Recognise the hours as claimed, or refuse; a delegate only while she stands in."""
-    delegations.refuse_past_days(by, in_place_of)
+    """Recognise the hours as claimed, or refuse."""
     deed = external.approve if accept else external.refuse
     return deed(claim, comment=comment, by=by, in_place_of=in_place_of)
 
@@ -115,7 +114,7 @@ CLAIM = Deciding("claim", _decide, _of_claim)
 # --- 實體課程報名 --------------------------------------------------------------------------------
 
 _LIGHTS = 20
-"""Of so many people it is told whose light the class would turn; each takes a moment."""
+"""Of so many people it is told whose light the class would turn; more would fill the page."""
 
 
 def _asking(session: Session) -> QuerySet[SignUp]:
@@ -150,9 +149,11 @@ def _turned_by(session: Session, asking: list[SignUp]) -> list[str]:
     hours = session.meetings.aggregate(sum=Sum("hours", default=0))["sum"]
     category, today = int(session.course.category), timezone.localdate()
     found = [f"上完課取得 {in_hours(hours)} 小時。"]
+    people = [one.account for one in asking[:_LIGHTS]]
+    effects = effect.of_hours(people, category=category, ended_on=today, hours=hours)
     for one in asking[:_LIGHTS]:
-        effects = effect.of_hours(one.account, category=category, ended_on=today, hours=hours)
-        sides = [(old.word, new.word, old.title) for old, new in effects if old.light != new.light]
+        duties = effects.get(one.account_id, [])
+        sides = [(old.word, new.word, old.title) for old, new in duties if old.light != new.light]
         found += [f"{one.account.name}的{title}會由「{a}」變成「{b}」。" for a, b, title in sides]
     return found
 

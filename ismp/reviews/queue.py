@@ -16,8 +16,9 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.requests.models import Delegation
 from ismp.reviews import of_learning, of_people
-from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of, end_of
+from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of
 from ismp.security import devices
+from ismp.security.deadlines import end_of
 from ismp.security.levels import STEPS, Step
 from ismp.security.models import (
     Address,

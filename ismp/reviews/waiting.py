@@ -7,13 +7,14 @@ page at `address`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
 from ismp.accounts.models import Account
+from ismp.security.deadlines import end_of
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,3 @@ def due_of(name: str, since: datetime) -> datetime:
     """The end of the last day within which a kind is to be decided."""
     day = timezone.localdate(since) + timedelta(days=settings.REVIEW_DAYS[name])
     return end_of(day)
-
-
-def end_of(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.max))

@@ -133,7 +133,7 @@ def _of_day(now: datetime, due_on: date, *, words: str, **told: object) -> Deadl
     when = "今天到期" if is_today else f"{roc.roc_date(due_on)} 到期"
     return Deadline(
         occasion=Occasion.TODAY if is_today else Occasion.SOON,
-        due_at=_end_of(due_on),
+        due_at=end_of(due_on),
         words=f"{words}（{when}）",
         **told,  # type: ignore[arg-type]
     )
@@ -151,7 +151,7 @@ def _exceptions(now: datetime) -> Iterator[Deadline]:
         yield Deadline(
             subject=f"device:{decision.device_id}",
             occasion=Occasion.SOON,
-            due_at=_end_of(day),
+            due_at=end_of(day),
             words=f"設備例外留用將於 {roc.roc_date(day)} 到期：{decision.device}"[:200],
             link=reverse("devices:page", args=[decision.device_id]),
             agency=decision.device.agency,
@@ -198,5 +198,6 @@ def _day(now: datetime) -> date:
     return timezone.localdate(now)
 
 
-def _end_of(day: date) -> datetime:
+def end_of(day: date) -> datetime:
+    """The moment until which something that is due on a day is not late."""
     return timezone.make_aware(datetime.combine(day, time.max))

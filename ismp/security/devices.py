@@ -20,6 +20,7 @@ from ismp.accounts.models import Account, Agency, Status
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
+from ismp.requests.delegations import refuse_past_days
 from ismp.security import inventory, products
 from ismp.security.incidents import handlers
 from ismp.security.inventory import Inventory
@@ -250,6 +251,7 @@ def approve(
         raise NotPossible("這個例外留用已經有人決定過了。")
     if decision.made_by_id in {by.pk, in_place_of.pk if in_place_of else None}:
         raise NotPossible("提出的人不能自己核可，請由資安長或其他管理者決定。")
+    refuse_past_days(by, in_place_of)
     if not accept and not comment.strip():
         raise NotPossible("不同意時，請寫明理由。")
     decision.state = Decision.State.APPROVED if accept else Decision.State.REJECTED

@@ -18,7 +18,7 @@ from ismp.hours.profiles import Profile, Reached
 from ismp.hours.result import ResultOfList
 from ismp.security import devices, inventory
 from ismp.ui import workbook
-from ismp.ui.module import Column
+from ismp.ui.columns import Column
 
 
 def perform(run: ImportRun, reached: Reached) -> ResultOfList:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -9,6 +10,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import add_never_cache_headers
 
 from ismp.ui import marks
+from ismp.ui.errors import not_allowed
 
 
 class ReferenceMiddleware:
@@ -21,6 +23,10 @@ class ReferenceMiddleware:
         request.reference = secrets.token_hex(4).upper()  # type: ignore[attr-defined]
         with marks.marked(reference=request.reference):  # type: ignore[attr-defined]
             response = self.get_response(request)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Django's own answer is blank; who signs in again may be led to the address of a deed.
+            allowed, response = response["Allow"], not_allowed(request)
+            response["Allow"] = allowed
         # Pages carry personal data: neither a proxy nor the back button after 登出 may show them.
         add_never_cache_headers(response)
         response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"

@@ -29,7 +29,6 @@ sentence undoes it.  This file knows no domain: rights are names that `user.may`
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
 from django import forms
@@ -49,10 +48,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.ui import workbook
+from ismp.ui.columns import Column, cells_of
 from ismp.ui.folding import containing
 from ismp.ui.forms import DeedForm, KeywordField, ModuleForm
-from ismp.ui.roc import roc_date
-from ismp.ui.templatetags.ismp_ui import roc_moment
 
 PER_PAGE = (20, 50, 100, 200)
 _NAMED = 20
@@ -62,39 +60,6 @@ _CLASH = "這筆資料和別人剛存入的重複或衝突；請重新整理這�
 
 Choices = Iterable[tuple[str, str]]
 View = Callable[..., HttpResponseBase]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A value of a thing: its head, where it comes from, how it is set."""
-
-    title: str
-    of: str | Callable[[Any], Any]
-    """A path of attributes (`agency.name`, `get_status_display`), or a function of the thing."""
-    shape: str = ""
-    """`number`, `date` or `text` (long): a class of site.css."""
-    tone: Callable[[Any], str] | None = None
-    """red, amber, green or empty: the value is shown as a tag of that colour."""
-    right: str = ""
-    """Shown to those only who have it; empty is everybody."""
-
-    def value(self, thing: Any) -> workbook.Cell:
-        """As it is written on the page and in the export."""
-        value = thing
-        for name in self.of.split(".") if isinstance(self.of, str) else ():
-            value = getattr(value, name, None)
-            value = value() if callable(value) else value
-        return _written(value if isinstance(self.of, str) else self.of(thing))
-
-
-def _written(value: Any) -> workbook.Cell:
-    if isinstance(value, bool):
-        return "是" if value else ""
-    if isinstance(value, datetime):
-        return roc_moment(value)
-    if isinstance(value, date):
-        return roc_date(value)
-    return value if isinstance(value, int | float) else "" if value is None else str(value)
 
 
 @dataclass(frozen=True)
@@ -217,7 +182,7 @@ class Module:
         user: Any = request.user
         search = _Search(self, user, request.GET)
         if faults := search.errors.get("q"):
-            return self._without_keyword(request, faults)
+            return without_keyword(request, faults)
         columns = self._shown(user)
         size = int(search.cleaned_data.get("per_page") or 50)
         page = Paginator(search.found(), size).get_page(request.GET.get("page"))
@@ -239,14 +204,6 @@ class Module:
             "hidden": [item for item in query.items() if item[0] != "per_page"],
         }
         return render(request, "ui/module_list.html", context)
-
-    def _without_keyword(self, request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
-        """Say why, at an address without the keyword: it may be what no address may hold."""
-        for fault in faults:
-            messages.error(request, str(fault))
-        query = request.GET.copy()
-        query.pop("q")
-        return redirect(f"{request.path}?{query.urlencode()}")
 
     def _shown(self, user: Any, *, more: bool = False) -> list[Column]:
         columns = (*self.columns, *self.more) if more else self.columns
@@ -373,8 +330,13 @@ class Module:
         return done if isinstance(done, str) else f"已{deed.title}：{done} 筆{self.thing}。"
 
 
-def cells_of(thing: Any, columns: Iterable[Column]) -> list[tuple[Column, workbook.Cell, str]]:
-    return [(one, one.value(thing), one.tone(thing) if one.tone else "") for one in columns]
+def without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
+    """Say why, at an address without the keyword: it may be what no address may hold."""
+    for fault in faults:
+        messages.error(request, str(fault))
+    query = request.GET.copy()
+    query.pop("q")
+    return redirect(f"{request.path}?{query.urlencode()}")
 
 
 class _Search(forms.Form):

@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
                 ("description", models.TextField(blank=True, max_length=1000, verbose_name="說明")),
                 ("media_type", models.CharField(max_length=50)),
                 ("size", models.PositiveIntegerField()),
+                ("certificate_deleted_at", models.DateTimeField(null=True)),
                 (
                     "claimed_at",
                     models.DateTimeField(

@@ -14,6 +14,7 @@ from django.db import models, transaction
 
 from ismp.accounts.models import Account
 from ismp.audit import trail
+from ismp.objects import SealedPiece
 from ismp.operations.pieces import SEALED
 from ismp.requests.models import AccountApplication
 from ismp.ui.commands import DatabaseCommand
@@ -91,8 +92,8 @@ def _accounts(model: Any, version: int) -> int:
 
 
 @transaction.atomic
-def _pieces(model: Any, version: int) -> int:
+def _pieces(model: type[SealedPiece], version: int) -> int:
     batch = list(_older(model, version).select_for_update().order_by("pk")[:_PIECES])
     for piece in batch:
-        SEALED[model](piece)
+        piece.seal_anew()
     return len(batch)

@@ -14,6 +14,7 @@ from ismp import objects
 from ismp.accounts.actions import apply_due
 from ismp.compliance import boards
 from ismp.courses import classes
+from ismp.external import actions as external
 from ismp.hours import actions, claiming
 from ismp.notices.actions import send_digests
 from ismp.operations.pieces import SEALED
@@ -68,7 +69,9 @@ def _look_after() -> None:
                 classes.remind()
                 send_digests()
                 actions.purge()
+                requests.expire()
                 requests.purge()
+                external.purge()
                 objects.sweep(SEALED)
                 call_command("prune_db_task_results", verbosity=0, min_age_days=1)
                 _sweep()

@@ -1,0 +1,54 @@
+"""線上課程 and 實體課程: what an agency or the platform offers, and who learns there.
+
+Knows people (`ismp.accounts`); hours that were earned go to `ismp.hours` by a deed.
+
+`courses`     課程 as announced, of either kind
+`online`      線上課程: materials and their files, quizzes, enrolments, progress, attempts
+`classroom`   實體課程: sessions (期), meetings, sign-ups, attendance
+`teachers`    教師 and their certificates
+`learners`    what the two ways of learning share
+"""
+
+from ismp.courses.models.classroom import (
+    Attendance,
+    Meeting,
+    Session,
+    SessionState,
+    SignUp,
+    Standing,
+)
+from ismp.courses.models.courses import Category, Course, CourseState, Kind
+from ismp.courses.models.learners import Way
+from ismp.courses.models.online import (
+    Attempt,
+    Enrollment,
+    Material,
+    MaterialPiece,
+    Progress,
+    Question,
+    Quiz,
+)
+from ismp.courses.models.teachers import Teacher, TeacherCertificate
+
+__all__ = [
+    "Attempt",
+    "Attendance",
+    "Category",
+    "Course",
+    "CourseState",
+    "Enrollment",
+    "Kind",
+    "Material",
+    "MaterialPiece",
+    "Meeting",
+    "Progress",
+    "Question",
+    "Quiz",
+    "Session",
+    "SessionState",
+    "SignUp",
+    "Standing",
+    "Teacher",
+    "TeacherCertificate",
+    "Way",
+]

@@ -1,0 +1,8 @@
+"""Whose rows somebody sees: her agency's, when she may see hours."""
+
+from ismp.accounts import models as accounts
+from ismp.accounts.roles import Right
+
+
+class Scoped(accounts.Scoped):
+    right = Right.VIEW_HOURS

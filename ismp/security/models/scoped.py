@@ -1,0 +1,8 @@
+"""Whose rows somebody sees: her agency's, when she may see 資安管制作業."""
+
+from ismp.accounts import models as accounts
+from ismp.accounts.roles import Right
+
+
+class Scoped(accounts.Scoped):
+    right = Right.VIEW_SECURITY
