@@ -7,11 +7,15 @@ import shutil
 import subprocess
 import sys
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.test import override_settings
 
 from ismp.accounts import invented
+from ismp.keyring import KeyRing
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,7 +45,8 @@ class Place:
         command = [sys.executable, *map(str, arguments)]
         options = {"env": self.environment, "cwd": ROOT}
         if background:
-            return subprocess.Popen(command, **options, stderr=subprocess.PIPE)
+            pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
+            return subprocess.Popen(command, **options, **pipes)
         return subprocess.run(command, check=False, **options, capture_output=True, text=True)
 
     def script(self, text):
@@ -49,6 +54,25 @@ class Place:
         done = self.python("-c", text)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    @contextmanager
+    def entered(self):
+        """Prepare and look in this process, for each of its own takes a second to start.
+
+        What is to die, to wait or to come after a death is a process of its own (`python`).
+        """
+        tests_own = connections[DEFAULT_DB_ALIAS]
+        here = tests_own.copy()
+        here.settings_dict["NAME"] = (
+            self._name if self._cluster else str(self.home / "ismp.sqlite3")
+        )
+        connections[DEFAULT_DB_ALIAS] = here
+        try:
+            with override_settings(ISMP_HOME=self.home, KEYS=KeyRing.open(self.home)):
+                yield
+        finally:
+            here.close()
+            connections[DEFAULT_DB_ALIAS] = tests_own
 
     def bring(self, people):
         """Import a roster of invented people."""
