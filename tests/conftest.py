@@ -60,10 +60,9 @@ def pytest_unconfigure(config: Any) -> None:
 
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
-    """What only PostgreSQL can do is no test of the run on SQLite."""
-    if config.getoption("--postgresql"):
-        return
-    others = [item for item in items if item.get_closest_marker("postgresql")]
+    """What asks for the one database by itself is no test of the run on the other."""
+    other = "sqlite" if config.getoption("--postgresql") else "postgresql"
+    others = [item for item in items if item.get_closest_marker(other)]
     items[:] = [item for item in items if item not in others]
     config.hook.pytest_deselected(items=others)
 

@@ -1,6 +1,7 @@
 """`ismp serve`: up with one command, down without leaving anything behind."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.sqlite
 ROOT = Path(__file__).parent.parent
 
 
@@ -30,6 +32,7 @@ def _serve(home, port, **settings):
 
 
 def test_the_metrics_are_those_of_all_processes(tmp_path, port):
+    """The home is empty: `serve` makes its database first."""
     server = _serve(tmp_path / "home", port, ISMP_WEB_PROCESSES="2", ISMP_METRICS_TOKEN="secret")
     address = f"http://127.0.0.1:{port}"
     wanted = urllib.request.Request(
@@ -49,8 +52,9 @@ def test_the_metrics_are_those_of_all_processes(tmp_path, port):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_serve_ends_its_web_server_and_its_worker(tmp_path, port, stop):
-    server = _serve(tmp_path / "home", port)
+def test_serve_ends_its_web_server_and_its_worker(tmp_path, town, port, stop):
+    home = shutil.copytree(town.home, tmp_path / "home")
+    server = _serve(home, port)
     try:
         children = _wait_for(lambda: _is_open(port) and _children(server.pid))
         assert len(children) == 2
