@@ -14,7 +14,6 @@ from typing import Any
 import django
 import pytest
 from hypothesis import HealthCheck, settings
-from places import Place
 from postgres import Cluster
 from worlds import World
 
@@ -102,17 +101,6 @@ def city(there: Any) -> list[Any]:
     from ismp.accounts import invented
 
     return invented.city()
-
-
-@pytest.fixture(scope="session")
-def town(tmp_path_factory: Any) -> Any:
-    """An installation of processes with the invented city, to be copied: it takes long to make."""
-    from ismp.accounts import invented
-
-    place = Place(tmp_path_factory.mktemp("town") / "home")
-    place.bring(invented.city())
-    yield place
-    place.close()
 
 
 def _appointed(username: str, role: str = "staff") -> Any:
@@ -285,6 +273,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     with django_db_blocker.unblock():
         for one in _WORLDS.values():
             one.remove()
+
+
+@pytest.fixture(scope="session")
+def town(django_db_setup: None, django_db_blocker: Any) -> World:
+    """The world of the invented city, for installations of processes to begin with (`Place`)."""
+    with django_db_blocker.unblock():
+        _WORLDS["city"].fill()
+    return _WORLDS["city"]
 
 
 @pytest.fixture

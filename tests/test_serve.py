@@ -1,7 +1,6 @@
 """`ismp serve`: up with one command, down without leaving anything behind."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from places import Place
 
 pytestmark = pytest.mark.sqlite
 ROOT = Path(__file__).parent.parent
@@ -53,8 +53,7 @@ def test_the_metrics_are_those_of_all_processes(tmp_path, port):
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_serve_ends_its_web_server_and_its_worker(tmp_path, town, port, stop):
-    home = shutil.copytree(town.home, tmp_path / "home")
-    server = _serve(home, port)
+    server = _serve(Place(tmp_path / "home", like=town).home, port)
     try:
         children = _wait_for(lambda: _is_open(port) and _children(server.pid))
         assert len(children) == 2

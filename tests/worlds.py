@@ -4,12 +4,14 @@ A test that asks for a world works in its database instead of the empty one, and
 is taken back at its end.  So every order of tests is as good as any other.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from places import Place
 
 
 @dataclass
@@ -40,6 +42,15 @@ class World:
         if self._connection.vendor != "sqlite":  # there it was this process' memory
             connections[DEFAULT_DB_ALIAS].creation.destroy_test_db(suffix=self.name, verbosity=0)
 
+    def copy_to(self, place: Place) -> None:
+        """Make the database of an installation that has this process' keys; filled before."""
+        if self._connection.vendor == "sqlite":
+            with closing(sqlite3.connect(place.database)) as file:
+                self._connection.connection.backup(file)
+        else:
+            self._connection.close()  # nobody may be at work in what is copied
+            place.create_database(like=self._connection.settings_dict["NAME"])
+
     @contextmanager
     def entered(self) -> Iterator[Any]:
         """Be in this world, and leave nothing there.
@@ -54,20 +65,27 @@ class World:
         if ordinary.vendor == "postgresql":  # whose session waits meanwhile in its transaction
             with ordinary.cursor() as cursor:
                 cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        known = self.fill()
+        with self._used(), _taken_back(self._connection):
+            yield known
+
+    def fill(self) -> Any:
+        """Have `make` done once; returns what it told."""
+        if not self._known:
+            with self._used(), transaction.atomic():
+                self._known.append(self.make())
+                self._connection.run_on_commit = []  # as in a test, where nothing is committed
+        return self._known[0]
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        """The platform's questions go to this world."""
+        before = connections[DEFAULT_DB_ALIAS]
         connections[DEFAULT_DB_ALIAS] = self._connection
         try:
-            if not self._known:
-                self._known.append(self._made())
-            with _taken_back(self._connection):
-                yield self._known[0]
+            yield
         finally:
-            connections[DEFAULT_DB_ALIAS] = ordinary
-
-    def _made(self) -> Any:
-        with transaction.atomic():
-            known = self.make()
-            self._connection.run_on_commit = []  # as in a test, where nothing is committed
-        return known
+            connections[DEFAULT_DB_ALIAS] = before
 
 
 @contextmanager
