@@ -76,16 +76,11 @@ def _plain_static_files(settings: Any) -> None:
 
 
 def _law() -> None:
+    """The shipped rules: a test that emptied every table took them too."""
     from ismp.compliance import law
     from ismp.compliance.models import Example, Rule, RuleVersion
 
     law.enact(Rule, RuleVersion, Example)
-
-
-@pytest.fixture
-def law(db: Any) -> None:
-    """The shipped rules, also after a test that emptied every table."""
-    _law()
 
 
 def _city() -> None:
