@@ -259,15 +259,22 @@ _WORLDS = {
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Beside the empty database one for each world that takes long to make."""
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """The empty database, also where only installations of processes ask for it, and beside it one
+    for each world that takes long to make."""
+    from django.test.utils import setup_databases, teardown_databases
+
     with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
         for one in _WORLDS.values():
             one.copy_empty()
     yield
     with django_db_blocker.unblock():
         for one in _WORLDS.values():
             one.remove()
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session")
