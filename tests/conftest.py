@@ -7,16 +7,15 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import django
 import pytest
 from hypothesis import HealthCheck, settings
-from places import Place
 from postgres import Cluster
-from remembered import remembered
+from worlds import World
 
 _HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
 (_HOME / "static").mkdir()
@@ -60,10 +59,9 @@ def pytest_unconfigure(config: Any) -> None:
 
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
-    """What only PostgreSQL can do is no test of the run on SQLite."""
-    if config.getoption("--postgresql"):
-        return
-    others = [item for item in items if item.get_closest_marker("postgresql")]
+    """What asks for the one database by itself is no test of the run on the other."""
+    other = "sqlite" if config.getoption("--postgresql") else "postgresql"
+    others = [item for item in items if item.get_closest_marker(other)]
     items[:] = [item for item in items if item not in others]
     config.hook.pytest_deselected(items=others)
 
@@ -77,49 +75,42 @@ def _plain_static_files(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-@pytest.fixture
-def law(db: Any) -> None:
-    """The shipped rules, also after a test that emptied every table."""
+def _law() -> None:
+    """The shipped rules: a test that emptied every table took them too."""
     from ismp.compliance import law
     from ismp.compliance.models import Example, Rule, RuleVersion
 
     law.enact(Rule, RuleVersion, Example)
 
 
-@pytest.fixture
-def city(law: Any) -> list[Any]:
-    """The invented city, brought in by its roster."""
+def _city() -> None:
     from ismp.accounts import actions, invented
 
-    people = invented.city()
-    roster = invented.roster_csv(people).encode()
-    remembered("city", lambda: actions.import_roster(roster, by="test"))
-    return people
+    _law()
+    actions.import_roster(invented.roster_csv(invented.city()).encode(), by="test")
 
 
-@pytest.fixture(scope="session")
-def town(tmp_path_factory: Any) -> Any:
-    """An installation of processes with the invented city, to be copied: it takes long to make."""
+@pytest.fixture
+def city(there: Any) -> list[Any]:
+    """The invented city, brought in by its roster: its people."""
     from ismp.accounts import invented
 
-    place = Place(tmp_path_factory.mktemp("town") / "home")
-    place.bring(invented.city())
-    yield place
-    place.close()
+    return invented.city()
+
+
+def _appointed(username: str, role: str = "staff") -> Any:
+    from ismp.accounts.models import Account
+
+    found = Account.objects.select_related("agency").get(username=username)
+    found.role = role
+    found.save(update_fields=["role"])
+    return found
 
 
 @pytest.fixture
 def account(city: Any) -> Callable[..., Any]:
     """An account of the city, appointed to a role."""
-    from ismp.accounts.models import Account
-
-    def find(username: str, role: str = "staff") -> Any:
-        found = Account.objects.select_related("agency").get(username=username)
-        found.role = role
-        found.save(update_fields=["role"])
-        return found
-
-    return find
+    return _appointed
 
 
 @pytest.fixture
@@ -129,41 +120,47 @@ def clerk(client: Any, account: Any) -> Any:
     return client
 
 
-@pytest.fixture
-def import_bytes(city: Any) -> Callable[..., dict[str, Any]]:
-    """Import a file into an agency, as the command does; returns the contract's JSON object."""
+def _imported(
+    data: bytes, *, agency: str = "382990001Z", filename: str = "file.csv", **options: Any
+) -> dict[str, Any]:
     from ismp.accounts.models import Agency
     from ismp.hours import actions, report
 
-    def run(
-        data: bytes, *, agency: str = "382990001Z", filename: str = "file.csv", **options: Any
-    ) -> dict[str, Any]:
-        found = Agency.objects.get(code=agency)
-        done = actions.import_file([data], agency=found, filename=filename, **options)
-        return {**report.as_json(done), "run": done}
-
-    return run
+    found = Agency.objects.get(code=agency)
+    done = actions.import_file([data], agency=found, filename=filename, **options)
+    return {**report.as_json(done), "run": done}
 
 
 @pytest.fixture
-def cities(law: Any) -> None:
-    """Both agencies of `world`; the other one has a record of its own."""
+def import_bytes(city: Any) -> Callable[..., dict[str, Any]]:
+    """Import a file into an agency, as the command does; returns the contract's JSON object."""
+    return _imported
+
+
+def _cities() -> None:
     import world
     from laws import take
 
     from ismp.accounts import actions
 
-    def make() -> None:
-        actions.import_roster(world.roster_csv(), by="test")
-        theirs = world.file(world.row(national_id=world.OF_B, name="孫文化"))
-        assert take(theirs, agency=world.AGENCY_B).created == 1
-
-    remembered("cities", make)
+    _law()
+    actions.import_roster(world.roster_csv(), by="test")
+    theirs = world.file(world.row(national_id=world.OF_B, name="孫文化"))
+    assert take(theirs, agency=world.AGENCY_B).created == 1
 
 
 @pytest.fixture
-def things(account: Any, import_bytes: Any) -> dict[str, Any]:
+def cities(there: Any) -> None:
+    """Both agencies of `world`; the other one has a record of its own."""
+
+
+@pytest.fixture
+def things(there: Any) -> dict[str, Any]:
     """One thing of the first agency for each parameter of an address, by the parameter's name."""
+    return dict(there)
+
+
+def _things() -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
     from offers import offered
@@ -176,7 +173,9 @@ def things(account: Any, import_bytes: Any) -> dict[str, Any]:
     from ismp.hours.models import Duplicate, Record
     from ismp.portal import actions as portal
 
-    run = import_bytes(data(row(), row(total="9")))["run"]
+    _city()
+    account = _appointed
+    run = _imported(data(row(), row(total="9")))["run"]
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
     record = Record.objects.get()
     pair = Duplicate.objects.create(agency=record.agency, credited=record, imported=record)
@@ -250,3 +249,45 @@ def clerk_of(account: Any) -> dict[str, Any]:
         "there": account("EP1001", "agency_admin"),
         "platform": account("CU1001", "platform_admin"),
     }
+
+
+_WORLDS = {
+    "things": World("things", _things),  # the city, and one thing of each kind in it
+    "city": World("city", _city),
+    "cities": World("cities", _cities),
+}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """The empty database, also where only installations of processes ask for it, and beside it one
+    for each world that takes long to make."""
+    from django.test.utils import setup_databases, teardown_databases
+
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+        for one in _WORLDS.values():
+            one.copy_empty()
+    yield
+    with django_db_blocker.unblock():
+        for one in _WORLDS.values():
+            one.remove()
+        teardown_databases(made, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def town(django_db_setup: None, django_db_blocker: Any) -> World:
+    """The world of the invented city, for installations of processes to begin with (`Place`)."""
+    with django_db_blocker.unblock():
+        _WORLDS["city"].fill()
+    return _WORLDS["city"]
+
+
+@pytest.fixture
+def there(request: Any, db: Any) -> Iterator[Any]:
+    """Be in the largest world that the test asks for; what is known of it."""
+    wanted = next(name for name in _WORLDS if name in request.fixturenames)
+    with _WORLDS[wanted].entered() as known:
+        yield known

@@ -7,21 +7,25 @@ import shutil
 import subprocess
 import sys
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.test import override_settings
 
 from ismp.accounts import invented
+from ismp.keyring import KeyRing
 
 ROOT = Path(__file__).parent.parent
 
 
 class Place:
-    """A new one or, with `like`, a copy of one that nobody is at work in."""
+    """A new one or, with `like`, one that begins with what is in that world."""
 
     def __init__(self, home, like=None, **environment):
-        self.home, self._name = home, f"place_{uuid.uuid4().hex}"
-        self._cluster = os.environ.get("ISMP_TEST_CLUSTER")
+        self.home, self._cluster = home, os.environ.get("ISMP_TEST_CLUSTER")
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "ismp.settings",
@@ -30,18 +34,27 @@ class Place:
             **environment,
         }
         self.environment.pop("DATABASE_URL", None)
-        if like:
-            shutil.copytree(like.home, home)
+        self.database = str(home / "ismp.sqlite3")
         if self._cluster:
-            of = f" TEMPLATE {like._name}" if like else ""
-            self._server(f"CREATE DATABASE {self._name}{of}")
-            self.environment["DATABASE_URL"] = f"postgres://ismp@/{self._name}?host={self._cluster}"
+            self.database = f"place_{uuid.uuid4().hex}"
+            where = f"postgres://ismp@/{self.database}?host={self._cluster}"
+            self.environment["DATABASE_URL"] = where
+        if like:
+            home.mkdir(mode=0o700)
+            shutil.copy(settings.KEYS.path, home)
+            like.copy_to(self)
+        elif self._cluster:
+            self.create_database()
+
+    def create_database(self, like="template1"):
+        self._server(f"CREATE DATABASE {self.database} TEMPLATE {like}")
 
     def python(self, *arguments, background=False):
         command = [sys.executable, *map(str, arguments)]
         options = {"env": self.environment, "cwd": ROOT}
         if background:
-            return subprocess.Popen(command, **options, stderr=subprocess.PIPE)
+            pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
+            return subprocess.Popen(command, **options, **pipes)
         return subprocess.run(command, check=False, **options, capture_output=True, text=True)
 
     def script(self, text):
@@ -49,6 +62,23 @@ class Place:
         done = self.python("-c", text)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    @contextmanager
+    def entered(self):
+        """Prepare and look in this process, for each of its own takes a second to start.
+
+        What is to die, to wait or to come after a death is a process of its own (`python`).
+        """
+        tests_own = connections[DEFAULT_DB_ALIAS]
+        here = tests_own.copy()
+        here.settings_dict["NAME"] = self.database
+        connections[DEFAULT_DB_ALIAS] = here
+        try:
+            with override_settings(ISMP_HOME=self.home, KEYS=KeyRing.open(self.home)):
+                yield
+        finally:
+            here.close()
+            connections[DEFAULT_DB_ALIAS] = tests_own
 
     def bring(self, people):
         """Import a roster of invented people."""
@@ -59,7 +89,7 @@ class Place:
 
     def close(self):
         if self._cluster:
-            self._server(f"DROP DATABASE {self._name} WITH (FORCE)")
+            self._server(f"DROP DATABASE {self.database} WITH (FORCE)")
 
     def _server(self, statement):
         where = f"host={self._cluster} user=ismp dbname=postgres"

@@ -1,6 +1,7 @@
 """帳號申請: a stranger asks for an account; told nothing, decided once, the number forgotten."""
 
 import re
+import shutil
 import threading
 from datetime import timedelta
 
@@ -254,7 +255,9 @@ def test_two_deciders_at_the_same_moment_give_one_outcome(apply, clerk_of):
 
 @pytest.fixture
 def keys(tmp_path, settings):
-    """A key ring of its own: the other tests keep theirs."""
+    """The keys in a file of their own: the other tests keep theirs."""
+    (tmp_path / "keys").mkdir(mode=0o700)
+    shutil.copy(settings.KEYS.path, tmp_path / "keys")
     settings.KEYS = KeyRing.open(tmp_path / "keys")
 
 

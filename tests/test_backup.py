@@ -1,6 +1,7 @@
 """The restore drill: a backup made in the middle of an import, brought back elsewhere, is the same
 to the last row; and what is damaged, foreign or without its keys changes nothing."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,43 +11,27 @@ import time
 import zipfile
 
 import pytest
+from django.apps import apps
 from files import PERSON
-from places import Place
-from test_faults import AGENCY, DONE, PERFORM, QUEUE, script, site, state_of
+from test_faults import DONE, LEASE_OVER, Site, site, state_of
 
+from ismp.accounts.models import Account
+from ismp.audit import trail
+from ismp.hours import files
+from ismp.hours.models import ImportRun, Record, RunFile
 from ismp.keyring import KeyRing
 from ismp.operations import archive, backup
 
 __all__ = ["site"]
 
-EVERYTHING = """
-import django; django.setup()
-import hashlib, json
-from django.apps import apps
-left_out = {"Session", "Event", "ChainHead", "Migration"}
-print(json.dumps({
-    model._meta.label: [
-        len(rows := sorted(map(repr, model._base_manager.values_list()))),
-        hashlib.sha256("".join(rows).encode()).hexdigest(),
-    ]
-    for model in apps.get_models(include_auto_created=True) if model.__name__ not in left_out
-}))
-"""
-READ = """
-import django; django.setup()
-from ismp.accounts.models import Account
-from ismp.hours import files
-from ismp.hours.models import ImportRun, RunFile
-numbers = [a.national_id for a in Account.objects.exclude(sealed_id=None)]
-run = ImportRun.objects.get()
-print(len(numbers), all(numbers), len(b"".join(files.pieces(run, RunFile.Kind.UPLOAD))))
-"""
+LEFT_OUT = {"Session", "Event", "ChainHead", "Migration"}
 
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    place = Place(tmp_path / "elsewhere", ISMP_IMPORT_LEASE_SECONDS="1")
-    yield place.python, place.home
+    """With nothing in it, not even tables."""
+    place = Site(tmp_path / "elsewhere")
+    yield place
     place.close()
 
 
@@ -59,18 +44,32 @@ def take_keys(tmp_path, home):
     shutil.copy(tmp_path / "home/keys.json", home)
 
 
-def everything(python):
-    return json.loads(script(python, EVERYTHING))
+def everything(place):
+    """Of each table how many rows it has, and their digest."""
+    with place.entered():
+        tables = {}
+        for model in apps.get_models(include_auto_created=True):
+            if model.__name__ not in LEFT_OUT:
+                rows = sorted(map(repr, model._base_manager.values_list()))
+                tables[model._meta.label] = len(rows), hashlib.sha256("".join(rows).encode())
+        return {name: (count, digest.hexdigest()) for name, (count, digest) in tables.items()}
+
+
+def read(place):
+    """How many numbers there are, whether all can be read, and how long the upload is."""
+    with place.entered():
+        numbers = [account.national_id for account in Account.objects.exclude(sealed_id=None)]
+        run = ImportRun.objects.get()
+        upload = b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
+        return len(numbers), all(numbers), len(upload)
 
 
 def test_a_backup_in_the_middle_of_an_import_comes_back_the_same(site, elsewhere, tmp_path):
-    here, file = site
-    there, home = elsewhere
-    run = script(here, QUEUE % (AGENCY, file))
-    worker = here("tests/faulty_worker.py", run, "stored", "SIGSTOP", background=True)
+    run = site.queue()
+    worker = site.python("tests/faulty_worker.py", run, "stored", "SIGSTOP", background=True)
     os.waitpid(worker.pid, os.WUNTRACED)
-    before = everything(here)
-    saving = here("manage.py", "backup", tmp_path / "one.zip", background=True)
+    before = everything(site)
+    saving = site.python("manage.py", "backup", tmp_path / "one.zip", background=True)
     try:
         # On SQLite it waits with its event only, for the worker's lock.
         while saving.poll() is None and not all_but_its_event(tmp_path):
@@ -80,52 +79,49 @@ def test_a_backup_in_the_middle_of_an_import_comes_back_the_same(site, elsewhere
     worker.communicate(timeout=60)
     _, said = saving.communicate(timeout=60)
     assert saving.returncode == 0, said
-    time.sleep(1.1)
-    script(here, PERFORM % run)  # PostgreSQL has ended the session of who slept in a transaction
-    assert {**state_of(here), "attempt": 0} == DONE | {"attempt": 0}
+    # PostgreSQL has ended the session of who slept in a transaction.
+    site.perform(run, after=LEASE_OVER)
+    assert {**state_of(site), "attempt": 0} == DONE | {"attempt": 0}
 
     assert stat.S_IMODE((tmp_path / "one.zip").stat().st_mode) == 0o600
     assert not list(tmp_path.glob(".one*"))
-    take_keys(tmp_path, home)
-    restored = there("manage.py", "restore", tmp_path / "one.zip")
+    take_keys(tmp_path, elsewhere.home)
+    restored = elsewhere.python("manage.py", "restore", tmp_path / "one.zip")
     assert (restored.returncode, restored.stderr) == (0, "")
     assert "稽核軌跡完整" in restored.stdout
-    assert everything(there) == before
-    assert state_of(there)["state"] == "running"
-    assert (count := script(there, READ)) == script(here, READ)
-    assert not count.startswith("0 ")
-    time.sleep(1.1)
-    script(there, PERFORM % run)
-    assert state_of(there) == DONE | {"attempt": 2}
+    assert everything(elsewhere) == before
+    assert state_of(elsewhere)["state"] == "running"
+    assert (numbers := read(elsewhere)) == read(site)
+    assert numbers[0] > 0
+    elsewhere.perform(run, after=LEASE_OVER)
+    assert state_of(elsewhere) == DONE | {"attempt": 2}
 
 
 def test_only_an_empty_database_or_by_force(site, tmp_path):
-    python, file = site
+    python = site.python
     assert python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
-    run = script(python, QUEUE % (AGENCY, file))
-    script(python, PERFORM % run)
-    later = everything(python)
+    site.perform(site.queue())
+    later = everything(site)
     refused = python("manage.py", "restore", tmp_path / "one.zip")
     assert (refused.returncode, "--force" in refused.stderr) == (1, True)
-    assert everything(python) == later
+    assert everything(site) == later
     again = python("manage.py", "backup", tmp_path / "one.zip")
     assert (again.returncode, "已經存在" in again.stderr) == (1, True)
     for _ in range(2):  # what was restored once can be backed up and restored again
         done = python("manage.py", "restore", "--force", tmp_path / "one.zip")
         assert (done.returncode, done.stderr) == (0, "")
-        assert state_of_records(python) == 0
+        assert count_of_records(site) == 0
         (tmp_path / "one.zip").unlink()
         assert python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
 
 
-def state_of_records(python):
-    count = "import django; django.setup(); from ismp.hours.models import Record; print(Record.objects.count())"
-    return int(script(python, count))
+def count_of_records(place):
+    with place.entered():
+        return Record.objects.count()
 
 
 def test_nothing_changes_when_the_backup_is_no_good(site, elsewhere, tmp_path):
-    here, _ = site
-    there, home = elsewhere
+    here, there = site.python, elsewhere.python
     good = tmp_path / "good.zip"
     assert here("manage.py", "backup", good).returncode == 0
     content = good.read_bytes()
@@ -136,7 +132,7 @@ def test_nothing_changes_when_the_backup_is_no_good(site, elsewhere, tmp_path):
     with zipfile.ZipFile(foreign, "w") as other:
         other.writestr("a.txt", "a")
     rewritten(good, forged, lambda manifest: manifest["tables"].popitem())
-    before = everything(here)
+    before = everything(site)
     for path, reason in (
         (cut, "不是 ismp backup 做的備份檔，或已經損壞"),
         (flipped, "損壞"),
@@ -149,17 +145,17 @@ def test_nothing_changes_when_the_backup_is_no_good(site, elsewhere, tmp_path):
         assert reason in refused.stderr and refused.stderr.count("\n") == 1, path
     refused = there("manage.py", "restore", good)  # it has made keys of its own
     assert refused.returncode == 1 and "不是備份當時的金鑰" in refused.stderr
-    assert everything(here) == before
-    take_keys(tmp_path, home)
+    assert everything(site) == before
+    take_keys(tmp_path, elsewhere.home)
     assert there("manage.py", "restore", good).returncode == 0
 
 
 def test_what_is_not_what_was_dumped_is_taken_back(site, tmp_path):
     """The rows are fewer than the (rightly signed) manifest says: found only after loading."""
-    python, _ = site
+    python = site.python
     good, wrong = tmp_path / "good.zip", tmp_path / "wrong.zip"
     assert python("manage.py", "backup", good).returncode == 0
-    before = everything(python)
+    before = everything(site)
 
     def one_more(manifest):
         manifest["tables"]["accounts_account"][0] += 1
@@ -168,13 +164,13 @@ def test_what_is_not_what_was_dumped_is_taken_back(site, tmp_path):
     refused = python("manage.py", "restore", "--force", wrong)
     assert refused.returncode == 1
     assert "accounts_account" in refused.stderr and "維持原狀" in refused.stderr
-    assert everything(python) == before
-    assert state_faults(python) == []
+    assert everything(site) == before
+    assert faults_of(site) == []
 
 
-def state_faults(python):
-    ask = "import django, json; django.setup(); from ismp.audit import trail; print(json.dumps(list(trail.faults())))"
-    return json.loads(script(python, ask))
+def faults_of(place):
+    with place.entered():
+        return list(trail.faults())
 
 
 def rewritten(source, target, change, keys=None):
@@ -190,13 +186,22 @@ def rewritten(source, target, change, keys=None):
         new.writestr("manifest.json", json.dumps(manifest))
 
 
+IDLE = """
+import django; django.setup()
+import sys, time
+from ismp.accounts.models import Account
+Account.objects.count()
+print(end=".", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+
+
 def test_not_while_the_site_runs(site, tmp_path):
-    python, _ = site
+    python = site.python
     assert python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
-    idle = "import django, time; django.setup(); from ismp.accounts.models import Account; Account.objects.count(); time.sleep(60)"
-    other = python("-c", idle, background=True)
+    other = python("-c", IDLE, background=True)
     try:
-        time.sleep(2)
+        assert other.stderr.read(1) == b"."
         refused = python("manage.py", "restore", "--force", tmp_path / "one.zip")
     finally:
         other.kill()
@@ -207,9 +212,9 @@ def test_not_while_the_site_runs(site, tmp_path):
 
 def test_an_interrupted_restore_leaves_all_as_it_was(site, tmp_path):
     """Killed after what stood there was set aside: the next restore puts it back first."""
-    python, _ = site
+    python = site.python
     assert python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
-    before = everything(python)
+    before = everything(site)
     killed = f"""
 import django; django.setup()
 import os, signal
@@ -221,11 +226,11 @@ backup.restore(Path(r"{tmp_path / "one.zip"}"), force=True)
     assert python("-c", killed).returncode == -signal.SIGKILL
     refused = python("manage.py", "restore", tmp_path / "one.zip")
     assert (refused.returncode, "--force" in refused.stderr) == (1, True)
-    assert everything(python) == before
+    assert everything(site) == before
 
 
 def test_no_number_and_no_key_in_a_backup(site, tmp_path):
-    python, _ = site
+    python = site.python
     assert python("manage.py", "backup", tmp_path).returncode == 0
     [path] = tmp_path.glob("ismp-*.zip")
     keys = KeyRing.open(tmp_path / "home")

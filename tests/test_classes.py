@@ -1,6 +1,5 @@
 """Classes: signing up, waiting, being there, finishing with hours."""
 
-import json
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -13,6 +12,7 @@ from places import Place
 from test_courses import course
 
 from ismp.accounts import invented
+from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
@@ -24,10 +24,11 @@ from ismp.notices.models import Notice
 
 
 @pytest.fixture
-def place(tmp_path, town):
+def place(tmp_path, town, django_db_blocker):
     """An installation of processes."""
     place = Place(tmp_path / "home", like=town)
-    yield place
+    with django_db_blocker.unblock():
+        yield place
     place.close()
 
 
@@ -228,23 +229,9 @@ class TestFinishing:
 
 
 PEOPLE, PLACES, PROCESSES, THREADS = 500, 30, 4, 12
-OPEN = f"""
-import django; django.setup()
-from datetime import timedelta
-from django.utils import timezone
-from ismp.accounts.models import Account
-from ismp.courses import classes
-from ismp.courses.classes import Timing
-from ismp.courses.models import Course, Session
-one = Course.objects.create(kind="classroom", category="522", hours=3000, state="open", title="熱門")
-today, now = timezone.localdate(), timezone.now()
-session = Session(course=one, number=1, quota={PLACES}, place="x", opens_on=today, closes_on=today)
-classes.save_session(session, timings=[Timing(now, now + timedelta(hours=3), 3000)],
-                     by=Account.objects.get(username="IC1001"))
-"""
 RUSH = """
 import django; django.setup()
-import time
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from django.db import connection
 from ismp.accounts.models import Account
@@ -258,46 +245,40 @@ def sign_up(person):
         return classes.sign_up(session, person, by=person).turn
     finally:
         connection.close()
-time.sleep(max(0, {at} - time.time()))
+print(end=".", file=sys.stderr, flush=True)
+sys.stdin.read(1)
 with ThreadPoolExecutor({threads}) as pool:
     assert all(pool.map(sign_up, mine))
-"""
-TOLD = """
-import django; django.setup()
-import json
-from ismp.accounts.models import Account
-from ismp.audit import trail
-from ismp.courses import classes
-from ismp.courses.models import Session, SignUp
-def told():
-    session = Session.objects.get()
-    rows = list(session.sign_ups.order_by("turn").values_list("pk", "turn", "standing"))
-    return [session.taken, session.turns, rows]
-before = told()
-for one in SignUp.objects.filter(standing="enrolled").order_by("turn")[:5]:
-    classes.withdraw(one, by=one.account)
-people = Account.objects.filter(username__startswith="P", status="active").count()
-print(json.dumps([people, before, told(), list(trail.faults())]))
 """
 
 
 def test_500_people_for_30_places_at_once(place):
     """From four processes with twelve threads each, everybody twice."""
     place.bring(invented.people(PEOPLE, 3))
-    place.script(OPEN)
-    at = time.time() + 12
+    with place.entered():
+        planned(Account.objects.get(username="IC1001"), quota=PLACES)
     rushing = [
         place.python(
             "-c",
-            RUSH.format(number=number, processes=PROCESSES, threads=THREADS, at=at),
+            RUSH.format(number=number, processes=PROCESSES, threads=THREADS),
             background=True,
         )
         for number in range(PROCESSES)
     ]
     for process in rushing:
+        assert process.stderr.read(1) == b"."  # it stands at the start
+    for process in rushing:
+        process.stdin.write(b"!")
+        process.stdin.flush()
+    for process in rushing:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors.decode()
-    people, before, after, faults = json.loads(place.script(TOLD))
+    with place.entered():
+        people = Account.objects.filter(username__startswith="P", status="active").count()
+        before = _told()
+        for one in SignUp.objects.filter(standing="enrolled").order_by("turn")[:5]:
+            classes.withdraw(one, by=one.account)
+        after, faults = _told(), list(trail.faults())
     assert people > 480 and not faults
     taken, turns, rows = before
     assert (taken, turns, len(rows)) == (PLACES, people, people)
@@ -308,3 +289,9 @@ def test_500_people_for_30_places_at_once(place):
     moved = ["cancelled"] * 5 + ["enrolled"] * PLACES + ["waiting"] * (people - PLACES - 5)
     assert [standing for _, _, standing in after[2]] == moved
     assert after[0] == PLACES
+
+
+def _told():
+    session = Session.objects.get()
+    rows = session.sign_ups.order_by("turn").values_list("pk", "turn", "standing")
+    return session.taken, session.turns, list(rows)

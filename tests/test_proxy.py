@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hosts import PASSWORD, wait_for_web
 from places import ROOT, Place
-from test_faults import script
 from test_web import APPOINT, CLERK, LIST
 
 pytestmark = pytest.mark.nginx
@@ -105,7 +104,7 @@ def proxy(tmp_path_factory, town):
     proxy = Proxy(folder)
     settings = {"ISMP_PORT": str(proxy.web), "ISMP_HTTPS": "1", "ISMP_ALLOWED_HOSTS": HOST}
     place = Place(folder / "home", like=town, **settings)
-    script(place.python, APPOINT)
+    place.script(APPOINT)
     web = place.python("manage.py", "serve", "--no-worker", background=True)
     nginx = subprocess.Popen([*proxy.command, "-g", "daemon off;"])
     try:

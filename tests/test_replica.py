@@ -14,7 +14,7 @@ from ismp.accounts import invented
 pytestmark = pytest.mark.postgresql
 LIST = "/manage/learning-map/agency-hours/"
 EXPORT = "/manage/learning-map/hours/export/?format="
-SHORT_SECONDS = 2
+SHORT_SECONDS = 1
 RECORDS_AND_SUMS = "hours_record, hours_monthtally, hours_personyear, hours_wording, hours_edition"
 MINE, COLLEAGUE, STRANGER = "IC1001", "IC1002", "EP1001"
 APPOINT = f"""

@@ -10,13 +10,13 @@ from django.core.management import CommandError, call_command
 from files import PERSON, data, row
 from hosts import PASSWORD, Browser, Hosts, wait_for_web
 from postgres import Cluster
-from test_faults import AGENCY, DONE, PERFORM, QUEUE, script, site, state_of
+from test_faults import DONE, site, state_of
 
 from ismp.accounts import invented
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.hours import files, report
-from ismp.hours.models import RunFile
+from ismp.hours.models import ImportRun, RunFile
 from ismp.keyring import KeyRing
 from ismp.operations.management.commands import rotate_keys
 
@@ -25,7 +25,9 @@ __all__ = ["site"]
 
 @pytest.fixture
 def keys(tmp_path, settings):
-    """A key ring of its own: the other tests keep theirs."""
+    """The keys in a file of their own: the other tests keep theirs."""
+    (tmp_path / "keys").mkdir(mode=0o700)
+    shutil.copy(settings.KEYS.path, tmp_path / "keys")
     settings.KEYS = KeyRing.open(tmp_path / "keys")
     return settings.KEYS
 
@@ -82,9 +84,8 @@ def test_a_process_that_meets_a_new_key_reads_the_file_again(tmp_path):
 
 def test_under_load(site):
     """A worker imports while another process makes a key and seals all anew, again and again."""
-    python, file = site
-    run = script(python, QUEUE % (AGENCY, file))
-    worker = python("-c", PERFORM % run, background=True)
+    python, run = site.python, site.queue()
+    worker = site.worker(run)
     for _ in range(3):
         assert python("manage.py", "rotate_keys", "--new-key").returncode == 0
         assert python("manage.py", "rotate_keys").returncode == 0
@@ -92,17 +93,11 @@ def test_under_load(site):
     worker.stderr.close()
     done = python("manage.py", "rotate_keys", "--forget-old")
     assert done.returncode == 0, done.stderr
-    assert state_of(python) == DONE | {"attempt": 1}
-    read = """
-import django; django.setup()
-from ismp.accounts import invented
-from ismp.accounts.models import Account
-from ismp.hours import report
-from ismp.hours.models import ImportRun
-assert all(a.national_id for a in Account.objects.exclude(sealed_id=None))
-print(len(list(report.rejections(ImportRun.objects.get()))), len(report.rows(ImportRun.objects.get(), "", "")))
-"""
-    assert script(python, read) == "1 301"
+    assert state_of(site) == DONE | {"attempt": 1}
+    with site.entered():
+        assert all(one.national_id for one in Account.objects.exclude(sealed_id=None))
+        run = ImportRun.objects.get()
+        assert (len(list(report.rejections(run))), len(report.rows(run, "", ""))) == (1, 301)
 
 
 CLERKS = ("IC1001", "EP1001", "CU1001")

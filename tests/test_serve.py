@@ -10,7 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from places import Place
 
+pytestmark = pytest.mark.sqlite
 ROOT = Path(__file__).parent.parent
 
 
@@ -30,6 +32,7 @@ def _serve(home, port, **settings):
 
 
 def test_the_metrics_are_those_of_all_processes(tmp_path, port):
+    """The home is empty: `serve` makes its database first."""
     server = _serve(tmp_path / "home", port, ISMP_WEB_PROCESSES="2", ISMP_METRICS_TOKEN="secret")
     address = f"http://127.0.0.1:{port}"
     wanted = urllib.request.Request(
@@ -49,8 +52,8 @@ def test_the_metrics_are_those_of_all_processes(tmp_path, port):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_serve_ends_its_web_server_and_its_worker(tmp_path, port, stop):
-    server = _serve(tmp_path / "home", port)
+def test_serve_ends_its_web_server_and_its_worker(tmp_path, town, port, stop):
+    server = _serve(Place(tmp_path / "home", like=town).home, port)
     try:
         children = _wait_for(lambda: _is_open(port) and _children(server.pid))
         assert len(children) == 2

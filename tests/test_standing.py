@@ -111,7 +111,7 @@ def test_an_event_under_two_accounts_of_one_agency_counts_once(cities, monkeypat
     assert lines("a-twice-new")["522", 1].done == 2000
 
 
-def test_grades_and_leave_and_arrival_are_those_of_the_day(cities, account):
+def test_grades_and_leave_and_arrival_are_those_of_the_day(cities):
     people.assign(of("a-wang"), identities="it", since=date(2026, 1, 1), by="x")
     people.grade(agency(A), "D", since=date(2026, 1, 1), by="x")
     assert set(lines("a-wang", on=date(2026, 1, 6))) == {("522", 1)}

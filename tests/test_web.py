@@ -10,7 +10,7 @@ import pytest
 from files import data, row
 from hosts import PASSWORD, Browser, wait_for_web
 from places import Place
-from test_faults import AGENCY, script
+from test_faults import AGENCY
 
 from ismp.accounts import invented
 
@@ -42,7 +42,7 @@ def port(tmp_path_factory, town):
     (folder / "file.csv").write_bytes(data(*rows, encoding="utf-8-sig"))
     imported = place.python("manage.py", "import_hours", folder / "file.csv", "--agency", AGENCY)
     assert imported.returncode == 0, imported.stderr
-    script(place.python, APPOINT)
+    place.script(APPOINT)
     server = place.python("manage.py", "serve", "--no-worker", background=True)
     try:
         wait_for_web([number])
