@@ -87,7 +87,7 @@ def test_the_clerks_job(client, account, django_capture_on_commit_callbacks):
     assert "資通安全通識" in listed
     assert "成功匯入資料為 1 筆" in listed
     assert row()[0] not in listed
-    assert client.get(f"{answer['Location']}report/").content[:2] == b"PK"
+    assert client.get(f"{answer['Location']}report/").getvalue()[:2] == b"PK"
     client.post(f"{answer['Location']}undo/")
     assert not Record.objects.live().exists()
 
