@@ -160,7 +160,18 @@ def things(there: Any) -> dict[str, Any]:
     return dict(there)
 
 
+@pytest.fixture
+def make_things(city: Any) -> Callable[[], dict[str, Any]]:
+    """Makes what `things` holds, before the eyes of the test."""
+    return _things_of_the_city
+
+
 def _things() -> dict[str, Any]:
+    _city()
+    return _things_of_the_city()
+
+
+def _things_of_the_city() -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
     from offers import offered
@@ -173,7 +184,6 @@ def _things() -> dict[str, Any]:
     from ismp.hours.models import Duplicate, Record
     from ismp.portal import actions as portal
 
-    _city()
     account = _appointed
     run = _imported(data(row(), row(total="9")))["run"]
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))

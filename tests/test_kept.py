@@ -181,7 +181,7 @@ def test_what_is_proposed_and_undone_is_not_what_is_in_force(outside, clerk_of):
     assert InForce.on(today) == before
 
 
-def test_the_menu_counts_what_waits_after_each_deed(outside, request, monkeypatch, clerk_of):
+def test_the_menu_counts_what_waits_after_each_deed(outside, make_things, monkeypatch, clerk_of):
     """Every deed of the fixture `things`, and then each decision: as freshly counted, each time."""
     everybody = [*clerk_of.values()]
     record, told = trail.record, set()
@@ -201,7 +201,7 @@ def test_the_menu_counts_what_waits_after_each_deed(outside, request, monkeypatc
 
     compare()
     monkeypatch.setattr(trail, "record", recorded)
-    request.getfixturevalue("things")
+    make_things()
     here, platform = clerk_of["here"], clerk_of["platform"]
     for user in everybody:
         accounts.appoint(user, Role(user.role), by="x")  # the fixture appoints as it likes
