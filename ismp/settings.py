@@ -64,9 +64,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
     }
 else:
-    # A paused process that holds a lock loses it when a running import would lose its lease.
+    # No compiling of queries: it takes longer than ours do.  A paused process that holds a lock
+    # loses it when a running import would lose its lease.
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
-        f"-c idle_in_transaction_session_timeout={IMPORT_LEASE_SECONDS * 1000}"
+        f"-c jit=off -c idle_in_transaction_session_timeout={IMPORT_LEASE_SECONDS * 1000}"
     )
 if "DATABASE_REPLICA_URL" in os.environ:
     DATABASES["replica"] = dj_database_url.config(
