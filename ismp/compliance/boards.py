@@ -19,13 +19,18 @@ from ismp.audit.models import Event
 from ismp.compliance import figures, standing
 from ismp.compliance.models import Board
 
-_NO_CONCERN = (
+ASIDE = (
     *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
-    *("reset_password", "end_sessions", "appoint", "save_department", "save_page"),
+    *("reset_password", "end_sessions", "save_page", "backup"),
+    *("export_hours", "export_list", "export_standing", "export_for_portal", "export_bundle"),
+    *("issue_certificate", "open_certificate", "purge_uploads", "purge_waiting"),
+    *("open_ticket", "answer_ticket", "close_ticket", "remind", "remind_deadline"),
+)
+"""Deeds after which the agencies, their people, hours and decisions stand as before."""
+_NO_CONCERN = (
+    *ASIDE,
+    *("appoint", "save_department"),
     "begin_serving",  # boards count by the service of the day, which `assign` has told
-    *("export_hours", "export_list", "export_standing", "export_for_portal", "remind"),
-    *("issue_certificate", "purge_uploads", "purge_waiting", "backup"),
-    *("open_ticket", "answer_ticket", "close_ticket", "export_bundle"),
     *("save_teacher", "add_certificate", "remove_certificate"),
     *("incident", "name_officer", "save_device", "take_in_devices", "retire_devices"),
     *("decide_device", "approve_device", "open_campaign", "sign_inventory"),
@@ -36,7 +41,7 @@ _NO_CONCERN = (
     *("decide_application", "decide_transfer", "decide_identities", "expire_application"),
     *("purge_applications", "delegate", "end_delegation"),
     *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim", "revoke_claim"),
-    *("open_certificate", "purge_certificates", "remind_deadline"),
+    "purge_certificates",
 )
 _OF_ONE_AGENCY = (
     *("import_hours", "undo_import", "delete_hours", "restore_hours"),

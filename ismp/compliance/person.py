@@ -64,9 +64,8 @@ def grade_of(agency: int, on: date, known_at: datetime | None = None) -> str:
     """The 責任等級 of an agency on a day; empty while 未核定."""
 
     def read() -> str:
-        entries = Grading.objects.filter(standing.known(known_at), agency=agency, since__lte=on)
-        latest = entries.order_by("-since", "-pk").first()
-        return latest.grade if latest else ""
+        grading = Grading.objects.on(on, known_at).filter(agency=agency).first()
+        return grading.grade if grading else ""
 
     return read() if known_at else _grades.get((agency, on), read)
 

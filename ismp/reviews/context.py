@@ -14,16 +14,13 @@ from django.utils.functional import SimpleLazyObject
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit.kept import Happened, Kept
+from ismp.compliance.boards import ASIDE
 from ismp.reviews.queue import decides, principals_of, waiting_for
 
 _NO_CONCERN = (
-    *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
-    *("reset_password", "end_sessions", "save_page", "issue_certificate", "backup"),
-    *("export_hours", "export_list", "export_standing", "export_for_portal", "export_bundle"),
+    *ASIDE,
     *("import_hours", "undo_import", "delete_hours", "restore_hours", "attach_hours"),
-    *("credit_hours", "decide_duplicate", "open_certificate", "purge_uploads", "purge_waiting"),
-    *("open_ticket", "answer_ticket", "close_ticket"),
-    *("remind", "remind_class", "remind_deadline"),
+    *("credit_hours", "decide_duplicate", "remind_class"),
     *("enroll", "begin_quiz", "submit_quiz", "complete_course", "attend", "mark_attendance"),
 )
 _OF_ONE_AGENCY = (

@@ -44,6 +44,10 @@ def _by_state(rows: Any, choice: str) -> Any:
     return rows.in_use().restricted() if choice == "restricted" else rows.in_use()
 
 
+def _may_be_decided(user: Any, device: Device) -> bool:
+    return bool(device.restriction_id and not device.retired_on)
+
+
 def _decide_retire(things: Any, *, retire_by: Any, by: Any) -> int:
     return sum(
         bool(devices.decide(one, kind=Decision.Kind.RETIRE, retire_by=retire_by, by=by))
@@ -115,7 +119,7 @@ DEVICES = Module(
             _decide_retire,
             RetireByForm,
             explains="清單上的設備在期限前汰換；逾期會列在儀表板最前面。",
-            fits=lambda user, one: one.restriction_id and not one.retired_on,
+            fits=_may_be_decided,
         ),
         Deed(
             "keep",
@@ -124,7 +128,7 @@ DEVICES = Module(
             _decide_keep,
             KeepForm,
             explains="業務需要且無其他替代方案時，經核可並採補償措施，可在期限內留用。",
-            fits=lambda user, one: one.restriction_id and not one.retired_on,
+            fits=_may_be_decided,
         ),
         Deed(
             "retired",
