@@ -3,10 +3,15 @@
 On PostgreSQL with sequential scans made dear, so that one is taken only where no index serves.
 """
 
+from datetime import date
+
+import polars as pl
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from files import data, row
+
+from ismp.hours import tallies
 
 pytestmark = pytest.mark.django_db
 LIST, ALL = "/manage/learning-map/agency-hours/", "/manage/learning-map/hours/"
@@ -54,3 +59,29 @@ def scans(sql):
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
         lines = [line[3] for line in cursor.fetchall()]
         return [line for line in lines if line == "SCAN hours_record"]
+
+
+def test_tallies_of_many_people_are_not_looked_for_among_themselves(account):
+    """Where the statistics were made when there was nobody, as in the first month of a city."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite always takes the index")
+    people = pl.DataFrame({"account_id": range(2_000)}).with_columns(
+        agency_id=pl.lit(account("IC1001").agency_id, pl.Int64),
+        category=pl.lit(522),
+        ended_on=pl.lit(date(2026, 1, 5)),
+        hours=pl.lit(3_000, pl.Int64),
+        department=pl.lit(""),
+        title=pl.lit("資安"),
+    )
+    change = tallies.Change()
+    change.add_loaded(people)
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE hours_personyear")
+        cursor.execute("ANALYZE hours_personyear")
+        change.take_effect()
+        cursor.execute(
+            "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'hours_personyear'"
+        )
+        assert cursor.fetchone()[0] < 10
+        cursor.execute("SELECT count(*) FROM hours_personyear WHERE live = 1")
+        assert cursor.fetchone()[0] == 2_000

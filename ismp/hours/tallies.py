@@ -152,11 +152,13 @@ def _write_wordings(wordings: pl.DataFrame) -> None:
 
 
 def _insert_missing(cursor: Any, table: str, columns: list[str], same: str) -> None:
+    """In two statements: one that inserted what it does not find would, where PostgreSQL takes the
+    table for empty, look for each line through all that it has inserted before."""
     names = ", ".join(columns)
     cursor.execute(
-        f"INSERT INTO {table} ({names}) SELECT {names} FROM tally_change c"  # noqa: S608
-        f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
+        f"DELETE FROM tally_change AS c WHERE EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
     )
+    cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM tally_change")  # noqa: S608
 
 
 @contextlib.contextmanager
