@@ -17,7 +17,7 @@ from django.utils import timezone
 from ismp.accounts import actions as accounts
 from ismp.accounts import invented
 from ismp.accounts.models import Agency
-from ismp.hours import importing, intake, matching, portal_file, storing, tallies
+from ismp.hours import cleaning, importing, intake, matching, portal_file, storing, tallies
 from ismp.hours.models import ImportRun, Record, State
 from ismp.hours.portal_export import ExportChoices, pieces
 
@@ -72,7 +72,8 @@ def _newest_year(agency: Agency, people: list[invented.Person], rows: int) -> pl
     done = {"total": rows, "created": rows, "state": State.COMPLETED, "finished_at": timezone.now()}
     run = ImportRun.objects.create(agency=agency, filename=f"{agency.code}.csv", **done)
     table = intake.read(pieces(people, rows, choices), importing.limits())
-    judged = pl.concat(portal_file.judged(table, matching.People(agency), today))
+    cleaned = map(cleaning.clean, table.slices)
+    judged = pl.concat(portal_file.judged(cleaned, matching.People(agency).load(), today))
     assert judged["code"].is_null().all()
     records = storing.as_records(judged.with_columns(record=pl.lit(None, pl.Int64)), run)
     return records.drop("record").sort("ended_on", "account_id", "event_key")

@@ -62,8 +62,8 @@ class World:
     def _clean_rows(self) -> pl.DataFrame:
         run = ImportRun(pk=1, agency=self.agency)
         table = intake.read([self.data], importing.limits())
-        people = matching.People(self.agency)
-        judged = pl.concat(portal_file.judged(table, people, timezone.localdate()))
+        people, cleaned = matching.People(self.agency).load(), map(cleaning.clean, table.slices)
+        judged = pl.concat(portal_file.judged(cleaned, people, timezone.localdate()))
         passed = judged.filter(pl.col("code").is_null())
         return storing.as_records(passed.with_columns(record=pl.lit(None, pl.Int64)), run).drop(
             "record"

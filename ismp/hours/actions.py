@@ -135,9 +135,10 @@ def import_file(
     """Take a whole file and import it now (commands, demo); the web does it in steps."""
     run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
     writer = files.Writer(run, RunFile.Kind.UPLOAD)
-    for chunk in chunks:
-        writer.write(chunk)
-    received(run, writer.close(), writer.size, writer.lines)
+    with transaction.atomic():
+        for chunk in chunks:
+            writer.write(chunk)
+        received(run, writer.close(), writer.size, writer.lines)
     accept(run, password=password, by_worker=False)
     importing.perform(run.pk)
     run.refresh_from_db()

@@ -38,12 +38,13 @@ def circumstances(agency: Agency, people: People, today: date | None) -> str:
 
 def known(run: ImportRun, people: People, today: date) -> ResultOfHours | None:
     """What becomes of the rows of `run`, if that is known."""
-    former = (
-        ImportRun.objects.filter(agency=run.agency, sha256=run.sha256)
-        .filter(state=State.COMPLETED, dry_run=False)
-        .filter(circumstances__in=[circumstances(run.agency, people, day) for day in (None, today)])
-        .first()
+    same_bytes = ImportRun.objects.filter(
+        agency=run.agency, sha256=run.sha256, state=State.COMPLETED, dry_run=False
     )
+    if not same_bytes.exists():
+        return None
+    now = [circumstances(run.agency, people, day) for day in (None, today)]
+    former = same_bytes.filter(circumstances__in=now).first()
     # With a clock put back, what was past then may lie in the future now.
     if former is None or former.finished_at is None:
         return None

@@ -129,7 +129,7 @@ def _as_records(
     """The rows of these people that the rule book lets pass and that no record tells yet."""
     indexes = {bytes(one.id_hash) for one in claimed}
     mine = cleaning.by_value(frame["national_id"], lambda one: _index(one) in indexes, pl.Boolean)
-    people = matching.People(run.agency)
+    people = matching.People(run.agency).load()
     judge = checks.Judge(checks.World(timezone.localdate(), settings.UPLOAD_MAX_CELL))
     judged = judge.judge(matching.add_keys(people.find(cleaning.clean(frame.filter(mine)))))
     stored = matching.StoredEvents(run.agency, before_reading=lambda: None)

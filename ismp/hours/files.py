@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import polars as pl
 import zstandard
@@ -17,45 +18,60 @@ from django.db.models import QuerySet
 from ismp.hours.models import ImportRun, RunFile
 
 PIECE_BYTES = 3 * 1024 * 1024
-_FIRST_BYTES = 1024 * 1024
+_FIRST_BYTES = 512 * 1024
 _FAST = 1
 _BATCH = 10
 """Pieces of some hundred kilobytes that one statement takes."""
 
 
 class Writer:
-    """Takes a file chunk by chunk; each full piece is compressed, sealed and stored at once."""
+    """Takes a file chunk by chunk; a full piece is compressed and sealed while the next one fills,
+    and then stored."""
 
     def __init__(self, run: ImportRun, kind: RunFile.Kind) -> None:
         self.run, self.kind = run, kind
         self.size, self.lines, self._number = 0, 0, 0
-        self._digest, self._buffer = hashlib.sha256(), bytearray()
+        self._digest, self._piece = hashlib.sha256(), bytearray()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sealing")
+        self._sealing: Future[RunFile] | None = None
         RunFile.objects.filter(run=run, kind=kind).delete()
 
     def write(self, chunk: bytes) -> None:
         self.size += len(chunk)
         self.lines += chunk.count(b"\n")
-        self._digest.update(chunk)
-        self._buffer += chunk
-        while len(self._buffer) >= (full := _piece_bytes(self._number)):
-            self._flush(full)
+        rest = memoryview(chunk)
+        while rest:
+            full = _piece_bytes(self._number)
+            part = rest[: full - len(self._piece)]
+            self._digest.update(part)
+            self._piece += part
+            rest = rest[len(part) :]
+            if len(self._piece) == full:
+                self._seal()
 
     def close(self) -> str:
         """Store the rest; return the SHA-256 of the whole as 64 hex digits."""
-        if self._buffer:
-            self._flush(len(self._buffer))
+        if self._piece:
+            self._seal()
+        self._store()
+        self._thread.shutdown()
         return self._digest.hexdigest()
 
-    def _flush(self, length: int) -> None:
-        piece = bytes(self._buffer[:length])
-        _sealed(self.run, self.kind, self._number, piece).save(force_insert=True)
-        del self._buffer[:length]
+    def _seal(self) -> None:
+        sealing = self._thread.submit(_sealed, self.run, self.kind, self._number, self._piece)
+        self._store()
+        self._sealing, self._piece = sealing, bytearray()
         self._number += 1
+
+    def _store(self) -> None:
+        if self._sealing:
+            self._sealing.result().save(force_insert=True)
+            self._sealing = None
 
 
 def _piece_bytes(number: int) -> int:
     """Small at first, so that an import has something to load at once and more while it loads."""
-    return min(PIECE_BYTES, int(_FIRST_BYTES * 1.5**number))
+    return min(PIECE_BYTES, _FIRST_BYTES * 2**number)
 
 
 def keep(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> int:
@@ -115,7 +131,7 @@ def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
     return RunFile.objects.filter(run=run, kind=kind).order_by("number")
 
 
-def _sealed(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes) -> RunFile:
+def _sealed(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes | bytearray) -> RunFile:
     return RunFile(run=run, kind=kind, number=number).seal(zstandard.compress(data, _FAST))
 
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 from django.conf import settings
@@ -43,23 +43,31 @@ _BETWEEN = re.compile(r"[\s·．・.•‧=\"\x00-\x1f\u200b-\u200f\u2060\ufeff]
 class People:
     """The active accounts of one agency, and whom each number in the file belongs to.
 
-    Lives as long as one import; each number is read once.
+    Lives as long as one import; each number is read once.  `load` asks the database, `find` does
+    not.
     """
 
     def __init__(self, agency: Agency) -> None:
+        self._agency, self._accounts = agency, pl.DataFrame()
+        self._read = pl.DataFrame(schema=_READING)
+        self._same = lru_cache(None)(same_name)
+
+    def load(self) -> Self:
+        """Ask once; to be called in the thread that may, before anything else."""
+        if not self._accounts.is_empty():
+            return self
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT id_hash, id, name FROM accounts_account"
                 " WHERE agency_id = %s AND status = %s AND id_hash IS NOT NULL",
-                [agency.pk, Status.ACTIVE.value],
+                [self._agency.pk, Status.ACTIVE.value],
             )
             parts = [pl.DataFrame(schema=_ACCOUNT)]
             while rows := cursor.fetchmany(_AT_ONCE):
                 whole = [(bytes(hashed), pk, name) for hashed, pk, name in rows]
                 parts.append(pl.DataFrame(whole, _ACCOUNT, orient="row"))
         self._accounts = pl.concat(parts, rechunk=True)
-        self._read = pl.DataFrame(schema=_READING)
-        self._same = lru_cache(None)(same_name)
+        return self
 
     def find(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `id_given`, `id_valid`, `account` (id of the active account, or null) and
@@ -78,10 +86,9 @@ class People:
     @cached_property
     def digest(self) -> bytes:
         """32 bytes that are others as soon as somebody comes, goes or is renamed."""
-        digest = hashlib.sha256()
-        for row in self._accounts.sort("account").iter_rows():
-            digest.update(repr(row).encode())
-        return digest.digest()
+        whole = self.load()._accounts.sort("account")
+        hashes = pl.col("id_hash").bin.encode("hex")
+        return hashlib.sha256(whole.with_columns(hashes).write_csv().encode()).digest()
 
     def _reading(self, written: pl.Series) -> pl.DataFrame:
         numbers, index = [national_id.fold(number) for number in written], settings.KEYS.blind_index
@@ -202,12 +209,14 @@ class StoredEvents:
             self._last = last
 
     def _read(self, first: date, last: date) -> None:
-        """Some weeks at a time, so that memory stays flat."""
+        """Some weeks at a time, so that memory stays flat; more where little is found."""
         self._before_reading()
-        parts = [self._known]
+        parts, span = [self._known], _WEEKS
         while first <= last:
-            end = min(last, first + _WEEKS)
-            if text := self._as_text(first, end):
+            end = min(last, first + span)
+            text = self._as_text(first, end)
+            span = 4 * span if len(text) < _LITTLE else _WEEKS
+            if text:
                 part = pl.read_csv(text, has_header=False, schema=_AS_TEXT)
                 keys = pl.col("event", "stored_contents").str.replace_all("-", "", literal=True)
                 part = part.with_columns(_number(keys.str.decode("hex")))
@@ -228,6 +237,8 @@ class StoredEvents:
 _EVENT = ["account", "event"]
 _DAY = timedelta(days=1)
 _WEEKS = timedelta(weeks=2)
+_LITTLE = 1024 * 1024
+"""Bytes of text: some ten thousand events."""
 _KNOWN = {
     "account": pl.Int64,
     "event": pl.Int128,

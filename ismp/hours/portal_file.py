@@ -29,9 +29,8 @@ from ismp.hours import (
     storing,
     tallies,
 )
-from ismp.hours.ahead import one_ahead
+from ismp.hours.ahead import first_ahead, one_ahead
 from ismp.hours.importing import limits
-from ismp.hours.intake import Table
 from ismp.hours.matching import People
 from ismp.hours.models import ImportRun, RecordRevision, RunFile, in_hours
 from ismp.hours.profile import TITLES
@@ -52,7 +51,8 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
 def _read_and_store(run: ImportRun, people: People, today: date, reached: Reached) -> ResultOfHours:
     """Slice by slice: while one is loaded, the next is matched and a third is read and judged."""
     table = intake.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
-    frames = judged(table, people, today)
+    cleaned = first_ahead(map(cleaning.clean, table.slices))
+    frames = judged(cleaned, people.load(), today)
     reached("parsed", 0, run.lines - 1)
     # A savepoint keeps what stood on each page that changes since, on SQLite in memory.
     with transaction.atomic(savepoint=run.dry_run):
@@ -62,11 +62,11 @@ def _read_and_store(run: ImportRun, people: People, today: date, reached: Reache
     return result
 
 
-def judged(table: Table, people: People, today: date) -> Iterator[pl.DataFrame]:
+def judged(cleaned: Iterator[pl.DataFrame], people: People, today: date) -> Iterator[pl.DataFrame]:
     """The rows of the file with a code where they are not imported.  Asks no database."""
     judge = checks.Judge(checks.World(today, settings.UPLOAD_MAX_CELL))
-    for frame in table.slices:
-        yield judge.judge(matching.add_keys(people.find(cleaning.clean(frame))))
+    for frame in cleaned:
+        yield judge.judge(matching.add_keys(people.find(frame)))
 
 
 def store(
