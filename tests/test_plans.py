@@ -61,10 +61,9 @@ def scans(sql):
         return [line for line in lines if line == "SCAN hours_record"]
 
 
+@pytest.mark.postgresql
 def test_tallies_of_many_people_are_not_looked_for_among_themselves(account):
     """Where the statistics were made when there was nobody, as in the first month of a city."""
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite always takes the index")
     people = pl.DataFrame({"account_id": range(2_000)}).with_columns(
         agency_id=pl.lit(account("IC1001").agency_id, pl.Int64),
         category=pl.lit(522),

@@ -114,7 +114,7 @@ def _unpack(run: ImportRun, password: str | None) -> None:
         container.prove_workbook(data, limits(profile))
         return
     unpacked = container.unpack(data, password, limits(profile), profile.instead)
-    run.lines = files.keep(run, RunFile.Kind.UPLOAD, unpacked)
+    run.lines = files.keep(run, RunFile.Kind.UPLOAD, unpacked).lines
 
 
 def _wait_for_password(run: ImportRun, sentence: str) -> None:
@@ -134,11 +134,8 @@ def import_file(
 ) -> ImportRun:
     """Take a whole file and import it now (commands, demo); the web does it in steps."""
     run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
-    writer = files.Writer(run, RunFile.Kind.UPLOAD)
-    with transaction.atomic():
-        for chunk in chunks:
-            writer.write(chunk)
-        received(run, writer.close(), writer.size, writer.lines)
+    kept = files.keep(run, RunFile.Kind.UPLOAD, chunks)
+    received(run, kept.sha256, kept.size, kept.lines)
     accept(run, password=password, by_worker=False)
     importing.perform(run.pk)
     run.refresh_from_db()
@@ -157,7 +154,7 @@ def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
         raise NotPossible("這個檔案已經不在了，請重新選擇檔案上傳。")
     with transaction.atomic():
         real = open_run(agency=run.agency, filename=run.filename, source=run.source, by=by)
-        lines = files.copy(run, real, RunFile.Kind.UPLOAD)
+        lines = files.copy(run, real, RunFile.Kind.UPLOAD).lines
         received(real, run.sha256, run.size, lines)
     accept(real)
     return real

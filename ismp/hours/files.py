@@ -49,13 +49,17 @@ class Writer:
             if len(self._piece) == full:
                 self._seal()
 
-    def close(self) -> str:
-        """Store the rest; return the SHA-256 of the whole as 64 hex digits."""
+    @property
+    def sha256(self) -> str:
+        """Of all that was taken so far, as 64 hex digits."""
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        """Store the rest."""
         if self._piece:
             self._seal()
         self._store()
         self._thread.shutdown()
-        return self._digest.hexdigest()
 
     def _seal(self) -> None:
         sealing = self._thread.submit(_sealed, self.run, self.kind, self._number, self._piece)
@@ -74,17 +78,17 @@ def _piece_bytes(number: int) -> int:
     return min(PIECE_BYTES, _FIRST_BYTES * 2**number)
 
 
-def keep(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> int:
-    """Keep a file in place of the one that was kept before; return its number of line ends."""
+def keep(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> Writer:
+    """Keep a file in place of the one that was kept before; the writer tells what it took."""
     with transaction.atomic():
         writer = Writer(run, kind)
         for chunk in chunks:
             writer.write(chunk)
         writer.close()
-    return writer.lines
+    return writer
 
 
-def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> int:
+def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> Writer:
     """Keep a file of one run for another one too (sealed anew: a seal names its run)."""
     return keep(target, kind, pieces(source, kind))
 

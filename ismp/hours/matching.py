@@ -209,14 +209,12 @@ class StoredEvents:
             self._last = last
 
     def _read(self, first: date, last: date) -> None:
-        """Some weeks at a time, so that memory stays flat; more where little is found."""
+        """Some weeks at a time, so that memory stays flat."""
         self._before_reading()
-        parts, span = [self._known], _WEEKS
+        parts = [self._known]
         while first <= last:
-            end = min(last, first + span)
-            text = self._as_text(first, end)
-            span = 4 * span if len(text) < _LITTLE else _WEEKS
-            if text:
+            end = min(last, first + _WEEKS)
+            if text := self._as_text(first, end):
                 part = pl.read_csv(text, has_header=False, schema=_AS_TEXT)
                 keys = pl.col("event", "stored_contents").str.replace_all("-", "", literal=True)
                 part = part.with_columns(_number(keys.str.decode("hex")))
@@ -237,8 +235,6 @@ class StoredEvents:
 _EVENT = ["account", "event"]
 _DAY = timedelta(days=1)
 _WEEKS = timedelta(weeks=2)
-_LITTLE = 1024 * 1024
-"""Bytes of text: some ten thousand events."""
 _KNOWN = {
     "account": pl.Int64,
     "event": pl.Int128,

@@ -53,7 +53,8 @@ class RunUploadHandler(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> UploadedFile:
         writer = self.writer
-        actions.received(self.run, writer.close(), writer.size, writer.lines)
+        writer.close()
+        actions.received(self.run, writer.sha256, writer.size, writer.lines)
         return UploadedFile(name=self.file_name, size=file_size)
 
     def upload_interrupted(self) -> None:
