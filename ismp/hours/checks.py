@@ -197,8 +197,7 @@ class Judge:
         rows that pass all other checks, the first stands.
         """
         frame = frame.with_columns(first_fault(CHECKS, self._world).alias("code"))
-        passed = frame.filter(pl.col("code").is_null()).select("line", *_EVENT, "contents")
-        passed = passed.with_columns(hash=passed.select(_EVENT).hash_rows())
+        passed = frame.filter(pl.col("code").is_null()).select(*_SEEN)
         repeats = self._repeats(passed)
         if repeats.is_empty():
             self._seen.vstack(passed, in_place=True)
@@ -214,31 +213,20 @@ class Judge:
         )
 
     def _repeats(self, passed: pl.DataFrame) -> pl.DataFrame:
-        """`line` and `repeat` (the code) of the rows whose event has stood in the file before.
-
-        Looked for by a short hash first, which few rows share; then by the event itself.
-        """
-        hashes = pl.col("hash")
-        before = self._seen.filter(hashes.is_in(passed["hash"].implode()))
-        again = hashes.is_duplicated() | hashes.is_in(before["hash"].implode())
-        both = pl.concat([before, passed.filter(again)])
-        same = both.filter(both.select(_EVENT).is_duplicated())
+        """`line` and `repeat` (the code) of the rows whose event has stood in the file before."""
+        event = pl.col("event")
+        before = self._seen.filter(event.is_in(passed["event"].implode()))
+        again = event.is_duplicated() | event.is_in(before["event"].implode())
+        same = pl.concat([before, passed.filter(again)])
         return (
             same.select(
                 "line",
-                is_first=pl.col("line") == pl.col("line").first().over(_EVENT),
-                same_as_first=pl.col("contents") == pl.col("contents").first().over(_EVENT),
+                is_first=pl.col("line") == pl.col("line").first().over("event"),
+                same_as_first=pl.col("contents") == pl.col("contents").first().over("event"),
             )
             .select("line", repeat=first_fault(REPEATS, self._world))
             .filter(pl.col("repeat").is_not_null())
         )
 
 
-_EVENT = ["account", "event"]
-_SEEN = {
-    "line": pl.UInt32,
-    "account": pl.Int64,
-    "event": pl.Int128,
-    "contents": pl.Int128,
-    "hash": pl.UInt64,
-}
+_SEEN = {"line": pl.UInt32, "event": pl.Int128, "contents": pl.Int128}

@@ -58,9 +58,7 @@ class Unclaimed:
         files.keep_frames(run, RunFile.Kind.WAITING, self._packed)
         people = pl.DataFrame({"id_hash": list(self._rows), "rows": list(self._rows.values())})
         waiting = people.with_columns(agency_id=pl.lit(run.agency_id), run_id=pl.lit(run.pk))
-        if len(waiting):
-            with connection.wrap_database_errors:
-                storing.load_of("hours_waiting", waiting)()
+        storing.load("hours_waiting", waiting)
 
 
 def _index(written: str) -> bytes:

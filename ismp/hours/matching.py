@@ -20,6 +20,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Agency, Status
 from ismp.hours import cleaning
 from ismp.hours.cleaning import EVENT_TEXT, HOUR_CELLS, OTHER_TEXT
+from ismp.hours.models import Record
 
 _MARK = "\x1f"
 """Stands between joined texts; tidy text holds no control characters."""
@@ -127,8 +128,8 @@ def _plain(name: str) -> str:
 
 
 def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add `event_key` and `content_key`, 128-bit digests, as bytes, and the same as numbers,
-    `event` and `contents`: half their place, for what is remembered of every row."""
+    """Add `event_key` and `content_key`, 128-bit digests as bytes, and what is remembered of every
+    row as numbers of half their size: `event` (an event of one person) and `contents`."""
     event = pl.concat_str(
         pl.col("category_code").cast(pl.String).fill_null(""),
         *(pl.col(f"text_{name}") for name in EVENT_TEXT),
@@ -145,13 +146,18 @@ def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
         cleaning.by_value(frame[name].cast(pl.Binary), _digest, pl.Binary).alias(name)
         for name in ("event_key", "content_key")
     ).with_columns(
-        _number(pl.col("event_key")).alias("event"),
+        _event(pl.col("event_key")).alias("event"),
         _number(pl.col("content_key")).alias("contents"),
     )
 
 
 def _number(key: pl.Expr) -> pl.Expr:
     return key.bin.reinterpret(dtype=pl.Int128)
+
+
+def _event(key: pl.Expr) -> pl.Expr:
+    """Many people attend one event: each has her own number for it."""
+    return _number(key) ^ pl.col("account").cast(pl.Int128)
 
 
 def _digest(text: bytes) -> bytes:
@@ -182,9 +188,8 @@ class StoredEvents:
         `outcome`: created | revived (stored, but deleted) | updated | unchanged.
         """
         self._reach(frame["end"].min(), frame["end"].max())
-        hashes = frame.select(_EVENT).hash_rows()  # few share one, and it is soon looked up
-        known = self._known.filter(pl.col("hash").is_in(hashes.implode())).drop("hash")
-        return frame.join(known, on=_EVENT, how="left", maintain_order="left").with_columns(
+        known = self._known.filter(pl.col("event").is_in(frame["event"].implode()))
+        return frame.join(known, on="event", how="left", maintain_order="left").with_columns(
             outcome=pl.when(pl.col("record").is_null())
             .then(pl.lit("created"))
             .when(pl.col("deleted"))
@@ -210,17 +215,25 @@ class StoredEvents:
 
     def _read(self, first: date, last: date) -> None:
         """Some weeks at a time, so that memory stays flat."""
+        first, last = max(first, self._stored[0]), min(last, self._stored[1])
+        if first > last:
+            return
         self._before_reading()
         parts = [self._known]
         while first <= last:
             end = min(last, first + _WEEKS)
             if text := self._as_text(first, end):
-                part = pl.read_csv(text, has_header=False, schema=_AS_TEXT)
-                keys = pl.col("event", "stored_contents").str.replace_all("-", "", literal=True)
-                part = part.with_columns(_number(keys.str.decode("hex")))
-                parts.append(part.with_columns(hash=part.select(_EVENT).hash_rows()))
+                parts.append(_as_known(pl.read_csv(text, has_header=False, schema=_AS_TEXT)))
             first = end + _DAY
         self._known = pl.concat(parts)
+
+    @cached_property
+    def _stored(self) -> tuple[date, date]:
+        """The first and last 迄日期 of all that was stored before this import."""
+        self._before_reading()
+        days = Record.objects.filter(agency=self._agency).order_by("ended_on")
+        days = days.values_list("ended_on", flat=True)
+        return days.first() or date.max, days.last() or date.min
 
     def _as_text(self, first: date, last: date) -> bytes:
         parameters = (self._agency.pk, first, last)
@@ -232,22 +245,32 @@ class StoredEvents:
             return (cursor.fetchone()[0] or "").encode()
 
 
-_EVENT = ["account", "event"]
+def _as_known(stored: pl.DataFrame) -> pl.DataFrame:
+    event, contents = (
+        pl.col(name).str.replace_all("-", "", literal=True).str.decode("hex")
+        for name in ("event_key", "content_key")
+    )
+    return stored.select(
+        _event(event).alias("event"),
+        "record",
+        _number(contents).alias("stored_contents"),
+        "deleted",
+    )
+
+
 _DAY = timedelta(days=1)
 _WEEKS = timedelta(weeks=2)
 _KNOWN = {
-    "account": pl.Int64,
     "event": pl.Int128,
     "record": pl.Int64,
     "stored_contents": pl.Int128,
     "deleted": pl.Boolean,
-    "hash": pl.UInt64,
 }
 _AS_TEXT = {
     "account": pl.Int64,
-    "event": pl.String,
+    "event_key": pl.String,
     "record": pl.Int64,
-    "stored_contents": pl.String,
+    "content_key": pl.String,
     "deleted": pl.Boolean,
 }
 _WHICH = "FROM hours_record WHERE agency_id = %s AND ended_on BETWEEN %s AND %s"

@@ -98,8 +98,7 @@ def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
             " FROM hours_record WHERE 1 = 0"
         )
         changes = records.drop("agency_id", "account_id", "event_key")
-        with connection.wrap_database_errors:
-            load_of("import_change", changes.rename({"record": "record_id"}))()
+        load("import_change", changes.rename({"record": "record_id"}))
         cursor.execute(
             f"{_KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id WHERE r.agency_id = %s",
             [run.pk, at, run.agency_id],
@@ -146,6 +145,12 @@ def end_deletion_of(records: list[int], at: datetime) -> None:
             part = records[start : start + _PARAMETERS - 2]
             marks = ", ".join(["%s"] * len(part))
             cursor.execute(f"{_KEEP_HISTORY} WHERE r.id IN ({marks})", [None, at, *part])
+
+
+def load(table: str, frame: pl.DataFrame) -> None:
+    if len(frame):
+        with connection.wrap_database_errors:
+            load_of(table, frame)()
 
 
 def load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:

@@ -16,9 +16,9 @@ from django.db.models import Count, Expression, QuerySet, Sum
 from django.db.models.functions import ExtractYear
 
 from ismp.hours import cleaning, storing
-from ismp.hours.models import DAYS_OF_A_MONTH, MonthTally
+from ismp.hours.models import DAYS_OF_A_MONTH, Edition, MonthTally
 
-_MONTHS, _PEOPLE = "hours_monthtally", "hours_personyear"
+_WORDINGS, _MONTHS, _PEOPLE = "hours_wording", "hours_monthtally", "hours_personyear"
 _KEYS = {
     _MONTHS: ["wording", "agency_id", "month"],
     _PEOPLE: ["agency_id", "account_id", "category", "year"],
@@ -81,11 +81,17 @@ class Change:
         )
         months = _by_month(pl.concat([every, texts]))
         people = _summed(self._people, _KEYS[_PEOPLE])
+        wordings = texts.select("agency_id", "wording", "field", "text").unique()
+        agencies = texts["agency_id"].unique().sort().to_list()
         before_writing()
-        _begin_editions(texts["agency_id"].unique().sort().to_list())
-        _write_wordings(texts.select("agency_id", "wording", "field", "text"))
-        _write(_MONTHS, months)
-        _write(_PEOPLE, people)
+        if Edition.objects.filter(agency__in=agencies).exists():
+            _add_wordings(wordings)
+            _add(_MONTHS, months)
+            _add(_PEOPLE, people)
+        else:  # the first records of an agency: none of its lines exists
+            for table, lines in ((_WORDINGS, wordings), (_MONTHS, months), (_PEOPLE, people)):
+                storing.load(table, lines)
+        _begin_editions(agencies)
 
 
 def _begin_editions(agencies: list[int]) -> None:
@@ -131,7 +137,7 @@ def _by_month(lines: pl.DataFrame) -> pl.DataFrame:
     return months.group_by(keys).agg(pl.col("live").sum(), *days).sort(keys)
 
 
-def _write(table: str, lines: pl.DataFrame) -> None:
+def _add(table: str, lines: pl.DataFrame) -> None:
     """Add to the lines that exist, then insert those that do not; a line that falls to 0 stays."""
     keys = _KEYS[table]
     sums = lines.columns[len(keys) :]
@@ -145,10 +151,10 @@ def _write(table: str, lines: pl.DataFrame) -> None:
         _insert_missing(cursor, table, lines.columns, same)
 
 
-def _write_wordings(wordings: pl.DataFrame) -> None:
-    same = "hours_wording.agency_id = c.agency_id AND hours_wording.wording = c.wording"
-    with _changes_to("hours_wording", wordings.unique()) as cursor:
-        _insert_missing(cursor, "hours_wording", wordings.columns, same)
+def _add_wordings(wordings: pl.DataFrame) -> None:
+    same = f"{_WORDINGS}.agency_id = c.agency_id AND {_WORDINGS}.wording = c.wording"
+    with _changes_to(_WORDINGS, wordings) as cursor:
+        _insert_missing(cursor, _WORDINGS, wordings.columns, same)
 
 
 def _insert_missing(cursor: Any, table: str, columns: list[str], same: str) -> None:
@@ -169,7 +175,6 @@ def _changes_to(table: str, lines: pl.DataFrame) -> Iterator[Any]:
             f"CREATE TEMPORARY TABLE tally_change AS SELECT {', '.join(lines.columns)}"  # noqa: S608
             f" FROM {table} WHERE 1 = 0"
         )
-        with connection.wrap_database_errors:
-            storing.load_of("tally_change", lines)()
+        storing.load("tally_change", lines)
         yield cursor
         cursor.execute("DROP TABLE tally_change")
