@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from ismp.hours.models import ImportRun, RunFile
 
-PIECE_BYTES = 3 * 1024 * 1024
+PIECE_BYTES = 2 * 1024 * 1024
 _FIRST_BYTES = 512 * 1024
 _FAST = 1
 _BATCH = 10

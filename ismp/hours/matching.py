@@ -231,8 +231,8 @@ class StoredEvents:
     def _stored(self) -> tuple[date, date]:
         """The first and last 迄日期 of all that was stored before this import."""
         self._before_reading()
-        days = Record.objects.filter(agency=self._agency).order_by("ended_on")
-        days = days.values_list("ended_on", flat=True)
+        records = Record.objects.filter(agency=self._agency).order_by("ended_on")
+        days = records.values_list("ended_on", flat=True)
         return days.first() or date.max, days.last() or date.min
 
     def _as_text(self, first: date, last: date) -> bytes:
