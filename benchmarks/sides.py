@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 from import_export import fields, resources, widgets
@@ -16,7 +17,8 @@ from tablib import Dataset
 from ismp.accounts import actions as accounts
 from ismp.accounts import invented, national_id
 from ismp.accounts.models import Account, Agency
-from ismp.hours import actions, cleaning, importing, intake, matching, portal_file, storing
+from ismp.audit import trail
+from ismp.hours import actions, cleaning, files, importing, intake, matching, portal_file, storing
 from ismp.hours.models import (
     Edition,
     ImportRun,
@@ -161,9 +163,11 @@ class World:
             instance_loader_class=CachedInstanceLoader, import_id_fields=("event_key",)
         )
 
-    def import_export_unchanged(self) -> None:
-        """The same, telling unchanged events from updated ones as we do; its way needs the diff."""
+    def import_export_whole(self) -> None:
+        """The same job as ours: it tells unchanged events from updated ones, too, for which its
+        way needs the diff, collects the failed rows, and keeps the report and an audit event."""
         self._import_export(
+            report=True,
             instance_loader_class=CachedInstanceLoader,
             import_id_fields=("event_key",),
             skip_diff=False,
@@ -174,7 +178,7 @@ class World:
         """The fastest it can do: it looks for no event, so each row must be new."""
         self._import_export(force_init_instance=True, import_id_fields=())
 
-    def _import_export(self, **settings_: Any) -> None:
+    def _import_export(self, *, report: bool = False, **settings_: Any) -> None:
         agency = self.agency
         run = ImportRun.objects.create(agency=agency, filename="f.csv")
         seen: set[uuid.UUID] = set()
@@ -213,8 +217,10 @@ class World:
                 dataset.append_col([_key(*row) for row in columns], header="event_key")
 
             def skip_row(self, instance, original, row, import_validation_errors=None):
-                if import_validation_errors or not _is_good(instance):
-                    return True
+                if import_validation_errors:
+                    return False  # so that the row is told among the failed ones
+                if not _is_good(instance):
+                    raise ValidationError("hours or dates")
                 if instance.event_key in seen:
                     return True
                 seen.add(instance.event_key)
@@ -222,7 +228,12 @@ class World:
                 return super().skip_row(instance, original, row, import_validation_errors)
 
         data = Dataset().load(self.data.decode("cp950", "replace"), format="csv")
-        RecordResource().import_data(data, raise_errors=False)
+        result = RecordResource().import_data(data, raise_errors=False, collect_failed_rows=report)
+        if report:
+            failed = result.failed_dataset.export("csv").encode()
+            files.keep(run, RunFile.Kind.REJECTED, [failed])
+            with transaction.atomic():
+                trail.record("import_hours", actor="benchmark", agency=agency.code, **result.totals)
         self.check_peer()
 
     def check_peer(self) -> None:
