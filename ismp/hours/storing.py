@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from itertools import chain
 from typing import Any, Self
 
 import polars as pl
@@ -198,6 +197,8 @@ def _parts(frame: pl.DataFrame) -> Iterator[list[Any]]:
     most, start = _PARAMETERS // frame.width, 0
     while left := len(frame) - start:
         rows = 1 << min(most, left).bit_length() - 1
-        columns = (column.to_list() for column in as_text.slice(start, rows))
-        yield list(chain.from_iterable(zip(*columns, strict=True)))
+        values = [None] * (rows * frame.width)
+        for place, column in enumerate(as_text.slice(start, rows)):
+            values[place :: frame.width] = column.to_list()
+        yield values
         start += rows
