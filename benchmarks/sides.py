@@ -84,8 +84,7 @@ class World:
                 account_id=pl.col("account_id") + 1_000_000 * (number // (10 * len(others)) + 1),
                 run_id=pl.lit(0, pl.Int64),
             )
-            with transaction.atomic(), storing.Loading() as loading:
-                loading.insert(part.head(filled - number * len(clean)))
+            storing.load("hours_record", part.head(filled - number * len(clean)))
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 
