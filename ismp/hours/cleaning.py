@@ -6,7 +6,7 @@ that means.  Values repeat a lot in a file, so the costly readings are made once
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -47,10 +47,9 @@ def clean(frame: pl.DataFrame) -> pl.DataFrame:
     and `hours_m` (thousandths, exact; counted hours of the row), `given_…` for the required cells
     (whether anything is written there), `in_hours` (whether 訓練總單位 means hours).
     """
-    tidied = _changed(frame, [*_TEXT, *REQUIRED], tidy)
-    hidden = _changed(tidied, _TEXT, hide_ids)
+    tidied = _tidied(frame)
     frame = frame.with_columns(
-        *(hidden[name].alias(f"text_{name}") for name in _TEXT),
+        *(tidied[name].alias(f"text_{name}") for name in _TEXT),
         *((tidied[name] != "").alias(f"given_{name}") for name in REQUIRED),
         by_value(frame["category"], _category, pl.Int16).alias("category_code"),
         by_value(frame["started_on"], _date, pl.Date).alias("start"),
@@ -66,13 +65,11 @@ def clean(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _changed(
-    frame: pl.DataFrame, names: Sequence[str], change: Callable[[pl.Expr], pl.Expr]
-) -> pl.DataFrame:
-    """Apply a change to each distinct text of some columns; most files need no change at all."""
-    names = list(dict.fromkeys(names))
+def _tidied(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each distinct text of the columns is tidied once; most files need no change at all."""
+    names = list(dict.fromkeys([*_TEXT, *REQUIRED]))
     texts = pl.concat([frame[name].unique().alias("from") for name in names]).unique().to_frame()
-    changes = texts.with_columns(change(pl.col("from")).alias("to")).filter(
+    changes = texts.with_columns(hide_ids(tidy(pl.col("from"))).alias("to")).filter(
         pl.col("from") != pl.col("to")
     )
     if changes.is_empty():
