@@ -18,11 +18,13 @@ from functools import cache
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 
 _OLD = timedelta(days=1)
 """Longer than any transaction stays open between an object and its row."""
+_BATCH = 10
+"""Pieces of some hundred kilobytes that one statement takes."""
 
 
 def in_use() -> bool:
@@ -49,6 +51,29 @@ class SealedPiece(models.Model):
     def keep(self, data: bytes) -> None:
         """Seal the data and store a piece that is not stored yet."""
         self.seal(data).save(force_insert=True)
+
+    @classmethod
+    def store(cls, pieces: Iterable[Self]) -> None:
+        """Store sealed pieces that are not stored yet, in the order in which they come.
+
+        To PostgreSQL they go as they are: written into a statement, 300 kB take five times as long.
+        """
+        if connection.vendor != "postgresql":
+            cls._default_manager.bulk_create(pieces, batch_size=_BATCH)
+            return
+        fields = [field for field in cls._meta.concrete_fields if not field.primary_key]
+        kinds = [str(field.db_type(connection)).partition("(")[0] for field in fields]
+        columns = ", ".join(str(field.column) for field in fields)
+        statement = f"COPY {cls._meta.db_table} ({columns}) FROM STDIN (FORMAT binary)"
+        connection.ensure_connection()
+        with (
+            connection.wrap_database_errors,
+            connection.connection.cursor() as cursor,
+            cursor.copy(statement) as copy,
+        ):
+            copy.set_types(kinds)
+            for piece in pieces:
+                copy.write_row([getattr(piece, field.attname) for field in fields])
 
     def opened(self) -> bytes:
         sealed = get(self.stored_as) if self.stored_as else bytes(self.data)

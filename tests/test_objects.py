@@ -88,7 +88,7 @@ def test_a_crash_between_object_and_row_leaves_an_object_that_is_swept(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as at_this_moment:
-        at_this_moment.setattr(RunFile, "save", crash)
+        at_this_moment.setattr(RunFile, "store", crash)
         with pytest.raises(KeyboardInterrupt):
             import_bytes(data(row(term="2")))
     assert len(names(bucket) - before) == 1

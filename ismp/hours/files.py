@@ -20,8 +20,6 @@ from ismp.hours.models import ImportRun, RunFile
 PIECE_BYTES = 2 * 1024 * 1024
 _FIRST_BYTES = 512 * 1024
 _FAST = 1
-_BATCH = 10
-"""Pieces of some hundred kilobytes that one statement takes."""
 
 
 class Writer:
@@ -69,7 +67,7 @@ class Writer:
 
     def _store(self) -> None:
         if self._sealing:
-            self._sealing.result().save(force_insert=True)
+            RunFile.store([self._sealing.result()])
             self._sealing = None
 
 
@@ -96,9 +94,7 @@ def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> Writer:
 def keep_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) -> None:
     """Keep a table, each part of it (see `pack`) as a piece."""
     RunFile.objects.filter(run=run, kind=kind).delete()
-    RunFile.objects.bulk_create(
-        (_sealed(run, kind, number, part) for number, part in enumerate(packed)), batch_size=_BATCH
-    )
+    RunFile.store(_sealed(run, kind, number, part) for number, part in enumerate(packed))
 
 
 def pack(frame: pl.DataFrame) -> bytes:
