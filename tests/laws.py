@@ -7,7 +7,14 @@ import world
 
 from ismp.accounts.models import Agency
 from ismp.hours import actions, report
-from ismp.hours.models import DAYS_OF_A_MONTH, MonthTally, PersonYear, Record, Wording
+from ismp.hours.models import (
+    DAYS_OF_A_MONTH,
+    Edition,
+    MonthTally,
+    PersonYear,
+    Record,
+    Wording,
+)
 
 COUNTS = ("total", "created", "updated", "unchanged", "rejected")
 
@@ -61,5 +68,7 @@ def tallies_are_true():
         year = line.agency_id, line.account_id, line.category, line.year
         told_people[(*year, "records")] += line.live
         told_people[(*year, "hours")] += line.hours
+    told = {key[0] for key in (*wordings, *told_months, *told_people)}
+    assert told <= set(Edition.objects.values_list("agency_id", flat=True))  # else taken for new
     assert +months == +told_months
     assert +people == +told_people
