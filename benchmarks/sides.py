@@ -84,7 +84,8 @@ class World:
                 account_id=pl.col("account_id") + 1_000_000 * (number // (10 * len(others)) + 1),
                 run_id=pl.lit(0, pl.Int64),
             )
-            storing.load("hours_record", part.head(filled - number * len(clean)))
+            with transaction.atomic():
+                storing.load("hours_record", part.head(filled - number * len(clean)))
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 

@@ -50,7 +50,7 @@ class SealedPiece(models.Model):
 
     def keep(self, data: bytes) -> None:
         """Seal the data and store a piece that is not stored yet."""
-        self.seal(data).save(force_insert=True)
+        self.store([self.seal(data)])
 
     @classmethod
     def store(cls, pieces: Iterable[Self]) -> None:

@@ -7,14 +7,7 @@ import world
 
 from ismp.accounts.models import Agency
 from ismp.hours import actions, report
-from ismp.hours.models import (
-    DAYS_OF_A_MONTH,
-    Edition,
-    MonthTally,
-    PersonYear,
-    Record,
-    Wording,
-)
+from ismp.hours.models import DAYS_OF_A_MONTH, Edition, MonthTally, PersonYear, Record, Wording
 
 COUNTS = ("total", "created", "updated", "unchanged", "rejected")
 

@@ -147,6 +147,7 @@ def end_deletion_of(records: list[int], at: datetime) -> None:
 
 
 def load(table: str, frame: pl.DataFrame) -> None:
+    """Load the rows at once, in the caller's thread."""
     if len(frame):
         with connection.wrap_database_errors:
             load_of(table, frame)()
