@@ -158,11 +158,11 @@ def load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:
 
     Past Django's cursor, which belongs to its thread and would look at each mark.
     """
-    columns, driver = ", ".join(frame.columns), connection.connection
+    driver = connection.connection
     if connection.vendor == "postgresql":
-        statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)"
+        statement = f"COPY {table} ({', '.join(frame.columns)}) FROM STDIN (FORMAT csv)"
         return partial(_copy, driver, statement, as_csv(frame))
-    return partial(_insert, driver, f"INSERT INTO {table} ({columns}) VALUES", frame)
+    return partial(_insert, driver, table, frame)
 
 
 def as_csv(frame: pl.DataFrame) -> bytes:
@@ -181,25 +181,32 @@ def _copy(driver: Any, statement: str, data: bytes) -> None:
         copy.write(data)
 
 
-def _insert(driver: Any, statement: str, frame: pl.DataFrame) -> None:
+def _insert(driver: Any, table: str, frame: pl.DataFrame) -> None:
     """Many rows a statement: SQLite hands control to Python after each statement, and another
-    thread keeps it for a while."""
-    row = f"({', '.join('?' * frame.width)})"
-    with contextlib.closing(one_ahead(_parts(frame))) as parts:
+    thread keeps it for a while.  A value that is the same in every row is bound once; the last
+    column counts as varying, so that there is one."""
+    frame = frame.with_columns(pl.col(pl.Date).cast(pl.String))
+    first = frame.row(0, named=True)
+    is_same = frame.select(pl.all().eq_missing(pl.all().first()).all()).row(0, named=True)
+    *others, last = frame.columns
+    same = [name for name in others if is_same[name]]
+    varying = frame.select(*(name for name in others if not is_same[name]), last)
+    columns, row = [*same, *varying.columns], f"({', '.join('?' * varying.width)})"
+    into = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {'?, ' * len(same)}* FROM"
+    with contextlib.closing(one_ahead(_parts(varying))) as parts:
         for values in parts:
-            rows = [row] * (len(values) // frame.width)
-            driver.execute(f"{statement} {', '.join(rows)}", values)
+            rows = ", ".join([row] * (len(values) // varying.width))
+            driver.execute(f"{into} (VALUES {rows})", [*(first[name] for name in same), *values])
 
 
 def _parts(frame: pl.DataFrame) -> Iterator[list[Any]]:
     """Row after row in one list, a power of two of them at a time: the driver remembers statements
     of some megabytes each, so there must not be one for every number of rows."""
-    as_text = frame.with_columns(pl.col(pl.Date).cast(pl.String))
     most, start = _PARAMETERS // frame.width, 0
     while left := len(frame) - start:
         rows = 1 << min(most, left).bit_length() - 1
         values = [None] * (rows * frame.width)
-        for place, column in enumerate(as_text.slice(start, rows)):
+        for place, column in enumerate(frame.slice(start, rows)):
             values[place :: frame.width] = column.to_list()
         yield values
         start += rows
