@@ -61,7 +61,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 60,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-        "PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;",
+        "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;",
     }
 else:
     # No compiling of queries: it takes longer than ours do.  A paused process that holds a lock
