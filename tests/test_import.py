@@ -2,8 +2,10 @@
 
 import io
 import json
+from datetime import date
 
 import openpyxl
+import polars as pl
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -11,7 +13,7 @@ from files import PERSON, data, row
 
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, importing, portal_file, report
+from ismp.hours import actions, importing, portal_file, report, storing
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, State
 
 pytestmark = pytest.mark.django_db
@@ -174,3 +176,31 @@ def test_only_a_trial_opens_a_savepoint(import_bytes, monkeypatch):
     import_bytes(data(row()))
     import_bytes(data(row(term="2")), dry_run=True)
     assert opened[1] == opened[0] + 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3000])
+def test_rows_are_loaded_as_they_are_whatever_repeats(count):
+    """On SQLite a value that is the same in all rows is bound once for all of them."""
+    day = date(2026, 2, 28)
+    some = pl.DataFrame(
+        {
+            "missing": pl.Series([None] * count, dtype=pl.String),
+            "empty": [""] * count,
+            "day": [day] * count,
+            "once": pl.Series(["x"] + [None] * (count - 1), dtype=pl.String),
+            "number": range(count),
+        }
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE loaded"
+            " (missing text, empty text, day text, once text, number integer)"
+        )
+        storing.load("loaded", some)
+        storing.load("loaded", some.with_columns(number=pl.lit(-1)))  # nothing differs but `once`
+        cursor.execute("SELECT missing, empty, day, once, number FROM loaded ORDER BY number")
+        found = cursor.fetchall()
+        cursor.execute("DROP TABLE loaded")
+    rows = [(None, "", day.isoformat(), "x" if n == 0 else None, n) for n in range(count)]
+    assert found[count:] == rows
+    assert sorted(map(repr, found[:count])) == sorted(repr((*row[:4], -1)) for row in rows)
