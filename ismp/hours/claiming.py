@@ -48,7 +48,7 @@ class Unclaimed:
     def of(cls, former: ImportRun) -> Self:
         """What waits of a run, to wait of another one of the same bytes too."""
         same = cls()
-        same._packed = list(files.pieces_at_hand(former, RunFile.Kind.WAITING))
+        same._packed = list(files.packed(former, RunFile.Kind.WAITING))
         waiting = Waiting.objects.filter(run=former)
         same._rows = {bytes(one.id_hash): one.rows for one in waiting}
         return same

@@ -60,7 +60,8 @@ class Writer:
         self._thread.shutdown()
 
     def _seal(self) -> None:
-        sealing = self._thread.submit(_sealed, self.run, self.kind, self._number, self._piece)
+        piece = RunFile(run=self.run, kind=self.kind, number=self._number)
+        sealing = self._thread.submit(_sealed, piece, self._piece)
         self._store()
         self._sealing, self._piece = sealing, bytearray()
         self._number += 1
@@ -94,29 +95,33 @@ def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> Writer:
 def keep_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) -> None:
     """Keep a table, each part of it (see `pack`) as a piece."""
     RunFile.objects.filter(run=run, kind=kind).delete()
-    RunFile.store(_sealed(run, kind, number, part) for number, part in enumerate(packed))
+    parts = enumerate(packed)
+    RunFile.store(RunFile(run=run, kind=kind, number=number).seal(part) for number, part in parts)
 
 
 def pack(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_ipc(buffer, compression="zstd")
-    return buffer.getvalue()
+    return zstandard.compress(frame.write_ipc(None).getvalue(), _FAST)
 
 
 def unpack(part: bytes) -> pl.DataFrame:
-    return pl.read_ipc(io.BytesIO(part))
+    return pl.read_ipc(zstandard.decompress(part))
+
+
+def packed(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
+    """The parts of a table as they are kept, in order."""
+    for piece in _rows(run, kind).iterator(1):
+        yield piece.opened()
 
 
 def load_frame(run: ImportRun, kind: RunFile.Kind) -> pl.DataFrame | None:
     """The table as it was kept, or None when it never was or has been purged."""
-    parts = [unpack(piece) for piece in pieces(run, kind)]
+    parts = [unpack(part) for part in packed(run, kind)]
     return pl.concat(parts) if parts else None
 
 
 def pieces(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
     """The file piece by piece, in order."""
-    for piece in _rows(run, kind).iterator(1):
-        yield _opened(piece)
+    return map(zstandard.decompress, packed(run, kind))
 
 
 def pieces_at_hand(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
@@ -124,16 +129,12 @@ def pieces_at_hand(run: ImportRun, kind: RunFile.Kind) -> Iterator[bytes]:
 
     Each is let go of when it is opened."""
     closed = deque(_rows(run, kind))
-    return (_opened(closed.popleft()) for _ in range(len(closed)))
+    return (zstandard.decompress(closed.popleft().opened()) for _ in range(len(closed)))
 
 
 def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
     return RunFile.objects.filter(run=run, kind=kind).order_by("number")
 
 
-def _sealed(run: ImportRun, kind: RunFile.Kind, number: int, data: bytes | bytearray) -> RunFile:
-    return RunFile(run=run, kind=kind, number=number).seal(zstandard.compress(data, _FAST))
-
-
-def _opened(piece: RunFile) -> bytes:
-    return zstandard.decompress(piece.opened())
+def _sealed(piece: RunFile, data: bytearray) -> RunFile:
+    return piece.seal(zstandard.compress(data, _FAST))

@@ -101,7 +101,7 @@ def rejected_workbook(run: ImportRun) -> Iterator[bytes]:
     """下載無法匯入資料: line, the file's columns, code, class, reason, remedy; guilty cells red."""
     profile = profiles.of(run)
     head = ["檔案列號", *profile.titles.values(), "代碼", "類別", "原因", "怎麼辦"]
-    kept = map(files.unpack, files.pieces(run, RunFile.Kind.REJECTED))
+    kept = map(files.unpack, files.packed(run, RunFile.Kind.REJECTED))
     frames = (_told(_masked(frame, profile), profile) for frame in kept)
     return streamed.workbook("無法匯入資料", head, frames)
 

@@ -124,14 +124,14 @@ class ResultOfHours(Result):
         """What became of a run's rows, if each that it imported is unchanged now; None when the
         run has not kept them."""
         result = cls(former.notes["ignored"])
-        for piece in files.pieces_at_hand(former, RunFile.Kind.ROWS):
+        for part in files.packed(former, RunFile.Kind.ROWS):
             rejected = pl.col("outcome") == "rejected"
             outcome = pl.when(rejected).then("outcome").otherwise(pl.lit("unchanged"))
-            result._add_rows(files.unpack(piece).with_columns(outcome.alias("outcome")))
+            result._add_rows(files.unpack(part).with_columns(outcome.alias("outcome")))
         result.reasons.update(former.reasons)
         result.names = former.notes["names"]
         result._unclaimed = claiming.Unclaimed.of(former)
-        result._refused = list(files.pieces_at_hand(former, RunFile.Kind.REJECTED))
+        result._refused = list(files.packed(former, RunFile.Kind.REJECTED))
         return result if result.total == former.total and result._refused else None
 
     def add(self, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
