@@ -161,20 +161,28 @@ def load_of(table: str, frame: pl.DataFrame) -> Callable[[], None]:
     """
     driver = connection.connection
     if connection.vendor == "postgresql":
-        statement = f"COPY {table} ({', '.join(frame.columns)}) FROM STDIN (FORMAT csv)"
-        return partial(_copy, driver, statement, as_csv(frame))
+        statement = f"COPY {table} ({', '.join(frame.columns)}) FROM STDIN"
+        return partial(_copy, driver, statement, _as_copy_text(frame))
     return partial(_insert, driver, table, frame)
 
 
-def as_csv(frame: pl.DataFrame) -> bytes:
-    """An unquoted empty field is NULL to COPY, a quoted one is an empty text."""
+def _as_copy_text(frame: pl.DataFrame) -> bytes:
+    """COPY's own text: the server reads it faster than CSV."""
     binary = [name for name, kind in frame.schema.items() if kind == pl.Binary]
     frame = frame.with_columns(
         pl.format("\\x{}", pl.col(name).bin.encode("hex")).alias(name) for name in binary
     )
+    special = frame.select(pl.col(pl.String).str.join("").str.contains(r"[\\\t\r\n]"))
+    names = [column.name for column in special if column.any()]
+    frame = frame.with_columns(pl.col(names).str.replace_many(_COPY_ESCAPES))
     buffer = io.BytesIO()
-    frame.write_csv(buffer, include_header=False, quote_style="necessary", null_value="")
+    frame.write_csv(
+        buffer, include_header=False, separator="\t", quote_style="never", null_value=r"\N"
+    )
     return buffer.getvalue()
+
+
+_COPY_ESCAPES = {"\\": r"\\", "\t": r"\t", "\r": r"\r", "\n": r"\n"}
 
 
 def _copy(driver: Any, statement: str, data: bytes) -> None:
