@@ -5,7 +5,6 @@ No clear byte of an upload ever stands on a disk, neither here nor on its way.
 """
 
 import hashlib
-import io
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
