@@ -65,8 +65,8 @@ class People:
             )
             parts = [pl.DataFrame(schema=_ACCOUNT)]
             while rows := cursor.fetchmany(_AT_ONCE):
-                whole = [(bytes(hashed), pk, name) for hashed, pk, name in rows]
-                parts.append(pl.DataFrame(whole, _ACCOUNT, orient="row"))
+                hashes, *others = zip(*rows, strict=True)
+                parts.append(pl.DataFrame([list(map(bytes, hashes)), *others], _ACCOUNT))
         self._accounts = pl.concat(parts, rechunk=True)
         return self
 
