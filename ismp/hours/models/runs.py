@@ -232,11 +232,14 @@ class WaitingQuerySet(Scoped):
 class Waiting(models.Model):
     """待認領: one person of one run whom the agency did not know, by the keyed hash of her ID.
 
-    The rows themselves wait sealed in the run's pieces (`ismp.hours.claiming`).
+    The rows themselves wait sealed in the run's pieces (`ismp.hours.claiming`).  As with records,
+    a constraint of either key would be asked for each line at the end of an import.
     """
 
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
-    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="+")
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", db_constraint=False)
+    run = models.ForeignKey(
+        ImportRun, models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
     id_hash = models.BinaryField(max_length=32)
     rows = models.PositiveIntegerField()
     claimed_at = models.DateTimeField(null=True)
