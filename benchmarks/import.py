@@ -25,6 +25,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import cluster  # noqa: E402
 import psutil  # noqa: E402
 
+from ismp.cli import one_heap  # noqa: E402
+
 AGENCIES = 60
 _LOOK_SECONDS = 0.02
 
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--filled", type=int, default=0, help="records that stand there before")
     parser.add_argument("--peers", action="store_true")
     options = parser.parse_args()
+    one_heap()  # as every command
     with cluster.home(postgresql=options.postgresql):
         measure(options)
 
