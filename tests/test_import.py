@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import socket
 from datetime import date
 
 import openpyxl
@@ -208,3 +210,13 @@ def test_rows_are_loaded_as_they_are_whatever_repeats(count):
     rows = [(None, "", day.isoformat(), SPECIAL if n == 0 else None, n) for n in range(count)]
     assert found[count:] == rows
     assert sorted(map(repr, found[:count])) == sorted(repr((*row[:4], -1)) for row in rows)
+
+
+@pytest.mark.postgresql
+def test_the_kernel_takes_more_off_us_at_once_than_by_default(import_bytes):
+    """Else the server waits for a thread of ours between two hundred kilobytes and the next."""
+    ours, _ = socket.socketpair()
+    with ours, socket.socket(fileno=os.dup(connection.connection.fileno())) as theirs:
+        import_bytes(data(row()))
+        sizes = [each.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) for each in (ours, theirs)]
+        assert sizes[0] < sizes[1] or theirs.family != socket.AF_UNIX

@@ -6,6 +6,9 @@ the transaction of the deed.
 
 import contextlib
 import io
+import os
+import socket
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
@@ -22,6 +25,9 @@ from ismp.hours.models import Contents, Deletion, ImportRun
 _PARAMETERS = 16_000
 """How many values a statement of SQLite gets.  It takes 32,766, but the driver remembers as much of
 each statement, and that many made it no faster."""
+_BUFFER = 4 * 1024 * 1024
+"""Bytes that the kernel takes off us for PostgreSQL, if it may: a whole load.  Of less the server
+would wait again and again until this thread gets its turn among ours to send more."""
 CONTENTS = [field.get_attname() for field in Contents._meta.fields]
 """The columns that a record and a revision share."""
 _SET_FROM = ", ".join(f"{column} = c.{column}" for column in CONTENTS)
@@ -66,7 +72,7 @@ class Loading:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loading")
-        self._under_way: Future[None] | None = None
+        self._under_way: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -79,14 +85,17 @@ class Loading:
     def insert(self, records: pl.DataFrame) -> None:
         ordered = records.drop("record").sort("ended_on", "account_id", "event_key")
         load = load_of("hours_record", ordered)
-        self.wait()
-        self._under_way = self._thread.submit(load)
+        self._wait_for_all_but(1)
+        self._under_way.append(self._thread.submit(load))
 
     def wait(self) -> None:
-        """Until all is loaded; raises what the load raised."""
-        if self._under_way is not None:
+        """Until all is loaded; raises what a load raised."""
+        self._wait_for_all_but(0)
+
+    def _wait_for_all_but(self, count: int) -> None:
+        while len(self._under_way) > count:
             with connection.wrap_database_errors:
-                self._under_way.result()
+                self._under_way.popleft().result()
 
 
 def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
@@ -186,6 +195,9 @@ _COPY_ESCAPES = {"\\": r"\\", "\t": r"\t", "\r": r"\r", "\n": r"\n"}
 
 
 def _copy(driver: Any, statement: str, data: bytes) -> None:
+    with socket.socket(fileno=os.dup(driver.fileno())) as ours:
+        if ours.family == socket.AF_UNIX:  # that of TCP grows by itself
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(data)
 
