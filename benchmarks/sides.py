@@ -106,6 +106,7 @@ class World:
                 cursor.execute("CHECKPOINT")
 
     def load_clean_rows(self) -> None:
+        """Tuples that lie ready, in the way that the manual of each driver shows for many."""
         columns = ", ".join(self.clean.columns)
         with transaction.atomic(), connection.cursor() as cursor:
             if connection.vendor == "postgresql":
