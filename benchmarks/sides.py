@@ -94,15 +94,15 @@ class World:
             return
         for model in (RunFile, RecordRevision):
             model.objects.all().delete()
-        for of_agency in (Record, Waiting, PersonYear, MonthTally, Wording, Edition):
-            of_agency.objects.filter(agency=self.agency).delete()
+        of_agency = (Record, Waiting, PersonYear, MonthTally, Wording, Edition)
+        for model in of_agency:
+            model.objects.filter(agency=self.agency).delete()
         ImportRun.objects.all().delete()
         if connection.vendor == "postgresql":
+            tables = [model._meta.db_table for model in (RunFile, RecordRevision, *of_agency)]
             with connection.cursor() as cursor:
-                if self.kept:
-                    cursor.execute("VACUUM hours_record")
-                else:
-                    cursor.execute("TRUNCATE hours_record, hours_runfile, hours_recordrevision")
+                # What is deleted stays in the indexes until then: each insert would look at it.
+                cursor.execute(f"{'VACUUM' if self.kept else 'TRUNCATE'} {', '.join(tables)}")
                 cursor.execute("CHECKPOINT")
 
     def load_clean_rows(self) -> None:
