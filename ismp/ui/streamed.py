@@ -9,7 +9,8 @@ and whole numbers only (never a formula, never a link), and zipped on its way.  
 import logging
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
@@ -73,13 +74,30 @@ def workbook(title: str, head: list[str], frames: Iterable[pl.DataFrame]) -> Ite
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             sheet.write(_beginning(head).encode())
             yield sent.taken()
-            done = 1
-            for frame in frames:
-                sheet.write(_rows(frame, after=done))
-                done += len(frame)
+            for _ in _written(sheet, frames):
                 yield sent.taken()
             sheet.write(f'</sheetData><autoFilter ref="{_whole_head(head)}"/></worksheet>'.encode())
     yield sent.taken()
+
+
+def _written(sheet: IO[bytes], frames: Iterable[pl.DataFrame]) -> Iterator[None]:
+    """Write the rows of each frame in a thread, while the caller's, which owns the connection that
+    they are read by, gets the next one.  Goes on when a frame is written."""
+
+    def write(frame: pl.DataFrame, after: int) -> None:
+        sheet.write(_rows(frame, after))
+
+    done, writing = 1, None
+    with ThreadPoolExecutor(1, thread_name_prefix="writing") as thread:
+        for frame in frames:
+            if writing:
+                writing.result()
+                yield
+            writing = thread.submit(write, frame, done)
+            done += len(frame)
+        if writing:
+            writing.result()
+            yield
 
 
 def _beginning(head: list[str]) -> str:
