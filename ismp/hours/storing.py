@@ -85,7 +85,7 @@ class Loading:
     def insert(self, records: pl.DataFrame) -> None:
         ordered = records.drop("record").sort("ended_on", "account_id", "event_key")
         load = load_of("hours_record", ordered)
-        self._wait_for_all_but(1)
+        self._wait_for_all_but(1)  # this one waits behind that, so that the database need not
         self._under_way.append(self._thread.submit(load))
 
     def wait(self) -> None:
