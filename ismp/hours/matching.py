@@ -14,11 +14,11 @@ from typing import Any, Self
 
 import polars as pl
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency, Status
-from ismp.hours import cleaning
+from ismp.hours import cleaning, reading
 from ismp.hours.cleaning import EVENT_TEXT, HOUR_CELLS, OTHER_TEXT
 from ismp.hours.models import Record
 
@@ -237,10 +237,9 @@ class StoredEvents:
 
     def _as_text(self, first: date, last: date) -> bytes:
         parameters = (self._agency.pk, first, last)
+        if connection.vendor == "postgresql":
+            return reading.csv_of(_STORED, parameters, using=DEFAULT_DB_ALIAS)
         with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                with cursor.copy(f"COPY ({_STORED}) TO STDOUT (FORMAT csv)", parameters) as copy:
-                    return b"".join(copy)
             cursor.execute(_STORED_AS_TEXT, parameters)
             return (cursor.fetchone()[0] or "").encode()
 

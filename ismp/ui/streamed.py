@@ -1,7 +1,7 @@
 """A workbook of any length, sent while it is being read: no row waits for the last one.
 
 Writers of .xlsx keep a file until it is whole, because a workbook is an archive; but an archive can
-be written front to back.  So the sheet is put together here, whole columns at a time, as text cells
+be written front to back.  So sheets are put together here, whole columns at a time, as text cells
 and whole numbers only (never a formula, never a link), and zipped on its way.  Opens as
 `workbook.write` would.
 """
@@ -10,6 +10,8 @@ import logging
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -20,11 +22,15 @@ from ismp.ui.workbook import MAX_CELL
 logger = logging.getLogger(__name__)
 
 _FAST = 1
-_NO_XML = bytes(set(range(32)) - {0x09, 0x0A, 0x0D})
-"""Bytes of characters that XML cannot hold; the other two such characters are below."""
-_NO_CHARACTERS = ("\ufffe".encode(), "\uffff".encode())
+ROWS_OF_A_SHEET = 1_048_575
+"""Excel's limit, without the head; of more it reads none or forgets the rest."""
+_NUMBER = "number of the row"
+_NOT_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"
+"""Characters that XML cannot hold."""
 _LIKE_AN_ESCAPE = r"_(x[0-9A-Fa-f]{4}_)"
 """Excel reads `_x0041_` in a text as A."""
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_ODD = rf"[&<>\r]|_x|{_NOT_XML}"
 
 
 class _Sent:
@@ -65,19 +71,45 @@ def mark_of(column: str) -> str:
 
 
 def workbook(title: str, head: list[str], frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
-    """One sheet: a bold head that stands still, with a filter, and the rows of all frames (as wide
-    as the head, but for their marks)."""
-    sent = _Sent()
+    """A bold head that stands still, with a filter, and the rows of all frames (as wide as the
+    head, but for their marks); what is more than a sheet holds goes on in the next one."""
+    sent, number = _Sent(), 1
     with zipfile.ZipFile(sent, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive:  # type: ignore[call-overload]
         for name, text in _PARTS.items():
-            archive.writestr(name, text.replace("TITLE", quoteattr(title)))
-        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
-            sheet.write(_beginning(head).encode())
-            yield sent.taken()
-            for _ in _written(sheet, frames):
+            archive.writestr(name, text)
+        yield sent.taken()
+        for number, parts in groupby(_by_sheet(frames), key=itemgetter(0)):
+            for _ in _sheet(archive, number, head, (frame for _, frame in parts)):
                 yield sent.taken()
-            sheet.write(f'</sheetData><autoFilter ref="{_whole_head(head)}"/></worksheet>'.encode())
+        for name, text in _contents(title, number).items():
+            archive.writestr(name, text)
     yield sent.taken()
+
+
+def _by_sheet(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The frames, cut where a sheet is full, each with the number of its sheet; none are one
+    without rows."""
+    done = 0
+    for frame in frames:
+        rest = frame
+        while len(rest):
+            full, used = divmod(done, ROWS_OF_A_SHEET)
+            part = rest.head(ROWS_OF_A_SHEET - used)
+            yield full + 1, part
+            done, rest = done + len(part), rest.slice(len(part))
+    if not done:
+        yield 1, pl.DataFrame()
+
+
+def _sheet(
+    archive: zipfile.ZipFile, number: int, head: list[str], frames: Iterable[pl.DataFrame]
+) -> Iterator[None]:
+    """Write one; goes on when its head and each of its frames is written."""
+    with archive.open(f"xl/worksheets/sheet{number}.xml", "w", force_zip64=True) as sheet:
+        sheet.write(_beginning(head).encode())
+        yield
+        yield from _written(sheet, frames)
+        sheet.write(f'</sheetData><autoFilter ref="{_whole_head(head)}"/></worksheet>'.encode())
 
 
 def _written(sheet: IO[bytes], frames: Iterable[pl.DataFrame]) -> Iterator[None]:
@@ -115,40 +147,81 @@ def _beginning(head: list[str]) -> str:
 
 def _rows(frame: pl.DataFrame, after: int) -> bytes:
     """The rows that follow row `after`, column by column; empty cells are left out."""
-    number = pl.int_range(after + 1, after + 1 + pl.len()).cast(pl.String)
     shown = [name for name, kind in frame.schema.items() if kind != pl.Boolean]
-    cells = [_cells(frame, column, _letters(n), number) for n, column in enumerate(shown)]
-    texts = frame.select(pl.col(pl.String)).get_columns()
-    rows = frame.with_columns(map(_safe, texts)).select(
-        pl.concat_str(pl.lit('<row r="'), number, pl.lit('">'), *cells, pl.lit("</row>"))
+    number = pl.int_range(after + 1, after + 1 + pl.len()).cast(pl.String)
+    frame = _escaped(frame).with_columns(number.alias(_NUMBER))
+    cells = chain.from_iterable(_cell(frame, name, _letters(n)) for n, name in enumerate(shown))
+    rows = frame.select(
+        pl.concat_str(pl.lit('<row r="'), _NUMBER, pl.lit('">'), *cells, pl.lit("</row>"))
     )
-    data = "".join(rows.to_series()).encode().translate(None, _NO_XML)
-    for character in _NO_CHARACTERS:
-        data = data.replace(character, b"")
-    return data
+    return b"".join(rows.to_series().cast(pl.Binary))
 
 
-def _cells(frame: pl.DataFrame, column: str, letters: str, number: pl.Expr) -> pl.Expr:
-    place = pl.concat_str(pl.lit(f'<c r="{letters}'), number)
+def _cell(frame: pl.DataFrame, column: str, letters: str) -> list[pl.Expr]:
+    """The parts that a row's cell is joined from: one, a condition, only where cells are coloured
+    or empty, because that costs as much as joining all the others."""
+    place, text = [pl.lit(f'<c r="{letters}'), pl.col(_NUMBER)], pl.col(column)
     if frame.schema[column] != pl.String:
-        return pl.concat_str(place, pl.lit('"><v>'), column, pl.lit("</v></c>"))
-    text, no_text = [pl.lit('" t="inlineStr"><is><t xml:space="preserve">')], pl.lit("")
-    text += [pl.col(column), pl.lit("</t></is></c>")]
-    style = pl.lit('" s="2')
-    if (mark := mark_of(column)) in frame.columns:
-        red = pl.concat_str(place, pl.lit('" s="3"/>'))
-        no_text = pl.when(mark).then(red).otherwise(no_text)
-        style = pl.when(mark).then(pl.lit('" s="3')).otherwise(style)
-    cell = pl.concat_str(place, style, *text)
-    return pl.when(pl.col(column) == "").then(no_text).otherwise(cell)
+        return [*place, pl.lit('"><v>'), text, pl.lit("</v></c>")]
+    text_cell = [pl.lit('" t="inlineStr"><is><t xml:space="preserve">'), text]
+    text_cell.append(pl.lit("</t></is></c>"))
+    plain = [*place, pl.lit('" s="2'), *text_cell]
+    mark = mark_of(column)
+    coloured = mark in frame.columns and frame[mark].any()
+    if not coloured and (frame[column] != "").all():
+        return plain
+    cell, no_text = pl.concat_str(plain), pl.lit("")
+    if coloured:
+        red = [*place, pl.lit('" s="3')]
+        cell = pl.when(mark).then(pl.concat_str(*red, *text_cell)).otherwise(cell)
+        no_text = pl.when(mark).then(pl.concat_str(*red, pl.lit('"/>'))).otherwise(no_text)
+    return [pl.when(text == "").then(no_text).otherwise(cell)]
 
 
-def _safe(texts: pl.Series) -> pl.Series:
-    if (texts.str.len_bytes().max() or 0) > MAX_CELL:  # type: ignore[operator]
-        texts = texts.str.slice(0, MAX_CELL)
-    if texts.str.contains("_x", literal=True).any():
-        texts = texts.str.replace_all(_LIKE_AN_ESCAPE, "_x005F_$1")
-    return texts.str.replace_many(["&", "<", ">", "\r"], ["&amp;", "&lt;", "&gt;", "&#13;"])
+def _escaped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Texts as XML and Excel want them; most columns need no change, and asking costs less."""
+    texts = pl.col(pl.String)
+    odd = frame.select(texts.str.contains(_ODD).any() | (texts.str.len_bytes() > MAX_CELL).any())
+    return frame.with_columns(
+        pl.col(name)
+        .str.slice(0, MAX_CELL)
+        .str.replace_all(_NOT_XML, "")
+        .str.replace_all(_LIKE_AN_ESCAPE, "_x005F_$1")
+        .str.replace_many(_ESCAPES)
+        for name in odd.columns
+        if odd[name].any()
+    )
+
+
+def _contents(title: str, count: int) -> dict[str, str]:
+    """The parts that say which sheets there are: the last ones, because only then it is known."""
+    sheets = range(1, count + 1)
+    parts = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{_TYPES}.worksheet+xml"/>'
+        for n in sheets
+    )
+    targets = "".join(
+        f'<Relationship Id="rId{n}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+        for n in sheets
+    )
+    names = [title, *(f"{title} {n}" for n in sheets[1:])]
+    titles = "".join(
+        f'<sheet name={quoteattr(name)} sheetId="{n}" r:id="rId{n}"/>'
+        for n, name in enumerate(names, 1)
+    )
+    return {
+        "xl/workbook.xml": f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">'
+        f"<bookViews><workbookView/></bookViews><sheets>{titles}</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
+        f'{targets}<Relationship Id="styles" Type="{_OFFICE}/styles" Target="styles.xml"/>'
+        "</Relationships>",
+        "[Content_Types].xml": f'{_XML}<Types xmlns="{_PACKAGE}/content-types">'
+        '<Default Extension="rels" ContentType='
+        '"application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}.sheet.main+xml"/>{parts}'
+        f'<Override PartName="/xl/styles.xml" ContentType="{_TYPES}.styles+xml"/></Types>',
+    }
 
 
 def _whole_head(head: list[str]) -> str:
@@ -172,22 +245,9 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPES = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _THIN = "".join(f'<{side} style="thin"/>' for side in ("left", "right", "top", "bottom"))
 _PARTS = {
-    "[Content_Types].xml": f'{_XML}<Types xmlns="{_PACKAGE}/content-types">'
-    '<Default Extension="rels" ContentType='
-    '"application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Default Extension="xml" ContentType="application/xml"/>'
-    f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}.sheet.main+xml"/>'
-    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_TYPES}.worksheet+xml"/>'
-    f'<Override PartName="/xl/styles.xml" ContentType="{_TYPES}.styles+xml"/></Types>',
     "_rels/.rels": f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
     f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
     "</Relationships>",
-    "xl/workbook.xml": f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">'
-    '<bookViews><workbookView/></bookViews><sheets><sheet name=TITLE sheetId="1" r:id="rId1"/>'
-    "</sheets></workbook>",
-    "xl/_rels/workbook.xml.rels": f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
-    f'<Relationship Id="rId1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/>'
-    f'<Relationship Id="rId2" Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>',
     "xl/styles.xml": f'{_XML}<styleSheet xmlns="{_MAIN}">'
     '<fonts count="3"><font><sz val="11"/><name val="Calibri"/></font>'
     '<font><b/><sz val="11"/><name val="Calibri"/></font>'
