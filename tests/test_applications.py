@@ -2,12 +2,12 @@
 
 import re
 import shutil
-import threading
 from datetime import timedelta
 
 import pytest
+from at_once import at_once
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 from files import data, row
@@ -226,27 +226,16 @@ def test_two_deciders_give_one_outcome(apply, clerk_of):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgresql
 def test_two_deciders_at_the_same_moment_give_one_outcome(apply, clerk_of):
-    application, ready, outcomes = apply(), threading.Barrier(2), []
+    application = apply()
 
     def decide(by, accept):
-        ready.wait()
-        try:
-            told = {"accept": accept, "comment": "x", "by": by}
-            deciding.decide_application(application, **told)
-            outcomes.append("decided")
-        except NotPossible as reason:
-            outcomes.append(str(reason))
-        finally:
-            connection.close()
+        return deciding.decide_application(application, accept=accept, comment="x", by=by)
 
-    sides = ((clerk_of["here"], True), (clerk_of["platform"], False))
-    deciders = [threading.Thread(target=decide, args=side) for side in sides]
-    for one in deciders:
-        one.start()
-    for one in deciders:
-        one.join()
-    assert outcomes[0] == "decided"
-    assert "已經有人決定過" in outcomes[1]
+    outcomes = at_once(
+        lambda: decide(clerk_of["here"], True), lambda: decide(clerk_of["platform"], False)
+    )
+    refused = [one for one in outcomes if isinstance(one, str)]
+    assert len(refused) == 1 and "已經有人決定過" in refused[0]
     accounts = Account.objects.filter(username="IC9001").count()
     application.refresh_from_db()
     assert accounts == (application.state == State.APPROVED)

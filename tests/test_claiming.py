@@ -1,12 +1,11 @@
 """待認領時數: rows without an account wait, sealed, and become records when their person comes."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 import world
+from at_once import at_once
 from django.apps import apps
-from django.db import connection
 from django.utils import timezone
 from laws import COUNTS, take, tallies_are_true
 
@@ -208,20 +207,7 @@ def test_the_page_counts_and_names_nobody(client, cities):
 def test_two_workers_at_once_attach_each_row_once(cities):
     take(FILE)
     by_hand()
-    ready, made = threading.Barrier(2), []
-
-    def work():
-        ready.wait()
-        try:
-            made.append(claiming.attach_due())
-        finally:
-            connection.close()
-
-    workers = [threading.Thread(target=work) for _ in range(2)]
-    for one in workers:
-        one.start()
-    for one in workers:
-        one.join()
+    made = at_once(claiming.attach_due, claiming.attach_due)
     assert sum(made) == 1
     assert Record.objects.live().filter(account__username="a-new").count() == 1
     assert Event.objects.filter(verb="attach_hours").count() == 1

@@ -1,11 +1,10 @@
 """Reminders before deadlines: to those who answer for it, on the right day, each told once."""
 
-import threading
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
+from at_once import at_once
 from django.utils import timezone
 from mail import at, text_of
 
@@ -261,19 +260,6 @@ def test_two_workers_at_the_same_moment_tell_once(city, clock, account):
     published(handler, platform)
     clock(DUE)
     Notice.objects.all().delete()
-    ready, made = threading.Barrier(2), []
-
-    def work():
-        ready.wait()
-        try:
-            made.append(deadlines.remind())
-        finally:
-            connection.close()
-
-    workers = [threading.Thread(target=work) for _ in range(2)]
-    for one in workers:
-        one.start()
-    for one in workers:
-        one.join()
+    made = at_once(deadlines.remind, deadlines.remind)
     assert sum(made) == 1 and len(told()) == 1
     assert Event.objects.filter(verb="remind_deadline").count() == 1

@@ -1,13 +1,12 @@
 """外部時數認列: asked for once, decided once, credited once, and nobody else's business."""
 
-import threading
 from datetime import date, timedelta
 from io import BytesIO
 
 import pytest
+from at_once import at_once
 from django.core.files import temp
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.utils import timezone
 from files import data, row
 from laws import tallies_are_true
@@ -469,36 +468,12 @@ def test_no_kind_of_piece_is_forgotten_by_keys_backup_and_sweep():
     assert set(SEALED) == set(SealedPiece.__subclasses__())
 
 
-# --- Two at once ---------------------------------------------------------------------------------
-
-
-def both(deed):
-    """Two threads at the same time; what each came to."""
-    ready, came = threading.Barrier(2), []
-
-    def work():
-        try:
-            ready.wait()
-            came.append(deed())
-        except NotPossible as reason:
-            came.append(str(reason))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    return came
-
-
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_two_deciders_and_a_double_click_give_one_outcome(city, account):
     staff, decider = account("IC1002"), account("IC1001", "agency_admin")
-    first, second = both(lambda: claim_of(staff))
+    first, second = at_once(*[lambda: claim_of(staff)] * 2)
     assert first.pk == second.pk and Claim.objects.count() == 1
-    outcomes = both(lambda: actions.approve(first, comment="", by=decider).state)
+    outcomes = at_once(*[lambda: actions.approve(first, comment="", by=decider).state] * 2)
     assert sorted(outcomes)[0] == "approved" and "目前是「已認列」" in sorted(outcomes)[1]
     assert len(live(staff)) == 1 and ImportRun.objects.count() == 1
