@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from postgres import Cluster
 from worlds import World
 
+pytest_plugins = ["browsing"]
 _HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
 (_HOME / "static").mkdir()
 os.environ["ISMP_HOME"] = str(_HOME)

@@ -46,9 +46,7 @@ class Hosts:
 
     def web(self, **environment):
         """Start a web server; returns its port at once (see `wait_for_web`)."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        [port] = free_ports(1)
         self.start("manage.py", "serve", "--no-worker", ISMP_PORT=str(port), **environment)
         return port
 
@@ -93,6 +91,14 @@ class Hosts:
             KeyRing.open(self.folder)
         shutil.copy(keys, home)
         return self._environment | {"ISMP_HOME": str(home)}
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
 
 
 def wait_for_web(ports, seconds=60):

@@ -3,12 +3,12 @@
 import contextlib
 import email
 import email.policy
-import socket
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from aiosmtpd.controller import Controller
 from django.utils import timezone
+from hosts import free_ports
 
 NOON = datetime.now(ZoneInfo("Asia/Taipei")).replace(hour=12, minute=0, second=0, microsecond=0)
 """Today's: what a model dates by itself is dated by the real clock."""
@@ -35,9 +35,7 @@ class Mailbox:
 def server(settings):
     """Letters of the platform go to the mailbox that this gives."""
     box = Mailbox()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

@@ -1,107 +1,24 @@
-"""The clerk's monthly job in headless Chromium: by mouse, by keyboard, without JavaScript.
+"""The clerk's monthly job in headless Chromium: by mouse, by keyboard, without JavaScript."""
 
-A real server with its worker, started as `ismp serve` starts them; axe-core on each page.
-"""
-
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from datetime import datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pypdfium2
 import pytest
 import pyzipper
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from browsing import add_account, assert_accessible, signed_in, signed_in_by_code, walk
+from playwright.sync_api import expect
 
 from ismp.accounts import invented
 from ismp.hours.portal_export import ExportChoices, export
 from ismp.ui import roc
 
-ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium")
 LIST = "/manage/learning-map/agency-hours/"
 RUNS = "/manage/learning-map/runs/"
 BOARD = "/manage/learning-map/board/"
 RULES = "/manage/learning-map/rules/"
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The demo city on a free port: (address, password)."""
-    assert CHROMIUM, "Chromium is missing: apt-get install chromium fonts-noto-cjk"
-    home = tmp_path_factory.mktemp("home")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "ISMP_HOME": str(home), "ISMP_PORT": str(port)}
-    environment.pop("DATABASE_URL", None)
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "manage.py", "demo"], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/accounts/login/", timeout=5).close()
-                break
-            except OSError:
-                assert server.poll() is None, (home / "log").read_text()
-
-                time.sleep(0.2)
-        yield address, re.search(r"密碼 (demo-\w+)", (home / "log").read_text())[1]
-    finally:
-        server.send_signal(2)
-        server.wait(30)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield browser
-        browser.close()
-
-
-def signed_in(chromium, site, username="EP1001", **options):
-    page = chromium.new_context(base_url=site[0], **options).new_page()
-    page.goto("/")
-    page.get_by_label("公務帳號").fill(username)
-    page.get_by_label("密碼").fill(site[1])
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("您好")
-    return page
-
-
-@pytest.fixture
-def pictures(request):
-    """With `--pictures`, take the pictures of the manual; else none, for nobody would open them."""
-
-    def take(page, name):
-        if request.config.getoption("--pictures"):
-            page.screenshot(path=ROOT / "docs" / "manual" / f"{name}.png")
-
-    return take
 
 
 def open_the_list(page):
@@ -139,7 +56,7 @@ def test_the_manuals_steps_by_mouse(site, chromium, tmp_path, pictures):
     window = page.get_by_role("dialog")
     expect(window.locator("[data-announcer]")).not_to_be_empty()
     pictures(page, "step-6")
-    expect(window.get_by_role("heading", name="匯入完成")).to_be_visible(timeout=30_000)
+    expect(window.get_by_role("heading", name="匯入完成")).to_be_visible()
     expect(window.locator("[data-announcer]")).to_contain_text("匯入完成，總筆數 60")
     pictures(page, "step-7")
     with page.expect_download() as download:
@@ -191,32 +108,6 @@ def test_a_member_of_staff_looks_certifies_and_reports(site, chromium, pictures)
     page.reload()
     expect(page.get_by_role("article", name="第 1 則回覆")).to_contain_text("客服")
     pictures(page, "ticket")
-
-
-def add_account(page, username, name):
-    page.goto("/manage/accounts/")
-    page.get_by_role("link", name="新增帳號").click()
-    page.get_by_label("公務帳號").fill(username)
-    page.get_by_label("姓名").fill(name)
-    page.get_by_label("部門").fill("人事室")
-    page.get_by_role("button", name="存檔").click()
-    expect(page.get_by_text(f"「{username} {name}」已存檔")).to_be_visible()
-
-
-def signed_in_by_code(chromium, site, username, code, **options):
-    """She sets her own password by the code that she was handed, and signs in."""
-    hers = chromium.new_context(base_url=site[0], **options).new_page()
-    hers.goto("/accounts/login/")
-    hers.get_by_role("link", name="設定新密碼").click()
-    hers.get_by_label("公務帳號").fill(username.lower())
-    hers.get_by_label("一次性代碼").fill(code.lower())
-    for field in ("新密碼", "再輸入一次新密碼"):
-        hers.get_by_label(field, exact=True).fill("correct horse battery")
-    hers.get_by_role("button", name="設定新密碼").click()
-    hers.get_by_label("公務帳號").fill(username)
-    hers.get_by_label("密碼").fill("correct horse battery")
-    hers.keyboard.press("Enter")
-    return hers
 
 
 def test_accounts_departments_and_teachers(site, chromium, pictures):
@@ -278,13 +169,13 @@ def test_from_the_city_down_to_the_line_of_a_file(site, chromium, pictures, widt
     head = page.get_by_role("columnheader", name="未達標人數")
     head.get_by_role("link").click()
     expect(head).to_have_attribute("aria-sort", "descending")
-    assert_accessible(page, "", width)
+    assert_accessible(page)
     if width > 360:
         pictures(page, "city")
     page.get_by_role("link", name="示範市政府環境保護局").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("示範市政府環境保護局達標狀況")
     expect(page.get_by_role("img", name="各月底的達標率")).to_be_visible()
-    assert_accessible(page, "", width)
+    assert_accessible(page)
     if width > 360:
         pictures(page, "board")
     page.get_by_text("趨勢的數字").click()
@@ -296,7 +187,7 @@ def test_from_the_city_down_to_the_line_of_a_file(site, chromium, pictures, widt
     assert download.value.suggested_filename == "達標名單.xlsx"
     page.get_by_role("row", name="EP1").first.get_by_role("link").first.click()
     expect(page.get_by_text("採計").first).to_be_visible()
-    assert_accessible(page, "", width)
+    assert_accessible(page)
     if width > 360:
         pictures(page, "person")
     page.get_by_role("link", name="匯入編號").first.click()
@@ -312,7 +203,7 @@ def test_the_clerk_reminds_those_who_are_behind(site, chromium, pictures):
     pictures(page, "people")
     page.get_by_role("button", name="提醒勾選的同仁").click()
     expect(page.get_by_role("heading", name="提醒 1 位同仁？")).to_be_visible()
-    assert_accessible(page, "", 1280)
+    assert_accessible(page)
     pictures(page, "remind")
     page.get_by_role("button", name="確定提醒 1 人").click()
     expect(page.get_by_text("已提醒 1 人")).to_be_visible()
@@ -376,7 +267,7 @@ def test_the_whole_job_by_keyboard_alone(site, chromium, tmp_path):
     expect(file).to_be_focused()
     press(page, page.get_by_role("button", name="上傳CSV檔"), "Enter")
     window = page.get_by_role("dialog")
-    expect(window.get_by_role("heading", name="匯入完成")).to_be_visible(timeout=30_000)
+    expect(window.get_by_role("heading", name="匯入完成")).to_be_visible()
     press(page, window.get_by_role("link", name="下載無法匯入資料"))
     with page.expect_download():
         page.keyboard.press("Enter")
@@ -437,7 +328,7 @@ def test_a_password_is_asked_for_only_when_the_file_has_one(site, chromium, tmp_
     expect(window.get_by_text("密碼不正確")).to_be_visible()
     window.get_by_label("檔案密碼").fill("Abc12345")
     window.get_by_role("button", name="繼續匯入").click()
-    expect(window.get_by_role("heading", name="試匯入完成")).to_be_visible(timeout=30_000)
+    expect(window.get_by_role("heading", name="試匯入完成")).to_be_visible()
 
 
 def test_a_file_of_another_kind_is_refused_in_the_window(site, chromium, tmp_path):
@@ -447,7 +338,7 @@ def test_a_file_of_another_kind_is_refused_in_the_window(site, chromium, tmp_pat
     wrong.write_bytes(b"%PDF-1.7")
     page.get_by_label("上傳終身學習時數").set_input_files(wrong)
     page.get_by_role("button", name="上傳CSV檔").click()
-    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("PDF", timeout=30_000)
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("PDF")
 
 
 def test_the_script_tells_a_cut_connection(site, chromium, tmp_path):
@@ -472,7 +363,7 @@ def test_a_rule_is_changed_after_a_look_at_who_turns_red(site, chromium, picture
     page.get_by_label("生效日", exact=True).fill("1990101")
     page.get_by_role("button", name="下一步").click()
     expect(page.get_by_text("視同今天就生效")).to_be_visible()
-    assert_accessible(page, "", width)
+    assert_accessible(page)
     if width > 1000:
         pictures(page, "rule-preview")
     page.get_by_role("button", name="回上一步修改").click()
@@ -480,7 +371,7 @@ def test_a_rule_is_changed_after_a_look_at_who_turns_red(site, chromium, picture
     page.get_by_label("生效日", exact=True).fill("1150101")
     page.get_by_role("button", name="下一步").click()
     expect(page.get_by_role("alert")).to_contain_text("範例「今年兩次共 3 小時」應為已達標")
-    assert_accessible(page, "", width)
+    assert_accessible(page)
 
 
 def test_the_result_of_an_import_says_what_it_changed(site, chromium, tmp_path, pictures):
@@ -489,8 +380,8 @@ def test_the_result_of_an_import_says_what_it_changed(site, chromium, tmp_path, 
     page.get_by_label("上傳終身學習時數").set_input_files(sample(tmp_path, seed=26, rows=90))
     page.get_by_role("button", name="試匯入").click()
     window = page.get_by_role("dialog")
-    expect(window.get_by_text("未達標")).to_contain_text("人 →", timeout=30_000)
-    assert_accessible(page, "", 1280)
+    expect(window.get_by_text("未達標")).to_contain_text("人 →")
+    assert_accessible(page)
     pictures(page, "effect")
 
 
@@ -546,36 +437,22 @@ ADDRESSES = (
 )
 
 
+@pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize(
-    ("username", "width", "scheme"),
-    [
-        ("EP1001", 360, "light"),
-        ("EP1001", 1440, "dark"),
-        ("IC1001", 1440, "light"),
-        ("IC1001", 360, "dark"),
-    ],
+    ("username", "looks"),
+    [("EP1001", ((360, "light"), (1440, "dark"))), ("IC1001", ((1440, "light"), (360, "dark")))],
 )
-def test_no_page_has_an_accessibility_fault(site, chromium, username, width, scheme):
-    """Every page for both roles, and in both widths and both schemes by one of them."""
-    viewport = {"width": width, "height": 900}
-    stranger = chromium.new_context(base_url=site[0], viewport=viewport, color_scheme=scheme)
-    for address in ("/accounts/login/", "/accounts/apply/", "/accounts/apply/state/"):
-        assert_accessible(stranger.new_page(), address, width)
-    page = signed_in(chromium, site, username, viewport=viewport, color_scheme=scheme)
-    complaints = []
-    page.on("console", lambda message: complaints.append(message.text))
-    for address in ADDRESSES:
-        assert_accessible(page, address, width)
-    assert not [text for text in complaints if "404" not in text and "403" not in text]
+def test_no_page_has_an_accessibility_fault(site, chromium, username, looks, part):
+    """Every page for both roles; in both widths and both schemes, each pair by one of them."""
+    walk(signed_in(chromium, site, username), ADDRESSES[part::4], *looks)
 
 
-def assert_accessible(page, address, width):
-    if address:
-        page.goto(address)
-    found = Axe().run(page).response["violations"]
-    assert not [(fault["id"], page.url) for fault in found]
-    body = page.evaluate("document.documentElement.scrollWidth")
-    assert body <= width, f"{page.url} is {body} px wide"
+@pytest.mark.parametrize(
+    "address", ["/accounts/login/", "/accounts/apply/", "/accounts/apply/state/"]
+)
+def test_no_page_before_signing_in_has_an_accessibility_fault(site, chromium, address):
+    looks = ((360, "light"), (360, "dark"), (1440, "light"), (1440, "dark"))
+    walk(chromium.new_page(base_url=site[0]), [address], *looks)
 
 
 @pytest.mark.parametrize("width", [360, 1440])
@@ -583,16 +460,16 @@ def test_the_windows_over_the_list_have_no_accessibility_fault(site, chromium, t
     page = signed_in(chromium, site, viewport={"width": width, "height": 900})
     page.goto(LIST)
     page.get_by_role("button", name="搜尋期間起日：選日期").click()
-    assert_accessible(page, "", width)
+    assert_accessible(page)
     page.keyboard.press("Escape")
     page.locator("summary", has_text="欄位").click()
-    assert_accessible(page, "", width)
+    assert_accessible(page)
     page.get_by_label("上傳終身學習時數").set_input_files(sample(tmp_path, seed=25))
     page.get_by_role("button", name="試匯入").click()
-    expect(page.get_by_role("heading", name="試匯入完成")).to_be_visible(timeout=30_000)
-    assert_accessible(page, "", width)
+    expect(page.get_by_role("heading", name="試匯入完成")).to_be_visible()
+    assert_accessible(page)
     page.get_by_role("button", name="關閉視窗").click()
     page.get_by_role("checkbox", name="EP1").first.check()
     page.get_by_role("button", name="刪除時數").click()
     expect(page.get_by_role("button", name="確定刪除")).to_be_visible()
-    assert_accessible(page, "", width)
+    assert_accessible(page)

@@ -229,7 +229,7 @@ def one_round(trouble, clerks, files, ports, chance):
         thread.start()
     done, total = imported(trouble.cluster), sum(map(len, files.values()))
     restarted, calm = False, time.monotonic() + 15
-    until = time.monotonic() + 150
+    until = time.monotonic() + 300
     while imported(trouble.cluster) < done + total or open_runs(trouble.cluster):
         assert time.monotonic() < until, "the imports do not come to an end"
         time.sleep(chance.uniform(0.2, 0.8))

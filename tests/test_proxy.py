@@ -14,20 +14,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hosts import PASSWORD, wait_for_web
+from hosts import PASSWORD, free_ports, wait_for_web
 from places import ROOT, Place
 from test_web import APPOINT, CLERK, LIST
 
 pytestmark = pytest.mark.nginx
 HOST = "ismp.example"
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def certificate(folder):

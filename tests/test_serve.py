@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from hosts import free_ports
 from places import Place
 
 pytestmark = pytest.mark.sqlite
@@ -18,9 +19,8 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    [port] = free_ports(1)
+    return port
 
 
 def _serve(home, port, **settings):

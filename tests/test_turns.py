@@ -186,9 +186,9 @@ def test_a_waiting_turn_is_not_used_up_before_the_new_file_can_be_seen(city):
     with transaction.atomic():  # another file is being made ready
         assert not tasks.give_turn(run.agency_id)
         during = elsewhere(offered)
-        during.join(10)
+        during.join(60)
     after = elsewhere(offered)
-    after.join(10)
+    after.join(60)
     assert during.result is None
     assert after.result is not None
 
@@ -203,6 +203,6 @@ def test_a_turn_that_meets_an_import_in_its_last_moment_goes_on_with_the_next_fi
         turn = elsewhere(lambda: importing.perform_next(ending.agency_id))
         turn.join(0.5)
         assert turn.is_alive()
-    turn.join(10)
+    turn.join(60)
     following.refresh_from_db()
     assert following.state == State.COMPLETED

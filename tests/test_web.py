@@ -8,7 +8,7 @@ import time
 
 import pytest
 from files import data, row
-from hosts import PASSWORD, Browser, wait_for_web
+from hosts import PASSWORD, Browser, free_ports, wait_for_web
 from places import Place
 from test_faults import AGENCY
 
@@ -29,9 +29,7 @@ Account.objects.filter(username="{CLERK}").update(
 def port(tmp_path_factory, town):
     """Of a web server with more than a page of records."""
     folder = tmp_path_factory.mktemp("web")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = free.getsockname()[1]
+    [number] = free_ports(1)
     place = Place(folder / "home", like=town, ISMP_PORT=str(number))
     mine = [p for p in invented.city() if p.active and p.agency_code == AGENCY]
     rows = [
@@ -49,7 +47,7 @@ def port(tmp_path_factory, town):
         yield number
     finally:
         server.terminate()
-        server.communicate(timeout=15)
+        server.communicate(timeout=60)
         place.close()
 
 
@@ -64,7 +62,7 @@ class Visit:
     """One request; how many bytes the answer takes, head and all."""
 
     def __init__(self, port, path, cookies=""):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         # Brotli would be smaller still, but is at hand only where others have installed it.
         connection.request("GET", path, headers={"Accept-Encoding": "gzip", "Cookie": cookies})
         answer = connection.getresponse()
@@ -110,7 +108,7 @@ def test_an_export_is_not_packed_twice(port, cookies):
 
 def test_slow_uploads_keep_nobody_from_the_pages(port, cookies):
     """Each holds a thread for as long as its line takes; a dozen clerks on bad lines are normal."""
-    uploads = [socket.create_connection(("127.0.0.1", port), 15) for _ in range(12)]
+    uploads = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(12)]
     head = (
         "POST /manage/learning-map/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n"
         f"Cookie: {cookies}\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n"
