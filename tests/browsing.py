@@ -7,21 +7,22 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from hosts import free_ports
+from hosts import PATIENCE_SECONDS, free_ports, is_open, wait_for
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium")
-expect.set_options(timeout=30_000)  # five seconds are too few on a machine that is busy
+PATIENCE = 120_000
+"""Milliseconds for what a page shall come to show: a busy machine takes its time."""
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -60,18 +61,13 @@ def _served(home):
             [sys.executable, "manage.py", "demo"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/accounts/login/", timeout=5).close()
-                break
-            except OSError:
-                assert server.poll() is None, (home / "log").read_text()
-                time.sleep(0.2)
-        yield address, re.search(r"密碼 (demo-\w+)", (home / "log").read_text())[1]
+        wait_for(lambda: is_open(port) or server.poll() is not None)
+        said = (home / "log").read_text()
+        assert server.poll() is None, said
+        yield f"http://127.0.0.1:{port}", re.search(r"密碼 (demo-\w+)", said)[1]
     finally:
-        server.send_signal(2)
-        server.wait(30)
+        server.send_signal(signal.SIGINT)
+        server.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +100,15 @@ def pictures(request):
     return take
 
 
-def signed_in(chromium, site, username="EP1001", **options):
+def visit(chromium, site, **options):
+    """A page of a browser that has never been here."""
     page = chromium.new_context(base_url=site[0], **options).new_page()
+    page.set_default_timeout(PATIENCE)
+    return page
+
+
+def signed_in(chromium, site, username="EP1001", **options):
+    page = visit(chromium, site, **options)
     page.goto("/")
     page.get_by_label("公務帳號").fill(username)
     page.get_by_label("密碼").fill(site[1])
@@ -116,7 +119,7 @@ def signed_in(chromium, site, username="EP1001", **options):
 
 def signed_in_by_code(chromium, site, username, code, **options):
     """She sets her own password by the code that she was handed, and signs in."""
-    hers = chromium.new_context(base_url=site[0], **options).new_page()
+    hers = visit(chromium, site, **options)
     hers.goto("/accounts/login/")
     hers.get_by_role("link", name="設定新密碼").click()
     hers.get_by_label("公務帳號").fill(username.lower())

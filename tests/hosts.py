@@ -19,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "一把測試用的長密碼"
+PATIENCE_SECONDS = 300
+"""After so long, what was to come does not come. No measure of speed: machines are slow at times."""
 
 
 class Hosts:
@@ -76,7 +78,7 @@ class Hosts:
                     process.send_signal(number)
         for process in self.processes:
             try:
-                process.wait(20)
+                process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -101,15 +103,23 @@ def free_ports(count):
     return ports
 
 
-def wait_for_web(ports, seconds=60):
-    until = time.monotonic() + seconds
+def wait_for(question, told=lambda: "it does not come", every=0.1):
+    """Ask until the answer is yes, and return that; what is `told` if it never is."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not (answer := question()):
+        assert time.monotonic() < until, told()
+        time.sleep(every)
+    return answer
+
+
+def wait_for_web(ports):
     for port in ports:
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert time.monotonic() < until, "a web server did not come up"
-            time.sleep(0.1)
+        wait_for(lambda port=port: is_open(port), lambda: "a web server does not come up")
+
+
+def is_open(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass(frozen=True)
@@ -181,7 +191,7 @@ class Browser:
 
     def _ask(self, request):
         began = time.monotonic()
-        with self._opener.open(request, timeout=60) as response:
+        with self._opener.open(request, timeout=PATIENCE_SECONDS) as response:
             text = response.read().decode("utf-8", "replace")
         answer = Answer(response.status, text, began, time.monotonic())
         self.answers.append(answer)

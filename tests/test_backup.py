@@ -7,12 +7,12 @@ import os
 import shutil
 import signal
 import stat
-import time
 import zipfile
 
 import pytest
 from django.apps import apps
 from files import PERSON
+from hosts import PATIENCE_SECONDS, wait_for
 from test_faults import DONE, LEASE_OVER, Site, site, state_of
 
 from ismp.accounts.models import Account
@@ -72,12 +72,11 @@ def test_a_backup_in_the_middle_of_an_import_comes_back_the_same(site, elsewhere
     saving = site.python("manage.py", "backup", tmp_path / "one.zip", background=True)
     try:
         # On SQLite it waits with its event only, for the worker's lock.
-        while saving.poll() is None and not all_but_its_event(tmp_path):
-            time.sleep(0.1)
+        wait_for(lambda: saving.poll() is not None or all_but_its_event(tmp_path))
     finally:
         worker.send_signal(signal.SIGCONT)
-    worker.communicate(timeout=60)
-    _, said = saving.communicate(timeout=60)
+    worker.communicate(timeout=PATIENCE_SECONDS)
+    _, said = saving.communicate(timeout=PATIENCE_SECONDS)
     assert saving.returncode == 0, said
     # PostgreSQL has ended the session of who slept in a transaction.
     site.perform(run, after=LEASE_OVER)
@@ -188,11 +187,11 @@ def rewritten(source, target, change, keys=None):
 
 IDLE = """
 import django; django.setup()
-import sys, time
+import sys
 from ismp.accounts.models import Account
 Account.objects.count()
 print(end=".", file=sys.stderr, flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pypdfium2
 import pytest
 import pyzipper
-from browsing import add_account, assert_accessible, signed_in, signed_in_by_code, walk
+from browsing import add_account, assert_accessible, signed_in, signed_in_by_code, visit, walk
 from playwright.sync_api import expect
 
 from ismp.accounts import invented
@@ -251,7 +251,7 @@ def test_the_monthly_job_without_javascript(site, chromium, tmp_path):
 
 
 def test_the_whole_job_by_keyboard_alone(site, chromium, tmp_path):
-    page = chromium.new_context(base_url=site[0]).new_page()
+    page = visit(chromium, site)
     page.goto("/")
     page.keyboard.type("EP1001")
     press(page, page.get_by_label("密碼"))
@@ -452,7 +452,7 @@ def test_no_page_has_an_accessibility_fault(site, chromium, username, looks, par
 )
 def test_no_page_before_signing_in_has_an_accessibility_fault(site, chromium, address):
     looks = ((360, "light"), (360, "dark"), (1440, "light"), (1440, "dark"))
-    walk(chromium.new_page(base_url=site[0]), [address], *looks)
+    walk(visit(chromium, site), [address], *looks)
 
 
 @pytest.mark.parametrize("width", [360, 1440])

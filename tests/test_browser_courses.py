@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from browsing import add_account, assert_accessible, signed_in, signed_in_by_code, walk
@@ -38,6 +39,12 @@ def save(page):
 def confirm(page, deed):
     page.get_by_role("button", name=deed, exact=True).click()
     page.get_by_role("button", name=f"確定{deed}").click()
+
+
+def reached(page, pattern):
+    """The path of the page, when it is there."""
+    expect(page).to_have_url(re.compile(f"{pattern}$"))
+    return urlsplit(page.url).path
 
 
 def newcomer(chromium, site, clerk, username):
@@ -89,26 +96,28 @@ def test_an_online_course_from_making_it_to_a_green_light(site, chromium, pictur
     pictures(clerk, "course-making")
     confirm(clerk, "開放")
     expect(clerk.get_by_role("status").first).to_contain_text("已開放")
-    parts = [clerk.url.removeprefix(site[0])]
+    parts = [urlsplit(clerk.url).path]
 
     staff.goto("/")
     staff.locator("#courses ~ .cards").get_by_role("link", name="臺灣資安第一課").click()
     staff.goto("/search/?q=台灣")
     staff.get_by_role("link", name="臺灣資安第一課").click()
-    parts.append(staff.url.removeprefix(site[0]))
+    parts.append(reached(staff, r"/courses/\d+/"))
     staff.get_by_role("button", name="開始上課").click()
-    parts.append(staff.url.removeprefix(site[0]))
     expect(staff.get_by_text("還要完成：")).to_be_visible()
+    parts.append(reached(staff, "/learn/"))
     staff.get_by_role("link", name="第一章").click()
-    parts.append(staff.url.removeprefix(site[0]))
+    parts.append(reached(staff, r"/learn/\d+/"))
     expect(staff.get_by_role("heading", name="長密碼")).to_be_visible()
     staff.get_by_role("button", name="看完了，下一個").click()
     expect(staff.get_by_role("heading", level=1)).to_contain_text("延伸閱讀")
     staff.get_by_role("button", name="看完了，下一個").click()
     staff.get_by_role("link", name="前往測驗").click()
     staff.get_by_role("button", name="開始作答").click()
-    parts.append(staff.url.removeprefix(site[0]))
-    for answer in staff.get_by_label("對的答案").all():
+    right = staff.get_by_label("對的答案")
+    expect(right).to_have_count(2)
+    parts.append(reached(staff, "/quiz/"))
+    for answer in right.all():
         answer.check()
     pictures(staff, "course-quiz")
     assert_accessible(staff)
@@ -137,7 +146,7 @@ def planned(page, day, hours):
     page.get_by_role("textbox", name="報名迄日").fill(day)
     page.get_by_label("上課時段").fill(f"{day} {hours}")
     save(page)
-    return page.url
+    return reached(page, r"/sessions/\d+/")
 
 
 def attended(page, score):
@@ -165,22 +174,23 @@ def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
     clerk.get_by_label("課程類別").select_option("522")
     clerk.get_by_label("時數").fill("3")
     save(clerk)
-    parts = [clerk.url.removeprefix(site[0])]
-    parts.append(planned(clerk, today, "00:00-23:59 3").removeprefix(site[0]))
+    parts = [reached(clerk, r"/classroom-courses/\d+/")]
+    parts.append(planned(clerk, today, "00:00-23:59 3"))
     clerk.goto(parts[0])
     confirm(clerk, "開放")
+    expect(clerk.get_by_role("status").first).to_contain_text("已開放")
 
     staff.goto("/search/?q=社交工程")
     staff.get_by_role("link", name="社交工程實作").click()
-    parts.append(staff.url.removeprefix(site[0]))
+    parts.append(reached(staff, r"/courses/\d+/"))
     staff.get_by_role("button", name="報名 第 1 期").click()
     expect(staff.get_by_role("status").first).to_contain_text("錄取")
 
     clerk.goto(parts[1])
     attended(clerk, "95")
-    parts.append(clerk.url.removeprefix(site[0]))
+    parts.append(reached(clerk, r"/sessions/\d+/"))
     clerk.get_by_role("link", name="顯示簽到 QR Code").click()
-    parts.append(clerk.url.removeprefix(site[0]))
+    parts.append(reached(clerk, "/room/"))
     expect(clerk.locator("#room-code")).to_be_visible()
 
     planned(clerk, yesterday, "09:00-12:00")

@@ -31,8 +31,10 @@ def test_an_advisory_from_the_stix_file_to_the_last_answer(site, chromium, tmp_p
     expect(platform.get_by_role("heading", name="匯入完成")).to_be_visible()
     platform.goto("/manage/advisories/?field=title&q=攝影機")
     platform.get_by_role("link", name="攝影機韌體弱點").click()
+    publish = platform.get_by_role("button", name="發布給機關")
+    expect(publish).to_be_visible()
     address = platform.url
-    platform.get_by_role("button", name="發布給機關").click()
+    publish.click()
     for agency in HANDLERS.values():
         platform.get_by_label(agency).check()
     platform.get_by_role("textbox", name="回覆期限").fill(due)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from django.core import signing
 from django.utils import timezone
+from hosts import PATIENCE_SECONDS
 from mail import NOON, at
 from places import Place
 from test_courses import course
@@ -271,7 +272,7 @@ def test_500_people_for_30_places_at_once(place):
         process.stdin.write(b"!")
         process.stdin.flush()
     for process in rushing:
-        _, errors = process.communicate(timeout=240)
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, errors.decode()
     with place.entered():
         people = Account.objects.filter(username__startswith="P", status="active").count()

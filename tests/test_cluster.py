@@ -17,7 +17,7 @@ from datetime import date
 import oracle
 import pytest
 from files import data, row
-from hosts import PASSWORD, Browser, Hosts, wait_for_web
+from hosts import PASSWORD, PATIENCE_SECONDS, Browser, Hosts, wait_for_web
 from laws import told
 from postgres import Cluster
 
@@ -185,7 +185,7 @@ def test_every_law_holds_while_workers_die_and_the_database_restarts(hosts, clus
     roster.write_text(invented.roster_csv(people), "utf-8")
     ports = [hosts.web() for _ in range(WEBS)]  # all on an empty database: one of them fills it
     trouble = Trouble(hosts, cluster, chance)
-    assert hosts.start("manage.py", "import_roster", str(roster)).wait(90) == 0
+    assert hosts.start("manage.py", "import_roster", str(roster)).wait(PATIENCE_SECONDS) == 0
     clerks = hosts.python(APPOINT)
     wait_for_web(ports)
 
@@ -229,7 +229,7 @@ def one_round(trouble, clerks, files, ports, chance):
         thread.start()
     done, total = imported(trouble.cluster), sum(map(len, files.values()))
     restarted, calm = False, time.monotonic() + 15
-    until = time.monotonic() + 300
+    until = time.monotonic() + PATIENCE_SECONDS
     while imported(trouble.cluster) < done + total or open_runs(trouble.cluster):
         assert time.monotonic() < until, "the imports do not come to an end"
         time.sleep(chance.uniform(0.2, 0.8))

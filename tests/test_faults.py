@@ -11,6 +11,7 @@ import time
 
 import pytest
 from files import data, row
+from hosts import PATIENCE_SECONDS
 from places import Place
 
 from ismp.accounts.models import Account, Agency, Service
@@ -68,7 +69,7 @@ class Site(Place):
     def perform(self, run, after=0.0):
         """Have a worker do the run, to its end."""
         worker = self.worker(run, after)
-        _, said = worker.communicate(timeout=90)
+        _, said = worker.communicate(timeout=PATIENCE_SECONDS)
         assert worker.returncode == 0, said.decode()
 
 
@@ -129,8 +130,8 @@ def test_a_paused_worker_that_wakes_too_late_changes_nothing(site, step):
             successor.wait(LEASE_OVER + 3)
     finally:
         paused.send_signal(signal.SIGCONT)
-        paused.communicate(timeout=60)
-    successor.communicate(timeout=90)
+        paused.communicate(timeout=PATIENCE_SECONDS)
+    successor.communicate(timeout=PATIENCE_SECONDS)
     outcome = state_of(site)
     assert outcome.pop("attempt") in {1, 2}
     assert outcome == DONE
@@ -140,7 +141,7 @@ def test_two_workers_at_one_run_do_it_once(site):
     run = site.queue()
     both = [site.worker(run, after=2) for _ in range(2)]
     for worker in both:
-        assert worker.wait(60) == 0, worker.stderr.read()
+        assert worker.wait(PATIENCE_SECONDS) == 0, worker.stderr.read()
         worker.stderr.close()
     assert state_of(site) == DONE | {"attempt": 1}
 

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hosts import PASSWORD, free_ports, wait_for_web
+from hosts import PASSWORD, PATIENCE_SECONDS, free_ports, wait_for_web
 from places import ROOT, Place
 from test_web import APPOINT, CLERK, LIST
 
@@ -74,9 +74,11 @@ class Proxy:
 
     def ask(self, path, *, method="GET", body=None, headers=None, tls=True):
         trust = ssl.create_default_context(cafile=self.folder / "fullchain.pem")
-        connection = http.client.HTTPConnection("127.0.0.1", self.plain, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.plain, timeout=PATIENCE_SECONDS)
         if tls:
-            connection = http.client.HTTPSConnection(HOST, self.tls, timeout=60, context=trust)
+            connection = http.client.HTTPSConnection(
+                HOST, self.tls, timeout=PATIENCE_SECONDS, context=trust
+            )
             connection._create_connection = lambda _, *rest: socket.create_connection(
                 ("127.0.0.1", self.tls), *rest
             )
@@ -105,8 +107,8 @@ def proxy(tmp_path_factory, town):
     finally:
         for process in (nginx, web):
             process.terminate()
-        nginx.wait(20)
-        web.communicate(timeout=30)
+        nginx.wait(PATIENCE_SECONDS)
+        web.communicate(timeout=PATIENCE_SECONDS)
         place.close()
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from files import data, row
-from hosts import PASSWORD, Browser, Hosts, wait_for_web
+from hosts import PASSWORD, PATIENCE_SECONDS, Browser, Hosts, wait_for, wait_for_web
 from postgres import Cluster
 
 from ismp import replica
@@ -33,7 +33,9 @@ class Town:
         self.hosts = Hosts(folder, self.primary.url())
         roster = folder / "roster.csv"
         roster.write_text(invented.roster_csv(invented.city()), "utf-8")
-        assert self.hosts.start("manage.py", "import_roster", str(roster)).wait(90) == 0
+        assert (
+            self.hosts.start("manage.py", "import_roster", str(roster)).wait(PATIENCE_SECONDS) == 0
+        )
         self.replica = Cluster(self.primary)
         self.hosts.python(APPOINT)
         url = self.replica.url()
@@ -62,8 +64,8 @@ class Town:
     def pause(self):
         self.wait_for_replica()
         self.replica.execute("SELECT pg_wal_replay_pause()")
-        while self.replica.execute("SELECT pg_get_wal_replay_pause_state()") != [("paused",)]:
-            time.sleep(0.05)
+        state = "SELECT pg_get_wal_replay_pause_state()"
+        wait_for(lambda: self.replica.execute(state) == [("paused",)])
 
     def resume(self):
         self.replica.execute("SELECT pg_wal_replay_resume()")
@@ -72,10 +74,7 @@ class Town:
     def wait_for_replica(self):
         [(position,)] = self.primary.execute("SELECT pg_current_wal_insert_lsn()::text")
         done = f"SELECT pg_last_wal_replay_lsn() >= '{position}'::pg_lsn"
-        until = time.monotonic() + 30
-        while self.replica.execute(done) != [(True,)]:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_for(lambda: self.replica.execute(done) == [(True,)])
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +100,7 @@ def town(whole_town):
 def imported(browser, *rows):
     """Upload and look on until it is done."""
     window = json.loads(browser.upload("成績.csv", data(*rows)).text)["window"]
-    until = time.monotonic() + 30
-    while browser.get(window).status != 286:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_for(lambda: browser.get(window).status == 286)
 
 
 def test_who_has_done_nothing_reads_from_the_replica(town):
@@ -161,12 +157,13 @@ def test_a_quiet_replica_is_not_far_behind(town):
         "SELECT count(*) > 0 FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         f" AND query LIKE '%\"hours_record\"%' AND query_start > '{before}'"
     )
-    until = time.monotonic() + 20
-    while town.replica.execute(read_there) != [(True,)]:
-        # A page may fall into the moment in which the server itself has written something.
-        assert time.monotonic() < until
+
+    def asked_again():
         assert "原名" in stranger.get(LIST).text
-        time.sleep(SHORT_SECONDS + 0.5)
+        return town.replica.execute(read_there) == [(True,)]
+
+    # A page may fall into the moment in which the server itself has written something.
+    wait_for(asked_again, every=SHORT_SECONDS + 0.5)
 
 
 def test_without_the_replica_all_pages_work(town):

@@ -3,12 +3,11 @@
 import json
 import shutil
 import stat
-import time
 
 import pytest
 from django.core.management import CommandError, call_command
 from files import PERSON, data, row
-from hosts import PASSWORD, Browser, Hosts, wait_for_web
+from hosts import PASSWORD, PATIENCE_SECONDS, Browser, Hosts, wait_for, wait_for_web
 from postgres import Cluster
 from test_faults import DONE, site, state_of
 
@@ -89,7 +88,7 @@ def test_under_load(site):
     for _ in range(3):
         assert python("manage.py", "rotate_keys", "--new-key").returncode == 0
         assert python("manage.py", "rotate_keys").returncode == 0
-    assert worker.wait(60) == 0, worker.stderr.read()
+    assert worker.wait(PATIENCE_SECONDS) == 0, worker.stderr.read()
     worker.stderr.close()
     done = python("manage.py", "rotate_keys", "--forget-old")
     assert done.returncode == 0, done.stderr
@@ -134,7 +133,7 @@ def test_on_several_hosts_under_load(tmp_path):
         people = invented.city()
         (tmp_path / "roster.csv").write_text(invented.roster_csv(people), "utf-8")
         imported = hosts.start("manage.py", "import_roster", str(tmp_path / "roster.csv"))
-        assert imported.wait(120) == 0
+        assert imported.wait(PATIENCE_SECONDS) == 0
         hosts.python(APPOINT)
         ports = [hosts.web(), hosts.web()]
         for _ in range(3):
@@ -145,10 +144,10 @@ def test_on_several_hosts_under_load(tmp_path):
             browsers.append(Browser(lambda port=port: port))
             browsers[-1].sign_in(name)
         sizes = _rounds(hosts, tmp_path, people, browsers)
-        until = time.monotonic() + 120
-        while {state for state, _, _ in hosts.python(RUNS)} != {"completed"}:
-            assert time.monotonic() < until, hosts.logs()[-4000:]
-            time.sleep(0.5)
+        wait_for(
+            lambda: {state for state, _, _ in hosts.python(RUNS)} == {"completed"},
+            lambda: hosts.logs()[-4000:],
+        )
         runs = hosts.python(RUNS)
         assert runs == [["completed", 1, LINES]] * len(sizes), "nothing failed on its way"
         assert _rotated(hosts, "--forget-old")
@@ -181,13 +180,13 @@ def _rounds(hosts, folder, people, browsers):
                 content = data(*rows, encoding="utf-8-sig")
                 assert browser.upload(f"{number}-{n}.csv", content).status == 200
                 sizes.append(len(content))
-        assert sealing.wait(120) == 0
+        assert sealing.wait(PATIENCE_SECONDS) == 0
     return sizes
 
 
 def _rotated(hosts, step):
     """On a host that starts anew with what the others have; its keys are the newest then."""
-    return hosts.start("manage.py", "rotate_keys", step).wait(120) == 0
+    return hosts.start("manage.py", "rotate_keys", step).wait(PATIENCE_SECONDS) == 0
 
 
 def _copied(folder):

@@ -2,15 +2,13 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
-from hosts import free_ports
+from hosts import PATIENCE_SECONDS, free_ports, is_open, wait_for, wait_for_web
 from places import Place
 
 pytestmark = pytest.mark.sqlite
@@ -40,43 +38,30 @@ def test_the_metrics_are_those_of_all_processes(tmp_path, port):
     )
     counted = 'ismp_request_seconds_count{method="GET",page="operations:alive",status="2xx"}'
     try:
-        _wait_for(lambda: _is_open(port))
+        wait_for_web([port])
         for _ in range(30):
-            urllib.request.urlopen(f"{address}/healthz", timeout=10).close()
+            urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE_SECONDS).close()
         for _ in range(10):
-            with urllib.request.urlopen(wanted, timeout=10) as answer:
+            with urllib.request.urlopen(wanted, timeout=PATIENCE_SECONDS) as answer:
                 assert f"{counted} 30.0" in answer.read().decode()
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_serve_ends_its_web_server_and_its_worker(tmp_path, town, port, stop):
     server = _serve(Place(tmp_path / "home", like=town).home, port)
     try:
-        children = _wait_for(lambda: _is_open(port) and _children(server.pid))
+        children = wait_for(lambda: is_open(port) and _children(server.pid))
         assert len(children) == 2
         server.send_signal(stop)
-        server.wait(30)
+        server.wait(PATIENCE_SECONDS)
     finally:
         server.kill()
         server.communicate()
-    assert not _is_open(port)
+    assert not is_open(port)
     assert not [child for child in children if Path("/proc", child).exists()]
-
-
-def _wait_for(question):
-    for _ in range(300):
-        if answer := question():
-            return answer
-        time.sleep(0.1)
-    raise AssertionError("the server did not come up")
-
-
-def _is_open(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _children(pid):

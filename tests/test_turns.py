@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 from django_tasks_db.models import DBTaskResult
 from files import data, row
+from hosts import PATIENCE_SECONDS
 
 from ismp.accounts.models import Agency
 from ismp.hours import actions, files, importing, tasks
@@ -186,9 +187,9 @@ def test_a_waiting_turn_is_not_used_up_before_the_new_file_can_be_seen(city):
     with transaction.atomic():  # another file is being made ready
         assert not tasks.give_turn(run.agency_id)
         during = elsewhere(offered)
-        during.join(60)
+        during.join(PATIENCE_SECONDS)
     after = elsewhere(offered)
-    after.join(60)
+    after.join(PATIENCE_SECONDS)
     assert during.result is None
     assert after.result is not None
 
@@ -203,6 +204,6 @@ def test_a_turn_that_meets_an_import_in_its_last_moment_goes_on_with_the_next_fi
         turn = elsewhere(lambda: importing.perform_next(ending.agency_id))
         turn.join(0.5)
         assert turn.is_alive()
-    turn.join(60)
+    turn.join(PATIENCE_SECONDS)
     following.refresh_from_db()
     assert following.state == State.COMPLETED
