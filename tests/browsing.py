@@ -7,18 +7,15 @@ import fcntl
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from hosts import PATIENCE_SECONDS, free_ports, is_open, wait_for
+from hosts import free_ports
+from places import ROOT, Place
 from playwright.sync_api import expect, sync_playwright
 
-ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium")
 PATIENCE = 120_000
 """Milliseconds for what a page shall come to show: a busy machine takes its time."""
@@ -54,20 +51,8 @@ def site(demo_home, tmp_path_factory):
 def _served(home):
     assert CHROMIUM, "Chromium is missing: apt-get install chromium fonts-noto-cjk"
     [port] = free_ports(1)
-    environment = {**os.environ, "ISMP_HOME": str(home), "ISMP_PORT": str(port)}
-    environment.pop("DATABASE_URL", None)
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "manage.py", "demo"], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
-    try:
-        wait_for(lambda: is_open(port) or server.poll() is not None)
-        said = (home / "log").read_text()
-        assert server.poll() is None, said
+    with Place(home, ISMP_PORT=str(port)).serving("demo") as said:
         yield f"http://127.0.0.1:{port}", re.search(r"密碼 (demo-\w+)", said)[1]
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")

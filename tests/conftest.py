@@ -2,6 +2,7 @@
 
 `--postgresql` runs them on a throw-away PostgreSQL cluster of Debian's binaries instead of SQLite;
 `--hypothesis-profile=soak` draws forty times as many random cases, fresh ones each time.
+A soak is longer than a test may take: it wants `-o faulthandler_timeout=0` too.
 """
 
 import os

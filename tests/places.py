@@ -4,6 +4,7 @@ suite runs.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -14,6 +15,7 @@ import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.test import override_settings
+from hosts import PATIENCE_SECONDS, is_open, wait_for
 
 from ismp.accounts import invented
 from ismp.keyring import KeyRing
@@ -56,6 +58,23 @@ class Place:
             pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
             return subprocess.Popen(command, **options, **pipes)
         return subprocess.run(command, check=False, **options, capture_output=True, text=True)
+
+    @contextmanager
+    def serving(self, *command):
+        """Its web server is up, at the port that the environment names; gives what it has said."""
+        log, port = self.home / "serve.log", int(self.environment["ISMP_PORT"])
+        with log.open("wb") as file:
+            said = {"stdout": file, "stderr": file}
+            server = subprocess.Popen(
+                [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, **said
+            )
+        try:
+            wait_for(lambda: is_open(port) or server.poll() is not None)
+            assert server.poll() is None, log.read_text("utf-8")
+            yield log.read_text("utf-8")
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(PATIENCE_SECONDS)
 
     def script(self, text):
         """What a script prints; it must end well."""

@@ -1,7 +1,7 @@
 """Three web servers, four workers, one PostgreSQL: workers are killed and paused at random and the
 database is restarted, and every law of the import holds as if nothing had happened.
 
-Long form: `pytest tests/test_cluster.py --postgresql --soak=SECONDS`.
+Long form: `pytest tests/test_cluster.py --postgresql --soak=SECONDS -o faulthandler_timeout=0`.
 """
 
 import csv

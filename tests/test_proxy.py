@@ -99,17 +99,15 @@ def proxy(tmp_path_factory, town):
     settings = {"ISMP_PORT": str(proxy.web), "ISMP_HTTPS": "1", "ISMP_ALLOWED_HOSTS": HOST}
     place = Place(folder / "home", like=town, **settings)
     place.script(APPOINT)
-    web = place.python("manage.py", "serve", "--no-worker", background=True)
-    nginx = subprocess.Popen([*proxy.command, "-g", "daemon off;"])
-    try:
-        wait_for_web([proxy.web, proxy.tls])
-        yield proxy
-    finally:
-        for process in (nginx, web):
-            process.terminate()
-        nginx.wait(PATIENCE_SECONDS)
-        web.communicate(timeout=PATIENCE_SECONDS)
-        place.close()
+    with place.serving("serve", "--no-worker"):
+        nginx = subprocess.Popen([*proxy.command, "-g", "daemon off;"])
+        try:
+            wait_for_web([proxy.tls])
+            yield proxy
+        finally:
+            nginx.terminate()
+            nginx.wait(PATIENCE_SECONDS)
+    place.close()
 
 
 @pytest.fixture(scope="module")

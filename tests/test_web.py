@@ -7,7 +7,7 @@ import socket
 
 import pytest
 from files import data, row
-from hosts import PASSWORD, PATIENCE_SECONDS, Browser, free_ports, wait_for, wait_for_web
+from hosts import PASSWORD, PATIENCE_SECONDS, Browser, free_ports, wait_for
 from places import Place
 from test_faults import AGENCY
 
@@ -40,14 +40,9 @@ def port(tmp_path_factory, town):
     imported = place.python("manage.py", "import_hours", folder / "file.csv", "--agency", AGENCY)
     assert imported.returncode == 0, imported.stderr
     place.script(APPOINT)
-    server = place.python("manage.py", "serve", "--no-worker", background=True)
-    try:
-        wait_for_web([number])
+    with place.serving("serve", "--no-worker"):
         yield number
-    finally:
-        server.terminate()
-        server.communicate(timeout=PATIENCE_SECONDS)
-        place.close()
+    place.close()
 
 
 @pytest.fixture(scope="module")
