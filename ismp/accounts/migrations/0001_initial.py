@@ -73,6 +73,27 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["agency", "path"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("agency", "name"),
+                        name="a_department_has_one_name_in_its_agency",
+                        violation_error_message="這個機關已有同名的部門，請改用別的名稱。",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_it", True)),
+                        fields=("agency",),
+                        name="an_agency_has_one_it_unit",
+                        violation_error_message="這個機關已有資訊單位，請先取消原來的。",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("parent", models.F("id")), _negated=True),
+                        name="a_department_is_not_above_itself",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("merged_into", models.F("id")), _negated=True),
+                        name="a_department_is_not_merged_into_itself",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -151,6 +172,56 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["username"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("id_hash", None), _negated=True),
+                        fields=["id_hash"],
+                        name="accounts_of_a_person",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("username"),
+                        name="a_username_belongs_to_one_account",
+                        violation_error_message="這個公務帳號已經有人使用，請檢查後再填。",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", "active")),
+                        fields=("agency", "id_hash"),
+                        name="an_id_has_one_active_account_in_an_agency",
+                        violation_error_message="這個機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["active", "left"])),
+                        name="status_is_active_or_left",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "role__in",
+                                ["staff", "teacher", "agency_admin", "platform_admin", "auditor"],
+                            )
+                        ),
+                        name="role_is_a_known_role",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "identities__in",
+                                [
+                                    "security",
+                                    "it",
+                                    "general",
+                                    "security+it",
+                                    "security+general",
+                                    "it+general",
+                                    "security+it+general",
+                                ],
+                            )
+                        ),
+                        name="identities_are_a_known_set",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -190,6 +261,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["agency", "since", "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("grade__in", ["A", "B", "C", "D", "E"])),
+                        name="a_grade_is_one_of_a_to_e",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -218,6 +295,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["account", "since"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("until", None), ("until__gte", models.F("since")), _connector="OR"
+                        ),
+                        name="a_leave_ends_after_it_starts",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -291,145 +376,32 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["account", "since", "pk"],
+                "indexes": [
+                    models.Index(fields=["account", "-since", "-id"], name="service_of_an_account")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "identities__in",
+                                [
+                                    "security",
+                                    "it",
+                                    "general",
+                                    "security+it",
+                                    "security+general",
+                                    "it+general",
+                                    "security+it+general",
+                                ],
+                            )
+                        ),
+                        name="service_has_a_known_set_of_identities",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["active", "left"])),
+                        name="service_is_active_or_left",
+                    ),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="department",
-            constraint=models.UniqueConstraint(
-                fields=("agency", "name"),
-                name="a_department_has_one_name_in_its_agency",
-                violation_error_message="這個機關已有同名的部門，請改用別的名稱。",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="department",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_it", True)),
-                fields=("agency",),
-                name="an_agency_has_one_it_unit",
-                violation_error_message="這個機關已有資訊單位，請先取消原來的。",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="department",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("parent", models.F("id")), _negated=True),
-                name="a_department_is_not_above_itself",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="department",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("merged_into", models.F("id")), _negated=True),
-                name="a_department_is_not_merged_into_itself",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="account",
-            index=models.Index(
-                condition=models.Q(("id_hash", None), _negated=True),
-                fields=["id_hash"],
-                name="accounts_of_a_person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Lower("username"),
-                name="a_username_belongs_to_one_account",
-                violation_error_message="這個公務帳號已經有人使用，請檢查後再填。",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "active")),
-                fields=("agency", "id_hash"),
-                name="an_id_has_one_active_account_in_an_agency",
-                violation_error_message="這個機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["active", "left"])),
-                name="status_is_active_or_left",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("role__in", ["staff", "teacher", "agency_admin", "platform_admin", "auditor"])
-                ),
-                name="role_is_a_known_role",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "identities__in",
-                        [
-                            "security",
-                            "it",
-                            "general",
-                            "security+it",
-                            "security+general",
-                            "it+general",
-                            "security+it+general",
-                        ],
-                    )
-                ),
-                name="identities_are_a_known_set",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grading",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("grade__in", ["A", "B", "C", "D", "E"])),
-                name="a_grade_is_one_of_a_to_e",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="leave",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("until", None), ("until__gte", models.F("since")), _connector="OR"
-                ),
-                name="a_leave_ends_after_it_starts",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="service",
-            index=models.Index(fields=["account", "-since", "-id"], name="service_of_an_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="service",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "identities__in",
-                        [
-                            "security",
-                            "it",
-                            "general",
-                            "security+it",
-                            "security+general",
-                            "it+general",
-                            "security+it+general",
-                        ],
-                    )
-                ),
-                name="service_has_a_known_set_of_identities",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="service",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["active", "left"])),
-                name="service_is_active_or_left",
-            ),
         ),
     ]

@@ -75,6 +75,26 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(fields=["category", "state"], name="courses_of_a_category")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("category__in", ["522", "523", "system", "general"])),
+                        name="course_category_is_a_known_one",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["online", "classroom"])),
+                        name="a_course_is_online_or_in_a_classroom",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["draft", "open", "closed"])),
+                        name="course_state_is_a_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("hours__gt", 0)), name="a_course_gives_hours"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -120,6 +140,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(fields=["account", "-id"], name="enrollments_of_a_person")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("completed_at", None)),
+                        fields=("course", "account"),
+                        name="a_person_is_in_a_course_once_at_a_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("way__in", ["self", "duty", "list"])),
+                        name="enrollment_came_by_a_known_way",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -149,6 +183,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["enrollment", "number"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("enrollment", "number"), name="an_attempt_has_one_number"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -190,6 +229,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["course", "position", "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["video", "pdf", "page", "link"])),
+                        name="material_is_of_a_known_kind",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -214,6 +259,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("stored_as", ""), _negated=True),
+                        fields=["stored_as"],
+                        name="material_stored_elsewhere",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("material", "number"), name="a_piece_has_one_place_in_its_material"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Progress",
@@ -243,6 +302,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("enrollment", "material"), name="progress_is_kept_once_a_material"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Question",
@@ -304,6 +370,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("attempts__gt", 0), ("drawn__gt", 0), ("pass_mark__range", (1, 100))
+                        ),
+                        name="a_quiz_can_be_taken_and_passed",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Session",
@@ -346,6 +422,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["course", "number"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("course", "number"), name="a_session_has_one_number_in_its_course"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("taken__lte", models.F("quota"))),
+                        name="a_session_is_never_overbooked",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("closes_on__gte", models.F("opens_on"))),
+                        name="sign_up_ends_after_it_begins",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["planned", "finished", "cancelled"])),
+                        name="session_state_is_a_known_state",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -372,6 +465,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["session", "starts_at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                        name="a_meeting_ends_after_it_starts",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -438,6 +537,30 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["session", "turn"],
+                "indexes": [models.Index(fields=["account", "-id"], name="sign_ups_of_a_person")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("session", "account"), name="a_person_signs_up_for_a_session_once"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("session", "turn"), name="no_two_people_share_a_turn"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "standing__in",
+                                ["applied", "enrolled", "waiting", "refused", "cancelled"],
+                            )
+                        ),
+                        name="standing_is_a_known_one",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("score", None), ("score__range", (0, 100)), _connector="OR"
+                        ),
+                        name="a_score_is_0_to_100",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -476,6 +599,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("meeting", "sign_up"), name="a_person_is_present_once_at_a_meeting"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Teacher",
@@ -519,6 +649,22 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["agency", "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("account", None), ("name__gt", "")),
+                            models.Q(("account__isnull", False), ("name", "")),
+                            _connector="OR",
+                        ),
+                        name="a_teacher_is_an_account_or_has_a_name",
+                        violation_error_message="內部教師請填公務帳號，外聘教師請填姓名，只能填其中一項。",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("agency", "account"),
+                        name="an_account_teaches_once_for_an_agency",
+                        violation_error_message="這個帳號已經是本機關的教師，請到他的資料編輯。",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -552,203 +698,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["expires_on", "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("issued_on", None),
+                            ("expires_on", None),
+                            ("expires_on__gte", models.F("issued_on")),
+                            _connector="OR",
+                        ),
+                        name="a_certificate_ends_after_it_was_issued",
+                        violation_error_message="到期日早於發照日，請更正。",
+                    )
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="enrollment",
-            index=models.Index(fields=["account", "-id"], name="enrollments_of_a_person"),
-        ),
-        migrations.AddConstraint(
-            model_name="enrollment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("completed_at", None)),
-                fields=("course", "account"),
-                name="a_person_is_in_a_course_once_at_a_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrollment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("way__in", ["self", "duty", "list"])),
-                name="enrollment_came_by_a_known_way",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="attempt",
-            constraint=models.UniqueConstraint(
-                fields=("enrollment", "number"), name="an_attempt_has_one_number"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="material",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["video", "pdf", "page", "link"])),
-                name="material_is_of_a_known_kind",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="materialpiece",
-            index=models.Index(
-                condition=models.Q(("stored_as", ""), _negated=True),
-                fields=["stored_as"],
-                name="material_stored_elsewhere",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="materialpiece",
-            constraint=models.UniqueConstraint(
-                fields=("material", "number"), name="a_piece_has_one_place_in_its_material"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="progress",
-            constraint=models.UniqueConstraint(
-                fields=("enrollment", "material"), name="progress_is_kept_once_a_material"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="quiz",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("attempts__gt", 0), ("drawn__gt", 0), ("pass_mark__range", (1, 100))
-                ),
-                name="a_quiz_can_be_taken_and_passed",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="session",
-            constraint=models.UniqueConstraint(
-                fields=("course", "number"), name="a_session_has_one_number_in_its_course"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="session",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("taken__lte", models.F("quota"))),
-                name="a_session_is_never_overbooked",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="session",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("closes_on__gte", models.F("opens_on"))),
-                name="sign_up_ends_after_it_begins",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="session",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["planned", "finished", "cancelled"])),
-                name="session_state_is_a_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="meeting",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_at__gt", models.F("starts_at"))),
-                name="a_meeting_ends_after_it_starts",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="signup",
-            index=models.Index(fields=["account", "-id"], name="sign_ups_of_a_person"),
-        ),
-        migrations.AddConstraint(
-            model_name="signup",
-            constraint=models.UniqueConstraint(
-                fields=("session", "account"), name="a_person_signs_up_for_a_session_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="signup",
-            constraint=models.UniqueConstraint(
-                fields=("session", "turn"), name="no_two_people_share_a_turn"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="signup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("standing__in", ["applied", "enrolled", "waiting", "refused", "cancelled"])
-                ),
-                name="standing_is_a_known_one",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="signup",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("score", None), ("score__range", (0, 100)), _connector="OR"),
-                name="a_score_is_0_to_100",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="attendance",
-            constraint=models.UniqueConstraint(
-                fields=("meeting", "sign_up"), name="a_person_is_present_once_at_a_meeting"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="teacher",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("account", None), ("name__gt", "")),
-                    models.Q(("account__isnull", False), ("name", "")),
-                    _connector="OR",
-                ),
-                name="a_teacher_is_an_account_or_has_a_name",
-                violation_error_message="內部教師請填公務帳號，外聘教師請填姓名，只能填其中一項。",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="teacher",
-            constraint=models.UniqueConstraint(
-                fields=("agency", "account"),
-                name="an_account_teaches_once_for_an_agency",
-                violation_error_message="這個帳號已經是本機關的教師，請到他的資料編輯。",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="course",
-            index=models.Index(fields=["category", "state"], name="courses_of_a_category"),
-        ),
-        migrations.AddConstraint(
-            model_name="course",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("category__in", ["522", "523", "system", "general"])),
-                name="course_category_is_a_known_one",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="course",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["online", "classroom"])),
-                name="a_course_is_online_or_in_a_classroom",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="course",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["draft", "open", "closed"])),
-                name="course_state_is_a_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="course",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("hours__gt", 0)), name="a_course_gives_hours"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="teachercertificate",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("issued_on", None),
-                    ("expires_on", None),
-                    ("expires_on__gte", models.F("issued_on")),
-                    _connector="OR",
-                ),
-                name="a_certificate_ends_after_it_was_issued",
-                violation_error_message="到期日早於發照日，請更正。",
-            ),
         ),
     ]

@@ -133,6 +133,41 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(fields=["agency", "state"], name="claims_of_an_agency"),
+                    models.Index(fields=["account", "-id"], name="claims_of_a_person"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["pending", "approved"])),
+                        fields=("account", "category", "title", "started_on", "ended_on"),
+                        name="a_training_is_claimed_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("hours__gt", 0)), name="a_claim_is_for_some_hours"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("ended_on__gte", models.F("started_on"))),
+                        name="a_claimed_training_ends_after_it_starts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                ["pending", "approved", "refused", "withdrawn", "revoked"],
+                            )
+                        ),
+                        name="claim_state_is_a_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["approved", "revoked"]), _negated=True),
+                            models.Q(("given_hours__gt", 0), ("run__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="what_was_recognised_has_its_hours",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -157,68 +192,19 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="claim",
-            index=models.Index(fields=["agency", "state"], name="claims_of_an_agency"),
-        ),
-        migrations.AddIndex(
-            model_name="claim",
-            index=models.Index(fields=["account", "-id"], name="claims_of_a_person"),
-        ),
-        migrations.AddConstraint(
-            model_name="claim",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["pending", "approved"])),
-                fields=("account", "category", "title", "started_on", "ended_on"),
-                name="a_training_is_claimed_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="claim",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("hours__gt", 0)), name="a_claim_is_for_some_hours"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="claim",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ended_on__gte", models.F("started_on"))),
-                name="a_claimed_training_ends_after_it_starts",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="claim",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["pending", "approved", "refused", "withdrawn", "revoked"])
-                ),
-                name="claim_state_is_a_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="claim",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["approved", "revoked"]), _negated=True),
-                    models.Q(("given_hours__gt", 0), ("run__isnull", False)),
-                    _connector="OR",
-                ),
-                name="what_was_recognised_has_its_hours",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="claimpiece",
-            index=models.Index(
-                condition=models.Q(("stored_as", ""), _negated=True),
-                fields=["stored_as"],
-                name="certificate_stored_elsewhere",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="claimpiece",
-            constraint=models.UniqueConstraint(
-                fields=("claim", "number"), name="a_piece_has_one_place_in_its_certificate"
-            ),
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("stored_as", ""), _negated=True),
+                        fields=["stored_as"],
+                        name="certificate_stored_elsewhere",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("claim", "number"), name="a_piece_has_one_place_in_its_certificate"
+                    )
+                ],
+            },
         ),
     ]

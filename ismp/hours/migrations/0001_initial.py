@@ -128,6 +128,65 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(fields=["agency", "-id"], name="runs_of_an_agency"),
+                    models.Index(
+                        condition=models.Q(
+                            ("state__in", ["receiving", "password", "queued", "running"])
+                        ),
+                        fields=["lease_until"],
+                        name="runs_under_way",
+                    ),
+                    models.Index(
+                        condition=models.Q(("source__in", ["platform", "external"])),
+                        fields=["agency", "finished_at"],
+                        name="what_was_credited",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "total",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            models.F("created"), "+", models.F("updated")
+                                        ),
+                                        "+",
+                                        models.F("unchanged"),
+                                    ),
+                                    "+",
+                                    models.F("rejected"),
+                                ),
+                            )
+                        ),
+                        name="no_row_of_a_run_is_lost",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "receiving",
+                                    "password",
+                                    "queued",
+                                    "running",
+                                    "completed",
+                                    "refused",
+                                    "quarantined",
+                                ],
+                            )
+                        ),
+                        name="run_state_is_a_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("source__in", ["file", "platform", "external", "roster", "devices"])
+                        ),
+                        name="run_source_is_a_known_source",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -231,6 +290,178 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "live",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            django.db.models.expressions.CombinedExpression(
+                                                django.db.models.expressions.CombinedExpression(
+                                                    django.db.models.expressions.CombinedExpression(
+                                                        django.db.models.expressions.CombinedExpression(
+                                                            django.db.models.expressions.CombinedExpression(
+                                                                django.db.models.expressions.CombinedExpression(
+                                                                    django.db.models.expressions.CombinedExpression(
+                                                                        django.db.models.expressions.CombinedExpression(
+                                                                            django.db.models.expressions.CombinedExpression(
+                                                                                django.db.models.expressions.CombinedExpression(
+                                                                                    django.db.models.expressions.CombinedExpression(
+                                                                                        django.db.models.expressions.CombinedExpression(
+                                                                                            django.db.models.expressions.CombinedExpression(
+                                                                                                django.db.models.expressions.CombinedExpression(
+                                                                                                    django.db.models.expressions.CombinedExpression(
+                                                                                                        django.db.models.expressions.CombinedExpression(
+                                                                                                            django.db.models.expressions.CombinedExpression(
+                                                                                                                django.db.models.expressions.CombinedExpression(
+                                                                                                                    django.db.models.expressions.CombinedExpression(
+                                                                                                                        django.db.models.expressions.CombinedExpression(
+                                                                                                                            django.db.models.expressions.CombinedExpression(
+                                                                                                                                django.db.models.expressions.CombinedExpression(
+                                                                                                                                    django.db.models.expressions.CombinedExpression(
+                                                                                                                                        django.db.models.expressions.CombinedExpression(
+                                                                                                                                            django.db.models.expressions.CombinedExpression(
+                                                                                                                                                django.db.models.expressions.CombinedExpression(
+                                                                                                                                                    django.db.models.expressions.CombinedExpression(
+                                                                                                                                                        models.F(
+                                                                                                                                                            "day_1"
+                                                                                                                                                        ),
+                                                                                                                                                        "+",
+                                                                                                                                                        models.F(
+                                                                                                                                                            "day_2"
+                                                                                                                                                        ),
+                                                                                                                                                    ),
+                                                                                                                                                    "+",
+                                                                                                                                                    models.F(
+                                                                                                                                                        "day_3"
+                                                                                                                                                    ),
+                                                                                                                                                ),
+                                                                                                                                                "+",
+                                                                                                                                                models.F(
+                                                                                                                                                    "day_4"
+                                                                                                                                                ),
+                                                                                                                                            ),
+                                                                                                                                            "+",
+                                                                                                                                            models.F(
+                                                                                                                                                "day_5"
+                                                                                                                                            ),
+                                                                                                                                        ),
+                                                                                                                                        "+",
+                                                                                                                                        models.F(
+                                                                                                                                            "day_6"
+                                                                                                                                        ),
+                                                                                                                                    ),
+                                                                                                                                    "+",
+                                                                                                                                    models.F(
+                                                                                                                                        "day_7"
+                                                                                                                                    ),
+                                                                                                                                ),
+                                                                                                                                "+",
+                                                                                                                                models.F(
+                                                                                                                                    "day_8"
+                                                                                                                                ),
+                                                                                                                            ),
+                                                                                                                            "+",
+                                                                                                                            models.F(
+                                                                                                                                "day_9"
+                                                                                                                            ),
+                                                                                                                        ),
+                                                                                                                        "+",
+                                                                                                                        models.F(
+                                                                                                                            "day_10"
+                                                                                                                        ),
+                                                                                                                    ),
+                                                                                                                    "+",
+                                                                                                                    models.F(
+                                                                                                                        "day_11"
+                                                                                                                    ),
+                                                                                                                ),
+                                                                                                                "+",
+                                                                                                                models.F(
+                                                                                                                    "day_12"
+                                                                                                                ),
+                                                                                                            ),
+                                                                                                            "+",
+                                                                                                            models.F(
+                                                                                                                "day_13"
+                                                                                                            ),
+                                                                                                        ),
+                                                                                                        "+",
+                                                                                                        models.F(
+                                                                                                            "day_14"
+                                                                                                        ),
+                                                                                                    ),
+                                                                                                    "+",
+                                                                                                    models.F(
+                                                                                                        "day_15"
+                                                                                                    ),
+                                                                                                ),
+                                                                                                "+",
+                                                                                                models.F(
+                                                                                                    "day_16"
+                                                                                                ),
+                                                                                            ),
+                                                                                            "+",
+                                                                                            models.F(
+                                                                                                "day_17"
+                                                                                            ),
+                                                                                        ),
+                                                                                        "+",
+                                                                                        models.F(
+                                                                                            "day_18"
+                                                                                        ),
+                                                                                    ),
+                                                                                    "+",
+                                                                                    models.F(
+                                                                                        "day_19"
+                                                                                    ),
+                                                                                ),
+                                                                                "+",
+                                                                                models.F("day_20"),
+                                                                            ),
+                                                                            "+",
+                                                                            models.F("day_21"),
+                                                                        ),
+                                                                        "+",
+                                                                        models.F("day_22"),
+                                                                    ),
+                                                                    "+",
+                                                                    models.F("day_23"),
+                                                                ),
+                                                                "+",
+                                                                models.F("day_24"),
+                                                            ),
+                                                            "+",
+                                                            models.F("day_25"),
+                                                        ),
+                                                        "+",
+                                                        models.F("day_26"),
+                                                    ),
+                                                    "+",
+                                                    models.F("day_27"),
+                                                ),
+                                                "+",
+                                                models.F("day_28"),
+                                            ),
+                                            "+",
+                                            models.F("day_29"),
+                                        ),
+                                        "+",
+                                        models.F("day_30"),
+                                    ),
+                                    "+",
+                                    models.F("day_31"),
+                                ),
+                            ),
+                            ("live__gte", 0),
+                        ),
+                        name="a_month_has_the_records_of_its_days",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PersonYear",
@@ -273,6 +504,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("hours__gte", 0), ("live__gte", 0)),
+                        name="nobody_attended_less_than_nothing_in_a_year",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Record",
@@ -350,6 +589,38 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("deletion", None)),
+                        fields=["account", "ended_on", "agency"],
+                        name="records_of_a_person",
+                    ),
+                    models.Index(fields=["run"], name="records_of_a_run"),
+                    models.Index(
+                        condition=models.Q(("deletion", None), _negated=True),
+                        fields=["deletion"],
+                        name="records_of_a_deletion",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("agency", "ended_on", "account", "event_key"),
+                        name="an_event_of_a_person_is_stored_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("category__in", [522, 523])),
+                        name="category_is_522_or_523",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("ended_on__gte", models.F("started_on"))),
+                        name="a_course_ends_after_it_starts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("hours__gte", 0)), name="hours_are_not_negative"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Duplicate",
@@ -405,6 +676,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("credited", "imported"), name="two_records_are_compared_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("decision__in", ["pending", "one", "both"])),
+                        name="decision_is_a_known_decision",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -491,6 +771,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["run", "line"], name="revisions_of_a_run")],
+            },
         ),
         migrations.CreateModel(
             name="RunFile",
@@ -526,6 +809,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("stored_as", ""), _negated=True),
+                        fields=["stored_as"],
+                        name="pieces_stored_elsewhere",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("run", "kind", "number"), name="a_piece_has_one_place_in_its_file"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Waiting",
@@ -559,6 +856,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("claimed_at", None)),
+                        fields=["agency", "id_hash"],
+                        name="people_waited_for",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("run", "id_hash"), name="a_person_waits_once_in_a_run"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Wording",
@@ -588,341 +899,5 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="importrun",
-            index=models.Index(fields=["agency", "-id"], name="runs_of_an_agency"),
-        ),
-        migrations.AddIndex(
-            model_name="importrun",
-            index=models.Index(
-                condition=models.Q(("state__in", ["receiving", "password", "queued", "running"])),
-                fields=["lease_until"],
-                name="runs_under_way",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="importrun",
-            index=models.Index(
-                condition=models.Q(("source__in", ["platform", "external"])),
-                fields=["agency", "finished_at"],
-                name="what_was_credited",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="importrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "total",
-                        django.db.models.expressions.CombinedExpression(
-                            django.db.models.expressions.CombinedExpression(
-                                django.db.models.expressions.CombinedExpression(
-                                    models.F("created"), "+", models.F("updated")
-                                ),
-                                "+",
-                                models.F("unchanged"),
-                            ),
-                            "+",
-                            models.F("rejected"),
-                        ),
-                    )
-                ),
-                name="no_row_of_a_run_is_lost",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="importrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        [
-                            "receiving",
-                            "password",
-                            "queued",
-                            "running",
-                            "completed",
-                            "refused",
-                            "quarantined",
-                        ],
-                    )
-                ),
-                name="run_state_is_a_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="importrun",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("source__in", ["file", "platform", "external", "roster", "devices"])
-                ),
-                name="run_source_is_a_known_source",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="monthtally",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "live",
-                        django.db.models.expressions.CombinedExpression(
-                            django.db.models.expressions.CombinedExpression(
-                                django.db.models.expressions.CombinedExpression(
-                                    django.db.models.expressions.CombinedExpression(
-                                        django.db.models.expressions.CombinedExpression(
-                                            django.db.models.expressions.CombinedExpression(
-                                                django.db.models.expressions.CombinedExpression(
-                                                    django.db.models.expressions.CombinedExpression(
-                                                        django.db.models.expressions.CombinedExpression(
-                                                            django.db.models.expressions.CombinedExpression(
-                                                                django.db.models.expressions.CombinedExpression(
-                                                                    django.db.models.expressions.CombinedExpression(
-                                                                        django.db.models.expressions.CombinedExpression(
-                                                                            django.db.models.expressions.CombinedExpression(
-                                                                                django.db.models.expressions.CombinedExpression(
-                                                                                    django.db.models.expressions.CombinedExpression(
-                                                                                        django.db.models.expressions.CombinedExpression(
-                                                                                            django.db.models.expressions.CombinedExpression(
-                                                                                                django.db.models.expressions.CombinedExpression(
-                                                                                                    django.db.models.expressions.CombinedExpression(
-                                                                                                        django.db.models.expressions.CombinedExpression(
-                                                                                                            django.db.models.expressions.CombinedExpression(
-                                                                                                                django.db.models.expressions.CombinedExpression(
-                                                                                                                    django.db.models.expressions.CombinedExpression(
-                                                                                                                        django.db.models.expressions.CombinedExpression(
-                                                                                                                            django.db.models.expressions.CombinedExpression(
-                                                                                                                                django.db.models.expressions.CombinedExpression(
-                                                                                                                                    django.db.models.expressions.CombinedExpression(
-                                                                                                                                        django.db.models.expressions.CombinedExpression(
-                                                                                                                                            django.db.models.expressions.CombinedExpression(
-                                                                                                                                                models.F(
-                                                                                                                                                    "day_1"
-                                                                                                                                                ),
-                                                                                                                                                "+",
-                                                                                                                                                models.F(
-                                                                                                                                                    "day_2"
-                                                                                                                                                ),
-                                                                                                                                            ),
-                                                                                                                                            "+",
-                                                                                                                                            models.F(
-                                                                                                                                                "day_3"
-                                                                                                                                            ),
-                                                                                                                                        ),
-                                                                                                                                        "+",
-                                                                                                                                        models.F(
-                                                                                                                                            "day_4"
-                                                                                                                                        ),
-                                                                                                                                    ),
-                                                                                                                                    "+",
-                                                                                                                                    models.F(
-                                                                                                                                        "day_5"
-                                                                                                                                    ),
-                                                                                                                                ),
-                                                                                                                                "+",
-                                                                                                                                models.F(
-                                                                                                                                    "day_6"
-                                                                                                                                ),
-                                                                                                                            ),
-                                                                                                                            "+",
-                                                                                                                            models.F(
-                                                                                                                                "day_7"
-                                                                                                                            ),
-                                                                                                                        ),
-                                                                                                                        "+",
-                                                                                                                        models.F(
-                                                                                                                            "day_8"
-                                                                                                                        ),
-                                                                                                                    ),
-                                                                                                                    "+",
-                                                                                                                    models.F(
-                                                                                                                        "day_9"
-                                                                                                                    ),
-                                                                                                                ),
-                                                                                                                "+",
-                                                                                                                models.F(
-                                                                                                                    "day_10"
-                                                                                                                ),
-                                                                                                            ),
-                                                                                                            "+",
-                                                                                                            models.F(
-                                                                                                                "day_11"
-                                                                                                            ),
-                                                                                                        ),
-                                                                                                        "+",
-                                                                                                        models.F(
-                                                                                                            "day_12"
-                                                                                                        ),
-                                                                                                    ),
-                                                                                                    "+",
-                                                                                                    models.F(
-                                                                                                        "day_13"
-                                                                                                    ),
-                                                                                                ),
-                                                                                                "+",
-                                                                                                models.F(
-                                                                                                    "day_14"
-                                                                                                ),
-                                                                                            ),
-                                                                                            "+",
-                                                                                            models.F(
-                                                                                                "day_15"
-                                                                                            ),
-                                                                                        ),
-                                                                                        "+",
-                                                                                        models.F(
-                                                                                            "day_16"
-                                                                                        ),
-                                                                                    ),
-                                                                                    "+",
-                                                                                    models.F(
-                                                                                        "day_17"
-                                                                                    ),
-                                                                                ),
-                                                                                "+",
-                                                                                models.F("day_18"),
-                                                                            ),
-                                                                            "+",
-                                                                            models.F("day_19"),
-                                                                        ),
-                                                                        "+",
-                                                                        models.F("day_20"),
-                                                                    ),
-                                                                    "+",
-                                                                    models.F("day_21"),
-                                                                ),
-                                                                "+",
-                                                                models.F("day_22"),
-                                                            ),
-                                                            "+",
-                                                            models.F("day_23"),
-                                                        ),
-                                                        "+",
-                                                        models.F("day_24"),
-                                                    ),
-                                                    "+",
-                                                    models.F("day_25"),
-                                                ),
-                                                "+",
-                                                models.F("day_26"),
-                                            ),
-                                            "+",
-                                            models.F("day_27"),
-                                        ),
-                                        "+",
-                                        models.F("day_28"),
-                                    ),
-                                    "+",
-                                    models.F("day_29"),
-                                ),
-                                "+",
-                                models.F("day_30"),
-                            ),
-                            "+",
-                            models.F("day_31"),
-                        ),
-                    ),
-                    ("live__gte", 0),
-                ),
-                name="a_month_has_the_records_of_its_days",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="personyear",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("hours__gte", 0), ("live__gte", 0)),
-                name="nobody_attended_less_than_nothing_in_a_year",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="record",
-            index=models.Index(
-                condition=models.Q(("deletion", None)),
-                fields=["account", "ended_on", "agency"],
-                name="records_of_a_person",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="record",
-            index=models.Index(fields=["run"], name="records_of_a_run"),
-        ),
-        migrations.AddIndex(
-            model_name="record",
-            index=models.Index(
-                condition=models.Q(("deletion", None), _negated=True),
-                fields=["deletion"],
-                name="records_of_a_deletion",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="record",
-            constraint=models.UniqueConstraint(
-                fields=("agency", "ended_on", "account", "event_key"),
-                name="an_event_of_a_person_is_stored_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="record",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("category__in", [522, 523])), name="category_is_522_or_523"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="record",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ended_on__gte", models.F("started_on"))),
-                name="a_course_ends_after_it_starts",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="record",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("hours__gte", 0)), name="hours_are_not_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="duplicate",
-            constraint=models.UniqueConstraint(
-                fields=("credited", "imported"), name="two_records_are_compared_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="duplicate",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("decision__in", ["pending", "one", "both"])),
-                name="decision_is_a_known_decision",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="recordrevision",
-            index=models.Index(fields=["run", "line"], name="revisions_of_a_run"),
-        ),
-        migrations.AddIndex(
-            model_name="runfile",
-            index=models.Index(
-                condition=models.Q(("stored_as", ""), _negated=True),
-                fields=["stored_as"],
-                name="pieces_stored_elsewhere",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="runfile",
-            constraint=models.UniqueConstraint(
-                fields=("run", "kind", "number"), name="a_piece_has_one_place_in_its_file"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="waiting",
-            index=models.Index(
-                condition=models.Q(("claimed_at", None)),
-                fields=["agency", "id_hash"],
-                name="people_waited_for",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="waiting",
-            constraint=models.UniqueConstraint(
-                fields=("run", "id_hash"), name="a_person_waits_once_in_a_run"
-            ),
         ),
     ]

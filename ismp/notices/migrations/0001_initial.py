@@ -34,6 +34,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "on"), name="a_person_gets_one_digest_a_day"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Notice",
@@ -71,22 +78,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(fields=["account", "-id"], name="notices_of_a_person"),
+                    models.Index(
+                        condition=models.Q(("digest", None)),
+                        fields=["account"],
+                        name="notices_to_mail",
+                    ),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="digest",
-            constraint=models.UniqueConstraint(
-                fields=("account", "on"), name="a_person_gets_one_digest_a_day"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(fields=["account", "-id"], name="notices_of_a_person"),
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(
-                condition=models.Q(("digest", None)), fields=["account"], name="notices_to_mail"
-            ),
         ),
     ]

@@ -107,6 +107,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(fields=["account", "-id"], name="tickets_of_a_person"),
+                    models.Index(fields=["agency", "-id"], name="tickets_of_an_agency"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at__isnull", False), ("state", "closed")),
+                            models.Q(("closed_at", None), ("state__in", ["open", "answered"])),
+                            _connector="OR",
+                        ),
+                        name="a_closed_ticket_says_since_when",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -171,24 +185,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["account", "-id"], name="tickets_of_a_person"),
-        ),
-        migrations.AddIndex(
-            model_name="ticket",
-            index=models.Index(fields=["agency", "-id"], name="tickets_of_an_agency"),
-        ),
-        migrations.AddConstraint(
-            model_name="ticket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("closed_at__isnull", False), ("state", "closed")),
-                    models.Q(("closed_at", None), ("state__in", ["open", "answered"])),
-                    _connector="OR",
-                ),
-                name="a_closed_ticket_says_since_when",
-            ),
         ),
     ]

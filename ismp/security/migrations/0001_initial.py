@@ -185,6 +185,61 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "indexes": [models.Index(fields=["agency", "-id"], name="incidents_of_an_agency")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("agency", "year", "serial"), name="an_incident_has_one_number"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("level", None), ("level__range", (1, 4)), _connector="OR"
+                        ),
+                        name="a_level_is_one_to_four",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state", "draft"), ("level__isnull", False), _connector="OR"
+                        ),
+                        name="what_is_reported_has_a_level",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "draft",
+                                    "reported",
+                                    "returned",
+                                    "handling",
+                                    "recovered",
+                                    "final",
+                                    "closed",
+                                ],
+                            )
+                        ),
+                        name="incident_state_is_a_known_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("cause", ""),
+                            (
+                                "cause__in",
+                                [
+                                    "phishing",
+                                    "human",
+                                    "password",
+                                    "configuration",
+                                    "vulnerability",
+                                    "supplier",
+                                    "failure",
+                                    "other",
+                                ],
+                            ),
+                            _connector="OR",
+                        ),
+                        name="cause_is_a_known_cause",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -243,6 +298,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["advisory", "agency"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("advisory", "agency"),
+                        name="an_advisory_is_addressed_once_to_an_agency",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("reply", "none"), ("replied_at__isnull", False), _connector="OR"
+                        ),
+                        name="a_reply_has_its_moment",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -415,6 +482,27 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["agency", "asset_no"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("restriction", None), _negated=True),
+                        fields=["agency"],
+                        name="restricted_devices",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("agency", "asset_no"),
+                        name="an_asset_number_is_used_once_in_an_agency",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["hardware", "software", "service"])),
+                        name="device_kind_is_a_known_kind",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("network__in", ["official", "isolated", "offline"])),
+                        name="network_is_a_known_network",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -478,6 +566,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-signed_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("campaign", "agency"), name="an_agency_signs_a_campaign_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -619,122 +712,6 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="incident",
-            index=models.Index(fields=["agency", "-id"], name="incidents_of_an_agency"),
-        ),
-        migrations.AddConstraint(
-            model_name="incident",
-            constraint=models.UniqueConstraint(
-                fields=("agency", "year", "serial"), name="an_incident_has_one_number"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incident",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("level", None), ("level__range", (1, 4)), _connector="OR"),
-                name="a_level_is_one_to_four",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incident",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state", "draft"), ("level__isnull", False), _connector="OR"),
-                name="what_is_reported_has_a_level",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incident",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        [
-                            "draft",
-                            "reported",
-                            "returned",
-                            "handling",
-                            "recovered",
-                            "final",
-                            "closed",
-                        ],
-                    )
-                ),
-                name="incident_state_is_a_known_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incident",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("cause", ""),
-                    (
-                        "cause__in",
-                        [
-                            "phishing",
-                            "human",
-                            "password",
-                            "configuration",
-                            "vulnerability",
-                            "supplier",
-                            "failure",
-                            "other",
-                        ],
-                    ),
-                    _connector="OR",
-                ),
-                name="cause_is_a_known_cause",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="address",
-            constraint=models.UniqueConstraint(
-                fields=("advisory", "agency"), name="an_advisory_is_addressed_once_to_an_agency"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="address",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("reply", "none"), ("replied_at__isnull", False), _connector="OR"
-                ),
-                name="a_reply_has_its_moment",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="device",
-            index=models.Index(
-                condition=models.Q(("restriction", None), _negated=True),
-                fields=["agency"],
-                name="restricted_devices",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="device",
-            constraint=models.UniqueConstraint(
-                fields=("agency", "asset_no"), name="an_asset_number_is_used_once_in_an_agency"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="device",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["hardware", "software", "service"])),
-                name="device_kind_is_a_known_kind",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="device",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("network__in", ["official", "isolated", "offline"])),
-                name="network_is_a_known_network",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="signoff",
-            constraint=models.UniqueConstraint(
-                fields=("campaign", "agency"), name="an_agency_signs_a_campaign_once"
-            ),
         ),
         migrations.RunPython(enact, migrations.RunPython.noop),
     ]
