@@ -18,7 +18,7 @@ from hosts import PASSWORD, PATIENCE_SECONDS, free_ports, wait_for_web
 from places import ROOT, Place
 from test_web import APPOINT, CLERK, LIST
 
-pytestmark = pytest.mark.nginx
+pytestmark = [pytest.mark.nginx, pytest.mark.sqlite]  # it is the proxy that is tested
 HOST = "ismp.example"
 
 
