@@ -17,9 +17,9 @@ from places import ROOT, Place
 from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
-PATIENCE = 120_000
-"""Milliseconds for what a page shall come to show: a busy machine takes its time."""
-expect.set_options(timeout=PATIENCE)
+_PATIENCE_MILLISECONDS = 120_000
+"""For what a page shall come to show: a busy machine takes its time."""
+expect.set_options(timeout=_PATIENCE_MILLISECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +88,7 @@ def pictures(request):
 def visit(chromium, site, **options):
     """A page of a browser that has never been here."""
     page = chromium.new_context(base_url=site[0], **options).new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(_PATIENCE_MILLISECONDS)
     return page
 
 

@@ -17,6 +17,8 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from ismp.accounts import invented
+
 ROOT = Path(__file__).parent.parent
 PASSWORD = "一把測試用的長密碼"
 PATIENCE_SECONDS = 300
@@ -54,6 +56,13 @@ class Hosts:
 
     def worker(self):
         return self.start("manage.py", "worker")
+
+    def bring(self, people):
+        """Import a roster of invented people from a host of its own."""
+        roster = self.folder / "roster.csv"
+        roster.write_text(invented.roster_csv(people), "utf-8")
+        imported = self.start("manage.py", "import_roster", str(roster))
+        assert imported.wait(PATIENCE_SECONDS) == 0, self.logs()[-4000:]
 
     def python(self, script):
         """What a script prints, from JSON; Django is set up and finds the same database."""

@@ -181,11 +181,9 @@ def test_every_law_holds_while_workers_die_and_the_database_restarts(hosts, clus
     print(f"seed {seed}")
     chance = random.Random(seed)
     people = invented.people(PEOPLE, AGENCIES)
-    roster = hosts.folder / "roster.csv"
-    roster.write_text(invented.roster_csv(people), "utf-8")
     ports = [hosts.web() for _ in range(WEBS)]  # all on an empty database: one of them fills it
     trouble = Trouble(hosts, cluster, chance)
-    assert hosts.start("manage.py", "import_roster", str(roster)).wait(PATIENCE_SECONDS) == 0
+    hosts.bring(people)
     clerks = hosts.python(APPOINT)
     wait_for_web(ports)
 
@@ -201,7 +199,7 @@ def test_every_law_holds_while_workers_die_and_the_database_restarts(hosts, clus
     hosts.close()
 
     result = hosts.python(TOLD)
-    check_laws(result, contents, list(csv.DictReader(io.StringIO(roster.read_text("utf-8")))))
+    check_laws(result, contents, list(csv.DictReader(io.StringIO(invented.roster_csv(people)))))
     answers = [answer for browser in browsers for answer in browser.answers]
     for answer in answers:
         assert answer.polite(), answer.text

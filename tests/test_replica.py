@@ -5,7 +5,7 @@ import time
 
 import pytest
 from files import data, row
-from hosts import PASSWORD, PATIENCE_SECONDS, Browser, Hosts, wait_for, wait_for_web
+from hosts import PASSWORD, Browser, Hosts, wait_for, wait_for_web
 from postgres import Cluster
 
 from ismp import replica
@@ -31,11 +31,7 @@ class Town:
     def __init__(self, folder):
         self.primary = Cluster()
         self.hosts = Hosts(folder, self.primary.url())
-        roster = folder / "roster.csv"
-        roster.write_text(invented.roster_csv(invented.city()), "utf-8")
-        assert (
-            self.hosts.start("manage.py", "import_roster", str(roster)).wait(PATIENCE_SECONDS) == 0
-        )
+        self.hosts.bring(invented.city())
         self.replica = Cluster(self.primary)
         self.hosts.python(APPOINT)
         url = self.replica.url()

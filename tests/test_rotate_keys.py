@@ -131,9 +131,7 @@ def test_on_several_hosts_under_load(tmp_path):
     hosts = Hosts(tmp_path, cluster.url())
     try:
         people = invented.city()
-        (tmp_path / "roster.csv").write_text(invented.roster_csv(people), "utf-8")
-        imported = hosts.start("manage.py", "import_roster", str(tmp_path / "roster.csv"))
-        assert imported.wait(PATIENCE_SECONDS) == 0
+        hosts.bring(people)
         hosts.python(APPOINT)
         ports = [hosts.web(), hosts.web()]
         for _ in range(3):

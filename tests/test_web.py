@@ -113,7 +113,7 @@ def test_slow_uploads_keep_nobody_from_the_pages(port, cookies):
             upload.sendall(head.encode() + b"x" * 1_500_000)
         runs = "/manage/learning-map/runs/"
         wait_for(
-            lambda: Visit(port, runs, cookies).text.count("slow.csv") == 12,
+            lambda: Visit(port, runs, cookies).text.count("slow.csv") >= 12,
             lambda: "not all of them are being received",
         )
         assert Visit(port, LIST, cookies).text.count('name="ids"') == 50
