@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ismp.accounts import codes
 from ismp.accounts.models import Account, ResetCode, Service
-from ismp.audit import trail
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
 
@@ -42,8 +42,9 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
     """Add an account that serves `since` a day, or keep a changed name or e-mail."""
     if account.pk:
         touch([account], by)
+        before = changes.stored(account)
         _save(account)
-        _record("save_account", account, by)
+        _record("save_account", account, by, changes=changes.between(before, account))
         return account
     account.password = "!"  # noqa: S105 (marks an unusable one)
     _save(account)

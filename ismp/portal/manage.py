@@ -1,5 +1,7 @@
 """管理環境: its entrance, and the audit trail for those who verify."""
 
+import re
+from datetime import date
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -19,6 +21,7 @@ from ismp.hours.models import Decision, State
 from ismp.requests.models import State as RequestState
 from ismp.security import figures
 from ismp.ui.folding import containing
+from ismp.ui.roc import roc_date
 
 VERBS = {
     "sign_in": "登入",
@@ -199,6 +202,7 @@ _WORDS = {
     **dict(RequestState.choices),
     **{identities: in_words(identities) for identities in sets()},
 }
+_ISO_DAY = re.compile(r"^\d{4}-\d\d-\d\d")
 _PER_PAGE = 50
 
 
@@ -259,7 +263,18 @@ def _told(event: Event) -> str:
             told.append(words)
         elif value not in {None, False}:
             told.append(f"{words} {_WORDS.get(value, value)}")
+    told += [changed_in_words(*change) for change in event.detail.get("changes", ())]
     return "、".join(told)
+
+
+def changed_in_words(title: str, before: str, after: str) -> str:
+    """數量 5 → 1, as `audit.changes` noted it, days as 115-01-31."""
+    return f"{title} {_side(before)} → {_side(after)}"
+
+
+def _side(value: str) -> str:
+    with_roc_day = _ISO_DAY.sub(lambda day: roc_date(date.fromisoformat(day[0])), value)
+    return with_roc_day or "（空白）"
 
 
 urlpatterns = [
