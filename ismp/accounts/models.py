@@ -11,10 +11,11 @@ from typing import ClassVar, Self
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from ismp.accounts.agencies import fold_code
 from ismp.accounts.dated import Dated
 from ismp.accounts.identities import Identity, in_words, members, sets
 from ismp.accounts.roles import APPOINTS, RIGHTS, ROLE_NAMES, Right, Role
@@ -47,14 +48,30 @@ class Scoped(models.QuerySet):
         return self.filter(**{self.agency_of: agency}) if agency else self
 
 
+class AgencyQuerySet(models.QuerySet["Agency"]):
+    def find(self, code: str) -> "Agency | None":
+        """The agency that a code means, in whatever case and width it was typed."""
+        return self.filter(code=fold_code(code)).first()
+
+
 class Agency(models.Model):
     """機關, by its ten-character code such as 382000000A."""
 
     code = models.CharField("機關代碼", max_length=20, unique=True)
+    """As `agencies.fold_code` writes it."""
     name = models.CharField("機關名稱", max_length=100)
+
+    objects: ClassVar["models.Manager[Agency] | AgencyQuerySet"] = AgencyQuerySet.as_manager()
 
     class Meta:
         ordering = ["code"]
+        constraints = [
+            models.UniqueConstraint(
+                Upper("code"),
+                name="a_code_belongs_to_one_agency",
+                violation_error_message="這個機關代碼已經有機關使用，請檢查後再填。",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

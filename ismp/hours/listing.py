@@ -27,7 +27,7 @@ def scope(query: QueryDict, user: Account) -> Agency | None:
     """The agency the address asks for; None is all, for those who may."""
     if not user.may(Right.ALL_AGENCIES):
         return user.agency
-    return Agency.objects.filter(code=query.get("agency", "")).first()
+    return Agency.objects.find(query.get("agency", ""))
 
 
 def asked(search: SearchForm, agency: Agency | None, user: Account) -> QuerySet[Record]:

@@ -27,6 +27,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["code"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Upper("code"),
+                        name="a_code_belongs_to_one_agency",
+                        violation_error_message="這個機關代碼已經有機關使用，請檢查後再填。",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(

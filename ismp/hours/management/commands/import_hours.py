@@ -50,7 +50,7 @@ class Command(DatabaseCommand):
 
     def _import(self, options: dict[str, Any]) -> dict[str, Any]:
         path: Path = options["file"]
-        agency = Agency.objects.filter(code=options["agency"]).first()
+        agency = Agency.objects.find(options["agency"])
         if agency is None:
             return _refused(f"找不到機關代碼 {options['agency']}，請先匯入名冊或核對代碼。")
         try:
