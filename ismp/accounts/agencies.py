@@ -1,0 +1,11 @@
+"""機關: what identifies one."""
+
+import re
+
+from ismp.ui.folding import key
+
+
+def fold_code(text: str) -> str:
+    """Return an agency's code as it is stored: half width, capitals, without spaces, invisible
+    characters and Excel's guard (`="382000000a"` and `３８２００００００Ａ` are 382000000A)."""
+    return re.sub(r'^="(.*)"$', r"\1", key(text).replace(" ", "")).upper()
