@@ -1,10 +1,13 @@
 """Every module of the list kit, walked in the same way: a new one is tested by being there."""
 
 import io
+import json
+import re
 
 import openpyxl
 import pytest
-from django.db import connection
+from django.contrib.messages import get_messages
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from examples import EXAMPLES
@@ -196,3 +199,41 @@ def test_a_deed_asks_first_and_sees_only_what_one_may_see(client, account, thing
             answer = client.post(module.address(deed.name), {"ids": [thing], "confirmed": "1"})
             assert answer.status_code == 404
     assert Event.objects.count() == events
+
+
+@each
+@pytest.mark.parametrize("role", ["platform_admin", "agency_admin"])
+def test_a_deed_ends_in_a_page_a_file_or_words(client, things, account, module, role):
+    """Done with what its form needs, no deed says a Python object (`<HttpResponse …>`)."""
+    person = account("IC1001", role)
+    client.force_login(person)
+    for deed in module.deeds:
+        if not person.may(deed.right):
+            continue
+        typed = EXAMPLES[module.name].deeds.get(deed.name, {}) if module.name in EXAMPLES else {}
+        asked = {"ids": [things[f"{module.name}_id"]], "confirmed": "1", **typed}
+        with transaction.atomic():
+            answer = client.post(module.address(deed.name), asked)
+            said = [str(one) for one in get_messages(answer.wsgi_request)]
+            transaction.set_rollback(True)
+        if not answer.streaming and answer["Content-Type"].startswith("text/html"):
+            said.append(answer.content.decode())
+        for words in said:
+            assert not re.search(r"(<|&lt;)Http| object at 0x", words), (deed.name, words)
+
+
+def test_stix_of_an_advisory_comes_as_a_file(client, things, account):
+    client.force_login(account("IC1001", "platform_admin"))
+    ids = {"ids": [things["advisories_id"]], "confirmed": "1"}
+    answer = client.post("/manage/advisories/stix/", ids)
+    assert answer["Content-Type"].startswith("application/stix+json")
+    assert "attachment" in answer["Content-Disposition"]
+    assert json.loads(answer.content)["type"] == "bundle"
+
+
+def test_an_advisory_turned_into_an_incident_leads_to_it(client, things, account):
+    client.force_login(account("IC1001", "agency_admin"))
+    ids = {"ids": [things["addresses_id"]], "confirmed": "1"}
+    answer = client.post("/manage/addresses/incident/", ids)
+    assert (answer.status_code, answer["Location"][:11]) == (302, "/incidents/")
+    assert client.get(answer["Location"]).status_code == 200

@@ -22,8 +22,9 @@ tests/examples.py, and the verbs of its deeds in portal/manage.py.  Every list, 
 export starts from `rows(user)`; whatever is not in there does not exist (404).
 
 A deed is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many it
-did, a sentence that says what it did, or a Page.  `audit.trail.NotPossible` with its
-sentence undoes it.  This file knows no domain: rights are names that `user.may` understands.
+did, a sentence that says what it did, a Page, or a response (a file, a redirect) that is sent as it
+is.  `audit.trail.NotPossible` with its sentence undoes it.  This file knows no domain: rights are
+names that `user.may` understands.
 """
 
 import tempfile
@@ -308,6 +309,8 @@ class Module:
         form = make(request.POST if confirmed else None, user=user, things=chosen)
         if confirmed and form.is_valid():
             done = _tried(form, lambda: deed.act(things, by=user, **form.cleaned_data))
+            if isinstance(done, HttpResponseBase):
+                return done
             if isinstance(done, Page):
                 shown = {"module": self, "deed": deed, **done.context}
                 return render(request, done.template, shown)
