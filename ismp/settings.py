@@ -33,6 +33,8 @@ WEB_PROCESSES = _number("ISMP_WEB_PROCESSES", 1)
 """Each keeps one core busy at most; as many as the machine's cores, where it does nothing else."""
 WEB_THREADS = _number("ISMP_WEB_THREADS", 32)
 """Of each process.  An upload or an export keeps one for as long as the person's line takes."""
+STOP_SECONDS = _number("ISMP_STOP_SECONDS", 60)
+"""How long `serve`, told to stop, lets uploads and imports finish that have begun."""
 ISMP_HOST = os.environ.get("ISMP_HOST", "127.0.0.1")
 KEYS = KeyRing.open(ISMP_HOME)
 # Libraries spool tables with names to temporary files; those too stay in our own closed folder.

@@ -1,8 +1,7 @@
 """`ismp serve`: the production web server and the background worker, in one command."""
 
 import os
-import signal
-import subprocess
+import socket
 import sys
 import tempfile
 from argparse import ArgumentParser
@@ -10,10 +9,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
+from django.core.management.base import CommandError
 
+from ismp.operations.processes import ProcessGroup
 from ismp.ui.commands import DatabaseCommand
-
-_PATIENCE_SECONDS = 10
 
 
 class Command(DatabaseCommand):
@@ -24,10 +23,13 @@ class Command(DatabaseCommand):
         parser.add_argument("--no-worker", action="store_true", help="只啟動網站")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        group = ProcessGroup(stop_seconds=settings.STOP_SECONDS)
+        _refuse_a_port_in_use()
         call_command("collectstatic", interactive=False, verbosity=0)
-        web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
+        web = [sys.executable, "-m", "ismp.operations.web_server", "--interface", "wsgi", "--no-ws"]
         web += ["--host", settings.ISMP_HOST, "--port", str(settings.ISMP_PORT)]
         web += ["--workers", str(settings.WEB_PROCESSES)]
+        web += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
         web += ["--blocking-threads", str(settings.WEB_THREADS), "--log-level", "error"]
         web.append("ismp.wsgi:application")
         commands = [web]
@@ -37,25 +39,20 @@ class Command(DatabaseCommand):
         self.stdout.flush()
         with tempfile.TemporaryDirectory(prefix="ismp-metrics-") as shared:
             # Where the web server's processes add up what each of them has counted.
-            self._supervise(commands, {**os.environ, "PROMETHEUS_MULTIPROC_DIR": shared})
+            environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": shared}
+            stopped = group.run(commands, environment)
+        if not stopped:
+            raise CommandError("網站或背景工作意外結束，已全部停止；原因請看上面的訊息。")
 
-    def _supervise(self, commands: list[list[str]], environment: dict[str, str]) -> None:
-        """Run all until one ends or we are told to stop; then end all."""
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd stops us like Ctrl-C
-        processes = [subprocess.Popen(command, env=environment) for command in commands]
+
+def _refuse_a_port_in_use() -> None:
+    """Two servers could share the port (SO_REUSEPORT), and each would get half of the visitors."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            while all(process.poll() is None for process in processes):
-                try:
-                    processes[0].wait(1)
-                except subprocess.TimeoutExpired:
-                    continue
-        except KeyboardInterrupt:
-            pass
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                try:
-                    process.wait(_PATIENCE_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+            probe.bind((settings.ISMP_HOST, settings.ISMP_PORT))
+        except OSError as error:
+            raise CommandError(
+                f"埠號 {settings.ISMP_PORT} 已被其他程式使用（{error.strerror}）；"
+                "請先停止那個程式，或以 ISMP_PORT 指定別的埠號。"
+            ) from error
