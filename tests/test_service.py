@@ -6,7 +6,7 @@ import pytest
 import world
 from django.utils import timezone
 
-from ismp.accounts import actions
+from ismp.accounts import actions, following
 from ismp.accounts.identities import Identity, as_set, in_words, members, sets
 from ismp.accounts.models import Account, Agency, Service, Status
 from ismp.audit.models import Event
@@ -100,3 +100,22 @@ def test_grades_and_leaves_leave_their_events(cities):
     actions.withdraw_leave(leave, by="x")
     verbs = list(Event.objects.order_by("number").values_list("verb", flat=True))
     assert verbs[-3:] == ["grade", "grant_leave", "withdraw_leave"]
+
+
+def test_what_follows_hears_of_each_who_serves_otherwise_by_deed_roster_or_day(cities, monkeypatch):
+    heard = []
+    monkeypatch.setattr(
+        following,
+        "_followers",
+        [lambda one, was: heard.append((one.username, was.status, one.status))],
+    )
+    actions.assign(of("a-wang"), status=Status.LEFT, since=today(), by="x")
+    tomorrow = today() + timedelta(days=1)
+    actions.assign(of("a-xu"), status=Status.LEFT, since=tomorrow, by="x")
+    assert heard == [("a-wang", "active", "left")]
+    lines = world.roster_csv().decode("utf-8-sig").splitlines()
+    movedin = next(line for line in lines if "a-movedin" in line).replace("在職", "離職")
+    actions.import_roster("\n".join([lines[0], movedin]).encode(), by="test")
+    monkeypatch.setattr(actions.timezone, "localdate", lambda: tomorrow)
+    actions.apply_due()
+    assert heard[1:] == [("a-movedin", "active", "left"), ("a-xu", "active", "left")]

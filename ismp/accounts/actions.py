@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ismp.accounts import roster
+from ismp.accounts import following, roster
 from ismp.accounts.identities import in_words
 from ismp.accounts.models import (
     Account,
@@ -91,6 +91,7 @@ def import_roster(
     created: list[Account] = []
     updated: list[Account] = []
     served: list[Service] = []
+    before_it: dict[int, following.Served] = {}
     lines: list[RosterLine] = []
     for entry in entries:
         account = known.get(entry.username.lower()) or Account()
@@ -113,6 +114,8 @@ def import_roster(
         outcome = "updated" if account.pk else "created"
         lines.append(RosterLine(*told, outcome, _changes(account, entry, same_id)))
         serves_anew = any(getattr(account, name) != facts[name] for name in _SERVED)
+        if account.pk:
+            before_it[account.pk] = following.Served.now(account)
         _leave_role_behind(account, agency.pk)
         for name, value in facts.items():
             setattr(account, name, value)
@@ -134,6 +137,8 @@ def import_roster(
     Account.objects.bulk_update(updated, _FIELDS, batch_size=_BATCH)
     Account.objects.bulk_create(created, batch_size=_BATCH)
     Service.objects.bulk_create(served, batch_size=_BATCH)
+    for account in updated:
+        following.follow(account, before_it[account.pk])
     unchanged = len(entries) - len(created) - len(updated)
     result = RosterResult(len(created), len(updated), unchanged, lines)
     if created or updated:
@@ -224,6 +229,7 @@ def _copy_what_holds(account: Account) -> bool:
     entry = account.services.on(timezone.localdate()).first()
     if entry is None or all(getattr(entry, name) == getattr(account, name) for name in _SERVED):
         return False
+    before = following.Served.now(account)
     _leave_role_behind(account, entry.agency_id)
     for name in _SERVED:
         setattr(account, name, getattr(entry, name))
@@ -234,6 +240,7 @@ def _copy_what_holds(account: Account) -> bool:
         raise NotPossible(
             "該機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
         ) from error
+    following.follow(account, before)
     return True
 
 
