@@ -3,17 +3,27 @@
 import ctypes
 import os
 import sys
+from importlib.metadata import version
+
+from ismp.errors import SettingRefused
 
 _M_ARENA_MAX = -8
 """Of glibc's mallopt(3)."""
 
 
 def main() -> None:
+    os.umask(0o077)  # whatever we write holds personal data
     one_heap()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ismp.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 (needs the line above)
 
-    execute_from_command_line(sys.argv)
+    try:
+        if sys.argv[1:] in (["--version"], ["version"]):
+            sys.stdout.write(f"ISMP {version('ismp')}（Django {version('django')}）\n")
+            return
+        execute_from_command_line(sys.argv)
+    except SettingRefused as reason:
+        sys.exit(str(reason))
 
 
 def one_heap() -> None:

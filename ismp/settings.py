@@ -4,60 +4,138 @@
 files, cache.  No secret stands here; secrets are in the key ring (`ismp.keyring`).
 """
 
+import logging
 import os
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from ismp.keyring import KeyRing
+from ismp.errors import SettingRefused
+from ismp.keyring import FILE_NAME, KeyRing
+
+VERSION = version("ismp")
+"""Of the platform; its one place is pyproject.toml."""
+
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True}
+_FLAGS |= {"0": False, "false": False, "no": False, "off": False, "": False}
 
 
 def _flag(name: str, default: bool) -> bool:
-    return os.environ.get(name, str(int(default))).lower() in {"1", "true", "yes", "on"}
+    given = os.environ.get(name, str(int(default))).strip().lower()
+    if given not in _FLAGS:
+        raise SettingRefused(f"設定 {name} 只能是 1 或 0，現在是「{given}」；請更正。")
+    return _FLAGS[given]
 
 
-def _number(name: str, default: int) -> int:
-    return int(os.environ.get(name, default))
+def _number(name: str, default: int, least: int = 0, most: int | None = None) -> int:
+    """A whole number in ASCII digits."""
+    given = os.environ.get(name, str(default)).strip()
+    number = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else -1
+    if number < least or (most is not None and number > most):
+        bounds = f"{least} 到 {most} 的" if most is not None else f"{least} 以上的"
+        raise SettingRefused(f"設定 {name} 要是{bounds}整數，現在是「{given}」；請更正。")
+    return number
+
+
+def _one_of(name: str, default: str, *choices: str) -> str:
+    given = os.environ.get(name, default)
+    if given not in choices:
+        raise SettingRefused(
+            f"設定 {name} 只能是 {'、'.join(choices)}，現在是「{given}」；請更正。"
+        )
+    return given
 
 
 def _words(name: str, default: str) -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
+def _origins(name: str) -> list[str]:
+    origins = _words(name, "")
+    if wrong := [one for one in origins if not one.startswith(("http://", "https://"))]:
+        raise SettingRefused(f"設定 {name} 要以 https:// 開頭，現在有「{wrong[0]}」；請更正。")
+    return origins
+
+
+def _database(name: str, default: str | None = None) -> dict[str, Any]:
+    """Connection of DATABASE_URL's form; the address may hold a password and is not repeated."""
+    wanted = f"設定 {name} 要寫成 postgres://使用者:密碼@主機:埠號/資料庫 或 sqlite:///檔案"
+    if os.environ.get(name, default or "").split(":")[0] not in {
+        "postgres",
+        "postgresql",
+        "sqlite",
+    }:
+        raise SettingRefused(f"{wanted}；請更正，或不要設定。")
+    try:
+        return dict(dj_database_url.config(name, default, conn_max_age=60, conn_health_checks=True))
+    except Exception:  # what it may raise is not documented
+        raise SettingRefused(f"{wanted}；請更正（密碼裡的特殊字元要用 % 編碼）。") from None
+
+
+def _home() -> Path:
+    """The folder of data, for its owner only; made on the first run."""
+    home = Path(os.environ.get("ISMP_HOME") or Path.home() / "ismp-home").expanduser().resolve()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "tmp").mkdir(mode=0o700, exist_ok=True)
+        if (
+            os.name == "posix"
+            and home.stat().st_uid == os.geteuid()
+            and home.stat().st_mode & 0o077
+        ):
+            home.chmod(0o700)
+        with tempfile.TemporaryFile(dir=home / "tmp"):
+            pass
+    except OSError as error:
+        raise SettingRefused(
+            f"資料夾 {home} 不能寫入（{os.strerror(error.errno or 0)}）；"
+            "請檢查 ISMP_HOME、擁有者與磁碟。"
+        ) from None
+    return home
+
+
+def _keys() -> KeyRing:
+    try:
+        return KeyRing.open(ISMP_HOME)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingRefused(
+            f"金鑰檔 {ISMP_HOME / FILE_NAME} 不能使用（{type(error).__name__}）；"
+            "請檢查擁有者與權限，或從另外保管的副本放回。"
+        ) from None
+
+
 # --- Where we live -----------------------------------------------------------------------
-ISMP_HOME = Path(os.environ.get("ISMP_HOME", Path.home() / "ismp-home")).expanduser().resolve()
-ISMP_PORT = _number("ISMP_PORT", 8000)
-WEB_PROCESSES = _number("ISMP_WEB_PROCESSES", 1)
+ISMP_HOME = _home()
+ISMP_PORT = _number("ISMP_PORT", 8000, 1, 65535)
+WEB_PROCESSES = _number("ISMP_WEB_PROCESSES", 1, 1, 256)
 """Each keeps one core busy at most; as many as the machine's cores, where it does nothing else."""
-WEB_THREADS = _number("ISMP_WEB_THREADS", 32)
+WEB_THREADS = _number("ISMP_WEB_THREADS", 32, 1, 1024)
 """Of each process.  An upload or an export keeps one for as long as the person's line takes."""
 STOP_SECONDS = _number("ISMP_STOP_SECONDS", 60)
 """How long `serve`, told to stop, lets uploads and imports finish that have begun."""
 ISMP_HOST = os.environ.get("ISMP_HOST", "127.0.0.1")
-KEYS = KeyRing.open(ISMP_HOME)
+KEYS = _keys()
 # Libraries spool tables with names to temporary files; those too stay in our own closed folder.
 TEMPORARY = ISMP_HOME / "tmp"
-TEMPORARY.mkdir(mode=0o700, exist_ok=True)
 tempfile.tempdir = str(TEMPORARY)
 SECRET_KEY = KEYS.secret_key
 DEBUG = False
 BEHIND_TLS = _flag("ISMP_HTTPS", False)
 """Whether browsers reach us by https (a proxy in front); turns on secure cookies and HSTS."""
 ALLOWED_HOSTS = _words("ISMP_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS = _words("ISMP_TRUSTED_ORIGINS", "")
+CSRF_TRUSTED_ORIGINS = _origins("ISMP_TRUSTED_ORIGINS")
 
 IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
 """How long a worker may be silent before another takes its import over."""
 
 # --- The database ------------------------------------------------------------------------
-DATABASES = {
-    "default": dj_database_url.config(
-        default=f"sqlite:///{ISMP_HOME / 'ismp.sqlite3'}", conn_max_age=60, conn_health_checks=True
-    )
-}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+DATABASES = {"default": _database("DATABASE_URL", f"sqlite:///{ISMP_HOME / 'ismp.sqlite3'}")}
+ON_SQLITE = str(DATABASES["default"]["ENGINE"]).endswith("sqlite3")
+if ON_SQLITE:
     # IMMEDIATE: a deferred transaction that turns to writing fails at once when another writes.
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 60,
@@ -72,9 +150,7 @@ else:
         f"-c jit=off -c idle_in_transaction_session_timeout={IMPORT_LEASE_SECONDS * 1000}"
     )
 if "DATABASE_REPLICA_URL" in os.environ:
-    DATABASES["replica"] = dj_database_url.config(
-        "DATABASE_REPLICA_URL", conn_max_age=60, conn_health_checks=True
-    )
+    DATABASES["replica"] = _database("DATABASE_REPLICA_URL")
     DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
 REPLICA_LAG_SECONDS = _number("ISMP_REPLICA_LAG_SECONDS", 30)
 """How far behind a list may be that is read from the replica, for what others did."""
@@ -95,7 +171,7 @@ CACHES = {
             "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
             "LOCATION": ISMP_HOME / "cache",
         }
-        if DATABASES["default"]["ENGINE"].endswith("sqlite3")
+        if ON_SQLITE
         else {
             "BACKEND": "django.core.cache.backends.db.DatabaseCache",
             "LOCATION": "ismp_cache",
@@ -319,9 +395,10 @@ S3_ENDPOINT = os.environ.get("ISMP_S3_ENDPOINT", "")
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not files
 
 # --- Logs: who and what by number, never a name or an ID -----------------------------------
-LOG_FORMAT = os.environ.get("ISMP_LOG_FORMAT", "line")
+LOG_FORMAT = _one_of("ISMP_LOG_FORMAT", "line", "line", "json")
 """`line` for eyes, of what is wrong; `json` for programs, of each request and each import too."""
-_LEVEL = os.environ.get("ISMP_LOG_LEVEL", "INFO" if LOG_FORMAT == "json" else "WARNING")
+_LEVELS = tuple(logging.getLevelNamesMapping())
+_LEVEL = _one_of("ISMP_LOG_LEVEL", "INFO" if LOG_FORMAT == "json" else "WARNING", *_LEVELS)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -333,7 +410,7 @@ LOGGING = {
         "json": {"()": "ismp.accounts.logs.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("ISMP_LOG_LEVEL", "WARNING")},
+    "root": {"handlers": ["stderr"], "level": _one_of("ISMP_LOG_LEVEL", "WARNING", *_LEVELS)},
     "loggers": {
         "ismp": {"level": _LEVEL},
         "django.request": {

@@ -8,11 +8,36 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 logger = logging.getLogger(__name__)
 _RETRY_SECONDS = 1
+_WAIT_SECONDS = 3
+"""How long a service waits for a database that is starting; then it says so and ends, and whoever
+supervises it starts it again.  Every other cause is for the operator, who is told at once."""
+_STARTING = "the database system is"
+_CAUSES = (
+    (_STARTING, "資料庫正在啟動或停止，請等幾秒再執行一次"),
+    ("does not exist", "沒有這個資料庫，請先建立（createdb）"),
+    ("password authentication failed", "使用者或密碼不對"),
+    ("no password supplied", "需要密碼"),
+    ("authentication failed", "資料庫不讓這個使用者登入（pg_hba.conf）"),
+    ("no pg_hba.conf entry", "資料庫不讓這台主機或這個使用者連線（pg_hba.conf）"),
+    ("Connection refused", "沒有資料庫在這個主機與埠號上，或它還沒有啟動"),
+    ("No such file or directory", "沒有資料庫在這個 socket 上，或它還沒有啟動"),
+    ("resolve host", "找不到這個主機名稱"),
+    ("timeout expired", "主機沒有回應"),
+    ("too many", "資料庫的連線數已滿"),
+    ("certificate", "TLS 憑證不符"),
+    ("unable to open database file", "無法開啟資料庫檔案，請檢查 ISMP_HOME 的擁有者與權限"),
+    ("readonly database", "資料庫檔案不能寫入，請檢查擁有者、權限與磁碟"),
+    ("disk is full", "磁碟已滿，請先清出空間"),
+    ("No space left", "磁碟已滿，請先清出空間"),
+    ("not a database", "這個檔案不是 SQLite 資料庫"),
+    ("database is locked", "資料庫被別的程式鎖住"),
+)
+"""What PostgreSQL's library and SQLite say, and what it means to the operator; first match wins."""
 _MIGRATION_LOCK = 0x49534D50
 """Any number that no other program uses in our database."""
 
@@ -45,17 +70,31 @@ class DatabaseCommand(BaseCommand):
     """They load every page of the site, which takes longer than most commands; `check` is one of
     its own, and runs with the tests."""
     waits = False
-    """A service waits until the database answers; a command says that it does not."""
+    """Whether it is a service, which waits `_WAIT_SECONDS` for a database that is starting."""
 
     def execute(self, *args: Any, **options: Any) -> Any:
+        until = time.monotonic() + (_WAIT_SECONDS if self.waits else 0)
         while True:
             try:
                 migrate_if_needed()
                 break
-            except (OperationalError, InterfaceError) as error:
-                if not self.waits:
-                    raise CommandError("資料庫連不上；請確認它已啟動，再執行一次。") from error
-                logger.warning("waiting for the database: %s", type(error).__name__)
+            except DatabaseError as error:
                 connection.close()
+                if _STARTING not in str(error) or time.monotonic() > until:
+                    raise CommandError(unreachable(error)) from None
+                logger.warning("waiting for the database: %s", type(error).__name__)
                 time.sleep(_RETRY_SECONDS)
         return super().execute(*args, **options)
+
+
+def unreachable(error: Exception) -> str:
+    """Return why the database cannot be used and where it was looked for, without the password."""
+    said = str(error)
+    cause = next((words for part, words in _CAUSES if part in said), "連線失敗")
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"資料庫不能使用：{cause}。檔案：{database['NAME']}"
+    host = database["HOST"] or database["OPTIONS"].get("host") or "（本機 socket）"
+    where = [f"主機 {host}", f"埠號 {database['PORT'] or 5432}", f"資料庫 {database['NAME']}"]
+    where += [f"使用者 {database['USER']}"] if database["USER"] else []
+    return f"資料庫連不上：{cause}。請檢查 DATABASE_URL（{'、'.join(where)}）。"

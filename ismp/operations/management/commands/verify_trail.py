@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ismp.audit import trail
 from ismp.audit.models import ChainHead
+from ismp.ui.commands import DatabaseCommand
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "驗證稽核軌跡是否完整、未遭竄改。"
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,5 @@
+"""Errors that every part of the platform may raise; knows nobody."""
+
+
+class SettingRefused(Exception):
+    """A setting from the environment cannot be used; the text says which and what to do."""

@@ -1,0 +1,101 @@
+"""A wrong setting, database or folder: the cause in Chinese, at once, and exit code 1."""
+
+import os
+import stat
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from hosts import free_ports
+
+ROOT = Path(__file__).parent.parent
+
+
+def ismp(home, *arguments, **settings):
+    environment = {**os.environ, "ISMP_HOME": str(home), **settings}
+    if "DATABASE_URL" not in settings:
+        environment.pop("DATABASE_URL", None)
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"ISMP_PORT": "abc"}, "設定 ISMP_PORT"),
+        ({"ISMP_PORT": "70000"}, "設定 ISMP_PORT"),
+        ({"ISMP_WEB_PROCESSES": "0"}, "設定 ISMP_WEB_PROCESSES"),
+        ({"ISMP_HTTPS": "maybe"}, "設定 ISMP_HTTPS"),
+        ({"ISMP_LOG_FORMAT": "xml"}, "設定 ISMP_LOG_FORMAT"),
+        ({"ISMP_LOG_LEVEL": "LOUD"}, "設定 ISMP_LOG_LEVEL"),
+        ({"ISMP_TRUSTED_ORIGINS": "ismp.example"}, "設定 ISMP_TRUSTED_ORIGINS"),
+        ({"DATABASE_URL": ""}, "設定 DATABASE_URL"),
+        ({"DATABASE_URL": "mysql://ismp@127.0.0.1/ismp"}, "設定 DATABASE_URL"),
+        ({"DATABASE_URL": "postgres://ismp:topsecret@127.0.0.1:port/x"}, "設定 DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:////proc/none/ismp.sqlite3"}, "無法開啟資料庫檔案"),
+        ({"DATABASE_URL": f"sqlite:///{__file__}"}, "不是 SQLite 資料庫"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_be_used_is_named(tmp_path, given, says):
+    done = ismp(tmp_path / "home", "serve", **given)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "topsecret" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "verify_trail", "backup x.zip"])
+def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path, command):
+    [port] = free_ports(1)
+    address = f"postgres://ismp:topsecret@127.0.0.1:{port}/city"
+    done = ismp(tmp_path / "home", *command.split(), DATABASE_URL=address)
+    assert done.returncode == 1
+    for part in ("還沒有啟動", "127.0.0.1", str(port), "city", "ismp", "DATABASE_URL"):
+        assert part in done.stderr
+    assert "topsecret" not in done.stderr
+
+
+@pytest.mark.postgresql
+def test_a_database_that_does_not_exist_is_named(tmp_path):
+    address = f"postgres://ismp@/no_such_city?host={os.environ['ISMP_TEST_CLUSTER']}"
+    done = ismp(tmp_path / "home", "serve", DATABASE_URL=address)
+    assert done.returncode == 1
+    assert "沒有這個資料庫" in done.stderr
+    assert "no_such_city" in done.stderr
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for home in (tmp_path / "file", tmp_path / "file" / "below"):
+        done = ismp(home, "serve")
+        assert done.returncode == 1
+        assert f"資料夾 {home} 不能寫入" in done.stderr
+
+
+def test_damaged_keys_are_named_and_left_alone(tmp_path):
+    (tmp_path / "keys.json").write_text("{")
+    done = ismp(tmp_path, "serve")
+    assert done.returncode == 1
+    assert "金鑰檔" in done.stderr
+    assert (tmp_path / "keys.json").read_text() == "{"
+
+
+def test_a_home_that_was_open_to_others_is_closed(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    assert ismp(home, "migrate", "--verbosity=0").returncode == 0
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    for path in home.rglob("*"):
+        assert not path.stat().st_mode & 0o077, path
+
+
+def test_the_version_is_ours(tmp_path):
+    said = ismp(tmp_path, "--version").stdout
+    assert said.startswith(f"ISMP {version('ismp')}")
