@@ -159,7 +159,7 @@ POST_ONLY = {
     *(f"devices:{deed}" for deed in ("retire-by", "keep", "retired")),
     *(f"decisions:{deed}" for deed in ("approve", "reject")),
     *("products:lift", "campaigns:sign"),
-    *(f"advisories:{deed}" for deed in ("publish", "stix")),
+    *(f"advisories:{deed}" for deed in ("publish", "extend", "stix")),
     *(f"addresses:{deed}" for deed in ("acknowledge", "answer", "incident")),
     "courses:enroll",
     "courses:bookmark",

@@ -121,7 +121,7 @@ def test_a_deadline_that_was_moved_is_told_anew(handler, platform, clock):
     clock(DUE)
     assert len(twice()) == 1
     later = DUE + timedelta(days=2)
-    advisories.publish(advisory, agencies=[], due_on=later, by=platform)
+    advisories.extend(advisory, due_on=later, reason="更新較慢", by=platform)
     assert twice() == [("IC1001", "情資尚未回覆：示範弱點（115-12-12 到期）")]
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from ismp.accounts.models import Agency
 from ismp.audit.trail import NotPossible
 from ismp.notices.models import Notice
-from ismp.security import advisories, devices, incidents, intelligence
+from ismp.security import advisories, advisory_import, devices, incidents, intelligence
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.models import Address, Advisory, Device, Reply
 
@@ -166,24 +166,24 @@ def handler(account):
 @pytest.mark.django_db
 def test_the_same_file_again_changes_nothing_and_a_newer_one_updates(platform):
     data = as_bytes(CVE)
-    assert advisories.take_in(data, by=platform) == advisories.Taken(1, 0, 0)
-    assert advisories.take_in(data, by=platform) == advisories.Taken(0, 0, 1)
+    assert advisory_import.take_in(data, by=platform) == advisory_import.Taken(1, 0, 0)
+    assert advisory_import.take_in(data, by=platform) == advisory_import.Taken(0, 0, 1)
     newer = spoilt(CVE, "cveMetadata", "dateUpdated", value="2026-11-01T00:00:00Z")
-    assert advisories.take_in(newer, by=platform) == advisories.Taken(0, 1, 0)
+    assert advisory_import.take_in(newer, by=platform) == advisory_import.Taken(0, 1, 0)
     assert Advisory.objects.get().source_modified.startswith("2026-11-01")
 
 
 @pytest.mark.django_db
 def test_a_bad_file_takes_nothing(platform):
     with pytest.raises(IntelligenceRefused):
-        advisories.take_in(b"{}", by=platform)
+        advisory_import.take_in(b"{}", by=platform)
     assert not Advisory.objects.exists()
 
 
 @pytest.mark.django_db
 def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
     """Advisory → devices → answer → incident, and back."""
-    advisories.take_in(bundle().serialize().encode(), by=platform)
+    advisory_import.take_in(bundle().serialize().encode(), by=platform)
     advisory = Advisory.objects.get(title="攝影機韌體弱點")
     mine = Device(
         agency=handler.agency,
@@ -240,7 +240,7 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
 
 @pytest.mark.django_db
 def test_an_advisory_needs_agencies_and_a_day_to_come(platform):
-    advisories.take_in(as_bytes(KEV), by=platform)
+    advisory_import.take_in(as_bytes(KEV), by=platform)
     advisory = Advisory.objects.get()
     with pytest.raises(NotPossible, match="至少選擇一個"):
         advisories.publish(advisory, agencies=[], due_on=None, by=platform)

@@ -35,6 +35,7 @@ _NO_CONCERN = (
     *("incident", "name_officer", "save_device", "take_in_devices", "retire_devices"),
     *("decide_device", "approve_device", "open_campaign", "sign_inventory"),
     *("save_product", "lift_product", "restrict_products", "take_in_advisories", "save_advisory"),
+    *("update_advisory", "extend_advisory"),
     *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
     # What a decided request changes has its own event: add_account, assign.
     *("apply_for_account", "ask_transfer", "ask_identities", "withdraw_request"),

@@ -146,7 +146,7 @@ def _advisories(user: Account) -> Iterator[Waiting]:
             title=advisory.title,
             agency=address.agency.name,
             since=advisory.published_at,
-            due=end_of(advisory.due_on) if advisory.due_on else None,
+            due=end_of(address.due_on) if address.due_on else None,
             address=reverse("addresses:page", args=[address.pk]),
         )
 

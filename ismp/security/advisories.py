@@ -1,10 +1,10 @@
 """資安情資: take in, publish to agencies, answer, follow up.
 
 The chain holds both ways: advisory → devices it speaks of → the agency's answer → incident.
+How one comes in from a file: `advisory_import`.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from datetime import date
 
 from django.db import transaction
@@ -15,87 +15,83 @@ from django.utils import timezone
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
-from ismp.audit import trail
+from ismp.accounts.roles import Right
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
-from ismp.security import incidents, intelligence, products
+from ismp.security import advisory_import, incidents, intelligence, products
+from ismp.security.advisory_words import edits_of
 from ismp.security.incidents import handlers
 from ismp.security.intelligence import Found
-from ismp.security.models import Address, Advisory, Device, Incident, Reply
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What a file brought: advisories that are new, changed since, and as they were."""
-
-    created: int
-    updated: int
-    unchanged: int
-
-
-@transaction.atomic
-def take_in(data: bytes, *, by: Account) -> Taken:
-    """Import a file (STIX 2.1, CVE JSON 5, KEV) as drafts; one of a source's is kept once.
-
-    What a published one says anew is changed in place, and agencies that answered keep their
-    answer.  Raises intelligence.IntelligenceRefused, nothing taken.
-    """
-    found = {(one.source, one.source_id): one for one in intelligence.read(data)}
-    held = {
-        (one.source, one.source_id): one
-        for one in Advisory.objects.filter(source__in={source for source, _ in found})
-    }
-    created, updated = [], 0
-    for key, one in found.items():
-        advisory = held.get(key)
-        if advisory is None:
-            created.append(Advisory(created_by=by.username, **_columns(one)))
-        elif advisory.source_modified != one.modified:
-            for name, value in _columns(one).items():
-                setattr(advisory, name, value)
-            advisory.save()
-            updated += 1
-    Advisory.objects.bulk_create(created, batch_size=500)
-    taken = Taken(len(created), updated, len(found) - len(created) - updated)
-    trail.record("take_in_advisories", actor=by.username, **asdict(taken))
-    return taken
-
-
-def _columns(one: Found) -> dict[str, object]:
-    columns = {**asdict(one), "source_modified": one.modified}
-    del columns["modified"]
-    return columns
+from ismp.security.models import Address, Advisory, Device, Incident, Origin, Reply
+from ismp.ui import roc
 
 
 @transaction.atomic
 def save(advisory: Advisory, *, by: Account) -> Advisory:
-    """Write an advisory by hand, or correct one."""
+    """Write an advisory by hand, or correct one; what is written here no import writes over.
+
+    The agencies that have it are told of a correction.
+    """
+    before = changes.stored(advisory)
+    for column in ("title", "body", "action"):
+        setattr(advisory, column, national_id.hide(getattr(advisory, column)))
+    if before is None:
+        advisory.created_by = advisory.created_by or by.username
+        _identify(advisory)
+    else:
+        written = {name for name in _WRITTEN if getattr(before, name) != getattr(advisory, name)}
+        advisory.decided = sorted({*before.decided, *written})
+    if advisory.origin == Origin.HAND:
+        advisory.source_modified = intelligence.moment(timezone.now().isoformat())
+    advisory.save()
+    edits = edits_of(before, advisory)
+    subject = f"advisory:{advisory.pk}"
+    trail.record("save_advisory", actor=by.username, subject=subject, changes=edits)
+    if edits and advisory.published_at:
+        advisory_import.tell(advisory, edits, "情資已更正")
+    return advisory
+
+
+_WRITTEN = frozenset(Advisory.FROM_SOURCE)
+
+
+def _identify(advisory: Advisory) -> None:
+    """Written by hand: a number of our own, and the id that it goes out with."""
     if not advisory.source_id:
         advisory.source_id = f"{timezone.localdate():%Y%m%d}-{Advisory.objects.count() + 1:05}"
-    advisory.title = national_id.hide(advisory.title)
-    advisory.body = national_id.hide(advisory.body)
-    advisory.action = national_id.hide(advisory.action)
-    advisory.created_by = advisory.created_by or by.username
-    advisory.save()
-    trail.record("save_advisory", actor=by.username, subject=f"advisory:{advisory.pk}")
-    return advisory
+    advisory.stix_id = advisory.stix_id or intelligence.stix_id(Origin.HAND, advisory.source_id)
 
 
 @transaction.atomic
 def publish(
-    advisory: Advisory, *, agencies: Iterable[Agency], due_on: date | None, by: Account
+    advisory: Advisory,
+    *,
+    agencies: Iterable[Agency],
+    due_on: date | None,
+    without_due: bool = False,
+    by: Account,
 ) -> Advisory:
-    """Address it to agencies (more may follow later), who answer by a day; each is told."""
-    if due_on and due_on < timezone.localdate():
-        raise NotPossible("回覆期限不能早於今天，請更正。")
+    """Address it to agencies (more may follow later), who answer by a day; each is told.
+
+    The day is the one given, else the one that stands in the advisory (of its file); one in the
+    past is refused, and so is none unless `without_due`.  A published day does not move.
+    """
+    before = changes.stored(advisory)
+    advisory = Advisory.objects.get(pk=advisory.pk)
     addressed = set(advisory.addresses.values_list("agency", flat=True))
     new = [agency for agency in agencies if agency.pk not in addressed]
     if not new and not addressed:
         raise NotPossible("請至少選擇一個機關。")
-    Address.objects.bulk_create([Address(advisory=advisory, agency=agency) for agency in new])
-    advisory.due_on = due_on or advisory.due_on
-    advisory.published_at = advisory.published_at or timezone.now()
-    advisory.save(update_fields=["due_on", "published_at"])
+    if not new and due_on not in {None, advisory.due_on}:
+        raise NotPossible(f"「{advisory.title}」已經發布，期限不能在這裡改；請按「展延期限」。")
+    due = _due_of(advisory, due_on, without_due=without_due)
+    if advisory.published_at is None:
+        advisory.due_on, advisory.published_at = due, timezone.now()
+        advisory.save(update_fields=["due_on", "published_at"])
+    Address.objects.bulk_create(
+        Address(advisory=advisory, agency=agency, due_on=due) for agency in new
+    )
     for agency in new:
         notify(
             handlers(agency),
@@ -108,6 +104,57 @@ def publish(
         actor=by.username,
         subject=f"advisory:{advisory.pk}",
         count=len(new),
+        changes=edits_of(before, advisory),
+    )
+    return advisory
+
+
+def _due_of(advisory: Advisory, due_on: date | None, *, without_due: bool) -> date | None:
+    """The day by which those answer to whom it is published now.  Raises NotPossible."""
+    today, due = timezone.localdate(), due_on or advisory.due_on
+    if due_on and due_on < today:
+        raise NotPossible("回覆期限不能早於今天，請更正。")
+    if due and due < today:
+        raise NotPossible(
+            f"「{advisory.title}」的期限 {roc.roc_date(due)} 已經過了，請填寫新的回覆期限。"
+        )
+    if not due and not without_due:
+        raise NotPossible(
+            f"「{advisory.title}」沒有回覆期限，機關就不會逾期，也不會被提醒；"
+            "請填寫回覆期限，或勾選「不設回覆期限」。"
+        )
+    return due
+
+
+@transaction.atomic
+def extend(advisory: Advisory, *, due_on: date, reason: str, by: Account) -> Advisory:
+    """展延: who has not answered has a later day and is told; the trail keeps the former one."""
+    changes.stored(advisory)
+    waiting = Address.objects.filter(advisory=advisory, reply=Reply.NONE)
+    if not waiting.exists():
+        raise NotPossible(f"「{advisory.title}」沒有等候回覆的機關，不必展延。")
+    if due_on < timezone.localdate():
+        raise NotPossible("新的期限不能早於今天，請更正。")
+    latest = max((one for one in waiting.values_list("due_on", flat=True) if one), default=None)
+    if latest is not None and due_on <= latest:
+        raise NotPossible(f"新的期限要晚於目前的期限 {roc.roc_date(latest)}，請更正。")
+    agencies = list(waiting.values_list("agency", flat=True))
+    waiting.update(due_on=due_on)
+    notify(
+        Account.objects.who_may(Right.EDIT_SECURITY).filter(agency__in=agencies),
+        kind="advisory",
+        subject=f"情資回覆期限展延到 {roc.roc_date(due_on)}：{advisory.title}",
+        body=reason,
+        link=advisory.get_absolute_url(),
+    )
+    former = latest.isoformat() if latest else ""
+    trail.record(
+        "extend_advisory",
+        actor=by.username,
+        subject=f"advisory:{advisory.pk}",
+        count=len(agencies),
+        reason=national_id.hide(reason),
+        changes=[("回覆期限", former, due_on.isoformat())],
     )
     return advisory
 
@@ -173,12 +220,6 @@ def export(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
     return HttpResponse(text, content_type="application/stix+json;version=2.1", headers=headers)
 
 
-def products_in_words(advisory: Advisory) -> str:
-    """One product a line: vendor, product, versions."""
-    parts = ((one["vendor"], one["product"], one["versions"]) for one in advisory.products)
-    return "\n".join(" ".join(filter(None, part)) for part in parts)
-
-
 def naming(device: Device, found: QuerySet[Advisory]) -> list[Advisory]:
     """The advisories that speak of a device's brand."""
     published = found.exclude(published_at=None)
@@ -203,7 +244,7 @@ def _record(address: Address, verb: str, by: Account) -> None:
 
 def standing(advisory: Advisory, today: date) -> dict[str, int]:
     """How many agencies have it, have seen it, have answered what, and are late."""
-    late = Q(reply=Reply.NONE) & Q(advisory__due_on__lt=today)
+    late = Q(reply=Reply.NONE) & Q(due_on__lt=today)
     counts = {reply.value: Count("pk", filter=Q(reply=reply)) for reply in Reply}
     seen = Count("pk", filter=~Q(acknowledged_at=None))
     return advisory.addresses.aggregate(

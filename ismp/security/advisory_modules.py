@@ -8,7 +8,8 @@ from django.utils import timezone
 from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.security import advisories
-from ismp.security.forms import AdvisoryForm, AnswerForm, PublishForm
+from ismp.security.advisory_words import beside_the_source, words_of
+from ismp.security.forms import AdvisoryForm, AnswerForm, ExtendForm, PublishForm
 from ismp.security.models import Address, Advisory, Device, Reply, Severity
 from ismp.ui.columns import Column
 from ismp.ui.module import Deed, Filter, Module
@@ -16,10 +17,12 @@ from ismp.ui.module import Deed, Filter, Module
 _SEVERITY_TONES = {"low": "", "medium": "amber", "high": "red", "critical": "red"}
 
 
-def _publish(things: Iterable[Advisory], *, agencies: Any, due_on: Any, by: Any) -> int:
-    return sum(
-        bool(advisories.publish(one, agencies=agencies, due_on=due_on, by=by)) for one in things
-    )
+def _publish(things: Iterable[Advisory], **asked: Any) -> int:
+    return sum(bool(advisories.publish(one, **asked)) for one in things)
+
+
+def _extend(things: Iterable[Advisory], **asked: Any) -> int:
+    return sum(bool(advisories.extend(one, **asked)) for one in things)
 
 
 ADVISORIES = Module(
@@ -40,9 +43,10 @@ ADVISORIES = Module(
     more=(
         Column("來源編號", "source_id"),
         Column("CVE", lambda one: "、".join(one.cves)),
-        Column("受影響產品", advisories.products_in_words, "text"),
+        Column("受影響產品", lambda one: words_of("products", one.products), "text"),
         Column("內容", "body", "text"),
         Column("建議措施", "action", "text"),
+        Column("其他資訊", lambda one: words_of("details", one.details), "text"),
     ),
     search={"title": "標題", "source_id": "來源編號", "body": "內容"},
     filters=(
@@ -67,6 +71,15 @@ ADVISORIES = Module(
             PublishForm,
             explains="選定的機關會收到通知，並在期限前回覆；之後可以再加發其他機關。",
         ),
+        Deed(
+            "extend",
+            "展延期限",
+            Right.REVIEW_SECURITY,
+            _extend,
+            ExtendForm,
+            explains="還沒有回覆的機關改用新的期限，並收到通知；原期限留在異動紀錄。",
+            fits=lambda user, one: one.published_at,
+        ),
         Deed("stix", "匯出 STIX 2.1", Right.VIEW_SECURITY, advisories.export),
     ),
     page="security/advisory.html",
@@ -74,6 +87,7 @@ ADVISORIES = Module(
         "addresses": one.addresses.visible_to(user).select_related("agency", "incident"),
         "named": advisories.devices_of(one, Device.objects.visible_to(user)),
         "today": timezone.localdate(),
+        "beside_the_source": beside_the_source(one) if user.may(Right.REVIEW_SECURITY) else [],
     },
     links=((Right.REVIEW_SECURITY, "匯入情資檔案", "security:take_in"),),
     empty="平台管理者匯入或撰寫情資後，發布給機關。",
@@ -105,7 +119,7 @@ ADDRESSES = Module(
         Column("情資", "advisory.title", "text"),
         AGENCY,
         Column("回覆", "get_reply_display", tone=lambda one: _REPLY_TONES[one.reply]),
-        Column("期限", "advisory.due_on", "date"),
+        Column("期限", "due_on", "date"),
         Column(
             "逾期",
             lambda one: "逾期" if one.is_late(timezone.localdate()) else "",

@@ -99,11 +99,11 @@ def _advisories(now: datetime) -> Iterator[Deadline]:
     """Not answered some days before, and on the day itself."""
     waiting = Address.objects.filter(reply=Reply.NONE).exclude(advisory__published_at=None)
     until = _day(now) + timedelta(days=settings.ADVISORY_REMIND_DAYS)
-    near = waiting.filter(advisory__due_on__range=(_day(now), until))
+    near = waiting.filter(due_on__range=(_day(now), until))
     for address in near.select_related("advisory", "agency"):
         yield _of_day(
             now,
-            address.advisory.due_on or until,
+            address.due_on or until,
             subject=f"advisory:{address.advisory_id}/{address.agency.code}",
             words=f"情資尚未回覆：{address.advisory.title}",
             link=reverse("addresses:page", args=[address.pk]),

@@ -56,5 +56,5 @@ def _devices(devices: Any) -> Figure:
 def _answers(addresses: Any) -> Figure:
     waiting = addresses.filter(reply=Reply.NONE)
     total = addresses.count()
-    late = waiting.filter(advisory__due_on__lt=timezone.localdate()).count()
+    late = waiting.filter(due_on__lt=timezone.localdate()).count()
     return Figure("資安情資回覆", "addresses:list", total - waiting.count(), total, late)

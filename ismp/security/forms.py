@@ -236,7 +236,15 @@ class PublishForm(DeedForm):
     agencies = forms.ModelMultipleChoiceField(
         Agency.objects.all(), label="發布給", widget=forms.CheckboxSelectMultiple
     )
-    due_on = RocDateField(label="回覆期限")
+    due_on = RocDateField(label="回覆期限", help_text="留白表示用情資裡的期限。")
+    without_due = forms.BooleanField(
+        label="不設回覆期限（機關不會逾期，也不會被提醒）", required=False
+    )
+
+
+class ExtendForm(DeedForm):
+    due_on = RocDateField(label="新的回覆期限", required=True)
+    reason = forms.CharField(label="展延理由", max_length=500)
 
 
 class AnswerForm(DeedForm):

@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import stix2
@@ -31,6 +31,9 @@ _SEVERITIES = {"none": "low", "low": "low", "medium": "medium", "high": "high"}
 _SEVERITIES |= {"critical": "critical"}
 
 
+_TAIPEI = timezone(timedelta(hours=8))
+
+
 class IntelligenceRefused(ValueError):
     """The file as a whole is refused; the text is one sentence in Chinese."""
 
@@ -39,11 +42,17 @@ class IntelligenceRefused(ValueError):
 class Found:
     """One advisory as a file tells it."""
 
+    origin: str
+    """stix, cve, kev, hand."""
     source: str
     source_id: str
+    stix_id: str
     title: str
     issued_on: date
     modified: str = ""
+    """When its source changed it last, as `moment` writes it; empty: not said."""
+    parts_modified: str = ""
+    """The same of the newest object of which it is made."""
     severity: str = _DEFAULT_SEVERITY
     tlp: str = "clear"
     body: str = ""
@@ -51,7 +60,36 @@ class Found:
     due_on: date | None = None
     cves: list[str] = field(default_factory=list)
     products: list[dict[str, str]] = field(default_factory=list)
+    details: list[list[str]] = field(default_factory=list)
+    """[[title, text]]."""
     stix: list[dict[str, Any]] | None = None
+
+
+def stix_id(origin: str, source_id: str) -> str:
+    """The id of the report that an advisory goes out as when it did not come as STIX.
+
+    Always the same one, so that what goes out is known when it comes back.
+    """
+    return f"report--{uuid.uuid5(_NAMESPACE, f'{origin}|{source_id}|report')}"
+
+
+def moment(text: str) -> str:
+    """A moment in ISO 8601 as UTC in one length, so that later ones sort later; empty stays so.
+
+    One without a zone is in UTC, as CVE records write it.  Raises ValueError.
+    """
+    if not text:
+        return ""
+    found = datetime.fromisoformat(text)
+    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def day(text: str) -> date:
+    """The day of a moment in Taipei; a day without a time is that day.  Raises ValueError."""
+    if len(text) == len("2026-11-20"):
+        return date.fromisoformat(text)
+    return datetime.fromisoformat(moment(text)).astimezone(_TAIPEI).date()
 
 
 def read(data: bytes) -> list[Found]:
@@ -70,7 +108,7 @@ def read(data: bytes) -> list[Found]:
         if content.get("dataType") == "CVE_RECORD":
             return [_cve(content)]
         if "vulnerabilities" in content and "catalogVersion" in content:
-            return [_known_exploited(entry) for entry in content["vulnerabilities"]]
+            return _catalogue(content)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise IntelligenceRefused("檔案缺少必要的欄位，請使用原始下載的檔案。") from error
     except ValueError as error:
@@ -85,7 +123,11 @@ def read(data: bytes) -> list[Found]:
 
 def _bundle(content: dict[str, Any]) -> Iterator[Found]:
     """Each report is an advisory with all that it refers to; so is a vulnerability of no report."""
-    objects = {one["id"]: _checked(number, one) for number, one in _numbered(content)}
+    objects: dict[str, dict[str, Any]] = {}
+    for number, one in _numbered(content):
+        known = objects.get(_checked(number, one)["id"])
+        if known is None or moment(known.get("modified", "")) < moment(one.get("modified", "")):
+            objects[one["id"]] = one
     told: set[str] = set()
     for one in objects.values():
         if one["type"] == "report":
@@ -143,11 +185,14 @@ def _from_stix(
     flaws = [one for one in about if one["type"] == "vulnerability"]
     software = [one for one in about if one["type"] == "software"]
     return Found(
+        origin="stix",
         source=author.get("name", "STIX")[:100],
         source_id=root["id"],
-        modified=root.get("modified", ""),
+        stix_id=root["id"],
+        modified=moment(root.get("modified", "")),
+        parts_modified=max(moment(one.get("modified", "")) for one in about),
         title=root["name"][:300],
-        issued_on=date.fromisoformat((root.get("published") or root["created"])[:10]),
+        issued_on=day(root.get("published") or root["created"]),
         tlp=max(map(_tlp_of, about), key=_STRICTNESS.index, default="clear"),
         body=root.get("description", ""),
         cves=sorted({identifier for one in flaws for identifier in _cves_of(one)}),
@@ -195,7 +240,7 @@ def _plain(one: Any) -> dict[str, Any]:
 
 def _objects_of(found: Found) -> Iterator[Any]:
     def identity(kind: str, name: str) -> str:
-        return f"{kind}--{uuid.uuid5(_NAMESPACE, f'{found.source}|{found.source_id}|{name}')}"
+        return f"{kind}--{uuid.uuid5(_NAMESPACE, f'{found.stix_id}|{name}')}"
 
     moment = f"{found.issued_on.isoformat()}T00:00:00Z"
     stamps = {"created": moment, "modified": moment}
@@ -231,7 +276,7 @@ def _objects_of(found: Found) -> Iterator[Any]:
     yield from flaws
     yield from software
     yield stix2.Report(
-        id=identity("report", "report"),
+        id=found.stix_id,
         created_by_ref=author.id,
         name=found.title,
         description="\n\n".join(filter(None, [found.body, found.action])) or found.title,
@@ -252,11 +297,13 @@ def _cve(content: dict[str, Any]) -> Found:
         raise IntelligenceRefused(f"{meta['cveId']} 已被撤銷，沒有匯入。")
     published = meta.get("datePublished") or meta["dateReserved"]
     return Found(
+        origin="cve",
         source="CVE",
         source_id=meta["cveId"],
-        modified=meta.get("dateUpdated", ""),
+        stix_id=stix_id("cve", meta["cveId"]),
+        modified=moment(meta.get("dateUpdated", "")),
         title=(cna.get("title") or meta["cveId"])[:300],
-        issued_on=date.fromisoformat(published[:10]),
+        issued_on=day(published),
         severity=_severity(cna.get("metrics", [])),
         body=_in_our_language(cna.get("descriptions", [])),
         action=_in_our_language(cna.get("solutions", [])),
@@ -295,18 +342,35 @@ def _versions(one: dict[str, Any]) -> str:
     return one["version"]
 
 
-def _known_exploited(entry: dict[str, Any]) -> Found:
-    """A line of CISA's Known Exploited Vulnerabilities catalogue: it is being used in attacks."""
+def _catalogue(content: dict[str, Any]) -> list[Found]:
+    """CISA's Known Exploited Vulnerabilities catalogue.  Its lines say when they were added, not
+    when they were changed: all are of the day of the catalogue."""
+    released = moment(day(content["catalogVersion"].replace(".", "-")).isoformat())
+    return [_known_exploited(entry, released) for entry in content["vulnerabilities"]]
+
+
+def _known_exploited(entry: dict[str, Any], released: str) -> Found:
+    """A line of the catalogue: it is being used in attacks."""
+    ransom = {"Known": "已知", "Unknown": "未知"}
+    used = entry.get("knownRansomwareCampaignUse", "")
+    details = [
+        ["勒索軟體利用", ransom.get(used, used)],
+        ["CWE", "、".join(entry.get("cwes", []))],
+        ["備註", entry.get("notes", "")],
+    ]
     return Found(
+        origin="kev",
         source="KEV",
         source_id=entry["cveID"],
-        modified=entry["dateAdded"],
+        stix_id=stix_id("kev", entry["cveID"]),
+        modified=released,
         title=f"{entry['cveID']} {entry['vulnerabilityName']}"[:300],
-        issued_on=date.fromisoformat(entry["dateAdded"]),
-        due_on=date.fromisoformat(entry["dueDate"]),
+        issued_on=day(entry["dateAdded"]),
+        due_on=day(entry["dueDate"]),
         severity="critical",
         body=entry["shortDescription"],
         action=entry["requiredAction"],
         cves=[entry["cveID"]],
         products=[{"vendor": entry["vendorProject"], "product": entry["product"], "versions": ""}],
+        details=[[title, text] for title, text in details if text],
     )

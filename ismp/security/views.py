@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ismp.accounts.access import needs
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
-from ismp.security import advisories, devices, incidents
+from ismp.security import advisory_import, devices, incidents
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.models import Device, SignOff, TimeLimit
@@ -46,7 +46,7 @@ def take_in(request: HttpRequest) -> HttpResponse:
     }
     if form.is_valid():
         try:
-            context["taken"] = advisories.take_in(form.cleaned_data["file"].read(), by=user)
+            context["taken"] = advisory_import.take_in(form.cleaned_data["file"].read(), by=user)
         except IntelligenceRefused as refusal:
             context["refused"] = str(refusal)
     return render(request, "security/import.html", context)

@@ -84,9 +84,27 @@ class Migration(migrations.Migration):
                 ("action", models.TextField(blank=True, verbose_name="建議措施")),
                 ("cves", models.JSONField(default=list, verbose_name="CVE")),
                 ("products", models.JSONField(default=list, verbose_name="受影響產品")),
+                ("details", models.JSONField(default=list, verbose_name="其他資訊")),
                 ("source", models.CharField(max_length=100, verbose_name="來源")),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("hand", "本平台撰寫"),
+                            ("stix", "STIX"),
+                            ("cve", "CVE"),
+                            ("kev", "KEV"),
+                        ],
+                        default="hand",
+                        max_length=10,
+                    ),
+                ),
                 ("source_id", models.CharField(max_length=200, verbose_name="來源編號")),
+                ("stix_id", models.CharField(max_length=200)),
                 ("source_modified", models.CharField(blank=True, max_length=40)),
+                ("parts_modified", models.CharField(blank=True, max_length=40)),
+                ("source_says", models.JSONField(default=dict)),
+                ("decided", models.JSONField(default=list)),
                 ("stix", models.JSONField(null=True)),
                 ("issued_on", models.DateField(verbose_name="發布日期")),
                 ("due_on", models.DateField(blank=True, null=True, verbose_name="回覆期限")),
@@ -96,9 +114,7 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-pk"],
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("source", "source_id"), name="an_advisory_of_a_source_is_kept_once"
-                    )
+                    models.UniqueConstraint(fields=("stix_id",), name="an_advisory_is_kept_once")
                 ],
             },
         ),
@@ -251,6 +267,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
+                ("due_on", models.DateField(null=True, verbose_name="回覆期限")),
                 ("acknowledged_at", models.DateTimeField(null=True)),
                 ("acknowledged_by", models.CharField(blank=True, max_length=150)),
                 (

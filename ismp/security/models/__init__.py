@@ -27,7 +27,7 @@ from ismp.security.models.incidents import (
     SecurityOfficer,
     TimeLimit,
 )
-from ismp.security.models.intelligence import Address, Advisory, Reply, Severity
+from ismp.security.models.intelligence import Address, Advisory, Origin, Reply, Severity, Tlp
 from ismp.security.models.reminders import Reminder
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "IncidentEntry",
     "IncidentState",
     "Network",
+    "Origin",
     "Reminder",
     "Reply",
     "RestrictedProduct",
@@ -49,4 +50,5 @@ __all__ = [
     "Severity",
     "SignOff",
     "TimeLimit",
+    "Tlp",
 ]

@@ -47,12 +47,33 @@ class AdvisoryQuerySet(models.QuerySet["Advisory"]):
         return self.annotate(
             addressed=models.Count("addresses"),
             answered=models.Count("addresses", filter=~none & ~Q(addresses=None)),
-            late=models.Count("addresses", filter=none & Q(due_on__lt=today)),
+            late=models.Count("addresses", filter=none & Q(addresses__due_on__lt=today)),
         ).order_by("-pk")
 
 
+class Origin(models.TextChoices):
+    """Which kind of file an advisory came in; what was written here has none."""
+
+    HAND = "hand", "本平台撰寫"
+    STIX = "stix", "STIX"
+    CVE = "cve", "CVE"
+    KEV = "kev", "KEV"
+
+
 class Advisory(models.Model):
-    """情資: a warning with what it is about, addressed to agencies who answer by a day."""
+    """情資: a warning with what it is about, addressed to agencies who answer by a day.
+
+    The columns say what holds here.  `source_says` is what the newest version of its file says, by
+    the names of `FROM_SOURCE`; an import writes there, and into a column only as long as nobody
+    decided it (`is_decided`).
+    """
+
+    FROM_SOURCE = (
+        *("title", "severity", "tlp", "source", "issued_on", "due_on", "cves", "products"),
+        *("body", "action", "details"),
+    )
+    """The columns that a file can fill."""
+    DECIDED_BY_PUBLISHING = frozenset({"title", "severity", "tlp", "due_on"})
 
     title = models.CharField("標題", max_length=300)
     severity = models.CharField("嚴重程度", max_length=20, choices=Severity)
@@ -62,9 +83,20 @@ class Advisory(models.Model):
     cves = models.JSONField("CVE", default=list)
     products = models.JSONField("受影響產品", default=list)
     """[{"vendor": …, "product": …, "versions": …}]."""
+    details = models.JSONField("其他資訊", default=list)
+    """[[title, text]]: what else the source says, such as 勒索軟體利用."""
     source = models.CharField("來源", max_length=100)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.HAND)
     source_id = models.CharField("來源編號", max_length=200)
+    stix_id = models.CharField(max_length=200)
+    """The id of its report in STIX, whatever it came in (`intelligence.stix_id`): its identity."""
     source_modified = models.CharField(max_length=40, blank=True)
+    """When the source changed it last, as `intelligence.moment` writes it; empty: not said."""
+    parts_modified = models.CharField(max_length=40, blank=True)
+    """The same of the newest object that it refers to."""
+    source_says = models.JSONField(default=dict)
+    decided = models.JSONField(default=list)
+    """Names of columns that somebody here wrote over what the source says."""
     stix = models.JSONField(null=True)
     """The objects of the STIX bundle that it came in, as they came."""
     issued_on = models.DateField("發布日期")
@@ -76,17 +108,18 @@ class Advisory(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["source", "source_id"], name="an_advisory_of_a_source_is_kept_once"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["stix_id"], name="an_advisory_is_kept_once")]
 
     def __str__(self) -> str:
         return self.title
 
     def get_absolute_url(self) -> str:
         return reverse("advisories:page", args=[self.pk])
+
+    def is_decided(self, column: str) -> bool:
+        """Whether people decided what stands in a column, by writing it or by publishing it."""
+        by_publishing = self.published_at and column in self.DECIDED_BY_PUBLISHING
+        return column in self.decided or bool(by_publishing)
 
 
 class Reply(models.TextChoices):
@@ -101,6 +134,8 @@ class Address(models.Model):
 
     advisory = models.ForeignKey(Advisory, models.PROTECT, related_name="addresses")
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    due_on = models.DateField("回覆期限", null=True)
+    """This agency's; agencies that were added later may have a later one."""
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.CharField(max_length=150, blank=True)
     reply = models.CharField("回覆", max_length=20, choices=Reply, default=Reply.NONE)
@@ -128,5 +163,4 @@ class Address(models.Model):
         return f"{self.advisory}（{self.agency}）"
 
     def is_late(self, today: date) -> bool:
-        due = self.advisory.due_on
-        return self.reply == Reply.NONE and due is not None and due < today
+        return self.reply == Reply.NONE and self.due_on is not None and self.due_on < today
