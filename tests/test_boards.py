@@ -11,9 +11,9 @@ from django.utils import timezone
 from files import data, row
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import departments, invented, keeping
+from ismp.accounts import departments, invented, keeping, persons
 from ismp.accounts.identities import sets
-from ismp.accounts.models import Account, Agency, Department, Grade, Leave, Status
+from ismp.accounts.models import Account, Agency, Department, Grade, Leave, PersonLink, Status
 from ismp.accounts.roles import Role
 from ismp.audit import trail
 from ismp.compliance import actions as rules
@@ -153,10 +153,18 @@ class Deeds:
             )
 
     def do_national_id(self):
-        """Two accounts turn out to be one person, or two people."""
+        """Two accounts may turn out to be one person, or two people."""
         other = self.chance.choice(invented.city())
         with contextlib.suppress(trail.NotPossible):
             keeping.set_national_id([self.person()], number=other.national_id, by=self.clerk)
+
+    def do_confirm(self):
+        for link in PersonLink.objects.waiting()[:2]:
+            persons.confirm(link, by=self.clerk)
+
+    def do_revoke(self):
+        for link in PersonLink.objects.standing()[:1]:
+            persons.revoke(link, reason="弄錯了", by=self.clerk)
 
     def do_sign_in(self):
         trail.record("sign_in", actor="x", agency="382990001Z")
@@ -218,6 +226,10 @@ def test_accounts_that_turn_out_to_be_one_person_share_their_hours(city, import_
     assert_as_freshly_counted()
     before = boards.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
     keeping.set_national_id([other], number=number, by=administrator())
+    assert_as_freshly_counted()
+    apart = boards.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    assert apart == before  # a number alone is not a person
+    persons.confirm(PersonLink.objects.get(account=other), by=administrator())
     assert_as_freshly_counted()
     after = boards.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
     assert after.green == before.green + 1

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ismp.accounts import following, roster
+from ismp.accounts import following, persons, roster
 from ismp.accounts.identities import in_words
 from ismp.accounts.models import (
     Account,
@@ -91,6 +91,7 @@ def import_roster(
     created: list[Account] = []
     updated: list[Account] = []
     served: list[Service] = []
+    numbered: list[Account] = []
     before_it: dict[int, following.Served] = {}
     lines: list[RosterLine] = []
     for entry in entries:
@@ -123,6 +124,7 @@ def import_roster(
             served.append(_service(account, _since(account, entry.agency_code not in before), by))
         if not same_id:
             account.national_id = entry.national_id
+            numbered.append(account)
         if account.pk is None:
             # Nobody can sign in until a password is set; hashing a random one would be slow.
             account.password = "!"  # noqa: S105 (marks an unusable one)
@@ -137,10 +139,12 @@ def import_roster(
     Account.objects.bulk_update(updated, _FIELDS, batch_size=_BATCH)
     Account.objects.bulk_create(created, batch_size=_BATCH)
     Service.objects.bulk_create(served, batch_size=_BATCH)
+    persons.numbers_set(numbered, by=keeper)
     for account in updated:
         following.follow(account, before_it[account.pk])
-    unchanged = len(entries) - len(created) - len(updated)
-    result = RosterResult(len(created), len(updated), unchanged, lines)
+    result = RosterResult(
+        len(created), len(updated), len(entries) - len(created) - len(updated), lines
+    )
     if created or updated:
         trail.record(
             "import_roster",

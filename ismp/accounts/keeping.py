@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from ismp.accounts import codes
+from ismp.accounts import codes, persons
 from ismp.accounts.models import Account, ResetCode, Service
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
@@ -43,6 +43,7 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
     if account.pk:
         touch([account], by)
         before = changes.stored(account)
+        account.person_id = before.person_id if before else None
         _save(account)
         _record("save_account", account, by, changes=changes.between(before, account))
         return account
@@ -57,6 +58,7 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
         since=since or timezone.localdate(),
         recorded_by=by.username,
     )
+    persons.numbers_set([account], by=by)
     told = {"since": roc.roc_date(entry.since), "identities": entry.identities}
     _record("add_account", account, by, **told)
     return account
@@ -74,8 +76,11 @@ def _save(account: Account, **options: Any) -> None:
 def set_national_id(accounts: Iterable[Account], *, number: str, by: Account) -> str:
     """Put a person's national ID right, or take it off (empty)."""
     [account] = touch(accounts, by)
+    former = account.id_hash and bytes(account.id_hash)
     account.national_id = number
     _save(account, update_fields=["sealed_id", "id_hash", "key_version"])
+    if account.id_hash != former:
+        persons.numbers_set([account], by=by)
     _record("set_national_id", account, by)
     return f"已更新 {account} 的身分證字號。"
 

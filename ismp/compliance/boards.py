@@ -43,6 +43,7 @@ _NO_CONCERN = (
     *("purge_applications", "delegate", "end_delegation"),
     *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim", "revoke_claim"),
     "purge_certificates",
+    *("ask_person_link", "refuse_person_link"),
 )
 _OF_ONE_AGENCY = (
     *("import_hours", "undo_import", "delete_hours", "restore_hours"),
@@ -162,18 +163,18 @@ def _keep(boards: dict[Key, Board], agencies: list[Agency], newest: int) -> None
 def _leaning(agencies: list[Agency]) -> dict[int, set[str]]:
     """For each agency the codes of those whose hours can be hers: where her people ever served.
 
-    Hours follow the person, under whatever account; accounts with the same ID are one person.
+    Hours follow the person, under whatever account that is confirmed to be hers.
     Records come to an account only where it serves.
     """
     codes = dict(Agency.objects.values_list("pk", "code"))
     leaning = {agency.pk: {agency.code} for agency in agencies}
-    for person in ("account__id_hash", "account"):
+    for person in ("account__person", "account"):
         served = Service.objects.order_by().filter(**{f"{person}__isnull": False})
         moved = served.values(person).annotate(n=Count("agency", distinct=True)).filter(n__gt=1)
         places = served.filter(**{f"{person}__in": moved.values(person)})
         by_person: dict[object, set[int]] = defaultdict(set)
         for one, agency in places.values_list(person, "agency").distinct():
-            by_person[bytes(one) if person != "account" else one].add(agency)
+            by_person[one].add(agency)
         for agency_ids in by_person.values():
             for agency in agency_ids & leaning.keys():
                 leaning[agency] |= {codes[other] for other in agency_ids}

@@ -89,7 +89,7 @@ def _predicted(
     run: ImportRun, rows: pl.DataFrame, people: pl.DataFrame, first: date
 ) -> pl.DataFrame:
     """What these people have done, if the rows that passed stand in place of what is stored."""
-    accounts = standing.accounts_of(people)
+    accounts = standing.accounts_of(people, run.finished_at)
     on = timezone.localdate(run.finished_at)
     stored = standing.events_of(accounts["account"], first, on, run.finished_at)
     passed = rows.filter(pl.col("outcome") != "rejected").select(

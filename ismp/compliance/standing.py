@@ -1,8 +1,8 @@
 """達標狀況: what people must have done on a day, what they have done, and what is missing.
 
 Sums come from the database over whole sets of people, the duties from `rules`; nothing is stored.
-Hours follow the person: accounts with one national ID are one person, records of any agency
-count, and an event that several of them brought counts once (docs/adr/0010).
+Hours follow the person: accounts that are confirmed to be one person's count together (ADR 20),
+records of any agency count, and an event that several of them brought counts once (ADR 10).
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,9 @@ import polars as pl
 from django.db.models import Case, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum, When
 from django.utils import timezone
 
+from ismp.accounts import persons
 from ismp.accounts.identities import members
-from ismp.accounts.models import Account, Grading, Leave, Service, Status
+from ismp.accounts.models import Grading, Leave, Service, Status
 from ismp.audit.kept import Kept
 from ismp.compliance import rules
 from ismp.compliance.models import PolicyVersion, RuleVersion, categories_text, duty_title
@@ -149,7 +150,7 @@ def people_of(whom: Q, on: date, known_at: datetime | None = None) -> pl.DataFra
     """Who is in office on that day: account, person, agency, department, identities, grade,
     arrived_on and leave (why, or null).
 
-    `person` is the lowest number of the accounts with the same national ID.
+    `person` is the lowest number of the accounts that are confirmed to be one person's.
     """
     serving = Service.objects.on(on, known_at).filter(whom, status=Status.ACTIVE)
     people = _frame(
@@ -165,7 +166,7 @@ def people_of(whom: Q, on: date, known_at: datetime | None = None) -> pl.DataFra
         on="account",
         how="left",
     )
-    people = people.join(_shared_ids(few), on="account", how="left")
+    people = people.join(_several(few, known_at), on="account", how="left")
     return people.with_columns(
         pl.col("person").fill_null(pl.col("account")), pl.col("grade").fill_null("")
     )
@@ -250,7 +251,7 @@ def done_by(
     """`summed` for these people: from their records when they are few, else from sums by account,
     reading records only of those whose events may have come from several sides."""
     first = rules.window(2, policy, on).start
-    accounts = accounts_of(people)
+    accounts = accounts_of(people, known_at)
     if _one_by_one(accounts):
         return _summed_events(accounts, first, on, known_at)
     sums = accounts.join(_sums(first, on, known_at), on="account")
@@ -276,11 +277,11 @@ def _summed_events(
     return summed(events.join(accounts, on="account"), on)
 
 
-def accounts_of(people: pl.DataFrame) -> pl.DataFrame:
+def accounts_of(people: pl.DataFrame, known_at: datetime | None = None) -> pl.DataFrame:
     """Every account of these persons, in office or not: account, person."""
     own = people.select("account", "person")
     few = own["account"].to_list() if _one_by_one(own) else None
-    others = _shared_ids(few).join(own, on="person", how="semi")
+    others = _several(few, known_at).join(own, on="person", how="semi")
     return pl.concat([own, others]).unique()
 
 
@@ -375,17 +376,10 @@ def known(known_at: datetime | None) -> Q:
     return Q(recorded_at__lte=known_at) if known_at else Q()
 
 
-def _shared_ids(few: list[int] | None) -> pl.DataFrame:
-    """The accounts whose national ID another account has too: account, person."""
-    others = Account.objects.filter(id_hash=OuterRef("id_hash")).exclude(pk=OuterRef("pk"))
-    shared = Account.objects.exclude(id_hash=None).filter(Exists(others)).order_by()
-    if few is not None:
-        theirs = Account.objects.filter(pk__in=few).exclude(id_hash=None)
-        shared = shared.filter(id_hash__in=theirs.values("id_hash"))
-    rows = [(pk, bytes(id_hash or b"")) for pk, id_hash in shared.values_list("pk", "id_hash")]
-    accounts = _frame(rows, {"account": pl.Int64, "id_hash": pl.Binary})
-    person = pl.col("account").min().over("id_hash").alias("person")
-    return accounts.with_columns(person).drop("id_hash")
+def _several(few: list[int] | None, known_at: datetime | None) -> pl.DataFrame:
+    """Return the accounts that are one person's with others: account, person."""
+    schema = {"account": pl.Int64, "person": pl.Int64}
+    return _frame(persons.several(known_at, few).items(), schema)
 
 
 def _notes(people: pl.DataFrame, policy: Policy, on: date) -> pl.DataFrame:

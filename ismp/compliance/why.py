@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import F, QuerySet, Value
 from django.utils import timezone
 
+from ismp.accounts import persons
 from ismp.accounts.models import Account
 from ismp.compliance import person, rules, standing
 from ismp.compliance.models import CATEGORY_SETS
@@ -111,7 +112,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """The person's records of the years in question and the one before, under all her accounts."""
     since = rules.window(2, in_force.policy, on).start.year - 1
-    hers = Account.objects.of_person(account)
+    hers = persons.accounts_of(account, known_at)
 
     def asked(contents: Any, owner: str, event: str, *, deleted: bool) -> QuerySet[Any, Any]:
         found = contents.filter(**{f"{owner}__in": hers}, ended_on__gte=date(since, 1, 1))

@@ -166,7 +166,7 @@ def note_opening(claim: Claim, *, by: Account) -> None:
 def deciders(claim: Claim) -> QuerySet[Account]:
     """Who is told of a claim: her agency's, or where there is nobody else, the platform's."""
     may = Account.objects.who_may(Right.RECOGNIZE_HOURS)
-    others = may.exclude(pk__in=Account.objects.of_person(claim.account))
+    others = may.exclude(pk__in=Account.objects.with_number_of(claim.account))
     here = others.filter(agency=claim.agency)
     platform = Account.objects.who_may(Right.ALL_AGENCIES).values("pk")
     return here if here.exists() else others.filter(pk__in=platform)
@@ -251,7 +251,7 @@ def _held(claim: Claim, state: State) -> Claim:
 
 
 def _refuse_own(claim: Claim, by: Account) -> None:
-    if Account.objects.of_person(by).filter(pk=claim.account_id).exists():
+    if Account.objects.with_number_of(by).filter(pk=claim.account_id).exists():
         raise NotPossible("自己的申請要由其他管理者審核。")
 
 

@@ -35,14 +35,15 @@ class Nature(models.TextChoices):
 class ClaimQuerySet(Scoped):
     right = Right.VIEW_HOURS
 
-    def of_person(self, user: Account) -> Self:
-        """One's own, under whatever account; needs no right."""
-        return self.filter(account__in=Account.objects.of_person(user))
+    def made_by(self, user: Account) -> Self:
+        """One's own; needs no right.  A claim belongs to the account that made it, also where
+        another account is confirmed to be the same person's."""
+        return self.filter(account=user)
 
     def openable_by(self, user: Account) -> Self:
         """Whose certificate somebody may open: her own, and what she decides or audits, in her
         own place or in that of somebody absent."""
-        found = self.visible_to(user) | self.of_person(user)
+        found = self.visible_to(user) | self.made_by(user)
         for one in Delegation.objects.held_by(user):
             found |= self.waiting_for(one.principal)
         return found
@@ -55,7 +56,7 @@ class ClaimQuerySet(Scoped):
         hers = Q(agency=user.agency_id)
         if user.may(Right.ALL_AGENCIES):
             hers |= Q(account__in=Account.objects.who_may(Right.RECOGNIZE_HOURS))
-        mine = Account.objects.of_person(user)
+        mine = Account.objects.with_number_of(user)
         return self.visible_to(user).filter(hers, state=State.PENDING).exclude(account__in=mine)
 
 

@@ -22,7 +22,7 @@ _PER_PAGE = 30
 def mine(request: HttpRequest) -> HttpResponse:
     """What the person claimed, how each claim stands, and what was said to it."""
     user: Any = request.user
-    own = Claim.objects.of_person(user).select_related("agency", "decided_by", "revoked_by")
+    own = Claim.objects.made_by(user).select_related("agency", "decided_by", "revoked_by")
     page = Paginator(own, _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "external/mine.html", {"page": page})
 
@@ -57,7 +57,7 @@ def _apply(request: HttpRequest) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, claim_id: int) -> HttpResponse:
     user: Any = request.user
-    claim = get_object_or_404(Claim.objects.of_person(user), pk=claim_id)
+    claim = get_object_or_404(Claim.objects.made_by(user), pk=claim_id)
     try:
         actions.withdraw(claim, by=user)
         messages.success(request, f"已撤回「{claim.title}」的申請，證明文件已刪除。")
@@ -72,7 +72,7 @@ def certificate(request: HttpRequest, claim_id: int) -> HttpResponseBase:
     user: Any = request.user
     openable = Claim.objects.openable_by(user).filter(pieces__number=0)
     claim = get_object_or_404(openable.select_related("agency", "account"), pk=claim_id)
-    if not Claim.objects.of_person(user).filter(pk=claim.pk).exists():
+    if claim.account_id != user.pk:
         actions.note_opening(claim, by=user)
     name = f"certificate-{claim.pk}.{files.EXTENSIONS[claim.media_type]}"
     headers = {

@@ -94,9 +94,6 @@ def _follows_account(one: AccountApplication) -> list[str]:
         if rows
         else "本機關沒有等候這個身分證字號的待認領時數。"
     ]
-    others = Account.objects.filter(id_hash=one.id_hash).count()
-    if others:
-        told.append(f"同一個身分證字號另有 {others} 個帳號，那些帳號的時數也一併採計。")
     told.append(f"從今天起列入「{one.agency}」與全市的達標狀況。")
     told.append("核可後到帳號的網頁按「重設密碼」，把一次性代碼交給本人。")
     return told

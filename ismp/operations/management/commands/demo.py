@@ -9,8 +9,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import invented
-from ismp.accounts.models import Account, Agency
+from ismp.accounts import invented, persons
+from ismp.accounts.models import Account, Agency, PersonLink
 from ismp.accounts.roles import Role
 from ismp.audit import trail
 from ismp.courses import invented as courses
@@ -45,6 +45,9 @@ class Command(DatabaseCommand):
     def _build(self) -> None:
         people = invented.city()
         accounts.import_roster(invented.roster_csv(people).encode(), by=trail.SYSTEM)
+        platform = Account.objects.get_by_natural_key(_SIGN_INS[0][0])
+        for link in PersonLink.objects.waiting():  # who moved keeps her hours
+            persons.confirm(link, comment="示範資料", by=platform)
         today = timezone.localdate()
         end = today - timedelta(days=1 if today.timetuple().tm_yday > 1 else 0)
         for seed, agency in enumerate(Agency.objects.all(), start=1):
@@ -52,4 +55,4 @@ class Command(DatabaseCommand):
             choices = ExportChoices(end.replace(month=1, day=1), end, seed=seed)
             data = export(mine, 140, choices)
             hours.import_file([data], agency=agency, filename=f"{agency.code}.csv")
-        courses.offer(by=Account.objects.get_by_natural_key(_SIGN_INS[0][0]))
+        courses.offer(by=platform)

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import Error, connections
 
 from ismp import objects
+from ismp.accounts import persons
 from ismp.accounts.actions import apply_due
 from ismp.compliance import boards
 from ismp.courses import classes
@@ -66,6 +67,7 @@ def _look_after() -> None:
                 freshened_at = time.monotonic()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 apply_due()
+                persons.ask_missing()
                 classes.remind()
                 send_digests()
                 actions.purge()
