@@ -218,6 +218,7 @@ MIDDLEWARE = [
     "ismp.replica.DeedMiddleware",
     "ismp.audit.kept.Looking",
     "django.middleware.common.CommonMiddleware",
+    "ismp.ui.uploads.BodyLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "ismp.accounts.middleware.IdleMiddleware",
@@ -368,6 +369,10 @@ UPLOAD_MAX_BYTES = _number("ISMP_UPLOAD_MAX_MB", 256) * 1024 * 1024
 UPLOAD_MAX_ROWS = _number("ISMP_UPLOAD_MAX_ROWS", 1_000_000)
 UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
+FILE_UPLOAD_HANDLERS = ["ismp.ui.uploads.RefusingUploadHandler"]
+INTELLIGENCE_MAX_BYTES = 64 * 1024 * 1024
+TABLE_MAX_BYTES = 16 * 1024 * 1024
+"""Of a file that is read within the request, such as the scores of a class."""
 MATERIAL_MAX_BYTES = _number("ISMP_MATERIAL_MAX_MB", 512) * 1024 * 1024
 CERTIFICATE_MAX_BYTES = _number("ISMP_CERTIFICATE_MAX_MB", 5) * 1024 * 1024
 """Of a certificate with which somebody claims hours; it is held in memory while it comes in."""

@@ -7,7 +7,11 @@ import pytest
 from django.core.management import get_commands
 
 ROOT = Path(__file__).parent.parent
-TEXTS = [ROOT / "docs/operations.md", ROOT / "README.md", *(ROOT / "deploy").iterdir()]
+TEXTS = [
+    ROOT / "docs/operations.md",
+    ROOT / "README.md",
+    *(p for p in (ROOT / "deploy").rglob("*") if p.is_file()),
+]
 SETTINGS = (ROOT / "ismp/settings.py").read_text("utf-8")
 
 
@@ -28,9 +32,8 @@ def test_units_start_what_they_say():
     assert started == ["serve --no-worker", "worker"]
 
 
-def test_the_proxy_lets_the_largest_upload_through():
-    megabytes = int(
-        re.search(r"client_max_body_size (\d+)m", (ROOT / "deploy/nginx.conf").read_text())[1]
-    )
-    limit = int(re.search(r'"ISMP_UPLOAD_MAX_MB", (\d+)', SETTINGS)[1])
-    assert limit < megabytes
+@pytest.mark.parametrize("setting", ["ISMP_UPLOAD_MAX_MB", "ISMP_MATERIAL_MAX_MB"])
+def test_the_proxy_lets_the_largest_upload_through(setting):
+    site = (ROOT / "deploy/nginx.conf").read_text()
+    limit = int(re.search(rf'"{setting}", (\d+)', SETTINGS)[1])
+    assert limit < max(map(int, re.findall(r"client_max_body_size (\d+)m", site)))

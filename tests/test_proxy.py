@@ -51,7 +51,9 @@ class Proxy:
         certificate(folder)
         site = (ROOT / "deploy/nginx.conf").read_text("utf-8")
         for theirs, ours in (
+            ("listen 80 default_server;", f"listen 127.0.0.1:{self.plain} default_server;"),
             ("listen 80;", f"listen 127.0.0.1:{self.plain};"),
+            ("/etc/nginx/ismp-errors", str(ROOT / "deploy/nginx-errors")),
             ("listen 443 ", f"listen 127.0.0.1:{self.tls} "),
             ("127.0.0.1:8000", f"127.0.0.1:{self.web}"),
             ("127.0.0.1:8001", f"127.0.0.1:{down}"),
@@ -139,6 +141,39 @@ def test_plain_http_leads_to_tls(proxy):
     answer = proxy.ask("/accounts/login/?next=/", tls=False)
     assert answer.status == 301
     assert answer.headers["Location"] == f"https://{HOST}/accounts/login/?next=/"
+
+
+def test_by_another_name_there_is_nobody(proxy):
+    with pytest.raises(http.client.RemoteDisconnected):
+        proxy.ask("/", tls=False, headers={"Host": "evil.example"})
+
+
+@pytest.mark.parametrize(("accept", "kind"), [("text/html", "html"), ("application/json", "json")])
+def test_what_is_too_large_is_refused_in_chinese(proxy, accept, kind):
+    headers = {"Accept": accept, "Content-Length": str(700 * 1024 * 1024)}
+    for path in ("/manage/learning-map/upload/", "/support/new/"):
+        answer = proxy.ask(path, method="POST", body=b"x", headers=headers)
+        assert answer.status == 413
+        assert kind in answer.headers["Content-Type"]
+        assert "沒有收下" in answer.body.decode()
+        assert "nginx" not in answer.body.decode()
+
+
+@pytest.mark.parametrize(("accept", "kind"), [("text/html", "html"), ("application/json", "json")])
+def test_while_no_host_answers_the_proxy_says_so_in_chinese(tmp_path, accept, kind):
+    proxy = Proxy(tmp_path)
+    nginx = subprocess.Popen([*proxy.command, "-g", "daemon off;"])
+    try:
+        wait_for_web([proxy.tls])
+        for path in ("/", "/manage/learning-map/upload/", "/manage/devices/export/"):
+            answer = proxy.ask(path, headers={"Accept": accept})
+            assert answer.status in {502, 504}
+            assert kind in answer.headers["Content-Type"]
+            assert answer.headers["Retry-After"] == "10"
+            assert "平台正在重新啟動" in answer.body.decode()
+    finally:
+        nginx.terminate()
+        nginx.wait(PATIENCE_SECONDS)
 
 
 def test_a_page_with_its_headers(proxy, cookies):

@@ -20,6 +20,7 @@ from ismp.courses import files
 from ismp.courses.actions import record_event
 from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
 from ismp.courses.models import Course, Kind, Material, Question, Quiz
+from ismp.ui.uploads import takes_files
 
 # --- Deeds ---------------------------------------------------------------------------------------
 
@@ -101,6 +102,7 @@ def _edited(
     return render(request, "courses/part_form.html", context)
 
 
+@takes_files("MATERIAL_MAX_BYTES")
 @_edits
 @needs(Right.MANAGE_COURSES)
 def add_material(request: HttpRequest, online_courses_id: int) -> HttpResponse:
@@ -110,6 +112,7 @@ def add_material(request: HttpRequest, online_courses_id: int) -> HttpResponse:
     return _material(request, Material(course=course, kind=kind))
 
 
+@takes_files("MATERIAL_MAX_BYTES")
 @_edits
 @needs(Right.MANAGE_COURSES)
 def edit_material(request: HttpRequest, material_id: int) -> HttpResponse:

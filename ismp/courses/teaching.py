@@ -24,6 +24,7 @@ from ismp.audit.trail import NotPossible
 from ismp.courses import attendance
 from ismp.courses.models import Course, Meeting, Session, SignUp, Standing
 from ismp.ui.codecs import decoded
+from ismp.ui.uploads import takes_files
 
 _MOST_BYTES = 1024 * 1024
 _SCORE = re.compile(r"\d{1,3}(\.\d{1,2})?", re.ASCII)
@@ -89,6 +90,7 @@ def _score(text: str) -> Decimal | None:
     return Decimal(text)
 
 
+@takes_files("TABLE_MAX_BYTES")
 @require_POST
 @needs(Right.TEACH)
 def from_file(request: HttpRequest, session_id: int) -> HttpResponse:

@@ -14,6 +14,7 @@ from ismp.audit.trail import NotPossible
 from ismp.external import actions, files
 from ismp.external.forms import ClaimForm
 from ismp.external.models import Claim
+from ismp.ui.uploads import takes_files_by_itself
 
 _PER_PAGE = 30
 
@@ -27,6 +28,7 @@ def mine(request: HttpRequest) -> HttpResponse:
     return render(request, "external/mine.html", {"page": page})
 
 
+@takes_files_by_itself
 @require_http_methods(["GET", "HEAD", "POST"])
 def apply(request: HttpRequest) -> HttpResponse:
     # The handler must be in place before anything, the CSRF check too, reads the body.

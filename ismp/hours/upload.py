@@ -24,6 +24,7 @@ from ismp.accounts.roles import Right
 from ismp.hours import actions, files, importing, profiles
 from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.refusal import too_large
+from ismp.ui.uploads import takes_files_by_itself
 
 _RUNS_PER_PAGE = 20
 
@@ -72,6 +73,7 @@ def import_page(request: HttpRequest, source: str, template: str) -> HttpRespons
     return render(request, template, {"profile": profile, "page": page})
 
 
+@takes_files_by_itself
 @require_POST
 @needs(Right.MANAGE)
 def upload(request: HttpRequest) -> HttpResponse:

@@ -16,6 +16,7 @@ from ismp.security import advisory_import, devices, incidents
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.models import Device, SignOff, TimeLimit
+from ismp.ui.uploads import takes_files
 
 _SHOWN = 500
 
@@ -30,6 +31,7 @@ def my_devices(request: HttpRequest) -> HttpResponse:
     return render(request, "security/my_devices.html", {"rows": rows})
 
 
+@takes_files("INTELLIGENCE_MAX_BYTES")
 @require_http_methods(["GET", "POST"])
 @needs(Right.REVIEW_SECURITY)
 def take_in(request: HttpRequest) -> HttpResponse:

@@ -5,17 +5,22 @@ import sys
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
 logger = logging.getLogger(__name__)
 
 
 def page(request: HttpRequest, status: int, title: str, message: str, remedy: str) -> HttpResponse:
-    """Render the error page with its own small context: it must work when nothing else does."""
+    """Render the error page with its own small context: it must work when nothing else does.
+
+    A script that asks for JSON gets `{"error": sentence}`.
+    """
     reference = getattr(request, "reference", "")
     if status >= 400:
         logger.warning("error page %s reference=%s", status, reference)
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"error": f"{title}：{message}{remedy}"}, status=status)
     context = {"title": title, "message": message, "remedy": remedy, "reference": reference}
     return HttpResponse(render_to_string("ui/error.html", context), status=status)
 

@@ -52,6 +52,7 @@ from ismp.ui import workbook
 from ismp.ui.columns import Column, cells_of
 from ismp.ui.folding import containing
 from ismp.ui.forms import DeedForm, KeywordField, ModuleForm
+from ismp.ui.uploads import takes_files
 
 PER_PAGE = (20, 50, 100, 200)
 _NAMED = 20
@@ -144,7 +145,14 @@ class Module:
             self._path("", self.view, require_safe, self._list, "list"),
             self._path("export/", self.view, require_safe, self._export, "export"),
             *(
-                self._path(f"{deed.name}/", deed.right, require_POST, self._does(deed), deed.name)
+                self._path(
+                    f"{deed.name}/",
+                    deed.right,
+                    require_POST,
+                    self._does(deed),
+                    deed.name,
+                    form=deed.form,
+                )
                 for deed in self.deeds
             ),
             self._path(self._place, self.view, require_safe, self._page, "page"),
@@ -152,8 +160,10 @@ class Module:
         ]
         if self.form:
             patterns += [
-                self._path("add/", self.edit, either, self._form, "add"),
-                self._path(f"{self._place}edit/", self.edit, either, self._form, "edit"),
+                self._path("add/", self.edit, either, self._form, "add", form=self.form),
+                self._path(
+                    f"{self._place}edit/", self.edit, either, self._form, "edit", form=self.form
+                ),
             ]
         return patterns, self.name
 
@@ -162,7 +172,14 @@ class Module:
         return f"<int:{self.name}_id>/"
 
     def _path(
-        self, place: str, right: str, method: Callable[[View], View], view: View, name: str
+        self,
+        place: str,
+        right: str,
+        method: Callable[[View], View],
+        view: View,
+        name: str,
+        *,
+        form: type[forms.BaseForm] | None = None,
     ) -> URLPattern:
         def guarded(request: HttpRequest, **ids: int) -> HttpResponseBase:
             user: Any = request.user
@@ -172,6 +189,10 @@ class Module:
 
         answer = method(sensitive_post_parameters()(guarded))
         answer.module = self  # type: ignore[attr-defined]
+        answer.needs = right  # type: ignore[attr-defined]
+        fields = form.base_fields.values() if form else ()  # type: ignore[attr-defined]
+        if any(field.widget.needs_multipart_form for field in fields):
+            answer = takes_files("CERTIFICATE_MAX_BYTES")(answer)
         return path(place, answer, name=name)
 
     def address(self, name: str, *args: Any) -> str:

@@ -23,6 +23,13 @@ function stop(sentence) {
   window.onbeforeunload = null;
 }
 
+// The server's own answer has a sentence; this is for one that did not come from it.
+function fallbackSentence(status) {
+  if (status === 413) return "檔案超過上限，沒有收下；請壓縮成 ZIP 或分成幾個檔案，再上傳一次。";
+  if (status >= 500) return "平台暫時沒有回應，檔案沒有收下；請等十秒，再上傳一次。";
+  return "這一頁已經過期，檔案沒有收下；請關閉視窗、重新整理頁面後再上傳。";
+}
+
 function send(button) {
   const file = form.elements.file.files[0];
   const data = new FormData(form, button);
@@ -43,7 +50,7 @@ function send(button) {
     if (request.responseURL.includes("/login/")) { location.assign(request.responseURL); return; }
     const answer = request.response;
     if (!answer?.window) {
-      stop(answer?.error ?? "這一頁已經過期，檔案沒有收下；請關閉視窗、重新整理頁面後再上傳。");
+      stop(answer?.error ?? fallbackSentence(request.status));
       return;
     }
     received = true;
