@@ -42,7 +42,7 @@ def offered(teacher):
         "session_id": session.pk,
         "sessions_id": session.pk,
         "meeting_id": meeting.pk,
-        "room_code": attendance.code_of(meeting),
+        "room_code": attendance.code_of(meeting, shown_by=person),
         "sign_ups_id": sign_up.pk,
         "classroom_scores_id": sign_up.pk,
     }

@@ -96,9 +96,9 @@ class TestSigningUp:
         mine = [classes.sign_up(session, one, by=one) for one in people[:4]]
         assert set(standings(session)) == {"applied"}
         assert Session.objects.get().taken == 0
-        classes.refuse(SignUp.objects.filter(pk=mine[0].pk), by=people[0])
+        classes.refuse(SignUp.objects.filter(pk=mine[0].pk), by=people[5])
         classes.approve(
-            SignUp.objects.filter(pk__in=[one.pk for one in reversed(mine)]), by=people[0]
+            SignUp.objects.filter(pk__in=[one.pk for one in reversed(mine)]), by=people[5]
         )
         assert standings(session) == ["refused", "enrolled", "enrolled", "waiting"]
         with pytest.raises(NotPossible, match="未獲錄取"):
@@ -155,7 +155,9 @@ class TestBeingThere:
         session = planned(people[0])
         classes.sign_up(session, people[0], by=people[0])
         meeting = session.meetings.get()
-        ticket = attendance.scanned(meeting, attendance.code_of(meeting), people[0])
+        ticket = attendance.scanned(
+            meeting, attendance.code_of(meeting, shown_by=people[5]), people[0]
+        )
         first = attendance.attend(meeting, ticket, by=people[0])
         assert attendance.attend(meeting, ticket, by=people[0]) == first
         assert Event.objects.filter(verb="attend").count() == 1
@@ -166,8 +168,12 @@ class TestBeingThere:
         session = planned(people[0], meetings=2)
         classes.sign_up(session, people[0], by=people[0])
         meeting, other = session.meetings.all()
-        code = attendance.code_of(meeting)
-        for wrong in (code[:-1] + ("A" if code[-1] != "A" else "B"), "", attendance.code_of(other)):
+        code = attendance.code_of(meeting, shown_by=people[5])
+        for wrong in (
+            code[:-1] + ("A" if code[-1] != "A" else "B"),
+            "",
+            attendance.code_of(other, shown_by=people[5]),
+        ):
             with pytest.raises(NotPossible, match="再掃描一次"):
                 attendance.scanned(meeting, wrong, people[0])
         ticket = attendance.scanned(meeting, code, people[0])
@@ -177,7 +183,9 @@ class TestBeingThere:
             attendance.attend(meeting, attendance.scanned(meeting, code, people[1]), by=people[1])
         with pytest.raises(NotPossible, match="今天沒有"):
             attendance.attend(
-                other, attendance.scanned(other, attendance.code_of(other), people[0]), by=people[0]
+                other,
+                attendance.scanned(other, attendance.code_of(other, shown_by=people[5]), people[0]),
+                by=people[0],
             )
         now = time.time()
         monkeypatch.setattr(signing.time, "time", lambda: now + 50)

@@ -8,6 +8,7 @@ from datetime import date
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.utils import timezone
 from files import data, row
 
@@ -205,7 +206,7 @@ def test_a_class_from_sign_up_to_the_hours(client, account, things):
     assert "第 1 期" in page
     told = staff.post(f"/courses/sessions/{session.pk}/sign-up/", follow=True).content.decode()
     assert "錄取" in told
-    code = attendance.code_of(meeting)
+    code = attendance.code_of(meeting, shown_by=account("IC1001"))
     arrive = f"/courses/meetings/{meeting.pk}/attend/{code}/"
     ticket = re.search(r'name="ticket" value="([^"]+)"', text_of(staff, arrive))[1]
     assert "簽到完成" in staff.post(arrive, {"ticket": ticket}).content.decode()
@@ -225,10 +226,12 @@ def test_a_class_from_sign_up_to_the_hours(client, account, things):
     assert SignUp.objects.get(pk=signed.pk).score == 88
     assert "還沒結束" in teacher.post(f"{place}finish/", follow=True).content.decode()
     end_now(meeting)
+    colleague = Client()  # the teacher learns too: what is hers another enters
+    colleague.force_login(account("IC1003", "agency_admin"))
     sheet = SimpleUploadedFile("a.csv", "公務帳號,成績\r\nic1001,70\r\n".encode("cp950"))
-    teacher.post(f"{place}file/", {"what": "scores", "file": sheet})
+    colleague.post(f"{place}file/", {"what": "scores", "file": sheet})
     sheet = SimpleUploadedFile("a.csv", b"IC1001\nIC1002\n")
-    teacher.post(f"{place}file/", {"what": str(meeting.pk), "file": sheet})
+    colleague.post(f"{place}file/", {"what": str(meeting.pk), "file": sheet})
     assert Attendance.objects.count() == 2
     sheet = SimpleUploadedFile("a.csv", b"IC1001\nNOBODY\n")
     assert (
@@ -238,7 +241,8 @@ def test_a_class_from_sign_up_to_the_hours(client, account, things):
         ).content.decode()
     )
     assert Attendance.objects.count() == 2
-    assert "2 人取得時數" in teacher.post(f"{place}finish/", follow=True).content.decode()
+    assert "與您自己有關" in teacher.post(f"{place}finish/", follow=True).content.decode()
+    assert "2 人取得時數" in colleague.post(f"{place}finish/", follow=True).content.decode()
     assert set(Record.objects.live().values_list("account__username", "score", "hours")) == {
         ("IC1001", "70", 3000),
         ("IC1002", "88", 3000),
@@ -321,8 +325,9 @@ def finished(client, account, things):
     meeting = session.meetings.get()
     end_now(meeting)
     person = account("IC1001", "agency_admin")
-    attendance.mark(meeting, [things["sign_ups_id"]], by=person)
-    attendance.finish(session, by=person)
+    teacher = account("IC1003", "agency_admin")
+    attendance.mark(meeting, [things["sign_ups_id"]], by=teacher)
+    attendance.finish(session, by=teacher)
     client.force_login(person)
 
 

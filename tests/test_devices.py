@@ -106,7 +106,7 @@ def test_keeping_needs_reason_measure_expiry_and_another_person(handler, approve
     whole = {"reason": "業務需要", "measure": "獨立網段", "expires_on": expiry}
     decision = devices.decide(held, kind="keep", **whole, by=handler)
     assert devices.figures_of(handler.agency)["undecided"] == 1
-    with pytest.raises(NotPossible, match="不能自己核可"):
+    with pytest.raises(NotPossible, match="與您自己有關"):
         devices.approve(decision, accept=True, comment="", by=handler)
     devices.approve(decision, accept=True, comment="", by=approver)
     assert devices.figures_of(handler.agency)["undecided"] == 0

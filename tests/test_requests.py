@@ -61,7 +61,7 @@ def test_only_when_the_other_side_agrees_the_person_moves(client, clerk_of):
     assert "撤回申請" in says(client.get(answer["Location"]))
     assert "審核這件申請" not in says(client.get(answer["Location"]))
     assert not queue(clerk_of["here"])
-    with pytest.raises(NotPossible, match="不是由您決定"):
+    with pytest.raises(NotPossible, match="與您自己有關"):
         deciding.decide_transfer(transfer, accept=True, comment="", by=clerk_of["here"])
     client.force_login(clerk_of["there"])
     address = f"/manage/reviews/transfer/{transfer.pk}/"
@@ -225,7 +225,7 @@ def test_what_cannot_be_asked(client, account):
 def test_nobody_decides_for_herself_nor_for_those_above_her(account, clerk_of):
     here = clerk_of["here"]
     own = ask(here, "security+it+general")
-    with pytest.raises(NotPossible, match="不是由您決定"):
+    with pytest.raises(NotPossible, match="與您自己有關"):
         deciding.decide_identities(own, accept=True, comment="", by=here)
     above = ask(account("IC1002", "auditor"), "security+it+general")
     assert str(above.account) not in "".join(queue(here))

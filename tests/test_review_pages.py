@@ -197,7 +197,7 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     Decision.objects.update(made_by=colleague)
     told = {"decision": "approve", "comment": ""}
     assert client.post(f"/manage/reviews/exception/{decision.pk}/", told).status_code == 404
-    with pytest.raises(NotPossible, match="不能自己核可"):
+    with pytest.raises(NotPossible, match="與您自己有關"):
         devices.approve(
             Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
         )
@@ -287,7 +287,7 @@ def test_nobody_decides_her_own_request_by_standing_in(colleague, clerk, standin
     change = actions.ask_for_identities(
         identities="security+it+general", since=today(), reason="x", by=colleague
     )
-    with pytest.raises(NotPossible, match="不是由您決定"):
+    with pytest.raises(NotPossible, match="與您自己有關"):
         deciding.decide_identities(change, accept=True, comment="", by=colleague, in_place_of=clerk)
 
 

@@ -8,10 +8,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ismp.accounts import following, persons, roster
+from ismp.accounts import following, persons, roster, separation
 from ismp.accounts.identities import in_words
 from ismp.accounts.models import (
     Account,
+    AccountControl,
     Agency,
     Department,
     Grade,
@@ -93,6 +94,7 @@ def import_roster(
     served: list[Service] = []
     numbered: list[Account] = []
     before_it: dict[int, following.Served] = {}
+    controls: list[AccountControl] = []
     lines: list[RosterLine] = []
     for entry in entries:
         account = known.get(entry.username.lower()) or Account()
@@ -115,6 +117,8 @@ def import_roster(
         outcome = "updated" if account.pk else "created"
         lines.append(RosterLine(*told, outcome, _changes(account, entry, same_id)))
         serves_anew = any(getattr(account, name) != facts[name] for name in _SERVED)
+        if keeper:
+            controls += _controls(account, entry, same_id, keeper)
         if account.pk:
             before_it[account.pk] = following.Served.now(account)
         _leave_role_behind(account, agency.pk)
@@ -132,13 +136,7 @@ def import_roster(
         else:
             updated.append(account)
 
-    # Clearing first lets two people swap places without tripping over the unique key.
-    for start in range(0, len(updated), _BATCH):
-        keys = [account.pk for account in updated[start : start + _BATCH]]
-        Account.objects.filter(pk__in=keys).update(id_hash=None)
-    Account.objects.bulk_update(updated, _FIELDS, batch_size=_BATCH)
-    Account.objects.bulk_create(created, batch_size=_BATCH)
-    Service.objects.bulk_create(served, batch_size=_BATCH)
+    _store(created, updated, served, controls)
     persons.numbers_set(numbered, by=keeper)
     for account in updated:
         following.follow(account, before_it[account.pk])
@@ -154,6 +152,41 @@ def import_roster(
             updated=result.updated,
         )
     return result
+
+
+def _store(
+    created: list[Account],
+    updated: list[Account],
+    served: list[Service],
+    controls: list[AccountControl],
+) -> None:
+    # Clearing first lets two people swap places without tripping over the unique key.
+    for start in range(0, len(updated), _BATCH):
+        keys = [account.pk for account in updated[start : start + _BATCH]]
+        Account.objects.filter(pk__in=keys).update(id_hash=None)
+    Account.objects.bulk_update(updated, _FIELDS, batch_size=_BATCH)
+    Account.objects.bulk_create(created, batch_size=_BATCH)
+    Service.objects.bulk_create(served, batch_size=_BATCH)
+    AccountControl.objects.bulk_create(controls, batch_size=_BATCH)
+
+
+def _controls(
+    account: Account, entry: roster.Entry, same_id: bool, keeper: Account
+) -> list[AccountControl]:
+    """What control of an account its line of the roster gives the sender (`separation`)."""
+    kind, facts = AccountControl.Kind, {"account": account, "by": keeper}
+    if account.pk is None:
+        return [AccountControl(kind=kind.CREATED, **facts)]
+    if account.pk == keeper.pk:
+        return []
+    found = []
+    if account.email != entry.email:
+        found.append(AccountControl(kind=kind.EMAIL, **facts))
+    if account.status == Status.LEFT and entry.status == Status.ACTIVE:
+        found.append(AccountControl(kind=kind.RETURNED, **facts))
+    if not same_id:
+        found.append(AccountControl(kind=kind.NUMBER, former_hash=account.id_hash, **facts))
+    return found
 
 
 def _changes(account: Account, entry: roster.Entry, same_id: bool) -> str:
@@ -331,6 +364,7 @@ def appoint(account: Account, role: Role, *, by: str) -> None:
     """Give an account its role."""
     account.role = role.value
     account.save(update_fields=["role"])
+    separation.note_control(account, AccountControl.Kind.ROLE, by)
     trail.record(
         "appoint",
         actor=by,

@@ -14,8 +14,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from ismp.accounts import codes, persons
-from ismp.accounts.models import Account, ResetCode, Service
+from ismp.accounts import codes, persons, separation
+from ismp.accounts.models import Account, AccountControl, ResetCode, Service
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
@@ -26,9 +26,9 @@ _MOST_FAILURES = 5
 
 def touch(accounts: Iterable[Account], by: Account) -> list[Account]:
     """The accounts, all of which `by` may change; raises NotPossible."""
-    chosen = list(accounts)
+    chosen, own = list(accounts), separation.accounts_of(by)
     for account in chosen:
-        if account.pk == by.pk:
+        if account.pk in own:
             raise NotPossible("不能變更自己的帳號，請由另一位管理者辦理。")
         if not by.may_touch(account):
             raise NotPossible(
@@ -45,6 +45,8 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
         before = changes.stored(account)
         account.person_id = before.person_id if before else None
         _save(account)
+        if before and before.email != account.email:
+            separation.note_control(account, AccountControl.Kind.EMAIL, by)
         _record("save_account", account, by, changes=changes.between(before, account))
         return account
     account.password = "!"  # noqa: S105 (marks an unusable one)
@@ -59,6 +61,7 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
         recorded_by=by.username,
     )
     persons.numbers_set([account], by=by)
+    separation.note_control(account, AccountControl.Kind.CREATED, by)
     told = {"since": roc.roc_date(entry.since), "identities": entry.identities}
     _record("add_account", account, by, **told)
     return account
@@ -76,11 +79,12 @@ def _save(account: Account, **options: Any) -> None:
 def set_national_id(accounts: Iterable[Account], *, number: str, by: Account) -> str:
     """Put a person's national ID right, or take it off (empty)."""
     [account] = touch(accounts, by)
-    former = account.id_hash and bytes(account.id_hash)
+    former = bytes(account.id_hash) if account.id_hash else None
     account.national_id = number
     _save(account, update_fields=["sealed_id", "id_hash", "key_version"])
     if account.id_hash != former:
         persons.numbers_set([account], by=by)
+    separation.note_control(account, AccountControl.Kind.NUMBER, by, former)
     _record("set_national_id", account, by)
     return f"已更新 {account} 的身分證字號。"
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from ismp.accounts import actions, departments, keeping
+from ismp.accounts import actions, departments, keeping, separation
 from ismp.accounts.forms import (
     AccountForm,
     ChangeForm,
@@ -22,7 +22,15 @@ from ismp.accounts.forms import (
     WithdrawalForm,
 )
 from ismp.accounts.identities import Identity
-from ismp.accounts.models import Account, Agency, Department, Leave, Service, Status
+from ismp.accounts.models import (
+    Account,
+    AccountControl,
+    Agency,
+    Department,
+    Leave,
+    Service,
+    Status,
+)
 from ismp.accounts.roles import ROLE_NAMES, Right, Role
 from ismp.ui.columns import Column
 from ismp.ui.module import Deed, Filter, Module, Page
@@ -106,7 +114,10 @@ def _leave(accounts: Iterable[Account], *, since: date, by: Account, **what: Any
 
 
 def _return(accounts: Iterable[Account], *, since: date, by: Account, **what: Any) -> str:
-    return _change(accounts, since=since, by=by, status=Status.ACTIVE, **what)
+    done = _change(accounts, since=since, by=by, status=Status.ACTIVE, **what)
+    for account in accounts:
+        separation.note_control(account, AccountControl.Kind.RETURNED, by)
+    return done
 
 
 def _grant_leave(accounts: Iterable[Account], *, by: Account, **what: Any) -> str:

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from ismp.accounts import following, national_id
+from ismp.accounts import following, national_id, separation
 from ismp.accounts.models import Account, Agency, PersonLink
 from ismp.accounts.roles import Right
 from ismp.audit import trail
@@ -219,6 +219,13 @@ def confirm(
     Where another agency said no about the same person, only the platform may say yes.
     """
     link = _held(link, State.WAITING)
+    _refuse_own(link, by, in_place_of)
+    return _confirm(link, comment, by, in_place_of)
+
+
+def _confirm(
+    link: PersonLink, comment: str, by: Account, in_place_of: Account | None = None
+) -> PersonLink:
     if not (in_place_of or by).may(Right.ALL_AGENCIES) and _refused_between(link):
         raise NotPossible("另一個帳號的機關已決定不是同一人，請由平台管理者決定。")
     link.confirmed_at = timezone.now()
@@ -244,6 +251,7 @@ def refuse(
 ) -> PersonLink:
     """Leave the two accounts apart; they are not asked about again until a number is set anew."""
     link = _held(link, State.WAITING)
+    _refuse_own(link, by, in_place_of)
     if not comment.strip():
         raise NotPossible("不同意時，請寫明理由。")
     _decide(link, State.REFUSED, comment, by, in_place_of)
@@ -261,6 +269,7 @@ def refuse(
 def revoke(link: PersonLink, *, reason: str, by: Account) -> PersonLink:
     """Take a wrong confirmation back: from now on the two are apart, and stay so."""
     link = _held(link, State.CONFIRMED)
+    separation.refuse_own(by, [link.account, link.other], right=Right.ALL_AGENCIES)
     if not reason.strip():
         raise NotPossible("請寫明撤銷的理由。")
     link.state, link.ended_at = State.REVOKED, timezone.now()
@@ -298,7 +307,7 @@ def join(account: Account, agency: Agency, *, by: Account) -> None:
         if link.state == State.WAITING and (
             by.may(Right.ALL_AGENCIES) or not _refused_between(link)
         ):
-            confirm(link, comment="機關異動", by=by)
+            _confirm(_held(link, State.WAITING), "機關異動", by)
 
 
 def _held(link: PersonLink, state: State) -> PersonLink:
@@ -313,6 +322,11 @@ def _held(link: PersonLink, state: State) -> PersonLink:
     if not {link.account_id, link.other_id} <= numbers:
         raise NotPossible("兩個帳號的身分證字號已經不同，不能確認。")
     return link
+
+
+def _refuse_own(link: PersonLink, by: Account, in_place_of: Account | None) -> None:
+    people = [one for one in (link.account, link.other, link.asked_by) if one]
+    separation.refuse_own(by, people, in_place_of=in_place_of, agency=link.other.agency)
 
 
 def _refused_between(link: PersonLink) -> bool:

@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from ismp.accounts import separation
 from ismp.accounts.models import Account
 from ismp.audit.trail import NotPossible
-from ismp.courses.classes import hold, record_event
+from ismp.courses.classes import hold, record_event, refuse_own
 from ismp.courses.learning import counts, organizer
 from ismp.courses.models import Attendance, Meeting, Session, SessionState, SignUp, Standing
 from ismp.hours.crediting import Credit, credit
@@ -36,14 +37,18 @@ _AT_THE_DOOR = "courses.door"
 def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
     """Make the list of a meeting: those of these sign-ups who hold a place were there, no others.
 
-    How somebody was found present before stays noted.  Returns how many were there.
+    How somebody was found present before stays noted; so does what others noted of `by` herself.
+    Returns how many were there.  Raises NotPossible.
     """
     session = hold(meeting.session)
     _refuse_marking(session)
     enrolled = session.sign_ups.filter(standing=Standing.ENROLLED, pk__in=list(present))
-    there = set(enrolled.values_list("pk", flat=True))
-    meeting.attendances.exclude(sign_up__in=there).delete()
     known = set(meeting.attendances.values_list("sign_up", flat=True))
+    refuse_own(session, _people(enrolled.exclude(pk__in=known).select_related("account")), by)
+    own = session.sign_ups.filter(account__in=separation.conflicts(by))
+    there = set(enrolled.values_list("pk", flat=True))
+    there |= known & set(own.values_list("pk", flat=True))
+    meeting.attendances.exclude(sign_up__in=there).delete()
     Attendance.objects.bulk_create(
         Attendance(meeting=meeting, sign_up_id=pk, way=Attendance.Way.LIST, by=by.username)
         for pk in sorted(there - known)
@@ -52,19 +57,27 @@ def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
     return len(there)
 
 
-def code_of(meeting: Meeting) -> str:
-    """What the code in the room says: another one each time, good for less than a minute."""
-    return signing.dumps(meeting.pk, salt=_IN_THE_ROOM)
+def _people(sign_ups: Iterable[SignUp]) -> list[Account]:
+    return [one.account for one in sign_ups]
+
+
+def code_of(meeting: Meeting, *, shown_by: Account) -> str:
+    """What the code in the room says: another one each time, good for less than a minute.
+
+    It tells who shows it, so that nobody scans what she shows herself.
+    """
+    return signing.dumps([meeting.pk, shown_by.pk], salt=_IN_THE_ROOM)
 
 
 def scanned(meeting: Meeting, code: str, account: Account) -> str:
     """Who scanned the code in the room gets a ticket to confirm with; raises NotPossible."""
     try:
-        of_meeting = signing.loads(code, salt=_IN_THE_ROOM, max_age=_ACCEPTED_SECONDS)
+        of_meeting, shown_by = signing.loads(code, salt=_IN_THE_ROOM, max_age=_ACCEPTED_SECONDS)
     except signing.BadSignature:
-        of_meeting = None
+        of_meeting, shown_by = None, None
     if of_meeting != meeting.pk:
         raise NotPossible("這個 QR Code 已經更新，請再掃描一次教室裡顯示的 QR Code。")
+    refuse_own(meeting.session, [account], Account.objects.get(pk=shown_by))
     return signing.dumps([meeting.pk, account.pk], salt=_AT_THE_DOOR)
 
 
@@ -108,7 +121,9 @@ def grade(session: Session, scores: dict[int, Decimal | None], *, by: Account) -
     session = hold(session)
     _refuse_marking(session)
     enrolled = session.sign_ups.filter(standing=Standing.ENROLLED, pk__in=scores)
+    enrolled = enrolled.select_related("account")
     changed = [one for one in enrolled if one.score != scores[one.pk]]
+    refuse_own(session, _people(changed), by)
     for one in changed:
         one.score = scores[one.pk]
     SignUp.objects.bulk_update(changed, ["score"], batch_size=500)
@@ -136,6 +151,7 @@ def finish(session: Session, *, by: Account) -> int:
         _with_hours(session).select_related("account__agency", "account__department")
     )
     changed = [one for one in people if one.hours is not None or one.attended]
+    refuse_own(session, _people(changed), by)
     new = [one.account for one in changed if one.hours is None]
     for one in changed:
         one.hours, one.completed_at = one.attended, one.completed_at or timezone.now()

@@ -13,8 +13,9 @@ from django.db.models import Max, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from ismp.accounts import national_id
+from ismp.accounts import national_id, separation
 from ismp.accounts.models import Account
+from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.courses.models import (
@@ -101,6 +102,12 @@ def record_event(verb: str, session: Session, by: Account, **detail: object) -> 
     )
 
 
+def refuse_own(session: Session, people: Iterable[Account], by: Account) -> None:
+    """Raise NotPossible when `by` may not decide about any of these people's places or hours."""
+    agency = session.course.agency
+    separation.refuse_own(by, people, right=Right.MANAGE_COURSES, agency=agency)
+
+
 def subject(session: Session) -> str:
     """A session in the words of the audit trail."""
     return f"course:{session.course_id}/{session.number}"
@@ -133,6 +140,8 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
         return mine
     if mine and mine.standing == Standing.REFUSED and way == Way.SELF:
         raise NotPossible("這一期的報名未獲錄取；請改報其他期別，或洽開課單位。")
+    if way == Way.LIST:
+        refuse_own(session, [account], by)
     mine = mine or SignUp(session=session, account=account)
     session.turns += 1
     mine.turn, mine.way, mine.signed_up_at = session.turns, way, timezone.now()
@@ -197,6 +206,7 @@ def approve(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **det
     """
     count = 0
     for session, asking in _open_ones(sign_ups, Standing.APPLIED):
+        refuse_own(session, [one.account for one in asking], by)
         for one in asking:
             one.standing = _place(session)
             one.save(update_fields=["standing"])
@@ -212,6 +222,7 @@ def refuse(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **deta
     """Turn down those who asked or wait; `comment` and `detail` as for `approve`."""
     count = 0
     for session, asking in _open_ones(sign_ups, Standing.APPLIED, Standing.WAITING):
+        refuse_own(session, [one.account for one in asking], by)
         for one in asking:
             _leave(one, session, Standing.REFUSED)
         _tell(asking, session, "signed_up", "未錄取：{}", comment)

@@ -11,6 +11,7 @@ from typing import Any
 
 import segno
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ismp.accounts import separation
 from ismp.accounts.access import needs
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
@@ -52,11 +54,13 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
     meetings, people = list(found.meetings.all()), list(_enrolled(found))
     if request.method == "POST":
         try:
-            scores = {one.pk: _score(request.POST.get(f"score-{one.pk}", "")) for one in people}
-            for meeting in meetings:
-                there = request.POST.getlist(f"meeting-{meeting.pk}")
-                attendance.mark(meeting, map(int, filter(str.isdecimal, there)), by=user)
-            attendance.grade(found, scores, by=user)
+            typed = {one.pk: request.POST.get(f"score-{one.pk}") for one in people}
+            scores = {pk: _score(text) for pk, text in typed.items() if text is not None}
+            with transaction.atomic():
+                for meeting in meetings:
+                    there = request.POST.getlist(f"meeting-{meeting.pk}")
+                    attendance.mark(meeting, map(int, filter(str.isdecimal, there)), by=user)
+                attendance.grade(found, scores, by=user)
             messages.success(request, "已儲存出席與成績。")
         except NotPossible as reason:
             messages.error(request, str(reason))
@@ -65,6 +69,7 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
         "session": found,
         "meetings": meetings,
         "rows": [(one, _presence(one, meetings)) for one in people],
+        "own": separation.conflicts(user),
         "waiting": found.sign_ups.filter(standing=Standing.WAITING).count(),
     }
     return render(request, "courses/session.html", context)
@@ -174,9 +179,10 @@ def code(request: HttpRequest, meeting_id: int) -> HttpResponse:
 
 
 def _code_context(request: HttpRequest, meeting_id: int) -> dict[str, Any]:
+    user: Any = request.user
     mine = Meeting.objects.filter(session__in=_sessions(request))
     meeting = get_object_or_404(mine.select_related("session__course"), pk=meeting_id)
-    path = reverse("courses:attend", args=[meeting.pk, attendance.code_of(meeting)])
+    path = reverse("courses:attend", args=[meeting.pk, attendance.code_of(meeting, shown_by=user)])
     drawn = segno.make(request.build_absolute_uri(path), error="m")
     return {
         "meeting": meeting,

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from ismp.accounts import national_id
+from ismp.accounts import national_id, separation
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit import trail
@@ -91,7 +91,7 @@ def approve(
 ) -> Claim:
     """認列: credit the claimed hours, or other hours (thousandths) or another category."""
     claim = _held(claim, State.PENDING)
-    _refuse_own(claim, by)
+    _refuse_own(claim, by, in_place_of)
     refuse_past_days(by, in_place_of)
     if claim.account.agency_id != claim.agency_id:
         raise NotPossible(
@@ -116,7 +116,7 @@ def approve(
 def refuse(claim: Claim, *, comment: str, by: Account, in_place_of: Account | None = None) -> Claim:
     """不同意, with the reason that she is told."""
     claim = _held(claim, State.PENDING)
-    _refuse_own(claim, by)
+    _refuse_own(claim, by, in_place_of)
     refuse_past_days(by, in_place_of)
     if not comment.strip():
         raise NotPossible("不同意時，請填寫審核意見，讓申請人知道原因。")
@@ -250,9 +250,14 @@ def _held(claim: Claim, state: State) -> Claim:
     return claim
 
 
-def _refuse_own(claim: Claim, by: Account) -> None:
-    if Account.objects.with_number_of(by).filter(pk=claim.account_id).exists():
-        raise NotPossible("自己的申請要由其他管理者審核。")
+def _refuse_own(claim: Claim, by: Account, in_place_of: Account | None = None) -> None:
+    separation.refuse_own(
+        by,
+        [claim.account],
+        in_place_of=in_place_of,
+        right=Right.RECOGNIZE_HOURS,
+        agency=claim.agency,
+    )
 
 
 def _tell(claim: Claim) -> None:

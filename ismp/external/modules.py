@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from ismp.accounts import separation
 from ismp.accounts.models import Account
 from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
@@ -48,11 +49,11 @@ def _revoke(claims: Any, *, reason: str, by: Account) -> str:
 
 
 def _is_to_decide(user: Any, claim: Claim) -> bool:
-    return claim.state == State.PENDING and claim.account_id != user.pk
+    return claim.state == State.PENDING and separation.may_decide(user, claim.account_id)
 
 
 def _is_to_revoke(user: Any, claim: Claim) -> bool:
-    return claim.state == State.APPROVED and claim.account_id != user.pk
+    return claim.state == State.APPROVED and separation.may_decide(user, claim.account_id)
 
 
 def _beside(user: Any, claim: Claim) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ismp.accounts import separation
 from ismp.accounts.models import Account, Agency
+from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.hours.deletions import revive, take_out
 from ismp.hours.models import CREDITED, Decision, Duplicate, ImportRun, Record, Source
@@ -99,12 +101,15 @@ def _set_aside(agency: Agency, at: datetime) -> list[int]:
 def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
     """Say whether what looks the same counts once or twice; it may be said otherwise later.
 
-    Returns of how many pairs it was said.
+    Returns of how many pairs it was said.  Raises NotPossible for one's own hours.
     """
     mine = Agency.objects.filter(pk__in=pairs.order_by().values("agency")).order_by("pk")
     agencies = list(mine.select_for_update(no_key=True))
     said = {"decision": decision, "decided_by": by.username, "decided_at": timezone.now()}
-    told = list(pairs.select_related("agency"))
+    told = list(pairs.select_related("agency", "credited__account"))
+    for agency in agencies:
+        theirs = [pair.credited.account for pair in told if pair.agency_id == agency.pk]
+        separation.refuse_own(by, theirs, right=Right.DELETE_HOURS, agency=agency)
     Duplicate.objects.filter(pk__in=[pair.pk for pair in told]).update(**said)
     for agency in agencies:
         settle(agency, None, None)

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import keeping, national_id
+from ismp.accounts import keeping, national_id, separation
 from ismp.accounts.models import Account, Department
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
@@ -138,11 +139,24 @@ def _hold(request: Asked, by: Account, in_place_of: Account | None) -> Asked:
     held: Asked = rows.select_for_update(of=("self",)).get(pk=request.pk)
     if not held.is_waiting:
         raise NotPossible("這件申請已經有人決定過了，請重新整理清單。")
-    waits = rows.filter(pk=held.pk).to_decide_by(in_place_of or by).exists()
-    if not waits or getattr(held, "account_id", None) == by.pk:
-        raise NotPossible("這件申請不是由您決定；自己的申請要由另一位管理者辦理。")
+    separation.refuse_own(by, concerned(held), in_place_of=in_place_of, agency=held.agency)
+    if not rows.filter(pk=held.pk).to_decide_by(in_place_of or by).exists():
+        raise NotPossible("這件申請不是由您決定，請由負責的機關管理者辦理。")
     delegations.refuse_past_days(by, in_place_of)
     return held
+
+
+def concerned(request: Request) -> list[Account]:
+    """Whom a request is about and who asked: none of them decides it.
+
+    An application comes from somebody without an account: from whoever has her number or e-mail.
+    """
+    if isinstance(request, AccountApplication):
+        same = Q(email__iexact=request.email) if request.email else Q(pk=None)
+        same |= Q(id_hash=request.id_hash) if request.id_hash else Q(pk=None)
+        return list(Account.objects.filter(same))
+    people = (getattr(request, name, None) for name in ("account", "asked_by"))
+    return [one for one in people if one]
 
 
 def _decide(

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from ismp.accounts import separation
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
@@ -70,6 +71,7 @@ def sign_ups(user: Account) -> Iterator[Waiting]:
             thing=session,
             deciding=SIGN_UPS,
             barred=frozenset(who.get(session.pk, ())),
+            is_group=True,
         )
 
 
@@ -168,6 +170,10 @@ def _decide_sign_ups(
     asking = _asking(session)
     if not asking.exists():
         raise NotPossible("這一期已經沒有等候審核的報名，請重新整理清單。")
+    others = asking.exclude(account__in=separation.conflicts(by, in_place_of))
+    if not others.exists():
+        classes.refuse_own(session, [one.account for one in asking], by)
+    asking = others  # her own waits for somebody else
     deed = classes.approve if accept else classes.refuse
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
     return deed(asking, comment=comment.strip(), by=by, **stead)

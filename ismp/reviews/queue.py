@@ -12,12 +12,13 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
+from ismp.accounts import separation
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.requests.models import Delegation
 from ismp.reviews import of_learning, of_people
 from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of
-from ismp.security import devices
+from ismp.security import devices, incidents
 from ismp.security.deadlines import end_of
 from ismp.security.levels import STEPS, Step
 from ismp.security.models import (
@@ -34,11 +35,13 @@ from ismp.ui.roc import roc_date
 
 def waiting_for(user: Account) -> list[Waiting]:
     """Overdue first, then by time limit; what has none comes last, the oldest first."""
-    found = [one for source in SOURCES for one in source(user)]
+    own = separation.conflicts(user)
+    found = [one for source in SOURCES for one in source(user) if one.is_for(own)]
     keys = {one.key for one in found if one.deciding}
     for delegation in principals_of(user):
+        both = separation.conflicts(user, delegation.principal)
         for one in _of_principal(delegation.principal):
-            if one.key not in keys and user.pk not in one.barred:
+            if one.key not in keys and not one.barred & both:
                 keys.add(one.key)
                 found.append(one)
     never = timezone.now() + timedelta(days=36_500)
@@ -77,7 +80,9 @@ _NEXT: dict[str, tuple[Right, Step | None, str]] = {
 def _incidents(user: Account) -> Iterator[Waiting]:
     """Handlers do what is their agency's, reviewers what any agency has reported."""
     clocks = [line.clock for line in TimeLimit.objects.all()]
-    seen = Incident.objects.visible_to(user).open().select_related("agency")
+    seen = list(Incident.objects.visible_to(user).open().select_related("agency"))
+    judged = [one for one in seen if _NEXT[one.state][0] is Right.REVIEW_SECURITY]
+    handlers = incidents.handlers_of(judged) if user.may(Right.REVIEW_SECURITY) else {}
     for incident in seen:
         right, step, words = _NEXT[incident.state]
         foreign = right is Right.EDIT_SECURITY and incident.agency_id != user.agency_id
@@ -92,6 +97,7 @@ def _incidents(user: Account) -> Iterator[Waiting]:
             since=incident.known_at,
             due=limits.get(step) if step else None,
             address=incident.get_absolute_url(),
+            barred=handlers.get(incident.pk, frozenset()),
         )
 
 

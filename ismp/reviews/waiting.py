@@ -70,6 +70,8 @@ class Waiting:
     deciding: Deciding | None = None
     barred: frozenset[int] = frozenset()
     """Accounts that may not decide it, in nobody's place: whom it is about, who asked."""
+    is_group: bool = False
+    """About several people, each for herself: who is barred for some decides of the others."""
     in_place_of: Account | None = None
     """For whom the person stands in, when it does not wait for herself."""
 
@@ -77,6 +79,12 @@ class Waiting:
     def key(self) -> str:
         """By which a ticked box names it."""
         return f"{self.deciding.name}-{self.thing.pk}" if self.deciding else ""
+
+    def is_for(self, conflicts: frozenset[int]) -> bool:
+        """Whether it waits for somebody with these `separation.conflicts`."""
+        if self.is_group:
+            return bool(self.barred - conflicts)
+        return not self.barred & conflicts
 
     def is_late(self, now: datetime) -> bool:
         return self.due is not None and self.due < now

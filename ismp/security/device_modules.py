@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from ismp.accounts import separation
 from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.security import advisories, devices
@@ -158,7 +159,8 @@ def _reject(things: Any, *, comment: str, by: Any) -> int:
 
 
 def _is_to_decide(user: Any, decision: Decision) -> bool:
-    return decision.state == Decision.State.PENDING and decision.made_by_id != user.pk
+    pending = decision.state == Decision.State.PENDING
+    return pending and separation.may_decide(user, decision.made_by_id)
 
 
 _DECISION_TONES = {"pending": "amber", "approved": "green", "rejected": "red"}

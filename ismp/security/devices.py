@@ -15,8 +15,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ismp.accounts import national_id
+from ismp.accounts import national_id, separation
 from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
@@ -249,8 +250,13 @@ def approve(
     decision = Decision.objects.select_for_update(of=("self",)).get(pk=decision.pk)
     if decision.state != Decision.State.PENDING:
         raise NotPossible("這個例外留用已經有人決定過了。")
-    if decision.made_by_id in {by.pk, in_place_of.pk if in_place_of else None}:
-        raise NotPossible("提出的人不能自己核可，請由資安長或其他管理者決定。")
+    separation.refuse_own(
+        by,
+        [decision.made_by],
+        in_place_of=in_place_of,
+        right=Right.EDIT_SECURITY,
+        agency=decision.device.agency,
+    )
     refuse_past_days(by, in_place_of)
     if not accept and not comment.strip():
         raise NotPossible("不同意時，請寫明理由。")

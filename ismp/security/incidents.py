@@ -5,14 +5,14 @@ locks the incident, checks that it stands where the deed begins, adds a line to 
 event to the trail.  Nothing is ever deleted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from ismp.accounts import national_id
+from ismp.accounts import national_id, separation
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import trail
@@ -115,6 +115,7 @@ def change_level(incident: Incident, answers: Mapping[Aspect, Answer], *, by: Ac
 def review(incident: Incident, *, accept: bool, comment: str, by: Account) -> Incident:
     """審核: accept the report, or give it back with what is missing."""
     incident = _locked(incident, IncidentState.REPORTED)
+    _refuse_own(incident, by)
     if accept:
         _move(incident, IncidentState.HANDLING, reviewed_at=timezone.now())
     elif not comment.strip():
@@ -167,6 +168,7 @@ def recover(incident: Incident, *, at: datetime, text: str, by: Account) -> Inci
 def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Incident:
     """Consent to a later final report."""
     incident = _locked(incident, IncidentState.RECOVERED)
+    _refuse_own(incident, by)
     if to <= timezone.now() or not reason.strip():
         raise NotPossible("展延日期要在今天以後，並請填寫理由。")
     incident.extended_to = to
@@ -198,6 +200,7 @@ def finish(incident: Incident, text: str, *, cause: str = "", by: Account) -> In
 def close(incident: Incident, *, accept: bool, comment: str, by: Account) -> Incident:
     """The closing review: close it, or ask for a better final report."""
     incident = _locked(incident, IncidentState.FINAL)
+    _refuse_own(incident, by)
     if not comment.strip():
         raise NotPossible("請填寫審查意見。")
     if accept:
@@ -256,6 +259,29 @@ def _locked(incident: Incident, *begins: IncidentState) -> Incident:
     if incident.state not in begins:
         raise NotPossible(f"這個事件目前是「{incident.get_state_display()}」，不能這樣處理。")
     return incident
+
+
+_HANDLING = (Kind.CREATED, Kind.REPORTED, Kind.LEVEL, Kind.NOTE, Kind.RECOVERED, Kind.FINAL)
+"""What is the agency's to do, and who did it is not to judge."""
+
+
+def handlers_of(found: Iterable[Incident]) -> dict[int, frozenset[int]]:
+    """Return the accounts that noticed, reported or handled each incident, by its id: they neither
+    review nor close it.  Takes two queries."""
+    chosen = list(found)
+    entries = IncidentEntry.objects.filter(incident__in=chosen, kind__in=_HANDLING)
+    named = list(entries.values_list("incident", "by"))
+    names = {name for _, name in named}
+    ids = dict(Account.objects.filter(username__in=names).values_list("username", "pk"))
+    who = {one.pk: {one.reporter_id} for one in chosen}
+    for incident_id, name in named:
+        who[incident_id] |= {ids[name]} if name in ids else set()
+    return {pk: frozenset(people) for pk, people in who.items()}
+
+
+def _refuse_own(incident: Incident, by: Account) -> None:
+    people = Account.objects.filter(pk__in=handlers_of([incident])[incident.pk])
+    separation.refuse_own(by, people, right=Right.REVIEW_SECURITY)
 
 
 def _move(incident: Incident, state: IncidentState, **moments: datetime | None) -> None:

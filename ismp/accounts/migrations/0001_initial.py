@@ -449,6 +449,68 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="AccountControl",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("created", "新增帳號"),
+                            ("email", "變更電子郵件"),
+                            ("role", "指派角色"),
+                            ("reset", "重設密碼"),
+                            ("returned", "復用帳號"),
+                            ("number", "變更身分證字號"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("former_hash", models.BinaryField(max_length=32, null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="controls",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["pk"],
+                "indexes": [models.Index(fields=["account", "at"], name="controls_of_an_account")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("account", models.F("by")), _negated=True),
+                        name="a_control_is_somebody_elses",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "kind__in",
+                                ["created", "email", "role", "reset", "returned", "number"],
+                            )
+                        ),
+                        name="a_control_is_of_a_known_kind",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="ResetCode",
             fields=[
                 (
