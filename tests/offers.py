@@ -24,10 +24,10 @@ def offered(teacher):
     [enrollment] = actions.enroll(online, [person], way=Way.SELF, by=person)
     room = Course.objects.create(kind=Kind.CLASSROOM, title="社交工程演練", **of_agency)
     room.teachers.add(teacher)
-    today, now = timezone.localdate(), timezone.now()
+    today, soon = timezone.localdate(), timezone.now() + timedelta(hours=1)
     session = classes.save_session(
         Session(course=room, place="101", quota=3, opens_on=today, closes_on=today),
-        timings=[Timing(now, now + timedelta(hours=3), 3000)],
+        timings=[Timing(soon, soon + timedelta(hours=3), 3000)],
         by=person,
     )
     sign_up = classes.sign_up(session, person, by=person)

@@ -135,7 +135,7 @@ def test_an_online_course_from_making_it_to_a_green_light(site, chromium, pictur
     walk(clerk, (*parts, *OWN, *ONLINE), *LOOKS)
 
 
-def planned(page, day, hours):
+def planned(page, day, timing):
     """A session with one place and one meeting, for which one signs up on that day."""
     page.goto("/manage/sessions/")
     page.get_by_role("link", name="新增期別").click()
@@ -144,7 +144,7 @@ def planned(page, day, hours):
     page.get_by_label("名額").fill("1")
     page.get_by_role("textbox", name="報名起日").fill(day)
     page.get_by_role("textbox", name="報名迄日").fill(day)
-    page.get_by_label("上課時段").fill(f"{day} {hours}")
+    page.get_by_label("上課時段").fill(timing)
     save(page)
     return reached(page, r"/sessions/\d+/")
 
@@ -167,6 +167,7 @@ def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
     """Two sessions: she signs up for the one herself, and is put into the other by list."""
     today = roc.roc_date(timezone.localdate())
     yesterday = roc.roc_date(timezone.localdate() - timedelta(days=1))
+    tomorrow = roc.roc_date(timezone.localdate() + timedelta(days=1))
     clerk = signed_in(chromium, site, viewport=WIDE)
     staff = newcomer(chromium, site, clerk, "EP9102")
     clerk.goto("/manage/classroom-courses/add/")
@@ -175,7 +176,7 @@ def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
     clerk.get_by_label("時數").fill("3")
     save(clerk)
     parts = [reached(clerk, r"/classroom-courses/\d+/")]
-    parts.append(planned(clerk, today, "00:00-23:59 3"))
+    parts.append(planned(clerk, today, f"{tomorrow} 09:00-12:00"))
     clerk.goto(parts[0])
     confirm(clerk, "開放")
     expect(clerk.get_by_role("status").first).to_contain_text("已開放")
@@ -193,7 +194,7 @@ def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
     parts.append(reached(clerk, "/room/"))
     expect(clerk.locator("#room-code")).to_be_visible()
 
-    planned(clerk, yesterday, "09:00-12:00")
+    planned(clerk, yesterday, f"{yesterday} 09:00-12:00")
     clerk.get_by_role("button", name="依名單報名").click()
     clerk.get_by_label("公務帳號").fill("EP9102")
     clerk.get_by_role("button", name="確定依名單報名").click()

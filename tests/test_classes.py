@@ -39,7 +39,7 @@ def noon(monkeypatch):
     at(monkeypatch, NOON)
 
 
-def planned(by, *, quota=2, starts=timedelta(hours=-3), meetings=1, agency=None, **changes):
+def planned(by, *, quota=2, starts=timedelta(hours=1), meetings=1, agency=None, **changes):
     """An open course with one session, its meetings of two hours on following days."""
     one = course(kind=Kind.CLASSROOM, title="社交工程防護", agency=agency)
     today = timezone.localdate()
@@ -199,7 +199,7 @@ class TestBeingThere:
 class TestFinishing:
     def test_hours_by_meetings_attended_and_corrections_follow(self, people):
         session = planned(people[0], starts=timedelta(days=-3), meetings=3, quota=3)
-        mine = [classes.sign_up(session, one, by=one) for one in people[:3]]
+        mine = [classes.sign_up(session, one, way=Way.LIST, by=people[5]) for one in people[:3]]
         first, second, third = session.meetings.all()
         attendance.mark(first, [mine[0].pk, mine[1].pk], by=people[5])
         for meeting in (second, third):

@@ -4,13 +4,14 @@ import csv
 import io
 import re
 import zipfile
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from files import data, row
+from mail import NOON, at
 
 from ismp.accounts import invented
 from ismp.audit.models import Event
@@ -22,10 +23,12 @@ from ismp.courses.models import (
     Material,
     Progress,
     Question,
+    Quiz,
     Session,
     SignUp,
 )
 from ismp.hours.models import Duplicate, Record
+from ismp.portal.manage import event_in_words
 from ismp.ui import roc
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +42,13 @@ def as_role(client, account, role, username="IC1001"):
 
 def text_of(client, address):
     return client.get(address, follow=True).content.decode()
+
+
+def begin_soon(meeting):
+    """The class begins in an hour."""
+    meeting.starts_at = timezone.now() + timedelta(hours=1)
+    meeting.ends_at = meeting.starts_at + timedelta(hours=3)
+    meeting.save()
 
 
 def end_now(meeting):
@@ -198,9 +208,11 @@ def test_people_are_assigned_by_list_and_by_identity(client, account, things):
     assert by_duty.exists() and all("it" in one.account.identities for one in by_duty)
 
 
-def test_a_class_from_sign_up_to_the_hours(client, account, things):
+def test_a_class_from_sign_up_to_the_hours(client, account, things, monkeypatch):
+    at(monkeypatch, NOON)
     session = Session.objects.get()
     meeting = session.meetings.get()
+    begin_soon(meeting)
     staff = as_role(client, account, "staff", "IC1002")
     page = text_of(staff, f"/courses/{session.course_id}/")
     assert "第 1 期" in page
@@ -271,6 +283,7 @@ def test_a_teacher_sees_her_own_courses_only(client, account, things):
 
 
 def test_sign_ups_are_judged_from_the_list(client, account, things):
+    begin_soon(Session.objects.get().meetings.get())
     Session.objects.update(needs_approval=True, quota=2)
     for username in ("IC1002", "IC1003"):
         staff = as_role(client, account, "staff", username)
@@ -408,3 +421,133 @@ def test_scores_of_the_own_people_only(client, account, things):
     for kind in ("online", "classroom"):
         assert "IC1001" not in text_of(client, f"/manage/learning-map/{kind}-scores/")
     assert "沒有可以上傳" in client.post(UPLOAD, asked()).content.decode()
+
+
+# --- What was found from outside -------------------------------------------------------------------
+
+
+def in_words(client, address, **sent):
+    return client.post(address, sent, follow=True).content.decode()
+
+
+def test_a_quiz_draws_no_more_questions_than_there_are(things, clerk):
+    place = f"/manage/online-courses/{things['online_courses_id']}/quiz/"
+    quiz = {"drawn": "9", "pass_mark": "60", "attempts": "2"}
+    assert "題庫只有 1 題" in clerk.post(place, quiz).content.decode()
+    assert clerk.post(place, quiz | {"drawn": "1"}).status_code == 302
+
+
+def test_a_course_whose_quiz_lacks_questions_is_not_opened(things, clerk, account):
+    course = Course.objects.get(pk=things["online_courses_id"])
+    course.questions.all().delete()
+    Course.objects.update(state="draft")
+    course.quiz.drawn = 3
+    course.quiz.save()
+    opened = in_words(clerk, "/manage/online-courses/open/", ids=course.pk, confirmed="1")
+    assert "題庫只有 0 題" in opened
+    Question.objects.bulk_create(
+        Question(course=course, kind="truth", text=f"{n}", options=["是", "否"], right=[0])
+        for n in range(3)
+    )
+    opened = in_words(clerk, "/manage/online-courses/open/", ids=course.pk, confirmed="1")
+    assert "已開放" in opened
+    first = course.questions.first()
+    kept = in_words(clerk, f"/manage/online-courses/questions/{first.pk}/remove/")
+    assert "題庫不能更少" in kept and course.questions.count() == 3
+
+
+def test_used_up_attempts_offer_no_further_one(client, account, things):
+    staff = as_role(client, account, "staff")
+    place = f"/courses/{things['course_id']}/quiz/"
+    for _ in range(3):
+        staff.post(place, {"begin": "1"})
+        staff.post(place, {"q0": "1"})
+    for page in (place, f"/courses/{things['course_id']}/learn/"):
+        shown = text_of(staff, page)
+        assert "3 次作答機會已用完" in shown
+        assert "開始作答" not in shown and "前往測驗" not in shown
+
+
+def test_a_file_is_for_those_in_the_course_and_those_who_look_after_it(client, account, things):
+    place = f"/courses/{things['course_id']}/learn/{things['material_id']}/file/"
+    assert as_role(client, account, "staff").get(place).status_code == 200
+    assert as_role(client, account, "staff", "IC1002").get(place).status_code == 404
+    assert as_role(client, account, "agency_admin", "IC1002").get(place).status_code == 200
+
+
+def test_who_had_only_a_removed_material_left_has_completed_the_course(client, account, things):
+    course = Course.objects.get(pk=things["course_id"])
+    course.questions.all().delete()
+    Quiz.objects.all().delete()
+    last = course.materials.create(position=2, kind="page", title="第二章")
+    staff = as_role(client, account, "staff")
+    staff.post(f"/courses/{course.pk}/learn/{things['material_id']}/")
+    other = as_role(client, account, "staff", "IC1002")
+    other.post(f"/courses/{course.pk}/enroll/")
+    admin = as_role(client, account, "agency_admin", "IC1003")
+    admin.post(f"/manage/online-courses/materials/{last.pk}/remove/")
+    done = Enrollment.objects.exclude(completed_at=None)
+    assert [one.account.username for one in done] == ["IC1001"]
+    assert Record.objects.get(title=course.title).hours == 3000
+
+
+def test_no_constraint_and_no_english_word_reaches_a_page(clerk, things):
+    session = Session.objects.get()
+    waits = {"turn": 9, "way": "list", "standing": "enrolled"}
+    SignUp.objects.create(session=session, account_id=things["people_id"], **waits)
+    Session.objects.update(taken=2)
+    today = roc.roc_date(timezone.localdate())
+    told = {"place": "102", "quota": "1", "opens_on": today, "closes_on": today}
+    told["timings"] = f"{today} 23:00-23:30"
+    page = f"/manage/sessions/{session.pk}/edit/"
+    assert "已錄取 2 人，名額不能少於這個人數" in clerk.post(page, told).content.decode()
+    backwards = told | {"quota": "5", "closes_on": "114-01-01"}
+    shown = clerk.post(page, backwards).content.decode()
+    assert shown.count("報名迄日早於報名起日，請更正。") == 1 and "約束條件" not in shown
+    form = clerk.get("/manage/sessions/add/").content.decode()
+    assert ">課程</label>" in form and "Course" not in form
+
+
+@pytest.mark.parametrize(
+    ("page", "sent", "says"),
+    [
+        (
+            "/manage/online-courses/{online_courses_id}/edit/",
+            {"title": "新名稱", "category": "522", "hours": "2.5"},
+            ["課程名稱 資安入門影片 → 新名稱", "時數 3 → 2.5"],
+        ),
+        (
+            "/manage/sessions/{sessions_id}/edit/",
+            {"place": "五樓", "quota": "9", "timings": "{day} 23:00-23:30"},
+            ["地點 101 → 五樓", "名額 3 → 9", "→ {day} 23:00–23:30（0.5 小時）"],
+        ),
+        (
+            "/manage/online-courses/materials/{material_id}/edit/",
+            {"title": "短片"},
+            ["名稱 影片 → 短片"],
+        ),
+        (
+            "/manage/online-courses/questions/{question_id}/edit/",
+            {"kind": "truth", "text": "真的嗎？", "options": "*是\n否"},
+            ["題目 對嗎？ → 真的嗎？"],
+        ),
+        (
+            "/manage/online-courses/{online_courses_id}/quiz/",
+            {"drawn": "1", "pass_mark": "80", "attempts": "5"},
+            ["及格分數 60 → 80", "可作答次數 3 → 5"],
+        ),
+        (
+            "/manage/teachers/{teachers_id}/edit/",
+            {"username": "IC1001", "organization": "資安科", "is_engaged": "on"},
+            ["服務單位 （空白） → 資安科"],
+        ),
+    ],
+)
+def test_each_edit_says_what_was_and_what_is(things, clerk, page, sent, says):
+    day = roc.roc_date(timezone.localdate())
+    words = {**things, "day": day}
+    told = {"opens_on": day, "closes_on": day} | {k: v.format(**words) for k, v in sent.items()}
+    assert clerk.post(page.format(**things), told).status_code == 302
+    event = Event.objects.first()
+    shown = event_in_words(event)[1]
+    assert all(one.format(**words) in shown for one in says), shown

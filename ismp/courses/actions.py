@@ -12,17 +12,19 @@ from django.utils import timezone
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account
-from ismp.audit import trail
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.courses.models import (
     Course,
     CourseState,
     Enrollment,
     Kind,
+    Quiz,
     SignUp,
     Teacher,
     Way,
 )
+from ismp.hours.models import in_hours
 from ismp.notices.actions import notify
 
 _OF_EVENTS = ("title", "category", "agency_id")
@@ -34,15 +36,25 @@ def save_course(course: Course, *, teachers: Iterable[Teacher] = (), by: Account
     """Add a course or change it.  Raises NotPossible when records already tell of it."""
     course.title = national_id.hide(course.title)
     course.description = national_id.hide(course.description)
-    if course.pk:
-        before = Course.objects.select_for_update(of=("self",)).get(pk=course.pk)
-        changed = any(getattr(before, name) != getattr(course, name) for name in _OF_EVENTS)
-        if changed and _has_completions(course):
+    before, taught = changes.stored(course), ""
+    if before:
+        differs = any(getattr(before, name) != getattr(course, name) for name in _OF_EVENTS)
+        if differs and _has_completions(course):
             raise NotPossible("已有人在這門課取得時數，名稱與類別不能再改；請另外新增一門課程。")
+        taught = _teachers_of(course)
     course.save()
     course.teachers.set(teachers)
-    record_event("save_course", course, by, title=course.title)
+    changed = changes.between(before, course, "folded_title", "hours")
+    if before and before.hours != course.hours:
+        changed.append(("時數", in_hours(before.hours), in_hours(course.hours)))
+    if before and taught != _teachers_of(course):
+        changed.append(("教師", taught, _teachers_of(course)))
+    record_event("save_course", course, by, title=course.title, changes=changed)
     return course
+
+
+def _teachers_of(course: Course) -> str:
+    return "、".join(map(str, course.teachers.select_related("account").order_by("pk")))
 
 
 def _has_completions(course: Course) -> bool:
@@ -58,6 +70,12 @@ def open_courses(courses: QuerySet[Course], *, by: Account) -> int:
             raise NotPossible(f"「{course}」還沒有教材，請先新增教材再開放。")
         if course.kind == Kind.CLASSROOM and not course.sessions.exists():
             raise NotPossible(f"「{course}」還沒有期別，請先新增期別再開放。")
+        quiz, there = Quiz.objects.filter(course=course).first(), course.questions.count()
+        if quiz and quiz.drawn > there:
+            raise NotPossible(
+                f"「{course}」的測驗每次出 {quiz.drawn} 題，題庫只有 {there} 題；"
+                "請先新增題目，或把「測驗設定」的題數改少。"
+            )
         _set_state(course, CourseState.OPEN)
         record_event("open_course", course, by, title=course.title)
     return len(courses)

@@ -16,7 +16,9 @@ from ismp.accounts import national_id
 from ismp.accounts.access import needs
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
-from ismp.courses import files
+from ismp.audit import changes
+from ismp.audit.trail import NotPossible
+from ismp.courses import files, learning
 from ismp.courses.actions import record_event
 from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
 from ismp.courses.models import Course, Kind, Material, Question, Quiz
@@ -30,20 +32,26 @@ def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Acc
     """Add a material at the end, or change it; `chunks` are its new file, if there is one."""
     material.title = national_id.hide(material.title)
     material.text = national_id.hide(material.text)
+    before = changes.stored(material)
     if material.pk is None:
         last = material.course.materials.aggregate(last=Max("position"))["last"]
         material.position = 1 if last is None else last + 1
     material.save()
+    changed = changes.between(before, material)
     if chunks is not None:
         files.keep(material, chunks)
-    record_event("save_material", material.course, by, material=material.title)
+        changed += [("檔案", "原來的檔案", "新的檔案")] if before else []
+    record_event("save_material", material.course, by, material=material.title, changes=changed)
     return material
 
 
 @transaction.atomic
 def remove_material(material: Material, *, by: Account) -> None:
-    record_event("remove_material", material.course, by, material=material.title)
+    """Take it out of the course; who had only this one left has completed it now."""
+    course = material.course
     material.delete()
+    learning.complete_those_done(course, by=by)
+    record_event("remove_material", course, by, material=material.title)
 
 
 @transaction.atomic
@@ -59,22 +67,36 @@ def move_up(material: Material, *, by: Account) -> None:
 @transaction.atomic
 def save_question(question: Question, *, by: Account) -> Question:
     question.text = national_id.hide(question.text)
+    before = changes.stored(question)
     question.save()
-    record_event("save_question", question.course, by)
+    changed = changes.between(before, question)
+    record_event("save_question", question.course, by, changes=changed)
     return question
 
 
 @transaction.atomic
 def remove_question(question: Question, *, by: Account) -> None:
-    """Take it out of the pool; papers that were drawn keep it."""
-    record_event("remove_question", question.course, by)
+    """Take it out of the pool; papers that were drawn keep it.
+
+    Raises NotPossible when fewer would be left than an attempt draws; without the last one the
+    course has no quiz, and who had only that left has completed it.
+    """
+    course, left = question.course, question.course.questions.exclude(pk=question.pk).count()
+    quiz = Quiz.objects.filter(course=course).first()
+    if quiz and 0 < left < quiz.drawn:
+        raise NotPossible(f"每次出 {quiz.drawn} 題，題庫不能更少；請先把「測驗設定」的題數改少。")
     question.delete()
+    learning.complete_those_done(course, by=by)
+    record_event("remove_question", course, by)
 
 
 @transaction.atomic
 def save_quiz(quiz: Quiz, *, by: Account) -> Quiz:
+    before = changes.stored(quiz)
     quiz.save()
-    record_event("save_quiz", quiz.course, by, drawn=quiz.drawn, pass_mark=quiz.pass_mark)
+    told = {"drawn": quiz.drawn, "pass_mark": quiz.pass_mark}
+    changed = changes.between(before, quiz)
+    record_event("save_quiz", quiz.course, by, **told, changes=changed)
     return quiz
 
 
@@ -176,8 +198,11 @@ def _question(request: HttpRequest, question: Question) -> HttpResponse:
 def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
     user: Any = request.user
     question = _part(request, Question, question_id)
-    remove_question(question, by=user)
-    messages.success(request, "已刪除題目。")
+    try:
+        remove_question(question, by=user)
+        messages.success(request, "已刪除題目。")
+    except NotPossible as reason:
+        messages.error(request, str(reason))
     return redirect("online_courses:page", question.course_id)
 
 
@@ -186,9 +211,9 @@ def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
 def quiz(request: HttpRequest, online_courses_id: int) -> HttpResponse:
     user: Any = request.user
     course = _course(request, online_courses_id)
-    form = QuizForm(request.POST or None, instance=Quiz.objects.filter(course=course).first())
+    stored = Quiz.objects.filter(course=course).first()
+    form = QuizForm(request.POST or None, instance=stored or Quiz(course=course))
     if request.method == "POST" and form.is_valid():
-        form.instance.course = course
         save_quiz(form.save(commit=False), by=user)
         messages.success(request, "測驗設定已存檔。")
         return redirect("online_courses:page", course.pk)

@@ -2,10 +2,11 @@
 
 from datetime import date
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 
 from ismp.accounts.models import Account
-from ismp.courses.models import Course
+from ismp.courses.models import Course, Session
 from ismp.ui.folding import fold
 
 
@@ -18,3 +19,11 @@ def open_for(category: int | str, on: date, account: Account | None = None) -> Q
 def search(text: str, account: Account | None = None) -> QuerySet[Course]:
     """Courses offered to a person whose title contains `text`, whatever its width and variants."""
     return Course.objects.offered_to(account).filter(folded_title__contains=fold(text))
+
+
+def with_open_sessions(courses: QuerySet[Course]) -> QuerySet[Course]:
+    """The same courses, each with `open_sessions`: what takes sign-ups today, soonest first."""
+    today = timezone.localdate()
+    sessions = Session.objects.taking_sign_ups(today).with_waiting().select_related("course")
+    sessions = sessions.prefetch_related("meetings").order_by("closes_on", "number")
+    return courses.prefetch_related(Prefetch("sessions", sessions, to_attr="open_sessions"))

@@ -9,16 +9,18 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from ismp.accounts import national_id, separation
-from ismp.accounts.models import Account
+from ismp.accounts.following import Served
+from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right
-from ismp.audit import trail
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.courses.models import (
+    HOLDING,
     Attendance,
     Course,
     Meeting,
@@ -28,6 +30,7 @@ from ismp.courses.models import (
     Standing,
     Way,
 )
+from ismp.hours.models import in_hours
 from ismp.notices.actions import notify
 from ismp.ui.templatetags.ismp_ui import roc_moment
 
@@ -50,8 +53,10 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
     Meetings that stay as they are keep their attendance; a greater quota lets people move up.
     """
     session.place = national_id.hide(session.place)
+    before, planned = None, ""
     if session.pk:
         before = hold(session)
+        planned = _in_words(before)
         if before.state != SessionState.PLANNED:
             raise NotPossible("這一期已結訓或已取消，不能再改。")
         if session.quota < before.taken:
@@ -62,9 +67,21 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
         session.number = (known.aggregate(last=Max("number"))["last"] or 0) + 1
     session.save()
     _plan(session, list(timings))
+    changed = changes.between(before, session, "taken", "turns")
+    if before and planned != _in_words(session):
+        changed.append(("上課時段", planned, _in_words(session)))
     _move_up(session)
-    record_event("save_session", session, by, quota=session.quota)
+    record_event("save_session", session, by, quota=session.quota, changes=changed)
     return session
+
+
+def _in_words(session: Session) -> str:
+    """The meetings of a session, as 異動紀錄 shows them."""
+    return "、".join(
+        f"{roc_moment(one.starts_at)}–{timezone.localtime(one.ends_at):%H:%M}"
+        f"（{in_hours(one.hours)} 小時）"
+        for one in Meeting.objects.filter(session=session)
+    )
 
 
 def _plan(session: Session, timings: list[Timing]) -> None:
@@ -130,13 +147,15 @@ def hold_all(sessions: QuerySet[Session]) -> list[Session]:
 def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Account) -> SignUp:
     """Sign somebody up: a place, the end of the waiting list, or a decision to wait for.
 
-    By list somebody may be put in outside of the sign-up window and without approval.  Signing
-    up twice changes nothing.  Raises NotPossible.
+    By list somebody may be put in outside of the sign-up window, after the beginning and without
+    approval.  Signing up twice changes nothing.  Raises NotPossible.
     """
     session = hold(session)
     _refuse_sign_up(session, account, way)
     mine = SignUp.objects.filter(session=session, account=account).first()
-    if mine and mine.standing not in {Standing.CANCELLED, Standing.REFUSED}:
+    # Nobody moves up any more once the class has begun: who waits is let in by list.
+    let_in = mine and mine.standing == Standing.WAITING and way == Way.LIST and session.has_begun
+    if mine and mine.standing in HOLDING and not let_in:
         return mine
     if mine and mine.standing == Standing.REFUSED and way == Way.SELF:
         raise NotPossible("這一期的報名未獲錄取；請改報其他期別，或洽開課單位。")
@@ -166,6 +185,10 @@ def _refuse_sign_up(session: Session, account: Account, way: Way) -> None:
     today = timezone.localdate()
     if session.state != SessionState.PLANNED:
         raise NotPossible("這一期已結訓或已取消，不能報名。")
+    if account.status != Status.ACTIVE:
+        raise NotPossible(f"公務帳號 {account.username} 已離職，不能報名。")
+    if way == Way.SELF and session.has_begun:
+        raise NotPossible("這一期已經開始上課，不能再報名；請改報其他期別，或洽開課單位。")
     if not Course.objects.offered_to(account).filter(pk=session.course_id).exists():
         raise NotPossible("這門課程目前沒有開放給您的機關報名。")
     if way == Way.SELF and not session.opens_on <= today <= session.closes_on:
@@ -175,9 +198,10 @@ def _refuse_sign_up(session: Session, account: Account, way: Way) -> None:
 def _place(session: Session) -> Standing:
     """A place while there is one, else the end of the waiting list.
 
-    Nobody overtakes: while people wait, a place that became free is theirs.
+    Nobody overtakes: while people wait, a place that became free is theirs, until the class begins.
     """
-    waiting = session.sign_ups.filter(standing=Standing.WAITING).exists()
+    waits = session.sign_ups.filter(standing=Standing.WAITING)
+    waiting = not session.has_begun and waits.exists()
     if session.taken < session.quota and not waiting:
         session.taken += 1
         return Standing.ENROLLED
@@ -186,9 +210,14 @@ def _place(session: Session) -> Standing:
 
 @transaction.atomic
 def withdraw(mine: SignUp, *, by: Account) -> SignUp:
-    """Give a place back; the first of the waiting list moves up.  Raises NotPossible."""
+    """Give a place back; until the class begins, the first of the waiting list moves up.
+
+    After that only somebody else may correct who holds a place.  Raises NotPossible.
+    """
     session = hold(mine.session)
     mine = SignUp.objects.select_related("account").get(pk=mine.pk)
+    if session.has_begun and by.pk == mine.account_id:
+        raise NotPossible("課程已經開始，不能取消報名；請洽開課單位。")
     if session.state != SessionState.PLANNED:
         raise NotPossible("這一期已結訓或已取消，不能取消報名。")
     if mine.attendances.exists():
@@ -243,6 +272,68 @@ def _open_ones(
     return [(one, list(mine.filter(session=one).order_by("turn"))) for one in sessions]
 
 
+# --- Who can no longer come ----------------------------------------------------------------------
+
+
+def give_up_places(account: Account, before: Served) -> None:
+    """Take somebody off the sessions that she can no longer take: she left, or moved to an agency
+    that a course is not offered to.
+
+    Called in the transaction in which she begins to serve otherwise (`accounts.following`).  A
+    session that somebody holds is passed over: that transaction has the trail's head perhaps, and
+    must not wait for a row; `free_places` follows within a minute.
+    """
+    if (before.status, before.agency_id) != (account.status, account.agency_id):
+        _free(_of_leavers().filter(account=account))
+
+
+def free_places() -> int:
+    """As `give_up_places`, of everybody; return how many places and hopes ended.
+
+    Called every minute by the worker.
+    """
+    return _free(_of_leavers())
+
+
+def _of_leavers() -> QuerySet[SignUp]:
+    coming = SignUp.objects.filter(standing__in=HOLDING, session__state=SessionState.PLANNED)
+    for_everybody = Q(session__course__agency=None) | Q(session__course__for_all=True)
+    offered = for_everybody | Q(session__course__agency=F("account__agency"))
+    return coming.exclude(offered, account__status=Status.ACTIVE)
+
+
+@transaction.atomic
+def _free(leaving: QuerySet[SignUp]) -> int:
+    free = Session.objects.filter(pk__in=leaving.values("session")).order_by("pk")
+    held = free.select_for_update(of=("self",), no_key=True, skip_locked=True)
+    coming = [one for one in held.select_related("course__agency") if not one.has_begun]
+    freed = [
+        (session, list(leaving.filter(session=session).select_related("account").order_by("turn")))
+        for session in coming
+    ]
+    for session, gone in freed:
+        # Who waits leaves first, so that nobody moves up who is leaving too.
+        for one in sorted(gone, key=lambda one: one.standing == Standing.ENROLLED):
+            _leave(one, session, Standing.CANCELLED)
+        here = [one for one in gone if one.account.status == Status.ACTIVE]
+        _tell(here, session, "signed_up", "因機關異動取消報名：{}")
+    for session, gone in freed:
+        for one in gone:
+            _record_freed(session, one)
+    return sum(len(gone) for _, gone in freed)
+
+
+def _record_freed(session: Session, one: SignUp) -> None:
+    trail.record(
+        "free_place",
+        actor=trail.SYSTEM,
+        agency=session.course.agency.code if session.course.agency else "",
+        subject=subject(session),
+        session=session.number,
+        of=one.account.username,
+    )
+
+
 def _leave(mine: SignUp, session: Session, standing: Standing) -> None:
     held_a_place = mine.standing == Standing.ENROLLED
     mine.standing = standing
@@ -253,7 +344,10 @@ def _leave(mine: SignUp, session: Session, standing: Standing) -> None:
 
 
 def _move_up(session: Session) -> None:
-    """Fill free places from the waiting list, in its order."""
+    """Fill free places from the waiting list, in its order, until the class begins."""
+    if session.has_begun:
+        session.save(update_fields=["taken"])
+        return
     waiting = session.sign_ups.filter(standing=Standing.WAITING).select_related("account")
     lucky = list(waiting.order_by("turn")[: session.quota - session.taken])
     for one in lucky:

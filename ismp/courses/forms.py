@@ -138,6 +138,8 @@ class SessionForm(ModuleForm):
         quota: int = self.cleaned_data["quota"]
         if not 1 <= quota <= 10_000:
             raise forms.ValidationError("名額請填 1 到 10,000。")
+        if quota < self.instance.taken:
+            raise forms.ValidationError(f"已錄取 {self.instance.taken} 人，名額不能少於這個人數。")
         return quota
 
     def clean_timings(self) -> list[Timing]:
@@ -150,9 +152,7 @@ class SessionForm(ModuleForm):
 
     def clean(self) -> dict[str, Any]:
         told = self.cleaned_data
-        opens, closes, timings = (told.get(n) for n in ("opens_on", "closes_on", "timings"))
-        if opens and closes and closes < opens:
-            raise forms.ValidationError("報名迄日早於報名起日，請更正。")
+        closes, timings = told.get("closes_on"), told.get("timings")
         if closes and timings and closes > timezone.localdate(min(timings).starts_at):
             raise forms.ValidationError("報名迄日不能晚於第一次上課的日期，請更正。")
         # The module hands on the session alone.
@@ -341,9 +341,18 @@ class QuizForm(forms.ModelForm):
         model = Quiz
         fields = ["drawn", "pass_mark", "attempts"]
         help_texts = {
-            "drawn": "每次作答從題庫隨機抽出的題數；題庫比這個數少時全部出題。",
+            "drawn": "每次作答從題庫隨機抽出的題數，不能超過題庫的題數。",
             "pass_mark": "1 到 100 分。",
         }
+
+    def clean_drawn(self) -> int:
+        drawn: int = self.cleaned_data["drawn"]
+        there = self.instance.course.questions.count()
+        if drawn > there > 0:  # before the first question it says how many are meant to be drawn
+            raise forms.ValidationError(
+                f"題庫只有 {there} 題，每次不能出 {drawn} 題；請改少，或先新增題目。"
+            )
+        return drawn
 
     def clean(self) -> dict[str, Any]:
         told = self.cleaned_data

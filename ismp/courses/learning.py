@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts.models import Account
@@ -49,25 +50,30 @@ def begin_attempt(enrollment: Enrollment, *, by: Account) -> Attempt:
     Raises NotPossible when there are none left, or no quiz.
     """
     enrollment = _held(enrollment)
-    quiz = Quiz.objects.filter(course=enrollment.course).first()
+    if begun := enrollment.attempts.filter(submitted_at=None).first():
+        return begun
+    if against := against_beginning(enrollment):
+        raise NotPossible(against)
     pool = list(enrollment.course.questions.all())
-    if quiz is None or not pool:
-        raise NotPossible("這門課程沒有測驗。")
-    attempts = list(enrollment.attempts.all())
-    if attempts and attempts[-1].submitted_at is None:
-        return attempts[-1]
-    if any(attempt.passed for attempt in attempts):
-        raise NotPossible("您已經通過測驗，不需要再作答。")
-    if len(attempts) >= quiz.attempts:
-        raise NotPossible(f"{quiz.attempts} 次作答機會已用完，請洽開課單位。")
-    drawn = _chance.sample(pool, min(quiz.drawn, len(pool)))
+    drawn = _chance.sample(pool, min(enrollment.course.quiz.drawn, len(pool)))
     attempt = Attempt.objects.create(
         enrollment=enrollment,
-        number=len(attempts) + 1,
+        number=enrollment.attempts.count() + 1,
         paper=[_printed(question) for question in drawn],
     )
     record_event("begin_quiz", enrollment.course, by, attempt=attempt.number)
     return attempt
+
+
+def against_beginning(enrollment: Enrollment) -> str:
+    """Why no further attempt can be begun, in a sentence; empty when one can."""
+    attempts = list(enrollment.attempts.all())
+    if not has_quiz(enrollment.course):
+        return "這門課程沒有測驗。"
+    if any(attempt.passed for attempt in attempts):
+        return "您已經通過測驗，不需要再作答。"
+    most = enrollment.course.quiz.attempts
+    return f"{most} 次作答機會已用完，請洽開課單位。" if len(attempts) >= most else ""
 
 
 def _printed(question: Question) -> dict[str, Any]:
@@ -126,6 +132,17 @@ def _held(enrollment: Enrollment) -> Enrollment:
     """Under lock, so that a course is completed once however often somebody presses."""
     held = Enrollment.objects.select_for_update(of=("self",))
     return held.select_related("course__agency", "account__agency").get(pk=enrollment.pk)
+
+
+def complete_those_done(course: Course, *, by: Account) -> int:
+    """Complete the course for whoever has nothing left to do since a part of it was taken out;
+    return for how many.  Who had done nothing of it at all is not completed by that."""
+    begun = course.enrollments.filter(completed_at=None).filter(
+        Q(progress__done_at__isnull=False) | Q(attempts__passed=True)
+    )
+    if not course.materials.exists() and not has_quiz(course):
+        return 0
+    return sum(_complete_if_done(_held(one), by) for one in begun.distinct().order_by("pk"))
 
 
 def _complete_if_done(enrollment: Enrollment, by: Account) -> bool:

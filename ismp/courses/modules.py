@@ -22,6 +22,7 @@ from ismp.courses.models import (
     Course,
     CourseState,
     Kind,
+    Phase,
     Quiz,
     Session,
     SessionState,
@@ -34,10 +35,12 @@ from ismp.ui import roc
 from ismp.ui.columns import Column
 from ismp.ui.module import Deed, Filter, Module
 
-TONES = {
-    **dict.fromkeys((CourseState.OPEN, SessionState.FINISHED, Standing.ENROLLED), "green"),
-    **dict.fromkeys((CourseState.DRAFT, SessionState.PLANNED, Standing.APPLIED), "amber"),
-    **{Standing.WAITING: "amber", SessionState.CANCELLED: "red", Standing.REFUSED: "red"},
+TONES: dict[str, str] = {
+    **dict.fromkeys((CourseState.OPEN, Phase.OPEN, Phase.FINISHED, Standing.ENROLLED), "green"),
+    **dict.fromkeys((CourseState.DRAFT, Phase.FULL, Phase.RUNNING, Phase.OVER), "amber"),
+    **dict.fromkeys((Standing.APPLIED, Standing.WAITING), "amber"),
+    **dict.fromkeys((Phase.CANCELLED, Standing.REFUSED), "red"),
+    **dict.fromkeys((Phase.NOT_YET, Phase.CLOSED), "quiet"),
 }
 
 
@@ -194,6 +197,7 @@ SESSIONS = Module(
     thing="期別",
     rows=lambda user: (
         Session.objects.filter(course__in=Course.objects.visible_to(user))
+        .with_waiting()
         .annotate(
             waiting=Count("sign_ups", filter=Q(sign_ups__standing=Standing.WAITING)),
             applied=Count("sign_ups", filter=Q(sign_ups__standing=Standing.APPLIED)),
@@ -213,11 +217,11 @@ SESSIONS = Module(
         Column("錄取", "taken", "number"),
         Column("候補", "waiting", "number"),
         Column("待審核", "applied", "number"),
-        Column("狀態", "get_state_display", tone=lambda one: TONES.get(one.state, "")),
+        Column("狀態", "phase.label", tone=lambda one: TONES.get(one.phase, "")),
     ),
     more=(Column("報名需要審核", "needs_approval"),),
     search={"course__title": "課程名稱", "place": "地點"},
-    filters=(Filter("state", "狀態", SessionState.choices),),
+    filters=(Filter("state", "狀態", Phase.choices, lambda rows, choice: rows.in_phase(choice)),),
     view=Right.VIEW_COURSES,
     edit=Right.MANAGE_COURSES,
     form=SessionForm,

@@ -130,6 +130,7 @@ CLASSROOM_SCORES = Module(
         SignUp.objects.visible_to(user)
         .filter(standing=Standing.ENROLLED)
         .select_related("session__course", "account__agency", "account__department")
+        .prefetch_related("session__meetings")
         .order_by("-pk")
     ),
     columns=(
@@ -140,7 +141,7 @@ CLASSROOM_SCORES = Module(
         Column("取得時數", lambda one: in_hours(one.hours), "number"),
         Column("成績", "shown_score", "number"),
         Column("結訓時間", "completed_at", "date"),
-        Column("狀態", "session.get_state_display", tone=lambda one: TONES[one.session.state]),
+        Column("狀態", "session.phase.label", tone=lambda one: TONES.get(one.session.phase, "")),
     ),
     search={**_LEARNER_SEARCH, "session__course__title": "課程名稱"},
     filters=(

@@ -13,7 +13,7 @@ from ismp.accounts.forms import OfAgencyForm
 from ismp.accounts.models import Account
 from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
-from ismp.audit import trail
+from ismp.audit import changes, trail
 from ismp.courses.models import Teacher, TeacherCertificate
 from ismp.ui.columns import Column
 from ismp.ui.forms import DeedForm, RocDateField
@@ -32,8 +32,10 @@ def save_teacher(teacher: Teacher, *, by: Account) -> Teacher:
     """Add a teacher or keep what was changed."""
     for name in ("organization", "expertise", "profile"):
         setattr(teacher, name, national_id.hide(getattr(teacher, name)))
+    before = changes.stored(teacher)
     teacher.save()
-    _record("save_teacher", teacher, by, engaged=teacher.is_engaged)
+    changed = changes.between(before, teacher)
+    _record("save_teacher", teacher, by, engaged=teacher.is_engaged, changes=changed)
     return teacher
 
 

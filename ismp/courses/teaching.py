@@ -36,7 +36,8 @@ _SCORE = re.compile(r"\d{1,3}(\.\d{1,2})?", re.ASCII)
 @needs(Right.TEACH)
 def taught(request: HttpRequest) -> HttpResponse:
     """我教的課程: the sessions of the courses one teaches, the newest first."""
-    sessions = _sessions(request).select_related("course").prefetch_related("meetings")
+    sessions = _sessions(request).with_waiting().select_related("course")
+    sessions = sessions.prefetch_related("meetings")
     return render(request, "courses/taught.html", {"sessions": sessions.order_by("-pk")[:200]})
 
 

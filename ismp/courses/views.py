@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -24,10 +25,11 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)$", re.ASCII)
 def mine(request: HttpRequest) -> HttpResponse:
     """我的課程."""
     user: Any = request.user
-    sign_ups = SignUp.objects.filter(account=user).select_related("session__course")
+    sessions = Session.objects.with_waiting().select_related("course").prefetch_related("meetings")
+    sign_ups = SignUp.objects.filter(account=user).order_by("-pk")
     context = {
         "enrollments": Enrollment.objects.filter(account=user).select_related("course")[:_MINE],
-        "sign_ups": sign_ups.prefetch_related("session__meetings").order_by("-pk")[:_MINE],
+        "sign_ups": sign_ups.prefetch_related(Prefetch("session", sessions))[:_MINE],
     }
     return render(request, "courses/mine.html", context)
 
@@ -36,21 +38,18 @@ def mine(request: HttpRequest) -> HttpResponse:
 def course(request: HttpRequest, course_id: int) -> HttpResponse:
     user: Any = request.user
     found = _course(request, course_id)
-    sessions = found.sessions.prefetch_related("meetings")
+    sessions = found.sessions.with_waiting().select_related("course").prefetch_related("meetings")
     my_sign_ups = {one.session_id: one for one in SignUp.objects.filter(account=user)}
-    today, enrollment = timezone.localdate(), _newest(user, found)
+    enrollment = _newest(user, found)
     context = {
         "course": found,
         "enrollment": enrollment,
-        "sessions": [
-            (one, my_sign_ups.get(one.pk), one.opens_on <= today <= one.closes_on)
-            for one in sessions
-        ],
+        "sessions": [(one, my_sign_ups.get(one.pk)) for one in sessions],
         "is_online": found.kind == Kind.ONLINE,
         "has_completed": bool(
             enrollment
             and enrollment.completed_at
-            and timezone.localdate(enrollment.completed_at).year == today.year
+            and timezone.localdate(enrollment.completed_at).year == timezone.localdate().year
         ),
         "counts": learning.counts(found),
     }
@@ -91,6 +90,7 @@ def learn(request: HttpRequest, course_id: int) -> HttpResponse:
         "materials": [(one, one.pk in done) for one in enrollment.course.materials.all()],
         "attempts": enrollment.attempts.exclude(submitted_at=None),
         "has_quiz": learning.has_quiz(enrollment.course),
+        "against": learning.against_beginning(enrollment),
         "left": learning.left_to_do(enrollment),
         "counts": learning.counts(enrollment.course),
     }
@@ -140,11 +140,15 @@ def bookmark(request: HttpRequest, course_id: int, material_id: int) -> HttpResp
 
 @require_safe
 def file(request: HttpRequest, course_id: int, material_id: int) -> HttpResponse:
-    """The file of a material, in the ranges that a player asks for.
+    """The file of a material, in the ranges that a player asks for, for who is in the course or
+    looks after it.
 
     A wish that makes no sense is answered as if there were none (RFC 9110, 14.2).
     """
-    found = _course(request, course_id)
+    user: Any = request.user
+    enrolled = Enrollment.objects.filter(account=user).values("course")
+    mine = Course.objects.filter(pk__in=enrolled) | Course.objects.taught_by(user)
+    found = get_object_or_404(mine | Course.objects.visible_to(user), pk=course_id)
     shown = get_object_or_404(found.materials.exclude(media_type=""), pk=material_id)
     first, last, status = 0, shown.size - 1, 200
     asked = _RANGE.match(request.headers.get("Range", ""))
@@ -173,7 +177,12 @@ def quiz(request: HttpRequest, course_id: int) -> HttpResponse:
     enrollment = _enrollment(request, course_id)
     attempt = enrollment.attempts.filter(submitted_at=None).first()
     if request.method != "POST":
-        context = {"course": enrollment.course, "enrollment": enrollment, "attempt": attempt}
+        context = {
+            "course": enrollment.course,
+            "enrollment": enrollment,
+            "attempt": attempt,
+            "against": "" if attempt else learning.against_beginning(enrollment),
+        }
         return render(request, "courses/quiz.html", context)
     if "begin" in request.POST or attempt is None:
         begun = _try(request, lambda: learning.begin_attempt(enrollment, by=user))

@@ -82,8 +82,9 @@ def reports(account: Account) -> list[Report]:
 
 
 def unfinished(account: Account, whys: Sequence[Why]) -> QuerySet[Course]:
-    """未完成課程: offered to her; of the categories of the duties only what closes a gap."""
+    """未完成課程: what she can begin or is in; of the categories of the duties only what closes a
+    gap."""
     missing = {code for one in whys if one.line.missing for code in one.line.category.split("+")}
     wanted = missing | (set(Category.values) - _COUNTED)
     offered = Course.objects.offered_to(account).filter(category__in=wanted)
-    return offered.not_completed_by(account, timezone.localdate().year)
+    return offered.before(account).not_completed_by(account, timezone.localdate().year)

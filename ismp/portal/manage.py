@@ -111,6 +111,7 @@ VERBS = {
     "withdraw": "取消報名",
     "approve_sign_up": "審核錄取",
     "refuse_sign_up": "審核不錄取",
+    "free_place": "離職或異動，空出課程名額",
     "remind_class": "上課提醒",
     "mark_attendance": "點名",
     "attend": "掃描簽到",

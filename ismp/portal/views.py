@@ -31,7 +31,8 @@ def home(request: HttpRequest) -> HttpResponse:
     account: Any = request.user
     whys = why.of_person(account)
     category = request.GET.get("category", "")
-    courses = dashboard.unfinished(account, whys).select_related("agency")
+    courses = catalogue.with_open_sessions(dashboard.unfinished(account, whys))
+    courses = courses.select_related("agency")
     records = certificate.own_records(account)
     context = {
         "reports": dashboard.reports(account),
@@ -54,7 +55,7 @@ def search(request: HttpRequest) -> HttpResponse:
             messages.error(request, str(faults[0]))
         return redirect("portal:search")  # without the words: they may be a national ID
     q, category = form.cleaned_data["q"].strip(), form.cleaned_data["category"]
-    found = catalogue.search(q, user).select_related("agency")
+    found = catalogue.with_open_sessions(catalogue.search(q, user)).select_related("agency")
     found = found.filter(category=category) if category else found
     query = {"q": q, "category": category}
     context = {

@@ -400,7 +400,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("planned", "開放報名"),
+                            ("planned", "未結訓"),
                             ("finished", "已結訓"),
                             ("cancelled", "已取消"),
                         ],
@@ -417,6 +417,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="sessions",
                         to="courses.course",
+                        verbose_name="課程",
                     ),
                 ),
             ],
@@ -424,15 +425,19 @@ class Migration(migrations.Migration):
                 "ordering": ["course", "number"],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("course", "number"), name="a_session_has_one_number_in_its_course"
+                        fields=("course", "number"),
+                        name="a_session_has_one_number_in_its_course",
+                        violation_error_message="這門課程已經有這個期別，請重新整理後再存一次。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("taken__lte", models.F("quota"))),
                         name="a_session_is_never_overbooked",
+                        violation_error_message="名額不能少於已錄取的人數，請更正。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("closes_on__gte", models.F("opens_on"))),
                         name="sign_up_ends_after_it_begins",
+                        violation_error_message="報名迄日早於報名起日，請更正。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("state__in", ["planned", "finished", "cancelled"])),

@@ -10,8 +10,10 @@ Knows people (`ismp.accounts`); hours that were earned go to `ismp.hours` by a d
 """
 
 from ismp.courses.models.classroom import (
+    HOLDING,
     Attendance,
     Meeting,
+    Phase,
     Session,
     SessionState,
     SignUp,
@@ -31,6 +33,7 @@ from ismp.courses.models.online import (
 from ismp.courses.models.teachers import Teacher, TeacherCertificate
 
 __all__ = [
+    "HOLDING",
     "Attempt",
     "Attendance",
     "Category",
@@ -41,6 +44,7 @@ __all__ = [
     "Material",
     "MaterialPiece",
     "Meeting",
+    "Phase",
     "Progress",
     "Question",
     "Quiz",

@@ -1,25 +1,85 @@
 """實體課程: sessions and their meetings, who signed up, who was there."""
 
-from datetime import date
-from typing import ClassVar, Self
+from datetime import date, datetime, time
+from typing import Any, ClassVar, Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, Subquery
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from ismp.accounts.models import Account
 from ismp.courses.models.learners import OfPeople, Way
 
 
 class SessionState(models.TextChoices):
-    PLANNED = "planned", "開放報名"
+    """What somebody decided; what a page shows of it at a moment is `Phase`."""
+
+    PLANNED = "planned", "未結訓"
     FINISHED = "finished", "已結訓"
     CANCELLED = "cancelled", "已取消"
 
 
+class Phase(models.TextChoices):
+    """Where a session is at a moment."""
+
+    NOT_YET = "not_yet", "尚未開放"
+    OPEN = "open", "開放報名"
+    FULL = "full", "額滿候補"
+    CLOSED = "closed", "已截止"
+    RUNNING = "running", "上課中"
+    OVER = "over", "已結束"
+    FINISHED = "finished", "已結訓"
+    CANCELLED = "cancelled", "已取消"
+
+
+HOLDING = ("applied", "enrolled", "waiting")
+"""Standings (of `Standing`) of those who have a place or hope for one."""
+
+
 class SessionQuerySet(models.QuerySet["Session"]):
     def taking_sign_ups(self, on: date) -> Self:
-        return self.filter(state=SessionState.PLANNED, opens_on__lte=on, closes_on__gte=on)
+        """Sessions that somebody may sign up for on a day: today, only until they begin."""
+        today = timezone.localdate()
+        moment = timezone.make_aware(datetime.combine(on, time.min))
+        begun = Meeting.objects.filter(
+            session=OuterRef("pk"), starts_at__lte=timezone.now() if on == today else moment
+        )
+        window = self.filter(state=SessionState.PLANNED, opens_on__lte=on, closes_on__gte=on)
+        return window.exclude(Exists(begun))
+
+    def in_phase(self, phase: str) -> Self:
+        """Sessions that `Session.phase` would call so now."""
+        now, today = timezone.now(), timezone.localdate()
+        if phase in SessionState.values:
+            return self.filter(state=phase)
+        planned = self.filter(state=SessionState.PLANNED).alias(
+            first=Subquery(_of_meetings(Min("starts_at"))),
+            last=Subquery(_of_meetings(Max("ends_at"))),
+        )
+        if phase == Phase.OVER:
+            return planned.filter(last__lte=now)
+        if phase == Phase.RUNNING:
+            return planned.filter(first__lte=now, last__gt=now)
+        early = Q(course__state="draft") | Q(opens_on__gt=today)
+        coming = planned.filter(Q(first=None) | Q(first__gt=now))
+        if phase == Phase.NOT_YET:
+            return coming.filter(early)
+        late = Q(course__state="closed") | Q(closes_on__lt=today)
+        if phase == Phase.CLOSED:
+            return coming.filter(late).exclude(early)
+        full = Q(taken__gte=F("quota")) | Q(has_waiting=True)
+        taking = coming.with_waiting().exclude(early).exclude(late)
+        return taking.filter(full) if phase == Phase.FULL else taking.exclude(full)
+
+    def with_waiting(self) -> Self:
+        waiting = SignUp.objects.filter(session=OuterRef("pk"), standing=Standing.WAITING)
+        return self.annotate(has_waiting=Exists(waiting))
+
+
+def _of_meetings(aggregate: Max | Min) -> models.QuerySet[Any, Any]:
+    mine = Meeting.objects.filter(session=OuterRef("pk")).order_by().values("session")
+    return mine.annotate(moment=aggregate).values("moment")
 
 
 class Session(models.Model):
@@ -29,7 +89,9 @@ class Session(models.Model):
     which people came.
     """
 
-    course = models.ForeignKey("Course", models.PROTECT, related_name="sessions")
+    course = models.ForeignKey(
+        "Course", models.PROTECT, related_name="sessions", verbose_name="課程"
+    )
     number = models.PositiveSmallIntegerField("期別")
     place = models.CharField("地點", max_length=200)
     quota = models.PositiveIntegerField("名額")
@@ -48,13 +110,19 @@ class Session(models.Model):
         ordering = ["course", "number"]
         constraints = [
             models.UniqueConstraint(
-                fields=["course", "number"], name="a_session_has_one_number_in_its_course"
+                fields=["course", "number"],
+                name="a_session_has_one_number_in_its_course",
+                violation_error_message="這門課程已經有這個期別，請重新整理後再存一次。",
             ),
             models.CheckConstraint(
-                condition=Q(taken__lte=F("quota")), name="a_session_is_never_overbooked"
+                condition=Q(taken__lte=F("quota")),
+                name="a_session_is_never_overbooked",
+                violation_error_message="名額不能少於已錄取的人數，請更正。",
             ),
             models.CheckConstraint(
-                condition=Q(closes_on__gte=F("opens_on")), name="sign_up_ends_after_it_begins"
+                condition=Q(closes_on__gte=F("opens_on")),
+                name="sign_up_ends_after_it_begins",
+                violation_error_message="報名迄日早於報名起日，請更正。",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=SessionState.values), name="session_state_is_a_known_state"
@@ -63,6 +131,41 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.course.title} 第 {self.number} 期"
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """When the first meeting begins; None while none is planned."""
+        return min((one.starts_at for one in self.meetings.all()), default=None)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        return max((one.ends_at for one in self.meetings.all()), default=None)
+
+    @property
+    def has_begun(self) -> bool:
+        return self.begins_at is not None and self.begins_at <= timezone.now()
+
+    @property
+    def phase(self) -> Phase:
+        """Where the session is now; `SessionQuerySet.in_phase` says the same in SQL."""
+        if self.state != SessionState.PLANNED:
+            return Phase(self.state)
+        if self.ends_at and self.ends_at <= timezone.now():
+            return Phase.OVER
+        if self.has_begun:
+            return Phase.RUNNING
+        today = timezone.localdate()
+        if self.course.state == "draft" or today < self.opens_on:
+            return Phase.NOT_YET
+        if self.course.state == "closed" or today > self.closes_on:
+            return Phase.CLOSED
+        is_full = self.taken >= self.quota or self.has_waiting
+        return Phase.FULL if is_full else Phase.OPEN
+
+    @cached_property
+    def has_waiting(self) -> bool:
+        """Whether people wait for a place; a list asks by `with_waiting` for all of its rows."""
+        return self.sign_ups.filter(standing=Standing.WAITING).exists()
 
 
 class Meeting(models.Model):

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
-from ismp.courses.models.classroom import Session, SignUp
+from ismp.courses.models.classroom import HOLDING, Meeting, Session, SessionState, SignUp
 from ismp.courses.models.online import Enrollment
 from ismp.courses.models.teachers import Teacher
 from ismp.ui.folding import fold
@@ -84,6 +84,22 @@ class CourseQuerySet(Scoped):
         """What can be begun on a day: online at any time, else while a session takes sign-ups."""
         sessions = Session.objects.taking_sign_ups(on).filter(course=OuterRef("pk"))
         return self.filter(Q(kind=Kind.ONLINE) | Exists(sessions))
+
+    def before(self, account: Account) -> Self:
+        """What lies before a person now: what she can begin, and what she is in and not done."""
+        enrolled = Enrollment.objects.filter(course=OuterRef("pk"), account=account)
+        coming = Meeting.objects.filter(session=OuterRef("session"), ends_at__gt=timezone.now())
+        signed_up = SignUp.objects.filter(
+            Exists(coming),
+            session__course=OuterRef("pk"),
+            session__state=SessionState.PLANNED,
+            account=account,
+            standing__in=HOLDING,
+        )
+        sessions = Session.objects.taking_sign_ups(timezone.localdate())
+        taking = sessions.filter(course=OuterRef("pk"))
+        under_way = Exists(enrolled.filter(completed_at=None)) | Exists(signed_up)
+        return self.filter(Q(kind=Kind.ONLINE) | Exists(taking) | under_way)
 
 
 class Course(models.Model):

@@ -15,8 +15,8 @@ register = template.Library()
 
 @register.filter(name="roc")
 def roc_filter(value: date | None) -> str:
-    """115-01-05."""
-    return roc.roc_date(value)
+    """115-01-05; of a moment the day that it is here."""
+    return roc.roc_date(timezone.localtime(value) if isinstance(value, datetime) else value)
 
 
 @register.filter

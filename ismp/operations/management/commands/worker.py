@@ -62,6 +62,7 @@ def _look_after() -> None:
             actions.recover()
             if time.monotonic() - freshened_at > _FRESH_SECONDS:
                 claiming.attach_due()
+                classes.free_places()
                 boards.keep_fresh()
                 deadlines.remind()
                 freshened_at = time.monotonic()
