@@ -164,19 +164,13 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W016",
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# A shared cache without another server: a folder on one machine, a table on many.
+# Only the progress of imports on SQLite goes through it.  Never a table: who can write to the
+# database must not have objects unpickled by us.
 CACHES = {
-    "default": (
-        {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-            "LOCATION": ISMP_HOME / "cache",
-        }
-        if ON_SQLITE
-        else {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-            "LOCATION": "ismp_cache",
-        }
-    )
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": ISMP_HOME / "cache",
+    }
 }
 
 # --- The house ---------------------------------------------------------------------------
@@ -306,6 +300,7 @@ REVIEW_DAYS = {
 }
 """Within how many days each kind is to be decided in 機關審核作業."""
 IDLE_SECONDS = _number("ISMP_IDLE_SECONDS", 20 * 60)
+SESSION_ENGINE = "ismp.accounts.sessions"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -350,6 +345,10 @@ SECURE_REDIRECT_EXEMPT = [
     r"^readyz$",
     r"^metrics$",
 ]  # asked from inside, past the proxy
+SYSLOG = os.environ.get("ISMP_SYSLOG", "")
+"""Where the worker sends anchors of the audit trail: `/dev/log`, `host:port` (UDP), `tcp://host:port`."""
+BACKUP_RECIPIENTS = _words("ISMP_BACKUP_RECIPIENTS", "")
+"""Public keys (`age1…`, or `ssh-ed25519 …`) for which `backup` encrypts; separated by commas."""
 METRICS_TOKEN = os.environ.get("ISMP_METRICS_TOKEN", "")
 """What monitoring sends as bearer token to read `/metrics`; without it there is no such page."""
 X_FRAME_OPTIONS = "DENY"

@@ -1,7 +1,7 @@
 """Writing and verifying the trail.  It knows no deed: verbs and details come from the caller."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -87,6 +87,25 @@ def _insert(rows: list[tuple[Any, ...]]) -> None:
 def newest() -> int:
     """The number of the last event.  Events become visible in the order of their numbers."""
     return ChainHead.objects.filter(pk=1).values_list("number", flat=True).first() or 0
+
+
+def anchor() -> tuple[int, str]:
+    """Return the number of the last event and its link (64 hex digits); (0, "") without any.
+
+    Kept where the database's owner cannot reach, they show later whether the end was cut off.
+    """
+    head = ChainHead.objects.filter(pk=1).first()
+    return (head.number, bytes(head.chain).hex()) if head else (0, "")
+
+
+def anchor_faults(anchors: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """Yield one sentence (Traditional Chinese) per anchor whose event is gone or another one."""
+    for number, chain in sorted(set(anchors)):
+        event = Event.objects.filter(number=number).first()
+        if event is None:
+            yield f"第 {number} 筆軌跡曾經存在（錨點為證），現在不見了：軌跡的尾端被截掉。"
+        elif bytes(event.chain).hex() != chain:
+            yield f"第 {number} 筆軌跡與錨點不符：這一筆或之前的軌跡被整段改寫。"
 
 
 def faults() -> Iterator[str]:

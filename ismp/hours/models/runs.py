@@ -113,6 +113,8 @@ class ImportRun(models.Model):
     empty for a trial."""
     attempt = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
+    progress = models.JSONField(default=dict)
+    """Where its work is, on PostgreSQL (`hours.pulse`)."""
     undone_at = models.DateTimeField(null=True)
     undone_by = models.CharField(max_length=150, blank=True)
     undo_result = models.JSONField(null=True)
