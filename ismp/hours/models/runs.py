@@ -104,7 +104,9 @@ class ImportRun(models.Model):
     reasons = models.JSONField(default=dict)
     """Rejected rows by code: {code: n}."""
     notes = models.JSONField(default=dict)
-    """What was imported but should be looked at: {"names": n, "ignored": [column, …]}."""
+    """What was imported but should be looked at: {"names": n, "ignored": [column, …]}; of a list
+    that people keep also the columns that it had not: {"absent": [column, …]}, and how it was read:
+    {"separator": ";", "sheet": "清冊"}."""
     created_at = models.DateTimeField(default=timezone.now)
     received_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
