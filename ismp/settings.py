@@ -108,6 +108,19 @@ def _keys() -> KeyRing:
         ) from None
 
 
+def sqlite_options() -> dict[str, Any]:
+    """Options of a connection to SQLite.
+
+    IMMEDIATE: a deferred transaction that turns to writing fails at once when another writes.
+    """
+    return {
+        "timeout": 60,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;",
+    }
+
+
 # --- Where we live -----------------------------------------------------------------------
 ISMP_HOME = _home()
 ISMP_PORT = _number("ISMP_PORT", 8000, 1, 65535)
@@ -136,13 +149,7 @@ IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
 DATABASES = {"default": _database("DATABASE_URL", f"sqlite:///{ISMP_HOME / 'ismp.sqlite3'}")}
 ON_SQLITE = str(DATABASES["default"]["ENGINE"]).endswith("sqlite3")
 if ON_SQLITE:
-    # IMMEDIATE: a deferred transaction that turns to writing fails at once when another writes.
-    DATABASES["default"]["OPTIONS"] = {
-        "timeout": 60,
-        "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-        "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;",
-    }
+    DATABASES["default"]["OPTIONS"] = sqlite_options()
 else:
     # No compiling of queries: it takes longer than ours do.  A paused process that holds a lock
     # loses it when a running import would lose its lease.

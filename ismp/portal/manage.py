@@ -146,6 +146,7 @@ VERBS = {
     "export_bundle": "下載支援資料",
     "backup": "備份",
     "restore": "從備份還原",
+    "copy_database": "複製到另一種資料庫",
 }
 """Every deed in the words of a reader; a test finds a verb that is missing here."""
 
