@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ismp.accounts import following, persons, roster, roster_changes, separation
+from ismp.accounts.identities import Identity
 from ismp.accounts.models import (
     Account,
     AccountControl,
@@ -183,10 +184,11 @@ def _controls(change: LineChange, keeper: Account | None) -> list[AccountControl
 def _event_of(change: LineChange, line: Line) -> trail.Entry:
     """The event of one account: which line of the file changed what of it."""
     entry, account = change.entry, change.account
-    told: dict[str, Any] = {"line": line.number}
-    told |= {"changes": change.changes} if account.pk else {"identities": entry.identities}
-    verb = "change_by_roster" if account.pk else "create_by_roster"
-    return trail.Entry(verb, entry.agency_code, f"account:{account.username}", told)
+    agency, subject, told = entry.agency_code, f"account:{account.username}", {"line": line.number}
+    if account.pk is None:
+        new = told | {"identities": entry.identities or Identity.GENERAL.value}
+        return trail.Entry("create_by_roster", agency, subject, new)
+    return trail.Entry("change_by_roster", agency, subject, told | {"changes": change.changes})
 
 
 def _since(account: Account, agency_is_new: bool) -> date:
