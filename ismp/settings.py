@@ -329,6 +329,10 @@ INVENTORY_REMIND_DAYS = _number("ISMP_INVENTORY_REMIND_DAYS", 7)
 EXCEPTION_REMIND_DAYS = _number("ISMP_EXCEPTION_REMIND_DAYS", 30)
 """How many days before its deadline those are reminded who have not answered an advisory, signed
 the inventory, or whose exception for a device ends."""
+DEVICE_DECISION_YEARS = _number("ISMP_DEVICE_DECISION_YEARS", 3)
+"""For how many years one decision may keep a restricted device, or put off its retirement."""
+REPORT_EXTENSION_DAYS = _number("ISMP_REPORT_EXTENSION_DAYS", 180)
+"""How far beyond its legal limit the final report of an incident may be extended."""
 HELP_DESK = os.environ.get("ISMP_HELP_DESK", "分機 8500")
 """How people reach the help desk by telephone, as it stands at the foot of each page."""
 

@@ -10,6 +10,7 @@ from ismp.external.models import Claim
 from ismp.requests import actions as requests
 from ismp.security import advisories, devices, incidents
 from ismp.security.models import Advisory, Device, RestrictedProduct, SignOff
+from ismp.ui import roc
 
 
 def of_security(person: Any) -> dict[str, Any]:
@@ -41,8 +42,9 @@ def of_security(person: Any) -> dict[str, Any]:
         expires_on=today + timedelta(days=30),
         by=person,
     )
-    campaign = devices.open_campaign(year=115, due_on=today, by=person)
-    last_year = devices.open_campaign(year=114, due_on=today, by=person)
+    year = roc.roc_year(today)
+    campaign = devices.open_campaign(year=year, due_on=today, by=person)
+    last_year = devices.open_campaign(year=year - 1, due_on=today, by=person)
     signed = SignOff.objects.create(
         campaign=last_year,
         agency=person.agency,

@@ -146,6 +146,15 @@ class KeepForm(DeedForm):
     expires_on = RocDateField(label="有效期限", required=True)
 
 
+class ReasonForm(DeedForm):
+    reason = forms.CharField(label="理由", max_length=500)
+
+
+class ExtendCampaignForm(DeedForm):
+    due_on = RocDateField(label="展延到", required=True)
+    reason = forms.CharField(label="理由", max_length=500)
+
+
 class RetiredForm(DeedForm):
     retired_on = RocDateField(label="汰換日期", required=True)
 

@@ -83,7 +83,7 @@ def _told_apart(text: str) -> str:
 
 def unguarded(text: str) -> str:
     """Return a cell that was read as it was before `write` or `csv_lines` wrote it."""
-    return text[1:] if _GUARDED.match(text) else text
+    return text[1:] if text[:1] == "'" and _GUARDED.match(text) else text
 
 
 def _drain(buffer: io.StringIO) -> bytes:

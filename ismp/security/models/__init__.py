@@ -18,6 +18,8 @@ from ismp.security.models.devices import (
     Network,
     RestrictedProduct,
     SignOff,
+    asset_key,
+    signing_agencies,
 )
 from ismp.security.models.incidents import (
     Cause,
@@ -51,4 +53,6 @@ __all__ = [
     "SignOff",
     "TimeLimit",
     "Tlp",
+    "asset_key",
+    "signing_agencies",
 ]
