@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -21,6 +22,8 @@ from ismp.hours.models import Decision, State
 from ismp.requests.models import State as RequestState
 from ismp.security import figures
 from ismp.ui.folding import containing
+from ismp.ui.forms import Form, KeywordField
+from ismp.ui.module import without_keyword
 from ismp.ui.roc import roc_date
 
 VERBS = {
@@ -28,6 +31,9 @@ VERBS = {
     "sign_in_failed": "登入失敗",
     "sign_out": "登出",
     "change_password": "變更密碼",
+    "fail_old_password": "舊密碼錯誤",
+    "reset_failed": "一次性代碼錯誤",
+    "refuse_page": "拒絕開啟沒有權限的頁面",
     "appoint": "指派角色",
     "import_roster": "匯入名冊",
     "create_by_roster": "名冊新增帳號",
@@ -156,6 +162,8 @@ VERBS = {
 """Every deed in the words of a reader; a test finds a verb that is missing here."""
 
 _DETAILS = {
+    "locked": "暫時鎖定",
+    "page": "頁面",
     "state": "狀態",
     "status": "狀態",
     "total": "總筆數",
@@ -240,17 +248,29 @@ def manage_home(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/manage_home.html", {"scopes": scopes})
 
 
+class _Search(Form):
+    q = KeywordField()
+
+
 @require_safe
 @needs(Right.VIEW_TRAIL)
 def trail(request: HttpRequest) -> HttpResponse:
-    """稽核軌跡: who did what, searched by verb, person, agency or thing; verified on demand."""
-    text, verb = request.GET.get("q", "").strip()[:100], request.GET.get("verb", "")
+    """稽核軌跡: who did what from where, searched by verb and words; verified on demand."""
+    search = _Search(request.GET)
+    if faults := search.errors.get("q"):
+        return without_keyword(request, faults)
+    text, verb = search.cleaned_data["q"], request.GET.get("verb", "")
     events = Event.objects.all()
     if verb:
         events = events.filter(verb=verb)
     if text:
         events = events.filter(
-            containing("actor", text) | containing("agency", text) | containing("subject", text)
+            containing("actor", text)
+            | containing("agency", text)
+            | containing("subject", text)
+            | Q(address__startswith=text)
+            | Q(session=text.lower())
+            | Q(reference=text.upper())
         )
     page = Paginator(events, _PER_PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
