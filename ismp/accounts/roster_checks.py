@@ -38,7 +38,6 @@ HEADER = [
 ]
 REQUIRED = ("機關代碼", "機關名稱", "公務帳號", "姓名", "狀態")
 _NO_PLACE_FOR_IDS = ("機關名稱", "部門", "公務帳號", "姓名", "電子郵件")
-_ID_LENGTH = 10
 _LABELS = [label for _, label in Identity.choices]
 _BETWEEN_IDENTITIES = re.compile(r"[、,，;；/+＋]")
 _FIELDS = {
@@ -183,12 +182,7 @@ def _empty(line: Line) -> tuple[str, ...]:
 
 def _with_id(line: Line) -> tuple[str, ...]:
     """Where a national ID would be stored in clear; nobody may write it there by hand either."""
-    return tuple(
-        title
-        for title in _NO_PLACE_FOR_IDS
-        if len(line[title]) >= _ID_LENGTH
-        and national_id.LOOKS_LIKE.search(national_id.fold(line[title]))
-    )
+    return tuple(title for title in _NO_PLACE_FOR_IDS if national_id.holds(line[title]))
 
 
 def _too_long(line: Line) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ that column, and TLP never becomes looser by a file.  Only a later version repla
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
+from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
@@ -41,9 +43,14 @@ def take_in(data: bytes, *, by: Account) -> Taken:
     what nobody decided, and its agencies are told; they keep their answers.  Raises
     intelligence.IntelligenceRefused, nothing taken.
     """
-    found = _newest(intelligence.read(data))
+    found = _newest(_masked(one) for one in intelligence.read(data))
     batches = (found[start : start + _BATCH] for start in range(0, max(len(found), 1), _BATCH))
     return Taken(*map(sum, zip(*(_take_batch(batch, by=by) for batch in batches), strict=True)))
+
+
+def _masked(found: Found) -> Found:
+    """What came, without any national ID in its texts (ADR 4)."""
+    return Found(**national_id.hide_within(asdict(found)))
 
 
 def _newest(found: Iterable[Found]) -> list[Found]:

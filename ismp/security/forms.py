@@ -17,13 +17,13 @@ from ismp.security.models import (
     Reply,
     RestrictedProduct,
 )
-from ismp.ui.forms import DeedForm, ModuleForm, RocDateField
+from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField
 
 CLOCK = {"size": 6, "inputmode": "numeric", "placeholder": "14:30", "autocomplete": "off"}
 """As text: the browser's own field shows AM and PM where its language does."""
 
 
-class MomentForm(forms.Form):
+class MomentForm(Form):
     """A ROC date and a time of day that together clean to an aware `moment`."""
 
     day = RocDateField(label="日期")
@@ -44,7 +44,7 @@ class MomentForm(forms.Form):
         return cleaned
 
 
-class LevelForm(forms.Form):
+class LevelForm(Form):
     """The questions of the regulation: for each aspect what was hit, and how badly."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +100,7 @@ class StepForm(MomentForm):
 # --- 管制設備 ----------------------------------------------------------------------------------
 
 
-class OfficerForm(forms.Form):
+class OfficerForm(Form):
     account = forms.ModelChoiceField(
         Account.objects.none(), label="資安長", empty_label="（請選擇）"
     )
@@ -113,6 +113,8 @@ class OfficerForm(forms.Form):
 
 
 class DeviceForm(OfAgencyForm):
+    refuses = ("brand", "model")
+    codes = ("asset_no", "serial")
     bought_on = RocDateField(label="購置日期")
     retire_by = RocDateField(label="預計汰換日期")
 
@@ -164,6 +166,7 @@ class CommentForm(DeedForm):
 
 
 class ProductForm(ModuleForm):
+    refuses = ("brand", "model")
     issued_on = RocDateField(label="發文日期", required=True)
 
     class Meta:
@@ -265,5 +268,5 @@ class AnswerForm(DeedForm):
     )
 
 
-class FileForm(forms.Form):
+class FileForm(Form):
     file = forms.FileField(label="檔案", error_messages={"required": "請先選擇檔案。"})

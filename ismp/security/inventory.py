@@ -41,7 +41,9 @@ _REQUIRED = ("財產編號", "種類", "廠牌", "連網情形")
 _KINDS = {label: value for value, label in DeviceKind.choices}
 _NETWORKS = {label: value for value, label in Network.choices}
 _DATES = ("bought_on", "retire_by")
-_OF_PEOPLE = ("place", "department", "keeper")
+_TEXTS = ("category", "place", "department", "keeper")
+_NAMES = ("brand", "model")
+_CODES = ("asset_no", "serial")
 _LONGEST = {"asset_no": 50, "quantity": 9}
 TITLES = {name: title for title, name in COLUMNS.items()}
 MAX_ROWS = 100_000
@@ -124,12 +126,12 @@ def _ignored(head: list[str]) -> list[str]:
 
 
 def _entry(row: dict[str, str]) -> dict[str, object]:
-    """Where people are written of, no national ID is kept; a serial number may look like one.
+    """Hide national IDs in texts; where one would be the name of a thing, the row is at fault.
 
     An empty cell clears what it stands for; but there is no device of no quantity.
     """
     entry: dict[str, object] = {
-        name: national_id.hide(text) if name in _OF_PEOPLE else text for name, text in row.items()
+        name: national_id.hide(text) if name in _TEXTS else text for name, text in row.items()
     }
     entry["kind"] = _KINDS[_choice(row["kind"])]
     entry["network"] = _NETWORKS[_choice(row["network"])]
@@ -169,6 +171,12 @@ def _too_long(row: dict[str, str]) -> tuple[str, ...]:
 
 def _no_days(row: dict[str, str]) -> tuple[str, ...]:
     return tuple(name for name in _DATES if _is_no_day(row.get(name, "")))
+
+
+def _with_ids(row: dict[str, str]) -> tuple[str, ...]:
+    """A serial number may look like a national ID: of codes only a valid one is at fault."""
+    codes = [name for name in _CODES if national_id.holds(row.get(name, ""), valid=True)]
+    return (*codes, *(name for name in _NAMES if national_id.holds(row.get(name, ""))))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -228,6 +236,15 @@ CHECKS: tuple[Check, ...] = (
         tuple(TITLES),
         lambda row, _: bool(_too_long(row)),
         _too_long,
+    ),
+    Check(
+        "national-id",
+        YOURS,
+        "這一格是身分證字號",
+        "請改填設備本身的編號、廠牌、型號或序號。",
+        (*_CODES, *_NAMES),
+        lambda row, _: bool(_with_ids(row)),
+        _with_ids,
     ),
     Check(
         "quantity",
