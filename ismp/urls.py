@@ -13,6 +13,7 @@ from ismp.reviews import modules as reviews
 from ismp.security.advisory_modules import ADDRESSES, ADVISORIES
 from ismp.security.device_modules import CAMPAIGNS, DECISIONS, DEVICES, PRODUCTS
 from ismp.security.incident_modules import INCIDENTS
+from ismp.security.intelligence_lists import GROUPS, INDICATORS, VENDORS
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
@@ -38,6 +39,9 @@ urlpatterns = [
     path("manage/campaigns/", include(CAMPAIGNS.urls)),
     path("manage/advisories/", include(ADVISORIES.urls)),
     path("manage/addresses/", include(ADDRESSES.urls)),
+    path("manage/indicators/", include(INDICATORS.urls)),
+    path("manage/agency-groups/", include(GROUPS.urls)),
+    path("manage/vendors/", include(VENDORS.urls)),
     path("manage/pages/", include((pages.urlpatterns, "pages"))),
     path("manage/teachers/", include(teachers.TEACHERS.urls)),
     path("manage/learning-map/", include("ismp.compliance.rule_urls")),

@@ -5,7 +5,6 @@ tests/test_modules.py walks every module with it; a module without one fails.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
 
 
 @dataclass(frozen=True)
@@ -20,11 +19,6 @@ class Example:
     """The role that adds."""
     deeds: dict[str, dict] = field(default_factory=dict)
     """What each deed's form is filled with; a function is asked with the things' model."""
-    most: int = 100
-    """So many can be added beside those of the fixture `things`."""
-
-
-NEXT_YEAR = date.today().year - 1911 + 1
 
 
 def a_classroom_course() -> int:
@@ -32,6 +26,15 @@ def a_classroom_course() -> int:
     from ismp.courses.models import Course
 
     return Course.objects.get(title="社交工程演練").pk
+
+
+def an_agency() -> int:
+    """Any."""
+    from ismp.accounts.models import Agency
+
+    agency = Agency.objects.first()
+    assert agency is not None
+    return agency.pk
 
 
 EXAMPLES = {
@@ -89,11 +92,22 @@ EXAMPLES = {
         by="platform_admin",
     ),
     "campaigns": Example(
-        good=lambda n: {"year": str(NEXT_YEAR), "due_on": f"{NEXT_YEAR}-12-{n % 9 + 1:02}"},
+        good=lambda n: {"year": str(200 + n), "due_on": "115-12-31"},
         bad={"due_on": "年底"},
         says="日期請寫成 115-01-01 的樣子",
         by="platform_admin",
-        most=1,
+    ),
+    "agency_groups": Example(
+        good=lambda n: {"name": f"群組{n}", "agencies": [an_agency()]},
+        bad={"name": ""},
+        says="請填寫群組",
+        by="platform_admin",
+    ),
+    "vendors": Example(
+        good=lambda n: {"name": f"廠牌{n}", "aliases": f"別名{n}"},
+        bad={"name": "Microsoft"},
+        says="已有這個廠牌",
+        by="platform_admin",
     ),
     "advisories": Example(
         good=lambda n: {

@@ -13,6 +13,7 @@ from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.notices.models import Notice
 from ismp.security import advisories, advisory_import
+from ismp.security.advisory_import import Taken
 from ismp.security.models import Address, Advisory, Reply
 
 pytestmark = pytest.mark.django_db
@@ -147,12 +148,14 @@ def test_any_changed_field_of_the_catalogue_is_an_update(platform):
         ("product", "Server 2"),
     ):
         line[name] = value
-        assert advisory_import.take_in(as_bytes(kev), by=platform) == (0, 1, 0), name
-        assert advisory_import.take_in(as_bytes(kev), by=platform) == (0, 0, 1), name
+        assert advisory_import.take_in(as_bytes(kev), by=platform) == Taken(0, 1, 0), name
+        assert advisory_import.take_in(as_bytes(kev), by=platform) == Taken(0, 0, 1), name
     later = as_bytes({**kev, "catalogVersion": "2026.11.25"})
-    assert advisory_import.take_in(later, by=platform) == (0, 0, 1)
+    assert advisory_import.take_in(later, by=platform) == Taken(0, 0, 1)
     line["requiredAction"] = "不再更新"
-    assert advisory_import.take_in(as_bytes(kev), by=platform) == (0, 0, 1)  # of the 20th, older
+    assert advisory_import.take_in(as_bytes(kev), by=platform) == Taken(
+        0, 0, 1
+    )  # of the 20th, older
     advisory = Advisory.objects.get()
     assert advisory.action == "停用產品"
     assert ["勒索軟體利用", "已知"] in advisory.details and ["CWE", "CWE-79"] in advisory.details

@@ -19,6 +19,7 @@ from ismp.security.models import (
     Campaign,
     Decision,
     Device,
+    Ended,
     Reminder,
     Reply,
     RestrictedProduct,
@@ -85,10 +86,29 @@ def test_an_advisory_three_days_before_and_on_its_day(handler, platform, clock):
     assert twice() == []
     clock(DUE, 0, 1)
     assert twice() == [("IC1001", "情資尚未回覆：示範弱點（今天到期）")]
-    clock(DUE + timedelta(days=1))
-    assert twice() == []
     events = Event.objects.filter(verb="remind_deadline")
     assert events.count() == 2 and {one.agency for one in events} == {handler.agency.code}
+
+
+def test_an_overdue_advisory_is_told_each_week_and_to_the_platform(handler, platform, clock):
+    advisory = published(handler, platform)
+    clock(DUE + timedelta(days=1))
+    assert sorted(twice()) == sorted(
+        [
+            (handler.username, "情資尚未回覆：示範弱點（已逾期 1 天）"),
+            (platform.username, "有 1 個機關逾期未回覆情資：示範弱點（已逾期 1 天）"),
+        ]
+    )
+    clock(DUE + timedelta(days=7))
+    assert twice() == []
+    clock(DUE + timedelta(days=8))
+    assert sorted(words for _, words in twice()) == [
+        "情資尚未回覆：示範弱點（已逾期 8 天）",
+        "有 1 個機關逾期未回覆情資：示範弱點（已逾期 8 天）",
+    ]
+    advisories.end(advisory, Ended.CLOSED, reason="已無影響", by=platform)
+    clock(DUE + timedelta(days=15))
+    assert twice() == []
 
 
 def test_who_has_answered_is_left_alone_and_others_are_not(handler, platform, clock, account):

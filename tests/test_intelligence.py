@@ -10,7 +10,14 @@ from django.utils import timezone
 from ismp.accounts.models import Agency
 from ismp.audit.trail import NotPossible
 from ismp.notices.models import Notice
-from ismp.security import advisories, advisory_import, devices, incidents, intelligence
+from ismp.security import (
+    advisories,
+    advisory_devices,
+    advisory_import,
+    devices,
+    incidents,
+    intelligence,
+)
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.models import Address, Advisory, Device, Reply
 
@@ -81,7 +88,7 @@ def as_bytes(content):
 
 
 def test_a_report_of_a_bundle_is_an_advisory_with_all_it_refers_to():
-    report, alone = intelligence.read(bundle().serialize().encode())
+    report, alone = intelligence.found_in(bundle().serialize().encode())
     assert (report.title, report.source, report.tlp) == ("攝影機韌體弱點", "示範資安中心", "amber")
     assert (report.issued_on, report.cves) == (date(2026, 11, 20), ["CVE-2026-0001"])
     assert report.products == [
@@ -92,25 +99,25 @@ def test_a_report_of_a_bundle_is_an_advisory_with_all_it_refers_to():
 
 def test_what_came_as_stix_goes_out_as_it_came():
     given = bundle()
-    back = stix2.parse(intelligence.as_bundle(intelligence.read(given.serialize().encode())))
+    back = stix2.parse(intelligence.as_bundle(intelligence.found_in(given.serialize().encode())))
     assert {one.id: one for one in back.objects} == {one.id: one for one in given.objects}
 
 
 def test_what_did_not_goes_out_as_a_report_that_says_the_same():
-    [found] = intelligence.read(as_bytes(CVE))
+    [found] = intelligence.found_in(as_bytes(CVE))
     first, again = intelligence.as_bundle([found]), intelligence.as_bundle([found])
     assert first == again
     stix2.parse(first)
-    [back] = intelligence.read(first.encode())
+    [back] = intelligence.found_in(first.encode())
     assert (back.title, back.source, back.cves) == (found.title, "CVE", found.cves)
     assert back.products == found.products
 
 
 def test_a_cve_record_and_the_kev_catalogue():
-    [cve] = intelligence.read(as_bytes(CVE))
+    [cve] = intelligence.found_in(as_bytes(CVE))
     assert (cve.severity, cve.body, cve.source_id) == ("high", "弱點", "CVE-2026-1111")
     assert cve.products[0]["versions"] == "所有 到 1.2（不含）"
-    [kev] = intelligence.read(as_bytes(KEV))
+    [kev] = intelligence.found_in(as_bytes(KEV))
     assert (kev.severity, kev.due_on, kev.action) == ("critical", date(2026, 12, 9), "更新")
 
 
@@ -129,16 +136,16 @@ def spoilt(content, *path, value=None):
 BAD = [
     (b"", "不是 JSON"),
     (b"\xff\xfe\x00", "不是 JSON"),
-    (b"PK\x03\x04", "不是 JSON"),
+    (b"PK\x03\x04", "已損壞"),
     (b"[" * 100_000, "不是 JSON"),
-    (b"[]", "看不出"),
+    (b"[]", "空的清單"),
+    (b"3", "不是 JSON"),
     (b"{}", "看不出"),
     (b'{"type": "bundle", "objects": [{"type": "report"}]}', "缺少必要|物件不合"),
     (b'{"type": "bundle", "objects": 5}', "缺少必要"),
     (spoilt(KEV, "vulnerabilities", 0, "cveID"), "缺少必要"),
     (spoilt(KEV, "vulnerabilities", 0, "dueDate", value="soon"), "不合格式"),
     (spoilt(CVE, "containers", "cna"), "缺少必要"),
-    (spoilt(CVE, "cveMetadata", "state", value="REJECTED"), "已被撤銷"),
     (spoilt(CVE, "cveMetadata", "datePublished", value="昨天"), "不合格式"),
     (
         as_bytes(json.loads(bundle().serialize()) | {"objects": [{"type": "report", "id": "x"}]}),
@@ -150,7 +157,7 @@ BAD = [
 @pytest.mark.parametrize(("data", "sentence"), BAD)
 def test_a_file_that_is_not_in_order_is_refused_with_a_sentence(data, sentence):
     with pytest.raises(IntelligenceRefused, match=sentence):
-        intelligence.read(data)
+        intelligence.found_in(data)
 
 
 @pytest.fixture
@@ -177,6 +184,9 @@ def test_the_same_file_again_changes_nothing_and_a_newer_one_updates(platform):
 def test_a_bad_file_takes_nothing(platform):
     with pytest.raises(IntelligenceRefused):
         advisory_import.take_in(b"{}", by=platform)
+    with pytest.raises(IntelligenceRefused, match="已被撤銷"):
+        rejected = spoilt(CVE, "cveMetadata", "state", value="REJECTED")
+        advisory_import.take_in(rejected, by=platform)
     assert not Advisory.objects.exists()
 
 
@@ -205,8 +215,8 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
     )
     assert Notice.objects.filter(account=handler, kind="advisory").exists()
     assert Advisory.objects.visible_to(handler).get() == advisory
-    found = advisories.devices_of(advisory, Device.objects.visible_to(handler))
-    assert found == [(mine, True)]
+    found = advisory_devices.devices_of(advisory, Device.objects.visible_to(handler))
+    assert found == [(mine, True, None)]
     address = Address.objects.visible_to(handler).get()
     with pytest.raises(NotPossible, match="佐證"):
         advisories.answer(address, Reply.AFFECTED, evidence=" ", by=handler)

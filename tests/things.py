@@ -3,14 +3,24 @@
 from datetime import date, timedelta
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from ismp.external import actions as external
 from ismp.external.models import Claim
 from ismp.requests import actions as requests
-from ismp.security import advisories, devices, incidents
-from ismp.security.models import Advisory, Device, RestrictedProduct, SignOff
-from ismp.ui import roc
+from ismp.security import advisories, devices, evidence, incidents, intelligence_lists
+from ismp.security.models import (
+    Advisory,
+    AgencyGroup,
+    Device,
+    Indicator,
+    RestrictedProduct,
+    SignOff,
+    Vendor,
+)
+
+PDF = b"%PDF-1.4 certificate"
 
 
 def of_security(person: Any) -> dict[str, Any]:
@@ -42,9 +52,8 @@ def of_security(person: Any) -> dict[str, Any]:
         expires_on=today + timedelta(days=30),
         by=person,
     )
-    year = roc.roc_year(today)
-    campaign = devices.open_campaign(year=year, due_on=today, by=person)
-    last_year = devices.open_campaign(year=year - 1, due_on=today, by=person)
+    campaign = devices.open_campaign(year=115, due_on=today, by=person)
+    last_year = devices.open_campaign(year=114, due_on=today, by=person)
     signed = SignOff.objects.create(
         campaign=last_year,
         agency=person.agency,
@@ -56,7 +65,16 @@ def of_security(person: Any) -> dict[str, Any]:
     advisory = Advisory(title="示範情資", severity="high", source="示範中心", issued_on=today)
     advisories.save(advisory, by=person)
     advisories.publish(advisory, agencies=[person.agency], due_on=today, by=person)
+    address = advisory.addresses.get()
+    group = AgencyGroup(name="示範群組")
+    intelligence_lists.save_group(group, agencies=[person.agency], by=person)
+    proof = evidence.add(address, SimpleUploadedFile("佐證.pdf", PDF), by=person)
+    ioc = Indicator.objects.create(advisory=advisory, kind="網域", value="evil.example")
     return {
+        "indicators_id": ioc.pk,
+        "agency_groups_id": group.pk,
+        "vendors_id": Vendor.objects.earliest("pk").pk,
+        "evidence_id": proof.pk,
         "incident_id": incident.pk,
         "incidents_id": incident.pk,
         "step": "note",
@@ -66,7 +84,7 @@ def of_security(person: Any) -> dict[str, Any]:
         "campaigns_id": campaign.pk,
         "sign_off_id": signed.pk,
         "advisories_id": advisory.pk,
-        "addresses_id": advisory.addresses.get().pk,
+        "addresses_id": address.pk,
     }
 
 
@@ -103,9 +121,6 @@ def of_requests(person: Any, other: Any) -> dict[str, Any]:
         "review_kind": "application",
         "review_id": application.pk,
     }
-
-
-PDF = b"%PDF-1.4 certificate"
 
 
 def claim_of(person: Any, **changes: Any) -> Claim:

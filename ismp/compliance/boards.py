@@ -21,11 +21,9 @@ from ismp.compliance.models import Board
 
 ASIDE = (
     *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
-    *("fail_old_password", "reset_failed", "refuse_page"),
     *("reset_password", "end_sessions", "save_page", "backup"),
     *("export_hours", "export_list", "export_standing", "export_for_portal", "export_bundle"),
     *("issue_certificate", "open_certificate", "purge_uploads", "purge_waiting"),
-    *("create_by_roster", "change_by_roster"),  # `import_roster` tells once for all of them
     *("open_ticket", "answer_ticket", "close_ticket", "remind", "remind_deadline"),
 )
 """Deeds after which the agencies, their people, hours and decisions stand as before."""
@@ -37,7 +35,8 @@ _NO_CONCERN = (
     *("incident", "name_officer", "save_device", "take_in_devices", "retire_devices"),
     *("decide_device", "approve_device", "open_campaign", "sign_inventory"),
     *("save_product", "lift_product", "restrict_products", "take_in_advisories", "save_advisory"),
-    *("update_advisory", "extend_advisory"),
+    *("update_advisory", "extend_advisory", "end_advisory", "remove_addressee"),
+    *("add_evidence", "open_evidence", "save_group", "save_vendor"),
     *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
     # What a decided request changes has its own event: add_account, assign.
     *("apply_for_account", "ask_transfer", "ask_identities", "withdraw_request"),

@@ -84,21 +84,27 @@ def _open(data: bytes) -> pyzipper.AESZipFile:
         raise FileRefused(_DAMAGED) from error
 
 
-def _only_csv(archive: pyzipper.AESZipFile) -> pyzipper.ZipInfo:
-    entries = [
+def _files(archive: pyzipper.AESZipFile) -> list[pyzipper.ZipInfo]:
+    """What people put into it.  Raises FileRefused for names that lead elsewhere, and for archives
+    inside of it."""
+    found = [
         entry
         for entry in archive.infolist()
         if not entry.is_dir() and not _JUNK.search(entry.filename)
     ]
-    for entry in entries:
+    for entry in found:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in entry.filename:
             raise FileRefused(
                 "壓縮檔裡的檔名指向別的資料夾，為了安全不予處理；請重新下載後再上傳。"
             )
-    if any(entry.filename.lower().endswith(_ARCHIVES) for entry in entries):
-        raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
-    wanted = [entry for entry in entries if entry.filename.lower().endswith(".csv")]
+    if any(entry.filename.lower().endswith(_ARCHIVES) for entry in found):
+        raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的檔案。")
+    return found
+
+
+def _only_csv(archive: pyzipper.AESZipFile) -> pyzipper.ZipInfo:
+    wanted = [entry for entry in _files(archive) if entry.filename.lower().endswith(".csv")]
     if not wanted:
         raise FileRefused("壓縮檔裡沒有 CSV 檔，請確認後重新上傳。")
     if len(wanted) > 1:
@@ -145,6 +151,38 @@ def _inflated(
             if size > most:
                 raise FileRefused(too_large(limits))
             yield piece
+
+
+def entries(
+    data: bytes, suffixes: tuple[str, ...], limits: Limits, most: int
+) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of each file in an archive without a password whose name ends in a suffix.
+
+    All together unpack to `limits.max_bytes` at most, and there are `most` at most.  Raises
+    FileRefused.
+    """
+    with _open(data) as archive:
+        if _holds_workbook(archive):
+            raise FileRefused("這是 Excel 檔（.xlsx），請使用原始下載的檔案。")
+        wanted = [one for one in _files(archive) if one.filename.casefold().endswith(suffixes)]
+        if len(wanted) > most:
+            raise FileRefused(f"壓縮檔裡有 {len(wanted):,} 個檔案，最多 {most:,} 個；請分成幾個。")
+        _refuse_overlap(archive)
+        left = limits.max_bytes
+        for entry in wanted:
+            if entry.flag_bits & 1:
+                raise FileRefused("這個壓縮檔有密碼，請解開後再匯入。")
+            try:
+                content = b"".join(_inflated(archive, entry, None, left, limits))
+            except FileRefused:
+                most_mb = limits.max_bytes // 1024 // 1024
+                raise FileRefused(
+                    f"壓縮檔解開後超過 {most_mb} MB，請分成幾個壓縮檔匯入。"
+                ) from None
+            except _UNREADABLE as error:
+                raise FileRefused(_DAMAGED) from error
+            left -= len(content)
+            yield entry.filename, content
 
 
 # --- Workbooks -----------------------------------------------------------------------------------

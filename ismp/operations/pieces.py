@@ -4,5 +4,6 @@ from ismp.courses.models import MaterialPiece
 from ismp.external.models import ClaimPiece
 from ismp.hours.models import RunFile
 from ismp.objects import SealedPiece
+from ismp.security.models import EvidencePiece
 
-SEALED: tuple[type[SealedPiece], ...] = (RunFile, MaterialPiece, ClaimPiece)
+SEALED: tuple[type[SealedPiece], ...] = (RunFile, MaterialPiece, ClaimPiece, EvidencePiece)

@@ -89,6 +89,9 @@ MODULES = (
         (
             Tab("資安情資", "advisories:list", Right.VIEW_SECURITY, covers="advisories"),
             Tab("機關回覆", "addresses:list", Right.VIEW_SECURITY, covers="addresses"),
+            Tab("入侵指標", "indicators:list", Right.VIEW_SECURITY, covers="indicators"),
+            Tab("機關群組", "agency_groups:list", Right.REVIEW_SECURITY, covers="agency_groups"),
+            Tab("廠牌別名", "vendors:list", Right.REVIEW_SECURITY, covers="vendors"),
         ),
     ),
     Module(
@@ -177,7 +180,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site_links": [link for link in PORTAL if link.in_head],
         "popular": SimpleLazyObject(_popular),
         "help_desk": settings.HELP_DESK,
-        "version": settings.VERSION,
     }
 
 

@@ -27,7 +27,6 @@ from ismp.security.models import (
     Device,
     Incident,
     IncidentState,
-    Reply,
     TimeLimit,
 )
 from ismp.ui.roc import roc_date
@@ -143,9 +142,8 @@ def _advisories(user: Account) -> Iterator[Waiting]:
     """Advisories that one's own agency has not answered."""
     if not user.may(Right.EDIT_SECURITY):
         return
-    mine = Address.objects.visible_to(user).filter(agency=user.agency_id, reply=Reply.NONE)
-    published = mine.exclude(advisory__published_at=None)
-    for address in published.select_related("advisory", "agency"):
+    waiting = Address.objects.visible_to(user).waiting().filter(agency=user.agency_id)
+    for address in waiting.select_related("advisory", "agency"):
         advisory: Any = address.advisory
         yield Waiting(
             kind="情資回覆",

@@ -14,16 +14,27 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from ismp.accounts import national_id
-from ismp.accounts.models import Account, Agency
+from ismp.accounts.models import Account, Agency, Grading
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
-from ismp.security import advisory_import, incidents, intelligence, products
+from ismp.security import advisory_devices, advisory_import, incidents, intelligence
 from ismp.security.advisory_words import edits_of
 from ismp.security.incidents import handlers
 from ismp.security.intelligence import Found
-from ismp.security.models import Address, Advisory, Device, Incident, Origin, Reply
+from ismp.security.models import (
+    Address,
+    Advisory,
+    AgencyGroup,
+    Answer,
+    Device,
+    Ended,
+    Incident,
+    Origin,
+    Reply,
+    Tlp,
+)
 from ismp.ui import roc
 
 
@@ -49,7 +60,7 @@ def save(advisory: Advisory, *, by: Account) -> Advisory:
     subject = f"advisory:{advisory.pk}"
     trail.record("save_advisory", actor=by.username, subject=subject, changes=edits)
     if edits and advisory.published_at:
-        advisory_import.tell(advisory, edits, "情資已更正")
+        advisory_import.tell(advisory, "情資已更正", edits)
     return advisory
 
 
@@ -70,16 +81,22 @@ def publish(
     agencies: Iterable[Agency],
     due_on: date | None,
     without_due: bool = False,
+    tlp: str = "",
     by: Account,
 ) -> Advisory:
     """Address it to agencies (more may follow later), who answer by a day; each is told.
 
     The day is the one given, else the one that stands in the advisory (of its file); one in the
-    past is refused, and so is none unless `without_due`.  A published day does not move.
+    past is refused, and so is none unless `without_due`.  A published day does not move.  `tlp` is
+    chosen where the source's marking cannot be read, and changes nothing elsewhere.
     """
     before = changes.stored(advisory)
     advisory = Advisory.objects.get(pk=advisory.pk)
-    addressed = set(advisory.addresses.values_list("agency", flat=True))
+    if advisory.ended:
+        raise NotPossible(f"「{advisory.title}」{advisory.get_ended_display()}，不能再發布。")
+    if advisory.asks_for_tlp():
+        _choose_tlp(advisory, tlp)
+    addressed = set(advisory.addresses.filter(removed_at=None).values_list("agency", flat=True))
     new = [agency for agency in agencies if agency.pk not in addressed]
     if not new and not addressed:
         raise NotPossible("請至少選擇一個機關。")
@@ -88,17 +105,14 @@ def publish(
     due = _due_of(advisory, due_on, without_due=without_due)
     if advisory.published_at is None:
         advisory.due_on, advisory.published_at = due, timezone.now()
-        advisory.save(update_fields=["due_on", "published_at"])
-    Address.objects.bulk_create(
-        Address(advisory=advisory, agency=agency, due_on=due) for agency in new
+        advisory.save(update_fields=["due_on", "published_at", "tlp", "decided"])
+    _address(advisory, new, due)
+    notify(
+        Account.objects.who_may(Right.EDIT_SECURITY).filter(agency__in=new),
+        kind="advisory",
+        subject=f"新情資待回覆：{advisory.title}",
+        link=advisory.get_absolute_url(),
     )
-    for agency in new:
-        notify(
-            handlers(agency),
-            kind="advisory",
-            subject=f"新情資待回覆：{advisory.title}",
-            link=advisory.get_absolute_url(),
-        )
     trail.record(
         "publish_advisory",
         actor=by.username,
@@ -107,6 +121,43 @@ def publish(
         changes=edits_of(before, advisory),
     )
     return advisory
+
+
+def _address(advisory: Advisory, agencies: list[Agency], due: date | None) -> None:
+    """Address it to agencies that do not have it, or no longer have it."""
+    former = advisory.addresses.filter(agency__in=agencies).exclude(removed_at=None)
+    back = set(former.values_list("agency", flat=True))
+    former.update(removed_at=None, removed_by="", removed_because="", due_on=due)
+    Address.objects.bulk_create(
+        Address(advisory=advisory, agency=agency, due_on=due)
+        for agency in agencies
+        if agency.pk not in back
+    )
+
+
+def agencies_by(
+    *, group: AgencyGroup | None, grades: Iterable[str], advisory: Advisory | None
+) -> QuerySet[Agency]:
+    """The agencies of a group, those of some grades today, those that own a device of a brand that
+    an advisory names; all of these together."""
+    found = Agency.objects.none()
+    if group:
+        found |= Agency.objects.filter(pk__in=group.agencies.values("pk"))
+    if chosen := list(grades):
+        held = Grading.objects.on(timezone.localdate()).filter(grade__in=chosen)
+        found |= Agency.objects.filter(pk__in=held.values("agency"))
+    if advisory:
+        owners = advisory_devices.hit_by(advisory, Device.objects.all()).order_by().values("agency")
+        found |= Agency.objects.filter(pk__in=owners)
+    return found
+
+
+def _choose_tlp(advisory: Advisory, tlp: str) -> None:
+    if tlp not in Tlp.values or tlp == Tlp.UNKNOWN:
+        raise NotPossible(
+            f"「{advisory.title}」的來源標記無法辨識，不能當成可以公開；請先選定 TLP 再發布。"
+        )
+    advisory.tlp, advisory.decided = tlp, sorted({*advisory.decided, "tlp"})
 
 
 def _due_of(advisory: Advisory, due_on: date | None, *, without_due: bool) -> date | None:
@@ -130,7 +181,7 @@ def _due_of(advisory: Advisory, due_on: date | None, *, without_due: bool) -> da
 def extend(advisory: Advisory, *, due_on: date, reason: str, by: Account) -> Advisory:
     """展延: who has not answered has a later day and is told; the trail keeps the former one."""
     changes.stored(advisory)
-    waiting = Address.objects.filter(advisory=advisory, reply=Reply.NONE)
+    waiting = Address.objects.waiting().filter(advisory=advisory)
     if not waiting.exists():
         raise NotPossible(f"「{advisory.title}」沒有等候回覆的機關，不必展延。")
     if due_on < timezone.localdate():
@@ -160,6 +211,54 @@ def extend(advisory: Advisory, *, due_on: date, reason: str, by: Account) -> Adv
 
 
 @transaction.atomic
+def end(advisory: Advisory, kind: Ended, *, reason: str, by: Account) -> Advisory:
+    """撤回 or 結案: nobody has to answer any more, and the agencies are told why.
+
+    Answers stay; an advisory that its source took back can still be closed.
+    """
+    before = changes.stored(advisory)
+    advisory = Advisory.objects.get(pk=advisory.pk)
+    if advisory.published_at is None:
+        raise NotPossible(f"「{advisory.title}」還沒有發布，不必撤回或結案。")
+    if advisory.ended in {Ended.WITHDRAWN, Ended.CLOSED}:
+        raise NotPossible(f"「{advisory.title}」{advisory.get_ended_display()}，不能再結束一次。")
+    if not reason.strip():
+        raise NotPossible("請填寫理由，機關會看到。")
+    advisory.ended, advisory.ended_because = kind, national_id.hide(reason.strip())
+    advisory.ended_at, advisory.ended_by = timezone.now(), by.username
+    advisory.save(update_fields=["ended", "ended_because", "ended_at", "ended_by"])
+    advisory_import.tell(advisory, f"情資{kind.label}，不必再回覆")
+    trail.record(
+        "end_advisory",
+        actor=by.username,
+        subject=f"advisory:{advisory.pk}",
+        changes=edits_of(before, advisory),
+    )
+    return advisory
+
+
+@transaction.atomic
+def remove(address: Address, *, reason: str, by: Account) -> Address:
+    """移除受文機關: it was addressed by mistake; what it answered stays, and it is told."""
+    address = Address.objects.select_for_update(of=("self",)).get(pk=address.pk)
+    if address.removed_at:
+        raise NotPossible(f"{address.agency.name}已經移除了。")
+    if not reason.strip():
+        raise NotPossible("請填寫移除的理由，機關會看到。")
+    address.removed_at, address.removed_by = timezone.now(), by.username
+    address.removed_because = national_id.hide(reason.strip())
+    address.save(update_fields=["removed_at", "removed_by", "removed_because"])
+    notify(
+        handlers(address.agency),
+        kind="advisory",
+        subject=f"情資不再發布給本機關，不必回覆：{address.advisory.title}",
+        body=address.removed_because,
+    )
+    _record(address, "remove_addressee", by, reason=address.removed_because)
+    return address
+
+
+@transaction.atomic
 def acknowledge(address: Address, *, by: Account) -> Address:
     """The agency has seen it; once is enough."""
     if address.acknowledged_at is None:
@@ -171,16 +270,24 @@ def acknowledge(address: Address, *, by: Account) -> Address:
 
 @transaction.atomic
 def answer(address: Address, reply: Reply, *, evidence: str, by: Account) -> Address:
-    """受影響, 不受影響, 已處理完成; what is said needs evidence."""
+    """受影響, 不受影響, 已處理完成; what is said needs evidence.  Former answers stay."""
     if reply == Reply.NONE:
         raise NotPossible("請選擇回覆。")
     if not evidence.strip():
         raise NotPossible("請填寫處理情形與佐證，例如盤點的方法與結果。")
+    address = Address.objects.select_for_update(of=("self",)).get(pk=address.pk)
+    if address.removed_at:
+        raise NotPossible("這則情資已經不再發布給這個機關，不必回覆。")
     acknowledge(address, by=by)
-    address.reply, address.evidence = reply, national_id.hide(evidence)
+    before = changes.stored(address)
+    address.reply, address.evidence = reply, national_id.hide(evidence.strip())
     address.replied_at, address.replied_by = timezone.now(), by.username
     address.save(update_fields=["reply", "evidence", "replied_at", "replied_by"])
-    _record(address, "answer_advisory", by)
+    Answer.objects.create(
+        address=address, reply=reply, evidence=address.evidence, by=by.username, by_name=by.name
+    )
+    edits = changes.between(before, address, "replied_at", "replied_by")
+    _record(address, "answer_advisory", by, changes=edits)
     return address
 
 
@@ -214,60 +321,46 @@ def to_incident(addresses: Iterable[Address], *, by: Account) -> HttpResponse:
 
 def export(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
     """A STIX 2.1 bundle of the chosen advisories."""
-    text = intelligence.as_bundle(map(as_found, chosen))
+    whole = Advisory.objects.filter(pk__in=[one.pk for one in chosen]).order_by("-pk")
+    text = intelligence.as_bundle(map(as_found, whole))
     headers = {"Content-Disposition": 'attachment; filename="advisories.stix.json"'}
     trail.record("export_list", actor=by.username, module="資安情資", format="STIX 2.1")
     return HttpResponse(text, content_type="application/stix+json;version=2.1", headers=headers)
 
 
-def naming(device: Device, found: QuerySet[Advisory]) -> list[Advisory]:
-    """The advisories that speak of a device's brand."""
-    published = found.exclude(published_at=None)
-    return [one for one in published if products.match([(device.brand, "")], _vendors(one))]
-
-
-def _vendors(advisory: Advisory) -> dict[int, tuple[str, str]]:
-    """Patterns (see `products.match`) for the vendors that an advisory names."""
-    named = (one["vendor"] for one in advisory.products)
-    return {number: (vendor, "") for number, vendor in enumerate(named) if vendor}
-
-
-def _record(address: Address, verb: str, by: Account) -> None:
+def _record(address: Address, verb: str, by: Account, **detail: object) -> None:
+    """Whoever acts in the place of another agency is said to."""
+    stead = {} if address.agency_id == by.agency_id else {"on_behalf_of": address.agency.name}
     trail.record(
         verb,
         actor=by.username,
         agency=address.agency.code,
         subject=f"advisory:{address.advisory_id}",
         reply=address.get_reply_display(),
+        **stead,
+        **detail,
     )
 
 
 def standing(advisory: Advisory, today: date) -> dict[str, int]:
     """How many agencies have it, have seen it, have answered what, and are late."""
-    late = Q(reply=Reply.NONE) & Q(due_on__lt=today)
+    late = Q(reply=Reply.NONE, due_on__lt=today, advisory__ended="")
     counts = {reply.value: Count("pk", filter=Q(reply=reply)) for reply in Reply}
     seen = Count("pk", filter=~Q(acknowledged_at=None))
-    return advisory.addresses.aggregate(
+    return advisory.addresses.filter(removed_at=None).aggregate(
         total=Count("pk"), seen=seen, late=Count("pk", filter=late), **counts
     )
 
 
-def devices_of(advisory: Advisory, devices: QuerySet[Device]) -> list[tuple[Device, bool]]:
-    """The devices in use of the brands that it names, and whether the product fits too."""
-    in_use = Device.objects.filter(pk__in=devices.values("pk")).in_use()
-    brands = in_use.order_by().values_list("brand", flat=True).distinct()
-    found = products.match(((brand, "") for brand in brands), _vendors(advisory))
-    names = [products.fold(one["product"]) for one in advisory.products if one["product"]]
-    hit = in_use.filter(brand__in=[brand for brand, _ in found]).select_related("agency")
-    return [(device, _fits(products.fold(device.model), names)) for device in hit]
-
-
-def _fits(model: str, names: list[str]) -> bool:
-    return bool(model) and any(model in name or name in model for name in names)
-
-
 def as_found(advisory: Advisory) -> Found:
     """What of an advisory a file carries."""
-    names = [name for name in Found.__dataclass_fields__ if name != "modified"]
-    given = {name: getattr(advisory, name) for name in names}
-    return Found(modified=advisory.source_modified, **given)
+    given = {column: getattr(advisory, column) for column in Advisory.FROM_SOURCE}
+    return Found(
+        origin=advisory.origin,
+        source_id=advisory.source_id,
+        stix_id=advisory.stix_id,
+        modified=advisory.source_modified,
+        parts_modified=advisory.parts_modified,
+        stix=advisory.stix,
+        **given,
+    )

@@ -9,7 +9,11 @@ from ismp.security.models import Advisory
 from ismp.ui import roc
 
 _LISTS = ("cves", "products", "details")
-_UNREAD = ("source_says", "source_modified", "parts_modified", "stix", "decided", "stix_id")
+_UNREAD = (
+    *("source_says", "source_modified", "parts_modified", "stix", "decided", "stix_id"),
+    "cve_words",
+    *("ended_at", "ended_by", "published_at"),
+)
 """Columns that nobody reads."""
 
 

@@ -6,9 +6,11 @@ Those who answer for it are told, each occasion once: the notice, the row that c
 of two workers one tells.  How a notice travels is known to `ismp.notices`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -27,7 +29,6 @@ from ismp.security.models import (
     Decision,
     Incident,
     Reminder,
-    Reply,
     SignOff,
     TimeLimit,
 )
@@ -47,12 +48,15 @@ class Deadline:
     words: str
     """May travel by e-mail, so they name nobody."""
     link: str
-    agency: Agency
+    agency: Agency | None
+    """None: of several agencies, told to the reviewers."""
     by_reviewers: bool = False
 
     @property
     def answering(self) -> Iterable[Account]:
-        return reviewers() if self.by_reviewers else handlers(self.agency)
+        if self.by_reviewers or self.agency is None:
+            return reviewers()
+        return handlers(self.agency)
 
 
 def remind() -> int:
@@ -85,7 +89,7 @@ def _tell(deadline: Deadline) -> bool:
     trail.record(
         "remind_deadline",
         actor=trail.SYSTEM,
-        agency=deadline.agency.code,
+        agency=deadline.agency.code if deadline.agency else "",
         subject=deadline.subject.split("/")[0],
         count=len(notices),
     )
@@ -96,19 +100,46 @@ def _tell(deadline: Deadline) -> bool:
 
 
 def _advisories(now: datetime) -> Iterator[Deadline]:
-    """Not answered some days before, and on the day itself."""
-    waiting = Address.objects.filter(reply=Reply.NONE).exclude(advisory__published_at=None)
+    """Not answered some days before, on the day itself, and each week after it."""
+    waiting = Address.objects.waiting().select_related("advisory", "agency")
+    columns = waiting.defer("advisory__stix", "advisory__source_says", "advisory__body")
     until = _day(now) + timedelta(days=settings.ADVISORY_REMIND_DAYS)
-    near = waiting.filter(due_on__range=(_day(now), until))
-    for address in near.select_related("advisory", "agency"):
-        yield _of_day(
+    late: dict[int, list[Address]] = defaultdict(list)
+    for address in columns.filter(due_on__lte=until):
+        due_on = address.due_on or until
+        told = {
+            "subject": f"advisory:{address.advisory_id}/{address.agency.code}",
+            "link": reverse("addresses:page", args=[address.pk]),
+            "agency": address.agency,
+        }
+        words = f"情資尚未回覆：{address.advisory.title}"
+        if due_on >= _day(now):
+            yield _of_day(now, due_on, words=words, **told)
+        else:
+            late[address.advisory_id].append(address)
+            yield _overdue(now, due_on, words=words, **told)
+    for addresses in late.values():
+        advisory = addresses[0].advisory
+        yield _overdue(
             now,
-            address.due_on or until,
-            subject=f"advisory:{address.advisory_id}/{address.agency.code}",
-            words=f"情資尚未回覆：{address.advisory.title}",
-            link=reverse("addresses:page", args=[address.pk]),
-            agency=address.agency,
+            min(one.due_on for one in addresses if one.due_on),
+            words=f"有 {len(addresses)} 個機關逾期未回覆情資：{advisory.title}",
+            subject=f"advisory:{advisory.pk}/late",
+            link=advisory.get_absolute_url(),
+            agency=None,
         )
+
+
+def _overdue(now: datetime, due_on: date, *, words: str, **told: Any) -> Deadline:
+    """Anew on the day after and then each week, as a deadline of its own."""
+    days = (_day(now) - due_on).days
+    week = (days - 1) // 7
+    return Deadline(
+        occasion=Occasion.OVERDUE,
+        due_at=end_of(due_on + timedelta(weeks=week)),
+        words=f"{words}（已逾期 {days} 天）",
+        **told,
+    )
 
 
 def _campaigns(now: datetime) -> Iterator[Deadline]:
@@ -116,7 +147,7 @@ def _campaigns(now: datetime) -> Iterator[Deadline]:
     until = _day(now) + timedelta(days=settings.INVENTORY_REMIND_DAYS)
     active = Agency.objects.filter(accounts__status=Status.ACTIVE).distinct()
     for campaign in Campaign.objects.filter(due_on__range=(_day(now), until)):
-        signed = SignOff.objects.valid().filter(campaign=campaign).values("agency")
+        signed = SignOff.objects.filter(campaign=campaign).values("agency")
         for agency in active.exclude(pk__in=signed):
             yield _of_day(
                 now,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.security.levels import Clock
-from ismp.security.models import Address, Device, Incident, Reply, TimeLimit
+from ismp.security.models import Address, Device, Incident, TimeLimit
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def of(user: Account, agency: Agency | None = None) -> list[Figure]:
     found = [
         _incidents(mine(Incident).in_administration(user)),
         _devices(mine(Device)),
-        _answers(mine(Address).exclude(advisory__published_at=None)),
+        _answers(mine(Address).of_published()),
     ]
     return sorted(found, key=lambda figure: -figure.late)
 
@@ -54,7 +54,7 @@ def _devices(devices: Any) -> Figure:
 
 
 def _answers(addresses: Any) -> Figure:
-    waiting = addresses.filter(reply=Reply.NONE)
+    waiting = addresses.waiting()
     total = addresses.count()
     late = waiting.filter(due_on__lt=timezone.localdate()).count()
     return Figure("資安情資回覆", "addresses:list", total - waiting.count(), total, late)

@@ -1,5 +1,7 @@
 """What may be typed about incidents, devices and advisories; knows nothing of saving."""
 
+import re
+import unicodedata
 from datetime import datetime, time
 from typing import Any
 
@@ -7,23 +9,29 @@ from django import forms
 from django.utils import timezone
 
 from ismp.accounts.forms import OfAgencyForm
-from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.models import Account, Agency, Grade, Status
+from ismp.security.intelligence.cve import CVE_ID
 from ismp.security.levels import ASPECTS, SUBJECTS, Answer, Aspect, Harm, Subject, subjects_of
 from ismp.security.models import (
     Advisory,
+    AgencyGroup,
     Campaign,
     Cause,
     Device,
+    Origin,
     Reply,
     RestrictedProduct,
+    Tlp,
+    Vendor,
 )
-from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField
+from ismp.ui.folding import one_line
+from ismp.ui.forms import DeedForm, ModuleForm, RocDateField
 
 CLOCK = {"size": 6, "inputmode": "numeric", "placeholder": "14:30", "autocomplete": "off"}
 """As text: the browser's own field shows AM and PM where its language does."""
 
 
-class MomentForm(Form):
+class MomentForm(forms.Form):
     """A ROC date and a time of day that together clean to an aware `moment`."""
 
     day = RocDateField(label="日期")
@@ -44,7 +52,7 @@ class MomentForm(Form):
         return cleaned
 
 
-class LevelForm(Form):
+class LevelForm(forms.Form):
     """The questions of the regulation: for each aspect what was hit, and how badly."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +108,7 @@ class StepForm(MomentForm):
 # --- 管制設備 ----------------------------------------------------------------------------------
 
 
-class OfficerForm(Form):
+class OfficerForm(forms.Form):
     account = forms.ModelChoiceField(
         Account.objects.none(), label="資安長", empty_label="（請選擇）"
     )
@@ -113,8 +121,6 @@ class OfficerForm(Form):
 
 
 class DeviceForm(OfAgencyForm):
-    refuses = ("brand", "model")
-    codes = ("asset_no", "serial")
     bought_on = RocDateField(label="購置日期")
     retire_by = RocDateField(label="預計汰換日期")
 
@@ -148,15 +154,6 @@ class KeepForm(DeedForm):
     expires_on = RocDateField(label="有效期限", required=True)
 
 
-class ReasonForm(DeedForm):
-    reason = forms.CharField(label="理由", max_length=500)
-
-
-class ExtendCampaignForm(DeedForm):
-    due_on = RocDateField(label="展延到", required=True)
-    reason = forms.CharField(label="理由", max_length=500)
-
-
 class RetiredForm(DeedForm):
     retired_on = RocDateField(label="汰換日期", required=True)
 
@@ -166,7 +163,6 @@ class CommentForm(DeedForm):
 
 
 class ProductForm(ModuleForm):
-    refuses = ("brand", "model")
     issued_on = RocDateField(label="發文日期", required=True)
 
     class Meta:
@@ -206,25 +202,54 @@ class ProductsField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, list):
-            return "\n".join("｜".join(one.values()) for one in value)
+            names = ("vendor", "product", "versions")
+            return "\n".join("｜".join(one[name] for name in names) for one in value)
         return value
 
 
-class ListField(forms.CharField):
-    """Words separated by commas or lines."""
+class CvesField(forms.CharField):
+    """CVE numbers, one a line or separated by 、; cleans to a list in which each stands once."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
 
     def to_python(self, value: Any) -> Any:
-        return [
-            word.upper() for word in str(value or "").replace("、", ",").replace(",", " ").split()
-        ]
+        words = _SEPARATORS.split(unicodedata.normalize("NFKC", str(value or "")).upper())
+        found = list(dict.fromkeys(filter(None, words)))
+        for word in found:
+            if not CVE_ID.fullmatch(word):
+                raise forms.ValidationError(
+                    f"「{word[:40]}」不是 CVE 編號；請寫成 CVE-2026-0001 的樣子，"
+                    "每行一個，或以「、」分隔。"
+                )
+        if len(found) > _MOST_CVES:
+            raise forms.ValidationError(f"最多 {_MOST_CVES} 個 CVE，請分成幾則情資。")
+        return found
 
     def prepare_value(self, value: Any) -> Any:
-        return "、".join(value) if isinstance(value, list) else value
+        return "\n".join(value) if isinstance(value, list) else value
+
+
+_SEPARATORS = re.compile(r"[\s,;、]+")
+"""Of what is folded to half width already."""
+_MOST_CVES = 500
+
+
+class NamesField(forms.CharField):
+    """Names, one a line or separated by 、; cleans to a text in which each stands once."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
+
+    def to_python(self, value: Any) -> Any:
+        words = re.split(r"[\r\n、,;，；]+", str(value or ""))
+        found = list(dict.fromkeys(filter(None, map(one_line, words))))
+        if any(len(word) > 100 for word in found) or len(found) > 50:
+            raise forms.ValidationError("每個別名最多 100 個字，最多 50 個。")
+        return "、".join(found)
 
 
 class AdvisoryForm(ModuleForm):
     issued_on = RocDateField(label="發布日期", required=True)
-    cves = ListField(label="CVE（以「、」分隔）", required=False)
+    cves = CvesField(label="CVE", required=False, help_text="每行一個，或以「、」分隔。")
     products = ProductsField(
         label="受影響產品", required=False, help_text="每行一項，寫成「廠牌｜產品｜版本」。"
     )
@@ -243,20 +268,106 @@ class AdvisoryForm(ModuleForm):
             "action",
         ]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [one for one in Tlp.choices if one[0] != Tlp.UNKNOWN]
+        is_unknown = self.instance.tlp == Tlp.UNKNOWN
+        self.fields["tlp"] = forms.ChoiceField(
+            label="TLP",
+            choices=[("", "（來源的標記無法辨識，請選擇）"), *known] if is_unknown else known,
+            initial="" if is_unknown else self.instance.tlp,
+            error_messages={"required": "來源的標記無法辨識，請選擇 TLP。"},
+        )
+        if is_unknown:
+            self.initial["tlp"] = ""
+        if self.instance.origin != Origin.HAND:
+            self.fields["source"].disabled = True
+            self.fields["source"].help_text = "情資檔案裡的來源，不能改。"
+
 
 class PublishForm(DeedForm):
+    """To whom, and by when they answer."""
+
+    everybody = forms.BooleanField(label="全選：發布給所有機關", required=False)
+    with_device = forms.BooleanField(label="清冊裡有這些廠牌設備的機關", required=False)
+    grades = forms.MultipleChoiceField(
+        label="責任等級",
+        choices=Grade.choices,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    group = forms.ModelChoiceField(
+        AgencyGroup.objects.all(), label="機關群組", empty_label="（不用群組）", required=False
+    )
     agencies = forms.ModelMultipleChoiceField(
-        Agency.objects.all(), label="發布給", widget=forms.CheckboxSelectMultiple
+        Agency.objects.all(),
+        label="逐一選擇機關",
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
     )
     due_on = RocDateField(label="回覆期限", help_text="留白表示用情資裡的期限。")
+    tlp = forms.ChoiceField(
+        label="TLP（來源的標記無法辨識時必選）",
+        choices=[("", "（照情資的 TLP）"), *(one for one in Tlp.choices if one[0] != Tlp.UNKNOWN)],
+        required=False,
+    )
     without_due = forms.BooleanField(
         label="不設回覆期限（機關不會逾期，也不會被提醒）", required=False
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not any(one.asks_for_tlp() for one in self.things):
+            del self.fields["tlp"]
+        if not AgencyGroup.objects.exists():
+            del self.fields["group"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        ways = ("everybody", "with_device", "grades", "group", "agencies")
+        if not any(cleaned.get(way) for way in ways):
+            self.add_error("agencies", "請至少選擇一個機關，或選擇群組、責任等級、全選。")
+        return cleaned
+
+    def starts_from(self, thing: Any, name: str, otherwise: Any) -> Any:
+        return otherwise if name == "tlp" else super().starts_from(thing, name, otherwise)
 
 
 class ExtendForm(DeedForm):
     due_on = RocDateField(label="新的回覆期限", required=True)
     reason = forms.CharField(label="展延理由", max_length=500)
+
+
+class ReasonForm(DeedForm):
+    reason = forms.CharField(
+        label="理由（機關會看到）", max_length=500, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+class GroupForm(ModuleForm):
+    tells = ("agencies",)
+    agencies = forms.ModelMultipleChoiceField(
+        Agency.objects.all(), label="機關", widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = AgencyGroup
+        fields = ["name"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["agencies"].initial = self.instance.agencies.all()
+
+
+class VendorForm(ModuleForm):
+    aliases = NamesField(
+        label="別名", required=False, help_text="每行一個，或以「、」分隔，例如：微軟、MS。"
+    )
+
+    class Meta:
+        model = Vendor
+        fields = ["name", "aliases"]
 
 
 class AnswerForm(DeedForm):
@@ -268,5 +379,5 @@ class AnswerForm(DeedForm):
     )
 
 
-class FileForm(Form):
+class FileForm(forms.Form):
     file = forms.FileField(label="檔案", error_messages={"required": "請先選擇檔案。"})

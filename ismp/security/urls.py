@@ -17,4 +17,11 @@ urlpatterns = [
     path("manage/devices/template/", inventories.template, name="inventory_template"),
     path("manage/campaigns/form/<int:sign_off_id>/", views.sign_off, name="sign_off"),
     path("manage/advisories/import/", views.take_in, name="take_in"),
+    path(
+        "manage/advisories/<int:advisories_id>/devices/",
+        views.devices_of_advisory,
+        name="advisory_devices",
+    ),
+    path("manage/addresses/<int:addresses_id>/evidence/", views.add_evidence, name="add_evidence"),
+    path("manage/evidence/<int:evidence_id>/", views.open_evidence, name="evidence"),
 ]

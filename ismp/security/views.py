@@ -2,23 +2,36 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ismp.accounts.access import needs
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
-from ismp.security import advisory_import, devices, incidents
+from ismp.audit.trail import NotPossible
+from ismp.security import (
+    advisory_devices,
+    advisory_import,
+    devices,
+    evidence,
+    incidents,
+    intelligence,
+)
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.intelligence import IntelligenceRefused
-from ismp.security.models import Device, SignOff, TimeLimit
+from ismp.security.models import Address, Advisory, Device, EvidenceFile, SignOff, TimeLimit
 from ismp.ui.uploads import takes_files
 
 _SHOWN = 500
+_PER_PAGE = 50
 
 
 @require_safe
@@ -35,13 +48,13 @@ def my_devices(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs(Right.REVIEW_SECURITY)
 def take_in(request: HttpRequest) -> HttpResponse:
-    """匯入情資檔案: STIX 2.1, CVE JSON 5 or KEV, as drafts."""
+    """匯入情資檔案: STIX, CVE JSON 5 or KEV, as drafts."""
     user: Any = request.user
     form = FileForm(request.POST or None, request.FILES or None)
     context: dict[str, Any] = {
         "title": "匯入情資檔案",
-        "explains": "STIX 2.1、CVE JSON 5 或 KEV 目錄；匯入後是草稿，發布前機關看不到。",
-        "accept": ".json",
+        "explains": f"可匯入 {intelligence.KINDS}；匯入後是草稿，發布前機關看不到。",
+        "accept": ".json,.csv,.zip",
         "back": "advisories:list",
         "back_title": "資安情資",
         "form": form,
@@ -52,6 +65,59 @@ def take_in(request: HttpRequest) -> HttpResponse:
         except IntelligenceRefused as refusal:
             context["refused"] = str(refusal)
     return render(request, "security/import.html", context)
+
+
+@require_safe
+@needs(Right.VIEW_SECURITY)
+def devices_of_advisory(request: HttpRequest, advisories_id: int) -> HttpResponse:
+    """All devices that an advisory may speak of, of the agencies that somebody sees."""
+    user: Any = request.user
+    advisory = get_object_or_404(Advisory.objects.visible_to(user), pk=advisories_id)
+    found = advisory_devices.hit_by(advisory, Device.objects.visible_to(user))
+    page = Paginator(found.order_by("agency", "pk"), _PER_PAGE).get_page(request.GET.get("page"))
+    hits = advisory_devices.judged(advisory, page.object_list)
+    context = {"advisory": advisory, "page": page, "hits": hits}
+    return render(request, "security/advisory_devices.html", context)
+
+
+@takes_files("CERTIFICATE_MAX_BYTES")
+@require_http_methods(["GET", "POST"])
+@needs(Right.EDIT_SECURITY)
+def add_evidence(request: HttpRequest, addresses_id: int) -> HttpResponse:
+    """附上佐證: one file at a time, by the agency itself."""
+    user: Any = request.user
+    own = Address.objects.visible_to(user).filter(agency=user.agency_id).of_published()
+    address = get_object_or_404(own.select_related("advisory", "agency"), pk=addresses_id)
+    form: Any = FileForm(request.POST or None, request.FILES or None)
+    form.fields["file"].widget.attrs["accept"] = evidence.ACCEPT
+    if form.is_valid():
+        try:
+            kept = evidence.add(address, form.cleaned_data["file"], by=user)
+        except NotPossible as reason:
+            form.add_error("file", str(reason))
+        else:
+            messages.success(request, f"已附上「{kept.name}」。")
+            return redirect("addresses:page", address.pk)
+    most = settings.CERTIFICATE_MAX_BYTES // 1024 // 1024
+    context = {"address": address, "form": form, "most": most}
+    return render(request, "security/evidence.html", context)
+
+
+@require_safe
+@needs(Right.VIEW_SECURITY)
+def open_evidence(request: HttpRequest, evidence_id: int) -> HttpResponseBase:
+    """A file as a download: whatever it is, the browser neither shows nor guesses it."""
+    user: Any = request.user
+    found = EvidenceFile.objects.visible_to(user).select_related("address__agency")
+    file = get_object_or_404(found, pk=evidence_id)
+    evidence.note_opening(file, by=user)
+    headers = {
+        "Content-Disposition": content_disposition_header(True, file.name) or "attachment",
+        "Content-Length": str(file.size),
+        "X-Content-Type-Options": "nosniff",
+    }
+    content = evidence.read(file)
+    return StreamingHttpResponse(content, content_type=file.media_type, headers=headers)
 
 
 @require_safe
@@ -82,13 +148,9 @@ def officers(request: HttpRequest) -> HttpResponse:
 @require_safe
 @needs(Right.VIEW_SECURITY)
 def sign_off(request: HttpRequest, sign_off_id: int) -> HttpResponse:
-    """簽署表 as PDF, or the list that was signed as the CSV of which it names the digest."""
+    """簽署表, as PDF."""
     user: Any = request.user
     signed = SignOff.objects.visible_to(user).select_related("campaign", "agency")
     found = get_object_or_404(signed, pk=sign_off_id)
-    if request.GET.get("format") == "csv":
-        headers = {"Content-Disposition": 'attachment; filename="sign-off.csv"'}
-        listing = devices.list_of(found)
-        return HttpResponse(listing, content_type="text/csv; charset=utf-8", headers=headers)
     headers = {"Content-Disposition": 'attachment; filename="sign-off.pdf"'}
     return HttpResponse(devices.form_of(found), content_type="application/pdf", headers=headers)

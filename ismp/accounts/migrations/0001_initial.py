@@ -521,6 +521,7 @@ class Migration(migrations.Migration):
                 ),
                 ("digest", models.BinaryField(max_length=32)),
                 ("expires_at", models.DateTimeField()),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
                 (
                     "account",
                     models.OneToOneField(

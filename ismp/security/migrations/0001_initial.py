@@ -6,13 +6,21 @@ from django.conf import settings
 from django.db import migrations, models
 
 import ismp.security.levels
-from ismp.security import levels
+from ismp.security import levels, products
 
 
 def enact(apps, schema_editor):
     """The clocks of the law, each a line that the platform can end and add to."""
     limit = apps.get_model("security", "TimeLimit")
     limit.objects.bulk_create(limit(**columns) for columns in levels.clocks_as_rows())
+
+
+def name_vendors(apps, schema_editor):
+    """Names by which files and people know the same vendor; the platform keeps them further."""
+    vendor = apps.get_model("security", "Vendor")
+    vendor.objects.bulk_create(
+        vendor(name=name, aliases="、".join(aliases)) for name, *aliases in products.SHIPPED_VENDORS
+    )
 
 
 class Migration(migrations.Migration):
@@ -33,16 +41,8 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                (
-                    "year",
-                    models.PositiveSmallIntegerField(
-                        error_messages={"unique": "這個年度的盤點已經開始了。"},
-                        unique=True,
-                        verbose_name="年度",
-                    ),
-                ),
+                ("year", models.PositiveSmallIntegerField(unique=True, verbose_name="年度")),
                 ("due_on", models.DateField(verbose_name="期限")),
-                ("extensions", models.JSONField(default=list, editable=False)),
                 ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("opened_by", models.CharField(max_length=150)),
             ],
@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                     "severity",
                     models.CharField(
                         choices=[
+                            ("unrated", "未評"),
                             ("low", "低"),
                             ("medium", "中"),
                             ("high", "高"),
@@ -77,6 +78,7 @@ class Migration(migrations.Migration):
                     "tlp",
                     models.CharField(
                         choices=[
+                            ("unknown", "TLP 未定"),
                             ("clear", "TLP:CLEAR"),
                             ("green", "TLP:GREEN"),
                             ("amber", "TLP:AMBER"),
@@ -91,6 +93,7 @@ class Migration(migrations.Migration):
                 ("body", models.TextField(blank=True, verbose_name="內容")),
                 ("action", models.TextField(blank=True, verbose_name="建議措施")),
                 ("cves", models.JSONField(default=list, verbose_name="CVE")),
+                ("cve_words", models.TextField(blank=True, verbose_name="CVE")),
                 ("products", models.JSONField(default=list, verbose_name="受影響產品")),
                 ("details", models.JSONField(default=list, verbose_name="其他資訊")),
                 ("source", models.CharField(max_length=100, verbose_name="來源")),
@@ -118,11 +121,43 @@ class Migration(migrations.Migration):
                 ("due_on", models.DateField(blank=True, null=True, verbose_name="回覆期限")),
                 ("created_by", models.CharField(max_length=150)),
                 ("published_at", models.DateTimeField(null=True)),
+                (
+                    "ended",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("revoked", "來源已撤銷"),
+                            ("rejected", "來源已撤銷（REJECTED）"),
+                            ("superseded", "來源已改用另一則"),
+                            ("withdrawn", "平台已撤回"),
+                            ("closed", "已結案"),
+                        ],
+                        max_length=20,
+                        verbose_name="結束",
+                    ),
+                ),
+                ("ended_at", models.DateTimeField(null=True, verbose_name="結束時間")),
+                ("ended_by", models.CharField(blank=True, max_length=150)),
+                ("ended_because", models.TextField(blank=True, verbose_name="結束理由")),
             ],
             options={
                 "ordering": ["-pk"],
                 "constraints": [
-                    models.UniqueConstraint(fields=("stix_id",), name="an_advisory_is_kept_once")
+                    models.UniqueConstraint(fields=("stix_id",), name="an_advisory_is_kept_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ended", ""), ("ended_at__isnull", False), _connector="OR"
+                        ),
+                        name="an_end_has_its_moment",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("published_at", None),
+                            models.Q(("tlp", "unknown"), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="what_is_published_has_a_tlp",
+                    ),
                 ],
             },
         ),
@@ -311,6 +346,9 @@ class Migration(migrations.Migration):
                         to="security.advisory",
                     ),
                 ),
+                ("removed_at", models.DateTimeField(null=True)),
+                ("removed_by", models.CharField(blank=True, max_length=150)),
+                ("removed_because", models.CharField(blank=True, max_length=500)),
                 (
                     "incident",
                     models.ForeignKey(
@@ -438,7 +476,6 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(
                         fields=("brand", "model", "letter"),
                         name="a_letter_restricts_a_product_once",
-                        violation_error_message="這個來源函號已經限制了這項產品。",
                     )
                 ],
             },
@@ -453,7 +490,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("asset_no", models.CharField(max_length=50, verbose_name="財產編號")),
-                ("asset_key", models.CharField(editable=False, max_length=200)),
                 (
                     "kind",
                     models.CharField(
@@ -487,12 +523,6 @@ class Migration(migrations.Migration):
                 ),
                 ("bought_on", models.DateField(blank=True, null=True, verbose_name="購置日期")),
                 ("retire_by", models.DateField(blank=True, null=True, verbose_name="預計汰換日期")),
-                (
-                    "retire_by_in_file",
-                    models.DateField(
-                        editable=False, null=True, verbose_name="檔案所寫的預計汰換日期"
-                    ),
-                ),
                 ("retired_on", models.DateField(blank=True, null=True, verbose_name="汰換日期")),
                 (
                     "agency",
@@ -510,25 +540,22 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="devices",
                         to="security.restrictedproduct",
-                        verbose_name="限制清單",
                     ),
                 ),
             ],
             options={
                 "ordering": ["agency", "asset_no"],
                 "indexes": [
-                    models.Index(fields=["agency", "asset_no"], name="devices_in_order"),
                     models.Index(
                         condition=models.Q(("restriction", None), _negated=True),
                         fields=["agency"],
                         name="restricted_devices",
-                    ),
+                    )
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("agency", "asset_key"),
+                        fields=("agency", "asset_no"),
                         name="an_asset_number_is_used_once_in_an_agency",
-                        violation_error_message="本機關已經有這個財產編號的設備，請到那一筆編輯。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("kind__in", ["hardware", "software", "service"])),
@@ -583,14 +610,6 @@ class Migration(migrations.Migration):
                 ("signed_by_name", models.CharField(max_length=150)),
                 ("figures", models.JSONField()),
                 ("digest", models.CharField(max_length=64)),
-                ("listing", models.BinaryField(default=bytes)),
-                ("withdrawn_at", models.DateTimeField(null=True, verbose_name="撤回時間")),
-                ("withdrawn_by", models.CharField(blank=True, max_length=150)),
-                ("withdrawn_by_name", models.CharField(blank=True, max_length=150)),
-                (
-                    "withdrawn_for",
-                    models.CharField(blank=True, max_length=500, verbose_name="撤回理由"),
-                ),
                 (
                     "agency",
                     models.ForeignKey(
@@ -612,19 +631,8 @@ class Migration(migrations.Migration):
                 "ordering": ["-signed_at"],
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=models.Q(("withdrawn_at", None)),
-                        fields=("campaign", "agency"),
-                        name="an_agency_signs_a_campaign_once",
-                        violation_error_message="本機關這個年度已經簽署過了。",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("withdrawn_at", None),
-                            models.Q(("withdrawn_for", ""), _negated=True),
-                            _connector="OR",
-                        ),
-                        name="who_withdraws_a_signature_says_why",
-                    ),
+                        fields=("campaign", "agency"), name="an_agency_signs_a_campaign_once"
+                    )
                 ],
             },
         ),
@@ -709,7 +717,6 @@ class Migration(migrations.Migration):
                             ("pending", "待核可"),
                             ("approved", "已核可"),
                             ("rejected", "不同意"),
-                            ("withdrawn", "已撤回"),
                         ],
                         default="pending",
                         max_length=20,
@@ -748,12 +755,6 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-pk"],
                 "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("state", "pending")),
-                        fields=("device",),
-                        name="one_decision_of_a_device_waits",
-                        violation_error_message="這項設備已經有一個例外留用等候核可。",
-                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             ("kind", "keep"), ("retire_by__isnull", False), _connector="OR"
@@ -775,5 +776,189 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Vendor",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        error_messages={"unique": "已有這個廠牌，請編輯原來的那一筆。"},
+                        max_length=100,
+                        unique=True,
+                        verbose_name="廠牌",
+                    ),
+                ),
+                ("aliases", models.TextField(blank=True, verbose_name="別名")),
+            ],
+            options={
+                "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
+            name="AgencyGroup",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        error_messages={"unique": "已有同名的群組，請改用別的名稱。"},
+                        max_length=100,
+                        unique=True,
+                        verbose_name="群組",
+                    ),
+                ),
+                (
+                    "agencies",
+                    models.ManyToManyField(
+                        related_name="+", to="accounts.agency", verbose_name="機關"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Answer",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "reply",
+                    models.CharField(
+                        choices=[
+                            ("none", "未回覆"),
+                            ("affected", "受影響，處理中"),
+                            ("not_affected", "不受影響"),
+                            ("done", "已處理完成"),
+                        ],
+                        max_length=20,
+                        verbose_name="回覆",
+                    ),
+                ),
+                ("evidence", models.TextField(verbose_name="處理情形與佐證")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("by", models.CharField(max_length=150)),
+                ("by_name", models.CharField(max_length=150)),
+                (
+                    "address",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="answers",
+                        to="security.address",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["address", "-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="EvidenceFile",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="檔名")),
+                ("media_type", models.CharField(max_length=100)),
+                ("size", models.PositiveIntegerField(verbose_name="大小")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("by", models.CharField(max_length=150)),
+                ("by_name", models.CharField(max_length=150)),
+                (
+                    "address",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="files",
+                        to="security.address",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["address", "pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Indicator",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(max_length=60, verbose_name="型別")),
+                ("value", models.TextField(verbose_name="值")),
+                ("first_seen", models.DateTimeField(null=True, verbose_name="首次出現")),
+                ("detects", models.BooleanField(default=False, verbose_name="用於偵測")),
+                (
+                    "advisory",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="indicators",
+                        to="security.advisory",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["advisory", "pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="EvidencePiece",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("key_version", models.PositiveSmallIntegerField()),
+                ("data", models.BinaryField()),
+                ("stored_as", models.CharField(blank=True, max_length=32)),
+                (
+                    "file",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pieces",
+                        to="security.evidencefile",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("stored_as", ""), _negated=True),
+                        fields=["stored_as"],
+                        name="evidence_stored_elsewhere",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("file", "number"), name="a_piece_has_one_place_in_its_evidence"
+                    )
+                ],
+            },
+        ),
         migrations.RunPython(enact, migrations.RunPython.noop),
+        migrations.RunPython(name_vendors, migrations.RunPython.noop),
     ]

@@ -18,8 +18,6 @@ from ismp.security.models.devices import (
     Network,
     RestrictedProduct,
     SignOff,
-    asset_key,
-    signing_agencies,
 )
 from ismp.security.models.incidents import (
     Cause,
@@ -29,20 +27,42 @@ from ismp.security.models.incidents import (
     SecurityOfficer,
     TimeLimit,
 )
-from ismp.security.models.intelligence import Address, Advisory, Origin, Reply, Severity, Tlp
+from ismp.security.models.intelligence import (
+    BY_SOURCE,
+    Address,
+    Advisory,
+    AgencyGroup,
+    Answer,
+    Ended,
+    EvidenceFile,
+    EvidencePiece,
+    Indicator,
+    Origin,
+    Reply,
+    Severity,
+    Tlp,
+    Vendor,
+)
 from ismp.security.models.reminders import Reminder
 
 __all__ = [
+    "BY_SOURCE",
     "Address",
     "Advisory",
+    "AgencyGroup",
+    "Answer",
     "Campaign",
     "Cause",
     "Decision",
     "Device",
     "DeviceKind",
+    "Ended",
+    "EvidenceFile",
+    "EvidencePiece",
     "Incident",
     "IncidentEntry",
     "IncidentState",
+    "Indicator",
     "Network",
     "Origin",
     "Reminder",
@@ -53,6 +73,5 @@ __all__ = [
     "SignOff",
     "TimeLimit",
     "Tlp",
-    "asset_key",
-    "signing_agencies",
+    "Vendor",
 ]

@@ -1,7 +1,7 @@
 """資安情資: advisories, and each as one agency has it."""
 
 from datetime import date
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -10,11 +10,13 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
+from ismp.objects import SealedPiece
 from ismp.security.models.incidents import Incident
 from ismp.security.models.scoped import Scoped
 
 
 class Severity(models.TextChoices):
+    UNRATED = "unrated", "未評"
     LOW = "low", "低"
     MEDIUM = "medium", "中"
     HIGH = "high", "高"
@@ -22,8 +24,9 @@ class Severity(models.TextChoices):
 
 
 class Tlp(models.TextChoices):
-    """Traffic Light Protocol 2.0 (FIRST)."""
+    """Traffic Light Protocol 2.0 (FIRST).  UNKNOWN: a draft's marking that nobody can read."""
 
+    UNKNOWN = "unknown", "TLP 未定"
     CLEAR = "clear", "TLP:CLEAR"
     GREEN = "green", "TLP:GREEN"
     AMBER = "amber", "TLP:AMBER"
@@ -32,22 +35,28 @@ class Tlp(models.TextChoices):
 
 
 class AdvisoryQuerySet(models.QuerySet["Advisory"]):
+    def in_force(self) -> Self:
+        """Published, neither withdrawn nor closed, nor taken back by its source."""
+        return self.exclude(published_at=None).filter(ended="")
+
     def visible_to(self, user: Account) -> Self:
         """An agency sees what is addressed to it; drafts are the platform's."""
         if not user.may(Right.VIEW_SECURITY):
             return self.none()
         if user.may(Right.ALL_AGENCIES):
             return self
-        mine = Address.objects.filter(agency=user.agency_id).values("advisory")
+        mine = Address.objects.live().filter(agency=user.agency_id).values("advisory")
         return self.filter(pk__in=mine).exclude(published_at=None)
 
     def with_answers(self) -> Self:
         """With `addressed`, `answered` and `late`: agencies that have it, replied, should have."""
         none, today = Q(addresses__reply=Reply.NONE), timezone.localdate()
+        live = ~Q(addresses=None) & Q(addresses__removed_at=None)
+        late = live & none & Q(addresses__due_on__lt=today, ended="")
         return self.annotate(
-            addressed=models.Count("addresses"),
-            answered=models.Count("addresses", filter=~none & ~Q(addresses=None)),
-            late=models.Count("addresses", filter=none & Q(addresses__due_on__lt=today)),
+            addressed=models.Count("addresses", filter=live),
+            answered=models.Count("addresses", filter=live & ~none),
+            late=models.Count("addresses", filter=late),
         ).order_by("-pk")
 
 
@@ -58,6 +67,19 @@ class Origin(models.TextChoices):
     STIX = "stix", "STIX"
     CVE = "cve", "CVE"
     KEV = "kev", "KEV"
+
+
+class Ended(models.TextChoices):
+    """Why nobody has to answer an advisory any more."""
+
+    REVOKED = "revoked", "來源已撤銷"
+    REJECTED = "rejected", "來源已撤銷（REJECTED）"
+    SUPERSEDED = "superseded", "來源已改用另一則"
+    WITHDRAWN = "withdrawn", "平台已撤回"
+    CLOSED = "closed", "已結案"
+
+
+BY_SOURCE = frozenset({Ended.REVOKED, Ended.REJECTED, Ended.SUPERSEDED})
 
 
 class Advisory(models.Model):
@@ -81,6 +103,8 @@ class Advisory(models.Model):
     body = models.TextField("內容", blank=True)
     action = models.TextField("建議措施", blank=True)
     cves = models.JSONField("CVE", default=list)
+    cve_words = models.TextField("CVE", blank=True)
+    """The same as text, to be searched: JSON is not searched alike by all databases."""
     products = models.JSONField("受影響產品", default=list)
     """[{"vendor": …, "product": …, "versions": …}]."""
     details = models.JSONField("其他資訊", default=list)
@@ -103,18 +127,40 @@ class Advisory(models.Model):
     due_on = models.DateField("回覆期限", null=True, blank=True)
     created_by = models.CharField(max_length=150)
     published_at = models.DateTimeField(null=True)
+    ended = models.CharField("結束", max_length=20, choices=Ended, blank=True)
+    ended_at = models.DateTimeField("結束時間", null=True)
+    ended_by = models.CharField(max_length=150, blank=True)
+    ended_because = models.TextField("結束理由", blank=True)
 
     objects: ClassVar["models.Manager[Advisory] | AdvisoryQuerySet"] = AdvisoryQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
-        constraints = [models.UniqueConstraint(fields=["stix_id"], name="an_advisory_is_kept_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["stix_id"], name="an_advisory_is_kept_once"),
+            models.CheckConstraint(
+                condition=Q(ended="") | Q(ended_at__isnull=False), name="an_end_has_its_moment"
+            ),
+            models.CheckConstraint(
+                condition=Q(published_at=None) | ~Q(tlp="unknown"),
+                name="what_is_published_has_a_tlp",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.cve_words = " ".join(self.cves)
+        super().save(*args, **kwargs)
+
     def get_absolute_url(self) -> str:
         return reverse("advisories:page", args=[self.pk])
+
+    def asks_for_tlp(self) -> bool:
+        """Whether somebody must choose TLP first: its source's marking cannot be read."""
+        is_unread = Tlp.UNKNOWN in {self.tlp, self.source_says.get("tlp")}
+        return self.tlp == Tlp.UNKNOWN or (is_unread and not self.is_decided("tlp"))
 
     def is_decided(self, column: str) -> bool:
         """Whether people decided what stands in a column, by writing it or by publishing it."""
@@ -122,11 +168,60 @@ class Advisory(models.Model):
         return column in self.decided or bool(by_publishing)
 
 
+class IndicatorQuerySet(models.QuerySet["Indicator"]):
+    def visible_to(self, user: Account) -> Self:
+        """Of the advisories that somebody sees."""
+        return self.filter(advisory__in=Advisory.objects.visible_to(user).values("pk"))
+
+
+class Indicator(models.Model):
+    """入侵指標 (IOC) of an advisory: what to look for in logs and on machines.
+
+    They are the source's, so each import writes them anew.
+    """
+
+    advisory = models.ForeignKey(Advisory, models.CASCADE, related_name="indicators")
+    kind = models.CharField("型別", max_length=60)
+    value = models.TextField("值")
+    first_seen = models.DateTimeField("首次出現", null=True)
+    detects = models.BooleanField("用於偵測", default=False)
+    """Whether its source means it for detection, not only for context."""
+
+    objects: ClassVar["models.Manager[Indicator] | IndicatorQuerySet"] = (
+        IndicatorQuerySet.as_manager()
+    )
+
+    class Meta:
+        ordering = ["advisory", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value}"
+
+
 class Reply(models.TextChoices):
     NONE = "none", "未回覆"
     AFFECTED = "affected", "受影響，處理中"
     NOT_AFFECTED = "not_affected", "不受影響"
     DONE = "done", "已處理完成"
+
+
+class AddressQuerySet(Scoped):
+    def visible_to(self, user: Account) -> Self:
+        """An agency does not see what is no longer addressed to it."""
+        found = super().visible_to(user)
+        return found if user.may(Right.ALL_AGENCIES) else found.live()
+
+    def live(self) -> Self:
+        """Addressed still."""
+        return self.filter(removed_at=None)
+
+    def of_published(self) -> Self:
+        """Addressed still, whether it has to be answered or not."""
+        return self.live().exclude(advisory__published_at=None)
+
+    def waiting(self) -> Self:
+        """Not answered, although it has to be."""
+        return self.of_published().filter(reply=Reply.NONE, advisory__ended="")
 
 
 class Address(models.Model):
@@ -145,7 +240,11 @@ class Address(models.Model):
     incident = models.ForeignKey(Incident, models.PROTECT, null=True, related_name="advisories")
     """Where it turned out to be more than a warning."""
 
-    objects: ClassVar["models.Manager[Address] | Scoped"] = Scoped.as_manager()
+    removed_at = models.DateTimeField(null=True)
+    removed_by = models.CharField(max_length=150, blank=True)
+    removed_because = models.CharField(max_length=500, blank=True)
+
+    objects: ClassVar["models.Manager[Address] | AddressQuerySet"] = AddressQuerySet.as_manager()
 
     class Meta:
         ordering = ["advisory", "agency"]
@@ -163,4 +262,120 @@ class Address(models.Model):
         return f"{self.advisory}（{self.agency}）"
 
     def is_late(self, today: date) -> bool:
-        return self.reply == Reply.NONE and self.due_on is not None and self.due_on < today
+        """Whether the agency owes an answer since yesterday or longer."""
+        if self.reply != Reply.NONE or self.removed_at or self.advisory.ended:
+            return False
+        return self.due_on is not None and self.due_on < today
+
+
+class Answer(models.Model):
+    """One answer of an agency as it was given; the newest is what its Address shows."""
+
+    address = models.ForeignKey(Address, models.PROTECT, related_name="answers")
+    reply = models.CharField("回覆", max_length=20, choices=Reply)
+    evidence = models.TextField("處理情形與佐證")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=150)
+    by_name = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["address", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.address_id}: {self.get_reply_display()}"
+
+
+class EvidenceQuerySet(models.QuerySet["EvidenceFile"]):
+    def visible_to(self, user: Account) -> Self:
+        """Of the answers that somebody sees."""
+        return self.filter(address__in=Address.objects.visible_to(user).values("pk"))
+
+
+class EvidenceFile(models.Model):
+    """A file that an agency put to its answer, sealed piece by piece."""
+
+    address = models.ForeignKey(Address, models.PROTECT, related_name="files")
+    name = models.CharField("檔名", max_length=200)
+    media_type = models.CharField(max_length=100)
+    size = models.PositiveIntegerField("大小")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=150)
+    by_name = models.CharField(max_length=150)
+
+    objects: ClassVar["models.Manager[EvidenceFile] | EvidenceQuerySet"] = (
+        EvidenceQuerySet.as_manager()
+    )
+
+    class Meta:
+        ordering = ["address", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EvidencePiece(SealedPiece):
+    """A sealed piece of an EvidenceFile (`ismp.security.evidence`)."""
+
+    file = models.ForeignKey(EvidenceFile, models.CASCADE, related_name="pieces")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["file", "number"], name="a_piece_has_one_place_in_its_evidence"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["stored_as"],
+                name="evidence_stored_elsewhere",
+                condition=~Q(stored_as=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_id}/{self.number}"
+
+    @property
+    def context(self) -> bytes:
+        return f"evidence:{self.file_id}:{self.number}".encode()
+
+
+class AgencyGroup(models.Model):
+    """Agencies that are often addressed together, such as 各區公所."""
+
+    name = models.CharField(
+        "群組",
+        max_length=100,
+        unique=True,
+        error_messages={"unique": "已有同名的群組，請改用別的名稱。"},
+    )
+    agencies = models.ManyToManyField(Agency, related_name="+", verbose_name="機關")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Vendor(models.Model):
+    """A vendor under the names by which people and files know it: 微軟 is Microsoft."""
+
+    name = models.CharField(
+        "廠牌",
+        max_length=100,
+        unique=True,
+        error_messages={"unique": "已有這個廠牌，請編輯原來的那一筆。"},
+    )
+    aliases = models.TextField("別名", blank=True)
+    """Separated by 、."""
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def names(self) -> list[str]:
+        return [self.name, *filter(None, self.aliases.split("、"))]
