@@ -42,8 +42,11 @@ def main() -> int:
 
 
 def set_up(group: str) -> None:
-    """Make `.venv` hold exactly what requirements/<group>.txt locks by hash."""
-    lock = ROOT / "requirements" / f"{group}.txt"
+    """Make `.venv` hold exactly what requirements/<group>.txt locks by hash.
+
+    requirements/build.txt locks uv, which installs it, and hatchling, which builds our package.
+    """
+    build, lock = (ROOT / "requirements" / f"{name}.txt" for name in ("build", group))
     stamp, wanted = VENV / "ismp-lock", f"{group} {hashlib.sha256(lock.read_bytes()).hexdigest()}"
     if stamp.exists() and stamp.read_text() == wanted:
         return
@@ -51,15 +54,13 @@ def set_up(group: str) -> None:
     if not PYTHON.exists():
         venv.create(VENV, with_pip=False)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--python", PYTHON, "install", "uv"], check=True)
+    locked = ["install", "--require-hashes", "-r"]
+    subprocess.run([*pip, "--python", PYTHON, *locked, build], check=True, cwd=ROOT)
     environment = {**os.environ, "VIRTUAL_ENV": str(VENV), "UV_SYSTEM_CERTS": "1"}
     uv = [PYTHON, "-m", "uv", "--quiet", "pip"]
-    subprocess.run(
-        [*uv, "install", "--require-hashes", "-r", lock], check=True, cwd=ROOT, env=environment
-    )
-    subprocess.run(
-        [*uv, "install", "--no-deps", "--editable", "."], check=True, cwd=ROOT, env=environment
-    )
+    subprocess.run([*uv, *locked, lock], check=True, cwd=ROOT, env=environment)
+    ours = ["install", "--no-deps", "--no-build-isolation", "--editable", "."]
+    subprocess.run([*uv, *ours], check=True, cwd=ROOT, env=environment)
     stamp.write_text(wanted)
 
 

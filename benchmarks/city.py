@@ -28,7 +28,6 @@ from ismp.hours.portal_export import ExportChoices, export  # noqa: E402
 
 def main(folder: Path, *, clerks: int, rows: int, people: int, agencies: int, filled: int) -> None:
     call_command("migrate", verbosity=0)
-    call_command("createcachetable")
     city = invented.people(people, agencies)
     accounts.import_roster(invented.roster_csv(city).encode(), by="benchmark")
     year = ExportChoices(date(2026, 1, 1), date(2026, 10, 31), encoding="utf-8")

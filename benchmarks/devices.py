@@ -44,7 +44,6 @@ def measure(options: argparse.Namespace) -> None:
     from ismp.security.models import Device, RestrictedProduct
 
     call_command("migrate", verbosity=0)
-    call_command("createcachetable")
     accounts.import_roster(invented.roster_csv(invented.city()).encode(), by="benchmark")
     by = Account.objects.first()
     agencies, chance = list(Agency.objects.all()), random.Random(1)

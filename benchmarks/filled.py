@@ -29,7 +29,6 @@ _RECORDS_OF_A_PERSON = 1_000 / 6
 
 def fill(rows: int, people: int = 0) -> None:
     call_command("migrate", verbosity=0)
-    call_command("createcachetable")
     city = _city(people or round(rows / _RECORDS_OF_A_PERSON))
     accounts.import_roster(invented.roster_csv(city).encode(), by="benchmark")
     _say("people are there")

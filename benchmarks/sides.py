@@ -44,7 +44,6 @@ class World:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        call_command("createcachetable")
         people = invented.people(rows // 10, 1)
         accounts.import_roster(invented.roster_csv(people).encode(), by="benchmark")
         others = [Agency(code=f"X{n:09}", name=f"示範{n}") for n in range(agencies - 1)]

@@ -7,7 +7,9 @@ files, cache.  No secret stands here; secrets are in the key ring (`ismp.keyring
 import logging
 import os
 import tempfile
+from datetime import timedelta
 from importlib.metadata import version
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,17 @@ def _origins(name: str) -> list[str]:
     return origins
 
 
+def _networks(name: str) -> list[str]:
+    """Addresses or networks (10.0.0.0/8), in their shortest form."""
+    try:
+        return [str(ip_network(one, strict=False)) for one in _words(name, "")]
+    except ValueError as error:
+        wrong = str(error).split(" ")[0]
+        raise SettingRefused(
+            f"設定 {name} 要是位址或網段，例如 10.0.0.0/8，現在有 {wrong}；請更正。"
+        ) from None
+
+
 def _database(name: str, default: str | None = None) -> dict[str, Any]:
     """Connection of DATABASE_URL's form; the address may hold a password and is not repeated."""
     wanted = f"設定 {name} 要寫成 postgres://使用者:密碼@主機:埠號/資料庫 或 sqlite:///檔案"
@@ -108,6 +121,19 @@ def _keys() -> KeyRing:
         ) from None
 
 
+def sqlite_options() -> dict[str, Any]:
+    """Options of a connection to SQLite.
+
+    IMMEDIATE: a deferred transaction that turns to writing fails at once when another writes.
+    """
+    return {
+        "timeout": 60,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;",
+    }
+
+
 # --- Where we live -----------------------------------------------------------------------
 ISMP_HOME = _home()
 ISMP_PORT = _number("ISMP_PORT", 8000, 1, 65535)
@@ -126,6 +152,9 @@ SECRET_KEY = KEYS.secret_key
 DEBUG = False
 BEHIND_TLS = _flag("ISMP_HTTPS", False)
 """Whether browsers reach us by https (a proxy in front); turns on secure cookies and HSTS."""
+PROXIES = _networks("ISMP_PROXIES")
+"""Networks of our own proxies, whose word on the client's address counts (`audit.origin`); without
+any, with ISMP_HTTPS=1, every private network."""
 ALLOWED_HOSTS = _words("ISMP_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _origins("ISMP_TRUSTED_ORIGINS")
 
@@ -136,13 +165,7 @@ IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
 DATABASES = {"default": _database("DATABASE_URL", f"sqlite:///{ISMP_HOME / 'ismp.sqlite3'}")}
 ON_SQLITE = str(DATABASES["default"]["ENGINE"]).endswith("sqlite3")
 if ON_SQLITE:
-    # IMMEDIATE: a deferred transaction that turns to writing fails at once when another writes.
-    DATABASES["default"]["OPTIONS"] = {
-        "timeout": 60,
-        "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-        "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;",
-    }
+    DATABASES["default"]["OPTIONS"] = sqlite_options()
 else:
     # No compiling of queries: it takes longer than ours do.  A paused process that holds a lock
     # loses it when a running import would lose its lease.
@@ -156,7 +179,6 @@ REPLICA_LAG_SECONDS = _number("ISMP_REPLICA_LAG_SECONDS", 30)
 """How far behind a list may be that is read from the replica, for what others did."""
 DATABASE_ROUTERS = ["ismp.replica.Router"]
 SILENCED_SYSTEM_CHECKS = [
-    "axes.W006",  # we lock the account: rotating addresses or browsers does not get around that
     "auth.W004",  # usernames are unique, by a constraint that also ignores their case
     "security.W004",  # HSTS, redirect and secure cookies come with ISMP_HTTPS=1
     "security.W008",
@@ -164,19 +186,13 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W016",
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# A shared cache without another server: a folder on one machine, a table on many.
+# Only the progress of imports on SQLite goes through it.  Never a table: who can write to the
+# database must not have objects unpickled by us.
 CACHES = {
-    "default": (
-        {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-            "LOCATION": ISMP_HOME / "cache",
-        }
-        if ON_SQLITE
-        else {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-            "LOCATION": "ismp_cache",
-        }
-    )
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": ISMP_HOME / "cache",
+    }
 }
 
 # --- The house ---------------------------------------------------------------------------
@@ -262,6 +278,8 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 # --- What modules of 管理環境 may not know by themselves -----------------------------------------
 EVENT_IN_WORDS = "ismp.portal.manage.event_in_words"
 KEYWORD_VALIDATORS = ["ismp.accounts.forms.is_no_national_id"]
+TEXT_MASK = "ismp.accounts.national_id.hide_within"
+"""What forms do to each text and the audit trail to each event: no national ID stays (ADR 4)."""
 
 # --- Signing in --------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Account"
@@ -280,18 +298,27 @@ LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "portal:home"
 LOGOUT_REDIRECT_URL = "accounts:login"
 AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = 0.25  # hours: 15 minutes (附表十 control 40)
-AXES_LOCKOUT_PARAMETERS = ["username"]
-AXES_RESET_ON_SUCCESS = True
+AXES_COOLOFF_TIME = timedelta(minutes=15)  # 附表十 control 40
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_HANDLER = "ismp.accounts.lockout.Handler"
 AXES_LOCKOUT_CALLABLE = "ismp.accounts.views.locked"
-AXES_USERNAME_CALLABLE = "ismp.accounts.backends.folded_username"
+AXES_CLIENT_IP_CALLABLE = "ismp.audit.origin.client_address"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+SIGN_IN_FAILURES_OF_ACCOUNT = _number("ISMP_SIGN_IN_FAILURES_OF_ACCOUNT", 50)
+"""How often an account may fail from all addresses together; then only those from which it has
+signed in before are let in for 15 minutes."""
+SIGN_IN_ACCOUNTS_OF_ADDRESS = _number("ISMP_SIGN_IN_ACCOUNTS_OF_ADDRESS", 60)
+"""How many accounts may stand failed from one address within 5 minutes; five times as many for
+those who have signed in from there before."""
 RESET_CODE_MINUTES = _number("ISMP_RESET_CODE_MINUTES", 60)
 """How long a one-time code for a new password is good for."""
 APPLICATIONS_PER_HOUR = _number("ISMP_APPLICATIONS_PER_HOUR", 20)
-"""How many 帳號申請 one network address may send within an hour."""
+"""How many 帳號申請 for one agency one network address may send within an hour."""
+APPLICATIONS_OF_ADDRESS_PER_HOUR = _number("ISMP_APPLICATIONS_OF_ADDRESS_PER_HOUR", 200)
+"""How many for all agencies together: many agencies may share one address."""
 APPLICATIONS_WAIT_DAYS = _number("ISMP_APPLICATIONS_WAIT_DAYS", 30)
 """How long a 帳號申請 waits for a decision before it is closed, and its national ID forgotten."""
 APPLICATIONS_KEPT_DAYS = _number("ISMP_APPLICATIONS_KEPT_DAYS", 400)
@@ -306,7 +333,9 @@ REVIEW_DAYS = {
 }
 """Within how many days each kind is to be decided in 機關審核作業."""
 IDLE_SECONDS = _number("ISMP_IDLE_SECONDS", 20 * 60)
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_ENGINE = "ismp.accounts.sessions"
+SESSION_COOKIE_AGE = SESSION_SECONDS = _number("ISMP_SESSION_SECONDS", 12 * 60 * 60)
+"""How long a session lasts from signing in on, whatever happens in it."""
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
@@ -327,6 +356,10 @@ INVENTORY_REMIND_DAYS = _number("ISMP_INVENTORY_REMIND_DAYS", 7)
 EXCEPTION_REMIND_DAYS = _number("ISMP_EXCEPTION_REMIND_DAYS", 30)
 """How many days before its deadline those are reminded who have not answered an advisory, signed
 the inventory, or whose exception for a device ends."""
+DEVICE_DECISION_YEARS = _number("ISMP_DEVICE_DECISION_YEARS", 3)
+"""For how many years one decision may keep a restricted device, or put off its retirement."""
+REPORT_EXTENSION_DAYS = _number("ISMP_REPORT_EXTENSION_DAYS", 180)
+"""How far beyond its legal limit the final report of an incident may be extended."""
 HELP_DESK = os.environ.get("ISMP_HELP_DESK", "分機 8500")
 """How people reach the help desk by telephone, as it stands at the foot of each page."""
 
@@ -350,6 +383,10 @@ SECURE_REDIRECT_EXEMPT = [
     r"^readyz$",
     r"^metrics$",
 ]  # asked from inside, past the proxy
+SYSLOG = os.environ.get("ISMP_SYSLOG", "")
+"""Where the worker sends anchors of the audit trail: `/dev/log`, `host:port` (UDP), `tcp://host:port`."""
+BACKUP_RECIPIENTS = _words("ISMP_BACKUP_RECIPIENTS", "")
+"""Public keys (`age1…`, or `ssh-ed25519 …`) for which `backup` encrypts; separated by commas."""
 METRICS_TOKEN = os.environ.get("ISMP_METRICS_TOKEN", "")
 """What monitoring sends as bearer token to read `/metrics`; without it there is no such page."""
 X_FRAME_OPTIONS = "DENY"

@@ -5,6 +5,7 @@ tests/test_modules.py walks every module with it; a module without one fails.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Example:
     """The role that adds."""
     deeds: dict[str, dict] = field(default_factory=dict)
     """What each deed's form is filled with; a function is asked with the things' model."""
+    most: int = 100
+    """So many can be added beside those of the fixture `things`."""
+
+
+NEXT_YEAR = date.today().year - 1911 + 1
 
 
 def a_classroom_course() -> int:
@@ -92,10 +98,11 @@ EXAMPLES = {
         by="platform_admin",
     ),
     "campaigns": Example(
-        good=lambda n: {"year": str(200 + n), "due_on": "115-12-31"},
+        good=lambda n: {"year": str(NEXT_YEAR), "due_on": f"{NEXT_YEAR}-12-{n % 9 + 1:02}"},
         bad={"due_on": "年底"},
         says="日期請寫成 115-01-01 的樣子",
         by="platform_admin",
+        most=1,
     ),
     "agency_groups": Example(
         good=lambda n: {"name": f"群組{n}", "agencies": [an_agency()]},

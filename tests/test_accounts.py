@@ -220,7 +220,8 @@ def test_a_code_sets_a_password_once(clerk, code):
     assert set_by(code.lower().replace("-", " "))["Location"] == "/accounts/login/"
     assert of("IC1002").check_password("correct horse battery")
     assert "代碼不對" in says(set_by(code, "another password here"))
-    verbs = Event.objects.filter(subject="account:IC1002").order_by("number")
+    of_hers = Event.objects.filter(subject="account:IC1002").exclude(verb="create_by_roster")
+    verbs = of_hers.order_by("number")
     assert list(verbs.values_list("verb", "actor")) == [
         ("reset_password", "IC1001"),
         ("set_password", "IC1002"),
@@ -252,12 +253,6 @@ def test_a_code_is_good_for_a_time_for_one_account_and_only_the_newest(clerk, co
     assert "代碼不對" in says(set_by(newest, username="IC1003"))
     ResetCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert "過期" in says(set_by(newest))
-
-
-def test_five_wrong_codes_make_the_right_one_worthless(code):
-    for _ in range(5):
-        assert "代碼不對" in says(set_by("WRNG-WRNG-WRNG"))
-    assert "代碼不對" in says(set_by(code))
 
 
 def test_a_weak_or_mistyped_password_leaves_the_code_good(code):

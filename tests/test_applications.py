@@ -132,6 +132,11 @@ def test_a_flood_from_one_address_is_stopped_for_an_hour(client, city, settings,
     assert answer.status_code == 429
     assert "一小時後再試" in says(answer)
     assert client.post(APPLY, typed(), REMOTE_ADDR="192.0.2.9").status_code == 302
+    there = Agency.objects.get(code="382990002Z").pk  # others may sit behind the same address
+    assert client.post(APPLY, typed(agency=there)).status_code == 302
+    settings.APPLICATIONS_OF_ADDRESS_PER_HOUR = 3
+    assert client.post(APPLY, typed(agency=there)).status_code == 429
+    settings.APPLICATIONS_OF_ADDRESS_PER_HOUR = 200
     spoofed = client.post(APPLY, typed(), headers={"X-Real-IP": "192.0.2.7"})
     assert spoofed.status_code == 429  # only our own proxy is believed
     settings.BEHIND_TLS = True

@@ -8,9 +8,12 @@ import shutil
 import signal
 import stat
 import zipfile
+from importlib import import_module
 
+import pyrage
 import pytest
 from django.apps import apps
+from django.conf import settings
 from files import PERSON
 from hosts import PATIENCE_SECONDS, wait_for
 from test_faults import DONE, LEASE_OVER, Site, site, state_of
@@ -21,6 +24,7 @@ from ismp.hours import files
 from ismp.hours.models import ImportRun, Record, RunFile
 from ismp.keyring import KeyRing
 from ismp.operations import archive, backup
+from ismp.operations.databases import LEFT_OUT as TABLES_LEFT_OUT
 
 __all__ = ["site"]
 
@@ -239,6 +243,88 @@ def test_no_number_and_no_key_in_a_backup(site, tmp_path):
     assert PERSON.national_id.encode() not in held
     for key in (*keys.sealing.values(), keys.index, keys.trail):
         assert key not in held and key.hex().encode() not in held
+
+
+SIGNED_IN = """
+import django; django.setup()
+from importlib import import_module
+from django.conf import settings
+session = import_module(settings.SESSION_ENGINE).SessionStore()
+session["canary"] = "live"
+session.create()
+print(session.session_key)
+"""
+
+
+def test_no_session_and_no_code_in_a_backup(site, elsewhere, tmp_path):
+    key = site.script(SIGNED_IN)
+    assert site.python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
+    with archive.reading(tmp_path / "one.zip") as opened:
+        assert key.encode() not in b"".join(opened.dump())
+        for name in set(TABLES_LEFT_OUT) & opened.manifest["tables"].keys():
+            assert opened.manifest["tables"][name] == [0, "0"], name
+    take_keys(tmp_path, elsewhere.home)
+    assert elsewhere.python("manage.py", "restore", tmp_path / "one.zip").returncode == 0
+    with elsewhere.entered():
+        assert not import_module(settings.SESSION_ENGINE).SessionStore().exists(key)
+
+
+def test_an_encrypted_backup_opens_with_its_private_key_only(site, elsewhere, tmp_path):
+    key, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    site.environment["ISMP_BACKUP_RECIPIENTS"] = str(key.to_public())
+    (tmp_path / "key.txt").write_text(f"# a comment\n{key}\n")
+    (tmp_path / "other.txt").write_text(f"{other}\n")
+    before = everything(site)
+    done = site.python("manage.py", "backup", tmp_path)
+    assert done.returncode == 0, done.stderr
+    [made] = tmp_path.glob("ismp-*.zip.age")
+    assert PERSON.name.encode() not in made.read_bytes()
+    assert made.read_bytes().startswith(b"age-encryption.org/v1")
+    assert not list(tmp_path.glob(".ismp*"))
+    take_keys(tmp_path, elsewhere.home)
+    restore = ["manage.py", "restore", made]
+    for options, reason in (
+        ([], "--identity"),
+        (["--identity", tmp_path / "other.txt"], "打不開這個備份"),
+        (["--identity", tmp_path / "none.txt"], "不是 age 或 ssh 的私密金鑰"),
+    ):
+        refused = elsewhere.python(*restore, *options)
+        assert (refused.returncode, reason in refused.stderr) == (1, True), refused.stderr
+    done = elsewhere.python(*restore, "--identity", tmp_path / "key.txt")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert everything(elsewhere) == before
+    assert not list((elsewhere.home / "tmp").iterdir())
+
+
+def test_a_recipient_that_is_no_key_is_named_and_nothing_is_written(site, tmp_path):
+    site.environment["ISMP_BACKUP_RECIPIENTS"] = "age1nonsense"
+    refused = site.python("manage.py", "backup", tmp_path / "one.zip")
+    assert (refused.returncode, "ISMP_BACKUP_RECIPIENTS" in refused.stderr) == (1, True)
+    assert not list(tmp_path.glob("*one.zip*"))
+
+
+CUT_TAIL = """
+import django; django.setup()
+from ismp.audit.models import ChainHead, Event
+last = {last}
+Event.objects.filter(number__gt=last).delete()
+kept = Event.objects.filter(number=last).first()
+ChainHead.objects.update(number=last, chain=kept.chain if kept else b"")
+"""
+
+
+@pytest.mark.parametrize("left", [1, 0])
+def test_an_anchor_shows_that_the_tail_of_the_trail_was_cut(site, tmp_path, left):
+    assert site.python("manage.py", "backup", tmp_path / "one.zip").returncode == 0
+    anchor = tmp_path / "one.zip.anchor"
+    verify = ["manage.py", "verify_trail", "--anchor", anchor]
+    assert site.python(*verify).returncode == 0
+    site.script(CUT_TAIL.format(last=left))
+    assert site.python("manage.py", "verify_trail").returncode == 0  # the chain itself is whole
+    found = site.python(*verify)
+    assert (found.returncode, "尾端被截掉" in found.stderr) == (1, True)
+    none = site.python("manage.py", "verify_trail", "--anchor", __file__.replace("backup", "web"))
+    assert (none.returncode, "沒有錨點" in none.stderr) == (1, True)
 
 
 def test_from_a_newer_version_or_another_database(db):

@@ -1,15 +1,20 @@
 """管制設備: what falls under the list, what becomes of it, and the yearly signature."""
 
+import hashlib
 from datetime import date, timedelta
 
 import pypdfium2
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ismp.audit.trail import NotPossible
 from ismp.security import devices, products
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct
+from ismp.ui import roc
 
+YEAR = roc.roc_year(timezone.localdate())
 PATTERNS = {
     1: ("海康威視", ""),
     2: ("Hikvision", ""),
@@ -134,7 +139,7 @@ def test_the_yearly_inventory_is_signed_once_and_only_when_all_is_decided(
     handler, approver, listed
 ):
     due = timezone.localdate() + timedelta(days=30)
-    campaign = devices.open_campaign(year=115, due_on=due, by=approver)
+    campaign = devices.open_campaign(year=YEAR, due_on=due, by=approver)
     held = devices.save_device(device(handler.agency), by=handler)
     with pytest.raises(NotPossible, match="還有 1 項"):
         devices.sign_off(campaign, agency=handler.agency, by=handler)
@@ -144,7 +149,7 @@ def test_the_yearly_inventory_is_signed_once_and_only_when_all_is_decided(
     with pytest.raises(NotPossible, match="已經簽署"):
         devices.sign_off(campaign, agency=handler.agency, by=handler)
     with pytest.raises(NotPossible, match="已經開始"):
-        devices.open_campaign(year=115, due_on=due, by=approver)
+        devices.open_campaign(year=YEAR, due_on=due, by=approver)
     assert Campaign.objects.get().sign_offs.count() == 1
 
 
@@ -174,10 +179,289 @@ def test_two_hundred_patterns_against_many_devices_look_at_each_product_once(han
 
 def test_the_signed_form_names_who_signed_what(handler, approver, listed, client):
     due = timezone.localdate() + timedelta(days=30)
-    campaign = devices.open_campaign(year=115, due_on=due, by=approver)
+    campaign = devices.open_campaign(year=YEAR, due_on=due, by=approver)
     signed = devices.sign_off(campaign, agency=handler.agency, by=handler)
     client.force_login(handler)
     answer = client.get(f"/manage/campaigns/form/{signed.pk}/")
     text = pypdfium2.PdfDocument(answer.content)[0].get_textpage().get_text_range()
-    assert "115 年度管制設備盤點簽署表" in text and handler.agency.name in text
+    assert f"{YEAR} 年度管制設備盤點簽署表" in text and handler.agency.name in text
     assert signed.digest in text.replace("\r\n", "")
+
+
+# --- What was decided stays ----------------------------------------------------------------------
+
+
+def kept(held, by, **changes):
+    whole = {"reason": "業務需要", "measure": "獨立網段"}
+    whole["expires_on"] = timezone.localdate() + timedelta(days=90)
+    return devices.decide(held, kind="keep", **whole | changes, by=by)
+
+
+@pytest.fixture
+def held(handler, listed):
+    return devices.save_device(device(handler.agency, bought_on=date(2020, 5, 1)), by=handler)
+
+
+def test_a_decided_day_is_not_edited_but_decided_anew(client, handler, held):
+    today = timezone.localdate()
+    devices.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
+    held.refresh_from_db()
+    held.retire_by = today + timedelta(days=400)
+    with pytest.raises(NotPossible, match="限期汰換"):
+        devices.save_device(held, by=handler)
+    devices.decide(held, kind="retire", retire_by=today + timedelta(days=400), by=handler)
+    assert not Device.objects.all().overdue(today + timedelta(days=10)).exists()
+    assert Device.objects.all().overdue(today + timedelta(days=401)).exists()
+    client.force_login(handler)
+    page = client.get(f"/manage/devices/{held.pk}/history/").content.decode()
+    assert "預計汰換日期" in page and "→" in page
+
+
+def test_what_may_be_kept_is_not_overdue_until_its_exception_ends(handler, approver, held):
+    today = timezone.localdate()
+    devices.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
+    devices.approve(kept(held, handler), accept=True, comment="", by=approver)
+    assert not Device.objects.all().overdue(today + timedelta(days=10)).exists()
+    assert Device.objects.all().overdue(today + timedelta(days=91)).exists()
+
+
+SENSELESS = [
+    ({"kind": "keep", "expires_on": date(2311, 1, 1)}, "最長 3 年"),
+    ({"kind": "retire", "retire_by": date(2311, 11, 30)}, "最長 3 年"),
+]
+
+
+@pytest.mark.parametrize(("asked", "sentence"), SENSELESS)
+def test_no_decision_holds_for_ever(handler, held, asked, sentence):
+    whole = {"reason": "業務需要", "measure": "獨立網段"} | asked
+    with pytest.raises(NotPossible, match=sentence):
+        devices.decide(held, **whole, by=handler)
+    assert devices.last_day_of_a_decision(date(2028, 2, 29)) == date(2031, 2, 28)
+
+
+def test_one_decision_of_a_device_waits(handler, approver, held, client):
+    first = kept(held, handler)
+    with pytest.raises(NotPossible, match="已經有一個例外留用"):
+        kept(held, handler)
+    with pytest.raises(NotPossible, match="只有提出的人"):
+        devices.withdraw(first, by=approver)
+    client.force_login(handler)
+    answer = client.post("/manage/decisions/withdraw/", {"ids": first.pk, "confirmed": "1"})
+    assert answer.status_code == 302
+    first.refresh_from_db()
+    assert first.state == Decision.State.WITHDRAWN
+    second = kept(held, handler)
+    devices.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    second.refresh_from_db()
+    assert (second.state, second.comment) == (Decision.State.WITHDRAWN, "改為限期汰換。")
+    with pytest.raises(NotPossible, match="已經有人決定"):
+        devices.approve(second, accept=True, comment="", by=approver)
+
+
+def test_an_exception_that_no_longer_fits_is_not_approved(handler, approver, held, listed):
+    decision = kept(held, handler)
+    devices.lift(listed, on=timezone.localdate() - timedelta(days=1), by=approver)
+    with pytest.raises(NotPossible, match="已不在清單上"):
+        devices.approve(decision, accept=True, comment="", by=approver)
+    Decision.objects.update(expires_on=timezone.localdate())
+    Device.objects.update(restriction=listed)
+    with pytest.raises(NotPossible, match="有效期限已經過了"):
+        devices.approve(decision, accept=True, comment="", by=approver)
+    devices.approve(decision, accept=False, comment="過期", by=approver)
+
+
+@pytest.mark.parametrize(("on", "sentence"), [("120-01-01", "不能晚於今天"), ("100-01-01", "購置")])
+def test_a_device_is_retired_on_a_day_that_can_be(client, handler, held, on, sentence):
+    client.force_login(handler)
+    asked = {"ids": held.pk, "confirmed": "1", "retired_on": on}
+    assert sentence in client.post("/manage/devices/retired/", asked).content.decode()
+    held.refresh_from_db()
+    assert held.retired_on is None
+
+
+def test_a_retirement_is_cancelled_with_a_reason(client, handler, held):
+    waiting = kept(held, handler)
+    assert devices.retire(Device.objects.all(), on=timezone.localdate(), by=handler) == 1
+    waiting.refresh_from_db()
+    assert waiting.state == Decision.State.WITHDRAWN
+    client.force_login(handler)
+    page = client.get(f"/manage/devices/{held.pk}/").content.decode()
+    assert "請按「限期汰換」" not in page and "登錄汰換" not in page and "取消汰換" in page
+    asked = {"ids": held.pk, "confirmed": "1", "reason": ""}
+    assert "請填寫理由" in client.post("/manage/devices/unretire/", asked).content.decode()
+    client.post("/manage/devices/unretire/", asked | {"reason": "登錄錯了"})
+    held.refresh_from_db()
+    assert held.retired_on is None
+    history = client.get(f"/manage/devices/{held.pk}/history/").content.decode()
+    assert "理由 登錄錯了" in history and "→ （空白）" in history
+    held.retired_on = timezone.localdate() - timedelta(days=3_000)
+    held.save(update_fields=["retired_on"])
+    held.bought_on = timezone.localdate() - timedelta(days=1)
+    with pytest.raises(NotPossible, match="購置日期不能比它晚"):
+        devices.save_device(held, by=handler)
+
+
+def test_a_retired_device_on_the_list_offers_no_buttons_that_are_not_there(client, handler, held):
+    devices.retire(Device.objects.all(), on=timezone.localdate(), by=handler)
+    client.force_login(handler)
+    page = client.get(f"/manage/devices/{held.pk}/").content.decode()
+    assert "不需要處置" in page and "例外留用」" not in page
+
+
+EVERYTHING = [("*", ""), ("＊", ""), ("**", "*"), ("-", ""), ("* - *", " "), ("－", "")]
+
+
+@pytest.mark.parametrize(("brand", "model"), EVERYTHING)
+def test_a_pattern_that_would_find_everything_is_refused(client, approver, brand, model):
+    client.force_login(approver)
+    typed = {"brand": brand, "model": model, "letter": "函", "issued_on": "115-01-01"}
+    answer = client.post("/manage/products/add/", typed)
+    assert "廠牌不能只有" in answer.content.decode()
+    with pytest.raises(NotPossible, match="廠牌不能只有"):
+        devices.restrict(
+            [RestrictedProduct(brand=brand, model=model, letter="函", issued_on=date(2026, 1, 1))],
+            by=approver,
+        )
+    assert not RestrictedProduct.objects.exists()
+
+
+def test_the_number_of_a_device_is_used_once_and_said_in_chinese(client, handler, held):
+    client.force_login(handler)
+    typed = {"asset_no": "ａ-001", "kind": "hardware", "brand": "示範牌", "quantity": "1"}
+    page = client.post("/manage/devices/add/", {**typed, "network": "official"}).content.decode()
+    assert "本機關已經有這個財產編號的設備" in page and "Agency" not in page
+
+
+# --- 年度盤點 ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def campaign(approver):
+    due = timezone.localdate() + timedelta(days=30)
+    return devices.open_campaign(year=YEAR, due_on=due, by=approver)
+
+
+@pytest.mark.parametrize("year", [0, YEAR - 2, YEAR + 2, 3000])
+def test_a_campaign_is_of_a_year_near_this_one(client, approver, year):
+    client.force_login(approver)
+    typed = {"year": year, "due_on": roc.roc_date(timezone.localdate() + timedelta(days=9))}
+    page = client.post("/manage/campaigns/add/", typed).content.decode()
+    assert f"只能是 {YEAR - 1} 到 {YEAR + 1}" in page and not Campaign.objects.exists()
+
+
+@pytest.mark.parametrize("days", [-1, 3 * 366])
+def test_a_campaign_ends_on_a_day_that_can_be(approver, handler, days):
+    with pytest.raises(NotPossible, match="期限不能早於今天"):
+        devices.open_campaign(
+            year=YEAR, due_on=timezone.localdate() + timedelta(days=days), by=approver
+        )
+    assert not handler.notices.exists()
+
+
+def test_before_anybody_signs_a_campaign_is_corrected_and_agencies_are_told(
+    client, approver, handler, campaign
+):
+    client.force_login(approver)
+    due = timezone.localdate() + timedelta(days=20)
+    typed = {"year": YEAR, "due_on": roc.roc_date(due)}
+    client.post(f"/manage/campaigns/{campaign.pk}/edit/", typed)
+    campaign.refresh_from_db()
+    assert campaign.due_on == due
+    assert handler.notices.filter(subject__contains=roc.roc_date(due)).exists()
+    history = client.get(f"/manage/campaigns/{campaign.pk}/history/").content.decode()
+    assert f"→ {roc.roc_date(due)}" in history
+
+
+def test_what_is_signed_stays_in_its_year_and_its_day_only_moves_on(
+    client, approver, handler, campaign
+):
+    devices.sign_off(campaign, agency=handler.agency, by=handler)
+    client.force_login(approver)
+    address, was = f"/manage/campaigns/{campaign.pk}/", campaign.due_on
+    assert f"{address}edit/" not in client.get(address).content.decode()
+    for typed in ({"year": YEAR + 1}, {"due_on": roc.roc_date(was + timedelta(days=1))}):
+        whole = {"year": YEAR, "due_on": roc.roc_date(was)} | typed
+        assert "已經有機關簽署" in client.post(f"{address}edit/", whole).content.decode()
+    asked = {"ids": campaign.pk, "confirmed": "1", "reason": "配合汰換期程"}
+    for days, sentence in ((-1, "只能往後"), (0, "只能往後"), (2_000, "年內")):
+        asked["due_on"] = roc.roc_date(was + timedelta(days=days))
+        assert sentence in client.post("/manage/campaigns/extend/", asked).content.decode()
+    later = was + timedelta(days=5)
+    client.post("/manage/campaigns/extend/", asked | {"due_on": roc.roc_date(later)})
+    campaign.refresh_from_db()
+    assert (campaign.year, campaign.due_on) == (YEAR, later)
+    shown = client.get(address).content.decode()
+    assert f"期限由 {roc.roc_date(was)} 展延到 {roc.roc_date(later)}" in shown
+    assert "配合汰換期程" in shown
+    assert handler.notices.filter(subject__contains="展延到").exists()
+
+
+def test_the_platform_sees_who_has_not_signed(client, approver, handler, campaign):
+    client.force_login(approver)
+    page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
+    before = page.split("<h2>簽署</h2>")[0]
+    assert handler.agency.name in before
+    devices.sign_off(campaign, agency=handler.agency, by=handler)
+    page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
+    before, after = page.split("<h2>簽署</h2>")
+    assert handler.agency.name not in before and handler.agency.name in after
+    client.force_login(handler)
+    assert "未簽署的機關" not in client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
+
+
+def test_a_signature_is_withdrawn_with_a_reason_and_given_anew(
+    client, approver, handler, campaign, held
+):
+    devices.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    first = devices.sign_off(campaign, agency=handler.agency, by=handler)
+    client.force_login(handler)
+    asked = {"ids": campaign.pk, "confirmed": "1", "reason": ""}
+    assert "請填寫理由" in client.post("/manage/campaigns/withdraw/", asked).content.decode()
+    client.post("/manage/campaigns/withdraw/", asked | {"reason": "漏列一項"})
+    assert approver.notices.filter(subject__contains="撤回").exists()
+    devices.save_device(device(handler.agency, "A-002", brand="示範牌"), by=handler)
+    second = devices.sign_off(campaign, agency=handler.agency, by=handler)
+    page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
+    assert "漏列一項" in page and "已撤回" in page and "有效" in page
+    first.refresh_from_db()
+    assert (first.figures["in_use"], second.figures["in_use"]) == (1, 2)
+    pdf = client.get(f"/manage/campaigns/form/{first.pk}/").content
+    assert "已撤回" in pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
+    with pytest.raises(NotPossible, match="沒有簽署"):
+        devices.withdraw_sign_off(campaign, agency=approver.agency, reason="x", by=approver)
+
+
+def test_the_form_has_the_list_and_its_digest_is_that_of_the_list(
+    client, handler, campaign, held, monkeypatch
+):
+    devices.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    devices.save_device(device(handler.agency, "=B-2", brand="示範牌"), by=handler)
+    signed = devices.sign_off(campaign, agency=handler.agency, by=handler)
+    Device.objects.update(place="後來搬走")  # what was signed stays what it was
+    client.force_login(handler)
+    listing = client.get(f"/manage/campaigns/form/{signed.pk}/?format=csv").content
+    assert hashlib.sha256(listing).hexdigest() == signed.digest
+    assert "限期汰換" in listing.decode() and "後來搬走" not in listing.decode()
+
+    def text():
+        pdf = client.get(f"/manage/campaigns/form/{signed.pk}/").content
+        return pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
+
+    assert "A-001" in text() and "=B-2" in text() and "'=B-2" not in text()
+    monkeypatch.setattr(devices, "_ON_PAPER", 1)
+    assert "A-001" in text() and "=B-2" not in text() and "清冊共 2 項" in text()
+
+
+def test_a_campaigns_page_asks_the_same_of_one_agency_and_of_many(
+    client, approver, handler, campaign
+):
+    client.force_login(approver)
+    address = f"/manage/campaigns/{campaign.pk}/"
+    client.get(address)
+    with CaptureQueriesContext(connection) as before:
+        client.get(address)
+    for agency in devices.signing_agencies():
+        devices.sign_off(campaign, agency=agency, by=handler)
+    with CaptureQueriesContext(connection) as after:
+        client.get(address)
+    assert len(after) <= len(before) + 1

@@ -1,5 +1,6 @@
 """What load balancers and monitoring are told."""
 
+import errno
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from files import data, row
 
 from ismp.accounts.models import Agency
 from ismp.hours.models import ImportRun, State
-from ismp.operations import health
+from ismp.operations import health, metrics
 
 TOKEN = "a-secret-of-monitoring"
 
@@ -62,3 +63,50 @@ def test_metrics_tell_of_runs_and_pages(clerk, settings, import_bytes):
     assert float(rate.split()[1]) > 0
     assert 'page="other"' in text
     assert "A123456789" not in text and run.agency.code not in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_machines_may_ask_by_ip(client, city, settings, path):
+    settings.ALLOWED_HOSTS = ["ismp.example"]
+    settings.METRICS_TOKEN = TOKEN
+    answer = client.get(path, headers={"host": "10.1.2.3:8000", "authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    assert client.get("/accounts/login/", headers={"host": "10.1.2.3:8000"}).status_code == 400
+
+
+@pytest.mark.django_db
+def test_the_version_stands_in_the_figures_and_in_the_foot(client, city, settings):
+    settings.METRICS_TOKEN = TOKEN
+    figures = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    assert f'ismp_info{{version="{settings.VERSION}"}} 1.0' in figures.content.decode()
+    assert f"ISMP {settings.VERSION}" in client.get("/accounts/login/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OperationalError("database or disk is full"),
+        OperationalError('could not extend file "base/1/2": No space left on device'),
+    ],
+    ids=["file", "sqlite", "postgresql"],
+)
+def test_a_full_disk_is_named(client, db, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    client.raise_request_exception = False
+    monkeypatch.setattr("ismp.accounts.views.SignInForm", full)
+    answer = client.get("/accounts/login/")
+    assert answer.status_code == 503
+    assert "磁碟空間已滿" in answer.content.decode()
+    assert answer.headers["Retry-After"] == "300"
+
+
+def test_what_cannot_be_counted_is_answered_all_the_same(client, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(metrics._seconds, "labels", full)
+    assert client.get("/healthz").status_code == 200

@@ -201,3 +201,27 @@ def test_the_database_itself_refuses_a_report_without_a_level(people, clock):
         Incident.objects.filter(pk=incident.pk).update(state=IncidentState.REPORTED)
     assert IncidentEntry.objects.count() == 1
     assert Agency.objects.count() == 3 and Account.objects.exists()
+
+
+def recovered(people, clock, **more):
+    _, handler, reviewer = people
+    incident = incidents.report(noticed(people, **more), by=handler)
+    incident = incidents.review(incident, accept=True, comment="", by=reviewer)
+    return incidents.recover(incident, at=clock.now, text="", by=handler)
+
+
+@pytest.mark.parametrize(
+    ("days", "sentence"), [(-1, "今天以後"), (5, "比目前的期限"), (400, "最晚只能展延到")]
+)
+def test_an_extension_goes_forward_and_not_without_end(people, clock, days, sentence):
+    incident = recovered(people, clock)
+    with pytest.raises(NotPossible, match=sentence):
+        to = clock.now + timedelta(days=days)
+        incidents.extend(incident, to=to, reason="等候鑑識報告", by=people[2])
+    limit = limits(incident)[Step.FINAL_REPORT]
+    for more in (10, 20):
+        incident = incidents.extend(
+            incident, to=limit + timedelta(days=more), reason="等候", by=people[2]
+        )
+    with pytest.raises(NotPossible, match="比目前的期限"):  # nor back to the first extension
+        incidents.extend(incident, to=limit + timedelta(days=15), reason="等候", by=people[2])

@@ -4,21 +4,32 @@ import io
 import re
 import struct
 import zipfile
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 import openpyxl
 import pytest
 import sending
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import given, settings, strategies
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import RIGHTS, Right, Role
+from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours import importing, report
 from ismp.hours.models import ImportRun, State
 from ismp.security import devices
-from ismp.security.models import Device, RestrictedProduct
+from ismp.security.models import (
+    Decision,
+    Device,
+    DeviceKind,
+    Network,
+    RestrictedProduct,
+    asset_key,
+)
 
 pytestmark = pytest.mark.django_db
 RUNS = "/manage/learning-map/runs/"
@@ -291,3 +302,164 @@ def test_a_workbook_that_would_fill_the_memory_is_refused_before_it_is_opened(
     run = send(made(), name="清冊.xlsx")
     assert run.state == State.REFUSED and not Device.objects.exists()
     assert re.search(sentence, run.reason), run.reason
+
+
+# --- What a file does not carry, and what people decided -----------------------------------------
+
+FOUR_COLUMNS = "財產編號,種類,廠牌,連網情形"
+
+
+def test_columns_that_a_file_does_not_have_stay_and_are_named(send, client):
+    whole = line(quantity="5") + "118-05-01"
+    send(csv_of(whole))
+    run = send(csv_of("A-1,硬體,ASUS,公務網路", header=FOUR_COLUMNS))
+    assert counts(run) == (0, 0, 1, 0)
+    held = Device.objects.get()
+    assert (held.quantity, held.bought_on, held.retire_by) == (
+        5,
+        date(2024, 5, 1),
+        date(2029, 5, 1),
+    )
+    page = client.get(f"{RUNS}{run.pk}/").content.decode()
+    assert "檔案裡沒有這些欄位" in page
+    for title in set(HEADER.split(",")) - set(FOUR_COLUMNS.split(",")):
+        assert title in page
+
+
+def test_an_empty_cell_clears_but_no_device_is_of_no_quantity(send):
+    send(csv_of(line(quantity="5") + "118-05-01"))
+    assert counts(send(csv_of(line(quantity="", bought="")))) == (0, 1, 0, 0)
+    held = Device.objects.get()
+    assert (held.quantity, held.bought_on, held.retire_by) == (5, None, None)
+
+
+def test_a_wrapped_title_is_read_and_what_is_not_used_is_named(send, client):
+    header = HEADER.replace("購置日期", "*購置\n日期").replace("品項", "備註")
+    book = openpyxl.Workbook()
+    for cells in (header.split(","), line("A-1").split(",")):
+        book.active.append(cells)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    run = send(buffer.getvalue(), name="清冊.xlsx")
+    assert counts(run) == (1, 0, 0, 0)
+    assert Device.objects.get().bought_on == date(2024, 5, 1)
+    assert "已略過：備註" in client.get(f"{RUNS}{run.pk}/").content.decode()
+
+
+@pytest.fixture
+def listed(account):
+    product = RestrictedProduct(brand="Hikvision", letter="示範", issued_on=date(2025, 3, 31))
+    devices.restrict([product], by=account("IC1001", "platform_admin"))
+
+
+def decided(handler, day):
+    """A restricted device that is to be retired by a day."""
+    held = Device(
+        agency=handler.agency, asset_no="Z-1", kind="hardware", brand="Hikvision", network="offline"
+    )
+    devices.save_device(held, by=handler)
+    devices.decide(held, kind=Decision.Kind.RETIRE, retire_by=day, by=handler)
+    return held
+
+
+@pytest.mark.parametrize("written", ["", "119-12-31"])
+def test_a_file_does_not_move_the_day_that_was_decided(send, client, handler, listed, written):
+    today = timezone.localdate()
+    day = today + timedelta(days=20)
+    held = decided(handler, day)
+    row = f"Z-1,硬體,,Hikvision,,,1,,,,未連網,,{written}"
+    run = send(csv_of(row))
+    held.refresh_from_db()
+    assert held.retire_by == day
+    rows = client.get(f"{RUNS}{run.pk}/rows/").content.decode()
+    assert "不採用" in rows
+    page = client.get(f"/manage/devices/{held.pk}/").content.decode()
+    assert ("119-12-31；已決定的汰換期限" in page) == bool(written)
+    assert counts(send(csv_of(row))) == (0, 0, 1, 0)  # again, nothing changes
+    Device.objects.update(retire_by=None)  # even so, what was decided becomes overdue
+    assert not Device.objects.all().overdue(day).exists()
+    assert Device.objects.all().overdue(day + timedelta(days=1)).get() == held
+
+
+def test_what_a_file_changed_stands_in_the_history_of_each_device(send, client, handler):
+    send(csv_of(line("A-1"), line("A-2"), line("A-3")))
+    send(csv_of(line("A-1", quantity="3"), line("A-2", brand="Acer"), line("A-3")))
+    told = Event.objects.filter(verb="save_device")
+    assert [told.filter(detail__new=new).count() for new in (True, False)] == [3, 2]
+    held = Device.objects.get(asset_no="A-1")
+    page = client.get(f"/manage/devices/{held.pk}/history/").content.decode()
+    assert "數量 1 → 3" in page
+    assert list(trail.faults()) == []
+
+
+def test_a_device_is_one_whatever_is_invisible_wide_or_small_in_its_number(send):
+    run = send(csv_of(line("Y-1"), line("Y-1\u200b"), line("Ｙ-1"), line("y-1")))
+    assert counts(run) == (1, 0, 0, 3) and run.reasons == {"duplicate-in-file": 3}
+    assert counts(send(csv_of(line("y-1\u200b")))) == (0, 0, 1, 0)
+    assert Device.objects.get().asset_no == "Y-1"
+
+
+def test_a_choice_is_known_whatever_is_invisible_in_it(send):
+    run = send(csv_of(line("Y-2", kind="硬體\u200b"), line("Y-3", network="公務 網路")))
+    assert counts(run) == (2, 0, 0, 0)
+
+
+# --- What the platform writes it reads again -----------------------------------------------------
+
+
+def exported(client, how):
+    answer = client.get("/manage/devices/export/", {"format": how})
+    return b"".join(answer.streaming_content)
+
+
+_TEXT = strategies.text(
+    strategies.sampled_from("'=+-@ aZ0９台灣，,\"\n　\u200b"), min_size=1, max_size=8
+).filter(lambda text: text.strip().replace("\u200b", ""))
+
+
+_DAYS = strategies.dates(date(1950, 1, 1), date(2900, 1, 1))
+
+
+@settings(max_examples=15)
+@given(
+    strategies.lists(
+        strategies.fixed_dictionaries(
+            {
+                "asset_no": _TEXT,
+                "kind": strategies.sampled_from(DeviceKind.values),
+                "brand": _TEXT,
+                "model": _TEXT,
+                "place": _TEXT,
+                "quantity": strategies.integers(1, 10**6),
+                "network": strategies.sampled_from(Network.values),
+                "bought_on": strategies.none() | _DAYS,
+                "retire_by": strategies.none() | _DAYS,
+            }
+        ),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda one: asset_key(one["asset_no"]),
+    ).filter(lambda some: all(asset_key(one["asset_no"]) for one in some))
+)
+@pytest.mark.parametrize("how", ["csv", "xlsx"])
+def test_the_list_that_is_downloaded_changes_nothing_when_it_is_imported(
+    client, handler, how, facts
+):
+    with transaction.atomic():
+        client.force_login(handler)
+        Device.objects.bulk_create(Device(agency=handler.agency, **one) for one in facts)
+        run = sending.send(client, exported(client, how), source="devices", name=f"清冊.{how}")
+        assert counts(run) == (0, 0, len(facts), 0), run.reasons
+        transaction.set_rollback(True)
+
+
+def test_rows_of_other_agencies_are_not_taken(client, account):
+    platform = account("IC1001", "platform_admin")
+    for person in (platform, account("EP1001", "agency_admin")):
+        device = Device(
+            agency=person.agency, asset_no="S-1", kind="hardware", brand="示範牌", network="offline"
+        )
+        devices.save_device(device, by=person)
+    client.force_login(platform)
+    run = sending.send(client, exported(client, "csv"), source="devices", name="清冊.csv")
+    assert counts(run) == (0, 0, 1, 1) and run.reasons == {"other-agency": 1}

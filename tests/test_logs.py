@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+from django.conf import settings
 from files import data, row
 from places import Place
 
@@ -42,6 +43,7 @@ def test_a_line_for_each_request_tells_the_page_not_its_address(clerk, account, 
     assert len(found.pop("reference")) == 8
     assert 0 < found.pop("milliseconds") < 60_000
     assert found == {
+        "version": settings.VERSION,
         "level": "INFO",
         "logger": "ismp.access",
         "event": "request",

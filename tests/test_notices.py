@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from mail import NOON, at, text_of
 
 from ismp.accounts.models import Account
@@ -74,6 +75,38 @@ def test_a_refused_address_does_not_hold_up_the_others(account, mailbox):
     assert actions.send_digests() == 1
     assert [to for to, _ in mailbox.letters] == [[other.email]]
     assert Digest.objects.get(account=refused).sent_at is None
+    assert Notice.objects.get(account=refused).digest is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "無",
+        "a@x.example;b@x.example",
+        "v@x.example\nBcc: evil@x.example",
+        "a\u2028b@x.example",
+        "@",
+    ],
+)
+def test_an_address_that_is_none_stops_nobody_elses_mail(account, mailbox, address, caplog):
+    broken, other = account("IC1001"), account("IC1002")
+    with connection.cursor() as cursor:  # as a roster once stored it
+        cursor.execute("UPDATE accounts_account SET email = %s WHERE id = %s", [address, broken.pk])
+    tell(broken)
+    tell(other)
+    assert actions.send_digests() == 1
+    assert [to for to, _ in mailbox.letters] == [[other.email]]
+    assert Digest.objects.get(account=broken).sent_at is None
+    assert Notice.objects.get(account=broken).digest is None
+    assert Notice.objects.get(account=other).digest.sent_at is not None
+    assert "address was refused" in caplog.text and address not in caplog.text
+    assert actions.send_digests() == 0
+
+
+def test_a_subject_is_one_line(account, mailbox):
+    actions.notify([account("IC1001")], kind="x", subject="情資\r\nBcc: a@b\u2028c", body="一\n二")
+    notice = Notice.objects.get()
+    assert (notice.subject, notice.body) == ("情資 Bcc: a@b c", "一\n二")
 
 
 def test_a_server_that_is_away_loses_nothing(account, mailbox, settings):

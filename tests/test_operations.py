@@ -1,6 +1,7 @@
 """What deploy/ and docs/operations.md name exists."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,32 @@ def test_units_start_what_they_say():
     started = [
         re.search(r"^ExecStart=/opt/ismp/bin/ismp (.+)$", u.read_text(), re.M)[1] for u in units
     ]
-    assert started == ["serve --no-worker", "worker"]
+    assert started == ["backup /srv/backup/", "verify_trail", "serve --no-worker", "worker"]
+    timers = {path.stem for path in (ROOT / "deploy").glob("*.timer")}
+    assert timers == {"ismp-backup", "ismp-verify"}
+
+
+def test_the_units_that_the_manual_enables_are_shipped():
+    text = (ROOT / "docs/operations.md").read_text("utf-8")
+    named = re.findall(r"systemctl enable --now (.+)", text)
+    for unit in " ".join(named).split():
+        name, _, suffix = unit.partition(".")
+        template = re.sub(r"@.*", "@", name)
+        assert (ROOT / f"deploy/{template}.{suffix or 'service'}").exists(), unit
+
+
+def test_the_files_that_the_manual_names_are_there():
+    text = (ROOT / "docs/operations.md").read_text("utf-8")
+    for name in re.findall(r"(?:deploy|requirements)/[a-z.-]+", text):
+        assert (ROOT / name.rstrip(".")).exists(), name
+
+
+def test_ismp_run_reads_the_settings_of_the_units():
+    script = (ROOT / "deploy/ismp-run").read_text("utf-8")
+    units = [path.read_text("utf-8") for path in (ROOT / "deploy").glob("*.service")]
+    assert all("EnvironmentFile=/etc/ismp/ismp.env" in unit for unit in units)
+    assert ". /etc/ismp/ismp.env" in script
+    assert subprocess.run(["sh", "-n", ROOT / "deploy/ismp-run"], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("setting", ["ISMP_UPLOAD_MAX_MB", "ISMP_MATERIAL_MAX_MB"])

@@ -19,6 +19,7 @@ from ismp.security.models import (
     SignOff,
     Vendor,
 )
+from ismp.ui import roc
 
 PDF = b"%PDF-1.4 certificate"
 
@@ -52,8 +53,9 @@ def of_security(person: Any) -> dict[str, Any]:
         expires_on=today + timedelta(days=30),
         by=person,
     )
-    campaign = devices.open_campaign(year=115, due_on=today, by=person)
-    last_year = devices.open_campaign(year=114, due_on=today, by=person)
+    year = roc.roc_year(today)
+    campaign = devices.open_campaign(year=year, due_on=today, by=person)
+    last_year = devices.open_campaign(year=year - 1, due_on=today, by=person)
     signed = SignOff.objects.create(
         campaign=last_year,
         agency=person.agency,

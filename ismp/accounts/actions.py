@@ -1,15 +1,17 @@
 """Deeds on accounts: bring in a roster, say where and as what one serves, appoint to a role."""
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ismp.accounts import following, persons, roster, separation
-from ismp.accounts.identities import in_words
+from ismp.accounts import following, persons, roster, roster_changes, separation
+from ismp.accounts.identities import Identity
 from ismp.accounts.models import (
     Account,
     AccountControl,
@@ -21,11 +23,12 @@ from ismp.accounts.models import (
     Service,
     Status,
 )
-from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
-from ismp.accounts.roster_checks import AGAINST_WORLD, World, first_fault
+from ismp.accounts.roles import ROLE_NAMES, Role
+from ismp.accounts.roster_changes import LineChange, Places, role_elsewhere
+from ismp.accounts.roster_checks import AGAINST_WORLD, Line, World, first_fault
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
-from ismp.ui import roc
+from ismp.ui import roc, sheets
 
 logger = logging.getLogger(__name__)
 
@@ -33,19 +36,6 @@ _BATCH = 500
 _SERVED = ("agency_id", "department_id", "identities", "status")
 """What an account copies from the entry of its service that holds today."""
 _DUE_DAYS = 31
-_FIELDS = [
-    "username",
-    "name",
-    "agency",
-    "department",
-    "email",
-    "identities",
-    "status",
-    "role",
-    "sealed_id",
-    "id_hash",
-    "key_version",
-]
 
 
 @dataclass(frozen=True)
@@ -68,6 +58,8 @@ class RosterResult:
     updated: int
     unchanged: int
     lines: list[RosterLine]
+    notes: dict[str, object]
+    """Which columns were not there or not ours (`roster.Roster`)."""
 
 
 @transaction.atomic
@@ -76,135 +68,127 @@ def import_roster(
 ) -> RosterResult:
     """Bring accounts, agencies and departments in line with a roster file.
 
-    An account that served elsewhere moves.  Importing the same roster again changes nothing.
-    With a `keeper` only what she may change by hand may stand in the roster; `of` is what the
-    event is about.  Raises roster.RosterRefused with every line at fault, or sheets.Refused;
-    then nothing is stored.
+    An account that served elsewhere moves.  Importing the same roster again changes nothing; what
+    the file has no column for stays.  Holds its accounts from here on, writes only what a line
+    changes, and leaves an event for each account that it makes or changes.  With a `keeper` only
+    what she may change by hand may stand in the roster; `of` is what the event of the whole is
+    about.  Raises roster.RosterRefused with every line at fault, or sheets.Refused; then nothing is
+    stored.
     """
     found = roster.read(data)
-    accounts = Account.objects.select_related("agency", "department")
-    known = {account.username.lower(): account for account in accounts}
-    entries = _proven(found, known, keeper)
-    before = set(Agency.objects.values_list("code", flat=True))
-    agencies = _agencies(entries)
-    departments = _departments(entries, agencies)
-
-    created: list[Account] = []
-    updated: list[Account] = []
-    served: list[Service] = []
-    numbered: list[Account] = []
-    before_it: dict[int, following.Served] = {}
-    controls: list[AccountControl] = []
-    lines: list[RosterLine] = []
-    for entry in entries:
-        account = known.get(entry.username.lower()) or Account()
-        agency = agencies[entry.agency_code]
-        facts = {
-            "username": entry.username,
-            "name": entry.name,
-            "agency_id": agency.pk,
-            "department_id": departments.get((agency.pk, entry.department)),
-            "email": entry.email,
-            "identities": entry.identities,
-            "status": entry.status,
-        }
-        id_hash = settings.KEYS.blind_index(entry.national_id) if entry.national_id else None
-        same_id = id_hash == (bytes(account.id_hash) if account.id_hash else None)
-        told = (entry.line, entry.username, entry.name)
-        if same_id and all(getattr(account, name) == value for name, value in facts.items()):
-            lines.append(RosterLine(*told, "unchanged"))
-            continue
-        outcome = "updated" if account.pk else "created"
-        lines.append(RosterLine(*told, outcome, _changes(account, entry, same_id)))
-        serves_anew = any(getattr(account, name) != facts[name] for name in _SERVED)
-        if keeper:
-            controls += _controls(account, entry, same_id, keeper)
-        if account.pk:
-            before_it[account.pk] = following.Served.now(account)
-        _leave_role_behind(account, agency.pk)
-        for name, value in facts.items():
-            setattr(account, name, value)
-        if account.pk is None or serves_anew:
-            served.append(_service(account, _since(account, entry.agency_code not in before), by))
-        if not same_id:
-            account.national_id = entry.national_id
-            numbered.append(account)
-        if account.pk is None:
-            # Nobody can sign in until a password is set; hashing a random one would be slow.
-            account.password = "!"  # noqa: S105 (marks an unusable one)
-            created.append(account)
-        else:
-            updated.append(account)
-
-    _store(created, updated, served, controls)
-    persons.numbers_set(numbered, by=keeper)
-    for account in updated:
-        following.follow(account, before_it[account.pk])
+    known = roster_changes.hold(found.usernames)
+    places = Places(found.entries)
+    every = [
+        roster_changes.of(entry, known.get(entry.username.lower()), places)
+        for entry in found.entries
+    ]
+    _prove(found, every, known, places, keeper)
+    lines = [
+        RosterLine(one.entry.line, one.account.username, one.entry.name, one.outcome, one.words)
+        for one in every
+    ]
+    outcomes = Counter(line.outcome for line in lines)
     result = RosterResult(
-        len(created), len(updated), len(entries) - len(created) - len(updated), lines
+        outcomes["created"], outcomes["updated"], outcomes["unchanged"], lines, found.notes
     )
-    if created or updated:
-        trail.record(
-            "import_roster",
-            actor=by,
-            subject=of,
-            created=result.created,
-            updated=result.updated,
-        )
+    changed = [one for one in every if one.outcome != "unchanged"]
+    if not changed:
+        return result
+    events = [_event_of(one, found.line(one.entry.line)) for one in changed]
+    controls = [control for one in changed for control in _controls(one, keeper)]
+    try:
+        with transaction.atomic():
+            _store(changed, places, keeper, by)
+            AccountControl.objects.bulk_create(controls, batch_size=_BATCH)
+    except IntegrityError as error:
+        raise sheets.Refused(
+            "匯入期間有人變更了名冊裡的帳號，檔案沒有匯入，資料沒有變動；請再匯入一次。"
+        ) from error
+    told = {"created": result.created, "updated": result.updated}
+    trail.record_many([*events, trail.Entry("import_roster", "", of, told)], actor=by)
     return result
 
 
-def _store(
-    created: list[Account],
-    updated: list[Account],
-    served: list[Service],
-    controls: list[AccountControl],
+def _prove(
+    found: roster.Roster,
+    every: list[LineChange],
+    known: dict[str, Account],
+    places: Places,
+    keeper: Account | None,
 ) -> None:
-    # Clearing first lets two people swap places without tripping over the unique key.
-    for start in range(0, len(updated), _BATCH):
-        keys = [account.pk for account in updated[start : start + _BATCH]]
-        Account.objects.filter(pk__in=keys).update(id_hash=None)
-    Account.objects.bulk_update(updated, _FIELDS, batch_size=_BATCH)
+    """Raise RosterRefused if a line is at fault by itself or against what is stored."""
+    numbers = {one.entry.national_id for one in every if one.entry.national_id}
+    hashes = {settings.KEYS.blind_index(number) for number in numbers}
+    world = World(
+        keeper,
+        {code: agency.name for code, agency in places.agencies.items()},
+        known,
+        roster_changes.holders(hashes, found.usernames),
+        {one.entry.line: [title for title, *_ in one.changes] for one in every},
+    )
+    for one in every:
+        if fault := first_fault(found.line(one.entry.line), world, AGAINST_WORLD):
+            found.faults.append(fault)
+    found.proven()
+
+
+def _store(changed: list[LineChange], places: Places, keeper: Account | None, by: str) -> None:
+    """Write the accounts that lines change, their service, and what follows from both."""
+    places.add_missing()
+    created: list[Account] = []
+    updated: list[tuple[Account, following.Served]] = []
+    values: dict[int, dict[str, Any]] = {}
+    served: list[Service] = []
+    for one in changed:
+        account = one.account
+        if account.pk:
+            before = following.Served.now(account)
+            values[account.pk] = one.apply(places)
+            updated.append((account, before))
+            anew = following.Served.now(account) != before
+        else:
+            one.apply(places)
+            # Nobody can sign in until a password is set; hashing a random one would be slow.
+            account.password = "!"  # noqa: S105 (marks an unusable one)
+            created.append(account)
+            anew = True
+        if anew:
+            is_new = one.entry.agency_code not in places.known_before
+            served.append(_service(account, _since(account, is_new), by))
+    roster_changes.write(values)
     Account.objects.bulk_create(created, batch_size=_BATCH)
     Service.objects.bulk_create(served, batch_size=_BATCH)
-    AccountControl.objects.bulk_create(controls, batch_size=_BATCH)
+    persons.numbers_set([one.account for one in changed if one.number_is_new], by=keeper)
+    for account, before in updated:
+        following.follow(account, before)
 
 
-def _controls(
-    account: Account, entry: roster.Entry, same_id: bool, keeper: Account
-) -> list[AccountControl]:
+def _controls(change: LineChange, keeper: Account | None) -> list[AccountControl]:
     """What control of an account its line of the roster gives the sender (`separation`)."""
+    entry, account = change.entry, change.account
+    if keeper is None or account.pk == keeper.pk:
+        return []
     kind, facts = AccountControl.Kind, {"account": account, "by": keeper}
     if account.pk is None:
         return [AccountControl(kind=kind.CREATED, **facts)]
-    if account.pk == keeper.pk:
-        return []
     found = []
-    if account.email != entry.email:
+    if "email" in change.fields:
         found.append(AccountControl(kind=kind.EMAIL, **facts))
-    if account.status == Status.LEFT and entry.status == Status.ACTIVE:
+    if "status" in change.fields and entry.status == Status.ACTIVE:
         found.append(AccountControl(kind=kind.RETURNED, **facts))
-    if not same_id:
+    if change.number_is_new:
         found.append(AccountControl(kind=kind.NUMBER, former_hash=account.id_hash, **facts))
     return found
 
 
-def _changes(account: Account, entry: roster.Entry, same_id: bool) -> str:
-    """What a line changes, in words; of a national ID only that it does."""
+def _event_of(change: LineChange, line: Line) -> trail.Entry:
+    """The event of one account: which line of the file changed what of it."""
+    entry, account = change.entry, change.account
+    agency, subject, told = entry.agency_code, f"account:{account.username}", {"line": line.number}
     if account.pk is None:
-        return f"新增：{entry.agency_name} {entry.department}".strip()
-    here = account.department.name if account.department else ""
-    pairs = (
-        ("機關", account.agency.name, entry.agency_name),
-        ("部門", here, entry.department),
-        ("姓名", account.name, entry.name),
-        ("電子郵件", account.email, entry.email),
-        ("身分", account.get_identities_display(), in_words(entry.identities)),
-        ("狀態", account.get_status_display(), Status(entry.status).label),
-    )
-    words = [f"{title}「{old}」改為「{new}」" for title, old, new in pairs if old != new]
-    number = "" if same_id else "身分證字號變更" if entry.national_id else "移除身分證字號"
-    return "；".join([*words, *filter(None, [number])])
+        new = told | {"identities": entry.identities or Identity.GENERAL.value}
+        return trail.Entry("create_by_roster", agency, subject, new)
+    return trail.Entry("change_by_roster", agency, subject, told | {"changes": change.changes})
 
 
 def _since(account: Account, agency_is_new: bool) -> date:
@@ -267,7 +251,8 @@ def _copy_what_holds(account: Account) -> bool:
     if entry is None or all(getattr(entry, name) == getattr(account, name) for name in _SERVED):
         return False
     before = following.Served.now(account)
-    _leave_role_behind(account, entry.agency_id)
+    if account.agency_id != entry.agency_id:
+        account.role = role_elsewhere(account)
     for name in _SERVED:
         setattr(account, name, getattr(entry, name))
     try:
@@ -279,12 +264,6 @@ def _copy_what_holds(account: Account) -> bool:
         ) from error
     following.follow(account, before)
     return True
-
-
-def _leave_role_behind(account: Account, agency_id: int) -> None:
-    """Whoever administers an agency does not administer the one she moves to."""
-    if account.pk and account.agency_id != agency_id and account.role in OF_AN_AGENCY:
-        account.role = Role.STAFF.value
 
 
 def apply_due() -> int:
@@ -372,42 +351,3 @@ def appoint(account: Account, role: Role, *, by: str) -> None:
         subject=f"account:{account.username}",
         role=ROLE_NAMES[role],
     )
-
-
-def _agencies(entries: list[roster.Entry]) -> dict[str, Agency]:
-    names = {entry.agency_code: entry.agency_name for entry in entries}
-    Agency.objects.bulk_create(
-        [Agency(code=code, name=name) for code, name in names.items()],
-        update_conflicts=True,
-        unique_fields=["code"],
-        update_fields=["name"],
-    )
-    return {agency.code: agency for agency in Agency.objects.filter(code__in=names)}
-
-
-def _departments(
-    entries: list[roster.Entry], agencies: dict[str, Agency]
-) -> dict[tuple[int, str], int]:
-    wanted = {(agencies[e.agency_code].pk, e.department) for e in entries if e.department}
-    Department.objects.bulk_create(
-        [Department(agency_id=agency, name=name, path=name) for agency, name in sorted(wanted)],
-        ignore_conflicts=True,
-    )
-    rows = Department.objects.filter(agency__in={agency for agency, _ in wanted})
-    return {(row.agency_id, row.name): row.merged_into_id or row.pk for row in rows}
-
-
-def _proven(
-    found: roster.Roster, known: dict[str, Account], keeper: Account | None
-) -> list[roster.Entry]:
-    """The entries, none of which is at fault by itself or against what is stored."""
-    holders = {
-        (account.agency.code, bytes(account.id_hash)): account
-        for username, account in known.items()
-        if username not in found.usernames and account.id_hash and account.status == Status.ACTIVE
-    }
-    world = World(keeper, known, holders)
-    for entry in found.entries:
-        if fault := first_fault(found.line(entry.line), world, AGAINST_WORLD):
-            found.faults.append(fault)
-    return found.proven()

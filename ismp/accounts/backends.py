@@ -1,6 +1,5 @@
 """Signing in by 公務帳號 and password."""
 
-import unicodedata
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
@@ -31,10 +30,3 @@ class AccountBackend(BaseBackend):
     def get_user(self, user_id: int) -> Account | None:
         account = Account.objects.select_related("agency").filter(pk=user_id).first()
         return account if account and account.is_active else None
-
-
-def folded_username(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
-    """One name for one account: AB1234, ab1234 and ＡＢ1234 share one count of failures."""
-    posted = request.POST.get("username", "") if request else ""
-    username = (credentials or {}).get("username") or posted
-    return unicodedata.normalize("NFKC", username).strip().lower()[:150]

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.password_validation import validate_password
 from django.core.validators import RegexValidator
 from django.utils import timezone
@@ -12,28 +13,20 @@ from ismp.accounts import national_id
 from ismp.accounts.identities import Identity, as_set, members
 from ismp.accounts.models import Account, Agency, Department, Leave
 from ismp.accounts.roles import ROLE_NAMES, Right
-from ismp.ui.forms import DeedForm, ModuleForm, RocDateField, Suggesting
+from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField, Suggesting, TextMask
 
 
 def is_no_national_id(text: str) -> None:
     """What is looked for stands in addresses and logs (settings.KEYWORD_VALIDATORS)."""
-    if national_id.LOOKS_LIKE.search(national_id.fold(text)):
+    if national_id.holds(text):
         raise forms.ValidationError("請用公務帳號或姓名查詢，不要輸入身分證字號。")
 
 
-def _is_no_number(username: str) -> None:
-    if national_id.LOOKS_LIKE.search(username):
-        raise forms.ValidationError("請填公務帳號，不是身分證字號。")
-
-
-USERNAME = (
-    RegexValidator(r"^[A-Za-z0-9._@-]+$", "公務帳號只能用英文字母、數字與 . _ @ -。"),
-    _is_no_number,
-)
+USERNAME = (RegexValidator(r"^[A-Za-z0-9._@-]+$", "公務帳號只能用英文字母、數字與 . _ @ -。"),)
 """What may be a 公務帳號."""
 
 
-class SignInForm(AuthenticationForm):
+class SignInForm(TextMask, AuthenticationForm):
     error_messages = {
         "invalid_login": "公務帳號或密碼不正確，請再試一次；連續錯 5 次會鎖定 15 分鐘。",
         "inactive": "公務帳號或密碼不正確，請再試一次；連續錯 5 次會鎖定 15 分鐘。",
@@ -50,14 +43,30 @@ class SignInForm(AuthenticationForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        # Refused before it is looked up: a national ID must not reach the table of failures.
-        if national_id.LOOKS_LIKE.search(national_id.fold(self.cleaned_data.get("username", ""))):
+        # Refused before it is looked up: what was typed by mistake is no failure of anybody's.
+        if "username" in self.masked:
             raise forms.ValidationError("請輸入公務帳號，不是身分證字號。")
         return super().clean()
 
 
-class ResetForm(forms.Form):
+class OldPasswordForm(TextMask, PasswordChangeForm):
+    """A new password beside the old one, which is guessed no oftener than at the door."""
+
+    def __init__(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request.user, *args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        typed: str = self.cleaned_data["old_password"]
+        if authenticate(self.request, username=self.user.get_username(), password=typed) is None:
+            raise forms.ValidationError("舊密碼不對，請再輸入一次；連續錯 5 次會鎖定 15 分鐘。")
+        return typed
+
+
+class ResetForm(Form):
     """Setting a new password by the code that an administrator has handed over."""
+
+    refuses = ("username",)
 
     username = forms.CharField(
         label="公務帳號",
@@ -139,6 +148,7 @@ class DepartmentField(forms.CharField):
 
 
 class DepartmentForm(OfAgencyForm):
+    refuses = ("name", "department")
     department = DepartmentField(label="上級部門", help_text="最上層的部門免填。")
 
     class Meta:
@@ -177,6 +187,8 @@ class MergeForm(DeedForm):
 
 class NationalIdField(forms.CharField):
     """A number that is checked, folded, and never written back into a page."""
+
+    keeps_text = True
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
@@ -222,6 +234,7 @@ class AccountForm(OfAgencyForm):
     """A new account, or another name or address; all else has a day on which it begins."""
 
     tells: tuple[str, ...] = ("since",)
+    refuses = ("username", "name", "email", "department")
     department = DepartmentField(label="部門")
     identities = IdentitiesField(initial=Identity.GENERAL.value)
     number = NationalIdField(help_text="匯入時數以它對應帳號；加密保存，不會顯示。")
@@ -258,6 +271,8 @@ class AccountForm(OfAgencyForm):
 
 class ChangeForm(DeedForm):
     """Another department or another set of identities, from a day on."""
+
+    refuses = ("department",)
 
     department = DepartmentField(label="部門", help_text="不填就不變更部門。")
     identities = IdentitiesField(required=False, help_text="都不勾就不變更身分。")
@@ -305,9 +320,6 @@ class LeaveForm(DeedForm):
     since = DayField(label="起日")
     until = RocDateField(label="迄日", help_text="還不知道就免填。")
     reason = forms.CharField(label="事由", max_length=100)
-
-    def clean_reason(self) -> str:
-        return national_id.hide(self.cleaned_data["reason"])
 
 
 class WithdrawalForm(DeedForm):

@@ -21,7 +21,6 @@ from ismp.audit.trail import NotPossible
 from ismp.ui import roc
 
 _SECOND_ACCOUNT = "這個機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
-_MOST_FAILURES = 5
 
 
 def touch(accounts: Iterable[Account], by: Account) -> list[Account]:
@@ -124,7 +123,6 @@ def issue_reset_code(account: Account, *, by: Account) -> str:
         defaults={
             "digest": _digest(account, code),
             "expires_at": timezone.now() + timedelta(minutes=settings.RESET_CODE_MINUTES),
-            "failures": 0,
         },
     )
     _record("reset_password", account, by)
@@ -135,20 +133,15 @@ def issue_reset_code(account: Account, *, by: Account) -> str:
 def check_reset_code(username: str, code: str) -> Account | None:
     """The account whose code this is, held until the transaction ends; None when it is not good.
 
-    After five wrong ones the right one is worthless too.
+    Wrong ones cost time (`lockout.wait_for_code`), never the code: else a stranger could burn it.
     """
     held = ResetCode.objects.select_for_update(of=("self",)).select_related("account__agency")
     issued = held.filter(account__username__iexact=username.strip()).first()
     if issued is None or not issued.account.is_active or issued.expires_at < timezone.now():
         return None
     account: Account = issued.account
-    if secrets.compare_digest(bytes(issued.digest), _digest(account, codes.tidy(code))):
-        return account
-    if issued.failures + 1 >= _MOST_FAILURES:
-        issued.delete()
-    else:
-        ResetCode.objects.filter(pk=issued.pk).update(failures=F("failures") + 1)
-    return None
+    good = secrets.compare_digest(bytes(issued.digest), _digest(account, codes.tidy(code)))
+    return account if good else None
 
 
 @transaction.atomic

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from django.conf import settings
+
 from ismp.accounts import national_id
 from ismp.ui import marks
 
@@ -39,6 +41,7 @@ class JsonFormatter(MaskingFormatter):
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
+            "version": settings.VERSION,
             **{name: told[name] for name in _FIELDS if told.get(name) is not None},
         }
         if record.exc_info:

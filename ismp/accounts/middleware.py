@@ -1,5 +1,6 @@
 """The idle time-out: an unattended desk is signed out, even while a page polls."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -19,6 +21,7 @@ from ismp.accounts.models import Account
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 _KEY = "last_active"
+_BEGUN = "signed_in_at"
 _TOUCH_SECONDS = 60
 
 
@@ -28,7 +31,14 @@ def polls(view: View) -> View:
     return view
 
 
+def begin(session: SessionBase) -> None:
+    """Somebody has just signed in: from now on the session lasts `settings.SESSION_SECONDS`."""
+    session[_BEGUN] = time.time()
+
+
 class IdleMiddleware:
+    """Signs out who is idle, and everybody some hours after signing in, whatever she does."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
@@ -42,8 +52,15 @@ class IdleMiddleware:
             return self._ask_to_sign_in(request)
         now = time.time()
         last = request.session.get(_KEY, 0.0)
+        if _BEGUN not in request.session:
+            begin(request.session)
+        if now - request.session[_BEGUN] > settings.SESSION_SECONDS:
+            hours = f"{settings.SESSION_SECONDS / 3600:g}"
+            return self._sign_out(request, f"登入已滿 {hours} 小時，為了安全請重新登入。")
         if last and now - last > settings.IDLE_SECONDS:
-            return self._sign_out(request)
+            minutes = settings.IDLE_SECONDS // 60
+            told = f"您已超過 {minutes} 分鐘沒有動作，系統已自動登出，請重新登入。"
+            return self._sign_out(request, told)
         if not getattr(view, "polls", False) and now - last > min(
             _TOUCH_SECONDS, settings.IDLE_SECONDS / 10
         ):
@@ -53,17 +70,20 @@ class IdleMiddleware:
 
     def _ask_to_sign_in(self, request: HttpRequest) -> HttpResponse | None:
         """A part of a page that renews itself takes the whole page to the sign-in."""
-        if "HX-Request" not in request.headers:
-            return None
-        there = urlsplit(request.headers.get("HX-Current-URL", "/")).path
-        return HttpResponseClientRedirect(redirect_to_login(there).url)
+        return _to_sign_in(request) if "HX-Request" in request.headers else None
 
-    def _sign_out(self, request: HttpRequest) -> HttpResponse:
+    def _sign_out(self, request: HttpRequest, reason: str) -> HttpResponse:
         logout(request)
-        messages.info(
-            request,
-            f"您已超過 {settings.IDLE_SECONDS // 60} 分鐘沒有動作，系統已自動登出，請重新登入。",
-        )
-        there = request.get_full_path() if request.method == "GET" else "/"
-        login = redirect_to_login(there)
-        return HttpResponseClientRedirect(login.url) if request.headers.get("HX-Request") else login
+        messages.info(request, reason)
+        return _to_sign_in(request)
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Answer with the way to the sign-in, and from there back to the page that was open."""
+    there = request.get_full_path() if request.method == "GET" else "/"
+    if "HX-Request" not in request.headers:
+        return redirect_to_login(there)
+    there = "/"
+    with contextlib.suppress(ValueError):  # a browser tells no such address, others may
+        there = urlsplit(request.headers.get("HX-Current-URL", "/")).path
+    return HttpResponseClientRedirect(redirect_to_login(there).url)

@@ -499,7 +499,6 @@ class ResetCode(models.Model):
     account = models.OneToOneField(Account, models.CASCADE, related_name="+")
     digest = models.BinaryField(max_length=32)
     expires_at = models.DateTimeField()
-    failures = models.PositiveSmallIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"reset:{self.account_id}"

@@ -1,7 +1,8 @@
 """Reading a roster: the CSV in which an agency tells us its people (product.md, contracts).
 
 Knows the file only; what becomes of the people is `actions.import_roster`.  Every reason for which
-a line is not taken stands in `roster_checks`.
+a line is not taken stands in `roster_checks`.  A column that the file does not have says nothing:
+the entry has None, and what is stored stays.
 """
 
 from dataclasses import dataclass, field
@@ -9,27 +10,29 @@ from dataclasses import dataclass, field
 from ismp.accounts import national_id, roster_checks
 from ismp.accounts.identities import Identity, as_set
 from ismp.accounts.models import Status
-from ismp.accounts.roster_checks import HEADER, Line
-from ismp.ui import sheets
+from ismp.accounts.roster_checks import HEADER, REQUIRED, Line
+from ismp.ui import reading, sheets
 from ismp.ui.sheets import Fault
 
 _IDENTITIES = {label: value for value, label in Identity.choices}
 _STATUSES = {label: value for value, label in Status.choices}
+_ALIASES = {"身份證字號": "身分證字號", "身分證": "身分證字號", "身份證": "身分證字號"}
+_NO_HEADER = f"名冊第 1 列必須是標題：{'、'.join(HEADER)}；第 {{line}} 列缺少{{titles}}。"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the roster, checked and folded."""
+    """One line of the roster, checked and folded; None where the file has no such column."""
 
     line: int
     agency_code: str
     agency_name: str
-    department: str
+    department: str | None
     username: str
     name: str
-    national_id: str
-    email: str
-    identities: str
+    national_id: str | None
+    email: str | None
+    identities: str | None
     status: str
 
 
@@ -46,15 +49,16 @@ class RosterRefused(sheets.Refused):
 class Roster:
     """The lines of a file: one entry per account, and one fault per line that is not taken."""
 
+    notes: dict[str, object]
+    """What the result tells of the columns."""
     entries: list[Entry] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    cells: dict[int, list[str]] = field(default_factory=dict)
-    """Each line as it was written."""
+    lines: dict[int, Line] = field(default_factory=dict)
     usernames: set[str] = field(default_factory=set)
     """Of every line, small letters: also of those that are not taken."""
 
     def line(self, number: int) -> Line:
-        return Line(number, self.cells[number])
+        return self.lines[number]
 
     def proven(self) -> list[Entry]:
         """The entries of a roster in which nothing is at fault.  Raises RosterRefused."""
@@ -68,19 +72,18 @@ def read(data: bytes) -> Roster:
 
     Raises sheets.Refused when the file cannot be read at all.
     """
-    rows = [row for row in sheets.csv_rows(data) if any(row)]
-    if not rows or [cell.strip() for cell in rows[0]] != HEADER:
-        raise sheets.Refused(f"名冊第 1 列必須是標題：{'、'.join(HEADER)}。")
-    roster, entries = Roster(), dict[str, Entry]()
+    table = reading.read(data, HEADER, required=REQUIRED, aliases=_ALIASES, missing=_NO_HEADER)
+    has = frozenset(table.place)
+    roster, entries = Roster(_notes(table)), dict[str, Entry]()
     repeats = roster_checks.Repeats()
-    for number, cells in enumerate(rows[1:], start=2):
-        line = Line(number, [cell.strip() for cell in cells])
-        roster.cells[number] = line.cells
+    for row in table.rows:
+        line = Line.of(row, table.place)
+        roster.lines[line.number] = line
         roster.usernames.add(line.username.lower())
         if fault := roster_checks.first_fault(line) or repeats.fault(line):
             roster.faults.append(fault)
             continue
-        entry = _entry(line)
+        entry = _entry(line, has)
         former = entries.get(entry.username.lower())
         if not former or entry.status == Status.ACTIVE or former.status == Status.LEFT:
             entries[entry.username.lower()] = entry
@@ -88,16 +91,21 @@ def read(data: bytes) -> Roster:
     return roster
 
 
-def _entry(line: Line) -> Entry:
+def _notes(table: reading.Table) -> dict[str, object]:
+    return {**table.notes, "ignored": [national_id.hide(title) for title in table.ignored]}
+
+
+def _entry(line: Line, has: frozenset[str]) -> Entry:
+    identities = as_set(_IDENTITIES[one] for one in line.identities) or Identity.GENERAL.value
     return Entry(
         line=line.number,
-        agency_code=line["機關代碼"],
+        agency_code=line.agency_code,
         agency_name=line["機關名稱"],
-        department=line["部門"],
+        department=line["部門"] if "部門" in has else None,
         username=line.username,
         name=line["姓名"],
-        national_id=line.national_id,
-        email=line["電子郵件"],
-        identities=as_set(_IDENTITIES[one] for one in line.identities) or Identity.GENERAL.value,
+        national_id=line.national_id if "身分證字號" in has else None,
+        email=line["電子郵件"] if "電子郵件" in has else None,
+        identities=identities if "資安列管身分" in has else None,
         status=_STATUSES[line["狀態"]],
     )

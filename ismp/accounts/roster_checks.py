@@ -13,11 +13,16 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 
 from ismp.accounts import national_id
+from ismp.accounts.agencies import fold_code
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Account, Agency, Department, Status
 from ismp.accounts.roles import Right
+from ismp.ui.folding import fold, key, one_line
+from ismp.ui.reading import Row
 from ismp.ui.sheets import YOURS, Fault, Reason
 
 HEADER = [
@@ -47,28 +52,56 @@ LONGEST: dict[str, int] = {
     title: model._meta.get_field(name).max_length  # type: ignore[misc, union-attr]
     for title, (model, name) in _FIELDS.items()
 }
-_PLACE = {title: place for place, title in enumerate(HEADER)}
+_ADDRESS = EmailValidator()
+
+
+_FOLDS: dict[str, Callable[[str], str]] = {
+    "機關代碼": fold_code,
+    "機關名稱": one_line,
+    "部門": one_line,
+    "公務帳號": key,
+    "姓名": one_line,
+    "身分證字號": national_id.fold,
+    "電子郵件": key,
+    "資安列管身分": key,
+    "狀態": key,
+}
+"""How the cells of a column are read: a key folded, a name as it is shown on one line."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the file as it was written, without the spaces around its cells."""
+    """A line of the file."""
 
     number: int
     cells: list[str]
+    """As they were written, in the order of `HEADER`; then what is beyond the last column."""
+    read: dict[str, str]
+    """By title, folded; without those that the file has no column for."""
+    width: int
+    wanted: int
+    """How many cells were written, and how many titles the file has."""
+
+    @classmethod
+    def of(cls, row: Row, place: dict[str, int]) -> "Line":
+        written = [row.cells[place[title]] if title in place else "" for title in HEADER]
+        folded = {title: _FOLDS[title](row.cells[index]) for title, index in place.items()}
+        return cls(row.line, [*written, *row.more], folded, row.width, len(row.cells))
 
     def __getitem__(self, title: str) -> str:
-        """Empty where the line has too few cells to tell."""
-        place = _PLACE[title]
-        return self.cells[place] if place < len(self.cells) else ""
+        return self.read.get(title, "")
+
+    @property
+    def agency_code(self) -> str:
+        return self["機關代碼"]
 
     @property
     def username(self) -> str:
         return self["公務帳號"]
 
-    @cached_property
+    @property
     def national_id(self) -> str:
-        return national_id.fold(self["身分證字號"])
+        return self["身分證字號"]
 
     @cached_property
     def identities(self) -> list[str]:
@@ -82,20 +115,23 @@ class Line:
 
 @dataclass
 class Repeats:
-    """The lines before this one that are in office, by what no two of them may share."""
+    """The lines before this one, by what no two lines may share or say otherwise."""
 
+    agencies: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """The line that named an agency first, and the name."""
     accounts: dict[str, int] = field(default_factory=dict)
     people: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Of those in office."""
 
     def fault(self, line: Line) -> Fault | None:
         """That it repeats one of them; a line that repeats none is remembered."""
-        if not line.in_office:
-            return None
+        self.agencies.setdefault(line.agency_code, (line.number, line["機關名稱"]))
         if found := first_fault(line, self, REPEATS):
             return found
-        self.accounts[line.username.lower()] = line.number
-        if line.national_id:
-            self.people[line["機關代碼"], line.national_id] = line.number
+        if line.in_office:
+            self.accounts[line.username.lower()] = line.number
+            if line.national_id:
+                self.people[line.agency_code, line.national_id] = line.number
         return None
 
 
@@ -105,10 +141,14 @@ class World:
 
     keeper: Account | None
     """Who sends it, and may change no more by it than by hand; None is the command."""
+    agencies: dict[str, str]
+    """The names of those that are known, by code."""
     accounts: dict[str, Account]
     """By name of account, small letters."""
     holders: dict[tuple[str, bytes], Account]
     """Who is in office outside of this roster, by agency and hash of the national ID."""
+    changed: dict[int, list[str]]
+    """What each line would change of a stored account, by title."""
 
     @cached_property
     def sees_all(self) -> bool:
@@ -142,15 +182,26 @@ def _empty(line: Line) -> tuple[str, ...]:
 
 def _with_id(line: Line) -> tuple[str, ...]:
     """Where a national ID would be stored in clear; nobody may write it there by hand either."""
-    return tuple(
-        title
-        for title in _NO_PLACE_FOR_IDS
-        if national_id.LOOKS_LIKE.search(national_id.fold(line[title]))
-    )
+    return tuple(title for title in _NO_PLACE_FOR_IDS if national_id.holds(line[title]))
 
 
 def _too_long(line: Line) -> tuple[str, ...]:
     return tuple(title for title, most in LONGEST.items() if len(line[title]) > most)
+
+
+def _wrong_width(line: Line, _: Any) -> str | None:
+    """Blank cells at the end may be left out, as Excel does; what must be filled in may not."""
+    is_wrong = line.width > line.wanted or (line.width < line.wanted and _empty(line))
+    return f"有 {line.width} 欄，應該是 {line.wanted} 欄" if is_wrong else None
+
+
+def _is_no_address(line: Line) -> bool:
+    text = line["電子郵件"]
+    try:
+        _ADDRESS(text)
+    except ValidationError:
+        return bool(text)
+    return False
 
 
 def _limits(titles: tuple[str, ...]) -> str:
@@ -164,9 +215,7 @@ CHECKS: tuple[Check, ...] = (
         "欄位數與標題不同",
         "請檢查這一列是否多了或少了逗號。",
         (),
-        lambda line, _: _when(
-            len(line.cells) != len(HEADER), f"有 {len(line.cells)} 欄，應該是 {len(HEADER)} 欄"
-        ),
+        _wrong_width,
     ),
     Check(
         "required",
@@ -221,20 +270,48 @@ CHECKS: tuple[Check, ...] = (
         ("資安列管身分",),
         lambda line, _: _when(not set(line.identities) <= set(_LABELS)),
     ),
+    Check(
+        "email",
+        YOURS,
+        "電子郵件不是一個電子郵件地址",
+        "請填一個地址（例如 name@example.gov.tw），沒有就留空。",
+        ("電子郵件",),
+        lambda line, _: _when(_is_no_address(line)),
+    ),
 )
 
+
+def _other_name(line: Line, seen: Repeats) -> str | None:
+    number, name = seen.agencies[line.agency_code]
+    return f"第 {number} 列是「{name}」" if fold(name) != fold(line["機關名稱"]) else None
+
+
+def _repeated_account(line: Line, seen: Repeats) -> str | None:
+    number = line.in_office and seen.accounts.get(line.username.lower())
+    return f"與第 {number} 列重複" if number else None
+
+
+def _repeated_person(line: Line, seen: Repeats) -> str | None:
+    number = line.in_office and seen.people.get((line.agency_code, line.national_id))
+    return f"與第 {number} 列相同" if number else None
+
+
 REPEATS: tuple[Check, ...] = (
+    Check(
+        "agency-names",
+        YOURS,
+        "同一個機關代碼有兩個機關名稱",
+        "請改成同一個名稱。",
+        ("機關名稱",),
+        _other_name,
+    ),
     Check(
         "account-repeated",
         YOURS,
         "公務帳號在名冊裡重複",
         "同一帳號只能有一列在職，請保留正確的一列。",
         ("公務帳號",),
-        lambda line, seen: (
-            f"與第 {seen.accounts[line.username.lower()]} 列重複"
-            if line.username.lower() in seen.accounts
-            else None
-        ),
+        _repeated_account,
     ),
     Check(
         "id-repeated",
@@ -242,11 +319,7 @@ REPEATS: tuple[Check, ...] = (
         "身分證字號在名冊裡重複",
         "同一機關的一個身分證字號只能有一個在職帳號，請將其中一列改為離職或更正。",
         ("身分證字號",),
-        lambda line, seen: (
-            f"與第 {seen.people[line['機關代碼'], line.national_id]} 列相同"
-            if (line["機關代碼"], line.national_id) in seen.people
-            else None
-        ),
+        _repeated_person,
     ),
 )
 
@@ -272,8 +345,22 @@ def _second(line: Line, world: World) -> str | None:
     if not line.in_office or not line.national_id:
         return None
     number = settings.KEYS.blind_index(line.national_id)
-    holder = world.holders.get((line["機關代碼"], number))
+    holder = world.holders.get((line.agency_code, number))
     return holder.username if holder else None
+
+
+def _renamed(line: Line, world: World) -> str | None:
+    stored = world.agencies.get(line.agency_code)
+    if stored is None or fold(stored) == fold(line["機關名稱"]):
+        return None
+    return f"登錄的名稱是「{stored}」"
+
+
+def _own_changes(line: Line, world: World) -> str | None:
+    account, keeper = world.account(line), world.keeper
+    if not account or not keeper or account.pk != keeper.pk:
+        return None
+    return "、".join(world.changed.get(line.number, ())) or None
 
 
 AGAINST_WORLD: tuple[Check, ...] = (
@@ -283,7 +370,15 @@ AGAINST_WORLD: tuple[Check, ...] = (
         "機關代碼不是您的機關",
         "只能匯入本機關的名冊，請刪除這一列。",
         ("機關代碼",),
-        lambda line, world: _when(not world.sees_all and line["機關代碼"] != world.agency.code),
+        lambda line, world: _when(not world.sees_all and line.agency_code != world.agency.code),
+    ),
+    Check(
+        "agency-renamed",
+        YOURS,
+        "機關名稱與登錄的不同",
+        "名冊不能更改機關名稱；請改成登錄的名稱，機關改名請由平台管理者辦理。",
+        ("機關名稱",),
+        _renamed,
     ),
     Check(
         "account-elsewhere",
@@ -308,6 +403,14 @@ AGAINST_WORLD: tuple[Check, ...] = (
         "請由另一位管理者辦理。",
         ("狀態",),
         lambda line, world: _when(_own(line, world)),
+    ),
+    Check(
+        "own-changed",
+        YOURS,
+        "不能用名冊變更自己的帳號",
+        "請恢復這一列原來的內容，由另一位管理者辦理變更。",
+        (),
+        _own_changes,
     ),
     Check(
         "second-account",

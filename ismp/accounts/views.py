@@ -1,12 +1,13 @@
 """The door: sign in, sign out, change one's password."""
 
+import math
+from datetime import timedelta
 from typing import Any
 
-from axes.helpers import get_cool_off
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import PasswordChangeForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
@@ -14,9 +15,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ismp.accounts import keeping, national_id
-from ismp.accounts.forms import ResetForm, SignInForm
+from ismp.accounts import keeping, lockout, middleware
+from ismp.accounts.forms import OldPasswordForm, ResetForm, SignInForm
 from ismp.audit import trail
+
+_WRONG_CODE = "公務帳號或代碼不對，或代碼已經過期；請檢查後再試，或重新索取。"
 
 
 @login_not_required
@@ -33,12 +36,11 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         account = form.get_user()
         with transaction.atomic():
             login(request, account)
+            middleware.begin(request.session)
             trail.record("sign_in", actor=account.username, agency=account.agency.code)
         return redirect(there)
-    if request.method == "POST":
-        typed = national_id.hide(form.data.get("username", ""))
-        with transaction.atomic():
-            trail.record("sign_in_failed", actor=typed[:150])
+    if "username" in form.masked:
+        lockout.refuse_name(form.data["username"])
     return render(request, "accounts/login.html", {"form": form, "next": there})
 
 
@@ -57,24 +59,31 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 def reset_password(request: HttpRequest) -> HttpResponse:
     """Set a new password by the one-time code that an administrator has handed over."""
     form = ResetForm(request.POST if request.method == "POST" else None)
+    wait = None
     if form.is_valid():
         typed = form.cleaned_data
+        guess = lockout.Guess.of(typed["username"], request)
         with transaction.atomic():
-            account = keeping.check_reset_code(typed["username"], typed["code"])
-            if account and form.check_password(account):
-                keeping.set_password(account, typed["password"])
-                messages.success(request, "新密碼已設定，請用它登入。")
-                return redirect("accounts:login")
-        if account is None:
-            form.add_error(None, "公務帳號或代碼不對，或代碼已經過期；請檢查後再試，或重新索取。")
-    return render(request, "accounts/reset.html", {"form": form})
+            if wait := lockout.wait_for_code(guess):
+                told = f"代碼錯誤次數太多，請 {_in_words(wait)}後再試；代碼仍然有效。"
+                form.add_error(None, told)
+            elif account := keeping.check_reset_code(typed["username"], typed["code"]):
+                lockout.forget_codes(guess)
+                if form.check_password(account):
+                    keeping.set_password(account, typed["password"])
+                    messages.success(request, "新密碼已設定，請用它登入。")
+                    return redirect("accounts:login")
+            else:
+                lockout.fail_code(guess)
+                form.add_error(None, _WRONG_CODE)
+    return render(request, "accounts/reset.html", {"form": form}, status=429 if wait else 200)
 
 
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def change_password(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
-    form = PasswordChangeForm(user, request.POST or None)
+    form = OldPasswordForm(request, request.POST or None)
     if form.is_valid():
         with transaction.atomic():
             form.save()
@@ -86,7 +95,10 @@ def change_password(request: HttpRequest) -> HttpResponse:
 
 
 def locked(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
-    """Answer to the sixth attempt (附表十 control 40)."""
-    cool_off = get_cool_off(request)
-    minutes = int(cool_off.total_seconds() // 60) if cool_off else 15
-    return render(request, "accounts/locked.html", {"minutes": minutes}, status=429)
+    """Answer to the fifth failure and to what follows it (附表十 control 40)."""
+    wait = getattr(request, "sign_in_wait", None) or settings.AXES_COOLOFF_TIME
+    return render(request, "accounts/locked.html", {"wait": _in_words(wait)}, status=429)
+
+
+def _in_words(wait: timedelta) -> str:
+    return f"{math.ceil(wait.total_seconds() / 60)} 分鐘"

@@ -21,7 +21,8 @@ Change = tuple[str, str, str]
 
 SECRET = ("sealed_id", "id_hash", "key_version")
 """Fields whose values never stand in the trail: of them it only says that they changed."""
-_SECRET_TITLE, _HIDDEN = "身分證字號", "（不顯示）"
+SECRET_CHANGED: Change = ("身分證字號", "（不顯示）", "（不顯示）")
+"""That a national ID was set, changed or taken off."""
 _LONGEST = 2_000
 
 
@@ -46,8 +47,7 @@ def between(before: models.Model | None, after: models.Model, *leave_out: str) -
         if getattr(before, field.attname) == getattr(after, field.attname):
             continue
         if field.name in SECRET:
-            secret = (_SECRET_TITLE, _HIDDEN, _HIDDEN)
-            found += [] if secret in found else [secret]
+            found += [] if SECRET_CHANGED in found else [SECRET_CHANGED]
         else:
             title = str(field.verbose_name)
             found.append((title, display(before, field), display(after, field)))

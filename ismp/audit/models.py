@@ -17,6 +17,12 @@ class Event(models.Model):
     agency = models.CharField(max_length=20, blank=True, db_index=True)
     subject = models.CharField(max_length=100, blank=True, db_index=True)
     detail = models.JSONField(default=dict)
+    address = models.CharField(max_length=45, blank=True, db_index=True)
+    """Of the client, as `audit.origin` knows it; with session and reference empty for what workers
+    and commands do."""
+    session = models.CharField(max_length=12, blank=True)
+    reference = models.CharField(max_length=8, blank=True)
+    """Stands on the error page of the request and in its lines of the log."""
     chain = models.BinaryField(max_length=32)
 
     class Meta:

@@ -1,22 +1,25 @@
 """Writing and verifying the trail.  It knows no deed: verbs and details come from the caller."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from ismp.audit import kept
+from ismp import bulk
+from ismp.audit import kept, origin
 from ismp.audit.models import ChainHead, Event
 
 SYSTEM = "（系統）"
-_WORTH_A_COPY = 100
-"""So many rows PostgreSQL takes faster by COPY."""
+_TOLD = ("actor", "verb", "agency", "subject", "detail", "address", "session", "reference")
+"""What is signed of an event beside its number and moment."""
+_COLUMNS = ("number", "at", *_TOLD, "chain")
 
 
 class NotPossible(ValueError):
@@ -51,13 +54,12 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
     """
     if not connection.in_atomic_block:
         raise TransactionManagementError("an event belongs in the transaction of its deed")
-    actor, at = actor or SYSTEM, timezone.now()
+    mask, here = import_string(settings.TEXT_MASK), astuple(origin.here())
+    actor, at = mask(actor) or SYSTEM, timezone.now()
     stored_at = connection.ops.adapt_datetimefield_value(at)
-    columns = [
-        (stored_at, actor, one.verb, one.agency, one.subject, _as_json(one.detail))
-        for one in entries
-    ]
-    bodies = [_body(at, actor, one.verb, one.agency, one.subject, one.detail) for one in entries]
+    told = [(actor, one.verb, one.agency, *mask([one.subject, one.detail])) for one in entries]
+    columns = [(stored_at, *one[:-1], _as_json(one[-1]), *here) for one in told]
+    bodies = [_body(at, *one, *here) for one in told]
     head, _ = ChainHead.objects.select_for_update().get_or_create(pk=1)
     number, chain = head.number, bytes(head.chain)
     rows: list[tuple[Any, ...]] = []
@@ -65,28 +67,49 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
         number += 1
         chain = _link(chain, number, body)
         rows.append((number, *values, chain))
-    _insert(rows)
+    bulk.insert(Event._meta.db_table, _COLUMNS, rows)
     head.number, head.chain = number, chain
     head.save(update_fields=["number", "chain"])
     kept.look_again()
 
 
-def _insert(rows: list[tuple[Any, ...]]) -> None:
-    """Past the models: for 60,000 events they take ten times as long."""
-    into = f"{Event._meta.db_table} (number, at, actor, verb, agency, subject, detail, chain)"
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql" and len(rows) >= _WORTH_A_COPY:
-            with cursor.copy(f"COPY {into} FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-        else:
-            marks = ", ".join(["%s"] * 8)
-            cursor.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)  # noqa: S608
+def is_new(verb: str, *, within: timedelta, actor: str, subject: str = "") -> bool:
+    """Return whether no event of this verb, actor, subject and address was added lately.
+
+    For what a stranger, or a page that asks by itself, can do as often as it likes: ask before
+    `record`, in the same transaction.  True holds until that ends, for the head of the chain is
+    locked.
+    """
+    alike = Event.objects.filter(verb=verb, actor=actor, subject=subject)
+    alike = alike.filter(address=origin.here().address, at__gt=timezone.now() - within)
+    if alike.exists():
+        return False
+    ChainHead.objects.select_for_update().get_or_create(pk=1)
+    return not alike.exists()
 
 
 def newest() -> int:
     """The number of the last event.  Events become visible in the order of their numbers."""
     return ChainHead.objects.filter(pk=1).values_list("number", flat=True).first() or 0
+
+
+def anchor() -> tuple[int, str]:
+    """Return the number of the last event and its link (64 hex digits); (0, "") without any.
+
+    Kept where the database's owner cannot reach, they show later whether the end was cut off.
+    """
+    head = ChainHead.objects.filter(pk=1).first()
+    return (head.number, bytes(head.chain).hex()) if head else (0, "")
+
+
+def anchor_faults(anchors: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """Yield one sentence (Traditional Chinese) per anchor whose event is gone or another one."""
+    for number, chain in sorted(set(anchors)):
+        event = Event.objects.filter(number=number).first()
+        if event is None:
+            yield f"第 {number} 筆軌跡曾經存在（錨點為證），現在不見了：軌跡的尾端被截掉。"
+        elif bytes(event.chain).hex() != chain:
+            yield f"第 {number} 筆軌跡與錨點不符：這一筆或之前的軌跡被整段改寫。"
 
 
 def faults() -> Iterator[str]:
@@ -99,8 +122,8 @@ def faults() -> Iterator[str]:
                 yield f"第 {expected} 筆到第 {event.number - 1} 筆軌跡不見了。"
                 expected, chain = event.number, bytes(event.chain)
             else:
-                told = (event.at, event.actor, event.verb, event.agency, event.subject)
-                chain = _link(chain, event.number, _body(*told, event.detail))
+                told = (getattr(event, name) for name in _TOLD)
+                chain = _link(chain, event.number, _body(event.at, *told))
                 if chain != bytes(event.chain):
                     yield f"第 {event.number} 筆軌跡的內容與簽章不符，可能遭到竄改。"
                     chain = bytes(event.chain)
@@ -110,7 +133,7 @@ def faults() -> Iterator[str]:
 
 
 def _body(at: datetime, *told: Any) -> bytes:
-    """What is signed of an event beside its number: actor, verb, agency, subject, detail."""
+    """What is signed of an event beside its number: its moment and `_TOLD`."""
     return _as_json([at.timestamp(), *told], sort_keys=True).encode()
 
 

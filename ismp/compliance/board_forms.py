@@ -10,12 +10,12 @@ from ismp.accounts.identities import in_words, sets
 from ismp.compliance.people import SORTS
 from ismp.compliance.standing import WORDS
 from ismp.ui import roc
-from ismp.ui.forms import KeywordField, RocDateField
+from ismp.ui.forms import Form, KeywordField, RocDateField
 
 _EARLIEST = date(2012, 1, 1)
 
 
-class DayForm(forms.Form):
+class DayForm(Form):
     """基準日, and 以哪一天所知: both may be left empty for today and for now."""
 
     on = RocDateField(label="基準日")

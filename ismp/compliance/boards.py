@@ -21,9 +21,11 @@ from ismp.compliance.models import Board
 
 ASIDE = (
     *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
+    *("fail_old_password", "reset_failed", "refuse_page"),
     *("reset_password", "end_sessions", "save_page", "backup"),
     *("export_hours", "export_list", "export_standing", "export_for_portal", "export_bundle"),
     *("issue_certificate", "open_certificate", "purge_uploads", "purge_waiting"),
+    *("create_by_roster", "change_by_roster"),  # `import_roster` tells once for all of them
     *("open_ticket", "answer_ticket", "close_ticket", "remind", "remind_deadline"),
 )
 """Deeds after which the agencies, their people, hours and decisions stand as before."""

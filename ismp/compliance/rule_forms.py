@@ -13,7 +13,7 @@ from ismp.compliance.models import CATEGORY_SETS, WINDOWS, PolicyVersion
 from ismp.hours.models import in_hours
 from ismp.hours.profile import CATEGORIES
 from ismp.ui import roc
-from ismp.ui.forms import RocDateField
+from ismp.ui.forms import Form, RocDateField
 
 _RECORD = re.compile(r"^(\d{3})\s+(\S+)\s+(\d{1,4}(?:\.\d{1,3})?)$", re.ASCII)
 
@@ -30,7 +30,7 @@ class HoursField(forms.DecimalField):
         return None if hours is None else int(hours.scaleb(3))
 
 
-class _Form(forms.Form):
+class _Form(Form):
     """Says which field is missing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -20,7 +20,7 @@ from ismp.courses.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Teacher, Way
 from ismp.hours.models import in_hours
 from ismp.ui import roc
-from ismp.ui.forms import DeedForm, ModuleForm, RocDateField
+from ismp.ui.forms import DeedForm, ModelForm, ModuleForm, RocDateField
 
 _HOURS = re.compile(r"\d{1,3}(\.\d{1,3})?", re.ASCII)
 _TIMING = re.compile(
@@ -254,7 +254,7 @@ class SignUpForm(PeopleForm):
 # --- What an online course is made of ------------------------------------------------------------
 
 
-class MaterialForm(forms.ModelForm):
+class MaterialForm(ModelForm):
     """A material of one kind: each kind asks for what it is made of."""
 
     file = forms.FileField(label="檔案", required=False)
@@ -288,7 +288,7 @@ class MaterialForm(forms.ModelForm):
         return file
 
 
-class QuestionForm(forms.ModelForm):
+class QuestionForm(ModelForm):
     """A question with its options, one a line, the right ones marked by a star."""
 
     options = forms.CharField(
@@ -336,7 +336,7 @@ class QuestionForm(forms.ModelForm):
         return told
 
 
-class QuizForm(forms.ModelForm):
+class QuizForm(ModelForm):
     class Meta:
         model = Quiz
         fields = ["drawn", "pass_mark", "attempts"]

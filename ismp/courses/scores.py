@@ -28,7 +28,7 @@ from ismp.courses.learning import ONLY_TERM
 from ismp.courses.models import Enrollment, SignUp
 from ismp.hours.models import in_hours
 from ismp.hours.profile import CATEGORIES
-from ismp.ui.forms import RocDateField
+from ismp.ui.forms import Form, RocDateField
 from ismp.ui.roc import roc_date
 
 _HEAD = (  # in the portal's order; what it requires has a star
@@ -44,7 +44,7 @@ _COUNTED = [str(code) for code in CATEGORIES]
 _NAMED = 5
 
 
-class UploadForm(forms.Form):
+class UploadForm(Form):
     """Which completions, and where they are said to have taken place."""
 
     agency = forms.ModelChoiceField(Agency.objects.all(), label="機關", empty_label="（請選擇）")

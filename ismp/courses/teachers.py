@@ -89,6 +89,7 @@ def _record(verb: str, teacher: Teacher, by: Account, **detail: Any) -> None:
 
 
 class TeacherForm(OfAgencyForm):
+    refuses = ("username", "name", "email")
     username = forms.CharField(
         label="公務帳號", max_length=50, required=False, help_text="內部教師填公務帳號即可。"
     )

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ismp.accounts import separation
+from ismp.accounts import national_id, separation
 from ismp.accounts.access import needs
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
@@ -108,8 +108,9 @@ def from_file(request: HttpRequest, session_id: int) -> HttpResponse:
         people = {one.account.username.lower(): one for one in _enrolled(found)}
         unknown = [row[0] for row in rows if row[0].lower() not in people]
         if unknown:
+            example = national_id.hide(unknown[0])[:50]
             raise NotPossible(
-                f"檔案裡有 {len(unknown)} 個公務帳號沒有錄取這一期（例如 {unknown[0][:50]}），"
+                f"檔案裡有 {len(unknown)} 個公務帳號沒有錄取這一期（例如 {example}），"
                 "整個檔案都沒有儲存；請更正後再上傳。"
             )
         mine = [(people[row[0].lower()], row[1:]) for row in rows]

@@ -36,6 +36,11 @@ HOUR_CELLS = ("total", "digital_hours", "classroom_hours")
 REQUIRED = ("title", "started_on", "ended_on", "category", *HOUR_CELLS)
 _HOURS = re.compile(r"\d{1,12}(?:\.\d{1,3}0*)?", re.ASCII)
 _DAY = 24_000
+_GAP = r"[\s\p{Z}\p{C}\p{M}\p{P}\p{S}\x{115f}\x{1160}\x{3164}\x{ffa0}]*"
+_MAY_HOLD_A_NUMBER = (
+    rf"[\p{{Lu}}\p{{Ll}}\p{{So}}]{_GAP}[\p{{Lu}}\p{{Ll}}\p{{So}}\p{{N}}](?:{_GAP}\p{{N}}){{8}}"
+)
+"""In the words of polars, all in which `national_id.hide` finds a number, and more."""
 _REMEMBERED = 4096
 """Readings of dates, hours and categories are the same in each slice of a file."""
 
@@ -96,7 +101,7 @@ def hide_ids(cell: pl.Expr) -> pl.Expr:
 
 
 def _hidden(cells: pl.Series) -> pl.Series:
-    if not cells.str.contains(national_id.LOOSE_FORM).any():
+    if not cells.str.contains(_MAY_HOLD_A_NUMBER).any():
         return cells
     return by_value(cells, national_id.hide, pl.String)
 

@@ -7,12 +7,12 @@ from django import forms
 from django.utils import timezone
 
 from ismp.ui import roc
-from ismp.ui.forms import KeywordField, RocDateField
+from ismp.ui.forms import Form, KeywordField, RocDateField
 
 FIELDS = [("username", "公務帳號"), ("name", "姓名"), ("department", "部門單位"), ("title", "名稱")]
 
 
-class SearchForm(forms.Form):
+class SearchForm(Form):
     field = forms.ChoiceField(label="搜尋欄位", choices=FIELDS, required=False)
     q = KeywordField()
     start = RocDateField(label="搜尋期間起日")

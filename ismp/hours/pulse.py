@@ -1,7 +1,8 @@
 """The pulse of a running import: it keeps the lease and tells how far the work is.
 
 A thread of its own with a connection of its own, because the work holds one transaction open
-from its first write to its last, and nobody sees into that.
+from its first write to its last, and nobody sees into that.  On SQLite, which has one writer, the
+progress goes through the file cache instead.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connection, connections
 from django.utils import timezone
 
 from ismp.hours.models import ImportRun, State
@@ -66,7 +67,11 @@ class Pulse:
         if self._progress == self._told:
             return
         with contextlib.suppress(DatabaseError):  # the lease matters more than the bar
-            cache.set(_key(self.run_id), self._progress, _KEPT_SECONDS)
+            if connection.vendor == "sqlite":
+                cache.set(_key(self.run_id), self._progress, _KEPT_SECONDS)
+            else:
+                runs = ImportRun.objects.filter(pk=self.run_id, attempt=self.attempt)
+                runs.update(progress=self._progress)
             self._told = self._progress
 
     def _extend(self) -> None:
@@ -84,7 +89,11 @@ def lease(times: int = 1) -> Any:
 
 def progress(run_id: int) -> dict[str, Any]:
     """What was last told: {"step", "done", "total"}; the first step when nothing was."""
-    return cache.get(_key(run_id)) or {"step": "received", "done": 0, "total": 0}
+    if connection.vendor == "sqlite":
+        reported = cache.get(_key(run_id))
+    else:
+        reported = ImportRun.objects.values_list("progress", flat=True).get(pk=run_id)
+    return reported or {"step": "received", "done": 0, "total": 0}
 
 
 def _key(run_id: int) -> str:

@@ -5,6 +5,8 @@ Knows the frames of an import; asks no database but for what a run keeps.
 """
 
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import polars as pl
@@ -74,12 +76,20 @@ class Result:
 class ResultOfList(Result):
     """Of a list that people keep themselves: small enough to be held whole."""
 
-    def __init__(self, profile: Profile, taken: list[dict[str, Any]], faults: list[Fault]) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        taken: list[dict[str, Any]],
+        faults: list[Fault],
+        notes: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         """`taken`: line, outcome and what the profile's columns show of each row that passed.
 
-        Of a row at fault they show its cells, where they ask for a column of the file.
+        Of a row at fault they show its cells, where they ask for a column of the file.  `notes` are
+        those of the run.
         """
         super().__init__()
+        self._notes = dict(notes)
         titles = list(profile.titles)
         rejected = [
             {"line": fault.line, "code": fault.reason.code, "about": fault.about}
@@ -90,6 +100,9 @@ class ResultOfList(Result):
         self._add_refused(_texts(rejected, "line", "code", "about", "guilty", *titles))
         rows = [*taken, *(one | {"outcome": "rejected"} for one in rejected)]
         self._add_rows(_texts(rows, "line", "outcome", "code", "about", *profile.shown))
+
+    def notes(self) -> dict[str, object]:
+        return self._notes
 
 
 BETWEEN = "\n"

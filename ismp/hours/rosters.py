@@ -33,7 +33,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     except roster.RosterRefused as refusal:
         raise RowsAtFault(str(refusal), ResultOfList(ROSTER, [], refusal.faults)) from refusal
     lines = [asdict(one) | {"公務帳號": one.username, "姓名": one.name} for one in told.lines]
-    return ResultOfList(ROSTER, lines, [])
+    return ResultOfList(ROSTER, lines, [], told.notes)
 
 
 @require_safe

@@ -17,9 +17,17 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.notices.models import Digest, Notice
+from ismp.ui.folding import one_line
 
 logger = logging.getLogger(__name__)
 _BATCH = 500
+_OF_ONE_ADDRESS = (
+    ValueError,  # UnicodeError and Django's BadHeaderError too
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPDataError,
+    smtplib.SMTPNotSupportedError,
+)
+"""What a single receiver's address or letter raises; all else is the server's."""
 
 
 def notify(
@@ -29,7 +37,7 @@ def notify(
 
     Name nobody in `subject`: it may travel by e-mail.
     """
-    subject, body = national_id.hide(subject)[:200], national_id.hide(body)
+    subject, body = national_id.hide(one_line(subject))[:200], national_id.hide(body)
     return Notice.objects.bulk_create(
         [
             Notice(account=account, kind=kind, subject=subject, body=body, link=link)
@@ -68,7 +76,10 @@ def send_digests() -> int:
 
 
 def _send(account: Account, server: BaseEmailBackend) -> bool:
-    """Claim the day, send, note that it went; a server that is away gives the claim back."""
+    """Claim the day, send, note that it went; a server that is away gives the claim back.
+
+    Where the address is no good the day is over, but what was to be told counts as not mailed.
+    """
     notices = Notice.objects.unread().filter(account=account, digest=None)
     try:
         with transaction.atomic():
@@ -78,8 +89,9 @@ def _send(account: Account, server: BaseEmailBackend) -> bool:
         return False
     try:
         _mail(digest, server).send()
-    except smtplib.SMTPRecipientsRefused:
-        logger.warning("digest %s: the address was refused", digest.pk)
+    except _OF_ONE_ADDRESS as error:
+        logger.warning("digest %s: the address was refused: %s", digest.pk, type(error).__name__)
+        digest.notices.update(digest=None)
         return False
     except (OSError, smtplib.SMTPException):
         digest.delete()

@@ -9,10 +9,10 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import zstandard
 
@@ -50,8 +50,12 @@ def _put(member: Any, digest: Any, packed: bytes) -> None:
     member.write(packed)
 
 
+Wrap = Callable[[IO[bytes]], AbstractContextManager[IO[bytes]]]
+"""What stands between the archive and its file: encryption, or nothing (`nullcontext`)."""
+
+
 @contextmanager
-def writing(path: Path) -> Iterator[Writer]:
+def writing(path: Path, wrap: Wrap = nullcontext) -> Iterator[Writer]:
     """A new file at `path`, for its owner only; there is none until all of it is on the disk."""
     if path.exists():
         raise NotPossible(f"{path} 已經存在；請換一個檔名，或先移走原來的檔案。")
@@ -59,7 +63,7 @@ def writing(path: Path) -> Iterator[Writer]:
     try:
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w+b") as file:
-            with zipfile.ZipFile(file, "w") as packed:
+            with wrap(file) as stream, zipfile.ZipFile(stream, "w") as packed:
                 yield Writer(packed)
             file.flush()
             os.fsync(file.fileno())

@@ -6,19 +6,20 @@ is whole; else everything stands as before.
 """
 
 import json
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from ismp.audit import trail
-from ismp.operations import archive
+from ismp.operations import anchors, archive, encryption
 from ismp.operations.archive import NotPossible
 from ismp.operations.databases import Database, Moment
 from ismp.operations.pieces import SEALED
@@ -32,12 +33,18 @@ def _ours() -> Database:
 
 
 def make(target: Path) -> dict[str, Any]:
-    """Write a backup while the site runs; returns its manifest."""
-    with archive.writing(target) as file:
+    """Write a backup while the site runs, encrypted to `ISMP_BACKUP_RECIPIENTS` if there are any;
+    beside it the anchor of its trail, which `verify_trail --anchor` takes.  Returns its manifest.
+    """
+    keys = encryption.recipients()
+    wrap = partial(encryption.encrypting, keys=keys) if keys else nullcontext
+    with archive.writing(target, wrap) as file:
         with _ours().moment() as moment:
             manifest = {"sha256": file.dump(moment.dump()), **_described(moment)}
         file.manifest({**manifest, "signature": _signature(manifest)})
         _note("backup", manifest)
+    anchor = target.with_name(f"{target.name}.anchor")
+    anchor.write_text("".join(f"{anchors.text(*head)}\n" for head in manifest["trail"]), "utf-8")
     return manifest
 
 
@@ -63,7 +70,7 @@ def _described(moment: Moment) -> dict[str, Any]:
     needed = {"index", "trail", *(f"sealing-{number}" for (number,) in sealed_by if number)}
     return {
         "made_at": timezone.now().isoformat(),
-        "version": version("ismp"),
+        "version": settings.VERSION,
         "database": _ours().kind,
         "migrations": sorted(map(list, moment.ask("SELECT app, name FROM django_migrations"))),
         "keys": {name: marks[name] for name in sorted(needed)},
@@ -79,13 +86,14 @@ def _described(moment: Moment) -> dict[str, Any]:
     }
 
 
-def restore(source: Path, *, force: bool = False) -> dict[str, Any]:
+def restore(source: Path, *, force: bool = False, identity: Path | None = None) -> dict[str, Any]:
     """Bring a backup back into an empty database, or in place of what stands there (`force`).
 
-    Returns its manifest.  Raises NotPossible, and everything stands as before.
+    An encrypted one is opened with the private key in the file `identity`.  Returns its manifest.
+    Raises NotPossible, and everything stands as before.
     """
     database = _ours()
-    with archive.reading(source) as backup:
+    with _clear(source, identity) as path, archive.reading(path) as backup:
         _fits_here(backup.manifest, database)
         if database.in_use():
             raise NotPossible("還有程式在使用資料庫；請先停止網站與背景工作，再還原。")
@@ -102,6 +110,15 @@ def restore(source: Path, *, force: bool = False) -> dict[str, Any]:
             raise
         database.forget()
     return backup.manifest
+
+
+@contextmanager
+def _clear(source: Path, identity: Path | None) -> Iterator[Path]:
+    if source.is_file() and encryption.is_encrypted(source):
+        with encryption.decrypted(source, identity) as path:
+            yield path
+    else:
+        yield source
 
 
 def _fits_here(manifest: dict[str, Any], database: Database) -> None:
@@ -133,9 +150,8 @@ def _is_what_was_dumped(manifest: dict[str, Any], database: Database) -> None:
 
 
 def _hand_over(manifest: dict[str, Any]) -> None:
-    """To today's version; nobody stays signed in who may have signed out since."""
+    """To today's version."""
     migrate_if_needed()
     if faults := list(trail.faults()):
         raise NotPossible(f"還原後的稽核軌跡不完整，資料庫維持原狀：{faults[0]}")
-    Session.objects.all().delete()
     _note("restore", manifest)

@@ -3,6 +3,7 @@ times of this web server, all its processes together.  No label holds a person, 
 address with an id in it.
 """
 
+import contextlib
 import hmac
 import os
 from collections.abc import Iterator
@@ -17,6 +18,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from ismp.hours.models import ImportRun, State
+
+
+class _Version(Collector):
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily("ismp_info", "The version that runs here", labels=["version"])
+        info.add_metric([settings.VERSION], 1)
+        yield info
 
 
 class _Imports(Collector):
@@ -41,6 +49,7 @@ class _Imports(Collector):
 
 
 _registry = CollectorRegistry()
+_registry.register(_Version())
 _registry.register(_Imports())
 _several_processes = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 _seconds = Histogram(
@@ -54,7 +63,9 @@ if _several_processes:
 
 
 def answered(page: str, method: str, status: int, seconds: float) -> None:
-    _seconds.labels(page, method, f"{status // 100}xx").observe(seconds)
+    """Count one answer.  Nobody is refused a page because it could not be counted."""
+    with contextlib.suppress(OSError, ValueError):
+        _seconds.labels(page, method, f"{status // 100}xx").observe(seconds)
 
 
 @login_not_required

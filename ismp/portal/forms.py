@@ -10,14 +10,14 @@ from ismp.accounts.models import Account
 from ismp.courses.models import Category
 from ismp.hours.models import ImportRun
 from ismp.portal.models import Page
-from ismp.ui.forms import KeywordField, RocDateField
+from ismp.ui.forms import Form, KeywordField, RocDateField
 
 _MOST_KEYWORDS = 8
 _LONGEST_KEYWORD = 20
 _NO_DAY = {"required": "請填寫證明的起日與迄日，例如 115-01-01。"}
 
 
-class PageForm(forms.Form):
+class PageForm(Form):
     body = forms.CharField(
         label="內容",
         max_length=50_000,
@@ -54,7 +54,7 @@ def _text(label: str, longest: int, missing: str = "", **more: Any) -> forms.Cha
     return forms.CharField(label=label, max_length=longest, error_messages=messages, **more)
 
 
-class PeriodForm(forms.Form):
+class PeriodForm(Form):
     """The period of a certificate."""
 
     start = RocDateField(label="起日", required=True, error_messages=_NO_DAY)
@@ -72,14 +72,14 @@ class PeriodForm(forms.Form):
         return self.cleaned_data
 
 
-class CourseSearch(forms.Form):
+class CourseSearch(Form):
     """課程搜尋: words of a title, in one of the categories or in all."""
 
     q = KeywordField()
     category = forms.ChoiceField(choices=[("", "全部"), *Category.choices], required=False)
 
 
-class TicketForm(forms.Form):
+class TicketForm(Form):
     """報修: what, where, and how to be reached."""
 
     subject = _text("什麼事", 100, "請用一句話寫下是什麼事。")
@@ -98,5 +98,5 @@ class TicketForm(forms.Form):
         self.fields["run"].queryset = ImportRun.objects.visible_to(by)  # type: ignore[attr-defined]
 
 
-class AnswerForm(forms.Form):
+class AnswerForm(Form):
     body = _text("回覆", 4_000, "請寫下內容再送出。", widget=forms.Textarea(attrs={"rows": 5}))

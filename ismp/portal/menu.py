@@ -180,6 +180,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site_links": [link for link in PORTAL if link.in_head],
         "popular": SimpleLazyObject(_popular),
         "help_desk": settings.HELP_DESK,
+        "version": settings.VERSION,
     }
 
 

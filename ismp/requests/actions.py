@@ -36,12 +36,14 @@ def apply_for_account(
     """Let somebody without an account ask for one.
 
     Asks nobody whether the person or the account is known: the answer is the same.  Raises
-    NotPossible when too many came from `source` (a network address) within the hour.
+    NotPossible when too many came for the agency from `source` (a network address) within the
+    hour, or far too many for all agencies together.
     """
     origin = settings.KEYS.blind_index(f"from:{source}")
     lately = timezone.now() - timedelta(hours=1)
-    sent = AccountApplication.objects.filter(source=origin, asked_at__gt=lately).count()
-    if sent >= settings.APPLICATIONS_PER_HOUR:
+    sent = AccountApplication.objects.filter(source=origin, asked_at__gt=lately)
+    limits = settings.APPLICATIONS_PER_HOUR, settings.APPLICATIONS_OF_ADDRESS_PER_HOUR
+    if sent.filter(agency=agency).count() >= limits[0] or sent.count() >= limits[1]:
         raise NotPossible("同一個網路位址一小時內申請太多件，請一小時後再試，或洽機關管理者。")
     application = AccountApplication(
         agency=agency,

@@ -1,10 +1,9 @@
-"""What may be typed into a request.  What is typed into a text by mistake is hidden at once."""
+"""What may be typed into a request."""
 
 from typing import Any
 
 from django import forms
 
-from ismp.accounts import national_id
 from ismp.accounts.forms import (
     USERNAME,
     DayField,
@@ -13,30 +12,22 @@ from ismp.accounts.forms import (
     NationalIdField,
 )
 from ismp.accounts.models import Account, Agency
-from ismp.ui.forms import RocDateField, say_what_is_missing
+from ismp.ui.forms import Form, RocDateField, say_what_is_missing
 
 
-class HidingField(forms.CharField):
-    """A text that shows no national ID, neither stored nor when the form comes back."""
-
-    def to_python(self, value: Any) -> str:
-        return national_id.hide(super().to_python(value) or "")
-
-    def prepare_value(self, value: Any) -> Any:
-        return national_id.hide(value) if isinstance(value, str) else value
+def _reason() -> forms.CharField:
+    return forms.CharField(label="理由", max_length=400, widget=forms.Textarea(attrs={"rows": 3}))
 
 
-def _reason() -> HidingField:
-    return HidingField(label="理由", max_length=400, widget=forms.Textarea(attrs={"rows": 3}))
-
-
-def _username() -> HidingField:
+def _username() -> forms.CharField:
     attrs = {"autocomplete": "off", "spellcheck": "false"}
     widget = forms.TextInput(attrs=attrs)
-    return HidingField(label="公務帳號", max_length=50, widget=widget, validators=USERNAME)
+    return forms.CharField(label="公務帳號", max_length=50, widget=widget, validators=USERNAME)
 
 
-class RequestForm(forms.Form):
+class RequestForm(Form):
+    refuses = ("username", "email")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         say_what_is_missing(self)
@@ -46,9 +37,9 @@ class ApplicationForm(RequestForm):
     """帳號申請; asks nothing of the database but the list of agencies."""
 
     agency = forms.ModelChoiceField(Agency.objects.all(), label="機關", empty_label="（請選擇）")
-    department = HidingField(label="部門", max_length=90)
+    department = forms.CharField(label="部門", max_length=90)
     username = _username()
-    name = HidingField(label="姓名", max_length=90)
+    name = forms.CharField(label="姓名", max_length=90)
     number = NationalIdField(
         required=True, help_text="用來對應您的學習時數；加密保存，不會顯示，申請決定後就刪除。"
     )
@@ -58,21 +49,11 @@ class ApplicationForm(RequestForm):
     )
     reason = _reason()
 
-    def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"]
-        if national_id.LOOKS_LIKE.search(email):
-            # Not shown again: the form that comes back would hold the number.
-            typed: Any = self.data
-            self.data = typed = typed.copy()
-            typed["email"] = ""
-            raise forms.ValidationError("電子郵件裡不要有身分證字號，請填公務電子郵件。")
-        return email
-
 
 class StateForm(RequestForm):
     """By receipt and 公務帳號 together: neither alone tells anything."""
 
-    receipt = HidingField(
+    receipt = forms.CharField(
         label="收件編號", max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
     username = _username()
@@ -88,7 +69,7 @@ class ComingForm(RequestForm):
     """調入: a person of another agency."""
 
     username = _username()
-    name = HidingField(label="姓名", max_length=90, help_text="要和公務帳號相符。")
+    name = forms.CharField(label="姓名", max_length=90, help_text="要和公務帳號相符。")
     department = DepartmentField(label="調入後的部門")
     since = DayField(label="生效日")
     reason = _reason()

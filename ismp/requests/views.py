@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ismp.accounts import codes
 from ismp.accounts.access import needs
 from ismp.accounts.roles import Right
+from ismp.audit.origin import client_address
 from ismp.audit.trail import NotPossible
 from ismp.requests import actions
 from ismp.requests.forms import (
@@ -49,19 +50,13 @@ def apply(request: HttpRequest) -> HttpResponse:
     """The answer is the same whether or not we know the person: a receipt."""
     form = ApplicationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        application = _done(form, actions.apply_for_account, source=_source(request))
+        application = _done(form, actions.apply_for_account, source=client_address(request))
         if application:
             request.session[_RECEIPT] = application.receipt
             return redirect("requests:state")
     refused = form.is_bound and form.non_field_errors()
     context = {"form": form}
     return render(request, "requests/apply.html", context, status=429 if refused else 200)
-
-
-def _source(request: HttpRequest) -> str:
-    """The network address that asks; behind TLS our own proxy says which (deploy/nginx.conf)."""
-    told = request.headers.get("X-Real-IP", "") if settings.BEHIND_TLS else ""
-    return told or request.META.get("REMOTE_ADDR", "")
 
 
 @login_not_required

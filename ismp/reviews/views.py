@@ -20,18 +20,19 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.requests import delegations as deputising
-from ismp.requests.forms import DelegationForm, HidingField
+from ismp.requests.forms import DelegationForm
 from ismp.requests.models import Delegation
 from ismp.reviews.queue import decides, principals_of, waiting_for
 from ismp.reviews.waiting import Waiting
+from ismp.ui.forms import Form
 
 _PER_PAGE = 50
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
 _View = Callable[..., HttpResponse]
 
 
-class CommentForm(forms.Form):
-    comment = HidingField(
+class CommentForm(Form):
+    comment = forms.CharField(
         label="意見",
         max_length=400,
         required=False,

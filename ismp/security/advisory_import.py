@@ -6,13 +6,14 @@ that column, and TLP never becomes looser by a file.  Only a later version repla
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
@@ -20,7 +21,7 @@ from ismp.audit.trail import Entry
 from ismp.notices.actions import notify
 from ismp.security import intelligence
 from ismp.security.advisory_words import differences, edits_of
-from ismp.security.intelligence import Contents, Found, IntelligenceRefused
+from ismp.security.intelligence import Contents, Found, IntelligenceRefused, Ioc
 from ismp.security.models import BY_SOURCE, Advisory, Ended, Indicator, Origin, Tlp
 
 _BATCH = 200
@@ -61,6 +62,7 @@ def take_in(data: bytes, *, by: Account) -> Taken:
     intelligence.IntelligenceRefused, nothing taken.
     """
     contents = intelligence.read(data)
+    contents.found = [_masked(one) for one in contents.found]
     _refuse_what_was_taken_back(contents)
     return store(contents, by=by)
 
@@ -85,6 +87,13 @@ def _refuse_what_was_taken_back(contents: Contents) -> None:
     if not Advisory.objects.filter(stix_id__in=ids).exists():
         names = "、".join(one.source_id for one in contents.found[:5])
         raise IntelligenceRefused(f"{names} 已被撤銷（來源收回），沒有匯入。")
+
+
+def _masked(found: Found) -> Found:
+    """What came, without any national ID in its texts (ADR 4)."""
+    told = {one.name: getattr(found, one.name) for one in fields(found)}
+    masked: dict[str, Any] = national_id.hide_within(told)
+    return Found(**{**masked, "iocs": [Ioc(*one) for one in masked["iocs"]]})
 
 
 def _newest(found: Iterable[Found]) -> list[Found]:

@@ -11,7 +11,13 @@ from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.security import advisories, advisory_devices, intelligence_lists
 from ismp.security.advisory_words import beside_the_source, words_of
-from ismp.security.forms import AdvisoryForm, AnswerForm, ExtendForm, PublishForm, ReasonForm
+from ismp.security.forms import (
+    AdvisoryForm,
+    AnswerForm,
+    ExtendForm,
+    PublishForm,
+    ReasonToAgenciesForm,
+)
 from ismp.security.models import Address, Advisory, Device, Ended, Reply, Severity
 from ismp.ui.columns import Column
 from ismp.ui.module import Deed, Filter, Module
@@ -153,7 +159,7 @@ ADVISORIES = Module(
             "結案",
             Right.REVIEW_SECURITY,
             _end(Ended.CLOSED),
-            ReasonForm,
+            ReasonToAgenciesForm,
             explains="還沒有回覆的機關不必再回覆，也不算逾期；已有的回覆保留。",
             fits=_may_end,
         ),
@@ -162,7 +168,7 @@ ADVISORIES = Module(
             "撤回",
             Right.REVIEW_SECURITY,
             _end(Ended.WITHDRAWN),
-            ReasonForm,
+            ReasonToAgenciesForm,
             explains="發布錯誤時使用；機關會收到通知，不必再回覆，也不算逾期。",
             danger=True,
             fits=_may_end,
@@ -276,7 +282,7 @@ ADDRESSES = Module(
             "移除受文機關",
             Right.REVIEW_SECURITY,
             _remove,
-            ReasonForm,
+            ReasonToAgenciesForm,
             explains="發錯機關時使用；機關會收到通知，不必再回覆，也不算逾期。",
             danger=True,
             fits=lambda user, one: not one.removed_at,

@@ -147,7 +147,7 @@ def _campaigns(now: datetime) -> Iterator[Deadline]:
     until = _day(now) + timedelta(days=settings.INVENTORY_REMIND_DAYS)
     active = Agency.objects.filter(accounts__status=Status.ACTIVE).distinct()
     for campaign in Campaign.objects.filter(due_on__range=(_day(now), until)):
-        signed = SignOff.objects.filter(campaign=campaign).values("agency")
+        signed = SignOff.objects.valid().filter(campaign=campaign).values("agency")
         for agency in active.exclude(pk__in=signed):
             yield _of_day(
                 now,

@@ -12,9 +12,11 @@ from ismp.security.forms import (
     CampaignForm,
     CommentForm,
     DeviceForm,
+    ExtendCampaignForm,
     KeepForm,
     LiftForm,
     ProductForm,
+    ReasonForm,
     RetireByForm,
     RetiredForm,
 )
@@ -26,6 +28,7 @@ from ismp.security.models import (
     Network,
     RestrictedProduct,
 )
+from ismp.ui import roc
 from ismp.ui.columns import Column
 from ismp.ui.module import Deed, Filter, Module
 
@@ -66,6 +69,10 @@ def _retire(things: Any, *, retired_on: Any, by: Any) -> int:
     return devices.retire(Device.objects.filter(pk__in=things), on=retired_on, by=by)
 
 
+def _unretire(things: Any, *, reason: str, by: Any) -> int:
+    return devices.unretire(Device.objects.filter(pk__in=things), reason=reason, by=by)
+
+
 DEVICES = Module(
     name="devices",
     title="管制設備",
@@ -80,7 +87,7 @@ DEVICES = Module(
         Column("放置地點", "place"),
         Column("連網情形", "get_network_display"),
         Column("限制清單", _restriction, tone=lambda one: "red" if one.restriction_id else "green"),
-        Column("預計汰換", "retire_by", "date"),
+        Column("預計汰換日期", "retire_by", "date"),
         Column("汰換日期", "retired_on", "date"),
     ),
     more=(
@@ -139,6 +146,15 @@ DEVICES = Module(
             RetiredForm,
             fits=lambda user, one: not one.retired_on,
         ),
+        Deed(
+            "unretire",
+            "取消汰換",
+            Right.EDIT_SECURITY,
+            _unretire,
+            ReasonForm,
+            explains="登錄錯了，或設備又恢復使用時，讓設備回到使用中。",
+            fits=lambda user, one: bool(one.retired_on),
+        ),
     ),
     page="security/device.html",
     beside=lambda user, one: {
@@ -158,12 +174,23 @@ def _reject(things: Any, *, comment: str, by: Any) -> int:
     return sum(bool(devices.approve(one, accept=False, comment=comment, by=by)) for one in things)
 
 
+def _withdraw(things: Any, *, by: Any) -> int:
+    return sum(bool(devices.withdraw(one, by=by)) for one in things)
+
+
+def _is_own(user: Any, decision: Decision) -> bool:
+    return decision.state == Decision.State.PENDING and decision.made_by_id == user.pk
+
+
 def _is_to_decide(user: Any, decision: Decision) -> bool:
     pending = decision.state == Decision.State.PENDING
     return pending and separation.may_decide(user, decision.made_by_id)
 
 
-_DECISION_TONES = {"pending": "amber", "approved": "green", "rejected": "red"}
+_DECISION_TONES = {
+    **{"pending": "amber", "approved": "green"},
+    **{"rejected": "red", "withdrawn": "quiet"},
+}
 DECISIONS = Module(
     name="decisions",
     title="例外留用",
@@ -199,6 +226,7 @@ DECISIONS = Module(
             danger=True,
             fits=_is_to_decide,
         ),
+        Deed("withdraw", "撤回", Right.EDIT_SECURITY, _withdraw, fits=_is_own),
     ),
     subject=lambda decision: f"device:{decision.device_id}",
     empty="清單上的設備要留用時，在設備的頁面按「例外留用」。",
@@ -216,7 +244,8 @@ PRODUCTS = Module(
     thing="限制產品",
     rows=RestrictedProduct.objects.with_devices,
     columns=(
-        Column("產品", str),
+        Column("廠牌", "brand"),
+        Column("型號", "model"),
         Column("來源函號", "letter", "text"),
         Column("發文日期", "issued_on", "date"),
         Column("解除日期", "ended_on", "date"),
@@ -240,6 +269,27 @@ PRODUCTS = Module(
     empty="危害國家資通安全產品的廠牌與型號，由平台管理者依來函登錄。",
 )
 
+
+def _withdraw_sign_off(things: Any, *, reason: str, by: Any) -> str:
+    for one in things:
+        devices.withdraw_sign_off(one, agency=by.agency, reason=reason, by=by)
+    return "已撤回本機關的簽署；清冊更正後請再簽署一次。"
+
+
+def _extend(things: Any, *, due_on: Any, reason: str, by: Any) -> str:
+    for one in things:
+        devices.extend_campaign(one, due_on=due_on, reason=reason, by=by)
+    return f"期限已展延到 {roc.roc_date(due_on)}，所有機關都會收到通知。"
+
+
+def _campaign_beside(user: Any, campaign: Campaign) -> dict[str, Any]:
+    return {
+        "sign_offs": devices.sign_offs_of(campaign, user),
+        "unsigned": devices.unsigned(campaign, user),
+        "extensions": devices.extensions_of(campaign),
+    }
+
+
 CAMPAIGNS = Module(
     name="campaigns",
     title="年度盤點",
@@ -249,6 +299,7 @@ CAMPAIGNS = Module(
         Column("年度", "year"),
         Column("期限", "due_on", "date"),
         Column("已簽署機關", "signed", "number"),
+        Column("未簽署機關", "missing", "number", right=Right.ALL_AGENCIES),
         Column(
             "本機關",
             lambda one: "已簽署" if one.mine else "未簽署",
@@ -270,8 +321,28 @@ CAMPAIGNS = Module(
             many=False,
             fits=lambda user, one: not one.mine,
         ),
+        Deed(
+            "withdraw",
+            "撤回本機關的簽署",
+            Right.EDIT_SECURITY,
+            _withdraw_sign_off,
+            ReasonForm,
+            explains="簽署後才發現清冊有誤時撤回，更正後再簽署一次；兩次都留在紀錄裡。",
+            many=False,
+            fits=lambda user, one: one.mine,
+        ),
+        Deed(
+            "extend",
+            "展延期限",
+            Right.REVIEW_SECURITY,
+            _extend,
+            ExtendCampaignForm,
+            explains="期限只能往後；所有機關會收到通知。",
+            many=False,
+        ),
     ),
+    edits=lambda user, one: not one.sign_offs.exists(),
     page="security/campaign.html",
-    beside=lambda user, one: {"sign_offs": devices.sign_offs_of(one, user)},
+    beside=_campaign_beside,
     empty="平台管理者每年開始一次盤點，各機關確認清冊後簽署。",
 )

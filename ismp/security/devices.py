@@ -4,29 +4,43 @@ What falls under the list is worked out at once for all devices concerned and ke
 each hit then asks for a decision.
 """
 
+import csv
 import hashlib
+import io
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from ismp.accounts import national_id, separation
-from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.audit import trail
+from ismp.audit import changes, trail
+from ismp.audit.changes import Change
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
 from ismp.requests.delegations import refuse_past_days
-from ismp.security import inventory, products
-from ismp.security.incidents import handlers
+from ismp.security import products
+from ismp.security.incidents import handlers, reviewers
 from ismp.security.inventory import Inventory
-from ismp.security.models import Campaign, Decision, Device, RestrictedProduct, SignOff
-from ismp.ui import paper, roc
+from ismp.security.models import (
+    Campaign,
+    Decision,
+    Device,
+    RestrictedProduct,
+    SignOff,
+    asset_key,
+    signing_agencies,
+)
+from ismp.ui import paper, roc, workbook
+from ismp.ui.folding import one_line
 
 _BATCH = 5_000
 _UPDATED_AT_ONCE = 200
@@ -52,8 +66,13 @@ def match(devices: QuerySet[Device], today: date | None = None) -> int:
 
 @transaction.atomic
 def save_device(device: Device, *, by: Account) -> Device:
-    """Add a device, or keep what was changed on it; see at once whether it is restricted."""
-    is_new = device.pk is None
+    """Add a device, or store what was changed on it; see at once whether it is restricted.
+
+    Raises NotPossible when it moves a day that was decided.
+    """
+    before = changes.stored(device)
+    if before is not None:
+        _refuse_moved_days(before, device)
     device.save()
     match(Device.objects.filter(pk=device.pk))
     device.refresh_from_db()
@@ -62,10 +81,30 @@ def save_device(device: Device, *, by: Account) -> Device:
         actor=by.username,
         agency=device.agency.code,
         subject=f"device:{device.pk}",
-        new=is_new,
+        new=before is None,
         restricted=device.restriction_id is not None,
+        changes=changes.between(before, device, "asset_key"),
     )
     return device
+
+
+def _refuse_moved_days(before: Device, device: Device) -> None:
+    decided = _decided_days([device.pk]).get(device.pk)
+    if decided and device.retire_by != before.retire_by:
+        raise NotPossible(
+            f"這項設備已經決定在 {roc.roc_date(decided)} 前汰換，預計汰換日期不能在這裡改；"
+            "要改期限，請按「限期汰換」重新決定。"
+        )
+    if device.retired_on and device.bought_on and device.bought_on > device.retired_on:
+        day = roc.roc_date(device.retired_on)
+        raise NotPossible(f"這項設備在 {day} 汰換，購置日期不能比它晚；請更正購置日期。")
+
+
+def _decided_days(devices: Iterable[int] | QuerySet[Device]) -> dict[int, date]:
+    """Return {device: day} of those for which 限期汰換 is the decision that stands."""
+    standing = Decision.objects.standing().filter(kind=Decision.Kind.RETIRE, device__in=devices)
+    decided = standing.order_by().values_list("device", "retire_by")
+    return {device: day for device, day in decided if day}
 
 
 @dataclass(frozen=True)
@@ -77,25 +116,44 @@ class Row:
     """created | updated | unchanged."""
     words: str
     device: Device
+    changed: tuple[str, ...] = ()
+    """Names of the fields that the row changes."""
+    changes: list[Change] = field(default_factory=list)
 
 
 @transaction.atomic
 def take_in(found: Inventory, *, agency: Agency, of: str = "", by: Account) -> list[Row]:
     """Bring the inventory of an agency in line with a file; devices not in it stay.
 
-    `of` is what the event is about.
+    What the file has no column for stays, and so does the day that was decided for a device.  Each
+    device that is added or changed has an event of its own, so that its 異動紀錄 is whole, and the
+    file one, which is about `of`.
     """
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
-    held = {device.asset_no: device for device in Device.objects.filter(agency=agency)}
-    rows = [_row(line, entry, held, agency) for line, entry in found.entries.items()]
+    held = {device.asset_key: device for device in Device.objects.filter(agency=agency)}
+    decided = _decided_days(Device.objects.filter(agency=agency))
+    rows = [_row(line, entry, held, decided, agency) for line, entry in found.entries.items()]
     of_outcome = {
-        outcome: [row.device for row in rows if row.outcome == outcome]
+        outcome: [row for row in rows if row.outcome == outcome]
         for outcome in ("created", "updated", "unchanged")
     }
-    Device.objects.bulk_create(of_outcome["created"], batch_size=_BATCH)
-    columns = [name for name in inventory.TITLES if name != "asset_no"]
-    Device.objects.bulk_update(of_outcome["updated"], columns, batch_size=_UPDATED_AT_ONCE)
+    created = [row.device for row in of_outcome["created"]]
+    Device.objects.bulk_create(created, batch_size=_BATCH)
+    updated = [row.device for row in of_outcome["updated"]]
+    if columns := sorted({name for row in of_outcome["updated"] for name in row.changed}):
+        Device.objects.bulk_update(updated, columns, batch_size=_UPDATED_AT_ONCE)
     match(Device.objects.filter(agency=agency).in_use())
+    entries = [
+        trail.Entry(
+            "save_device",
+            agency.code,
+            f"device:{row.device.pk}",
+            {"run": of, "new": row.outcome == "created", "changes": row.changes},
+        )
+        for row in rows
+        if row.outcome != "unchanged"
+    ]
+    trail.record_many(entries, actor=by.username)
     trail.record(
         "take_in_devices",
         actor=by.username,
@@ -107,21 +165,49 @@ def take_in(found: Inventory, *, agency: Agency, of: str = "", by: Account) -> l
     return rows
 
 
-def _row(line: int, entry: dict[str, object], held: dict[str, Device], agency: Agency) -> Row:
-    device = held.get(str(entry["asset_no"]))
+def _row(
+    line: int,
+    entry: dict[str, object],
+    held: dict[str, Device],
+    decided: dict[int, date],
+    agency: Agency,
+) -> Row:
+    device = held.get(asset_key(str(entry["asset_no"])))
     if device is None:
         return Row(line, "created", "", Device(agency=agency, **entry))
-    changed = [name for name, value in entry.items() if getattr(device, name) != value]
+    entry = {name: value for name, value in entry.items() if name != "asset_no"}
+    also = ""
+    if device.pk in decided and "retire_by" in entry:
+        also = _beside_what_was_decided(entry, decided[device.pk])
+    changed = tuple(name for name in entry if _differs(getattr(device, name), entry[name]))
     if not changed:
-        return Row(line, "unchanged", "", device)
-    before = {name: _in_words(device, name) for name in changed}
+        return Row(line, "unchanged", also, device)
+    told, words = [], []
     for name in changed:
+        one: Any = Device._meta.get_field(name)
+        before, was = changes.display(device, one), _in_words(device, name)
         setattr(device, name, entry[name])
-    words = "；".join(
-        f"{inventory.TITLES[name]}「{before[name]}」改為「{_in_words(device, name)}」"
-        for name in changed
-    )
-    return Row(line, "updated", words, device)
+        told.append((str(one.verbose_name), before, changes.display(device, one)))
+        words.append(f"{one.verbose_name}「{was}」改為「{_in_words(device, name)}」")
+    words += [also] if also else []
+    return Row(line, "updated", "；".join(words), device, changed, told)
+
+
+def _beside_what_was_decided(entry: dict[str, object], decided: date) -> str:
+    """Keep the decided day; note beside it what the file says, and return that in words."""
+    day: Any = entry.pop("retire_by")
+    entry["retire_by_in_file"] = day if day != decided else None
+    if day == decided:
+        return ""
+    written = f"檔案寫的 {roc.roc_date(day)} " if day else "檔案的空白"
+    return f"已決定在 {roc.roc_date(decided)} 前汰換，{written}不採用"
+
+
+def _differs(stored: object, written: object) -> bool:
+    """Whether a file says something else; what nobody sees is no difference."""
+    if isinstance(stored, str) and isinstance(written, str):
+        return stored != written and one_line(stored) != one_line(written)
+    return stored != written
 
 
 def _in_words(device: Device, name: str) -> str:
@@ -133,25 +219,85 @@ def _in_words(device: Device, name: str) -> str:
 
 @transaction.atomic
 def retire(devices: QuerySet[Device], *, on: date, by: Account) -> int:
-    """汰換: the devices are no longer in use from a day on; return how many."""
-    chosen = devices.in_use()  # type: ignore[attr-defined]
-    agencies = set(chosen.values_list("agency__code", flat=True))
-    count = chosen.update(retired_on=on)
-    trail.record(
-        "retire_devices",
-        actor=by.username,
-        agency=agencies.pop() if len(agencies) == 1 else "",
-        count=count,
-    )
-    return count
+    """登錄汰換: the devices are no longer in use from a day on; return how many.
+
+    The day lies behind us and not before the purchase.  Raises NotPossible.
+    """
+    if on > timezone.localdate():
+        raise NotPossible(
+            "汰換日期不能晚於今天；還沒汰換的，請按「限期汰換」或在「編輯」填預計汰換日期。"
+        )
+    chosen = list(_held(devices).in_use())
+    for device in chosen:
+        if device.bought_on and on < device.bought_on:
+            day = roc.roc_date(device.bought_on)
+            raise NotPossible(f"{device}在 {day} 購置，汰換日期不能比它早，請更正。")
+    waiting = Decision.objects.filter(device__in=chosen, state=Decision.State.PENDING)
+    waiting.update(state=Decision.State.WITHDRAWN, comment="設備已經汰換。")
+    _set_retired_on(chosen, on, verb="retire_devices", by=by)
+    return len(chosen)
+
+
+@transaction.atomic
+def unretire(devices: QuerySet[Device], *, reason: str, by: Account) -> int:
+    """取消汰換: the devices are in use after all; return how many.  Raises NotPossible."""
+    if not reason.strip():
+        raise NotPossible("請填寫取消汰換的理由。")
+    chosen = list(_held(devices).exclude(retired_on=None))
+    _set_retired_on(chosen, None, verb="unretire_devices", by=by, reason=national_id.hide(reason))
+    match(Device.objects.filter(pk__in=[one.pk for one in chosen]))
+    return len(chosen)
+
+
+def _held(devices: QuerySet[Device]) -> Any:
+    """The devices, locked until the action is done."""
+    chosen = Device.objects.filter(pk__in=devices.order_by().values("pk")).order_by("pk")
+    return chosen.select_for_update(of=("self",)).select_related("agency")
+
+
+def _set_retired_on(
+    devices: list[Device], on: date | None, *, verb: str, by: Account, **detail: str
+) -> None:
+    """Store it, with an event for each device."""
+    entries = []
+    for device in devices:
+        before = changes.as_text(device.retired_on)
+        change = (str(_RETIRED_ON.verbose_name), before, changes.as_text(on))
+        subject, told = f"device:{device.pk}", {**detail, "changes": [change]}
+        entries.append(trail.Entry(verb, device.agency.code, subject, told))
+        device.retired_on = on
+    Device.objects.filter(pk__in=[one.pk for one in devices]).update(retired_on=on)
+    trail.record_many(entries, actor=by.username)
+
+
+_RETIRED_ON: Any = Device._meta.get_field("retired_on")
+
+
+def refuse_everything(brand: str, model: str) -> None:
+    """Refuse a pattern that would find every device: nothing but `*`, spaces and dashes.
+
+    Raises NotPossible.
+    """
+    if not products.fold(brand + model).replace("*", ""):
+        raise NotPossible("廠牌不能只有 * 或符號，否則所有的設備都會列入；請填廠牌的名稱。")
 
 
 @transaction.atomic
 def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduct:
-    """Add a line to the list, or correct one; devices everywhere are looked at anew."""
+    """Add a line to the list, or correct one; devices everywhere are looked at anew.
+
+    Raises NotPossible for a pattern that would find every device.
+    """
+    refuse_everything(product.brand, product.model)
+    before = changes.stored(product)
     product.save()
     _match_all()
-    trail.record("save_product", actor=by.username, subject=f"restrictedproduct:{product.pk}")
+    trail.record(
+        "save_product",
+        actor=by.username,
+        subject=f"restrictedproduct:{product.pk}",
+        changes=changes.between(before, product),
+    )
     return product
 
 
@@ -159,9 +305,12 @@ def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduc
 def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
     """Add products to the list (again: nothing changes); return how many devices it newly hits.
 
-    Agencies that have such devices are told.
+    Agencies that have such devices are told.  Raises NotPossible.
     """
-    RestrictedProduct.objects.bulk_create(list(listed), ignore_conflicts=True)
+    listed = list(listed)
+    for product in listed:
+        refuse_everything(product.brand, product.model)
+    RestrictedProduct.objects.bulk_create(listed, ignore_conflicts=True)
     changed = _match_all()
     trail.record("restrict_products", actor=by.username, count=changed)
     return changed
@@ -169,11 +318,19 @@ def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
 
 @transaction.atomic
 def lift(product: RestrictedProduct, *, on: date, by: Account) -> int:
-    """The authority no longer restricts a product after a day."""
+    """The authority no longer restricts a product after a day.  Raises NotPossible."""
+    before = changes.stored(product)
+    if on < product.issued_on:
+        raise NotPossible("解除日期不能早於發文日期，請更正。")
     product.ended_on = on
     product.save(update_fields=["ended_on"])
     changed = _match_all()
-    trail.record("lift_product", actor=by.username, subject=f"restrictedproduct:{product.pk}")
+    trail.record(
+        "lift_product",
+        actor=by.username,
+        subject=f"restrictedproduct:{product.pk}",
+        changes=changes.between(before, product),
+    )
     return changed
 
 
@@ -208,18 +365,30 @@ def decide(
 ) -> Decision:
     """Propose what becomes of a restricted device.
 
-    Retiring within the day named holds at once; keeping waits for approval.  Raises NotPossible.
+    Retiring within the day named holds at once and takes the place of an exception that waits;
+    keeping waits for approval.  A later decision supersedes the one that stands.  Raises
+    NotPossible.
     """
     today = timezone.localdate()
+    device = Device.objects.select_for_update(of=("self",)).get(pk=device.pk)
     if device.restriction_id is None or device.retired_on:
         raise NotPossible("這項設備不在清單上，或已經汰換，不需要處置。")
     if kind == Decision.Kind.RETIRE and (retire_by is None or retire_by < today):
         raise NotPossible("請填寫汰換期限，而且不能早於今天。")
-    if kind == Decision.Kind.KEEP and not (reason and measure and expires_on):
+    if kind == Decision.Kind.KEEP and not (reason.strip() and measure.strip() and expires_on):
         raise NotPossible("例外留用要填寫理由、補償措施與有效期限。")
     if expires_on and expires_on <= today:
         raise NotPossible("有效期限要在今天以後。")
+    if (until := retire_by or expires_on) and until > (last := last_day_of_a_decision(today)):
+        raise NotPossible(
+            f"期限最長 {settings.DEVICE_DECISION_YEARS} 年，請填 {roc.roc_date(last)} 以前的日期；"
+            "到期前可以重新決定。"
+        )
+    waiting = Decision.objects.filter(device=device, state=Decision.State.PENDING)
     needs_approval = kind == Decision.Kind.KEEP
+    if needs_approval and waiting.exists():
+        raise NotPossible("這項設備已經有一個例外留用等候核可；要改內容，請提出的人先撤回。")
+    waiting.update(state=Decision.State.WITHDRAWN, comment="改為限期汰換。")
     decision = Decision.objects.create(
         device=device,
         kind=kind,
@@ -230,10 +399,35 @@ def decide(
         state=Decision.State.PENDING if needs_approval else Decision.State.APPROVED,
         made_by=by,
     )
+    before = changes.stored(device)
     if not needs_approval:
-        device.retire_by = retire_by
-        device.save(update_fields=["retire_by"])
-    _record(decision, "decide_device", by)
+        device.retire_by, device.retire_by_in_file = retire_by, None
+        device.save(update_fields=["retire_by", "retire_by_in_file"])
+    _record(decision, "decide_device", by, changes=changes.between(before, device))
+    return decision
+
+
+def last_day_of_a_decision(today: date) -> date:
+    """Until when a restricted device may be kept, or its retirement put off, at the longest.
+
+    No article names a length; 法 §11 wants the way out looked for again and again (審查辦法 §7), so
+    the platform's policy is a setting.
+    """
+    year = today.year + settings.DEVICE_DECISION_YEARS
+    return today.replace(year=year, day=28 if (today.month, today.day) == (2, 29) else today.day)
+
+
+@transaction.atomic
+def withdraw(decision: Decision, *, by: Account) -> Decision:
+    """撤回 an exception that still waits; only who proposed it may.  Raises NotPossible."""
+    decision = Decision.objects.select_for_update(of=("self",)).get(pk=decision.pk)
+    if decision.state != Decision.State.PENDING:
+        raise NotPossible("這個例外留用已經有人決定過了，不能撤回。")
+    if decision.made_by_id != by.pk:
+        raise NotPossible("只有提出的人可以撤回。")
+    decision.state = Decision.State.WITHDRAWN
+    decision.save(update_fields=["state"])
+    _record(decision, "withdraw_device", by)
     return decision
 
 
@@ -246,8 +440,12 @@ def approve(
     by: Account,
     in_place_of: Account | None = None,
 ) -> Decision:
-    """核可 or refuse an exception, perhaps in somebody's place.  Nobody approves her own."""
-    decision = Decision.objects.select_for_update(of=("self",)).get(pk=decision.pk)
+    """核可 or refuse an exception, perhaps in somebody's place.  Nobody approves her own.
+
+    Raises NotPossible.
+    """
+    held = Decision.objects.select_for_update(of=("self",)).select_related("device__agency")
+    decision = held.get(pk=decision.pk)
     if decision.state != Decision.State.PENDING:
         raise NotPossible("這個例外留用已經有人決定過了。")
     separation.refuse_own(
@@ -260,6 +458,8 @@ def approve(
     refuse_past_days(by, in_place_of)
     if not accept and not comment.strip():
         raise NotPossible("不同意時，請寫明理由。")
+    if accept:
+        _refuse_what_no_longer_fits(decision)
     decision.state = Decision.State.APPROVED if accept else Decision.State.REJECTED
     decision.comment, decision.decided_by = national_id.hide(comment), by
     decision.decided_at = timezone.now()
@@ -275,7 +475,14 @@ def approve(
     return decision
 
 
-def _record(decision: Decision, verb: str, by: Account, **detail: str) -> None:
+def _refuse_what_no_longer_fits(decision: Decision) -> None:
+    if decision.device.retired_on or decision.device.restriction_id is None:
+        raise NotPossible("這項設備已經汰換，或已不在清單上，不需要例外留用；請按「不同意」結案。")
+    if decision.expires_on and decision.expires_on <= timezone.localdate():
+        raise NotPossible("申請的有效期限已經過了，請按「不同意」，由提出的人重新申請。")
+
+
+def _record(decision: Decision, verb: str, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,
@@ -289,37 +496,84 @@ def _record(decision: Decision, verb: str, by: Account, **detail: str) -> None:
 
 @transaction.atomic
 def open_campaign(*, year: int, due_on: date, by: Account) -> Campaign:
-    """Begin the yearly inventory; every agency's handlers are told."""
+    """Begin the yearly inventory; every agency's handlers are told.  Raises NotPossible."""
+    _refuse_senseless(year, due_on)
     campaign, is_new = Campaign.objects.get_or_create(
         year=year, defaults={"due_on": due_on, "opened_by": by.username}
     )
     if not is_new:
         raise NotPossible(f"{year} 年度的盤點已經開始了。")
-    active = Agency.objects.filter(accounts__status=Status.ACTIVE).distinct()
-    for agency in active:
-        notify(
-            handlers(agency),
-            kind="device",
-            subject=f"{year} 年度管制設備盤點開始，請確認清冊並簽署",
-            link="/manage/campaigns/",
-        )
+    _tell_agencies(f"{year} 年度管制設備盤點開始，請確認清冊並簽署")
     trail.record("open_campaign", actor=by.username, subject=f"campaign:{campaign.pk}", year=year)
     return campaign
 
 
+def _refuse_senseless(year: int, due_on: date) -> None:
+    """A year beside this one, and a day from now on that lies in it or in the year after."""
+    today = timezone.localdate()
+    now = roc.roc_year(today)
+    if abs(year - now) > 1:
+        raise NotPossible(f"年度請填民國年，只能是 {now - 1} 到 {now + 1}。")
+    if due_on < today or not year <= roc.roc_year(due_on) <= year + 1:
+        raise NotPossible(f"期限不能早於今天，而且要在 {year} 年或 {year + 1} 年內。")
+
+
+def _tell_agencies(subject: str, link: str = "/manage/campaigns/") -> None:
+    for agency in signing_agencies():
+        notify(handlers(agency), kind="device", subject=subject, link=link)
+
+
+@transaction.atomic
 def save_campaign(campaign: Campaign, *, by: Account) -> Campaign:
-    """Open a year's inventory, or move its day."""
+    """Open a year's inventory, or correct it as long as nobody has signed; agencies are told.
+
+    Raises NotPossible.
+    """
     if campaign.pk is None:
         return open_campaign(year=campaign.year, due_on=campaign.due_on, by=by)
-    with transaction.atomic():
-        campaign.save()
-        trail.record(
-            "open_campaign",
-            actor=by.username,
-            subject=f"campaign:{campaign.pk}",
-            year=campaign.year,
-            until=roc.roc_date(campaign.due_on),
+    before = changes.stored(campaign)
+    if campaign.sign_offs.exists():
+        raise NotPossible("已經有機關簽署，年度與期限不能再改；要延後期限，請按「展延期限」。")
+    _refuse_senseless(campaign.year, campaign.due_on)
+    campaign.save()
+    if found := changes.between(before, campaign):
+        _tell_agencies(
+            f"管制設備盤點改為 {campaign.year} 年度、期限 {roc.roc_date(campaign.due_on)}"
         )
+    trail.record(
+        "save_campaign", actor=by.username, subject=f"campaign:{campaign.pk}", changes=found
+    )
+    return campaign
+
+
+@transaction.atomic
+def extend_campaign(campaign: Campaign, *, due_on: date, reason: str, by: Account) -> Campaign:
+    """展延期限: a later day, for all agencies, which are told.  Raises NotPossible."""
+    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    before = campaign.due_on
+    if due_on <= before:
+        raise NotPossible(f"只能往後展延；目前的期限是 {roc.roc_date(before)}。")
+    if not reason.strip():
+        raise NotPossible("請填寫展延的理由。")
+    _refuse_senseless(campaign.year, due_on)
+    campaign.extensions.append(
+        {
+            "from": before.isoformat(),
+            "to": due_on.isoformat(),
+            "reason": national_id.hide(reason),
+            "by": by.name,
+        }
+    )
+    campaign.due_on = due_on
+    campaign.save(update_fields=["due_on", "extensions"])
+    _tell_agencies(f"{campaign.year} 年度管制設備盤點的期限展延到 {roc.roc_date(due_on)}")
+    trail.record(
+        "extend_campaign",
+        actor=by.username,
+        subject=f"campaign:{campaign.pk}",
+        reason=national_id.hide(reason),
+        changes=[("期限", before.isoformat(), due_on.isoformat())],
+    )
     return campaign
 
 
@@ -331,24 +585,46 @@ def sign_all(campaigns: Iterable[Campaign], *, by: Account) -> str:
 
 
 def sign_offs_of(campaign: Campaign, user: Account) -> QuerySet[SignOff]:
-    return SignOff.objects.visible_to(user).filter(campaign=campaign).select_related("agency")
+    """Those that stand and those that were withdrawn, the newest first; without their lists."""
+    signed = SignOff.objects.visible_to(user).filter(campaign=campaign)
+    return signed.select_related("agency").defer("listing")
+
+
+def unsigned(campaign: Campaign, user: Account) -> QuerySet[Agency]:
+    """The agencies that have not signed, for those who see all agencies."""
+    if not user.may(Right.ALL_AGENCIES):
+        return Agency.objects.none()
+    signed = SignOff.objects.valid().filter(campaign=campaign).order_by().values("agency")
+    return signing_agencies().exclude(pk__in=signed).order_by("code")
+
+
+def extensions_of(campaign: Campaign) -> list[dict[str, Any]]:
+    """How its day was extended: `from`, `to` (days), `reason` and `by` (a name)."""
+    days = ("from", "to")
+    return [one | {d: date.fromisoformat(one[d]) for d in days} for one in campaign.extensions]
 
 
 @transaction.atomic
 def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
-    """Sign the inventory as it stands; every restricted device needs a decision first."""
-    devices = Device.objects.filter(agency=agency).in_use()
+    """Sign the inventory as it stands; every restricted device needs a decision first.
+
+    Raises NotPossible.
+    """
+    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     figures = figures_of(agency)
     if figures["undecided"]:
         raise NotPossible(f"還有 {figures['undecided']} 項清單上的設備沒有處置，請先決定再簽署。")
+    listing = b"".join(_signed_list(agency))
     sign_off, is_new = SignOff.objects.get_or_create(
         campaign=campaign,
         agency=agency,
+        withdrawn_at=None,
         defaults={
             "signed_by": by.username,
             "signed_by_name": by.name,
             "figures": figures,
-            "digest": _digest(devices),
+            "digest": hashlib.sha256(listing).hexdigest(),
+            "listing": zlib.compress(listing),
         },
     )
     if not is_new:
@@ -359,8 +635,42 @@ def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
         agency=agency.code,
         subject=f"campaign:{campaign.pk}",
         year=campaign.year,
+        digest=sign_off.digest,
     )
     return sign_off
+
+
+@transaction.atomic
+def withdraw_sign_off(campaign: Campaign, *, agency: Agency, reason: str, by: Account) -> SignOff:
+    """撤回簽署: the agency's word no longer stands, and it may sign anew; reviewers are told.
+
+    Raises NotPossible.
+    """
+    valid = SignOff.objects.valid().select_for_update(of=("self",)).defer("listing")
+    signed = valid.filter(campaign=campaign, agency=agency).select_related("campaign").first()
+    if signed is None:
+        raise NotPossible("本機關這個年度沒有簽署，不必撤回。")
+    if not reason.strip():
+        raise NotPossible("請填寫撤回簽署的理由。")
+    signed.withdrawn_at, signed.withdrawn_for = timezone.now(), national_id.hide(reason)
+    signed.withdrawn_by, signed.withdrawn_by_name = by.username, by.name
+    names = ["withdrawn_at", "withdrawn_for", "withdrawn_by", "withdrawn_by_name"]
+    signed.save(update_fields=names)
+    notify(
+        reviewers(),
+        kind="device",
+        subject=f"{agency.name}撤回 {signed.campaign.year} 年度管制設備盤點的簽署",
+        link=f"/manage/campaigns/{signed.campaign_id}/",
+    )
+    trail.record(
+        "withdraw_sign_off",
+        actor=by.username,
+        agency=agency.code,
+        subject=f"campaign:{campaign.pk}",
+        year=signed.campaign.year,
+        reason=signed.withdrawn_for,
+    )
+    return signed
 
 
 def figures_of(agency: Agency) -> dict[str, int]:
@@ -375,19 +685,69 @@ def figures_of(agency: Agency) -> dict[str, int]:
     }
 
 
-def _digest(devices: QuerySet[Device]) -> str:
-    digest = hashlib.sha256()
-    fields: list[Any] = ["asset_no", "kind", "brand", "model", "serial", "place", "network"]
-    for values in devices.order_by("asset_no").values_list(*fields):
-        digest.update("\x1f".join(map(str, values)).encode() + b"\x1e")
-    return digest.hexdigest()
+_LISTED = (
+    ("財產編號", "asset_no"),
+    ("種類", "kind"),
+    ("品項", "category"),
+    ("廠牌", "brand"),
+    ("型號", "model"),
+    ("序號", "serial"),
+    ("數量", "quantity"),
+    ("放置地點", "place"),
+    ("保管單位", "department"),
+    ("連網情形", "network"),
+    ("購置日期", "bought_on"),
+    ("預計汰換日期", "retire_by"),
+)
+"""What a signed list says of a device: everything but people."""
+
+
+def _signed_list(agency: Agency) -> Iterator[bytes]:
+    """The devices in use as a CSV, by number; each restricted one with what was decided."""
+    standing = Decision.objects.standing().filter(device__agency=agency, device__retired_on=None)
+    decided = {one.device_id: one for one in standing}
+    devices = Device.objects.filter(agency=agency).in_use().select_related("restriction")
+    head = [*(title for title, _ in _LISTED), "限制清單", "處置"]
+    return workbook.csv_lines(
+        head,
+        (
+            [
+                *(_in_words(device, name) for _, name in _LISTED),
+                str(device.restriction or ""),
+                _in_short(decided.get(device.pk)) if device.restriction_id else "",
+            ]
+            for device in devices.order_by("asset_no").iterator(2_000)
+        ),
+    )
+
+
+def _in_short(decision: Decision | None) -> str:
+    if decision is None:
+        return ""
+    day = roc.roc_date(decision.retire_by or decision.expires_on)
+    return f"{decision.get_kind_display()}（{day}）"
+
+
+def list_of(sign_off: SignOff) -> bytes:
+    """The list that was signed, as a CSV; its SHA-256 is the digest of the form."""
+    return zlib.decompress(sign_off.listing) if sign_off.listing else b""
+
+
+_ON_PAPER = 2_000
+"""So many devices stand on the form itself; setting 100,000 lines takes minutes, and nobody reads
+them on paper.  Of more, the form has those on the list, and the CSV has all."""
 
 
 def form_of(sign_off: SignOff) -> bytes:
-    """The signed-off form as PDF: who signed what, when, and the digest of the list."""
+    """The signed-off form as PDF: who signed what, when, the list, and its digest."""
     figures = sign_off.figures
     page = paper.Paper(f"{sign_off.campaign.year} 年度管制設備盤點簽署表", sign_off.digest[:20])
     page.gap(6)
+    if sign_off.withdrawn_at:
+        day = paper.long_date(timezone.localdate(sign_off.withdrawn_at))
+        page.line(
+            f"已撤回：{day}由{sign_off.withdrawn_by_name}撤回，理由：{sign_off.withdrawn_for}"
+        )
     page.line(f"機關：{sign_off.agency.name}（{sign_off.agency.code}）")
     page.line(f"簽署人：{sign_off.signed_by_name}（{sign_off.signed_by}）")
     page.line(f"簽署日期：{paper.long_date(timezone.localdate(sign_off.signed_at))}")
@@ -396,10 +756,36 @@ def form_of(sign_off: SignOff) -> bytes:
     page.table(("項目", "數量"), rows, (120, 30), numbers=(1,), empty="")
     page.gap(4)
     page.line("本機關確認管制設備清冊完整；限制清單上的設備均已決定處置。")
-    page.line(f"清冊摘要（SHA-256）：{sign_off.digest}", small=True)
+    page.line(f"清冊（CSV）摘要（SHA-256）：{sign_off.digest}", small=True)
+    _list_on(page, list_of(sign_off))
     return page.as_pdf()
 
 
+def _list_on(page: paper.Paper, listing: bytes) -> None:
+    found = list(csv.DictReader(io.StringIO(listing.decode("utf-8-sig"), newline="")))
+    if not found:
+        return
+    shown = found if len(found) <= _ON_PAPER else [one for one in found if one["限制清單"]]
+    page.gap(6)
+    if len(shown) < len(found):
+        page.line(f"清冊共 {len(found):,} 項，以下是限制清單上的 {len(shown):,} 項；全部見 CSV。")
+        shown = shown[:_ON_PAPER]
+    else:
+        page.line(f"清冊（{len(found):,} 項）")
+    rows = [[workbook.unguarded(one[title]) for title in _PRINTED] for one in shown]
+    page.table(tuple(_PRINTED), rows, tuple(_PRINTED.values()), empty="沒有設備")
+
+
+_PRINTED = {
+    "財產編號": 26,
+    "種類": 13,
+    "廠牌": 28,
+    "型號": 28,
+    "放置地點": 27,
+    "連網情形": 20,
+    "處置": 28,
+}
+"""Columns of the list on the form, with their widths in millimetres."""
 _FIGURES = {
     "in_use": "使用中的設備",
     "restricted": "限制清單上的設備",

@@ -25,13 +25,13 @@ from ismp.security.models import (
     Vendor,
 )
 from ismp.ui.folding import one_line
-from ismp.ui.forms import DeedForm, ModuleForm, RocDateField
+from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField
 
 CLOCK = {"size": 6, "inputmode": "numeric", "placeholder": "14:30", "autocomplete": "off"}
 """As text: the browser's own field shows AM and PM where its language does."""
 
 
-class MomentForm(forms.Form):
+class MomentForm(Form):
     """A ROC date and a time of day that together clean to an aware `moment`."""
 
     day = RocDateField(label="日期")
@@ -52,7 +52,7 @@ class MomentForm(forms.Form):
         return cleaned
 
 
-class LevelForm(forms.Form):
+class LevelForm(Form):
     """The questions of the regulation: for each aspect what was hit, and how badly."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,7 +108,7 @@ class StepForm(MomentForm):
 # --- 管制設備 ----------------------------------------------------------------------------------
 
 
-class OfficerForm(forms.Form):
+class OfficerForm(Form):
     account = forms.ModelChoiceField(
         Account.objects.none(), label="資安長", empty_label="（請選擇）"
     )
@@ -121,6 +121,8 @@ class OfficerForm(forms.Form):
 
 
 class DeviceForm(OfAgencyForm):
+    refuses = ("brand", "model")
+    codes = ("asset_no", "serial")
     bought_on = RocDateField(label="購置日期")
     retire_by = RocDateField(label="預計汰換日期")
 
@@ -154,6 +156,15 @@ class KeepForm(DeedForm):
     expires_on = RocDateField(label="有效期限", required=True)
 
 
+class ReasonForm(DeedForm):
+    reason = forms.CharField(label="理由", max_length=500)
+
+
+class ExtendCampaignForm(DeedForm):
+    due_on = RocDateField(label="展延到", required=True)
+    reason = forms.CharField(label="理由", max_length=500)
+
+
 class RetiredForm(DeedForm):
     retired_on = RocDateField(label="汰換日期", required=True)
 
@@ -163,6 +174,7 @@ class CommentForm(DeedForm):
 
 
 class ProductForm(ModuleForm):
+    refuses = ("brand", "model")
     issued_on = RocDateField(label="發文日期", required=True)
 
     class Meta:
@@ -338,7 +350,7 @@ class ExtendForm(DeedForm):
     reason = forms.CharField(label="展延理由", max_length=500)
 
 
-class ReasonForm(DeedForm):
+class ReasonToAgenciesForm(DeedForm):
     reason = forms.CharField(
         label="理由（機關會看到）", max_length=500, widget=forms.Textarea(attrs={"rows": 2})
     )
@@ -379,5 +391,5 @@ class AnswerForm(DeedForm):
     )
 
 
-class FileForm(forms.Form):
+class FileForm(Form):
     file = forms.FileField(label="檔案", error_messages={"required": "請先選擇檔案。"})

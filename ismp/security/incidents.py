@@ -6,8 +6,9 @@ event to the trail.  Nothing is ever deleted.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
@@ -19,9 +20,16 @@ from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
 from ismp.security import levels
-from ismp.security.levels import Answer, Aspect, Level
-from ismp.security.models import Incident, IncidentEntry, IncidentState, SecurityOfficer
+from ismp.security.levels import Answer, Aspect, Level, Step
+from ismp.security.models import (
+    Incident,
+    IncidentEntry,
+    IncidentState,
+    SecurityOfficer,
+    TimeLimit,
+)
 from ismp.ui import roc
+from ismp.ui.templatetags.ismp_ui import roc_moment
 
 Kind = IncidentEntry.Kind
 
@@ -166,11 +174,20 @@ def recover(incident: Incident, *, at: datetime, text: str, by: Account) -> Inci
 
 @transaction.atomic
 def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Incident:
-    """Consent to a later final report."""
+    """Consent to a later final report: later than its limit, and not without end.
+
+    Raises NotPossible.
+    """
     incident = _locked(incident, IncidentState.RECOVERED)
     _refuse_own(incident, by)
+    by_law, limit = _final_report_due(incident)
     if to <= timezone.now() or not reason.strip():
         raise NotPossible("展延日期要在今天以後，並請填寫理由。")
+    if limit and to <= limit:
+        raise NotPossible(f"展延日期要比目前的期限 {roc_moment(limit)} 晚。")
+    last = (by_law or timezone.now()) + timedelta(days=settings.REPORT_EXTENSION_DAYS)
+    if to > last:
+        raise NotPossible(f"最晚只能展延到 {roc_moment(last)}，請更正。")
     incident.extended_to = to
     incident.save(update_fields=["extended_to"])
     _note(incident, Kind.EXTENDED, reason, by)
@@ -289,6 +306,16 @@ def _move(incident: Incident, state: IncidentState, **moments: datetime | None) 
     for name, moment in moments.items():
         setattr(incident, name, moment)
     incident.save(update_fields=["state", *moments])
+
+
+def _final_report_due(incident: Incident) -> tuple[datetime | None, datetime | None]:
+    """Until when the final report is due: by the law alone, and with what was consented to."""
+    clocks = [line.clock for line in TimeLimit.objects.all()]
+    found = {limit.step: limit.at for limit in incident.limits(clocks)}
+    extended, incident.extended_to = incident.extended_to, None
+    by_law = {limit.step: limit.at for limit in incident.limits(clocks)}
+    incident.extended_to = extended
+    return by_law.get(Step.FINAL_REPORT), found.get(Step.FINAL_REPORT)
 
 
 def _note(incident: Incident, kind: IncidentEntry.Kind, text: str, by: Account) -> IncidentEntry:

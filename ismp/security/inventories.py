@@ -24,13 +24,14 @@ from ismp.ui.columns import Column
 def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     """Of a trial only the outcome is kept."""
     data, by = lists.data_of(run, DEVICES), lists.sender(run, DEVICES)
-    found = inventory.read(data)
+    found = inventory.read(data, (run.agency.name, run.agency.code))
     reached("parsed", 0, found.total)
     with transaction.atomic():
         rows = devices.take_in(found, agency=run.agency, of=str(run), by=by)
         transaction.set_rollback(run.dry_run)
     reached("matched", found.total, found.total)
-    return ResultOfList(DEVICES, [_kept(row) for row in rows], found.faults)
+    notes = {"ignored": found.ignored, "absent": found.absent}
+    return ResultOfList(DEVICES, [_kept(row) for row in rows], found.faults, notes)
 
 
 def _kept(row: devices.Row) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 """Reading an inventory of devices: the table in which an agency tells what it has.
 
-CSV (UTF-8 or CP950) or .xlsx, columns by title in any order.  Knows the file only; what becomes of
-the devices is `devices.take_in`.  Two kinds of failure: the file is refused with one sentence, or a
-row is rejected with a code of the rule book below and the others go on.
+CSV (UTF-8 or CP950) or .xlsx, columns by title in any order; 下載查詢結果 of 管制設備 is one too.
+Knows the file only; what becomes of the devices is `devices.take_in`.  A column that is not in the
+file is in no entry, so that nothing is erased which the file does not carry.  Two kinds of failure:
+the file is refused with one sentence, or a row is rejected with a code of the rule book below and
+the others go on.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
 
 from ismp.accounts import national_id
-from ismp.security.models import DeviceKind, Network
-from ismp.ui import roc, sheets
+from ismp.security.models import DeviceKind, Network, asset_key
+from ismp.ui import roc, sheets, workbook
+from ismp.ui.folding import key, one_line
 from ismp.ui.sheets import YOURS, Fault, Reason
 
 COLUMNS = {
@@ -30,11 +33,17 @@ COLUMNS = {
     "購置日期": "bought_on",
     "預計汰換日期": "retire_by",
 }
+_ALIASES = {"預計汰換": "預計汰換日期"}
+"""Titles that 下載查詢結果 once had, by which older downloads are still read."""
+_AGENCY = "機關"
+"""A title of 下載查詢結果 of several agencies: rows of another agency are not taken."""
 _REQUIRED = ("財產編號", "種類", "廠牌", "連網情形")
 _KINDS = {label: value for value, label in DeviceKind.choices}
 _NETWORKS = {label: value for value, label in Network.choices}
 _DATES = ("bought_on", "retire_by")
-_OF_PEOPLE = ("place", "department", "keeper")
+_TEXTS = ("category", "place", "department", "keeper")
+_NAMES = ("brand", "model")
+_CODES = ("asset_no", "serial")
 _LONGEST = {"asset_no": 50, "quantity": 9}
 TITLES = {name: title for title, name in COLUMNS.items()}
 MAX_ROWS = 100_000
@@ -45,49 +54,91 @@ class Inventory:
     """The good rows of a file by line, and the others."""
 
     entries: dict[int, dict[str, object]] = field(default_factory=dict)
+    """{line: {field of Device: value}}, with the fields that the file has a column for."""
     faults: list[Fault] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    """Titles of the file that are none of an inventory."""
+    absent: list[str] = field(default_factory=list)
+    """Titles of an inventory that the file does not have."""
 
     @property
     def total(self) -> int:
         return len(self.entries) + len(self.faults)
 
 
-def read(data: bytes) -> Inventory:
-    """Raises sheets.Refused; the header is line 1."""
+def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
+    """Read a file; the header is line 1.  Raises sheets.Refused.
+
+    `agency_names` are the names and the code of the agency whose inventory it is: a row that says
+    in 機關 that it is another's is rejected.
+    """
     lines = sheets.rows(data)
-    head = next(lines, [])
-    titles = [title.strip().lstrip("*") for title in head]
-    if missing := [title for title in _REQUIRED if title not in titles]:
+    head = [_title(cell) for cell in next(lines, [])]
+    inventory = Inventory(ignored=_ignored(head), absent=[t for t in COLUMNS if t not in head])
+    if missing := [title for title in _REQUIRED if title not in head]:
         raise sheets.Refused(f"第 1 列標題缺少{'、'.join(missing)}；請用下載的範本填寫。")
-    if repeated := {title for title in titles if title and titles.count(title) > 1}:
+    if repeated := {title for title in head if title and head.count(title) > 1}:
         raise sheets.Refused(f"標題{'、'.join(sorted(repeated))}出現兩次，請刪去多的一欄。")
-    inventory, seen = Inventory(), set[str]()
+    seen, names = set[str](), {key(name) for name in agency_names}
     for number, cells in enumerate(lines, start=2):
         if not any(cell.strip() for cell in cells):
             continue
         if inventory.total >= MAX_ROWS:
             raise sheets.Refused(f"超過 {MAX_ROWS:,} 列，請分成幾個檔案匯入。")
-        if len(cells) != len(titles):
+        if len(cells) != len(head):
             inventory.faults.append(Fault(number, BY_CODE["columns"], cells))
             continue
-        row = {COLUMNS[t]: c.strip() for t, c in zip(titles, cells, strict=True) if t in COLUMNS}
-        row["quantity"] = row.get("quantity") or "1"
-        if reason := _reason(row, seen):
+        written = dict(zip(head, map(_as_shown, cells), strict=True))
+        row = {name: written[title] for title, name in COLUMNS.items() if title in written}
+        other = bool(names) and key(written.get(_AGENCY, "")) not in {"", *names}
+        reason = BY_CODE["other-agency"] if other else _reason(row, seen)
+        if reason:
             in_order = [row.get(name, "") for name in TITLES]
             fault = Fault(number, reason, in_order, columns=reason.guilty(row))
             inventory.faults.append(fault)
         else:
-            seen.add(row["asset_no"])
+            seen.add(asset_key(row["asset_no"]))
             inventory.entries[number] = _entry(row)
     return inventory
 
 
+def _as_shown(cell: str) -> str:
+    """As it was before 下載查詢結果 wrote it, without what nobody sees."""
+    text = workbook.unguarded(cell)
+    if text.isprintable() and "  " not in text:  # most cells; a quarter of the work
+        return text.strip()
+    return one_line(text)
+
+
+def _choice(text: str) -> str:
+    """What a choice is compared by: 「公務 網路」 is 公務網路."""
+    return "".join(key(text).split())
+
+
+def _title(cell: str) -> str:
+    """A title as it is meant, however it was wrapped and starred: `*購置\n日期` is 購置日期."""
+    folded = _choice(cell).lstrip("*")
+    return _ALIASES.get(folded, folded)
+
+
+def _ignored(head: list[str]) -> list[str]:
+    return [national_id.hide(title) for title in head if title and title not in {*COLUMNS, _AGENCY}]
+
+
 def _entry(row: dict[str, str]) -> dict[str, object]:
-    """Where people are written of, no national ID is kept; a serial number may look like one."""
-    row |= {name: national_id.hide(row[name]) for name in _OF_PEOPLE if name in row}
-    words = {"kind": _KINDS[row["kind"]], "network": _NETWORKS[row["network"]]}
-    days = {name: _day(row.get(name, "")) for name in _DATES}
-    return {**row, **words, **days, "quantity": int(row["quantity"])}
+    """Hide national IDs in texts; where one would be the name of a thing, the row is at fault.
+
+    An empty cell clears what it stands for; but there is no device of no quantity.
+    """
+    entry: dict[str, object] = {
+        name: national_id.hide(text) if name in _TEXTS else text for name, text in row.items()
+    }
+    entry["kind"] = _KINDS[_choice(row["kind"])]
+    entry["network"] = _NETWORKS[_choice(row["network"])]
+    entry |= {name: _day(row[name]) for name in _DATES if name in row}
+    if quantity := str(entry.pop("quantity", "")):
+        entry["quantity"] = int(quantity)
+    return entry
 
 
 def _day(text: str) -> date | None:
@@ -107,7 +158,7 @@ def _is_no_day(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Check(Reason):
-    """One reason.  `applies` takes the row, and the numbers of the rows before it that passed."""
+    """One reason.  `applies` takes the row, and the keys of the rows before it that passed."""
 
     applies: Callable[[dict[str, str], set[str]], bool]
     guilty: Callable[[dict[str, str]], tuple[str, ...]] = lambda row: ()
@@ -122,6 +173,12 @@ def _no_days(row: dict[str, str]) -> tuple[str, ...]:
     return tuple(name for name in _DATES if _is_no_day(row.get(name, "")))
 
 
+def _with_ids(row: dict[str, str]) -> tuple[str, ...]:
+    """A serial number may look like a national ID: of codes only a valid one is at fault."""
+    codes = [name for name in _CODES if national_id.holds(row.get(name, ""), valid=True)]
+    return (*codes, *(name for name in _NAMES if national_id.holds(row.get(name, ""))))
+
+
 CHECKS: tuple[Check, ...] = (
     Check(
         "columns",
@@ -130,6 +187,14 @@ CHECKS: tuple[Check, ...] = (
         "請檢查這一列是否多了或少了逗號。",
         (),
         lambda row, _: False,  # there is no row to look at; `read` tells
+    ),
+    Check(
+        "other-agency",
+        YOURS,
+        "這一列是別的機關的設備",
+        "請由該機關匯入，或從檔案刪去這一列。",
+        (),
+        lambda row, _: False,  # what an inventory keeps of a row does not say it; `read` tells
     ),
     Check(
         "asset-missing",
@@ -145,7 +210,7 @@ CHECKS: tuple[Check, ...] = (
         "種類無法辨認",
         f"種類只能是{'、'.join(_KINDS)}，請更正。",
         ("kind",),
-        lambda row, _: row["kind"] not in _KINDS,
+        lambda row, _: _choice(row["kind"]) not in _KINDS,
     ),
     Check(
         "brand-missing",
@@ -161,7 +226,7 @@ CHECKS: tuple[Check, ...] = (
         "連網情形無法辨認",
         f"連網情形只能是{'、'.join(_NETWORKS)}，請更正。",
         ("network",),
-        lambda row, _: row["network"] not in _NETWORKS,
+        lambda row, _: _choice(row["network"]) not in _NETWORKS,
     ),
     Check(
         "too-long",
@@ -173,12 +238,21 @@ CHECKS: tuple[Check, ...] = (
         _too_long,
     ),
     Check(
+        "national-id",
+        YOURS,
+        "這一格是身分證字號",
+        "請改填設備本身的編號、廠牌、型號或序號。",
+        (*_CODES, *_NAMES),
+        lambda row, _: bool(_with_ids(row)),
+        _with_ids,
+    ),
+    Check(
         "quantity",
         YOURS,
         "數量不是 1 以上的整數",
         "請用半形數字填寫，例如 1。",
         ("quantity",),
-        lambda row, _: not re.fullmatch("0*[1-9][0-9]*", row["quantity"]),
+        lambda row, _: not re.fullmatch("(0*[1-9][0-9]*)?", row.get("quantity", "")),
     ),
     Check(
         "date-invalid",
@@ -195,7 +269,7 @@ CHECKS: tuple[Check, ...] = (
         "財產編號與前面的列重複",
         "前面那一列已經採用；請只保留正確的一列。",
         ("asset_no",),
-        lambda row, seen: row["asset_no"] in seen,
+        lambda row, seen: asset_key(row["asset_no"]) in seen,
     ),
 )
 """In the order in which they apply: one code a row."""

@@ -148,9 +148,13 @@ def officers(request: HttpRequest) -> HttpResponse:
 @require_safe
 @needs(Right.VIEW_SECURITY)
 def sign_off(request: HttpRequest, sign_off_id: int) -> HttpResponse:
-    """簽署表, as PDF."""
+    """簽署表 as PDF, or the list that was signed as the CSV of which it names the digest."""
     user: Any = request.user
     signed = SignOff.objects.visible_to(user).select_related("campaign", "agency")
     found = get_object_or_404(signed, pk=sign_off_id)
+    if request.GET.get("format") == "csv":
+        headers = {"Content-Disposition": 'attachment; filename="sign-off.csv"'}
+        listing = devices.list_of(found)
+        return HttpResponse(listing, content_type="text/csv; charset=utf-8", headers=headers)
     headers = {"Content-Disposition": 'attachment; filename="sign-off.pdf"'}
     return HttpResponse(devices.form_of(found), content_type="application/pdf", headers=headers)

@@ -43,12 +43,11 @@ _MIGRATION_LOCK = 0x49534D50
 
 
 def migrate_if_needed() -> None:
-    """Bring the database and its cache table up to date, silently."""
+    """Bring the database up to date, silently."""
     with _alone():
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", verbosity=0, interactive=False)
-        call_command("createcachetable", verbosity=0)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
 """Error pages: what happened, what to do, and a code for the help desk; never a traceback."""
 
+import errno
 import logging
 import sys
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
@@ -66,7 +67,10 @@ def not_allowed(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+    error = sys.exc_info()[1]
+    if error and is_disk_full(error):
+        return _disk_full(request)
+    if isinstance(error, OperationalError | InterfaceError):
         return _database_away(request)
     return page(
         request,
@@ -75,6 +79,29 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "這是平台的問題，不是您的操作造成的；沒有完成的動作不會留下半套資料。",
         "請稍後再試；若持續發生，請報修並提供下方的參考代碼。",
     )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether there was no room for what was to be written, on our disk or the database's."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    said = str(error)
+    return isinstance(error, DatabaseError) and (
+        "disk is full" in said or "No space left on device" in said
+    )
+
+
+def _disk_full(request: HttpRequest) -> HttpResponse:
+    logger.error("the disk is full")
+    response = page(
+        request,
+        503,
+        "伺服器的磁碟空間已滿",
+        "這次的動作沒有完成，也沒有留下半套資料；先前的資料都在。",
+        "請通知平台管理者清出磁碟空間，再操作一次；報修時請提供下方的參考代碼。",
+    )
+    response["Retry-After"] = "300"
+    return response
 
 
 def _database_away(request: HttpRequest) -> HttpResponse:

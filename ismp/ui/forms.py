@@ -40,8 +40,66 @@ class RocDateField(forms.CharField):
         """Those of a text do not hold for a date."""
 
 
+class TextMask:
+    """Mixed into every form of the site: what no text may hold is masked before it is read.
+
+    `settings.TEXT_MASK` says what that is.  It is masked in what was typed and in the names of
+    files, so that neither what is saved nor the page that comes back shows it.  Where a masked text
+    would be nonsense (a name, a code) the form refuses it instead.
+    """
+
+    refuses: tuple[str, ...] = ()
+    """Text fields that refuse what would be masked."""
+    codes: tuple[str, ...] = ()
+    """Text fields that hold numbers which look alike: of those only a valid one is refused."""
+    masked: frozenset[str] = frozenset()
+    """Names of the fields in which something was masked, while and after a form is cleaned."""
+
+    def full_clean(self) -> None:
+        form: Any = self
+        if form.is_bound:
+            self._mask()
+        super().full_clean()  # type: ignore[misc]
+        for name in self.masked & {*self.refuses, *self.codes}:
+            form.errors.pop(name, None)
+            form.add_error(name, f"請填{form.fields[name].label}，不是身分證字號。")
+
+    def _mask(self) -> None:
+        form: Any = self
+        mask, masked = import_string(settings.TEXT_MASK), {}
+        for name, field in form.fields.items():
+            key = form.add_prefix(name)
+            if isinstance(field, forms.FileField):
+                for file in filter(None, [form.files.get(key)]):
+                    file.name = mask(file.name)
+            elif isinstance(field, forms.CharField) and not _keeps(field):
+                typed = form.data.get(key)
+                if (text := mask(typed, valid=name in self.codes)) != typed:
+                    masked[name] = (key, text)
+        if masked:
+            form.data = form.data.copy()
+            for key, text in masked.values():
+                form.data[key] = text
+        self.masked = frozenset(masked)
+
+
+def _keeps(field: forms.Field) -> bool:
+    """Whether a field takes a text as it is typed: a secret, or a field that looks for itself."""
+    return isinstance(field.widget, forms.PasswordInput) or getattr(field, "keeps_text", False)
+
+
+class Form(TextMask, forms.Form):
+    """A form of this site."""
+
+
+class ModelForm(TextMask, forms.ModelForm):
+    """A form of this site for a row."""
+
+
 class KeywordField(forms.CharField):
     """What is looked for; `settings.KEYWORD_VALIDATORS` say what nobody may look for."""
+
+    keeps_text = True
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs=KEYWORD)
@@ -74,7 +132,7 @@ class Suggesting(forms.TextInput):
         return {**context, "offers": self.offers()}
 
 
-class ModuleForm(forms.ModelForm):
+class ModuleForm(ModelForm):
     """The form by which a module adds or edits one thing; it knows who fills it in."""
 
     tells: tuple[str, ...] = ()
@@ -86,7 +144,7 @@ class ModuleForm(forms.ModelForm):
         say_what_is_missing(self)
 
 
-class DeedForm(forms.Form):
+class DeedForm(Form):
     """What a deed asks for beside the things it is done to; with one thing, it starts from that."""
 
     def __init__(self, *args: Any, user: Any, things: Any, **kwargs: Any) -> None:

@@ -2,15 +2,22 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import add_never_cache_headers
 
+from ismp.audit import origin, trail
 from ismp.ui import marks
 from ismp.ui.errors import not_allowed
+
+_REFUSED_AGAIN = timedelta(minutes=1)
+"""A page that is refused to a person leaves one event in so long: a page may ask by itself."""
 
 
 class ReferenceMiddleware:
@@ -21,8 +28,13 @@ class ReferenceMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.reference = secrets.token_hex(4).upper()  # type: ignore[attr-defined]
-        with marks.marked(reference=request.reference):  # type: ignore[attr-defined]
+        with (
+            origin.of_request(request),
+            marks.marked(reference=request.reference),  # type: ignore[attr-defined]
+        ):
             response = self.get_response(request)
+            if response.status_code == HTTPStatus.FORBIDDEN:
+                _note_refusal(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             # Django's own answer is blank; who signs in again may be led to the address of a deed.
             allowed, response = response["Allow"], not_allowed(request)
@@ -31,6 +43,19 @@ class ReferenceMiddleware:
         add_never_cache_headers(response)
         response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
         return response
+
+
+def _note_refusal(request: HttpRequest) -> None:
+    """Leave an event that a person was refused a page, by the pattern of its address: what stands
+    in an address itself may be personal data."""
+    user: Any = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or request.resolver_match is None:
+        return
+    page = {"actor": user.username, "subject": f"page:{request.resolver_match.view_name}"[:100]}
+    with transaction.atomic():
+        if trail.is_new("refuse_page", within=_REFUSED_AGAIN, **page):
+            place = f"/{request.resolver_match.route}"
+            trail.record("refuse_page", **page, agency=user.agency.code, page=place)
 
 
 class PageCompression(GZipMiddleware):

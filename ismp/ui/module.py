@@ -51,7 +51,7 @@ from ismp.audit.models import Event
 from ismp.ui import workbook
 from ismp.ui.columns import Column, cells_of
 from ismp.ui.folding import containing
-from ismp.ui.forms import DeedForm, KeywordField, ModuleForm
+from ismp.ui.forms import DeedForm, Form, KeywordField, ModuleForm
 from ismp.ui.uploads import takes_files
 
 PER_PAGE = (20, 50, 100, 200)
@@ -363,7 +363,7 @@ def without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse
     return redirect(f"{request.path}?{query.urlencode()}")
 
 
-class _Search(forms.Form):
+class _Search(Form):
     """The search line: 搜尋：[欄位▾] 內有 [關鍵字], and the filters."""
 
     def __init__(self, module: Module, user: Any, query: Any) -> None:

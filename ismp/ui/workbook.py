@@ -16,6 +16,9 @@ MAX_CELL = 32_767
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_GUARDED = re.compile("'+[=+\\-@\t\r]")
+"""What a guard has been put before.  Text that itself begins like this gets one more, in a workbook
+too, so that reading takes off what writing put there and no more."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def write(target: Path | IO[bytes], title: str, head: list[str], rows: Iterable[
             if isinstance(cell, int | float):
                 sheet.write_number(number, column, cell, guilty if column in row.marked else None)
             else:
-                sheet.write_string(number, column, _UNSAFE.sub("", cell or "")[:MAX_CELL], style)
+                written = _UNSAFE.sub("", _told_apart(cell or ""))[:MAX_CELL]
+                sheet.write_string(number, column, written, style)
     sheet.autofilter(0, 0, 0, len(head) - 1)
     book.close()
 
@@ -70,7 +74,16 @@ def csv_lines(head: list[str], rows: Iterable[list[Cell]]) -> Iterator[bytes]:
 def _harmless(cell: Cell) -> Cell:
     if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
         return "'" + cell
-    return cell
+    return _told_apart(cell) if isinstance(cell, str) else cell
+
+
+def _told_apart(text: str) -> str:
+    return "'" + text if _GUARDED.match(text) else text
+
+
+def unguarded(text: str) -> str:
+    """Return a cell that was read as it was before `write` or `csv_lines` wrote it."""
+    return text[1:] if text[:1] == "'" and _GUARDED.match(text) else text
 
 
 def _drain(buffer: io.StringIO) -> bytes:

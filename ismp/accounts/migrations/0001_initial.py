@@ -521,7 +521,6 @@ class Migration(migrations.Migration):
                 ),
                 ("digest", models.BinaryField(max_length=32)),
                 ("expires_at", models.DateTimeField()),
-                ("failures", models.PositiveSmallIntegerField(default=0)),
                 (
                     "account",
                     models.OneToOneField(

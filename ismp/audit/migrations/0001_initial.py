@@ -32,6 +32,9 @@ class Migration(migrations.Migration):
                 ("agency", models.CharField(blank=True, db_index=True, max_length=20)),
                 ("subject", models.CharField(blank=True, db_index=True, max_length=100)),
                 ("detail", models.JSONField(default=dict)),
+                ("address", models.CharField(blank=True, db_index=True, max_length=45)),
+                ("session", models.CharField(blank=True, max_length=12)),
+                ("reference", models.CharField(blank=True, max_length=8)),
                 ("chain", models.BinaryField(max_length=32)),
             ],
             options={

@@ -114,6 +114,7 @@ class Migration(migrations.Migration):
                 ("circumstances", models.CharField(blank=True, max_length=64)),
                 ("attempt", models.PositiveSmallIntegerField(default=0)),
                 ("lease_until", models.DateTimeField(null=True)),
+                ("progress", models.JSONField(default=dict)),
                 ("undone_at", models.DateTimeField(null=True)),
                 ("undone_by", models.CharField(blank=True, max_length=150)),
                 ("undo_result", models.JSONField(null=True)),

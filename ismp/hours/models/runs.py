@@ -104,7 +104,9 @@ class ImportRun(models.Model):
     reasons = models.JSONField(default=dict)
     """Rejected rows by code: {code: n}."""
     notes = models.JSONField(default=dict)
-    """What was imported but should be looked at: {"names": n, "ignored": [column, …]}."""
+    """What was imported but should be looked at: {"names": n, "ignored": [column, …]}; of a list
+    that people keep also the columns that it had not: {"absent": [column, …]}, and how it was read:
+    {"separator": ";", "sheet": "清冊"}."""
     created_at = models.DateTimeField(default=timezone.now)
     received_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -113,6 +115,8 @@ class ImportRun(models.Model):
     empty for a trial."""
     attempt = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
+    progress = models.JSONField(default=dict)
+    """Where its work is, on PostgreSQL (`hours.pulse`)."""
     undone_at = models.DateTimeField(null=True)
     undone_by = models.CharField(max_length=150, blank=True)
     undo_result = models.JSONField(null=True)

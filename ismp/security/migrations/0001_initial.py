@@ -41,8 +41,16 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("year", models.PositiveSmallIntegerField(unique=True, verbose_name="年度")),
+                (
+                    "year",
+                    models.PositiveSmallIntegerField(
+                        error_messages={"unique": "這個年度的盤點已經開始了。"},
+                        unique=True,
+                        verbose_name="年度",
+                    ),
+                ),
                 ("due_on", models.DateField(verbose_name="期限")),
+                ("extensions", models.JSONField(default=list, editable=False)),
                 ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("opened_by", models.CharField(max_length=150)),
             ],
@@ -476,6 +484,7 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(
                         fields=("brand", "model", "letter"),
                         name="a_letter_restricts_a_product_once",
+                        violation_error_message="這個來源函號已經限制了這項產品。",
                     )
                 ],
             },
@@ -490,6 +499,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("asset_no", models.CharField(max_length=50, verbose_name="財產編號")),
+                ("asset_key", models.CharField(editable=False, max_length=200)),
                 (
                     "kind",
                     models.CharField(
@@ -523,6 +533,12 @@ class Migration(migrations.Migration):
                 ),
                 ("bought_on", models.DateField(blank=True, null=True, verbose_name="購置日期")),
                 ("retire_by", models.DateField(blank=True, null=True, verbose_name="預計汰換日期")),
+                (
+                    "retire_by_in_file",
+                    models.DateField(
+                        editable=False, null=True, verbose_name="檔案所寫的預計汰換日期"
+                    ),
+                ),
                 ("retired_on", models.DateField(blank=True, null=True, verbose_name="汰換日期")),
                 (
                     "agency",
@@ -540,22 +556,25 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="devices",
                         to="security.restrictedproduct",
+                        verbose_name="限制清單",
                     ),
                 ),
             ],
             options={
                 "ordering": ["agency", "asset_no"],
                 "indexes": [
+                    models.Index(fields=["agency", "asset_no"], name="devices_in_order"),
                     models.Index(
                         condition=models.Q(("restriction", None), _negated=True),
                         fields=["agency"],
                         name="restricted_devices",
-                    )
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("agency", "asset_no"),
+                        fields=("agency", "asset_key"),
                         name="an_asset_number_is_used_once_in_an_agency",
+                        violation_error_message="本機關已經有這個財產編號的設備，請到那一筆編輯。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("kind__in", ["hardware", "software", "service"])),
@@ -610,6 +629,14 @@ class Migration(migrations.Migration):
                 ("signed_by_name", models.CharField(max_length=150)),
                 ("figures", models.JSONField()),
                 ("digest", models.CharField(max_length=64)),
+                ("listing", models.BinaryField(default=bytes)),
+                ("withdrawn_at", models.DateTimeField(null=True, verbose_name="撤回時間")),
+                ("withdrawn_by", models.CharField(blank=True, max_length=150)),
+                ("withdrawn_by_name", models.CharField(blank=True, max_length=150)),
+                (
+                    "withdrawn_for",
+                    models.CharField(blank=True, max_length=500, verbose_name="撤回理由"),
+                ),
                 (
                     "agency",
                     models.ForeignKey(
@@ -631,8 +658,19 @@ class Migration(migrations.Migration):
                 "ordering": ["-signed_at"],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("campaign", "agency"), name="an_agency_signs_a_campaign_once"
-                    )
+                        condition=models.Q(("withdrawn_at", None)),
+                        fields=("campaign", "agency"),
+                        name="an_agency_signs_a_campaign_once",
+                        violation_error_message="本機關這個年度已經簽署過了。",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("withdrawn_at", None),
+                            models.Q(("withdrawn_for", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="who_withdraws_a_signature_says_why",
+                    ),
                 ],
             },
         ),
@@ -717,6 +755,7 @@ class Migration(migrations.Migration):
                             ("pending", "待核可"),
                             ("approved", "已核可"),
                             ("rejected", "不同意"),
+                            ("withdrawn", "已撤回"),
                         ],
                         default="pending",
                         max_length=20,
@@ -755,6 +794,12 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-pk"],
                 "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "pending")),
+                        fields=("device",),
+                        name="one_decision_of_a_device_waits",
+                        violation_error_message="這項設備已經有一個例外留用等候核可。",
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             ("kind", "keep"), ("retire_by__isnull", False), _connector="OR"

@@ -18,6 +18,8 @@ from ismp.security.models.devices import (
     Network,
     RestrictedProduct,
     SignOff,
+    asset_key,
+    signing_agencies,
 )
 from ismp.security.models.incidents import (
     Cause,
@@ -74,4 +76,6 @@ __all__ = [
     "TimeLimit",
     "Tlp",
     "Vendor",
+    "asset_key",
+    "signing_agencies",
 ]

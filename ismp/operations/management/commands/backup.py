@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from ismp.operations import backup
+from ismp.operations import backup, encryption
 from ismp.ui.commands import DatabaseCommand
 
 
@@ -22,7 +22,8 @@ class Command(DatabaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         target: Path = options["target"]
         if target.is_dir():
-            target = target / f"ismp-{timezone.localtime():%Y%m%d-%H%M%S}.zip"
+            suffix = encryption.SUFFIX if settings.BACKUP_RECIPIENTS else ""
+            target = target / f"ismp-{timezone.localtime():%Y%m%d-%H%M%S}.zip{suffix}"
         try:
             made = backup.make(target)
         except backup.NotPossible as reason:
@@ -33,6 +34,11 @@ class Command(DatabaseCommand):
             ) from None
         rows = sum(count for count, _ in made["tables"].values())
         self.stdout.write(f"已備份 {rows:,} 列到 {target}")
+        if not settings.BACKUP_RECIPIENTS:
+            self.stdout.write(
+                "這個備份沒有加密；設定 ISMP_BACKUP_RECIPIENTS 就會加密給指定的公開金鑰。"
+            )
+        self.stdout.write(f"稽核軌跡的錨點在 {target}.anchor，請另外保管。")
         self.stdout.write(f"金鑰不在其中，請另外保管：{settings.KEYS.path}")
         if made["objects"]:
             self.stdout.write(

@@ -17,11 +17,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", type=Path, help="ismp backup 做的備份檔")
+        parser.add_argument("--identity", type=Path, help="加密備份的私密金鑰（age 或 ssh）")
         parser.add_argument("--force", action="store_true", help="取代資料庫裡現有的資料")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            restored = backup.restore(options["source"], force=options["force"])
+            restored = backup.restore(
+                options["source"], force=options["force"], identity=options["identity"]
+            )
         except backup.NotPossible as reason:
             raise CommandError(str(reason)) from None
         except (OSError, DatabaseError) as error:

@@ -37,12 +37,19 @@ class Command(DatabaseCommand):
             commands.append([sys.executable, "-m", "django", "worker"])
         self.stdout.write(f"網站：http://{settings.ISMP_HOST}:{settings.ISMP_PORT}/")
         self.stdout.flush()
-        with tempfile.TemporaryDirectory(prefix="ismp-metrics-") as shared:
+        with tempfile.TemporaryDirectory(prefix="ismp-metrics-", dir=_memory()) as shared:
             # Where the web server's processes add up what each of them has counted.
             environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": shared}
             stopped = group.run(commands, environment)
         if not stopped:
             raise CommandError("網站或背景工作意外結束，已全部停止；原因請看上面的訊息。")
+
+
+def _memory() -> str | None:
+    """A folder in memory, if there is one: the files are mapped, and a write to a mapped file for
+    which a full disk has no room kills the process (SIGBUS)."""
+    shared = "/dev/shm"  # noqa: S108 (the folder inside has a name of its own, for its owner only)
+    return shared if os.access(shared, os.W_OK) else None
 
 
 def _refuse_a_port_in_use() -> None:

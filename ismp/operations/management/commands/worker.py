@@ -18,6 +18,7 @@ from ismp.courses import classes
 from ismp.external import actions as external
 from ismp.hours import actions, claiming
 from ismp.notices.actions import send_digests
+from ismp.operations import anchors
 from ismp.operations.pieces import SEALED
 from ismp.requests import actions as requests
 from ismp.security import deadlines
@@ -65,6 +66,7 @@ def _look_after() -> None:
                 classes.free_places()
                 boards.keep_fresh()
                 deadlines.remind()
+                anchors.send()
                 freshened_at = time.monotonic()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 apply_due()
@@ -76,6 +78,7 @@ def _look_after() -> None:
                 requests.purge()
                 external.purge()
                 objects.sweep(SEALED)
+                call_command("clearsessions", verbosity=0)
                 call_command("prune_db_task_results", verbosity=0, min_age_days=1)
                 _sweep()
                 purged_at = time.monotonic()

@@ -1,0 +1,157 @@
+"""Reading the tables that people fill in, whatever program wrote them: one door for every list.
+
+    table = reading.read(data, known=TITLES, required=("財產編號",))
+    for row in table.rows:
+        row.line, row.cells[table.place["財產編號"]]
+
+The header proves the encoding and the separator, and which of several lines and sheets it is.
+Lines are numbered as Excel numbers them: a blank one counts, a line break within quotes does not.
+Knows no domain and no column; the portal's file of hours is read in slices (`hours.intake`).
+"""
+
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from ismp.ui.folding import key
+from ismp.ui.reading import csv_text
+from ismp.ui.reading.raw import RawRow, Source
+from ismp.ui.sheets import Refused
+from ismp.ui.workbook import unguarded
+
+_ABOVE_HEADER = 10
+"""How many lines may stand above the header: a title, who made it and when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    line: int
+    cells: list[str]
+    """As many as the table has titles: as they came, without guards and the spaces around them."""
+    width: int
+    """How many cells were written; blank ones beyond the last title do not count."""
+    more: list[str] = field(default_factory=list)
+    """What stands beyond the last title."""
+    bad: dict[int, str] = field(default_factory=dict)
+    """Of a workbook: which cells hold no value, and what they hold (`#REF!`)."""
+
+
+@dataclass(frozen=True)
+class Table:
+    titles: list[str]
+    """One for each column: of a known one its own name, else as it was written; or empty."""
+    line: int
+    """Of the header."""
+    rows: Iterator[Row]
+    """Those that are not blank; may raise Refused."""
+    known: tuple[str, ...]
+    place: dict[str, int]
+    """Of each known title that is there."""
+    separator: str = ""
+    sheet: str = ""
+
+    @property
+    def absent(self) -> list[str]:
+        """Known titles that the file does not have."""
+        return [title for title in self.known if title not in self.place]
+
+    @property
+    def ignored(self) -> list[str]:
+        """Titles of the file that are none of ours."""
+        return [title for title in self.titles if title and title not in self.place]
+
+    @property
+    def notes(self) -> dict[str, object]:
+        """What the result tells of how the file was read (`ImportRun.notes`)."""
+        told: dict[str, object] = {"ignored": self.ignored, "absent": self.absent}
+        if self.separator not in {"", ","}:
+            told["separator"] = {"\t": "定位字元（Tab）"}.get(self.separator, self.separator)
+        if self.sheet:
+            told["sheet"] = self.sheet
+        return told
+
+
+def title_key(cell: str) -> str:
+    """Return a title as it is meant, however it was wrapped, widened and starred."""
+    return "".join(key(cell).split()).strip("*")
+
+
+def plain(cell: str) -> str:
+    """Return a cell as it was meant: without Excel's guard, ours, and the spaces around it."""
+    text = cell.strip()
+    if text.startswith('="') and text.endswith('"') and len(text) > 2:
+        return text[2:-1].replace('""', '"').strip()
+    return unguarded(text)
+
+
+def read(
+    data: bytes,
+    known: Iterable[str],
+    *,
+    required: Collection[str] = (),
+    aliases: Mapping[str, str] | None = None,
+    missing: str = "第 {line} 列標題缺少{titles}；請用下載的範本填寫。",
+) -> Table:
+    """Read a table whose header has at least the `required` of the `known` titles, in any order.
+
+    `aliases` are other names of known titles; `missing` says what to do without the required ones.
+    Raises Refused.
+    """
+    known = tuple(known)
+    named = {title_key(title): title for title in known} | {
+        title_key(alias): title for alias, title in (aliases or {}).items()
+    }
+    source, head = _find_header(data, named, frozenset(required))
+    titles = _titles(head, named)
+    place = {title: titles.index(title) for title in known if title in titles}
+    if lacking := [title for title in required if title not in place]:
+        raise Refused(missing.format(line=head.line, titles="、".join(lacking)))
+    if twice := sorted({title for title in titles if title and titles.count(title) > 1}):
+        raise Refused(f"標題「{'」、「'.join(twice)}」出現兩次，請刪去多的一欄。")
+    rows = _rows(source, head.line, len(titles))
+    return Table(titles, head.line, rows, known, place, source.separator, source.sheet)
+
+
+def _find_header(
+    data: bytes, named: Mapping[str, str], required: frozenset[str]
+) -> tuple[Source, RawRow]:
+    """Return the first line that has all required titles; else the one that knows most titles."""
+    best: tuple[int, Source, RawRow] | None = None
+    refusal: Refused | None = None
+    for source in csv_text.sources(data):
+        try:
+            for raw in islice(source.rows(), _ABOVE_HEADER + 1):
+                titles = {named.get(title_key(cell)) for cell in raw.cells} - {None}
+                if required and titles >= required:
+                    return source, raw
+                if best is None or len(titles) > best[0]:
+                    best = (len(titles), source, raw)
+        except Refused as reason:
+            refusal = refusal or reason
+    if refusal and (best is None or not best[0]):
+        raise refusal
+    if best is None:
+        raise Refused("這個檔案是空的，請選擇填好的檔案後再上傳。")
+    return best[1], best[2]
+
+
+def _titles(head: RawRow, named: Mapping[str, str]) -> list[str]:
+    folded = [title_key(cell) for cell in head.cells]
+    while folded and not folded[-1]:
+        folded.pop()
+    return [named.get(title, unicodedata.normalize("NFC", title)) for title in folded]
+
+
+def _rows(source: Source, header: int, width: int) -> Iterator[Row]:
+    for raw in source.rows():
+        if raw.line <= header:
+            continue
+        cells = [plain(cell) for cell in raw.cells]
+        while cells and not cells[-1]:
+            cells.pop()
+        if not cells and not raw.bad:
+            continue
+        padded = list(chain(cells[:width], [""] * (width - len(cells))))
+        written = max(len(cells), min(len(raw.cells), width))
+        yield Row(raw.line, padded, written, cells[width:], raw.bad)

@@ -1,0 +1,21 @@
+"""What each kind of file comes to before anybody looks for a header."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    line: int
+    cells: list[str]
+    bad: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One way to read a file: a text in a codec cut at a separator, or a sheet of a workbook."""
+
+    rows: Callable[[], Iterator[RawRow]]
+    """Reads from the beginning each time; may raise Refused."""
+    separator: str = ""
+    sheet: str = ""
