@@ -427,6 +427,7 @@ IMPORT_PROFILES = {
     "external": "ismp.hours.portal_file.RECOGNISED",
     "roster": "ismp.hours.rosters.ROSTER",
     "devices": "ismp.security.inventories.DEVICES",
+    "products": "ismp.security.product_lists.PRODUCTS",
 }
 """What the import kit takes in (`hours.profiles`), by the source of its runs."""
 RUN_RESULT_PARTS = ["compliance:effect"]

@@ -129,6 +129,8 @@ MATRIX = {
     "security:officers": MANAGERS,
     "security:import_devices": IMPORTERS,
     "security:inventory_template": IMPORTERS,
+    "security:import_products": {"platform_admin"},
+    "security:product_template": {"platform_admin"},
     "security:take_in": {"platform_admin"},
 }
 POST_ONLY = {

@@ -35,7 +35,9 @@ _NO_CONCERN = (
     "begin_serving",  # boards count by the service of the day, which `assign` has told
     *("save_teacher", "add_certificate", "remove_certificate"),
     *("incident", "name_officer", "save_device", "take_in_devices", "retire_devices"),
-    *("decide_device", "approve_device", "open_campaign", "sign_inventory"),
+    *("unretire_devices", "decide_device", "approve_device", "withdraw_device"),
+    *("open_campaign", "save_campaign", "extend_campaign", "sign_inventory", "withdraw_sign_off"),
+    "take_in_products",
     *("save_product", "lift_product", "restrict_products", "take_in_advisories", "save_advisory"),
     *("update_advisory", "extend_advisory", "end_advisory", "remove_addressee"),
     *("add_evidence", "open_evidence", "save_group", "save_vendor"),

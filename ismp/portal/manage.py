@@ -74,6 +74,7 @@ VERBS = {
     "retire_devices": "汰換設備",
     "unretire_devices": "取消汰換設備",
     "save_product": "編輯限制清單",
+    "take_in_products": "匯入限制清單",
     "lift_product": "解除限制",
     "restrict_products": "更新限制清單",
     "decide_device": "決定設備處置",

@@ -266,6 +266,7 @@ PRODUCTS = Module(
             fits=lambda user, one: not one.ended_on,
         ),
     ),
+    links=((Right.REVIEW_SECURITY, "匯入限制清單", "security:import_products"),),
     empty="危害國家資通安全產品的廠牌與型號，由平台管理者依來函登錄。",
 )
 

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import io
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -40,7 +40,7 @@ from ismp.security.models import (
     signing_agencies,
 )
 from ismp.ui import paper, roc, workbook
-from ismp.ui.folding import one_line
+from ismp.ui.folding import key, one_line
 
 _BATCH = 5_000
 _UPDATED_AT_ONCE = 200
@@ -314,6 +314,66 @@ def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
     changed = _match_all()
     trail.record("restrict_products", actor=by.username, count=changed)
     return changed
+
+
+def product_key(product: RestrictedProduct) -> tuple[str, str, str]:
+    """What a line of the list is known by."""
+    return (key(product.brand), key(product.model), key(product.letter))
+
+
+@transaction.atomic
+def take_in_products(
+    listed: dict[int, RestrictedProduct], *, rejected: int = 0, of: str = "", by: Account
+) -> list[tuple[int, str, str]]:
+    """Bring the list in line with a file of so many good rows by line; what is not in it stays.
+
+    Only the day of the letter is corrected; that a product was lifted stays.  Return (line,
+    outcome, words) of each row.  Agencies that have such devices are told.
+    """
+    held = {product_key(one): one for one in RestrictedProduct.objects.select_for_update()}
+    rows, new, corrected = [], [], []
+    for line, product in listed.items():
+        known = held.get(product_key(product))
+        if known is None:
+            new.append(product)
+            rows.append((line, "created", ""))
+            continue
+        also = "已解除，不因匯入而恢復" if known.ended_on else ""
+        if known.issued_on == product.issued_on:
+            rows.append((line, "unchanged", also))
+            continue
+        days = [roc.roc_date(known.issued_on), roc.roc_date(product.issued_on)]
+        words = f"發文日期「{days[0]}」改為「{days[1]}」"
+        rows.append((line, "updated", "；".join(filter(None, (words, also)))))
+        change = ("發文日期", known.issued_on.isoformat(), product.issued_on.isoformat())
+        known.issued_on = product.issued_on
+        corrected.append((known, change))
+    RestrictedProduct.objects.bulk_create(new, batch_size=_BATCH)
+    RestrictedProduct.objects.bulk_update([one for one, _ in corrected], ["issued_on"], _BATCH)
+    changed = _match_all()
+    told: list[tuple[RestrictedProduct, list[Change]]] = [(one, []) for one in new]
+    told += [(one, [change]) for one, change in corrected]
+    entries = [
+        trail.Entry(
+            "save_product",
+            subject=f"restrictedproduct:{one.pk}",
+            detail={"run": of, "new": not changes, "changes": changes},
+        )
+        for one, changes in told
+    ]
+    trail.record_many(entries, actor=by.username)
+    outcomes = Counter(outcome for _, outcome, _ in rows)
+    counts = {name: outcomes[name] for name in ("created", "updated", "unchanged")}
+    trail.record(
+        "take_in_products",
+        actor=by.username,
+        agency=by.agency.code,
+        subject=of,
+        rejected=rejected,
+        count=changed,
+        **counts,
+    )
+    return rows
 
 
 @transaction.atomic

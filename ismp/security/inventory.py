@@ -15,7 +15,7 @@ from datetime import date
 from ismp.accounts import national_id
 from ismp.security.models import DeviceKind, Network, asset_key
 from ismp.ui import roc, sheets, workbook
-from ismp.ui.folding import key, one_line
+from ismp.ui.folding import key
 from ismp.ui.sheets import YOURS, Fault, Reason
 
 COLUMNS = {
@@ -73,7 +73,7 @@ def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
     in 機關 that it is another's is rejected.
     """
     lines = sheets.rows(data)
-    head = [_title(cell) for cell in next(lines, [])]
+    head = [title_of(cell) for cell in next(lines, [])]
     inventory = Inventory(ignored=_ignored(head), absent=[t for t in COLUMNS if t not in head])
     if missing := [title for title in _REQUIRED if title not in head]:
         raise sheets.Refused(f"第 1 列標題缺少{'、'.join(missing)}；請用下載的範本填寫。")
@@ -88,7 +88,7 @@ def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
         if len(cells) != len(head):
             inventory.faults.append(Fault(number, BY_CODE["columns"], cells))
             continue
-        written = dict(zip(head, map(_as_shown, cells), strict=True))
+        written = dict(zip(head, map(workbook.as_shown, cells), strict=True))
         row = {name: written[title] for title, name in COLUMNS.items() if title in written}
         other = bool(names) and key(written.get(_AGENCY, "")) not in {"", *names}
         reason = BY_CODE["other-agency"] if other else _reason(row, seen)
@@ -102,20 +102,12 @@ def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
     return inventory
 
 
-def _as_shown(cell: str) -> str:
-    """As it was before 下載查詢結果 wrote it, without what nobody sees."""
-    text = workbook.unguarded(cell)
-    if text.isprintable() and "  " not in text:  # most cells; a quarter of the work
-        return text.strip()
-    return one_line(text)
-
-
 def _choice(text: str) -> str:
     """What a choice is compared by: 「公務 網路」 is 公務網路."""
     return "".join(key(text).split())
 
 
-def _title(cell: str) -> str:
+def title_of(cell: str) -> str:
     """A title as it is meant, however it was wrapped and starred: `*購置\n日期` is 購置日期."""
     folded = _choice(cell).lstrip("*")
     return _ALIASES.get(folded, folded)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ismp.security import incident_views, inventories, views
+from ismp.security import incident_views, inventories, product_lists, views
 
 app_name = "security"
 urlpatterns = [
@@ -15,6 +15,8 @@ urlpatterns = [
     path("manage/officers/", views.officers, name="officers"),
     path("manage/devices/import/", inventories.page, name="import_devices"),
     path("manage/devices/template/", inventories.template, name="inventory_template"),
+    path("manage/products/import/", product_lists.page, name="import_products"),
+    path("manage/products/template/", product_lists.template, name="product_template"),
     path("manage/campaigns/form/<int:sign_off_id>/", views.sign_off, name="sign_off"),
     path("manage/advisories/import/", views.take_in, name="take_in"),
     path(

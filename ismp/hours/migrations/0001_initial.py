@@ -71,6 +71,7 @@ class Migration(migrations.Migration):
                             ("external", "外部認列"),
                             ("roster", "名冊"),
                             ("devices", "設備清冊"),
+                            ("products", "限制清單"),
                         ],
                         default="file",
                         max_length=10,
@@ -183,7 +184,10 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("source__in", ["file", "platform", "external", "roster", "devices"])
+                            (
+                                "source__in",
+                                ["file", "platform", "external", "roster", "devices", "products"],
+                            )
                         ),
                         name="run_source_is_a_known_source",
                     ),

@@ -33,6 +33,7 @@ class Source(models.TextChoices):
     EXTERNAL = "external", "外部認列"
     ROSTER = "roster", "名冊"
     DEVICES = "devices", "設備清冊"
+    PRODUCTS = "products", "限制清單"
 
 
 CREDITED = (Source.PLATFORM, Source.EXTERNAL)
