@@ -315,6 +315,10 @@ SIGN_IN_ACCOUNTS_OF_ADDRESS = _number("ISMP_SIGN_IN_ACCOUNTS_OF_ADDRESS", 60)
 those who have signed in from there before."""
 RESET_CODE_MINUTES = _number("ISMP_RESET_CODE_MINUTES", 60)
 """How long a one-time code for a new password is good for."""
+RESET_MAIL_MINUTES = _number("ISMP_RESET_MAIL_MINUTES", 24 * 60)
+"""The same of a code that was mailed: people read their letters later than they answer a call."""
+RESET_WAIT_DAYS = _number("ISMP_RESET_WAIT_DAYS", 7)
+"""How long a 重設密碼 waits for a second person before it is closed."""
 APPLICATIONS_PER_HOUR = _number("ISMP_APPLICATIONS_PER_HOUR", 20)
 """How many 帳號申請 for one agency one network address may send within an hour."""
 APPLICATIONS_OF_ADDRESS_PER_HOUR = _number("ISMP_APPLICATIONS_OF_ADDRESS_PER_HOUR", 200)
@@ -330,6 +334,7 @@ REVIEW_DAYS = {
     "exception": _number("ISMP_REVIEW_DAYS_EXCEPTION", 7),
     "claim": _number("ISMP_REVIEW_DAYS_CLAIM", 7),
     "sign_up": _number("ISMP_REVIEW_DAYS_SIGN_UP", 3),
+    "reset": _number("ISMP_REVIEW_DAYS_RESET", 1),
 }
 """Within how many days each kind is to be decided in 機關審核作業."""
 IDLE_SECONDS = _number("ISMP_IDLE_SECONDS", 20 * 60)

@@ -30,6 +30,7 @@ urlpatterns = [
     path("manage/applications/", include(reviews.APPLICATIONS.urls)),
     path("manage/transfers/", include(reviews.TRANSFERS.urls)),
     path("manage/identity-changes/", include(reviews.CHANGES.urls)),
+    path("manage/resets/", include(reviews.RESETS.urls)),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
     path("manage/incidents/", include(INCIDENTS.urls)),

@@ -102,6 +102,21 @@ def signed_in(chromium, site, username="EP1001", **options):
     return page
 
 
+def code_by_second(chromium, site, clerk, username):
+    """The clerk asks for a new password on the account's page; an administrator of the platform says
+    the second yes.  Returns her page with the code, and the code."""
+    clerk.get_by_role("button", name="重設密碼").click()
+    clerk.get_by_label("我已當面").check()
+    clerk.get_by_role("button", name="確定重設密碼").click()
+    expect(clerk.get_by_role("status")).to_contain_text("等候另一位管理者確認")
+    second = signed_in(chromium, site, "IC1001", viewport={"width": 1280, "height": 800})
+    second.goto("/manage/reviews/?kind=重設密碼")
+    row = second.get_by_role("region", name="等候處理的事項").get_by_role("row", name=username)
+    row.get_by_role("link").click()
+    second.get_by_role("button", name="核可").click()
+    return second, second.locator(".code").inner_text()
+
+
 def signed_in_by_code(chromium, site, username, code, **options):
     """She sets her own password by the code that she was handed, and signs in."""
     hers = visit(chromium, site, **options)

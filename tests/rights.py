@@ -124,6 +124,7 @@ MATRIX = {
     **lists("applications", MANAGERS),
     **lists("transfers", MANAGERS),
     **lists("changes", MANAGERS),
+    **lists("resets", MANAGERS),
     "security:time_limits": MANAGERS,
     "security:sign_off": MANAGERS,
     "security:officers": MANAGERS,

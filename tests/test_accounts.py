@@ -1,6 +1,5 @@
 """帳號管理: who may change whose account, what holds from when, a new password by code."""
 
-import re
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,7 @@ from django.utils import timezone
 from files import PERSON
 
 from ismp.accounts import actions, keeping, national_id
-from ismp.accounts.models import Account, Agency, ResetCode, Service
+from ismp.accounts.models import Account, Agency, Service
 from ismp.accounts.roles import Role
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
@@ -202,68 +201,6 @@ def test_ended_sessions_are_over_everywhere_and_the_password_stays(clerk):
     assert [one.get("/").status_code for one in theirs] == [302, 302]
     again = {"username": "IC1002", "password": "right-password-1"}
     assert theirs[0].post("/accounts/login/", again)["Location"] == "/"
-
-
-@pytest.fixture
-def code(clerk):
-    answer = do(clerk, "reset_password", "IC1002", identified="on")
-    return re.search(r'class="code">([\w-]+)<', says(answer))[1]
-
-
-def set_by(code, password="correct horse battery", again=None, username="ic1002"):
-    typed = {"username": username, "code": code, "password": password, "again": again or password}
-    return Client().post("/accounts/reset/", typed)
-
-
-def test_a_code_sets_a_password_once(clerk, code):
-    assert re.fullmatch(r"\w{4}-\w{4}-\w{4}", code)
-    assert set_by(code.lower().replace("-", " "))["Location"] == "/accounts/login/"
-    assert of("IC1002").check_password("correct horse battery")
-    assert "代碼不對" in says(set_by(code, "another password here"))
-    of_hers = Event.objects.filter(subject="account:IC1002").exclude(verb="create_by_roster")
-    verbs = of_hers.order_by("number")
-    assert list(verbs.values_list("verb", "actor")) == [
-        ("reset_password", "IC1001"),
-        ("set_password", "IC1002"),
-    ]
-    everything = " ".join(map(str, [*Event.objects.values(), *ResetCode.objects.values()]))
-    assert code not in everything and code.replace("-", "") not in everything
-
-
-def test_the_old_password_and_sessions_end_when_a_code_is_issued(clerk):
-    person = of("IC1002")
-    person.set_password("right-password-1")
-    person.save()
-    theirs = Client()
-    theirs.force_login(of("IC1002"))
-    do(clerk, "reset_password", "IC1002", identified="on")
-    assert theirs.get("/").status_code == 302
-    assert not of("IC1002").check_password("right-password-1")
-
-
-def test_a_code_is_asked_for_by_the_person_herself(clerk):
-    assert "請填寫" in says(do(clerk, "reset_password", "IC1002"))
-    assert not ResetCode.objects.exists()
-
-
-def test_a_code_is_good_for_a_time_for_one_account_and_only_the_newest(clerk, code):
-    newer = do(clerk, "reset_password", "IC1002", identified="on")
-    assert "代碼不對" in says(set_by(code))
-    newest = re.search(r'class="code">([\w-]+)<', says(newer))[1]
-    assert "代碼不對" in says(set_by(newest, username="IC1003"))
-    ResetCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert "過期" in says(set_by(newest))
-
-
-def test_a_weak_or_mistyped_password_leaves_the_code_good(code):
-    assert "兩次輸入" in says(set_by(code, again="something else entirely"))
-    assert "12" in says(set_by(code, "short"))
-    assert set_by(code)["Location"] == "/accounts/login/"
-
-
-def test_who_left_gets_no_new_password(clerk, code):
-    do(clerk, "leave", "IC1002", since=day(0))
-    assert "代碼不對" in says(set_by(code))
 
 
 def test_a_number_that_is_put_right_is_never_written_back(clerk):

@@ -176,7 +176,7 @@ def test_the_page_tells_what_the_approval_does_and_it_does_it(
     assert account.national_id == NUMBER
     assert account.role == "staff"
     assert not account.has_usable_password()
-    assert account.notices.get().subject == "您的帳號申請已核可"
+    assert account.notices.filter(subject="您的帳號申請已核可").count() == 1
     assert claiming.attach_due() == 2
     assert Record.objects.live().filter(account=account).count() == 2
     application.refresh_from_db()

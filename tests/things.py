@@ -6,6 +6,7 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from ismp.accounts.models import Account, PasswordReset
 from ismp.external import actions as external
 from ismp.external.models import Claim
 from ismp.requests import actions as requests
@@ -116,7 +117,11 @@ def of_requests(person: Any, other: Any) -> dict[str, Any]:
         reason="商調",
         by=other,
     )
+    colleagues = Account.objects.filter(agency=person.agency, status="active")
+    asker = colleagues.exclude(pk=person.pk).order_by("-pk").first()
+    reset = PasswordReset.objects.create(account=person, asked_by=asker, because="示範")
     return {
+        "resets_id": reset.pk,
         "applications_id": application.pk,
         "changes_id": change.pk,
         "transfers_id": transfer.pk,

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ismp.accounts import following, persons, roster, roster_changes, separation
+from ismp.accounts import following, keeping, persons, roster, roster_changes, separation
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import (
     Account,
@@ -96,10 +96,16 @@ def import_roster(
         return result
     events = [_event_of(one, found.line(one.entry.line)) for one in changed]
     controls = [control for one in changed for control in _controls(one, keeper)]
+    former = [
+        (one.account, one.account.email)
+        for one in changed
+        if one.account.pk and "email" in one.fields
+    ]
     try:
         with transaction.atomic():
             _store(changed, places, keeper, by)
             AccountControl.objects.bulk_create(controls, batch_size=_BATCH)
+            keeping.tell_of_email(former, keeper)
     except IntegrityError as error:
         raise sheets.Refused(
             "匯入期間有人變更了名冊裡的帳號，檔案沒有匯入，資料沒有變動；請再匯入一次。"

@@ -1,9 +1,10 @@
-"""What follows elsewhere when a person serves otherwise, and telling people: two doors upwards.
+"""What follows elsewhere when a person serves otherwise, and telling people: doors upwards.
 
 The packages above register what they do in their `AppConfig.ready()`; accounts knows none of them:
 
     following.on_change(free_the_places)      # free_the_places(account, before)
     following.tell_by(notify)                 # ismp.notices does
+    following.write_by(write)                 # it too
 
 All of it happens in the transaction of the deed that gave cause.
 """
@@ -35,6 +36,7 @@ Follower = Callable[["Account", Served], Any]
 """(the account as it is now, how it served before); raises what undoes the deed."""
 _followers: list[Follower] = []
 _tellers: list[Callable[..., Any]] = []
+_writers: list[Callable[..., Any]] = []
 
 
 def on_change(follower: Follower) -> None:
@@ -64,3 +66,17 @@ def tell(
     chosen = list(accounts)
     for notify in _tellers if chosen else ():
         notify(chosen, kind=kind, subject=subject, body=body, link=link)
+
+
+def write_by(send: Callable[..., Any]) -> None:
+    """Have letters sent by `send(addresses, subject=…, body=…)`."""
+    if send not in _writers:
+        _writers.append(send)
+
+
+def write(addresses: Iterable[str], *, subject: str, body: str) -> None:
+    """Have a letter sent to each address soon, not with the digest of the day: what an owner must
+    learn although his account may be in other hands.  Name nobody but the account."""
+    chosen = list(addresses)
+    for send in _writers if chosen else ():
+        send(chosen, subject=subject, body=body)

@@ -14,13 +14,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from ismp.accounts import codes, persons, separation
+from ismp.accounts import codes, following, persons, separation
 from ismp.accounts.models import Account, AccountControl, ResetCode, Service
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
 
 _SECOND_ACCOUNT = "這個機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
+REPORT = "如果不是您本人要求的，請立刻通知機關管理者或報修。"
 
 
 def touch(accounts: Iterable[Account], by: Account) -> list[Account]:
@@ -46,6 +47,7 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
         _save(account)
         if before and before.email != account.email:
             separation.note_control(account, AccountControl.Kind.EMAIL, by)
+            tell_of_email([(account, before.email)], by)
         _record("save_account", account, by, changes=changes.between(before, account))
         return account
     account.password = "!"  # noqa: S105 (marks an unusable one)
@@ -107,14 +109,11 @@ def _end_sessions(account: Account) -> None:
 # --- A new password by a one-time code -----------------------------------------------------------
 
 
-@transaction.atomic
-def issue_reset_code(account: Account, *, by: Account) -> str:
-    """Make the old password worthless, end the sessions, and return a code to set a new one with.
+def store_reset_code(account: Account, code: str, good_for: timedelta) -> None:
+    """Make the old password worthless, end the sessions, and let a code set a new one.
 
-    The code is good once, for `settings.RESET_CODE_MINUTES`; nobody can read it again.
+    The code is good once; nobody can read it again.  Part of `resets`, which records the event.
     """
-    touch([account], by)
-    code = codes.new()
     account.set_unusable_password()
     account.save(update_fields=["password"])
     _end_sessions(account)
@@ -122,11 +121,9 @@ def issue_reset_code(account: Account, *, by: Account) -> str:
         account=account,
         defaults={
             "digest": _digest(account, code),
-            "expires_at": timezone.now() + timedelta(minutes=settings.RESET_CODE_MINUTES),
+            "expires_at": timezone.now() + good_for,
         },
     )
-    _record("reset_password", account, by)
-    return codes.grouped(code)
 
 
 @transaction.atomic
@@ -150,7 +147,26 @@ def set_password(account: Account, password: str) -> None:
     account.set_password(password)
     account.save(update_fields=["password"])
     ResetCode.objects.filter(account=account).delete()
+    subject = "您已用一次性代碼設定新密碼"
+    following.tell([account], kind="reset", subject=subject, body=REPORT)
+    if account.email:
+        letter = f"公務帳號 {account} 已用一次性代碼設定新密碼。{REPORT}"
+        following.write([account.email], subject=subject, body=letter)
     _record("set_password", account, account)
+
+
+def tell_of_email(changed: Iterable[tuple[Account, str]], by: Account | None) -> None:
+    """Tell owners that somebody else changed their e-mail: on the site, and at the former
+    address (of each pair)."""
+    pairs = list(changed)
+    who = f"{by.name}（{by}）" if by else "平台維運人員"
+    body = f"{who}變更了您帳號的電子郵件；之後的通知與重設密碼的代碼會寄到新的地址。{REPORT}"
+    subject = "您帳號的電子郵件已變更"
+    following.tell([account for account, _ in pairs], kind="reset", subject=subject, body=body)
+    for account, former in pairs:
+        if former:
+            letter = f"公務帳號 {account} 的電子郵件已改為別的地址。{REPORT}"
+            following.write([former], subject=subject, body=letter)
 
 
 def _digest(account: Account, code: str) -> bytes:

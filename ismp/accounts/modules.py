@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
-from ismp.accounts import actions, departments, keeping, separation
+from ismp.accounts import actions, departments, keeping, resets, separation
 from ismp.accounts.forms import (
     AccountForm,
     ChangeForm,
@@ -141,9 +140,9 @@ def _appoint(accounts: Iterable[Account], *, role: str, by: Account) -> str:
 
 def _reset_password(accounts: Iterable[Account], *, identified: bool, by: Account) -> Page:
     [account] = accounts
-    code = keeping.issue_reset_code(account, by=by)
-    context = {"account": account, "code": code, "minutes": settings.RESET_CODE_MINUTES}
-    return Page("accounts/reset_code.html", context)
+    reset = resets.ask(account, by=by)
+    others = resets.confirmers(reset) if reset.is_waiting else []
+    return Page("accounts/reset_asked.html", {"reset": reset, "others": others})
 
 
 def _departments(user: Any) -> list[tuple[str, str]]:
@@ -273,8 +272,12 @@ ACCOUNTS = Module(
             Right.EDIT_PEOPLE,
             _reset_password,
             IdentifiedForm,
-            explains="原來的密碼立刻失效，所有登入都會結束；系統給您一組一次性代碼，請交給本人。",
+            explains=(
+                "一次性代碼會寄到本人的電子郵件；沒有電子郵件，或是管理者的帳號，要另一位管理者確認。"
+                "代碼發出時，原來的密碼才失效，所有登入都會結束；本人每一步都會收到通知。"
+            ),
             many=False,
+            whole=False,
             fits=_in_office,
         ),
         Deed(

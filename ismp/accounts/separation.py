@@ -3,10 +3,10 @@ that approves, marks, scores, finishes, reviews, closes or answers.
 
 Nobody decides what concerns the person herself (under whatever account), the person she stands in
 for, or whoever had control of the account that decides within the last 30 days: who made it, gave
-it its role, changed its e-mail or reset its password (`AccountControl`); nor, one step further,
-whoever controlled that one.  Who acts in an agency's place says so.
+it its role, changed its e-mail or reset its password (`AccountControl`); nor whoever controlled
+that account, and so on.
 
-Asks only; knows no kind of thing.  Sources: 附表十 (職務區隔, 最小權限), docs/adr/0020.
+Asks only; knows no kind of thing.  Sources: 附表十 (職務區隔, 最小權限), ADR 24.
 """
 
 from collections.abc import Collection, Iterable

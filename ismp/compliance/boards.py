@@ -43,6 +43,7 @@ _NO_CONCERN = (
     *("add_evidence", "open_evidence", "save_group", "save_vendor"),
     *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
     # What a decided request changes has its own event: add_account, assign.
+    *("ask_reset", "approve_reset", "refuse_reset", "expire_reset"),
     *("apply_for_account", "ask_transfer", "ask_identities", "withdraw_request"),
     *("decide_application", "decide_transfer", "decide_identities", "expire_application"),
     *("purge_applications", "delegate", "end_delegation"),

@@ -6,6 +6,7 @@ The deed that gives cause calls `notify` in its own transaction and leaves its o
 import logging
 import smtplib
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account
-from ismp.notices.models import Digest, Notice
+from ismp.notices.models import Digest, Letter, Notice
 from ismp.ui.folding import one_line
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ _OF_ONE_ADDRESS = (
     smtplib.SMTPNotSupportedError,
 )
 """What a single receiver's address or letter raises; all else is the server's."""
+_LETTERS_AT_ONCE = 500
+_MOST_TRIES = 12
+_FIRST_PAUSE = timedelta(minutes=1)
+_LETTERS_KEPT = timedelta(days=7)
 
 
 def notify(
@@ -45,6 +50,72 @@ def notify(
         ],
         batch_size=_BATCH,
     )
+
+
+def write(addresses: Iterable[str], *, subject: str, body: str) -> None:
+    """Have a letter sent to each address within the minute; name nobody but an account.
+
+    Stored in the transaction of the deed.  Without a mail server nothing is kept.
+    """
+    if not settings.EMAIL_HOST:
+        return
+    subject, body = national_id.hide(subject)[:200], national_id.hide(body)
+    letters = [Letter(to=one, subject=subject, body=body) for one in addresses]
+    Letter.objects.bulk_create(letters, batch_size=_BATCH)
+
+
+def send_letters() -> int:
+    """Send the letters that are due; return how many went out.  Called by the worker each minute.
+
+    An address that is refused is given up.  When the server does not answer, or fails, the others
+    wait for the next round, and this letter for one minute, then two, four …, twelve times in all.
+    """
+    if not settings.EMAIL_HOST:
+        return 0
+    now, sent = timezone.now(), 0
+    Letter.objects.filter(ended_at__lt=now - _LETTERS_KEPT).delete()
+    waiting = Letter.objects.filter(ended_at=None, due_at__lte=now)
+    due = list(waiting.values_list("pk", flat=True)[:_LETTERS_AT_ONCE])
+    if not due:
+        return 0
+    try:
+        with get_connection() as server:
+            for pk in due:
+                if letter := _claimed(pk):
+                    sent += _posted(letter, server)
+    except (OSError, smtplib.SMTPException) as error:
+        logger.warning("letters wait: %s", type(error).__name__)
+    return sent
+
+
+@transaction.atomic
+def _claimed(pk: int) -> Letter | None:
+    """The letter, put off before it is sent: a crash, or a second worker, sends no two at once."""
+    held = Letter.objects.select_for_update(of=("self",), skip_locked=True)
+    letter = held.filter(pk=pk, ended_at=None, due_at__lte=timezone.now()).first()
+    if letter:
+        letter.due_at = timezone.now() + _FIRST_PAUSE * 2**letter.tries
+        letter.tries += 1
+        letter.ended_at = timezone.now() if letter.tries > _MOST_TRIES else None
+        letter.save()
+    return letter if letter and letter.ended_at is None else None
+
+
+def _posted(letter: Letter, server: BaseEmailBackend) -> bool:
+    mail = EmailMessage(
+        subject=f"【資安統籌管理平台】{letter.subject}",
+        body=render_to_string("notices/letter.txt", {"letter": letter, "site": settings.SITE_URL}),
+        to=[letter.to],
+        connection=server,
+    )
+    try:
+        mail.send()
+    except _OF_ONE_ADDRESS:  # it will not be taken later either
+        logger.warning("letter %s: the address was refused", letter.pk)
+        Letter.objects.filter(pk=letter.pk).update(ended_at=timezone.now())
+        return False
+    Letter.objects.filter(pk=letter.pk).update(ended_at=timezone.now())
+    return True
 
 
 def mark_read(notices: Iterable[Notice]) -> int:

@@ -9,6 +9,7 @@ class NoticesConfig(AppConfig):
     verbose_name = "通知"
 
     def ready(self) -> None:
-        from ismp.notices.actions import notify  # noqa: PLC0415 (models are not loaded before)
+        from ismp.notices.actions import notify, write  # noqa: PLC0415 (models are not loaded before)
 
         following.tell_by(notify)
+        following.write_by(write)

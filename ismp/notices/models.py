@@ -50,6 +50,32 @@ class Notice(models.Model):
         return f"notice:{self.pk}"
 
 
+class Letter(models.Model):
+    """A letter of its own that goes out within the minute: what an owner must learn although his
+    account may be in other hands.  Stored with the deed that gave cause, sent by the worker."""
+
+    to = models.EmailField()
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    """When it is tried (again)."""
+    tries = models.PositiveSmallIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True)
+    """When it was sent, or given up."""
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index(
+                fields=["due_at"], name="letters_to_send", condition=models.Q(ended_at=None)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"letter:{self.pk}"
+
+
 class Digest(models.Model):
     """The one e-mail that a person got on a day.
 

@@ -81,6 +81,7 @@ MODULES = (
             Tab("帳號申請", "applications:list", Right.VIEW_PEOPLE, covers="applications"),
             Tab("機關異動申請", "transfers:list", Right.VIEW_PEOPLE, covers="transfers requests"),
             Tab("身分變更申請", "changes:list", Right.VIEW_PEOPLE, covers="changes"),
+            Tab("重設密碼", "resets:list", Right.VIEW_PEOPLE, covers="resets"),
             Tab("代理人", "reviews:delegations", Right.EDIT_PEOPLE),
         ),
     ),

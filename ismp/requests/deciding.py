@@ -4,11 +4,13 @@ Each kind has its deed; all take `accept`, `comment`, `by` and `in_place_of`, an
 NotPossible.  What the approval changes is done by the deeds of `ismp.accounts`.
 """
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from ismp.accounts import actions as accounts
@@ -152,11 +154,27 @@ def concerned(request: Request) -> list[Account]:
     An application comes from somebody without an account: from whoever has her number or e-mail.
     """
     if isinstance(request, AccountApplication):
-        same = Q(email__iexact=request.email) if request.email else Q(pk=None)
-        same |= Q(id_hash=request.id_hash) if request.id_hash else Q(pk=None)
-        return list(Account.objects.filter(same))
+        return list(Account.objects.filter(pk__in=known_of([request])[request.pk]))
     people = (getattr(request, name, None) for name in ("account", "asked_by"))
     return [one for one in people if one]
+
+
+def known_of(applications: Iterable[AccountApplication]) -> dict[int, frozenset[int]]:
+    """Return the accounts with the number or the e-mail of each application, by its id."""
+    chosen = list(applications)
+    numbers = {bytes(one.id_hash) for one in chosen if one.id_hash}
+    addresses = {one.email.lower() for one in chosen if one.email}
+    accounts = Account.objects.alias(address=Lower("email"))
+    found = accounts.filter(Q(id_hash__in=numbers) | Q(address__in=addresses))
+    known = [(one.pk, one.id_hash and bytes(one.id_hash), one.email.lower()) for one in found]
+    return {
+        one.pk: frozenset(
+            pk
+            for pk, number, address in known
+            if (one.id_hash and number == bytes(one.id_hash)) or address == one.email.lower()
+        )
+        for one in chosen
+    }
 
 
 def _decide(

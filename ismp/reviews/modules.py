@@ -1,8 +1,10 @@
-"""帳號申請, 機關異動申請, 身分變更申請 as lists: what was asked, and what became of it."""
+"""帳號申請, 機關異動申請, 身分變更申請, 重設密碼 as lists: what was asked, what became of it."""
 
 from typing import Any
 
+from ismp.accounts.models import PasswordReset
 from ismp.accounts.modules import AGENCY, OF_AGENCY
+from ismp.accounts.resets import may_confirm
 from ismp.accounts.roles import Right
 from ismp.requests.models import AccountApplication, IdentityChange, State, Transfer
 from ismp.reviews import of_people
@@ -130,4 +132,42 @@ CHANGES = Module(
     beside=_beside(of_people.IDENTITIES),
     subject=lambda one: one.subject,
     empty="同仁在「我的時數」按「申請變更身分」，申請就會出現在這裡。",
+)
+
+_RESET_TONES = {"waiting": "amber", "issued": "green", "refused": "red"}
+RESETS = Module(
+    name="resets",
+    title="重設密碼",
+    thing="重設密碼",
+    rows=lambda user: (
+        PasswordReset.objects.visible_to(user)
+        .select_related("account__agency", "asked_by", "decided_by")
+        .order_by("-pk")
+    ),
+    columns=(
+        Column("公務帳號", "account.username"),
+        Column("姓名", "account.name"),
+        Column("機關", "account.agency.name", right=Right.ALL_AGENCIES),
+        Column("申請", lambda one: f"{one.asked_by.name}（{one.asked_by}）"),
+        Column("申請時間", "asked_at", "date"),
+        Column("狀態", "get_state_display", tone=lambda one: _RESET_TONES.get(one.state, "quiet")),
+        Column("代碼", "get_way_display"),
+        Column("寄到", "sent_to"),
+    ),
+    more=(
+        Column("要確認的原因", "because", "text"),
+        Column("決定時間", "decided_at", "date"),
+        Column("確認", "decided_by.name"),
+        Column("意見", "comment", "text"),
+    ),
+    search=_PEOPLE,
+    filters=(Filter("state", "狀態", PasswordReset.State.choices),),
+    view=Right.VIEW_PEOPLE,
+    page="reviews/request_page.html",
+    beside=lambda user, one: {
+        "review": of_people.RESET.name if one.is_waiting and may_confirm(one, user) else "",
+        "may_withdraw": False,
+    },
+    subject=lambda one: f"account:{one.account.username}",
+    empty="在「帳號管理」打開同仁的帳號，按「重設密碼」。",
 )

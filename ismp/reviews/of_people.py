@@ -1,4 +1,4 @@
-"""What people ask, as sources of the queue: 帳號申請, 機關異動, 資安列管身分變更.
+"""What people ask, as sources of the queue: 帳號申請, 機關異動, 資安列管身分變更, 重設密碼.
 
 What follows from each decision is computed here, because `ismp.requests` does not know training.
 """
@@ -6,10 +6,13 @@ What follows from each decision is computed here, because `ismp.requests` does n
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Sum
 from django.urls import reverse
 
-from ismp.accounts.models import Account
+from ismp.accounts import resets
+from ismp.accounts.models import Account, PasswordReset
+from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.compliance import turning
 from ismp.compliance.standing import WORDS, Line
@@ -18,7 +21,9 @@ from ismp.hours.models import in_hours
 from ismp.requests import deciding
 from ismp.requests.models import AccountApplication, IdentityChange, Transfer
 from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of
+from ismp.ui.module import Page
 from ismp.ui.roc import roc_date
+from ismp.ui.templatetags.ismp_ui import roc_moment
 
 _JUDGED = "燈號以今天的時數試算，視同今天就生效。"
 _NOTHING = "－"
@@ -26,8 +31,10 @@ _NOTHING = "－"
 
 def applications(user: Account) -> Iterator[Waiting]:
     """帳號申請 to the agency."""
-    for one in AccountApplication.objects.to_decide_by(user).select_related("agency"):
-        yield _waiting("帳號申請", one, APPLICATION, str(one))
+    found = list(AccountApplication.objects.to_decide_by(user).select_related("agency"))
+    known = deciding.known_of(found)
+    for one in found:
+        yield _waiting("帳號申請", one, APPLICATION, str(one), *known[one.pk])
 
 
 def transfers(user: Account) -> Iterator[Waiting]:
@@ -44,6 +51,25 @@ def identity_changes(user: Account) -> Iterator[Waiting]:
     for one in asked.select_related("account__department", "agency"):
         title = f"{one}：{one.get_identities_display()}"
         yield _waiting("身分變更申請", one, IDENTITIES, title, one.account_id)
+
+
+def password_resets(user: Account) -> Iterator[Waiting]:
+    """重設密碼 that somebody else asked for."""
+    asked = PasswordReset.objects.to_decide_by(user)
+    found = list(asked.select_related("account__agency", "asked_by"))
+    concerned = resets.concerned(found)
+    for one in found:
+        yield Waiting(
+            kind="重設密碼",
+            title=str(one),
+            agency=one.account.agency.name,
+            since=one.asked_at,
+            due=due_of(RESET.name, one.asked_at),
+            address=reverse("reviews:item", args=[RESET.name, one.pk]),
+            thing=one,
+            deciding=RESET,
+            barred=concerned[one.pk],
+        )
 
 
 def _waiting(kind: str, one: Any, how: Deciding, title: str, *barred: int) -> Waiting:
@@ -95,7 +121,11 @@ def _follows_account(one: AccountApplication) -> list[str]:
         else "本機關沒有等候這個身分證字號的待認領時數。"
     ]
     told.append(f"從今天起列入「{one.agency}」與全市的達標狀況。")
-    told.append("核可後到帳號的網頁按「重設密碼」，把一次性代碼交給本人。")
+    told.append(
+        f"設定密碼的一次性代碼會寄到 {one.email}。"
+        if settings.EMAIL_HOST and one.email
+        else "設定密碼的一次性代碼要另一位管理者確認後交給本人（平台沒有設定郵件伺服器）。"
+    )
     return told
 
 
@@ -194,11 +224,76 @@ def _worst(lines: list[Line]) -> str:
     return next((word for light, word in WORDS.items() if light in lights), "不列管")
 
 
-def _next_for(account: Any) -> tuple[str, str]:
-    words = f"到 {account.username} 的網頁按「重設密碼」，把一次性代碼交給本人"
-    return words, reverse("people:page", args=[account.pk])
+def _first_code(account: Any, by: Account) -> tuple[str, str] | None:
+    """Let the new account's owner have a code; say where it went to who may keep accounts."""
+    page = reverse("people:page", args=[account.pk])
+    try:
+        reset = resets.first(account, by=by)
+        words = (
+            f"{account.username} 的一次性代碼等候另一位管理者確認"
+            if reset.is_waiting
+            else f"{account.username} 的一次性代碼已寄到 {reset.sent_to}"
+        )
+    except NotPossible as reason:
+        words = f"{reason}之後到 {account.username} 的網頁按「重設密碼」"
+    return (words, page) if by.may(Right.EDIT_PEOPLE) else None
 
 
-APPLICATION = Deciding("application", deciding.decide_application, _of_application, after=_next_for)
+# --- 重設密碼 ------------------------------------------------------------------------------------
+
+
+def _of_reset(one: PasswordReset) -> Told:
+    account = one.account
+    seen = account.last_seen_at
+    facts = [
+        ("同仁", f"{account.name}（{account.username}）"),
+        ("角色", account.get_role_display()),
+        ("申請", f"{one.asked_by.name}（{one.asked_by}）"),
+        ("要確認的原因", one.because),
+        ("電子郵件", account.email),
+        ("最近使用", roc_moment(seen) if seen else "－"),
+    ]
+    if changed := list(resets.changes_of_email(account)):
+        words = "、".join(f"{roc_moment(one.at)} 由{one.by.name}（{one.by}）" for one in changed)
+        facts.append(("電子郵件變更", words))
+    changes = [Change("密碼", "不變", "失效，由本人以代碼設定"), Change("登入", "不變", "全部結束")]
+    follows = [
+        "請先向本人確認，是他自己要求重設密碼。",
+        "代碼會寄到本人的電子郵件，不會顯示給任何人。"
+        if resets.goes_by_mail(one)
+        else "核可後代碼只顯示給您一次，請您親自交給本人，不要交給申請的人。",
+    ]
+    return Told(facts, changes, follows)
+
+
+def _decide_reset(
+    one: PasswordReset,
+    *,
+    accept: bool,
+    comment: str,
+    by: Account,
+    in_place_of: Account | None = None,
+) -> Page | PasswordReset:
+    """Refuse it, or say the second yes: then a code that was not mailed is shown, once."""
+    if in_place_of:
+        raise NotPossible("重設密碼要由管理者親自確認，不能代理。")
+    if not accept:
+        return resets.refuse(one, comment=comment, by=by)
+    issued = resets.approve(one, comment=comment, by=by)
+    if not issued.code:
+        return issued.reset
+    context = {"issued": issued, "minutes": settings.RESET_CODE_MINUTES}
+    return Page("reviews/reset_code.html", context)
+
+
+def _where_it_went(done: Any, by: Account) -> tuple[str, str] | None:
+    sent = isinstance(done, PasswordReset) and done.sent_to
+    return (f"代碼已寄到 {done.sent_to}", reverse("reviews:queue")) if sent else None
+
+
+APPLICATION = Deciding(
+    "application", deciding.decide_application, _of_application, after=_first_code
+)
 TRANSFER = Deciding("transfer", deciding.decide_transfer, _of_transfer)
 IDENTITIES = Deciding("identities", deciding.decide_identities, _of_identities)
+RESET = Deciding("reset", _decide_reset, _of_reset, after=_where_it_went, in_person=True)

@@ -61,7 +61,7 @@ def _of_principal(principal: Account) -> Iterator[Waiting]:
     """What a delegate may decide: what is decided in the queue, not handling elsewhere."""
     for source in SOURCES:
         for one in source(principal):
-            if one.deciding:
+            if one.deciding and not one.deciding.in_person:
                 yield replace(one, in_place_of=principal)
 
 
@@ -162,6 +162,7 @@ SOURCES: tuple[Callable[[Account], Iterator[Waiting]], ...] = (
     of_people.applications,
     of_people.transfers,
     of_people.identity_changes,
+    of_people.password_resets,
     of_learning.claims,
     of_learning.sign_ups,
 )

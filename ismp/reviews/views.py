@@ -25,6 +25,7 @@ from ismp.requests.models import Delegation
 from ismp.reviews.queue import decides, principals_of, waiting_for
 from ismp.reviews.waiting import Waiting
 from ismp.ui.forms import Form
+from ismp.ui.module import Page
 
 _PER_PAGE = 50
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
@@ -73,7 +74,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "rows": [(one, one.is_late(now)) for one in page],
         "kinds": sorted(Counter(one.kind for one in everything).items()),
         "kind": kind,
-        "ticks": bool(kind) and any(one.deciding for one in page),
+        "ticks": bool(kind) and any(one.many for one in page),
         "total": len(everything),
         "reviews_waiting": len(everything),  # so that the menu need not ask again
         "late": sum(one.is_late(now) for one in everything),
@@ -104,9 +105,11 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
         except NotPossible as reason:
             form.add_error(None, str(reason))
         else:
+            if isinstance(done, Page):
+                return render(request, done.template, done.context)
             messages.success(request, f"已{_WORD[accept]}：{one.kind} {one.title}。")
             if step := _next(one, done, user):
-                messages.info(request, f"下一步：{step[0]}。")
+                messages.info(request, f"{step[0]}。")
                 return redirect(step[1])
             return redirect("reviews:queue")
     context = {
@@ -120,9 +123,9 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
 
 
 def _next(one: Waiting, done: Any, user: Account) -> tuple[str, str] | None:
-    """What is still to be done after an approval, for those who may: a delegate may not."""
-    after = one.deciding.after if one.deciding and user.may(Right.EDIT_PEOPLE) else None
-    return after(done) if after and done else None
+    """What follows an approval, and what is still to be done, for those who may do it."""
+    after = one.deciding.after if one.deciding else None
+    return after(done, user) if after and done else None
 
 
 _WORD = {True: "核可", False: "不同意"}
@@ -137,7 +140,7 @@ def batch(request: HttpRequest) -> HttpResponse:
     """
     user: Any = request.user
     accept, keys = request.POST.get("decision") == "approve", request.POST.getlist("ids")
-    found = {one.key: one for one in waiting_for(user) if one.deciding}
+    found = {one.key: one for one in waiting_for(user) if one.many}
     chosen = [found[key] for key in dict.fromkeys(keys) if key in found]
     if not chosen or len({one.kind for one in chosen}) > 1:
         messages.error(request, "請先選一種事項、勾選要一起決定的，再按「核可」或「不同意」。")

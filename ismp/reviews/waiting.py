@@ -52,8 +52,11 @@ class Deciding:
     deed: Callable[..., Any]
     """deed(thing, accept=…, comment=…, by=…, in_place_of=…); raises NotPossible."""
     tells: Callable[[Any], Told]
-    after: Callable[[Any], tuple[str, str]] | None = None
-    """(what the deed returned) → words and address of what is to be done next."""
+    after: Callable[[Any, Account], tuple[str, str] | None] | None = None
+    """(what the deed returned, who did it) → words and address of what is to be done next.  Called
+    after the decision is stored, outside of its transaction."""
+    in_person: bool = False
+    """Decided one by one, and by nobody's delegate."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,11 @@ class Waiting:
     def key(self) -> str:
         """By which a ticked box names it."""
         return f"{self.deciding.name}-{self.thing.pk}" if self.deciding else ""
+
+    @property
+    def many(self) -> bool:
+        """Whether it can be decided together with others of its kind."""
+        return self.deciding is not None and not self.deciding.in_person
 
     def is_for(self, conflicts: frozenset[int]) -> bool:
         """Whether it waits for somebody with these `separation.conflicts`."""

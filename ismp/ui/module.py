@@ -27,6 +27,7 @@ is.  `audit.trail.NotPossible` with its sentence undoes it.  This file knows no 
 names that `user.may` understands.
 """
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -95,6 +96,9 @@ class Deed:
     danger: bool = False
     fits: Callable[[Any, Any], bool] = lambda user, thing: True
     """(user, thing) → whether the thing's page offers it; `act` decides for itself."""
+    whole: bool = True
+    """Done in one transaction.  False where `act` opens its own, because it asks another server
+    meanwhile, for which no lock should wait."""
 
 
 @dataclass(frozen=True)
@@ -329,7 +333,9 @@ class Module:
         make = deed.form or DeedForm
         form = make(request.POST if confirmed else None, user=user, things=chosen)
         if confirmed and form.is_valid():
-            done = _tried(form, lambda: deed.act(things, by=user, **form.cleaned_data))
+            done = _tried(
+                form, lambda: deed.act(things, by=user, **form.cleaned_data), whole=deed.whole
+            )
             if isinstance(done, HttpResponseBase):
                 return done
             if isinstance(done, Page):
@@ -403,10 +409,10 @@ class _Search(Form):
         return rows
 
 
-def _tried(form: Any, deed: Callable[[], Any]) -> Any:
-    """Do it whole; what stands against it is said by the form, and None returned."""
+def _tried(form: Any, deed: Callable[[], Any], *, whole: bool = True) -> Any:
+    """Do it (whole); what stands against it is said by the form, and None returned."""
     try:
-        with transaction.atomic():
+        with transaction.atomic() if whole else contextlib.nullcontext():
             return deed()
     except ValidationError as faults:
         for fault in faults.messages:

@@ -511,6 +511,114 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="PasswordReset",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "asked_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="申請時間"
+                    ),
+                ),
+                (
+                    "because",
+                    models.CharField(blank=True, max_length=200, verbose_name="要確認的原因"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "等候確認"),
+                            ("issued", "已發出代碼"),
+                            ("refused", "不同意"),
+                            ("expired", "自動結案"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                        verbose_name="狀態",
+                    ),
+                ),
+                (
+                    "way",
+                    models.CharField(
+                        blank=True,
+                        choices=[("mail", "寄給本人"), ("paper", "由確認的管理者交給本人")],
+                        max_length=10,
+                        verbose_name="代碼",
+                    ),
+                ),
+                ("sent_to", models.CharField(blank=True, max_length=254, verbose_name="寄到")),
+                ("decided_at", models.DateTimeField(null=True, verbose_name="決定時間")),
+                ("comment", models.CharField(blank=True, max_length=500, verbose_name="意見")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="resets",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "waiting")),
+                        fields=("account",),
+                        name="an_account_waits_for_one_reset",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decided_at", None), ("state", "waiting")),
+                            models.Q(
+                                ("state__in", ["issued", "refused", "expired"]),
+                                ("decided_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="a_reset_is_decided_at_a_moment",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("account", models.F("asked_by")), _negated=True),
+                        name="nobody_asks_for_her_own_reset",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("decided_by", None),
+                            models.Q(
+                                models.Q(("decided_by", models.F("asked_by")), _negated=True),
+                                models.Q(("decided_by", models.F("account")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="a_reset_is_confirmed_by_a_second_person",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="ResetCode",
             fields=[
                 (

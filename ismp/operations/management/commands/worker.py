@@ -11,13 +11,13 @@ from django.core.management import call_command
 from django.db import Error, connections
 
 from ismp import objects
-from ismp.accounts import persons
+from ismp.accounts import persons, resets
 from ismp.accounts.actions import apply_due
 from ismp.compliance import boards
 from ismp.courses import classes
 from ismp.external import actions as external
 from ismp.hours import actions, claiming
-from ismp.notices.actions import send_digests
+from ismp.notices.actions import send_digests, send_letters
 from ismp.operations import anchors
 from ismp.operations.pieces import SEALED
 from ismp.requests import actions as requests
@@ -67,6 +67,7 @@ def _look_after() -> None:
                 boards.keep_fresh()
                 deadlines.remind()
                 anchors.send()
+                send_letters()
                 freshened_at = time.monotonic()
             if time.monotonic() - purged_at > _PURGE_SECONDS:
                 apply_due()
@@ -75,6 +76,7 @@ def _look_after() -> None:
                 send_digests()
                 actions.purge()
                 requests.expire()
+                resets.expire()
                 requests.purge()
                 external.purge()
                 objects.sweep(SEALED)
