@@ -204,7 +204,8 @@ def _things_of_the_city() -> dict[str, Any]:
     run = _imported(data(row(), row(total="9")))["run"]
     deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
     record = Record.objects.get()
-    pair = Duplicate.objects.create(agency=record.agency, credited=record, imported=record)
+    both = {"credited": record, "imported": record, "decision": "both"}
+    pair = Duplicate.objects.create(agency=record.agency, **both)
     told = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": run}
     ticket = portal.open_ticket(**told, by=account("IC1001"))
     today = timezone.localdate()

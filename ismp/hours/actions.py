@@ -6,12 +6,13 @@ Each is one transaction with one event in the audit trail.  Hours that need no f
 
 import contextlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import BigIntegerField, Count, Max, Min, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ismp.accounts import national_id
@@ -28,6 +29,7 @@ from ismp.hours import (
     storing,
     tallies,
     tasks,
+    undoing,
 )
 from ismp.hours.deletions import take_out
 from ismp.hours.importing import limits
@@ -35,7 +37,6 @@ from ismp.hours.models import (
     Deletion,
     ImportRun,
     Record,
-    RecordRevision,
     RunFile,
     Source,
     State,
@@ -186,7 +187,8 @@ def interrupted(run: ImportRun) -> None:
 def purge() -> int:
     """Forget kept uploads and results that are past their time; return how many runs."""
     before = timezone.now() - timedelta(days=settings.UPLOAD_KEPT_DAYS)
-    old = RunFile.objects.filter(run__created_at__lt=before).exclude(kind=RunFile.Kind.WAITING)
+    old = RunFile.objects.filter(run__created_at__lt=before)
+    old = old.exclude(kind__in=[RunFile.Kind.WAITING, RunFile.Kind.HELD])
     count = old.values("run").distinct().count()
     with transaction.atomic():
         if old.delete()[0]:
@@ -198,77 +200,78 @@ def purge() -> int:
 # --- Undoing an import -------------------------------------------------------------------------
 
 
+NOT_TO_UNDO = "這次匯入已經復原過，或沒有可以復原的資料。"
+
+
+class Differs(NotPossible):
+    """What was confirmed is not what would happen now; the page asks again."""
+
+    def __init__(self) -> None:
+        super().__init__("您確認之後資料有了變動，還沒有執行；請核對新的內容，再按一次確定。")
+
+
 def undo_effects(run: ImportRun) -> dict[str, int]:
-    """What `undo` will do: how many records go, return to former contents, are kept."""
-    mine, updated = _standing(run)
-    restored = mine.filter(pk__in=updated).count()
-    of_agency = RecordRevision.objects.filter(agency=run.agency, record__agency=run.agency)
-    changed = of_agency.filter(run=run).exclude(record__run=run)
-    kept = changed.filter(record__deletion=None).values("record").distinct().count()
-    return {"removed": mine.count() - restored, "restored": restored, "kept": kept}
-
-
-def _standing(run: ImportRun) -> tuple[QuerySet[Record], QuerySet[Any, Any]]:
-    """The records that still stand as the run brought them, and (ids) those that it updated.
-
-    Records that it revived had been deleted before; they count as created.
-    """
-    replaced = RecordRevision.objects.filter(agency=run.agency, replaced_by=run, deletion=None)
-    mine = Record.objects.filter(agency=run.agency, run=run, deletion=None)
-    return mine, replaced.values("record")
+    """What `undo` would do now, as `undoing.Plan.effects` counts it."""
+    return undoing.plan(run).effects
 
 
 @transaction.atomic
-def undo(run: ImportRun, *, by: Account) -> dict[str, int]:
-    """復原: what the run created goes, what it updated gets its former contents again.
+def undo(run: ImportRun, *, shown: dict[str, int] | None = None, by: Account) -> dict[str, int]:
+    """復原: nothing that the run brought counts any more.
 
-    What has changed since is kept.  Once only.  Returns the counts of `undo_effects`.
+    What nobody else holds goes; what the run changed gets back what the others say.  Returns the
+    effects.  Raises Differs when they are not those that were `shown`.  An undo that changes
+    nothing, since others hold it all, is not used up.
     """
     Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
     run = ImportRun.objects.select_for_update(of=("self",)).select_related("agency").get(pk=run.pk)
     if not run.can_be_undone:
-        why = profiles.of(run).no_undo
-        raise NotPossible(why or "這次匯入已經復原過，或沒有可以復原的資料。")
-    result = undo_effects(run)
-    now = timezone.now()
-    if result["removed"]:
-        mine, updated = _standing(run)
-        going = mine.exclude(pk__in=updated)
-        take_out(going, agency=run.agency, reason=f"復原匯入 {run.pk}", by=by, run=run)
-    if result["restored"]:
-        _give_back(run, now)
+        raise NotPossible(profiles.of(run).no_undo or NOT_TO_UNDO)
+    planned = undoing.plan(run)
+    effects, now = planned.effects, timezone.now()
+    if shown is not None and shown != effects:
+        raise Differs
+    if run.released_at and planned.changes.is_empty():
+        return effects
+    undoing.carry_out(planned, reason=f"復原匯入 {run.pk}", by=by, run=run, at=now)
     claiming.forget(run)
-    duplicates.settle(run.agency, None, None)
-    run.undone_at, run.undone_by, run.undo_result = now, by.username, result
-    run.save(update_fields=["undone_at", "undone_by", "undo_result"])
+    run.released_at = now
+    if undoing.changes_something(effects):
+        run.undone_at, run.undone_by, run.undo_result = now, by.username, effects
+    run.save(update_fields=["released_at", "undone_at", "undone_by", "undo_result"])
     trail.record(
-        "undo_import", actor=by.username, agency=run.agency.code, subject=f"run:{run.pk}", **result
+        "undo_import", actor=by.username, agency=run.agency.code, subject=f"run:{run.pk}", **effects
     )
-    return result
-
-
-def _give_back(run: ImportRun, at: datetime) -> None:
-    """Give what still stands as the run updated it its former contents again."""
-    mine, _ = _standing(run)
-    former = RecordRevision.objects.filter(
-        agency=run.agency, replaced_by=run, deletion=None, record__in=mine
-    )
-    change = tallies.Change()
-    change.take(mine)
-    change.add(former, "record__account_id")
-    change.take_effect()
-    storing.give_back(run, at)
+    return effects
 
 
 # --- Deleting and restoring ----------------------------------------------------------------------
 
 
+def delete_effects(records: QuerySet[Record]) -> dict[str, int]:
+    """What `delete` would do: how many records and people, and which (the sum of their ids)."""
+    return records.order_by().aggregate(
+        count=Count("pk", filter=Q(deletion=None)),
+        people=Count("account", distinct=True, filter=Q(deletion=None)),
+        which=Coalesce(Sum("pk", filter=Q(deletion=None)), 0, output_field=BigIntegerField()),
+    )
+
+
 @transaction.atomic
-def delete(records: QuerySet[Record], *, reason: str, by: Account) -> Deletion:
-    """刪除時數: take live records out of every list and sum; restorable for some days."""
+def delete(
+    records: QuerySet[Record], *, reason: str, shown: dict[str, int] | None = None, by: Account
+) -> Deletion | None:
+    """刪除時數: take live records out of every list and sum; restorable for some days.
+
+    Raises Differs when they are not those that were `shown`.  None where there are none.
+    """
     agencies = _locked_agencies_of(records)
     agency = agencies[0] if len(agencies) == 1 else None
     records = records.filter(agency__in=agencies, deletion=None)
+    if shown is not None and shown != delete_effects(records):
+        raise Differs
+    if not records.exists():
+        return None
     deletion = take_out(records, agency=agency, reason=national_id.hide(reason), by=by)
     for each in agencies:
         duplicates.settle(each, None, None)
@@ -293,24 +296,27 @@ def _locked_agencies_of(records: QuerySet[Record]) -> list[Agency]:
 def restore(deletion: Deletion, *, by: Account) -> int:
     """Bring deleted records back as they were; return how many.
 
-    Those that an import has brought back meanwhile are no longer part of the deletion.
+    Those that an import has brought back meanwhile are no longer part of the deletion; where none
+    is left, nothing is done and the deletion may still be restored.
     """
     deletion = Deletion.objects.select_for_update(of=("self",)).get(pk=deletion.pk)
     if not deletion.restorable:
         raise NotPossible("這些時數已經還原過，或超過可還原的期限。")
     deleted = Record.objects.filter(deletion=deletion)
     agencies = _locked_agencies_of(deleted)
+    if not agencies:
+        return 0
     ended = deleted.aggregate(first=Min("ended_on"), last=Max("ended_on"))
     change = tallies.Change()
     change.add(deleted)
-    change.take_effect()
+    deletion.restored_edition = change.take_effect()
     now = timezone.now()
     storing.end_deletion(deletion, now)
     count = deleted.update(deletion=None)
     for agency in agencies:
         duplicates.settle(agency, **ended)
     deletion.restored_at, deletion.restored_by = now, by.username
-    deletion.save(update_fields=["restored_at", "restored_by"])
+    deletion.save(update_fields=["restored_at", "restored_by", "restored_edition"])
     trail.record(
         "restore_hours",
         actor=by.username,

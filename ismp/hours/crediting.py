@@ -8,17 +8,28 @@ either side is one record.  Knows no course: who completed what is told by the c
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 import polars as pl
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours import cleaning, duplicates, matching, portal_file
-from ismp.hours.deletions import revive, take_out
-from ismp.hours.models import Deletion, ImportRun, Record, Source, State, in_hours
+from ismp.hours import cleaning, matching, portal_file, tallies, undoing
+from ismp.hours.models import (
+    CREDITED,
+    Deletion,
+    ImportRun,
+    Record,
+    RecordRevision,
+    Source,
+    State,
+    Withdrawal,
+    in_hours,
+)
 from ismp.hours.profile import NAMES
 from ismp.hours.result import ResultOfHours
 from ismp.ui import roc
@@ -80,8 +91,8 @@ def credit(
     mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
     runs = [_credited(each, of, source, by) for each in mine.select_for_update(no_key=True)]
     for run in runs:
-        counts = _store(of_agency[run.agency_id], run)
-        ImportRun.objects.filter(pk=run.pk).update(**counts)
+        result = _store(of_agency[run.agency_id], run)
+        ImportRun.objects.filter(pk=run.pk).update(**result.counts(), **result.run_fields())
     for run in runs:  # last: whoever records holds the head of the trail, and waits for nothing
         trail.record(
             "credit_hours",
@@ -108,39 +119,89 @@ def _credited(agency: Agency, of: str, source: Source, by: Account) -> ImportRun
     )
 
 
-def _store(credits: Sequence[Credit], run: ImportRun) -> dict[str, int]:
+def _store(credits: Sequence[Credit], run: ImportRun) -> ResultOfHours:
     """Write them as the records of a run of their agency, whose lock the caller holds.
 
-    Returns the counts of the run.
+    A record that somebody deleted stays deleted, with these contents.
     """
+    result = portal_file.store(run, iter([_frame(credits)]), ResultOfHours([]), lambda *_: None)
+    result.keep_held(run)
+    return result
+
+
+def _frame(credits: Sequence[Credit]) -> pl.DataFrame:
+    """The rows of a file that say the same, cleaned, with their people and keys."""
     frame = pl.DataFrame([credit.cells() for credit in credits], dict.fromkeys(NAMES, pl.String))
     frame = cleaning.clean(frame.with_row_index("line", offset=1)).with_columns(
         pl.Series("account", [credit.account.pk for credit in credits], pl.Int64),
         other_name=pl.lit(value=False),
         code=pl.lit(None, pl.String),
     )
-    frames = iter([matching.add_keys(frame)])
-    return portal_file.store(run, frames, ResultOfHours([]), lambda *_: None).counts()
+    return matching.add_keys(frame)
 
 
 @transaction.atomic
-def take_back(run: ImportRun, *, reason: str, by: Account) -> Deletion:
+def take_back(run: ImportRun, *, reason: str, by: Account) -> Deletion | None:
     """Take back for good what was credited: no restoring and no 可能重複 brings it back.
 
-    What a file has brought since, as the same event, is the file's and stays.
+    What a file holds besides, as the same event, is the file's and stays.
     """
-    agency = Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
-    mine = Record.objects.filter(agency=agency, run=run)
-    revive(mine.exclude(deletion=None), timezone.now())  # so it ends in one deletion
-    going = mine.filter(deletion=None)
-    reason = national_id.hide(reason)
-    deletion = take_out(going, agency=agency, reason=reason, by=by, run=run)
-    duplicates.settle(agency, None, None)
+    Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
+    former = RecordRevision.objects.filter(agency=run.agency_id, run=run).values("record")
+    given = Record.objects.filter(Q(run=run) | Q(pk__in=former), agency=run.agency_id)
+    deletion = _withdraw(run.agency, given, run=run, reason=reason, by=by)
     trail.record(
         "take_back_hours",
         actor=by.username,
-        agency=agency.code,
+        agency=run.agency.code,
         subject=f"run:{run.pk}",
-        count=deletion.count,
+        count=deletion.count if deletion else 0,
     )
     return deletion
+
+
+@transaction.atomic
+def withdraw(records: QuerySet[Record], *, reason: str, by: Account) -> int:
+    """Take back what our own courses gave as if it had never been; return how many records go.
+
+    What a file holds besides stays.  The caller leaves the event.
+    """
+    of_agency: dict[int, list[int]] = {}
+    for pk, agency_id in records.order_by("pk").values_list("pk", "agency"):
+        of_agency.setdefault(agency_id, []).append(pk)
+    mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
+    count = 0
+    for agency in mine.select_for_update(no_key=True):
+        given = Record.objects.filter(pk__in=of_agency[agency.pk])
+        run = ImportRun.objects.filter(pk__in=given.values("run"), source__in=CREDITED).first()
+        deletion = _withdraw(agency, given, run=run, reason=reason, by=by)
+        count += deletion.count if deletion else 0
+    return count
+
+
+def _withdraw(
+    agency: Agency, given: QuerySet[Record], *, run: ImportRun | None, reason: str, by: Account
+) -> Deletion | None:
+    records = list(given.values_list("pk", flat=True))
+    planned = undoing.plan_withdrawal(Record.objects.filter(pk__in=records), agency)
+    deletion = undoing.carry_out(
+        planned, reason=national_id.hide(reason), by=by, run=run, at=timezone.now()
+    )
+    edition = tallies.begin_edition([agency.pk])
+    Withdrawal.objects.bulk_create(
+        Withdrawal(agency=agency, record_id=pk, edition=edition) for pk in records
+    )
+    return deletion
+
+
+def records_of(credits: Sequence[Credit]) -> list[int | None]:
+    """Return the id of the record of each credit, live or deleted; None where there is none."""
+    keys = [UUID(bytes=key) for key in _frame(credits)["event_key"]]
+    people = {one.account.pk for one in credits}
+    found = Record.objects.filter(account__in=people, event_key__in=set(keys))
+    records = {
+        (agency, account, key): pk
+        for agency, account, key, pk in found.values_list("agency", "account", "event_key", "pk")
+    }
+    mine = zip(credits, keys, strict=True)
+    return [records.get((one.account.agency_id, one.account.pk, key)) for one, key in mine]

@@ -1,5 +1,6 @@
 """Taking records away: export, deletion, and what was deleted."""
 
+import json
 from typing import Any
 
 from django.contrib import messages
@@ -57,19 +58,38 @@ def delete(request: HttpRequest) -> HttpResponse:
     if not records.exists():
         return _offer_everything(request, user)
     if reason and request.POST.get("confirmed"):
-        deletion = actions.delete(records, reason=reason[:200], by=user)
-        messages.success(request, f"已刪除 {deletion.count} 筆時數，30 天內可在已刪除清單還原。")
-        return redirect("hours:deleted")
+        try:
+            shown = shown_in(request)
+            deletion = actions.delete(records, reason=reason[:200], shown=shown, by=user)
+            if deletion:
+                words = f"已刪除 {deletion.count:,} 筆時數，30 天內可在已刪除清單還原。"
+                messages.success(request, words)
+            return redirect("hours:deleted")
+        except actions.Differs as difference:
+            if not records.exists():  # it was pressed twice: the first time has done it
+                return redirect("hours:deleted")
+            messages.error(request, str(difference))
+    effects = actions.delete_effects(records)
     people = list(actions.people_of(records, _SHOWN_PEOPLE))
-    everybody = records.order_by().values("account").distinct().count()
     context = {
-        "count": records.count(),
+        "count": effects["count"],
         "people": people,
-        "more_people": everybody - len(people),
+        "more_people": effects["people"] - len(people),
+        "shown": json.dumps(effects),
+        "reason": reason,
         "posted": _posted(request),
-        "missing_reason": bool(request.POST.get("confirmed")),
+        "missing_reason": bool(request.POST.get("confirmed")) and not reason,
     }
     return render(request, "hours/delete.html", context)
+
+
+def shown_in(request: HttpRequest) -> dict[str, int] | None:
+    """The effects that the page before had shown; None for a request that does not come from it."""
+    try:
+        shown: dict[str, int] = json.loads(request.POST["shown"])
+    except (KeyError, ValueError):
+        return None
+    return shown
 
 
 def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
@@ -86,7 +106,7 @@ def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
 
 def _posted(request: HttpRequest) -> list[tuple[str, Any]]:
     """What to hand on from one page of the deed to the next."""
-    own = {"csrfmiddlewaretoken", "reason", "confirmed"}
+    own = {"csrfmiddlewaretoken", "reason", "confirmed", "shown"}
     pairs = ((name, value) for name, values in request.POST.lists() for value in values)
     return [(name, value) for name, value in pairs if name not in own]
 
@@ -114,8 +134,11 @@ def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
     user: Any = request.user
     deletion = get_object_or_404(Deletion.objects.visible_to(user), pk=deletion_id)
     try:
-        count = actions.restore(deletion, by=user)
-        messages.success(request, f"已還原 {count} 筆時數。")
+        if count := actions.restore(deletion, by=user):
+            messages.success(request, f"已還原 {count:,} 筆時數。")
+        else:
+            words = "這些時數都已經由其他匯入帶回或移除，沒有可以還原的。"
+            messages.info(request, words)
     except actions.NotPossible as reason:
         messages.error(request, str(reason))
     return redirect("hours:deleted")

@@ -40,7 +40,8 @@ def take_out(
     Record.objects.filter(pk__in=records.order_by().values("pk")).update(deletion=deletion)
     change = tallies.Change()
     change.take(Record.objects.filter(deletion=deletion))
-    change.take_effect()
+    deletion.edition = change.take_effect()
+    deletion.save(update_fields=["edition"])
     return deletion
 
 

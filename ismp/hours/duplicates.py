@@ -51,10 +51,13 @@ def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:
     """What was credited beside what files brought; most agencies have little of it."""
     since = timezone.make_aware(datetime.combine(first, time.min))
     runs = ImportRun.objects.filter(agency=agency, source__in=CREDITED, finished_at__gte=since)
-    live = Record.objects.live().filter(agency=agency, ended_on__range=(first, last))
+    ended = Record.objects.filter(agency=agency, ended_on__range=(first, last))
+    live = ended.live()
+    # What is set aside for one file's record may look like another's, for when that one goes.
+    counted = live | ended.filter(deletion__duplicates=True)
     keys = list(runs.order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(keys), _BATCH):
-        credited = list(live.filter(run__in=keys[start : start + _BATCH]))
+        credited = list(counted.filter(run__in=keys[start : start + _BATCH]))
         people = {record.account_id for record in credited}
         imported = defaultdict(list)
         for record in live.filter(account__in=people, run__source=Source.FILE):

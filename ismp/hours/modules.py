@@ -26,8 +26,10 @@ DUPLICATES = Module(
     name="duplicates",
     title="可能重複",
     thing="可能重複的時數",
-    rows=lambda user: Duplicate.objects.visible_to(user).select_related(
-        "credited__account", "credited__run", "imported", "agency"
+    rows=lambda user: (
+        Duplicate.objects.visible_to(user)
+        .shown()
+        .select_related("credited__account", "credited__run", "imported", "agency")
     ),
     columns=(
         Column("公務帳號", "credited.account.username"),

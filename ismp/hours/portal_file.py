@@ -32,7 +32,8 @@ from ismp.hours import (
 from ismp.hours.ahead import first_ahead, one_ahead
 from ismp.hours.importing import limits
 from ismp.hours.matching import People
-from ismp.hours.models import ImportRun, RecordRevision, RunFile, in_hours
+from ismp.hours.models import CREDITED as GIVEN_HERE
+from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, in_hours
 from ismp.hours.profile import TITLES
 from ismp.hours.profiles import Profile, Reached
 from ismp.hours.result import ResultOfHours
@@ -43,6 +44,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
     people, today = matching.People(run.agency), timezone.localdate()
     result = again.known(run, people, today) or _read_and_store(run, people, today, reached)
     if not run.dry_run:
+        result.edition = result.edition or tallies.edition([run.agency_id])
         day = today if "date-future" in result.reasons else None
         run.circumstances = again.circumstances(run.agency, people, day)
     return result
@@ -72,6 +74,8 @@ def judged(cleaned: Iterator[pl.DataFrame], people: People, today: date) -> Iter
 def store(
     run: ImportRun, frames: Iterator[pl.DataFrame], result: ResultOfHours, reached: Reached
 ) -> ResultOfHours:
+    """Write the rows that passed.  A file brings back what was deleted; what is credited changes
+    it and leaves it deleted."""
     with storing.Loading() as loading, contextlib.closing(one_ahead(frames)) as judged_ones:
         slices = _Slices(run, loading)
         for frame in judged_ones:
@@ -82,7 +86,11 @@ def store(
             loading.wait()
             former = RecordRevision.objects.filter(agency=run.agency, replaced_by=run)
             slices.change.take(former.filter(deletion=None), "record__account_id")
-        slices.change.take_effect(before_writing=loading.wait)
+        result.edition = slices.change.take_effect(before_writing=loading.wait)
+    changed = result.total > result.outcomes["unchanged"] + result.outcomes["rejected"]
+    if changed and not result.edition:  # what is deleted has got other contents
+        result.edition = tallies.begin_edition([run.agency_id])
+    result.edition = result.edition or tallies.edition([run.agency_id])
     result.finished_at = timezone.now()
     result.aside = duplicates.settle(run.agency, *slices.range, at=result.finished_at)
     return result
@@ -106,6 +114,8 @@ class _Slices:
         Returns the rows that passed, with their outcome, and the rejected ones.
         """
         passed = self._stored.find(frame.filter(pl.col("code").is_null()))
+        if self._run.source in GIVEN_HERE:
+            passed = _left_deleted(passed)
         new = passed.filter(pl.col("outcome") == "created")
         changed = passed.filter(pl.col("outcome").is_in(["updated", "revived"]))
         if len(new):
@@ -116,8 +126,26 @@ class _Slices:
             records = storing.as_records(changed, self._run)
             self._loading.wait()
             storing.replace(records, self._run, self._at)
-            self.change.add_loaded(records)
+            self.change.add_loaded(records.filter(pl.col("deletion_id").is_null()))
         return passed, frame.filter(pl.col("code").is_not_null())
+
+
+def _left_deleted(passed: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose records somebody deleted, as rows that change contents and bring nothing back:
+    with `deletion`, which stays."""
+    keys = passed.filter(pl.col("outcome") == "revived")["record"].to_list()
+    by_hand = Record.objects.filter(deletion__run=None, deletion__duplicates=False)
+    found = by_hand.filter(pk__in=keys).values_list("pk", "deletion", "content_key")
+    known = pl.DataFrame(
+        [(pk, deletion, key.bytes) for pk, deletion, key in found],
+        {"record": pl.Int64, "deletion": pl.Int64, "stored_key": pl.Binary},
+        orient="row",
+    )
+    passed = passed.join(known, "record", "left", maintain_order="left")
+    same = pl.col("stored_key") == pl.col("content_key")
+    outcome = pl.when(same).then(pl.lit("unchanged")).otherwise(pl.lit("updated"))
+    left = pl.col("deletion").is_not_null()
+    return passed.with_columns(pl.when(left).then(outcome).otherwise("outcome").alias("outcome"))
 
 
 # --- Its profile -------------------------------------------------------------------------------
@@ -165,7 +193,17 @@ HOURS = Profile(
     ),
     parts=tuple(settings.RUN_RESULT_PARTS),
 )
-CREDITED = replace(HOURS, source="platform", start=None, parts=())
+CREDITED = replace(
+    HOURS,
+    source="platform",
+    start=None,
+    parts=(),
+    no_undo="本平台課程登錄的時數不能整批復原；要更正，請到課程重新結算，或在明細刪除那一筆時數。",
+)
 """What our own courses credited (docs/adr/0012): without a file, seen as hours are."""
-RECOGNISED = replace(CREDITED, source="external")
+RECOGNISED = replace(
+    CREDITED,
+    source="external",
+    no_undo="外部認列的時數不能在這裡復原；要收回，請到「外部時數認列」撤銷認列。",
+)
 """What was recognised with a certificate (docs/adr/0017)."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 import polars as pl
 from django.utils import timezone
 
-from ismp.hours import claiming, files
+from ismp.hours import claiming, files, undoing
 from ismp.hours.models import ImportRun, RunFile
 from ismp.hours.profile import NAMES
 from ismp.hours.profiles import Profile
@@ -130,6 +130,10 @@ class ResultOfHours(Result):
         self.names, self.ignored = 0, ignored
         self.aside: list[int] = []
         """Which records of our own courses are set aside as 可能重複."""
+        self.edition = 0
+        """Of the agency's records, as `ImportRun.edition` says it."""
+        self._same_as: int | None = None
+        self._held: list[bytes] = []
         self._unclaimed = claiming.Unclaimed()
 
     @classmethod
@@ -137,6 +141,7 @@ class ResultOfHours(Result):
         """What became of a run's rows, if each that it imported is unchanged now; None when the
         run has not kept them."""
         result = cls(former.notes["ignored"])
+        result._same_as = former.same_as_id or former.pk
         for part in files.packed(former, RunFile.Kind.ROWS):
             rejected = pl.col("outcome") == "rejected"
             outcome = pl.when(rejected).then("outcome").otherwise(pl.lit("unchanged"))
@@ -148,6 +153,9 @@ class ResultOfHours(Result):
         return result if result.total == former.total and result._refused else None
 
     def add(self, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
+        unchanged = passed.filter(pl.col("outcome") == "unchanged")
+        if len(unchanged) and not self._tried:
+            self._held.append(undoing.held_part(unchanged))
         rejected = rejected.with_columns(outcome=pl.lit("rejected"))
         self.names += int(passed["other_name"].sum())
         both = pl.concat([passed.select(self._kept), rejected.select(self._kept)])
@@ -162,7 +170,20 @@ class ResultOfHours(Result):
             notes["aside"] = len(self.aside)
         return notes | {"set_aside": self.aside} if self._tried and self.aside else notes
 
+    def run_fields(self) -> dict[str, Any]:
+        """What a run says of its place among the deeds on its agency's records."""
+        return {"edition": self.edition, "same_as_id": self._same_as}
+
+    def told(self) -> dict[str, Any]:
+        return super().told() | ({} if self._tried else self.run_fields())
+
     def keep(self, run: ImportRun) -> None:
         super().keep(run)
         if not run.dry_run:
             self._unclaimed.keep(run)
+            self.keep_held(run)
+
+    def keep_held(self, run: ImportRun) -> None:
+        """Keep which records it found unchanged: they stand while it does (`undoing`)."""
+        if self._held:
+            files.keep_frames(run, RunFile.Kind.HELD, self._held)

@@ -1,5 +1,6 @@
 """The pages of the runs: what became of a file, its rows, its report, its way back."""
 
+import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.accounts.access import needs
 from ismp.accounts.middleware import polls
 from ismp.accounts.roles import Right
-from ismp.hours import actions, claiming, profiles, report
+from ismp.hours import actions, claiming, profiles, report, undoing
+from ismp.hours.deeds import shown_in
 from ismp.hours.models import ImportRun, State, Waiting
 from ismp.hours.pulse import STEPS, progress
 from ismp.ui import streamed, workbook
@@ -101,7 +103,7 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "progress": now,
         "checked": step >= STEPS.index("checked"),
         "stored": step >= STEPS.index("stored"),
-        "waits": claiming.UNKNOWN in run.reasons and not (run.dry_run or run.undone_at),
+        "waits": claiming.UNKNOWN in run.reasons and not (run.dry_run or run.released_at),
         "no_undo": profile.no_undo if _has_changed_something(run) else "",
         "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
         "reasons": _reasons(run, profile),
@@ -177,19 +179,32 @@ def run_report(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Right.UNDO_IMPORT)
 def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
-    """復原這次匯入: first what will happen, then the deed."""
+    """復原這次匯入: first what will happen, then the deed, if that is what was shown."""
     user: Any = request.user
     run = find_run(request, run_id)
-    if no_undo := profiles.of(run).no_undo:
-        messages.error(request, no_undo)
+    if not run.can_be_undone:
+        if run.undone_by != user.username:  # who presses twice reads the answer to the first time
+            messages.error(request, profiles.of(run).no_undo or actions.NOT_TO_UNDO)
         return redirect(run)
     if request.method == "POST":
         try:
-            actions.undo(run, by=user)
+            effects = actions.undo(run, shown=shown_in(request), by=user)
+            if not undoing.changes_something(effects):
+                messages.info(request, "沒有改變任何時數：其他匯入也有這些時數，或已經更正過。")
+            return redirect(run)
+        except actions.Differs as reason:
+            messages.error(request, str(reason))
         except actions.NotPossible as reason:
             messages.error(request, str(reason))
-        return redirect(run)
-    context = {"run": run, "effects": actions.undo_effects(run)}
+            return redirect(run)
+    planned = undoing.plan(run)
+    context = {
+        "run": run,
+        "effects": planned.effects,
+        "shown": json.dumps(planned.effects),
+        "held_by": planned.held_by(),
+        "changes_something": undoing.changes_something(planned.effects),
+    }
     return render(request, "hours/run_undo.html", context)
 
 

@@ -32,7 +32,7 @@ CONTENTS = [field.get_attname() for field in Contents._meta.fields]
 """The columns that a record and a revision share."""
 _SET_FROM = ", ".join(f"{column} = c.{column}" for column in CONTENTS)
 _LIST = ", ".join(CONTENTS)
-_KEEP_HISTORY = (
+KEEP_HISTORY = (
     "INSERT INTO hours_recordrevision"  # noqa: S608
     f" (agency_id, record_id, replaced_by_id, replaced_at, {_LIST})"
     f" SELECT r.agency_id, r.id, %s, %s, {', '.join(f'r.{column}' for column in CONTENTS)}"
@@ -56,7 +56,9 @@ def as_records(frame: pl.DataFrame, run: ImportRun) -> pl.DataFrame:
         pl.col("content_key").bin.encode("hex"),
         pl.lit(run.pk, pl.Int64).alias("run_id"),
         "line",
-        pl.lit(None, pl.Int64).alias("deletion_id"),
+        (pl.col("deletion") if "deletion" in frame.columns else pl.lit(None, pl.Int64)).alias(
+            "deletion_id"
+        ),
         pl.lit(run.agency_id, pl.Int64).alias("agency_id"),
         pl.col("account").alias("account_id"),
         pl.col("event_key").bin.encode("hex"),
@@ -109,7 +111,7 @@ def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
         changes = records.drop("agency_id", "account_id", "event_key")
         load("import_change", changes.rename({"record": "record_id"}))
         cursor.execute(
-            f"{_KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id WHERE r.agency_id = %s",
+            f"{KEEP_HISTORY} JOIN import_change c ON c.record_id = r.id WHERE r.agency_id = %s",
             [run.pk, at, run.agency_id],
         )
         cursor.execute(
@@ -120,31 +122,10 @@ def replace(records: pl.DataFrame, run: ImportRun, at: datetime) -> None:
         cursor.execute("DROP TABLE import_change")
 
 
-def give_back(run: ImportRun, at: datetime) -> int:
-    """Give what `run` updated its former contents again, unless changed or deleted since.
-
-    The contents that the run had brought go to the history in their turn.  Returns the number of
-    records given back.
-    """
-    mine = (
-        "c.record_id = r.id AND c.agency_id = r.agency_id AND c.agency_id = %s"
-        " AND c.replaced_by_id = %s AND c.deletion_id IS NULL"
-        " AND r.run_id = %s AND r.deletion_id IS NULL"
-    )
-    which = [run.agency_id, run.pk, run.pk]
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_KEEP_HISTORY} JOIN hours_recordrevision c ON {mine}", [None, at, *which])
-        cursor.execute(
-            f"UPDATE hours_record AS r SET {_SET_FROM} FROM hours_recordrevision c WHERE {mine}",  # noqa: S608
-            which,
-        )
-        return cursor.rowcount
-
-
 def end_deletion(deletion: Deletion, at: datetime) -> None:
     """Note in the history of its records until when they were deleted."""
     with connection.cursor() as cursor:
-        cursor.execute(f"{_KEEP_HISTORY} WHERE r.deletion_id = %s", [None, at, deletion.pk])
+        cursor.execute(f"{KEEP_HISTORY} WHERE r.deletion_id = %s", [None, at, deletion.pk])
 
 
 def end_deletion_of(records: list[int], at: datetime) -> None:
@@ -153,7 +134,7 @@ def end_deletion_of(records: list[int], at: datetime) -> None:
         for start in range(0, len(records), _PARAMETERS - 2):
             part = records[start : start + _PARAMETERS - 2]
             marks = ", ".join(["%s"] * len(part))
-            cursor.execute(f"{_KEEP_HISTORY} WHERE r.id IN ({marks})", [None, at, *part])
+            cursor.execute(f"{KEEP_HISTORY} WHERE r.id IN ({marks})", [None, at, *part])
 
 
 def load(table: str, frame: pl.DataFrame) -> None:

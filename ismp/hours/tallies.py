@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 from django.db import connection
-from django.db.models import Count, Expression, QuerySet, Sum
+from django.db.models import Count, Expression, Max, QuerySet, Sum
 from django.db.models.functions import ExtractYear
 
 from ismp.hours import cleaning, storing
@@ -72,8 +72,11 @@ class Change:
         for field, found in self._texts.items():
             found.append(_lines(ask("agency_id", field, "ended_on"), _OF_TEXT))
 
-    def take_effect(self, before_writing: Callable[[], None] = lambda: None) -> None:
-        """`before_writing` is called before the database is asked for anything."""
+    def take_effect(self, before_writing: Callable[[], None] = lambda: None) -> int:
+        """Write what was gathered; return the edition that this makes, 0 when nothing changed.
+
+        `before_writing` is called before the database is asked for anything.
+        """
         texts = pl.concat(_worded(pl.concat(found), f) for f, found in self._texts.items())
         # Each record has one department: all of them together are the records.
         every = texts.filter(pl.col("field") == "department").with_columns(
@@ -91,16 +94,27 @@ class Change:
         else:  # the first records of an agency: none of its lines exists
             for table, lines in ((_WORDINGS, wordings), (_MONTHS, months), (_PEOPLE, people)):
                 storing.load(table, lines)
-        _begin_editions(agencies)
+        return begin_edition(agencies)
 
 
-def _begin_editions(agencies: list[int]) -> None:
+def begin_edition(agencies: list[int]) -> int:
+    """Make the next edition of the records of these agencies, the same for all; return it."""
+    if not agencies:
+        return 0
+    number = edition(agencies) + 1
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO hours_edition (agency_id, number) VALUES (%s, 1)"
-            " ON CONFLICT (agency_id) DO UPDATE SET number = hours_edition.number + 1",
-            [[agency] for agency in agencies],
+            "INSERT INTO hours_edition (agency_id, number) VALUES (%s, %s)"
+            " ON CONFLICT (agency_id) DO UPDATE SET number = excluded.number",
+            [[agency, number] for agency in agencies],
         )
+    return number
+
+
+def edition(agencies: list[int]) -> int:
+    """Return the present edition of some agencies' records; 0 before the first."""
+    newest = Edition.objects.filter(agency__in=agencies).aggregate(newest=Max("number"))
+    return newest["newest"] or 0
 
 
 def _lines(rows: list[Any], keys: list[str], *more: str) -> pl.DataFrame:

@@ -113,9 +113,11 @@ class Migration(migrations.Migration):
                 ("received_at", models.DateTimeField(null=True)),
                 ("finished_at", models.DateTimeField(null=True)),
                 ("circumstances", models.CharField(blank=True, max_length=64)),
+                ("edition", models.BigIntegerField(default=0)),
                 ("attempt", models.PositiveSmallIntegerField(default=0)),
                 ("lease_until", models.DateTimeField(null=True)),
                 ("progress", models.JSONField(default=dict)),
+                ("released_at", models.DateTimeField(null=True)),
                 ("undone_at", models.DateTimeField(null=True)),
                 ("undone_by", models.CharField(blank=True, max_length=150)),
                 ("undo_result", models.JSONField(null=True)),
@@ -125,6 +127,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.agency",
+                    ),
+                ),
+                (
+                    "same_as",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="hours.importrun",
                     ),
                 ),
             ],
@@ -210,8 +222,10 @@ class Migration(migrations.Migration):
                 ("count", models.PositiveIntegerField(default=0)),
                 ("people", models.PositiveIntegerField(default=0)),
                 ("duplicates", models.BooleanField(default=False)),
+                ("edition", models.BigIntegerField(default=0)),
                 ("restored_at", models.DateTimeField(null=True)),
                 ("restored_by", models.CharField(blank=True, max_length=150)),
+                ("restored_edition", models.BigIntegerField(null=True)),
                 (
                     "agency",
                     models.ForeignKey(
@@ -781,6 +795,35 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Withdrawal",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("edition", models.BigIntegerField()),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.agency",
+                    ),
+                ),
+                (
+                    "record",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.record",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="RunFile",
             fields=[
                 (
@@ -797,6 +840,7 @@ class Migration(migrations.Migration):
                             ("rows", "每列結果"),
                             ("rejected", "無法匯入的列"),
                             ("waiting", "待認領的列"),
+                            ("held", "無變動的紀錄"),
                         ],
                         max_length=10,
                     ),

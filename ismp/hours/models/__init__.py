@@ -18,6 +18,7 @@ from ismp.hours.models.records import (
     Record,
     RecordQuerySet,
     RecordRevision,
+    Withdrawal,
     in_hours,
 )
 from ismp.hours.models.runs import (
@@ -50,6 +51,7 @@ __all__ = [
     "Source",
     "State",
     "Waiting",
+    "Withdrawal",
     "Wording",
     "in_hours",
 ]

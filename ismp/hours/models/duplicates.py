@@ -1,6 +1,6 @@
 """可能重複: what was credited here and came by a file too, and what somebody decided."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Agency
 from ismp.hours.models.records import Record
+from ismp.hours.models.runs import CREDITED
 from ismp.hours.models.scoped import Scoped
 
 
@@ -15,6 +16,15 @@ class Decision(models.TextChoices):
     PENDING = "pending", "待確認"
     ONE = "one", "是同一次學習，採計一筆"
     BOTH = "both", "是不同的學習，兩筆都採計"
+
+
+class DuplicateQuerySet(Scoped):
+    def shown(self) -> Self:
+        """Without pairs that wait for a decision while one of the two records is gone: its file
+        was undone, or somebody deleted it."""
+        counted = Q(credited__deletion=None) | Q(credited__deletion__duplicates=True)
+        in_question = Q(imported__deletion=None, credited__run__source__in=CREDITED) & counted
+        return self.filter(in_question | ~Q(decision=Decision.PENDING))
 
 
 class Duplicate(models.Model):
@@ -32,7 +42,9 @@ class Duplicate(models.Model):
     decided_at = models.DateTimeField(null=True)
     decided_by = models.CharField(max_length=150, blank=True)
 
-    objects: ClassVar[models.Manager["Duplicate"]] = Scoped.as_manager()
+    objects: ClassVar["models.Manager[Duplicate] | DuplicateQuerySet"] = (
+        DuplicateQuerySet.as_manager()
+    )
 
     class Meta:
         ordering = ["-pk"]

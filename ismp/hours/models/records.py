@@ -31,8 +31,11 @@ class Deletion(models.Model):
     """The import whose 復原 this was, if it was one."""
     duplicates = models.BooleanField(default=False)
     """Whether the platform set these aside as 可能重複: a `Duplicate` says what becomes of them."""
+    edition = models.BigIntegerField(default=0)
+    """Of its agencies' records that it made (see `Edition`); so is `restored_edition`."""
     restored_at = models.DateTimeField(null=True)
     restored_by = models.CharField(max_length=150, blank=True)
+    restored_edition = models.BigIntegerField(null=True)
 
     objects: ClassVar[models.Manager["Deletion"]] = Scoped.as_manager()
 
@@ -236,6 +239,21 @@ class RecordRevision(Contents):
 
     def __str__(self) -> str:
         return f"revision:{self.pk}"
+
+
+class Withdrawal(models.Model):
+    """A record that our own courses, or a recognised certificate, gave and took back.
+
+    What was credited before `edition` counts no more for it: were the file undone that holds it
+    besides, it would go (`undoing`).
+    """
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    record = models.ForeignKey(Record, models.DO_NOTHING, related_name="+", db_constraint=False)
+    edition = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"withdrawal:{self.record_id}"
 
 
 class ColumnChoice(models.Model):

@@ -114,10 +114,18 @@ class ImportRun(models.Model):
     circumstances = models.CharField(max_length=64, blank=True)
     """Digest of what the outcome depended on beside the file, as it is when the run ends (`again`);
     empty for a trial."""
+    edition = models.BigIntegerField(default=0)
+    """Of the agency's records that it made, or where it changed none, that it found (`Edition`):
+    the order in which imports, deletions and restorings took effect."""
+    same_as = models.ForeignKey("self", models.PROTECT, null=True, related_name="+", db_index=False)
+    """The import of the same bytes whose outcome was known to be this one's (`again`)."""
     attempt = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     progress = models.JSONField(default=dict)
     """Where its work is, on PostgreSQL (`hours.pulse`)."""
+    released_at = models.DateTimeField(null=True)
+    """Since when nothing counts any more that it brought: it was undone, be it that this changed
+    nothing, because other imports hold all of it.  Such an undo is not used up."""
     undone_at = models.DateTimeField(null=True)
     undone_by = models.CharField(max_length=150, blank=True)
     undo_result = models.JSONField(null=True)
@@ -174,7 +182,7 @@ class ImportRun(models.Model):
             and self.source == Source.FILE
             and not self.dry_run
             and self.undone_at is None
-            and bool(self.created or self.updated)
+            and bool(self.succeeded)
         )
 
 
@@ -186,6 +194,7 @@ class RunFile(SealedPiece):
         ROWS = "rows", "每列結果"
         REJECTED = "rejected", "無法匯入的列"
         WAITING = "waiting", "待認領的列"
+        HELD = "held", "無變動的紀錄"
 
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="files")
     kind = models.CharField(max_length=10, choices=Kind)

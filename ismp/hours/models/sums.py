@@ -34,7 +34,8 @@ class Wording(models.Model):
 
 class Edition(models.Model):
     """Which edition of an agency's records is the present one: each deed that changes them makes
-    the next."""
+    the next, one that changes those of several agencies the same in all of them.  So editions tell
+    which of two deeds on a record came first, whatever the clock said."""
 
     agency = models.OneToOneField(
         Agency, models.DO_NOTHING, primary_key=True, related_name="+", db_constraint=False
