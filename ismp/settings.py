@@ -331,6 +331,7 @@ REVIEW_DAYS = {
     "application": _number("ISMP_REVIEW_DAYS_APPLICATION", 3),
     "transfer": _number("ISMP_REVIEW_DAYS_TRANSFER", 7),
     "identities": _number("ISMP_REVIEW_DAYS_IDENTITIES", 7),
+    "person": _number("ISMP_REVIEW_DAYS_PERSON", 7),
     "exception": _number("ISMP_REVIEW_DAYS_EXCEPTION", 7),
     "claim": _number("ISMP_REVIEW_DAYS_CLAIM", 7),
     "sign_up": _number("ISMP_REVIEW_DAYS_SIGN_UP", 3),

@@ -29,6 +29,7 @@ urlpatterns = [
     path("manage/accounts/roster/", include(of_rosters)),
     path("manage/applications/", include(reviews.APPLICATIONS.urls)),
     path("manage/transfers/", include(reviews.TRANSFERS.urls)),
+    path("manage/person-links/", include(reviews.PERSON_LINKS.urls)),
     path("manage/identity-changes/", include(reviews.CHANGES.urls)),
     path("manage/resets/", include(reviews.RESETS.urls)),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),

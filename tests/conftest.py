@@ -191,7 +191,7 @@ def _things_of_the_city() -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
     from offers import offered
-    from things import of_claims, of_requests, of_security
+    from things import of_claims, of_persons, of_requests, of_security
 
     from ismp.accounts.models import Account
     from ismp.compliance.models import Example
@@ -229,6 +229,7 @@ def _things_of_the_city() -> dict[str, Any]:
         "account_id": account("IC1002").pk,
         **of_security(account("IC1001")),
         **of_requests(account("IC1002"), account("CU1001", "agency_admin")),
+        **of_persons(account("IC1003"), account("CU1002"), account("CU1001", "agency_admin")),
         **of_claims(account("IC1001")),
     }
 

@@ -6,7 +6,8 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from ismp.accounts.models import Account, PasswordReset
+from ismp.accounts import keeping, persons
+from ismp.accounts.models import Account, PasswordReset, PersonLink
 from ismp.external import actions as external
 from ismp.external.models import Claim
 from ismp.requests import actions as requests
@@ -128,6 +129,15 @@ def of_requests(person: Any, other: Any) -> dict[str, Any]:
         "review_kind": "application",
         "review_id": application.pk,
     }
+
+
+def of_persons(person: Any, stranger: Any, other: Any) -> dict[str, Any]:
+    """A refused 同一人確認: a third agency's administrator `other` gave `stranger` the number of
+    `person`."""
+    keeping.set_national_id([stranger], number=person.national_id, by=other)
+    link = PersonLink.objects.get(account=stranger)
+    persons.refuse(link, comment="不是同一人", by=other)
+    return {"person_links_id": link.pk}
 
 
 def claim_of(person: Any, **changes: Any) -> Claim:

@@ -434,7 +434,12 @@ class PersonLink(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account.name}（{self.account}）＝{self.other.name}（{self.other}）"
+        return f"{self.other.name}（{self.other}）、{self.account.name}（{self.account}）"
+
+    @property
+    def agency(self) -> Agency:
+        """Whose administrators are asked."""
+        return self.other.agency
 
     @property
     def subject(self) -> str:

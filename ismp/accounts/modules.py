@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ismp.accounts import actions, departments, keeping, resets, separation
+from ismp.accounts import actions, departments, keeping, persons, resets, separation
 from ismp.accounts.forms import (
     AccountForm,
     ChangeForm,
@@ -104,6 +104,8 @@ DEPARTMENTS = Module(
 def _change(accounts: Iterable[Account], *, since: date, by: Account, **what: Any) -> str:
     chosen = keeping.touch(accounts, by)
     for account in chosen:
+        if agency := what.get("agency"):  # the platform's transfer says who it is (ADR 20)
+            persons.join(account, agency, by=by)
         actions.assign(account, since=since, by=by.username, **what)
     return f"已登記 {len(chosen)} 人的異動，{roc_date(since)} 生效。"
 
@@ -304,6 +306,9 @@ ACCOUNTS = Module(
             "-since", "-pk"
         ),
         "leaves": account.leaves.all(),
+        "same_person": Account.objects.of_person(account)
+        .exclude(pk=account.pk)
+        .select_related("agency"),
         "unknown": Service.UNKNOWN,
     },
     called=lambda account: f"{account.username} {account.name}",

@@ -137,7 +137,12 @@ def _sharing(some: QuerySet[Account]) -> QuerySet[Account]:
 
 
 def _ask(some: Collection[int], new: frozenset[int], by: Account | None) -> int:
-    """Ask the earlier accounts with the numbers of `some`, of which all of `new` are the latest."""
+    """Ask the earlier accounts with the numbers of `some`, of which all of `new` are the latest.
+
+    Another agency is not asked about an account whose own number is in doubt: from the question
+    it would learn who has the number elsewhere.  Within one agency that does not matter, lest it
+    learns from the missing question that a number is in doubt, and so is known elsewhere.
+    """
     by_number: dict[bytes, list[Account]] = defaultdict(list)
     for account in _sharing(Account.objects.filter(pk__in=some)).select_related("agency"):
         by_number[bytes(account.id_hash or b"")].append(account)
@@ -148,15 +153,15 @@ def _ask(some: Collection[int], new: frozenset[int], by: Account | None) -> int:
     doubted = {link.account_id for link in links if not _is_one(link.account, link.other)}
     created = []
     for group in by_number.values():
-        for account in group:
-            if account.pk in some and account.pk not in doubted:
-                found = [
-                    PersonLink(account=account, other=other, asked_by=by)
-                    for other in _earlier(account, group, new)
-                    if other.pk not in doubted and frozenset((account.pk, other.pk)) not in asked
-                ]
-                created += found
-                doubted |= {account.pk} if found else set()
+        for account in (one for one in group if one.pk in some):
+            found = [
+                PersonLink(account=account, other=other, asked_by=by)
+                for other in _earlier(account, group, new)
+                if frozenset((account.pk, other.pk)) not in asked
+                and (other.agency_id == account.agency_id or not {account.pk, other.pk} & doubted)
+            ]
+            created += found
+            doubted |= {account.pk} if found else set()
     PersonLink.objects.bulk_create(created)
     for link in created:
         following.tell(
@@ -171,11 +176,7 @@ def _ask(some: Collection[int], new: frozenset[int], by: Account | None) -> int:
 
 
 def _earlier(account: Account, group: list[Account], new: frozenset[int]) -> list[Account]:
-    """Return who of a group had the number before, and is not known to be the same person.
-
-    (`_ask` leaves out those whose own number is in doubt: their agency would learn from the
-    question who has the number elsewhere.)
-    """
+    """Return who of a group had the number before, and is not known to be the same person."""
     return [
         other
         for other in group
@@ -292,10 +293,10 @@ def join(account: Account, agency: Agency, *, by: Account) -> None:
 
     Call it before the account moves.  Where a third agency said no, the question stays open.
     """
-    if not account.id_hash:
+    same = Account.objects.with_number_of(account).exclude(pk=account.pk)
+    if same.filter(pk=by.pk).exists():  # nobody decides about herself
         return
-    same = Account.objects.with_number_of(account).filter(agency=agency)
-    for other in same.exclude(pk=account.pk).order_by("pk"):
+    for other in same.filter(agency=agency).order_by("pk"):
         pair = Q(account=account, other=other) | Q(account=other, other=account)
         link = PersonLink.objects.unended().filter(pair).first()
         if link and link.state in {State.REFUSED, State.REVOKED}:
@@ -312,7 +313,7 @@ def join(account: Account, agency: Agency, *, by: Account) -> None:
 
 def _held(link: PersonLink, state: State) -> PersonLink:
     """Return the link as it is now, locked; and before it all accounts with its number, so that of
-    two decisions about one person the second sees what the first made."""
+    two decisions about one person the second sees what the first made.  Raises NotPossible."""
     same = Account.objects.with_number_of(link.account).order_by("pk")
     numbers = {account.pk for account in same.select_for_update(of=("self",))}
     held = PersonLink.objects.select_for_update(of=("self",)).select_related(*_WITH)
@@ -320,7 +321,7 @@ def _held(link: PersonLink, state: State) -> PersonLink:
     if link.state != state:
         raise NotPossible("這件同一人確認已經有人決定過了，請重新整理清單。")
     if not {link.account_id, link.other_id} <= numbers:
-        raise NotPossible("兩個帳號的身分證字號已經不同，不能確認。")
+        raise NotPossible("兩個帳號的身分證字號已經不同，不能決定。")
     return link
 
 

@@ -82,6 +82,7 @@ MODULES = (
             Tab("機關異動申請", "transfers:list", Right.VIEW_PEOPLE, covers="transfers requests"),
             Tab("身分變更申請", "changes:list", Right.VIEW_PEOPLE, covers="changes"),
             Tab("重設密碼", "resets:list", Right.VIEW_PEOPLE, covers="resets"),
+            Tab("同一人確認", "person_links:list", Right.VIEW_PEOPLE, covers="person_links"),
             Tab("代理人", "reviews:delegations", Right.EDIT_PEOPLE),
         ),
     ),

@@ -14,8 +14,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import keeping, national_id, separation
-from ismp.accounts.models import Account, Department
+from ismp.accounts import keeping, national_id, persons, separation
+from ismp.accounts.models import Account, Department, PersonLink
+from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
@@ -31,6 +32,9 @@ from ismp.ui.roc import roc_date
 
 Asked = TypeVar("Asked", bound=Request)
 _LONGEST = 500
+_NOT_THERE = (
+    "調往的機關目前不能接收這個帳號，請該機關的管理者先檢查他們的帳號；或填寫意見後按「不同意」。"
+)
 
 
 @transaction.atomic
@@ -100,13 +104,20 @@ def decide_transfer(
     if accept:
         if not transfer.account.is_active or transfer.account.agency_id != transfer.origin_id:
             raise NotPossible("這位同仁已經不在原機關任職，無法核可；請填寫意見後按「不同意」。")
-        accounts.assign(
-            transfer.account,
-            agency=transfer.destination,
-            department=transfer.department,
-            since=transfer.since,
-            by=by.username,
-        )
+        persons.join(transfer.account, transfer.destination, by=by)
+        try:
+            accounts.assign(
+                transfer.account,
+                agency=transfer.destination,
+                department=transfer.department,
+                since=transfer.since,
+                by=by.username,
+            )
+        except NotPossible as reason:
+            if transfer.comes and not by.may(Right.ALL_AGENCIES):
+                # What stands in the way is an account of the other agency.
+                raise NotPossible(_NOT_THERE) from reason
+            raise
     _decide(transfer, accept, comment, by, in_place_of)
     _tell(transfer, transfer.account, "機關異動申請")
     _tell(transfer, transfer.asked_by, "機關異動申請", f"/manage/transfers/{transfer.pk}/")
@@ -133,6 +144,24 @@ def decide_identities(
     _decide(change, accept, comment, by, in_place_of)
     _tell(change, change.account, "資安列管身分變更申請", "/my/identities/")
     _record("decide_identities", change, by, identities=change.identities, **_of(change))
+
+
+@transaction.atomic
+def decide_person_link(
+    link: PersonLink,
+    *,
+    accept: bool,
+    comment: str,
+    by: Account,
+    in_place_of: Account | None = None,
+) -> None:
+    """Confirm that two accounts are one person's, or say that they are not."""
+    asked = PersonLink.objects.filter(pk=link.pk)
+    if not asked.to_decide_by(in_place_of or by).exists() or link.asked_by_id == by.pk:
+        raise NotPossible("這件同一人確認不是由您決定，或已經有人決定過了；請重新整理清單。")
+    delegations.refuse_past_days(by, in_place_of)
+    action = persons.confirm if accept else persons.refuse
+    action(link, comment=comment, by=by, in_place_of=in_place_of)
 
 
 def _hold(request: Asked, by: Account, in_place_of: Account | None) -> Asked:

@@ -26,6 +26,7 @@ _NO_CONCERN = (
 _OF_ONE_AGENCY = (
     *("incident", "decide_device", "approve_device", "acknowledge_advisory", "answer_advisory"),
     *("apply_for_account", "decide_application", "ask_identities", "decide_identities"),
+    "ask_person_link",
     *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim"),
     *("sign_up", "withdraw", "approve_sign_up", "refuse_sign_up"),
 )

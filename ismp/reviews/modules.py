@@ -1,18 +1,27 @@
-"""帳號申請, 機關異動申請, 身分變更申請, 重設密碼 as lists: what was asked, what became of it."""
+"""帳號申請, 機關異動申請, 身分變更申請, 同一人確認, 重設密碼 as lists: what was asked and what
+became of it."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ismp.accounts.models import PasswordReset
+from ismp.accounts import persons
+from ismp.accounts.models import Account, PasswordReset, PersonLink
 from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.resets import may_confirm
 from ismp.accounts.roles import Right
+from ismp.requests.forms import RevokeLinkForm
 from ismp.requests.models import AccountApplication, IdentityChange, State, Transfer
 from ismp.reviews import of_people
 from ismp.reviews.waiting import Deciding
 from ismp.ui.columns import Column
-from ismp.ui.module import Filter, Module
+from ismp.ui.module import Deed, Filter, Module
 
 _TONES = {State.WAITING: "amber", State.APPROVED: "green", State.REFUSED: "red"}
+_LINK_TONES = {
+    PersonLink.State.WAITING: "amber",
+    PersonLink.State.CONFIRMED: "green",
+    PersonLink.State.REFUSED: "red",
+}
 _STATE = Column("狀態", "get_state_display", tone=lambda one: _TONES.get(one.state, "quiet"))
 _DECIDED = (
     Column("決定時間", "decided_at", "date"),
@@ -106,6 +115,75 @@ TRANSFERS = Module(
         (Right.EDIT_PEOPLE, "申請調出", "requests:going"),
     ),
     empty="同仁要調入或調出本機關時，按「申請調入」或「申請調出」，由另一個機關同意。",
+)
+
+
+def _revoke(links: Iterable[PersonLink], *, reason: str, by: Account) -> str:
+    [link] = links
+    persons.revoke(link, reason=reason, by=by)
+    return f"已撤銷：{link} 從現在起各自採計，並通知兩個帳號。"
+
+
+def _beside_link(user: Account, one: PersonLink) -> dict[str, Any]:
+    waits = PersonLink.objects.to_decide_by(user).filter(pk=one.pk).exists()
+    return {"review": of_people.PERSON_LINK.name if waits else ""}
+
+
+def _account(name: str) -> Callable[[PersonLink], str]:
+    """The account on one side of a link: 王小明（a-wang）."""
+    return lambda link: f"{getattr(link, name).name}（{getattr(link, name)}）"
+
+
+PERSON_LINKS = Module(
+    name="person_links",
+    title="同一人確認",
+    thing="同一人確認",
+    rows=lambda user: (
+        PersonLink.objects.visible_to(user)
+        .select_related(
+            *("account__agency", "account__department", "other__agency", "other__department"),
+            *("asked_by", "decided_by", "in_place_of"),
+        )
+        .order_by("-pk")
+    ),
+    columns=(
+        Column("帳號", _account("other")),
+        Column("機關", "other.agency.name"),
+        Column("另一個帳號", _account("account")),
+        Column("另一個機關", "account.agency.name"),
+        Column("登錄時間", "asked_at", "date"),
+        Column("狀態", "get_state_display", tone=lambda one: _LINK_TONES.get(one.state, "quiet")),
+    ),
+    more=(
+        Column("部門", "other.department.path"),
+        Column("另一個帳號的部門", "account.department.path"),
+        *_DECIDED,
+    ),
+    search={
+        "other__username": "公務帳號",
+        "other__name": "姓名",
+        "account__username": "另一個公務帳號",
+        "account__name": "另一個姓名",
+    },
+    filters=(Filter("state", "狀態", PersonLink.State.choices),),
+    view=Right.VIEW_PEOPLE,
+    deeds=(
+        Deed(
+            "revoke",
+            "撤銷確認",
+            Right.TRANSFER_PEOPLE,
+            _revoke,
+            RevokeLinkForm,
+            explains="兩個帳號從現在起各自採計、互相看不到資料；確認期間看過的收不回來。",
+            many=False,
+            danger=True,
+            fits=lambda user, one: one.state == PersonLink.State.CONFIRMED,
+        ),
+    ),
+    page="reviews/request_page.html",
+    beside=_beside_link,
+    subject=lambda one: one.subject,
+    empty="其他機關的帳號登錄了本機關同仁的身分證字號時，會在這裡等候確認。",
 )
 
 CHANGES = Module(

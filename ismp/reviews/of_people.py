@@ -1,4 +1,5 @@
-"""What people ask, as sources of the queue: 帳號申請, 機關異動, 資安列管身分變更, 重設密碼.
+"""What people ask, as sources of the queue: 帳號申請, 機關異動, 資安列管身分變更, 同一人確認,
+重設密碼.
 
 What follows from each decision is computed here, because `ismp.requests` does not know training.
 """
@@ -11,12 +12,13 @@ from django.db.models import Sum
 from django.urls import reverse
 
 from ismp.accounts import resets
-from ismp.accounts.models import Account, PasswordReset
+from ismp.accounts.models import Account, PasswordReset, PersonLink
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.compliance import turning
 from ismp.compliance.standing import WORDS, Line
 from ismp.hours import models as hours
+from ismp.hours.matching import same_name
 from ismp.hours.models import in_hours
 from ismp.requests import deciding
 from ismp.requests.models import AccountApplication, IdentityChange, Transfer
@@ -72,6 +74,15 @@ def password_resets(user: Account) -> Iterator[Waiting]:
         )
 
 
+def person_links(user: Account) -> Iterator[Waiting]:
+    """Accounts elsewhere that got the national ID of one of the agency's."""
+    asked = PersonLink.objects.to_decide_by(user)
+    for one in asked.select_related("account__agency", "other__agency"):
+        title = f"{one}{'' if _same_names(one) else '：姓名不同'}"
+        barred = [pk for pk in (one.account_id, one.other_id, one.asked_by_id) if pk]
+        yield _waiting("同一人確認", one, PERSON_LINK, title, *barred)
+
+
 def _waiting(kind: str, one: Any, how: Deciding, title: str, *barred: int) -> Waiting:
     return Waiting(
         kind=kind,
@@ -109,7 +120,7 @@ def _of_application(one: AccountApplication) -> Told:
         Change("帳號", "沒有", f"{one.username}（同仁）"),
         *(Change(title, _NOTHING, f"應完成 {in_hours(owed)} 小時") for title, owed in duties),
     ]
-    return Told(facts, changes, _follows_account(one), _obstacle(one))
+    return Told(facts, changes, _follows_account(one), obstacle=_obstacle(one))
 
 
 def _follows_account(one: AccountApplication) -> list[str]:
@@ -161,8 +172,22 @@ def _of_transfer(one: Transfer) -> Told:
         f"{day} 起由{one.destination}管理這個帳號；時數跟著人走，之前的任職紀錄不變。",
         "機關管理者、教師的角色不會跟過去。",
         *turns(before, after),
+        *_joined_by(one),
     ]
     return Told(facts, changes, follows)
+
+
+def _joined_by(one: Transfer) -> list[str]:
+    """Return which accounts an approval makes one person, where they are the decider's own; of
+    another agency's accounts nobody is told."""
+    if one.comes:
+        return []
+    same = Account.objects.with_number_of(one.account).exclude(pk=one.account_id)
+    return [
+        f"{one.destination}的{other.name}（{other}）登錄的身分證字號相同：核可後兩個帳號確認為同一人，"
+        "時數合併採計。"
+        for other in same.filter(agency=one.destination_id)
+    ]
 
 
 def _of_identities(one: IdentityChange) -> Told:
@@ -291,9 +316,45 @@ def _where_it_went(done: Any, by: Account) -> tuple[str, str] | None:
     return (f"代碼已寄到 {done.sent_to}", reverse("reviews:queue")) if sent else None
 
 
+# --- 同一人確認 ----------------------------------------------------------------------------------
+
+
+def _of_person_link(one: PersonLink) -> Told:
+    facts = []
+    for title, account in (("帳號", one.other), ("另一個帳號", one.account)):
+        department = f"　{account.department.path}" if account.department else ""
+        facts += [
+            (title, f"{account.name}（{account}），{account.get_status_display()}"),
+            (f"{title}的機關", f"{account.agency}{department}"),
+        ]
+    asker = f"{one.asked_by.agency}的{one.asked_by.name}" if one.asked_by else "平台匯入的名冊"
+    facts += [("身分證字號", f"{one.other.masked_id}（兩個帳號相同）"), ("登錄", asker)]
+    changes = [Change("時數與達標狀況", "各自採計", "合併採計")]
+    follows = [
+        "知道號碼的人不一定是本人：請先向本人或人事單位查證，再核可。",
+        "核可後本人用任一個帳號都看得到兩邊的時數，並通知兩個帳號；認列申請與證明文件仍各屬原來的帳號。",
+        "不同意時兩邊各自獨立，對方不會知道；號碼沒有重新登錄，就不再詢問。",
+    ]
+    return Told(facts, changes, follows, warning=_warning(one))
+
+
+def _warning(one: PersonLink) -> str:
+    if _same_names(one):
+        return ""
+    names = f"「{one.other.name}」與「{one.account.name}」"
+    return f"兩個帳號的姓名不同：{names}。可能是打錯號碼，也可能有人冒用。"
+
+
+def _same_names(one: PersonLink) -> bool:
+    """Both ways, because a placeholder in either fits any character of the other."""
+    names = one.account.name, one.other.name
+    return same_name(*names) and same_name(*reversed(names))
+
+
 APPLICATION = Deciding(
     "application", deciding.decide_application, _of_application, after=_first_code
 )
 TRANSFER = Deciding("transfer", deciding.decide_transfer, _of_transfer)
+PERSON_LINK = Deciding("person", deciding.decide_person_link, _of_person_link)
 IDENTITIES = Deciding("identities", deciding.decide_identities, _of_identities)
 RESET = Deciding("reset", _decide_reset, _of_reset, after=_where_it_went, in_person=True)

@@ -163,6 +163,7 @@ SOURCES: tuple[Callable[[Account], Iterator[Waiting]], ...] = (
     of_people.transfers,
     of_people.identity_changes,
     of_people.password_resets,
+    of_people.person_links,
     of_learning.claims,
     of_learning.sign_ups,
 )

@@ -39,6 +39,8 @@ class Told:
     facts: list[tuple[str, Any]]
     changes: list[Change] = field(default_factory=list)
     follows: list[str] = field(default_factory=list)
+    warning: str = ""
+    """What to look at twice before deciding; empty when there is nothing."""
     obstacle: str = ""
     """Why it cannot be approved as it stands; empty when it can."""
 
