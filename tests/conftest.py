@@ -229,7 +229,12 @@ def _things_of_the_city() -> dict[str, Any]:
         "account_id": account("IC1002").pk,
         **of_security(account("IC1001")),
         **of_requests(account("IC1002"), account("CU1001", "agency_admin")),
-        **of_persons(account("IC1003"), account("CU1002"), account("CU1001", "agency_admin")),
+        **of_persons(
+            account("IC1003"),
+            account("CU1002"),
+            asked_by=account("CU1001", "agency_admin"),
+            decided_by=account("IC1001"),
+        ),
         **of_claims(account("IC1001")),
     }
 

@@ -131,12 +131,11 @@ def of_requests(person: Any, other: Any) -> dict[str, Any]:
     }
 
 
-def of_persons(person: Any, stranger: Any, other: Any) -> dict[str, Any]:
-    """A refused 同一人確認: a third agency's administrator `other` gave `stranger` the number of
-    `person`."""
-    keeping.set_national_id([stranger], number=person.national_id, by=other)
+def of_persons(person: Any, stranger: Any, *, asked_by: Any, decided_by: Any) -> dict[str, Any]:
+    """A refused 同一人確認: a third agency's administrator gave `stranger` the number of `person`."""
+    keeping.set_national_id([stranger], number=person.national_id, by=asked_by)
     link = PersonLink.objects.get(account=stranger)
-    persons.refuse(link, comment="不是同一人", by=other)
+    persons.refuse(link, comment="不是同一人", by=decided_by)
     return {"person_links_id": link.pk}
 
 
