@@ -201,7 +201,7 @@ class AccountManager(BaseUserManager["Account"]):
 
     def of_person(self, account: "Account") -> models.QuerySet["Account"]:
         """Return every account of one person: this one, and those confirmed to be the same
-        person's (ADR 20).  A national ID alone confirms nothing."""
+        person's (ADR 23).  A national ID alone confirms nothing."""
         if account.person_id:
             return self.filter(person=account.person_id)
         return self.filter(pk=account.pk)
@@ -375,7 +375,7 @@ class PersonLinkQuerySet(Scoped):
 
 
 class PersonLink(models.Model):
-    """同一人確認: whether two accounts with one national ID are one person's (ADR 20).
+    """同一人確認: whether two accounts with one national ID are one person's (ADR 23).
 
     Asked when `account` gets a number that `other` has; decided by the agency of `other`.
     """

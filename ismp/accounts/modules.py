@@ -104,7 +104,7 @@ DEPARTMENTS = Module(
 def _change(accounts: Iterable[Account], *, since: date, by: Account, **what: Any) -> str:
     chosen = keeping.touch(accounts, by)
     for account in chosen:
-        if agency := what.get("agency"):  # the platform's transfer says who it is (ADR 20)
+        if agency := what.get("agency"):  # the platform's transfer says who it is (ADR 23)
             persons.join(account, agency, by=by)
         actions.assign(account, since=since, by=by.username, **what)
     return f"已登記 {len(chosen)} 人的異動，{roc_date(since)} 生效。"

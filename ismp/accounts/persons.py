@@ -1,4 +1,4 @@
-"""同一人: two accounts with one national ID are one person only when that was confirmed (ADR 20).
+"""同一人: two accounts with one national ID are one person only when that was confirmed (ADR 23).
 
 Whoever sets a number proves nothing by it.  So `numbers_set` asks the other agency, which confirms
 or refuses; the platform may revoke.  The links are the truth; `Account.person` is what follows

@@ -1,7 +1,7 @@
 """達標狀況: what people must have done on a day, what they have done, and what is missing.
 
 Sums come from the database over whole sets of people, the duties from `rules`; nothing is stored.
-Hours follow the person: accounts that are confirmed to be one person's count together (ADR 20),
+Hours follow the person: accounts that are confirmed to be one person's count together (ADR 23),
 records of any agency count, and an event that several of them brought counts once (ADR 10).
 """
 
