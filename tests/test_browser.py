@@ -432,6 +432,7 @@ ADDRESSES = (
     *("/manage/learning-map/rules/add/", "/manage/learning-map/rules/policy/"),
     *("/manage/reviews/delegations/", "/manage/applications/", "/manage/transfers/"),
     *("/manage/transfers/coming/", "/manage/transfers/going/", "/manage/identity-changes/"),
+    *("/manage/person-links/", "/manage/person-links/1/"),
     *("/my/identities/", "/manage/reviews/", "/notices/", "/incidents/", "/incidents/report/"),
     "/devices/",
     *("/manage/incidents/", "/manage/incidents/time-limits/", "/manage/officers/"),

@@ -355,6 +355,11 @@ APPLICATION = Deciding(
     "application", deciding.decide_application, _of_application, after=_first_code
 )
 TRANSFER = Deciding("transfer", deciding.decide_transfer, _of_transfer)
-PERSON_LINK = Deciding("person", deciding.decide_person_link, _of_person_link)
+PERSON_LINK = Deciding(
+    "person",
+    deciding.decide_person_link,
+    _of_person_link,
+    comment_hint="不同意時必填；不同意的理由只有本機關與平台看得到。",
+)
 IDENTITIES = Deciding("identities", deciding.decide_identities, _of_identities)
 RESET = Deciding("reset", _decide_reset, _of_reset, after=_where_it_went, in_person=True)

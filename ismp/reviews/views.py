@@ -38,8 +38,11 @@ class CommentForm(Form):
         max_length=400,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="不同意時必填；申請人看得到。",
     )
+
+    def __init__(self, *args: Any, waiting: Waiting, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["comment"].help_text = waiting.deciding.comment_hint if waiting.deciding else ""
 
 
 def _or_delegate(may: Callable[[Account], bool]) -> Callable[[_View], _View]:
@@ -97,7 +100,7 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
     one = next((one for one in waiting_for(user) if one.key == key), None)
     if one is None or one.deciding is None:
         return render(request, "reviews/gone.html", status=404)
-    form = CommentForm(request.POST if request.method == "POST" else None)
+    form = CommentForm(request.POST if request.method == "POST" else None, waiting=one)
     if form.is_valid():
         accept = request.POST.get("decision") == "approve"
         try:
@@ -146,7 +149,7 @@ def batch(request: HttpRequest) -> HttpResponse:
         messages.error(request, "請先選一種事項、勾選要一起決定的，再按「核可」或「不同意」。")
         return redirect("reviews:queue")
     confirmed = "confirmed" in request.POST
-    form = CommentForm(request.POST if confirmed else None)
+    form = CommentForm(request.POST if confirmed else None, waiting=chosen[0])
     if confirmed and not accept and not request.POST.get("comment", "").strip():
         form.add_error("comment", "不同意時，請寫明理由。")
     context = {"chosen": chosen, "form": form, "accept": accept, "word": _WORD[accept]}

@@ -54,6 +54,8 @@ class Deciding:
     deed: Callable[..., Any]
     """deed(thing, accept=…, comment=…, by=…, in_place_of=…); raises NotPossible."""
     tells: Callable[[Any], Told]
+    comment_hint: str = "不同意時必填；申請人看得到。"
+    """Who reads the comment."""
     after: Callable[[Any, Account], tuple[str, str] | None] | None = None
     """(what the deed returned, who did it) → words and address of what is to be done next.  Called
     after the decision is stored, outside of its transaction."""
