@@ -155,6 +155,7 @@ POST_ONLY = {
     "people:return",
     "people:grant_leave",
     "people:withdraw_leave",
+    "people:cancel_service",
     "people:appoint",
     "people:reset_password",
     "people:end_sessions",

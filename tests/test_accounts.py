@@ -89,7 +89,7 @@ def test_a_change_and_a_transfer_hold_from_their_day(client, account):
     client.force_login(account("EP1001", "platform_admin"))
     do(client, "transfer", "IC1002", agency=there.pk, since=day(5))
     assert of("IC1002").agency.code == "382990001Z"
-    do(client, "transfer", "IC1002", agency=there.pk, since=day(0))
+    do(client, "transfer", "IC1002", agency=there.pk, since=day(0), replace="on")
     assert (of("IC1002").agency, of("IC1002").department) == (there, None)
     assert clerk.get(f"{HERE}{of('IC1002').pk}/").status_code == 404
     services = of("IC1002").services
@@ -133,7 +133,9 @@ def test_leave_without_pay_is_noted_and_withdrawn(clerk):
     assert PERSON.national_id not in leave.reason
     found = clerk.get(HERE, {"leave": "now"}).context["page"]
     assert list(found) == [person]
-    do(clerk, "withdraw_leave", "IC1002", leave=leave.pk)
+    assert "請填寫理由" in says(do(clerk, "withdraw_leave", "IC1002", leave=leave.pk))
+    do(clerk, "withdraw_leave", "IC1002", leave=leave.pk, reason="登錯人")
+    assert "登錯人" in says(clerk.get(f"{HERE}{person.pk}/"))
     assert not clerk.get(HERE, {"leave": "now"}).context["page"].object_list
 
 

@@ -11,9 +11,19 @@ from django.utils import timezone
 from files import data, row
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import departments, invented, keeping, persons
+from ismp.accounts import cancelling, departments, invented, keeping, persons
 from ismp.accounts.identities import sets
-from ismp.accounts.models import Account, Agency, Department, Grade, Leave, PersonLink, Status
+from ismp.accounts.models import (
+    Account,
+    Agency,
+    Department,
+    Grade,
+    Grading,
+    Leave,
+    PersonLink,
+    Service,
+    Status,
+)
 from ismp.accounts.roles import Role
 from ismp.audit import trail
 from ismp.compliance import actions as rules
@@ -107,10 +117,35 @@ class Deeds:
             "status": self.chance.choice([Status.ACTIVE, Status.ACTIVE, Status.LEFT]),
         }
         with contextlib.suppress(trail.NotPossible):
-            accounts.assign(self.person(), **with_luck, since=self.day(), by="x")
+            accounts.assign(
+                self.person(), **with_luck, since=self.day(), replace=self.coin(), by="x"
+            )
+
+    def coin(self):
+        return self.chance.random() < 0.5
+
+    def do_cancel(self):
+        entries = Service.objects.standing().exclude(since=Service.UNKNOWN)
+        gradings = Grading.objects.standing()
+        self.clerk.role = "platform_admin"
+        with contextlib.suppress(trail.NotPossible):
+            if self.coin() and gradings:
+                cancelling.cancel_grading(
+                    self.chance.choice(gradings), reason="誤植", by=self.clerk
+                )
+            elif entries:
+                cancelling.cancel_service(self.chance.choice(entries), reason="誤植", by=self.clerk)
 
     def do_leave(self):
-        accounts.grant_leave(self.person(), since=self.day(), until=None, reason="育嬰", by="x")
+        with contextlib.suppress(trail.NotPossible):
+            accounts.grant_leave(
+                self.person(),
+                since=self.day(),
+                until=None,
+                reason="育嬰",
+                replace=self.coin(),
+                by="x",
+            )
 
     def do_withdraw(self):
         for leave in Leave.objects.filter(withdrawn_at=None)[:1]:
@@ -118,7 +153,9 @@ class Deeds:
 
     def do_grade(self):
         agency = self.chance.choice(list(Agency.objects.all()))
-        accounts.grade(agency, self.chance.choice(list(Grade)), since=self.day(), by="x")
+        with contextlib.suppress(trail.NotPossible):
+            grade = self.chance.choice(list(Grade))
+            accounts.grade(agency, grade, since=self.day(), replace=self.coin(), by="x")
 
     def do_roster(self):
         people = self.chance.sample(invented.city(), 10)

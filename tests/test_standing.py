@@ -128,7 +128,7 @@ def test_grades_and_leave_and_arrival_are_those_of_the_day(cities):
     assert on_leave.note == "留職停薪（育嬰，115-03-01 起）"
     assert lines("a-wang", on=date(2026, 6, 1))["522", 1].light == "red"
     people.assign(of("a-wang"), agency=agency(B), since=date(2026, 4, 1), by="x")
-    assert lines("a-wang", on=date(2026, 6, 1))["522", 1].note == "115-04-01 到職"
+    assert lines("a-wang", on=date(2026, 6, 1))["522", 1].note == ""
 
 
 def test_a_newcomer_is_waited_for(cities):
@@ -230,8 +230,9 @@ def do(step, clerk, pairs):
     elif step == "move":
         wang = of("a-wang")
         to = B if wang.agency.code == A else A
+        day = world.TODAY - timedelta(200)
         with contextlib.suppress(NotPossible), transaction.atomic():  # her number is there already
-            people.assign(wang, agency=agency(to), since=world.TODAY - timedelta(200), by="x")
+            people.assign(wang, agency=agency(to), since=day, replace=True, by="x")
     elif step == "come or go":
         moved = of("a-moved")
         to = Status.LEFT if moved.status == Status.ACTIVE else Status.ACTIVE
@@ -304,28 +305,37 @@ def told_by_the_rules(records, pairs, on, known_at):
     return found
 
 
+def stood(entry, known_at):
+    cancelled = entry.cancelled_at and entry.cancelled_at <= known_at
+    return entry.recorded_at <= known_at and not cancelled
+
+
+def served_on(account, day, known_at):
+    """The entry that holds, if it is one in office."""
+    entries = Service.objects.filter(account=account, since__lte=day).order_by("since", "pk")
+    held = [entry for entry in entries if stood(entry, known_at)][-1:]
+    return held[0] if held and held[0].status == Status.ACTIVE else None
+
+
 def person_of(account, on, known_at):
-    entries = [
-        entry
-        for entry in Service.objects.filter(account=account).order_by("since", "pk")
-        if entry.since <= on and entry.recorded_at <= known_at
-    ]
-    by_day = {entry.since: entry for entry in entries}
-    spell = None
-    for since, entry in sorted(by_day.items()):
-        if entry.status != Status.ACTIVE:
-            spell = None
-        elif spell is None or spell[0] != entry.agency_id:
-            spell = (entry.agency_id, since, entry)
-        else:
-            spell = (entry.agency_id, spell[1], entry)
-    if spell is None:
+    entry = served_on(account, on, known_at)
+    if entry is None:
         return None
-    agency_id, arrived, entry = spell
+    agency_id = entry.agency_id
+    hers = list(persons.accounts_of(account, known_at))
+    days = {one.since for other in hers for one in other.services.all() if one.since <= on}
+    arrived = None
+    for day in sorted(days):  # nothing changes between them
+        before = (
+            any(served_on(one, day - timedelta(1), known_at) for one in hers) if arrived else None
+        )
+        if not any(served_on(one, day, known_at) for one in hers):
+            continue
+        arrived = arrived if before else day
     grades = [
         grading.grade
         for grading in Grading.objects.filter(agency=agency_id).order_by("since", "pk")
-        if grading.since <= on and grading.recorded_at <= known_at
+        if grading.since <= on and stood(grading, known_at)
     ]
     leave = any(
         one.since <= on <= (one.until or on)

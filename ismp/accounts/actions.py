@@ -10,7 +10,16 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ismp.accounts import following, keeping, persons, roster, roster_changes, separation
+from ismp.accounts import (
+    dated,
+    following,
+    keeping,
+    persons,
+    roster,
+    roster_changes,
+    separation,
+    timeline,
+)
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import (
     Account,
@@ -25,17 +34,20 @@ from ismp.accounts.models import (
 )
 from ismp.accounts.roles import ROLE_NAMES, Role
 from ismp.accounts.roster_changes import LineChange, Places, role_elsewhere
-from ismp.accounts.roster_checks import AGAINST_WORLD, Line, World, first_fault
-from ismp.audit import trail
+from ismp.accounts.roster_checks import AGAINST_WORLD, Line, World, first_fault, later_fault
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc, sheets
+from ismp.ui.sheets import Fault
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 500
 _SERVED = ("agency_id", "department_id", "identities", "status")
 """What an account copies from the entry of its service that holds today."""
+_SERVICE = {"agency", "department", "identities", "status"}
 _DUE_DAYS = 31
+_SECOND_ACCOUNT = "該機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
 
 
 @dataclass(frozen=True)
@@ -135,7 +147,22 @@ def _prove(
     for one in every:
         if fault := first_fault(found.line(one.entry.line), world, AGAINST_WORLD):
             found.faults.append(fault)
+    found.faults += _in_the_way(found, every)
     found.proven()
+
+
+def _in_the_way(found: roster.Roster, every: list[LineChange]) -> list[Fault]:
+    """The faults of lines that change the service of an account which has an entry for a day to
+    come: one of today would not reach beyond it."""
+    today, guilty = timezone.localdate(), {fault.line for fault in found.faults}
+    later = Service.objects.standing().filter(since__gt=today)
+    accounts = set(later.values_list("account", flat=True))
+    changed = [one for one in every if one.account.pk in accounts and _SERVICE & one.fields.keys()]
+    return [
+        later_fault(found.line(one.entry.line), str(timeline.later_than(one.account, today)[0]))
+        for one in changed
+        if one.entry.line not in guilty
+    ]
 
 
 def _store(changed: list[LineChange], places: Places, keeper: Account | None, by: str) -> None:
@@ -163,7 +190,7 @@ def _store(changed: list[LineChange], places: Places, keeper: Account | None, by
             served.append(_service(account, _since(account, is_new), by))
     roster_changes.write(values)
     Account.objects.bulk_create(created, batch_size=_BATCH)
-    Service.objects.bulk_create(served, batch_size=_BATCH)
+    _begin(served)
     persons.numbers_set([one.account for one in changed if one.number_is_new], by=keeper)
     for account, before in updated:
         following.follow(account, before)
@@ -203,6 +230,23 @@ def _since(account: Account, agency_is_new: bool) -> date:
     return Service.UNKNOWN if is_first else timezone.localdate()
 
 
+def _begin(served: list[Service]) -> None:
+    """Store entries of service in bulk; each takes the place of one of the same day."""
+    now = timezone.now()
+    for start in range(0, len(served), _BATCH):
+        some = {one.account.pk: one for one in served[start : start + _BATCH]}
+        day = [one.since for one in some.values()]
+        former = Service.objects.standing().filter(account__in=some, since__in=day)
+        replaced = [one for one in former if one.since == some[one.account_id].since]
+        by = served[start].recorded_by
+        dated.cancel_all(replaced, reason="同一天重新匯入名冊", by=by, at=now)
+        for one in some.values():
+            one.recorded_at = now
+        Service.objects.bulk_create(some.values())
+        for one in replaced:
+            Service.objects.filter(pk=one.pk).update(replaced_by=some[one.account_id])
+
+
 def _service(account: Account, since: date, by: str) -> Service:
     served = {name: getattr(account, name) for name in _SERVED}
     return Service(account=account, since=since, recorded_by=by, **served)
@@ -217,19 +261,28 @@ def assign(
     identities: str | None = None,
     status: Status | None = None,
     since: date,
+    replace: bool = False,
     by: str,
 ) -> Service:
     """Say where and as what a person serves from a day on; what is not named stays.
 
     A move to another agency leaves the department behind unless one is named.  A day to come
-    takes effect on that day (`apply_due`).  Raises NotPossible.
+    takes effect on that day (`apply_due`).  An entry of the same day is corrected by this one;
+    later ones are replaced with `replace` only.  Raises dated.LaterEntry, NotPossible.
     """
     account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
-    held = account.services.on(since).first() or _service(account, since, by)
+    steps = timeline.of(account)
+    later = [step for step in steps if step.entry.since > since]
+    held = _held(account, steps, since, by)
+    if held.status == Status.LEFT and status is None and held.since <= since:
+        raise NotPossible(
+            f"{account.name}（{account.username}）從 {timeline.day_of(held.since)} 起已離職，"
+            "不能登記這項異動；請先取消離職的登記，或辦理復用。"
+        )
     moves = agency is not None and agency.pk != held.agency_id
     if department and department.agency_id != (agency.pk if agency else held.agency_id):
         raise NotPossible("這個部門不屬於該機關，請重新選擇部門。")
-    entry = Service.objects.create(
+    entry = Service(
         account=account,
         agency_id=agency.pk if agency else held.agency_id,
         department_id=department.pk if department else None if moves else held.department_id,
@@ -238,7 +291,11 @@ def assign(
         since=since,
         recorded_by=by,
     )
-    _copy_what_holds(account)
+    if timeline.has_double(entry):
+        raise NotPossible(_SECOND_ACCOUNT)
+    refusal = timeline.refusal(account, since, later) if later else ""
+    dated.add(entry, replace=replace, refusal=refusal)
+    copy_what_holds(account)
     trail.record(
         "assign",
         actor=by,
@@ -247,11 +304,22 @@ def assign(
         since=roc.roc_date(since),
         identities=entry.identities,
         status=entry.status,
+        replaced="；".join(map(str, later)),
+        changes=changes.between(held, entry, *dated.BOOKKEEPING),
     )
     return entry
 
 
-def _copy_what_holds(account: Account) -> bool:
+def _held(account: Account, steps: list[timeline.Step], since: date, by: str) -> Service:
+    """The entry that an entry of that day starts from: the one that holds then; before the first
+    service, that one."""
+    earlier = [step.entry for step in steps if step.entry.since <= since]
+    if earlier:
+        return earlier[-1]
+    return steps[0].entry if steps else _service(account, since, by)
+
+
+def copy_what_holds(account: Account) -> bool:
     """Make the account what its service says of today; return whether it was something else."""
     entry = account.services.on(timezone.localdate()).first()
     if entry is None or all(getattr(entry, name) == getattr(account, name) for name in _SERVED):
@@ -265,9 +333,7 @@ def _copy_what_holds(account: Account) -> bool:
         with transaction.atomic():
             account.save(update_fields=[*_SERVED, "role"])
     except IntegrityError as error:
-        raise NotPossible(
-            "該機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
-        ) from error
+        raise NotPossible(_SECOND_ACCOUNT) from error
     following.follow(account, before)
     return True
 
@@ -290,7 +356,7 @@ def apply_due() -> int:
 
 @transaction.atomic
 def _begin_serving(account: Account) -> bool:
-    changed = _copy_what_holds(account)
+    changed = copy_what_holds(account)
     if changed:
         trail.record(
             "begin_serving",
@@ -302,23 +368,64 @@ def _begin_serving(account: Account) -> bool:
 
 
 @transaction.atomic
-def grade(agency: Agency, value: Grade, *, since: date, by: str) -> Grading:
-    """Note the 責任等級 of an agency from a day on."""
-    grading = Grading.objects.create(agency=agency, grade=value, since=since, recorded_by=by)
-    trail.record("grade", actor=by, agency=agency.code, grade=value, since=roc.roc_date(since))
+def grade(agency: Agency, value: Grade, *, since: date, replace: bool = False, by: str) -> Grading:
+    """Note the 責任等級 of an agency from a day on.  Raises dated.LaterEntry."""
+    agency = Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
+    held = agency.gradings.on(since).first()
+    grading = Grading(agency=agency, grade=value, since=since, recorded_by=by)
+    later = [f"{roc.roc_date(one.since)} {one.get_grade_display()}" for one in grading.later()]
+    dated.add(
+        grading,
+        replace=replace,
+        refusal=f"「{agency}」之後已核定：{'；'.join(later)}。生效日 {roc.roc_date(since)} 比它早；"
+        "請改填更後面的日期，或選擇「取代之後的登記」。",
+    )
+    trail.record(
+        "grade",
+        actor=by,
+        agency=agency.code,
+        subject=f"agency:{agency.pk}",
+        grade=value,
+        since=roc.roc_date(since),
+        replaced="；".join(later),
+        changes=[
+            ("責任等級", held.get_grade_display() if held else "", grading.get_grade_display())
+        ],
+    )
     return grading
 
 
 @transaction.atomic
 def grant_leave(
-    account: Account, *, since: date, until: date | None, reason: str, by: str
+    account: Account,
+    *,
+    since: date,
+    until: date | None,
+    reason: str,
+    replace: bool = False,
+    by: str,
 ) -> Leave:
-    """留職停薪: exempt a person from the duties for a time.  Raises NotPossible."""
+    """留職停薪: exempt a person from the duties for a time.
+
+    Leaves that overlap it are withdrawn with `replace`, and refuse it without.  Raises
+    dated.LaterEntry, NotPossible.
+    """
     if until and until < since:
         raise NotPossible("留職停薪的迄日早於起日，請更正。")
-    leave = Leave.objects.create(
-        account=account, since=since, until=until, reason=reason, recorded_by=by
-    )
+    account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    over = list(account.leaves.overlapping(since, until))
+    words = "；".join(one.in_words for one in over)
+    if over and not replace:
+        raise dated.LaterEntry(
+            f"{account.name}（{account.username}）已登記留職停薪：{words}，期間重疊；"
+            "請更正起迄日，或選擇「取代重疊的登記」。"
+        )
+    leave = Leave(account=account, since=since, until=until, reason=reason, recorded_by=by)
+    for one in over:
+        one.withdrawn_at, one.withdrawn_by = leave.recorded_at, by
+        one.withdrawal_reason = "由新的登記取代"
+        one.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawal_reason"])
+    leave.save()
     trail.record(
         "grant_leave",
         actor=by,
@@ -326,20 +433,36 @@ def grant_leave(
         subject=f"account:{account.username}",
         since=roc.roc_date(since),
         until=roc.roc_date(until),
+        replaced=words,
     )
     return leave
 
 
 @transaction.atomic
-def withdraw_leave(leave: Leave, *, by: str) -> Leave:
-    """Take a leave back that was noted by mistake; it stays in the trail and in old standings."""
-    leave.withdrawn_at = timezone.now()
-    leave.save(update_fields=["withdrawn_at"])
+def withdraw_leave(leave: Leave, *, reason: str = "", by: str) -> Leave:
+    """Take a leave back that was noted by mistake; it stays in the trail and in old standings.
+
+    The person is told.  Raises NotPossible.
+    """
+    leave = Leave.objects.select_for_update(of=("self",)).get(pk=leave.pk)
+    if leave.withdrawn_at:
+        raise NotPossible("這筆留職停薪已經撤銷了，請重新整理這一頁。")
+    leave.withdrawn_at, leave.withdrawn_by = timezone.now(), by
+    leave.withdrawal_reason = reason
+    leave.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawal_reason"])
+    following.tell(
+        [leave.account],
+        kind="service",
+        subject="您的一筆留職停薪登記已撤銷",
+        body=f"{leave.in_words}。理由：{reason}" if reason else leave.in_words,
+    )
     trail.record(
         "withdraw_leave",
         actor=by,
         agency=leave.account.agency.code,
         subject=f"account:{leave.account.username}",
+        cancelled=leave.in_words,
+        reason=reason,
     )
     return leave
 

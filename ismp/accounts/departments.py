@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ismp.accounts import dated
 from ismp.accounts.models import Account, Agency, Department, Service, Status
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
@@ -113,10 +114,13 @@ def _move_people(departments: set[int], into: Department, by: Account) -> int:
 
     Returns how many of them are in office.
     """
-    today = timezone.localdate()
+    now, today = timezone.now(), timezone.localdate()
     of_people = Service.objects.filter(account__department__in=departments)
     holding = [one for one in of_people.on(today) if one.department_id in departments]
-    to_come = Service.objects.filter(department__in=departments, since__gt=today)
+    to_come = Service.objects.standing().filter(department__in=departments, since__gt=today)
+    changed = [*holding, *to_come]
+    same_day = [one for one in changed if one.since >= today]
+    dated.cancel_all(same_day, reason=f"部門併入{into.name}", by=by.username, at=now)
     Service.objects.bulk_create(
         Service(
             account_id=one.account_id,
@@ -125,9 +129,10 @@ def _move_people(departments: set[int], into: Department, by: Account) -> int:
             identities=one.identities,
             status=one.status,
             since=max(one.since, today),
+            recorded_at=now,
             recorded_by=by.username,
         )
-        for one in (*holding, *to_come)
+        for one in changed
     )
     moved = Account.objects.filter(pk__in=[one.account_id for one in holding])
     moved.update(department=into)

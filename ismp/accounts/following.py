@@ -53,6 +53,12 @@ def follow(account: "Account", before: Served) -> None:
             one(account, before)
 
 
+def follow_all(accounts: Iterable["Account"], before: dict[int, Served]) -> None:
+    """`follow` for many accounts; `before` by their numbers."""
+    for account in accounts:
+        follow(account, before[account.pk])
+
+
 def tell_by(notify: Callable[..., Any]) -> None:
     """Have people told by `notify(accounts, kind=…, subject=…, body=…, link=…)`."""
     if notify not in _tellers:

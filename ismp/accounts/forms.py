@@ -1,5 +1,6 @@
 """What may be typed at the door, and about departments and accounts."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -9,11 +10,14 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.validators import RegexValidator
 from django.utils import timezone
 
-from ismp.accounts import national_id
+from ismp.accounts import national_id, timeline
 from ismp.accounts.identities import Identity, as_set, members
-from ismp.accounts.models import Account, Agency, Department, Leave
+from ismp.accounts.models import Account, Agency, Department, Leave, Service
 from ismp.accounts.roles import ROLE_NAMES, Right
 from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField, Suggesting, TextMask
+
+_NAMED = 20
+"""How many entries a form names."""
 
 
 def is_no_national_id(text: str) -> None:
@@ -269,7 +273,47 @@ class AccountForm(OfAgencyForm):
         return self.instance.department
 
 
-class ChangeForm(DeedForm):
+class EntryForm(DeedForm):
+    """A form of a dated entry: it names the later entries, and asks whether to replace them."""
+
+    replace_label = "取代之後的異動"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = self.in_the_way()
+        if named:
+            self.fields["replace"] = forms.BooleanField(
+                label=self.replace_label,
+                required=False,
+                help_text=f"勾選後會取消：{'；'.join(named)}。取消的登記仍看得到。",
+            )
+        self._named = named
+
+    def in_the_way(self) -> list[str]:
+        """What the entry would have to replace, each in words."""
+        later = timeline.later_of_each(self.things, self.day("since") or timezone.localdate())
+        return [f"{one.name} {step}" for one, steps in later.items() for step in steps][:_NAMED]
+
+    def day(self, name: str) -> date | None:
+        """A day as it was typed, before the form is checked."""
+        try:
+            day: date | None = self.fields[name].clean(self.data.get(name))
+        except forms.ValidationError:
+            return None
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        typed = self.cleaned_data
+        if self._named and not typed.get("replace"):
+            self.add_error(
+                "replace",
+                f"之後已有登記：{'；'.join(self._named)}。請改填更後面的日期，"
+                f"或勾選「{self.replace_label}」。",
+            )
+        return typed
+
+
+class ChangeForm(EntryForm):
     """Another department or another set of identities, from a day on."""
 
     refuses = ("department",)
@@ -287,7 +331,7 @@ class ChangeForm(DeedForm):
         return otherwise if name == "since" else getattr(thing, name)
 
     def clean(self) -> dict[str, Any]:
-        typed = self.cleaned_data
+        typed = super().clean()
         name = typed.pop("department", "")
         if not name and not typed.get("identities"):
             raise forms.ValidationError("請填要變更的部門或身分。")
@@ -297,7 +341,7 @@ class ChangeForm(DeedForm):
         return typed
 
 
-class TransferForm(DeedForm):
+class TransferForm(EntryForm):
     agency = forms.ModelChoiceField(
         Agency.objects.none(), label="調往機關", empty_label="（請選擇）"
     )
@@ -312,17 +356,57 @@ class TransferForm(DeedForm):
         return otherwise
 
 
-class SinceForm(DeedForm):
+class SinceForm(EntryForm):
     since = DayField(label="生效日")
 
 
-class LeaveForm(DeedForm):
+class LeaveForm(EntryForm):
+    replace_label = "取代重疊的登記"
     since = DayField(label="起日")
     until = RocDateField(label="迄日", help_text="還不知道就免填。")
     reason = forms.CharField(label="事由", max_length=100)
 
+    def in_the_way(self) -> list[str]:
+        since = self.day("since")
+        if since is None:
+            return []
+        leaves: Any = Leave.objects.filter(account=self.things[0])
+        return [one.in_words for one in leaves.overlapping(since, self.day("until"))]
 
-class WithdrawalForm(DeedForm):
+
+class ReasonForm(DeedForm):
+    """A deed that is done with a reason."""
+
+    reason = forms.CharField(label="理由", max_length=200, help_text="會記在異動紀錄，並通知本人。")
+
+
+class CancelServiceForm(ReasonForm):
+    """Which entry of a person's service is to be cancelled, and what would stand then."""
+
+    entry = forms.ModelChoiceField(
+        Service.objects.none(), label="取消的登記", empty_label="（請選擇）"
+    )
+    field_order = ["entry", "reason"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        words = {step.entry.pk: str(step) for step in timeline.of(self.things[0])}
+        entry: Any = self.fields["entry"]
+        entry.queryset = Service.objects.filter(pk__in=words).order_by("-since")
+        entry.label_from_instance = lambda one: words[one.pk]
+        named = self.data.get("entry") or self.initial.get("entry")
+        chosen = entry.queryset.filter(pk=_number(named)).first()
+        if chosen:
+            stands = "；".join(map(str, timeline.without(chosen)))
+            entry.help_text = f"取消後的任職紀錄：{stands or '沒有任何紀錄'}。"
+
+
+def _number(value: Any) -> int:
+    return int(value) if str(value).isascii() and str(value).isdecimal() else 0
+
+
+class WithdrawalForm(ReasonForm):
+    field_order = ["leave", "reason"]
     leave = forms.ModelChoiceField(Leave.objects.none(), label="留職停薪", empty_label="（請選擇）")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from ismp.accounts.agencies import fold_code
-from ismp.accounts.dated import Dated
+from ismp.accounts.dated import Dated, Entry
 from ismp.accounts.identities import Identity, in_words, members, sets
 from ismp.accounts.roles import APPOINTS, RIGHTS, ROLE_NAMES, Right, Role
 from ismp.accounts.sealed import HasNationalId
@@ -152,16 +152,13 @@ class Grade(models.TextChoices):
     E = "E", "E級"
 
 
-class Grading(models.Model):
+class Grading(Entry):
     """核定等級: the grade of an agency from a day on; without any, 未核定."""
 
     OF = ("agency",)
 
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="gradings")
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="gradings", verbose_name="機關")
     grade = models.CharField("責任等級", max_length=1, choices=Grade)
-    since = models.DateField("生效日")
-    recorded_at = models.DateTimeField(default=timezone.now)
-    recorded_by = models.CharField(max_length=150)
 
     objects: ClassVar["models.Manager[Grading] | Dated"] = Dated.as_manager()
 
@@ -170,7 +167,12 @@ class Grading(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(grade__in=Grade.values), name="a_grade_is_one_of_a_to_e"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["agency", "since"],
+                condition=Q(cancelled_at=None),
+                name="an_agency_has_one_grade_a_day",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -584,7 +586,7 @@ class ResetCode(models.Model):
         return f"reset:{self.account_id}"
 
 
-class Service(models.Model):
+class Service(Entry):
     """任職: where and as what an account serves from a day on.
 
     Account carries a copy of what holds today.
@@ -595,14 +597,15 @@ class Service(models.Model):
     UNKNOWN = date(1912, 1, 1)
     """`since` of what an agency's first roster tells: they served before we knew them."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="services")
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
-    department = models.ForeignKey(Department, models.PROTECT, null=True, related_name="+")
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="services", verbose_name="帳號"
+    )
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name="機關")
+    department = models.ForeignKey(
+        Department, models.PROTECT, null=True, related_name="+", verbose_name="部門"
+    )
     identities = models.CharField("資安列管身分", max_length=30)
     status = models.CharField("狀態", max_length=20, choices=Status)
-    since = models.DateField("生效日")
-    recorded_at = models.DateTimeField(default=timezone.now)
-    recorded_by = models.CharField(max_length=150)
 
     objects: ClassVar["models.Manager[Service] | Dated"] = Dated.as_manager()
 
@@ -616,6 +619,11 @@ class Service(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=Status.values), name="service_is_active_or_left"
             ),
+            models.UniqueConstraint(
+                fields=["account", "since"],
+                condition=Q(cancelled_at=None),
+                name="an_account_has_one_service_a_day",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -623,6 +631,13 @@ class Service(models.Model):
 
     def get_identities_display(self) -> str:
         return in_words(self.identities)
+
+
+class LeaveQuerySet(models.QuerySet["Leave"]):
+    def overlapping(self, since: date, until: date | None) -> Self:
+        """Those that stand and have a day in common with a time; open while `until` is None."""
+        standing = self.filter(withdrawn_at=None).exclude(until__lt=since)
+        return standing.filter(since__lte=until) if until else standing
 
 
 class Leave(models.Model):
@@ -636,6 +651,10 @@ class Leave(models.Model):
     recorded_at = models.DateTimeField(default=timezone.now)
     recorded_by = models.CharField(max_length=150)
     withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=150, blank=True)
+    withdrawal_reason = models.CharField("撤銷理由", max_length=200, blank=True)
+
+    objects: ClassVar["models.Manager[Leave] | LeaveQuerySet"] = LeaveQuerySet.as_manager()
 
     class Meta:
         ordering = ["account", "since"]

@@ -6,9 +6,19 @@ from typing import Any
 
 from django.utils import timezone
 
-from ismp.accounts import actions, departments, keeping, persons, resets, separation
+from ismp.accounts import (
+    actions,
+    cancelling,
+    departments,
+    keeping,
+    persons,
+    resets,
+    separation,
+    timeline,
+)
 from ismp.accounts.forms import (
     AccountForm,
+    CancelServiceForm,
     ChangeForm,
     DepartmentForm,
     IdentifiedForm,
@@ -31,6 +41,7 @@ from ismp.accounts.models import (
     Status,
 )
 from ismp.accounts.roles import ROLE_NAMES, Right, Role
+from ismp.audit.trail import NotPossible
 from ismp.ui.columns import Column
 from ismp.ui.module import Deed, Filter, Module, Page
 from ismp.ui.roc import roc_date
@@ -101,13 +112,28 @@ DEPARTMENTS = Module(
 # --- 帳號管理 ------------------------------------------------------------------------------------
 
 
-def _change(accounts: Iterable[Account], *, since: date, by: Account, **what: Any) -> str:
+def _change(
+    accounts: Iterable[Account], *, since: date, replace: bool = False, by: Account, **what: Any
+) -> str:
     chosen = keeping.touch(accounts, by)
-    for account in chosen:
+    changed = [one for one in chosen if not timeline.changes_nothing(one, since, **what)]
+    if not changed:
+        raise NotPossible(f"{roc_date(since)} 已經是這樣了，沒有要登記的異動。")
+    for account in changed:
         if agency := what.get("agency"):  # the platform's transfer says who it is (ADR 23)
             persons.join(account, agency, by=by)
-        actions.assign(account, since=since, by=by.username, **what)
-    return f"已登記 {len(chosen)} 人的異動，{roc_date(since)} 生效。"
+        timeline.keep_within_reach(account, since, replace=replace, by=by)
+        actions.assign(account, since=since, replace=replace, by=by.username, **what)
+    same = len(chosen) - len(changed)
+    also = f"另外 {same} 人原來就是這樣，沒有登記。" if same else ""
+    return f"已登記 {len(changed)} 人的異動，{roc_date(since)} 生效。{also}"
+
+
+def _cancel_service(
+    accounts: Iterable[Account], *, entry: Service, reason: str, by: Account
+) -> str:
+    cancelling.cancel_service(entry, reason=reason, by=by)
+    return "已取消這筆任職異動，並通知本人。"
 
 
 def _leave(accounts: Iterable[Account], *, since: date, by: Account, **what: Any) -> str:
@@ -127,9 +153,9 @@ def _grant_leave(accounts: Iterable[Account], *, by: Account, **what: Any) -> st
     return f"已登記 {account.name} 留職停薪：{leave.in_words}。"
 
 
-def _withdraw_leave(accounts: Iterable[Account], *, leave: Leave, by: Account) -> str:
+def _withdraw_leave(accounts: Iterable[Account], *, leave: Leave, reason: str, by: Account) -> str:
     keeping.touch(accounts, by)
-    actions.withdraw_leave(leave, by=by.username)
+    actions.withdraw_leave(leave, reason=reason, by=by.username)
     return f"已撤銷 {leave.account.name} 的留職停薪。"
 
 
@@ -160,6 +186,24 @@ def _touchable(user: Account, account: Account) -> bool:
 
 def _in_office(user: Account, account: Account) -> bool:
     return _touchable(user, account) and account.is_active
+
+
+def _beside(user: Account, account: Account) -> dict[str, Any]:
+    """The entries of service that stand, the newest first, and those that do not any more."""
+    today = timezone.localdate()
+    steps = timeline.of(account)
+    now = next((one for one in reversed(steps) if one.entry.since <= today), None)
+    gone = account.services.exclude(cancelled_at=None).select_related("agency", "department")
+    return {
+        "steps": [(step, step is now, step.entry.since > today) for step in reversed(steps)],
+        "gone": gone.order_by("-cancelled_at", "-since"),
+        "leaves": account.leaves.all(),
+        "same_person": Account.objects.of_person(account)
+        .exclude(pk=account.pk)
+        .select_related("agency"),
+        "may_cancel": user.may(Right.EDIT_PEOPLE) and _touchable(user, account),
+        "unknown": Service.UNKNOWN,
+    }
 
 
 ACCOUNTS = Module(
@@ -267,6 +311,17 @@ ACCOUNTS = Module(
                 _touchable(user, one) and one.leaves.filter(withdrawn_at=None).exists()
             ),
         ),
+        Deed(
+            "cancel_service",
+            "取消任職異動",
+            Right.EDIT_PEOPLE,
+            _cancel_service,
+            CancelServiceForm,
+            explains="取消後就當作沒有登記過，它取代過的登記恢復有效；取消的登記與理由仍看得到。",
+            many=False,
+            danger=True,
+            fits=lambda user, one: False,  # each entry on the page has its own button
+        ),
         Deed("appoint", "指派角色", Right.EDIT_PEOPLE, _appoint, RoleForm, fits=_in_office),
         Deed(
             "reset_password",
@@ -301,16 +356,7 @@ ACCOUNTS = Module(
         ),
     ),
     page="accounts/account_page.html",
-    beside=lambda user, account: {
-        "services": account.services.select_related("agency", "department").order_by(
-            "-since", "-pk"
-        ),
-        "leaves": account.leaves.all(),
-        "same_person": Account.objects.of_person(account)
-        .exclude(pk=account.pk)
-        .select_related("agency"),
-        "unknown": Service.UNKNOWN,
-    },
+    beside=_beside,
     called=lambda account: f"{account.username} {account.name}",
     subject=lambda account: f"account:{account.username}",
     empty="請匯入名冊，或按「新增帳號」。",

@@ -422,7 +422,22 @@ AGAINST_WORLD: tuple[Check, ...] = (
     ),
 )
 
-BY_CODE = {check.code: check for check in (*CHECKS, *REPEATS, *AGAINST_WORLD)}
+LATER_ENTRY = Check(
+    "later-entry",
+    YOURS,
+    "這位同仁已登記之後的異動",
+    "名冊的異動從今天生效，管不到那一天以後；請刪除這一列，或先到帳號的網頁取消那筆登記。",
+    ("公務帳號",),
+    lambda line, words: words,
+)
+"""Of a line that changes where or as what somebody serves, while a day to come has an entry."""
+
+BY_CODE = {check.code: check for check in (*CHECKS, *REPEATS, *AGAINST_WORLD, LATER_ENTRY)}
+
+
+def later_fault(line: Line, words: str) -> Fault:
+    """That an entry for a day to come, in these words, stands in the way of a line."""
+    return Fault(line.number, LATER_ENTRY, line.cells, words, LATER_ENTRY.columns)
 
 
 def first_fault(

@@ -11,9 +11,8 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 
-from ismp.accounts.dated import Dated
+from ismp.accounts.dated import Dated, Entry
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Agency, Grade
 from ismp.compliance import rules
@@ -77,7 +76,7 @@ class RuleQuerySet(Dated):
         return [version.duty() for version in self.exclude(hours=None).select_related("rule")]
 
 
-class RuleVersion(models.Model):
+class RuleVersion(Entry):
     """How much a rule asks, and in agencies of which grades, from a day on; null: no more."""
 
     OF = ("rule",)
@@ -86,9 +85,6 @@ class RuleVersion(models.Model):
     grades = models.CharField("責任等級", max_length=5)
     hours = models.BigIntegerField("時數", null=True)
     citation = models.CharField("依據", max_length=200)
-    since = models.DateField("生效日")
-    recorded_at = models.DateTimeField(default=timezone.now)
-    recorded_by = models.CharField(max_length=150)
 
     objects: ClassVar["models.Manager[RuleVersion] | RuleQuerySet"] = RuleQuerySet.as_manager()
 
@@ -161,7 +157,7 @@ class PolicyQuerySet(Dated):
         return entry.policy() if entry else rules.Policy()
 
 
-class PolicyVersion(models.Model):
+class PolicyVersion(Entry):
     """What the platform has decided, from a day on, where the law is silent."""
 
     OF = ()
@@ -173,9 +169,6 @@ class PolicyVersion(models.Model):
     two_years = models.CharField("兩年的算法", max_length=10, choices=Pair, default=Pair.ROLLING)
     grace_days = models.PositiveSmallIntegerField("新到職寬限天數", default=0)
     unlisted = models.BooleanField("等級未列的身分，視為一般使用者及主管", default=True)
-    since = models.DateField("生效日")
-    recorded_at = models.DateTimeField(default=timezone.now)
-    recorded_by = models.CharField(max_length=150)
 
     objects: ClassVar["models.Manager[PolicyVersion] | PolicyQuerySet"] = (
         PolicyQuerySet.as_manager()

@@ -4,10 +4,13 @@
 here the rules judge plain values.  The tests hold the two against each other.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from ismp.accounts import persons
+from ismp.accounts.dated import known
 from ismp.accounts.identities import members
 from ismp.accounts.models import Account, Grading, Service, Status
 from ismp.audit.kept import Kept
@@ -16,7 +19,7 @@ from ismp.compliance.models import categories_text
 from ismp.compliance.rules import Credit, Verdict
 from ismp.compliance.standing import InForce, Line
 
-_grades = Kept[str](concerns=lambda event, grade: event.verb == "grade")
+_grades = Kept[str](concerns=lambda event, grade: event.verb in {"grade", "cancel_grade"})
 
 
 @dataclass(frozen=True)
@@ -33,31 +36,33 @@ class Office:
 
 def in_office(account: Account, on: date, known_at: datetime | None = None) -> Office | None:
     """None when this account does not serve on that day."""
-    known = standing.known(known_at)
-    entries = Service.objects.filter(known, account=account, since__lte=on).order_by("since", "pk")
-    by_day = {entry.since: entry for entry in entries}  # of the same day, what was recorded last
-    here = by_day[max(by_day)] if by_day else None
+    hers = persons.accounts_of(account, known_at)
+    entries = Service.objects.filter(known(known_at), account__in=hers, since__lte=on)
+    by_account: dict[int, dict[date, Service]] = defaultdict(dict)
+    for entry in entries.order_by("since", "pk"):  # of the same day, what was recorded last
+        by_account[entry.account_id][entry.since] = entry
+    own = by_account[account.pk]
+    here = own[max(own)] if own else None
     if here is None or here.status != Status.ACTIVE:
         return None
+    spells = [spell for of_one in by_account.values() for spell in _spells(of_one, on)]
+    arrived = rules.arrival(spells)
     return Office(
         here.agency_id,
         here.department_id,
         here.identities,
         grade_of(here.agency_id, on, known_at),
-        _arrival(by_day.values(), here),
+        arrived if arrived and arrived > Service.UNKNOWN else None,
         standing.leaves(on, known_at, [account.pk]).get(account.pk, ""),
     )
 
 
-def _arrival(entries: Iterable[Service], here: Service) -> date | None:
-    """到職日: from when on she has served this agency without a break, where that is known."""
-    arrived = None
-    for entry in entries:
-        if entry.agency_id != here.agency_id or entry.status != Status.ACTIVE:
-            arrived = None
-        elif arrived is None:
-            arrived = entry.since
-    return arrived if arrived and arrived > Service.UNKNOWN else None
+def _spells(by_day: dict[date, Service], on: date) -> Iterator[tuple[date, date]]:
+    """When an account served, up to a day: first day, day after the last."""
+    days = sorted(by_day)
+    for since, end in zip(days, [*days[1:], on + timedelta(days=1)], strict=True):
+        if by_day[since].status == Status.ACTIVE:
+            yield since, end
 
 
 def grade_of(agency: int, on: date, known_at: datetime | None = None) -> str:

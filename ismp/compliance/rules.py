@@ -163,6 +163,21 @@ def in_grace(arrived_on: date | None, policy: Policy, on: date) -> bool:
     return arrived_on is not None and on <= grace_until(arrived_on, policy)
 
 
+def arrival(spells: Iterable[tuple[date, date]]) -> date | None:
+    """到職日: the first day of the service that lasts, given the spells in which a person served
+    (first day, day after the last), at whatever agencies and under whatever accounts.
+
+    A transfer is no break.  A break is any whole day between two spells on which the person serves
+    nowhere: who comes back later than the day of her leaving arrives anew.
+    """
+    arrived = reached = None
+    for since, end in sorted(spells):
+        if reached is None or since > reached:
+            arrived = since
+        reached = max(end, reached) if reached else end
+    return arrived
+
+
 def grace_until(arrived_on: date, policy: Policy) -> date:
     """The last day on which a newcomer is waited for; without grace, the day before she came."""
     return arrived_on + timedelta(days=policy.grace_days - 1)

@@ -7,7 +7,7 @@ records of any agency count, and an event that several of them brought counts on
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Self
 
 import polars as pl
@@ -15,6 +15,7 @@ from django.db.models import Case, Exists, F, Max, Min, OuterRef, Q, QuerySet, S
 from django.utils import timezone
 
 from ismp.accounts import persons
+from ismp.accounts.dated import known
 from ismp.accounts.identities import members
 from ismp.accounts.models import Grading, Leave, Service, Status
 from ismp.audit.kept import Kept
@@ -160,16 +161,15 @@ def people_of(whom: Q, on: date, known_at: datetime | None = None) -> pl.DataFra
     grades = _frame(gradings, {"agency": pl.Int64, "grade": pl.String})
     few = people["account"].to_list() if _one_by_one(people) else None
     people = people.join(grades, on="agency", how="left")
+    people = people.join(_several(few, known_at), on="account", how="left")
+    people = people.with_columns(pl.col("person").fill_null(pl.col("account")))
     people = people.join(_arrivals(people, few, on, known_at), on="account", how="left")
     people = people.join(
         _frame(leaves(on, known_at, few).items(), {"account": pl.Int64, "leave": pl.String}),
         on="account",
         how="left",
     )
-    people = people.join(_several(few, known_at), on="account", how="left")
-    return people.with_columns(
-        pl.col("person").fill_null(pl.col("account")), pl.col("grade").fill_null("")
-    )
+    return people.with_columns(pl.col("grade").fill_null(""))
 
 
 def judged(people: pl.DataFrame, done: pl.DataFrame, in_force: InForce, on: date) -> pl.DataFrame:
@@ -339,22 +339,57 @@ def _owed(people: pl.DataFrame, in_force: InForce, on: date) -> tuple[pl.DataFra
 def _arrivals(
     people: pl.DataFrame, few: list[int] | None, on: date, known_at: datetime | None
 ) -> pl.DataFrame:
-    """到職日: from when on they have served this agency without a break, where that is known."""
-    told = people.filter(pl.col("since") > Service.UNKNOWN)
+    """到職日, where it is known: from when on a person has served without a break, at whatever
+    agencies and under whatever accounts of hers (`rules.arrival`): account, arrived_on."""
+    told = people.filter(pl.col("since") > Service.UNKNOWN).select("account", "person")
+    if told.is_empty():
+        return pl.DataFrame(schema={"account": pl.Int64, "arrived_on": pl.Date})
+    others = _several(few, known_at).join(told.select("person").unique(), on="person")
+    accounts = pl.concat([told, others.select("account", "person")]).unique()
+    kinds = {"account": pl.Int64, "since": pl.Date, "status": pl.String}
+    rows = [
+        row
+        for entries in _entries_of(accounts, others, on, known_at)
+        for row in entries.order_by("account", "since", "pk").values_list(*kinds)
+    ]
+    spells = (
+        _frame(rows, kinds)
+        .unique(["account", "since"], keep="last", maintain_order=True)
+        .sort("account", "since")
+        .with_columns(end=pl.col("since").shift(-1).over("account").fill_null(on + timedelta(1)))
+        .filter(status=Status.ACTIVE.value)
+        .join(accounts, on="account")
+        .sort("person", "since")
+    )
+    reached = pl.col("end").to_physical().cum_max().shift(1).over("person")
+    begins = reached.is_null() | (pl.col("since").to_physical() > reached)
+    arrived = (
+        spells.with_columns(begins=begins)
+        .filter("begins")
+        .group_by("person")
+        .agg(arrived_on=pl.col("since").max())
+    )
+    return (
+        told.join(arrived, on="person")
+        .select("account", "arrived_on")
+        .filter(pl.col("arrived_on") > Service.UNKNOWN)
+    )
+
+
+def _entries_of(
+    accounts: pl.DataFrame, others: pl.DataFrame, on: date, known_at: datetime | None
+) -> Iterable[Any]:
+    """Query sets of the entries of these accounts, and of others.  Who has an entry with a day is
+    asked for at once; the other accounts of a person may have none, and are asked for by number."""
     entries = Service.objects.filter(known(known_at), since__lte=on)
+    if _one_by_one(accounts):
+        yield entries.filter(account__in=accounts["account"].to_list())
+        return
     dated = entries.filter(account=OuterRef("account"), since__gt=Service.UNKNOWN)
-    entries = entries.filter(Exists(dated)).order_by("account", "since", "pk")
-    if few is not None:
-        entries = entries.filter(account__in=few)
-    kinds = {"account": pl.Int64, "since": pl.Date, "agency": pl.Int64, "status": pl.String}
-    rows = entries.values_list(*kinds) if len(told) else []
-    served = _frame(rows, kinds).unique(["account", "since"], keep="last", maintain_order=True)
-    served = served.join(told.select("account", here="agency"), on="account")
-    elsewhere = (pl.col("agency") != pl.col("here")) | (pl.col("status") != Status.ACTIVE.value)
-    last_elsewhere = pl.col("since").filter(elsewhere).max()
-    unbroken = last_elsewhere.is_null() | (pl.col("since") > last_elsewhere)
-    arrived = served.group_by("account").agg(arrived_on=pl.col("since").filter(unbroken).min())
-    return arrived.filter(pl.col("arrived_on") > Service.UNKNOWN)
+    yield entries.filter(Exists(dated))
+    numbers = others["account"].to_list()
+    for start in range(0, len(numbers), _FEW):
+        yield entries.filter(account__in=numbers[start : start + _FEW])
 
 
 def leaves(
@@ -369,11 +404,6 @@ def leaves(
         for leave in begun
         if leave.holds(on, known_at)
     }
-
-
-def known(known_at: datetime | None) -> Q:
-    """What had been recorded at a moment."""
-    return Q(recorded_at__lte=known_at) if known_at else Q()
 
 
 def _several(few: list[int] | None, known_at: datetime | None) -> pl.DataFrame:

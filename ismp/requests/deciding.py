@@ -14,8 +14,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import keeping, national_id, persons, separation
-from ismp.accounts.models import Account, Department, PersonLink
+from ismp.accounts import keeping, national_id, persons, separation, timeline
+from ismp.accounts.models import Account, Department, PersonLink, Status
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
@@ -96,14 +96,17 @@ def decide_transfer(
     comment: str,
     by: Account,
     in_place_of: Account | None = None,
+    replace: bool = False,
 ) -> None:
-    """Let the person serve at the other agency from the day that was asked for, or refuse it."""
+    """Let the person serve at the other agency from the day that was asked for, or refuse it.
+
+    Later entries of her service refuse an approval, unless they are to be replaced.
+    """
     transfer = _hold(transfer, by, in_place_of)
     if transfer.asked_by_id == by.pk:
         raise NotPossible("提出異動的人不能自己同意，要由另一個機關的管理者決定。")
     if accept:
-        if not transfer.account.is_active or transfer.account.agency_id != transfer.origin_id:
-            raise NotPossible("這位同仁已經不在原機關任職，無法核可；請填寫意見後按「不同意」。")
+        _refuse_what_cannot_be(transfer, in_place_of or by)
         persons.join(transfer.account, transfer.destination, by=by)
         try:
             accounts.assign(
@@ -111,6 +114,7 @@ def decide_transfer(
                 agency=transfer.destination,
                 department=transfer.department,
                 since=transfer.since,
+                replace=replace,
                 by=by.username,
             )
         except NotPossible as reason:
@@ -132,14 +136,21 @@ def decide_identities(
     comment: str,
     by: Account,
     in_place_of: Account | None = None,
+    replace: bool = False,
 ) -> None:
-    """Let the person have the identities that she asked for from her day on, or refuse it."""
+    """Let the person have the identities that she asked for from her day on, or refuse it.
+
+    Later entries of her service refuse an approval, unless they are to be replaced.
+    """
     change = _hold(change, by, in_place_of)
     if accept:
-        if not change.account.is_active or change.account.agency_id != change.agency_id:
-            raise NotPossible("這位同仁已經不在本機關任職，無法核可；請填寫意見後按「不同意」。")
+        _refuse_what_cannot_be(change, in_place_of or by)
         accounts.assign(
-            change.account, identities=change.identities, since=change.since, by=by.username
+            change.account,
+            identities=change.identities,
+            since=change.since,
+            replace=replace,
+            by=by.username,
         )
     _decide(change, accept, comment, by, in_place_of)
     _tell(change, change.account, "資安列管身分變更申請", "/my/identities/")
@@ -162,6 +173,36 @@ def decide_person_link(
     delegations.refuse_past_days(by, in_place_of)
     action = persons.confirm if accept else persons.refuse
     action(link, comment=comment, by=by, in_place_of=in_place_of)
+
+
+def obstacle_to(request: Transfer | IdentityChange) -> str:
+    """Why nobody can approve a request as it stands; empty when it can be approved."""
+    person, here, where = request.account, request.agency_id, "本機關"
+    if isinstance(request, Transfer):
+        here, where = request.origin_id, "原機關"
+    if not person.is_active or person.agency_id != here:
+        return f"這位同仁已經不在{where}任職，無法核可；請填寫意見後按「不同意」。"
+    held = timeline.held_on(person, request.since)
+    if held and held.status == Status.LEFT:
+        return f"這位同仁 {timeline.day_of(held.since)} 起離職，無法核可；請先取消離職的登記。"
+    return ""
+
+
+def beyond_both_sides(request: Transfer | IdentityChange) -> str:
+    """Why only the platform can approve it: the day, or what would be replaced, belongs to an
+    agency that was not asked.  Empty when the decider's agency can."""
+    sides = {request.agency_id}
+    if isinstance(request, Transfer):
+        sides = {request.origin_id, request.destination_id}
+    return timeline.out_of_reach(request.account, request.since, replace=True, agencies=sides)
+
+
+def _refuse_what_cannot_be(request: Transfer | IdentityChange, decider: Account) -> None:
+    reason = obstacle_to(request)
+    if not reason and not decider.may(Right.TRANSFER_PEOPLE):
+        reason = beyond_both_sides(request)
+    if reason:
+        raise NotPossible(reason)
 
 
 def _hold(request: Asked, by: Account, in_place_of: Account | None) -> Asked:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Sum
 from django.urls import reverse
 
-from ismp.accounts import resets
+from ismp.accounts import resets, timeline
 from ismp.accounts.models import Account, PasswordReset, PersonLink
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
@@ -174,7 +174,7 @@ def _of_transfer(one: Transfer) -> Told:
         *turns(before, after),
         *_joined_by(one),
     ]
-    return Told(facts, changes, follows)
+    return Told(facts, changes, follows, **_in_the_way(one))
 
 
 def _joined_by(one: Transfer) -> list[str]:
@@ -208,7 +208,17 @@ def _of_identities(one: IdentityChange) -> Told:
         f"{day} 起依新的身分計算應完成時數；之前的不變。",
         *turns(before, after),
     ]
-    return Told(facts, changes, follows)
+    return Told(facts, changes, follows, **_in_the_way(one))
+
+
+def _in_the_way(one: Transfer | IdentityChange) -> dict[str, Any]:
+    """What stands against an approval, in the words of `Told`."""
+    later = timeline.later_than(one.account, one.since)
+    return {
+        "obstacle": deciding.obstacle_to(one),
+        "only_platform": deciding.beyond_both_sides(one),
+        "replaces": [str(step) for step in later],
+    }
 
 
 def lights(before: list[Line], after: list[Line]) -> list[Change]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -40,9 +41,17 @@ class CommentForm(Form):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
-    def __init__(self, *args: Any, waiting: Waiting, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, waiting: Waiting, replaces: list[str] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["comment"].help_text = waiting.deciding.comment_hint if waiting.deciding else ""
+        if replaces:
+            self.fields["replace"] = forms.BooleanField(
+                label="取代之後的異動",
+                required=False,
+                help_text=f"核可時會取消：{'；'.join(replaces)}。不勾選就不能核可。",
+            )
 
 
 def _or_delegate(may: Callable[[Account], bool]) -> Callable[[_View], _View]:
@@ -100,11 +109,15 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
     one = next((one for one in waiting_for(user) if one.key == key), None)
     if one is None or one.deciding is None:
         return render(request, "reviews/gone.html", status=404)
-    form = CommentForm(request.POST if request.method == "POST" else None, waiting=one)
+    told = one.deciding.tells(one.thing)
+    if told.only_platform and not (one.in_place_of or user).may(Right.TRANSFER_PEOPLE):
+        told = replace(told, obstacle=told.obstacle or told.only_platform)
+    posted = request.POST if request.method == "POST" else None
+    form = CommentForm(posted, waiting=one, replaces=told.replaces)
     if form.is_valid():
         accept = request.POST.get("decision") == "approve"
         try:
-            done = one.decide(accept=accept, comment=form.cleaned_data["comment"], by=user)
+            done = one.decide(accept=accept, **form.cleaned_data, by=user)
         except NotPossible as reason:
             form.add_error(None, str(reason))
         else:
@@ -117,7 +130,7 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
             return redirect("reviews:queue")
     context = {
         "one": one,
-        "told": one.deciding.tells(one.thing),
+        "told": told,
         "form": form,
         "now": timezone.localtime(),
         "is_late": one.is_late(timezone.now()),

@@ -43,6 +43,10 @@ class Told:
     """What to look at twice before deciding; empty when there is nothing."""
     obstacle: str = ""
     """Why it cannot be approved as it stands; empty when it can."""
+    only_platform: str = ""
+    """Why nobody but the platform can approve it; empty when whom it waits for can."""
+    replaces: list[str] = field(default_factory=list)
+    """Entries that stand in the way of an approval, unless the decider has them replaced."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,14 @@ class Waiting:
     def is_late(self, now: datetime) -> bool:
         return self.due is not None and self.due < now
 
-    def decide(self, *, accept: bool, comment: str, by: Account) -> Any:
+    def decide(self, *, accept: bool, comment: str, replace: bool = False, by: Account) -> Any:
+        """`replace` what stands in the way, where `Told.replaces` names something."""
         if self.deciding is None:
             raise LookupError("it is decided on its own page")
+        how: dict[str, Any] = {"replace": True} if replace else {}
         stead = self.in_place_of
         return self.deciding.deed(
-            self.thing, accept=accept, comment=comment, by=by, in_place_of=stead
+            self.thing, accept=accept, comment=comment, by=by, in_place_of=stead, **how
         )
 
 

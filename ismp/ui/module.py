@@ -331,7 +331,9 @@ class Module:
         chosen = get_list_or_404(things)
         confirmed = "confirmed" in request.POST
         make = deed.form or DeedForm
-        form = make(request.POST if confirmed else None, user=user, things=chosen)
+        named = {name: value for name, value in request.POST.items() if str(value).isdecimal()}
+        posted = {"data": request.POST} if confirmed else {"initial": named}
+        form = make(**posted, user=user, things=chosen)
         if confirmed and form.is_valid():
             done = _tried(
                 form, lambda: deed.act(things, by=user, **form.cleaned_data), whole=deed.whole

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                         django.db.models.functions.text.Upper("code"),
                         name="a_code_belongs_to_one_agency",
                         violation_error_message="這個機關代碼已經有機關使用，請檢查後再填。",
-                    ),
+                    )
                 ],
             },
         ),
@@ -272,14 +272,46 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("since", models.DateField(verbose_name="生效日")),
-                ("recorded_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("recorded_by", models.CharField(max_length=150)),
+                (
+                    "recorded_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="登記時間"
+                    ),
+                ),
+                ("recorded_by", models.CharField(max_length=150, verbose_name="登記人")),
                 (
                     "agency",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="gradings",
                         to="accounts.agency",
+                        verbose_name="機關",
+                    ),
+                ),
+                (
+                    "cancel_reason",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="取消理由"
+                    ),
+                ),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="取消時間"),
+                ),
+                (
+                    "cancelled_by",
+                    models.CharField(
+                        blank=True, editable=False, max_length=150, verbose_name="取消人"
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaced",
+                        to="accounts.grading",
                     ),
                 ),
             ],
@@ -289,7 +321,12 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("grade__in", ["A", "B", "C", "D", "E"])),
                         name="a_grade_is_one_of_a_to_e",
-                    )
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("cancelled_at", None)),
+                        fields=("agency", "since"),
+                        name="an_agency_has_one_grade_a_day",
+                    ),
                 ],
             },
         ),
@@ -316,6 +353,11 @@ class Migration(migrations.Migration):
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
+                (
+                    "withdrawal_reason",
+                    models.CharField(blank=True, max_length=200, verbose_name="撤銷理由"),
+                ),
+                ("withdrawn_by", models.CharField(blank=True, max_length=150)),
             ],
             options={
                 "ordering": ["account", "since"],
@@ -658,14 +700,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("since", models.DateField(verbose_name="生效日")),
-                ("recorded_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("recorded_by", models.CharField(max_length=150)),
+                (
+                    "recorded_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="登記時間"
+                    ),
+                ),
+                ("recorded_by", models.CharField(max_length=150, verbose_name="登記人")),
                 (
                     "account",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="services",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="帳號",
                     ),
                 ),
                 (
@@ -674,6 +722,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.agency",
+                        verbose_name="機關",
                     ),
                 ),
                 (
@@ -683,6 +732,33 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="accounts.department",
+                        verbose_name="部門",
+                    ),
+                ),
+                (
+                    "cancel_reason",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="取消理由"
+                    ),
+                ),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="取消時間"),
+                ),
+                (
+                    "cancelled_by",
+                    models.CharField(
+                        blank=True, editable=False, max_length=150, verbose_name="取消人"
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaced",
+                        to="accounts.service",
                     ),
                 ),
             ],
@@ -712,6 +788,11 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("status__in", ["active", "left"])),
                         name="service_is_active_or_left",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("cancelled_at", None)),
+                        fields=("account", "since"),
+                        name="an_account_has_one_service_a_day",
                     ),
                 ],
             },

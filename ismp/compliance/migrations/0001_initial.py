@@ -52,8 +52,39 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("since", models.DateField(verbose_name="生效日")),
-                ("recorded_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("recorded_by", models.CharField(max_length=150)),
+                (
+                    "recorded_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="登記時間"
+                    ),
+                ),
+                ("recorded_by", models.CharField(max_length=150, verbose_name="登記人")),
+                (
+                    "cancel_reason",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="取消理由"
+                    ),
+                ),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="取消時間"),
+                ),
+                (
+                    "cancelled_by",
+                    models.CharField(
+                        blank=True, editable=False, max_length=150, verbose_name="取消人"
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaced",
+                        to="compliance.policyversion",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["since", "pk"],
@@ -181,14 +212,45 @@ class Migration(migrations.Migration):
                 ("hours", models.BigIntegerField(null=True, verbose_name="時數")),
                 ("citation", models.CharField(max_length=200, verbose_name="依據")),
                 ("since", models.DateField(verbose_name="生效日")),
-                ("recorded_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("recorded_by", models.CharField(max_length=150)),
+                (
+                    "recorded_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="登記時間"
+                    ),
+                ),
+                ("recorded_by", models.CharField(max_length=150, verbose_name="登記人")),
                 (
                     "rule",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="versions",
                         to="compliance.rule",
+                    ),
+                ),
+                (
+                    "cancel_reason",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="取消理由"
+                    ),
+                ),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="取消時間"),
+                ),
+                (
+                    "cancelled_by",
+                    models.CharField(
+                        blank=True, editable=False, max_length=150, verbose_name="取消人"
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaced",
+                        to="compliance.ruleversion",
                     ),
                 ),
             ],
@@ -274,5 +336,8 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(enact, migrations.RunPython.noop),
+        migrations.RunPython(
+            code=enact,
+            reverse_code=migrations.RunPython.noop,
+        ),
     ]

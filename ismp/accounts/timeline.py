@@ -1,0 +1,147 @@
+"""What the entries of a person's service say one after another, and what stands against a new one.
+
+Questions only; the deeds are in `actions` and `cancelling`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ismp.accounts import dated
+from ismp.accounts.models import Account, Service, Status
+from ismp.accounts.roles import Right
+from ismp.audit.trail import NotPossible
+from ismp.ui import roc
+
+
+@dataclass(frozen=True)
+class Step:
+    """An entry that stands, with what it changed, in words."""
+
+    entry: Service
+    words: str
+
+    def __str__(self) -> str:
+        return f"{day_of(self.entry.since)}「{self.words}」"
+
+
+def day_of(since: date) -> str:
+    """115-01-31; 最早 for what an agency's first roster told."""
+    return "最早" if since == Service.UNKNOWN else roc.roc_date(since)
+
+
+def of(account: Account) -> list[Step]:
+    """The entries of an account that stand, in order."""
+    return list(_steps(entries_of(account)))
+
+
+def entries_of(account: Account) -> list[Service]:
+    entries = account.services.standing().select_related("agency", "department")
+    return list(entries.order_by("since", "pk"))
+
+
+def _steps(entries: Iterable[Service]) -> Iterator[Step]:
+    before = None
+    for entry in entries:
+        yield Step(entry, words(entry, before))
+        before = entry
+
+
+def words(entry: Service, before: Service | None) -> str:
+    """What an entry changed against the one before it: 調至乙局、身分改為資訊人員."""
+    if before is None:
+        told = [f"任職於{entry.agency}"]
+        told += [str(entry.department)] if entry.department else []
+        told += [entry.get_identities_display()]
+        told += ["離職"] if entry.status == Status.LEFT else []
+        return "・".join(told)
+    found = []
+    if entry.status != before.status:
+        found.append("離職" if entry.status == Status.LEFT else "復職")
+    if entry.agency_id != before.agency_id:
+        found.append(f"調至{entry.agency}")
+    if entry.department_id != before.department_id:
+        found.append(f"部門改為{entry.department or '未分部門'}")
+    if entry.identities != before.identities:
+        found.append(f"身分改為{entry.get_identities_display()}")
+    return "、".join(found) or "沒有變動"
+
+
+def later_than(account: Account, since: date) -> list[Step]:
+    """The entries that stand after a day: an entry of that day would not reach beyond them."""
+    return [step for step in of(account) if step.entry.since > since]
+
+
+def without(entry: Service) -> list[Step]:
+    """What would stand if this entry were cancelled."""
+    stays = [one for one in entries_of(entry.account) if one.pk != entry.pk]
+    return list(_steps(sorted([*stays, *dated.back_with(entry)], key=lambda one: one.since)))
+
+
+def later_of_each(accounts: Iterable[Account], since: date) -> dict[Account, list[Step]]:
+    """`later_than` of those accounts that have such entries."""
+    chosen = list(accounts)
+    later = Service.objects.standing().filter(account__in=chosen, since__gt=since)
+    holders = set(later.values_list("account", flat=True))
+    return {one: later_than(one, since) for one in chosen if one.pk in holders}
+
+
+def changes_nothing(account: Account, since: date, **what: object) -> bool:
+    """Whether an account serves so already on that day, and nothing comes after it."""
+    held = held_on(account, since)
+    given = {name: value for name, value in what.items() if value is not None}
+    same = held is not None and all(getattr(held, name) == one for name, one in given.items())
+    return same and not later_than(account, since)
+
+
+def refusal(account: Account, since: date, later: Iterable[Step]) -> str:
+    """Why an entry for that day cannot simply be made, and what to do."""
+    steps = list(later)
+    last = roc.roc_date(steps[-1].entry.since)
+    return (
+        f"{account.name}（{account.username}）之後已有登記：{'；'.join(map(str, steps))}。"
+        f"生效日 {roc.roc_date(since)} 比它早，存檔也不會有完整的效果；"
+        f"請改填 {last} 以後的日期，或選擇「取代之後的異動」。"
+    )
+
+
+def out_of_reach(account: Account, since: date, *, replace: bool, agencies: set[int]) -> str:
+    """Why those who answer for these agencies may not write this day of a person: it belongs to
+    another agency, be it that which held her then or that of an entry to be replaced.  Empty when
+    they may."""
+    steps = of(account)
+    held = [step for step in steps if step.entry.since <= since][-1:]
+    touched = held + [step for step in steps if replace and step.entry.since > since]
+    foreign = next((one for one in touched if one.entry.agency_id not in agencies), None)
+    if foreign is None:
+        return ""
+    which = f"{day_of(foreign.entry.since)} 起任職於{foreign.entry.agency}"
+    return (
+        f"{account.name}（{account.username}）{which}，那段期間的任職不是由您的機關登記；"
+        f"請改填生效日，或洽平台管理者。"
+    )
+
+
+def keep_within_reach(account: Account, since: date, *, replace: bool, by: Account) -> None:
+    """Raises NotPossible when `by` would write the service of another agency's days."""
+    if by.may(Right.TRANSFER_PEOPLE):
+        return
+    if reason := out_of_reach(account, since, replace=replace, agencies={by.agency_id}):
+        raise NotPossible(reason)
+
+
+def has_double(entry: Service) -> bool:
+    """Whether another account with the same ID is in office in the agency on the entry's day."""
+    number = entry.account.id_hash
+    if number is None or entry.status != Status.ACTIVE:
+        return False
+    others = Account.objects.filter(id_hash=number).exclude(pk=entry.account_id)
+    held = Service.objects.filter(account__in=others).on(entry.since)
+    return held.filter(agency=entry.agency_id, status=Status.ACTIVE).exists()
+
+
+def held_on(account: Account, day: date, known_at: datetime | None = None) -> Service | None:
+    """Where and as what an account serves on a day."""
+    entries = account.services.on(day, known_at).select_related("agency", "department")
+    found: Service | None = entries.first()
+    return found
