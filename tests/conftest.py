@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,7 @@ def _things_of_the_city() -> dict[str, Any]:
     from things import of_claims, of_persons, of_requests, of_security
 
     from ismp.accounts.models import Account
-    from ismp.compliance.models import Example
+    from ismp.compliance.models import Example, PolicyVersion
     from ismp.courses.models import Teacher
     from ismp.hours import actions
     from ismp.hours.models import Duplicate, Record
@@ -217,6 +218,8 @@ def _things_of_the_city() -> dict[str, Any]:
         **offered(teacher),
         "rule_id": example.rule_id,
         "example_id": example.pk,
+        "version_id": example.rule.versions.latest("since").pk,
+        "policy_id": PolicyVersion.objects.create(since=date(2012, 1, 1)).pk,
         "code": paper.code,
         "run_id": run.pk,
         "deletion_id": deletion.pk,

@@ -65,6 +65,8 @@ MATRIX = {
     "compliance:change_rule": {"platform_admin"},
     "compliance:end_rule": {"platform_admin"},
     "compliance:policy": {"platform_admin"},
+    "compliance:cancel_policy": {"platform_admin"},
+    "compliance:cancel_version": {"platform_admin"},
     "compliance:add_example": {"platform_admin"},
     **lists("duplicates", MANAGERS),
     **lists("claims", MANAGERS),

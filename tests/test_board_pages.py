@@ -4,6 +4,7 @@ import html
 import io
 import re
 from datetime import date, timedelta
+from random import Random
 
 import openpyxl
 import pytest
@@ -13,9 +14,11 @@ from django.utils import timezone
 
 from ismp.accounts import actions as accounts
 from ismp.accounts import invented
+from ismp.accounts.identities import sets
 from ismp.accounts.models import Account, Agency, Service
 from ismp.audit.models import Event
 from ismp.compliance import board_pages
+from ismp.compliance.models import PolicyVersion
 from ismp.hours.models import ImportRun
 from ismp.ui import roc
 
@@ -252,3 +255,72 @@ def test_a_transfer_in_mid_year_is_right_on_both_boards(client, account, small, 
 def test_one_who_owes_nothing_is_told_so(clerk, small):
     left = Account.objects.get(username="IC1004")
     assert "這一天沒有列管時數" in text(clerk.get(f"{PEOPLE}{left.pk}/"))
+
+
+# A past day, and figures that lead to what they count
+
+
+def test_a_person_on_a_past_day_is_shown_as_she_served_then(client, account, small, learned):
+    """F10: with department and identities of that day; her former agency may still look at it."""
+    learned(small["IC1002"], 2, started_on="115-03-02", ended_on="115-03-03")
+    learned(small["IC1002"], 3, started_on="115-09-02", ended_on="115-09-03", title="調任以後的課")
+    person = Account.objects.get(username="IC1002")
+    here, department = person.agency, person.department.name
+    there = Agency.objects.get(code=B)
+    accounts.assign(person, agency=there, identities="security", since=date(2026, 7, 1), by="x")
+    page = f"{PEOPLE}{person.pk}/?on=115-06-30"
+    client.force_login(account("IC1001", "agency_admin"))
+    told = text(client.get(page))
+    assert f"{here.name}・{department}・一般使用者及主管" in told and there.name not in told
+    assert "已採計2小時" in told and "調任以後的課" not in told
+    listed = client.get(f"{PEOPLE}?agency={A}&light=&on=115-06-30").content.decode()
+    [address] = re.findall(rf'href="({PEOPLE}{person.pk}/[^"]*)"', listed)
+    assert client.get(html.unescape(address)).status_code == 200
+    assert client.get(f"{PEOPLE}{person.pk}/").status_code == 404
+    assert client.get(f"{PEOPLE}{person.pk}/?on=115-07-01").status_code == 404
+    client.force_login(account("EP1001", "agency_admin"))
+    told = text(client.get(page))
+    assert f"{here.name}・{department}・一般使用者及主管" in told
+    assert there.name in text(client.get(f"{PEOPLE}{person.pk}/?on=115-07-01"))
+
+
+def assert_each_figure_is_the_length_of_its_list(client, page):
+    """Follow every link to a list of people; the number in it is how many the list has."""
+    found = re.findall(rf'<a href="({PEOPLE}\?[^"]*)">([\d,]+)</a>', page)
+    assert found
+    for address, figure in found:
+        answer = client.get(html.unescape(address))
+        assert answer.context["page"].paginator.count == int(figure.replace(",", "")), address
+    return len(found)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_figure_of_a_board_is_the_length_of_the_list_behind_it(
+    client, account, learned, city, seed
+):
+    """F16: with people on leave, gone, moved, of several identities, with grace and without."""
+    chance, today = Random(seed), timezone.localdate()
+    client.force_login(account("IC1001", "platform_admin"))
+    agencies = list(Agency.objects.all())
+    for person in chance.sample(city, 30):
+        learned(person, chance.choice([1, 3, 12]), category=chance.choice(["522", "523"]))
+    for person in chance.sample(list(Account.objects.filter(status="active")), 24):
+        day = today - timedelta(days=chance.choice([1, 40, 90]))
+        kind = chance.choice(["leave", "leave", "left", "move", "other"])
+        if kind == "leave":
+            accounts.grant_leave(person, since=day, until=None, reason="育嬰", by="x")
+        elif kind == "left":
+            accounts.assign(person, status="left", since=day, by="x")
+        elif kind == "move":
+            accounts.assign(person, agency=chance.choice(agencies), since=day, by="x")
+        else:
+            accounts.assign(person, identities=chance.choice(sets()), since=day, by="x")
+    if chance.random() < 0.5:
+        PolicyVersion.objects.create(grace_days=60, since=date(2020, 1, 1))
+    for on in ("", f"&on={roc.roc_date(today - timedelta(days=50))}"):
+        for agency in agencies:
+            page = client.get(f"{BOARD}?agency={agency.code}{on}").content.decode()
+            assert_each_figure_is_the_length_of_its_list(client, page)
+        assert assert_each_figure_is_the_length_of_its_list(
+            client, client.get(f"{CITY}?{on.lstrip('&')}").content.decode()
+        ) >= len(agencies)

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 from files import PERSON, data, row
 
+from ismp.accounts import actions as people
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
@@ -184,3 +185,65 @@ def test_the_result_of_an_import_says_whom_it_turned_green(clerk, import_bytes):
     assert f"{PERSON.username} {PERSON.name}" in part
     page = clerk.get(address).content.decode()
     assert "這次匯入改變了什麼" in page and PERSON.national_id not in page
+
+
+# Versions that come later, and mistaken ones
+
+
+def test_a_version_before_a_later_one_is_refused_or_replaces_it(admin):
+    rule, address = general(), f"{RULES}{general().pk}/change/"
+    admin.post(address, {**asked(), "confirmed": "1"})
+    early = asked(hours="5", since="118-01-01", confirmed="1")
+    page = admin.post(address, early).content.decode()
+    assert "119-01-01 起6 小時" in page and "取代之後的版本" in page
+    admin.post(address, {**early, "replace": "on"})
+    assert [one.hours for one in rule.versions.standing().order_by("since")] == [3_000, 5_000]
+    assert (
+        "119-01-01" in Event.objects.filter(verb="change_rule").latest("number").detail["replaced"]
+    )
+    with pytest.raises(NotPossible, match="118-01-01"):
+        actions.end_rule(rule, citation="x", since=date(2028, 1, 1), by=Account.objects.first())
+
+
+def test_a_version_is_cancelled_with_a_reason_after_who_is_concerned_is_told(admin, import_bytes):
+    import_bytes(data(row()))  # three hours for one person
+    Account.objects.get(username=PERSON.username).services.update(identities="general")
+    admin.post(f"{RULES}{general().pk}/change/", {**asked(hours="4"), "confirmed": "1"})
+    version = general().versions.latest("since")
+    address = f"{RULES}versions/{version.pk}/cancel/"
+    assert address in admin.get(f"{RULES}{general().pk}/").content.decode()
+    page = admin.post(address, {"reason": "時數誤植"}).content.decode()
+    assert "適用 119-01-01 的規定" in page and f"{PERSON.username} {PERSON.name}" in page
+    assert general().versions.standing().count() == 2
+    admin.post(address, {"reason": "時數誤植", "confirmed": "1"})
+    assert [one.hours for one in general().versions.standing()] == [3_000]
+    assert standing.InForce.on(TOMORROW) == standing.InForce.on(TOMORROW - timedelta(1))
+    assert "時數誤植" in admin.get(f"{RULES}{general().pk}/").content.decode()
+    assert admin.get(address).status_code == 404
+
+
+def test_a_policy_is_cancelled_and_an_earlier_one_is_not_made_without_effect(admin):
+    chosen = {"two_years": "pairs", "grace_days": "30", "since": "119-01-01", "confirmed": "1"}
+    admin.post(f"{RULES}policy/", chosen)
+    page = admin.post(f"{RULES}policy/", {**chosen, "since": "118-01-01"}).content.decode()
+    assert "取代之後的版本" in page and PolicyVersion.objects.count() == 1
+    version = PolicyVersion.objects.get()
+    assert f"policy/{version.pk}/cancel/" in admin.get(RULES).content.decode()
+    admin.post(f"{RULES}policy/{version.pk}/cancel/", {"reason": "誤植", "confirmed": "1"})
+    assert standing.InForce.on(TOMORROW).policy.two_years == "rolling"
+
+
+def test_the_preview_of_a_grace_names_those_who_are_waited_for(admin):
+    """F11: from red to amber is a change too; who was only transferred does not begin anew."""
+    newcomer, moved = Account.objects.filter(status="active", identities="general")[:2]
+    today = timezone.localdate()
+    newcomer.services.update(since=today - timedelta(days=10))
+    there = Account.objects.get(username="CU1001").agency
+    people.assign(moved, agency=there, since=today - timedelta(days=5), by="x")
+    page = admin.post(
+        f"{RULES}policy/",
+        {"two_years": "rolling", "grace_days": "90", "unlisted": "on", "since": "115-01-01"},
+    ).content.decode()
+    assert "會變成寬限中 <b>1</b> 人" in page and "未達標 → 寬限中" in page
+    assert newcomer.username in page and moved.username not in page
+    assert "沒有人的達標狀況因此改變" not in page

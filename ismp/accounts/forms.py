@@ -273,44 +273,57 @@ class AccountForm(OfAgencyForm):
         return self.instance.department
 
 
-class EntryForm(DeedForm):
-    """A form of a dated entry: it names the later entries, and asks whether to replace them."""
+class Replacing:
+    """Mixed into the form of a dated entry: it names the entries that stand in the way of it, and
+    asks whether to replace them.  Whoever makes the form calls `offer_replacing`."""
 
     replace_label = "取代之後的異動"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        named = self.in_the_way()
-        if named:
-            self.fields["replace"] = forms.BooleanField(
-                label=self.replace_label,
-                required=False,
-                help_text=f"勾選後會取消：{'；'.join(named)}。取消的登記仍看得到。",
-            )
-        self._named = named
-
     def in_the_way(self) -> list[str]:
         """What the entry would have to replace, each in words."""
-        later = timeline.later_of_each(self.things, self.day("since") or timezone.localdate())
-        return [f"{one.name} {step}" for one, steps in later.items() for step in steps][:_NAMED]
+        raise NotImplementedError
 
-    def day(self, name: str) -> date | None:
+    def offer_replacing(self) -> None:
+        form: Any = self
+        self._named = self.in_the_way()[:_NAMED]
+        if self._named:
+            form.fields["replace"] = forms.BooleanField(
+                label=self.replace_label,
+                required=False,
+                help_text=f"勾選後會取消：{'；'.join(self._named)}。取消的登記仍看得到。",
+            )
+
+    def day(self, name: str = "since") -> date | None:
         """A day as it was typed, before the form is checked."""
+        form: Any = self
         try:
-            day: date | None = self.fields[name].clean(self.data.get(name))
+            day: date | None = form.fields[name].clean(form.data.get(name))
         except forms.ValidationError:
             return None
         return day
 
     def clean(self) -> dict[str, Any]:
-        typed = self.cleaned_data
-        if self._named and not typed.get("replace"):
-            self.add_error(
+        form: Any = self
+        if self._named and not form.cleaned_data.get("replace"):
+            form.add_error(
                 "replace",
                 f"之後已有登記：{'；'.join(self._named)}。請改填更後面的日期，"
                 f"或勾選「{self.replace_label}」。",
             )
+        typed: dict[str, Any] = form.cleaned_data
         return typed
+
+
+class EntryForm(Replacing, DeedForm):
+    """Of an entry of people's service."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offer_replacing()
+
+    def in_the_way(self) -> list[str]:
+        later = timeline.later_of_each(self.things, self.day() or timezone.localdate())
+        return [f"{one.name} {step}" for one, steps in later.items() for step in steps]
 
 
 class ChangeForm(EntryForm):
@@ -367,7 +380,7 @@ class LeaveForm(EntryForm):
     reason = forms.CharField(label="事由", max_length=100)
 
     def in_the_way(self) -> list[str]:
-        since = self.day("since")
+        since = self.day()
         if since is None:
             return []
         leaves: Any = Leave.objects.filter(account=self.things[0])

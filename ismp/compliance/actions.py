@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import transaction
 
+from ismp.accounts import dated
 from ismp.accounts.models import Account
-from ismp.audit import trail
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.compliance.models import Example, PolicyVersion, Rule, RuleVersion
 from ismp.compliance.standing import InForce
@@ -39,39 +40,76 @@ def add_rule(
 
 @transaction.atomic
 def change_rule(
-    rule: Rule, *, grades: str, hours: int, citation: str, since: date, by: Account
+    rule: Rule,
+    *,
+    grades: str,
+    hours: int,
+    citation: str,
+    since: date,
+    replace: bool = False,
+    by: Account,
 ) -> RuleVersion:
-    """What the rule asks from a day on; earlier days stay judged as they were."""
-    _hold()
-    version = RuleVersion.objects.create(
-        rule=rule,
-        grades=grades,
-        hours=hours,
-        citation=citation,
-        since=since,
-        recorded_by=by.username,
-    )
-    _prove()
-    _record("change_rule", by, rule, since=since, hours=in_hours(hours), grades=grades)
+    """What the rule asks from a day on; earlier days stay judged as they were.
+
+    Later versions are replaced with `replace` only.  Raises dated.LaterEntry, NotPossible.
+    """
+    asked = {"grades": grades, "hours": hours, "citation": citation}
+    version, detail = _add_version(RuleVersion(rule=rule, since=since, **asked), replace, by)
+    _record("change_rule", by, rule, hours=in_hours(hours), grades=grades, **detail)
     return version
 
 
 @transaction.atomic
-def end_rule(rule: Rule, *, citation: str, since: date, by: Account) -> RuleVersion:
-    """From that day on the rule asks for nothing."""
+def end_rule(
+    rule: Rule, *, citation: str, since: date, replace: bool = False, by: Account
+) -> RuleVersion:
+    """From that day on the rule asks for nothing.  Raises dated.LaterEntry, NotPossible."""
+    held: Any = rule.versions.on(since).first() or rule.versions.standing().last()
+    if held is None or (held.hours is None and held.since <= since):
+        raise NotPossible(f"「{rule}」在 {roc.roc_date(since)} 本來就沒有要求時數，不必停用。")
+    ended = RuleVersion(rule=rule, grades=held.grades, hours=None, citation=citation, since=since)
+    version, detail = _add_version(ended, replace, by)
+    _record("end_rule", by, rule, **detail)
+    return version
+
+
+def _add_version(version: Any, replace: bool, by: Account) -> tuple[Any, dict[str, Any]]:
+    """Store a version, and prove it; return it and what the event says of it."""
     _hold()
-    held: Any = rule.versions.order_by("since", "pk").last()
-    version = RuleVersion.objects.create(
-        rule=rule,
-        grades=held.grades,
-        hours=None,
-        citation=citation,
-        since=since,
-        recorded_by=by.username,
+    version.recorded_by = by.username
+    held = version.siblings().filter(since__lte=version.since).last()
+    named = "；".join(one.in_words for one in version.later())
+    dated.add(
+        version,
+        replace=replace,
+        refusal=f"之後已有：{named}。生效日 {roc.roc_date(version.since)} 比它早；"
+        "請改填更後面的日期，或選擇「取代之後的版本」。",
     )
     _prove()
-    _record("end_rule", by, rule, since=since)
+    changed = changes.between(held, version, *dated.BOOKKEEPING)
+    return version, {"since": version.since, "replaced": named, "changes": changed}
+
+
+@transaction.atomic
+def cancel_version(version: RuleVersion, *, reason: str, by: Account) -> RuleVersion:
+    """Cancel a version of a rule; what it had replaced holds again.  Raises NotPossible."""
+    _cancel(version, reason, by)
+    _record("cancel_rule", by, version.rule, cancelled=version.in_words, reason=reason)
     return version
+
+
+@transaction.atomic
+def cancel_policy(version: PolicyVersion, *, reason: str, by: Account) -> PolicyVersion:
+    """Cancel a policy; what it had replaced holds again.  Raises NotPossible."""
+    _cancel(version, reason, by)
+    trail.record("cancel_policy", actor=by.username, cancelled=version.in_words, reason=reason)
+    return version
+
+
+def _cancel(version: Any, reason: str, by: Account) -> None:
+    _hold()
+    dated.cancel(version, reason=reason, by=by.username)
+    _prove()
 
 
 @transaction.atomic
@@ -103,25 +141,25 @@ def remove_example(example: Example, *, by: Account) -> None:
 
 @transaction.atomic
 def set_policy(
-    *, two_years: str, grace_days: int, unlisted: bool, since: date, by: Account
+    *,
+    two_years: str,
+    grace_days: int,
+    unlisted: bool,
+    since: date,
+    replace: bool = False,
+    by: Account,
 ) -> PolicyVersion:
-    """What holds from a day on where the law is silent."""
-    _hold()
-    version = PolicyVersion.objects.create(
-        two_years=two_years,
-        grace_days=grace_days,
-        unlisted=unlisted,
-        since=since,
-        recorded_by=by.username,
-    )
-    _prove()
+    """What holds from a day on where the law is silent.  Raises dated.LaterEntry, NotPossible."""
+    chosen = {"two_years": two_years, "grace_days": grace_days, "unlisted": unlisted}
+    version: PolicyVersion
+    version, detail = _add_version(PolicyVersion(since=since, **chosen), replace, by)
     trail.record(
         "set_policy",
         actor=by.username,
-        since=roc.roc_date(since),
         two_years=version.get_two_years_display(),
         grace_days=grace_days,
         unlisted=unlisted,
+        **_told(detail),
     )
     return version
 
@@ -152,5 +190,10 @@ def in_words(missing: int | None) -> str:
 
 
 def _record(verb: str, by: Account, rule: Rule, **detail: Any) -> None:
-    told = {name: roc.roc_date(v) if isinstance(v, date) else v for name, v in detail.items()}
-    trail.record(verb, actor=by.username, subject=f"rule:{rule.pk}", rule=str(rule), **told)
+    trail.record(
+        verb, actor=by.username, subject=f"rule:{rule.pk}", rule=str(rule), **_told(detail)
+    )
+
+
+def _told(detail: dict[str, Any]) -> dict[str, Any]:
+    return {name: roc.roc_date(v) if isinstance(v, date) else v for name, v in detail.items()}

@@ -64,7 +64,12 @@ class PeopleForm(DayForm):
 
     light = forms.ChoiceField(
         label="狀態",
-        choices=[("behind", "未達標與寬限中"), *WORDS.items(), ("", "全部")],
+        choices=[
+            ("behind", "未達標與寬限中"),
+            ("obliged", "列管（免列管除外）"),
+            *WORDS.items(),
+            ("", "全部"),
+        ],
         required=False,
     )
     department = forms.ChoiceField(label="部門", required=False)

@@ -50,7 +50,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of a table of shares; `query` leads to its people."""
+    """One line of a table of shares; `query` and a light lead to its people."""
 
     title: str
     counts: Counts
@@ -138,7 +138,7 @@ def _tables(parts: list[Part], agency: Agency, base: dict[str, str]) -> list[tup
     identities = figures.grouped(parts, "identities")
 
     def bar(title: str, counts: Counts, **search: Any) -> Bar:
-        return Bar(title, counts, urlencode({**base, **search, "light": ""}))
+        return Bar(title, counts, urlencode({**base, **search}))
 
     return [
         ("課程類別", [bar(title_of(d), figures.total(parts, d), duty=d) for d in duties(parts)]),

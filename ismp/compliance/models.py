@@ -18,7 +18,9 @@ from ismp.accounts.models import Agency, Grade
 from ismp.compliance import rules
 from ismp.compliance.figures import Counts, Part, duties, total
 from ismp.compliance.rules import Credit, Duty, TwoYears
+from ismp.hours.models import in_hours
 from ismp.hours.profile import CATEGORIES
+from ismp.ui import roc
 
 CATEGORY_SETS = {
     "+".join(map(str, chosen)): "或".join(CATEGORIES[code] for code in chosen)
@@ -97,10 +99,23 @@ class RuleVersion(Entry):
             models.CheckConstraint(
                 condition=Q(grades__in=_GRADE_SETS), name="a_rule_names_known_grades"
             ),
+            models.UniqueConstraint(
+                fields=["rule", "since"],
+                condition=Q(cancelled_at=None),
+                name="a_rule_has_one_version_a_day",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.rule_id}:{self.since}"
+
+    @property
+    def in_words(self) -> str:
+        """115-01-01 起 3 小時（A、B級）."""
+        asks = (
+            f"{in_hours(self.hours)} 小時（{'、'.join(self.grades)}級）" if self.hours else "停用"
+        )
+        return f"{roc.roc_date(self.since)} 起{asks}"
 
     def duty(self) -> Duty:
         return Duty(
@@ -184,10 +199,24 @@ class PolicyVersion(Entry):
             models.CheckConstraint(
                 condition=Q(grace_days__lte=366), name="grace_lasts_a_year_at_most"
             ),
+            models.UniqueConstraint(
+                fields=["since"],
+                condition=Q(cancelled_at=None),
+                name="there_is_one_policy_a_day",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"policy:{self.since}"
+
+    @property
+    def in_words(self) -> str:
+        """115-01-01 起：兩年為今年與前一年，新到職寬限 30 天，等級未列的身分…."""
+        listed = "視為一般使用者及主管" if self.unlisted else "沒有義務"
+        return (
+            f"{roc.roc_date(self.since)} 起：兩年為{self.get_two_years_display()}，"
+            f"新到職寬限 {self.grace_days} 天，等級未列的身分{listed}"
+        )
 
     def policy(self) -> rules.Policy:
         return rules.Policy(

@@ -19,6 +19,8 @@ from ismp.ui import roc
 from ismp.ui.workbook import Cell
 
 BEHIND = ("amber", "red")
+SEVERAL = {"behind": BEHIND, "obliged": ("green", *BEHIND)}
+"""What stands for several lights: 未達標與寬限中, 列管."""
 SORTS = ("missing", "username", "name", "department", "identities")
 HEAD = [
     "公務帳號",
@@ -90,7 +92,7 @@ def chosen(
 ) -> list[Person]:
     """The people that a search finds, each with her duties.
 
-    `light` is a key of WORDS, `behind` or empty for all; `department` is a number or `none`.
+    `light` is a key of WORDS or of SEVERAL, or empty for all; `department` is a number or `none`.
     With a `duty` only that duty counts.
     """
     if duty:
@@ -107,7 +109,7 @@ def chosen(
         table = table.filter(pl.any_horizontal(held))
     people = _by_person(table)
     if light:
-        people = people.filter(pl.col("light").is_in(BEHIND if light == "behind" else [light]))
+        people = people.filter(pl.col("light").is_in(SEVERAL.get(light, (light,))))
     column = sort.lstrip("-")
     by = {"department": "department_name"}.get(column, column)
     found = people.sort(by, "username", descending=[sort.startswith("-"), False])

@@ -9,13 +9,14 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from ismp.accounts import timeline
 from ismp.accounts.access import needs
-from ismp.accounts.models import Account, Agency
+from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.compliance import people, reminding, why
@@ -104,18 +105,33 @@ def download(request: HttpRequest) -> FileResponse:
 @require_safe
 @needs(Right.VIEW_HOURS)
 def person(request: HttpRequest, account_id: int) -> HttpResponse:
-    """One person: each duty with its arithmetic, and the records behind it."""
+    """One person on a day: where and as what she served, each duty with its arithmetic, and the
+    records behind it.
+
+    An agency that she has left sees her on the days on which she served it, and nothing later.
+    """
     user: Any = request.user
-    seen = Account.objects.filter(agency__in=agencies_of(user))
-    account = get_object_or_404(seen.select_related("agency", "department"), pk=account_id)
-    form = DayForm(request.GET)
+    form, mine = DayForm(request.GET), agencies_of(user)
+    known = Account.objects.select_related("agency")
+    account = get_object_or_404(known, pk=account_id)
+    held = timeline.held_on(account, form.on_day, form.known_at)
+    served = held if held and held.status == Status.ACTIVE else None
+    present = mine.filter(pk=account.agency_id).exists()
+    agency = served.agency if served else account.agency
+    if not present and not (served and mine.filter(pk=agency.pk).exists()):
+        raise Http404
+    former = None if present else agency.pk
     context = {
         "account": account,
         "form": form,
         "on": form.on_day,
-        "duties": why.of_person(account, form.on_day, form.known_at),
-        "reminded_at": reminding.last_reminded([account.pk]).get(account.pk),
-        "base": urlencode({"agency": account.agency.code, **form.asked}),
+        "served": served,
+        "duties": why.of_person(account, form.on_day, form.known_at, former_agency=former),
+        "former": former,
+        "reminded_at": None if former else reminding.last_reminded([account.pk]).get(account.pk),
+        "agency": agency,
+        "may_see_agency": mine.filter(pk=agency.pk).exists(),
+        "base": urlencode({"agency": agency.code, **form.asked}),
     }
     return render(request, "compliance/person.html", context)
 

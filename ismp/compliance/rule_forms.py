@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from ismp.accounts.forms import Replacing
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Grade
 from ismp.compliance.models import CATEGORY_SETS, WINDOWS, PolicyVersion
@@ -39,7 +40,25 @@ class _Form(Form):
             field.error_messages["required"] = f"請填寫{field.label}。"
 
 
-class ChangeForm(_Form):
+class _VersionForm(Replacing, _Form):
+    """Of a version from a day on; `later` are the versions that stand after it."""
+
+    replace_label = "取代之後的版本"
+
+    def __init__(self, *args: Any, versions: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._versions = versions
+        self.offer_replacing()
+
+    def in_the_way(self) -> list[str]:
+        since = self.day()
+        if since is None or self._versions is None:
+            return []
+        later = self._versions.standing().filter(since__gt=since).order_by("since")
+        return [one.in_words for one in later]
+
+
+class ChangeForm(_VersionForm):
     """What a rule asks from a day on."""
 
     grades = forms.MultipleChoiceField(
@@ -62,9 +81,13 @@ class AddForm(ChangeForm):
     field_order = ["identity", "categories", "years"]
 
 
-class EndForm(_Form):
+class EndForm(_VersionForm):
     citation = forms.CharField(label="依據（法規與條次）", max_length=200)
     since = RocDateField(label="自哪一天起停用", required=True)
+
+
+class CancelForm(_Form):
+    reason = forms.CharField(label="取消的理由", max_length=200)
 
 
 class ExampleForm(_Form):
@@ -107,13 +130,14 @@ def _record(line: str) -> list[Any]:
     return [int(found[1]), day.isoformat(), int(Decimal(found[3]).scaleb(3))]
 
 
-class PolicyForm(_Form):
+class PolicyForm(_VersionForm):
     two_years = forms.ChoiceField(label="「兩年」怎麼算", choices=PolicyVersion.Pair.choices)
     grace_days = forms.IntegerField(
         label="新到職寬限天數",
         min_value=0,
         max_value=366,
-        help_text="到職日起這麼多天內還沒做完的人是黃燈，不是紅燈；0 是不寬限",
+        help_text="到職日起這麼多天內還沒做完的人是黃燈，不是紅燈；0 是不寬限。"
+        "到職日是任職沒有中斷的第一天：調任不重新起算，離職隔天以後才復職就重新起算",
     )
     unlisted = forms.BooleanField(
         label="所屬等級沒有列出的身分，視為一般使用者及主管", required=False

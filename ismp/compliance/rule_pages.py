@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from ismp.compliance import effect as effects
 from ismp.compliance.models import Example, PolicyVersion, Rule, RuleVersion
 from ismp.compliance.rule_forms import (
     AddForm,
+    CancelForm,
     ChangeForm,
     EndForm,
     ExampleForm,
@@ -30,7 +32,7 @@ from ismp.compliance.rule_forms import (
     in_words,
     started_from,
 )
-from ismp.compliance.standing import InForce
+from ismp.compliance.standing import WORDS, InForce
 from ismp.hours.models import ImportRun, Source, State
 
 _NAMED = 50
@@ -47,6 +49,7 @@ def rules(request: HttpRequest) -> HttpResponse:
     context = {
         "rules": [(rule, held.get(rule.pk)) for rule in Rule.objects.all()],
         "policy": policy,
+        "policies": PolicyVersion.objects.order_by("-since", "-pk"),
         "today": today,
     }
     return render(request, "compliance/rules.html", context)
@@ -60,7 +63,8 @@ def rule_page(request: HttpRequest, rule_id: int) -> HttpResponse:
     examples = rule.examples.select_related("rule")
     context = {
         "rule": rule,
-        "versions": rule.versions.order_by("-since", "-pk"),
+        "versions": rule.versions.standing().order_by("-since", "-pk"),
+        "gone": rule.versions.exclude(cancelled_at=None).order_by("-cancelled_at"),
         "current": RuleVersion.objects.on(timezone.localdate()).filter(rule=rule).first(),
         "examples": [(one, actions.in_words(one.missing)) for one in examples],
     }
@@ -75,6 +79,9 @@ class _Change:
     proposed: Callable[[InForce, dict[str, Any]], InForce]
     deed: Callable[..., Any]
     back: str
+    day: date | None = None
+    """Judged by the rules of that day instead, as they are after the deed."""
+    confirm: str = "確定存檔"
 
 
 @_asks_or_does
@@ -95,8 +102,9 @@ def add(request: HttpRequest) -> HttpResponse:
 def change(request: HttpRequest, rule_id: int) -> HttpResponse:
     """A new version of a rule, from a day on."""
     rule = get_object_or_404(Rule, pk=rule_id)
-    newest = rule.versions.exclude(hours=None).order_by("since", "pk").last()
-    form = ChangeForm(request.POST or None, initial=started_from(newest) if newest else None)
+    newest = rule.versions.standing().exclude(hours=None).order_by("since", "pk").last()
+    begun = started_from(newest) if newest else None
+    form = ChangeForm(request.POST or None, initial=begun, versions=rule.versions)
     change = _Change(
         f"訂定新版本：{rule}",
         lambda now, data: _with(now, rule, data),
@@ -117,7 +125,7 @@ def end(request: HttpRequest, rule_id: int) -> HttpResponse:
         partial(actions.end_rule, rule),
         rule.get_absolute_url(),
     )
-    return _weighed(request, EndForm(request.POST or None), change)
+    return _weighed(request, EndForm(request.POST or None, versions=rule.versions), change)
 
 
 @_asks_or_does
@@ -132,7 +140,42 @@ def policy(request: HttpRequest) -> HttpResponse:
         actions.set_policy,
         reverse("compliance:rules"),
     )
-    return _weighed(request, PolicyForm(request.POST or None, initial=initial), change)
+    versions = PolicyVersion.objects
+    form = PolicyForm(request.POST or None, initial=initial, versions=versions)
+    return _weighed(request, form, change)
+
+
+@_asks_or_does
+@needs(Right.MANAGE_RULES)
+def cancel_version(request: HttpRequest, version_id: int) -> HttpResponse:
+    """Cancel a version of a rule, to come or mistaken."""
+    versions = RuleVersion.objects.standing().select_related("rule")
+    version = get_object_or_404(versions, pk=version_id)
+    back = version.rule.get_absolute_url()
+    return _cancelled(request, version, str(version.rule), actions.cancel_version, back)
+
+
+@_asks_or_does
+@needs(Right.MANAGE_RULES)
+def cancel_policy(request: HttpRequest, policy_id: int) -> HttpResponse:
+    """Cancel a policy, to come or mistaken."""
+    version = get_object_or_404(PolicyVersion.objects.standing(), pk=policy_id)
+    back = reverse("compliance:rules")
+    return _cancelled(request, version, "採計政策", actions.cancel_policy, back)
+
+
+def _cancelled(
+    request: HttpRequest, version: Any, of: str, deed: Callable[..., Any], back: str
+) -> HttpResponse:
+    change = _Change(
+        f"取消版本：{of}，{version.in_words}",
+        lambda now, _: now,
+        partial(deed, version),
+        back,
+        day=max(version.since, timezone.localdate()),
+        confirm="確定取消這個版本",
+    )
+    return _weighed(request, CancelForm(request.POST or None), change)
 
 
 def _without(now: InForce, rule: Rule) -> InForce:
@@ -156,6 +199,7 @@ def _weighed(request: HttpRequest, form: Any, change: _Change) -> HttpResponse:
     try:
         with transaction.atomic():
             change.deed(**form.cleaned_data, by=request.user)
+            after = InForce.read(change.day) if change.day else None
             transaction.set_rollback(not confirmed)
     except NotPossible as reason:
         form.add_error(None, str(reason))
@@ -163,11 +207,36 @@ def _weighed(request: HttpRequest, form: Any, change: _Change) -> HttpResponse:
     if confirmed:
         messages.success(request, "已存檔。")
         return redirect(change.back)
-    proposed = change.proposed(InForce.on(timezone.localdate()), form.cleaned_data)
-    turned = turning.turned_by(proposed)
-    context |= {"turned": turned, "asked": in_words(form), "posted": as_posted(form)}
-    context |= {"green": _people(turned.green), "red": _people(turned.red)}
+    now = InForce.on(change.day or timezone.localdate())
+    proposed = after or change.proposed(now, form.cleaned_data)
+    context |= {"asked": in_words(form), "posted": as_posted(form), **_turned(proposed, now)}
     return render(request, "compliance/rule_preview.html", context)
+
+
+_TURNS = {"red": "會變成未達標", "amber": "會變成寬限中", "exempt": "會變成免列管"}
+_TURNS_GREEN = "會變成達標"
+
+
+def _turned(proposed: InForce, now: InForce) -> dict[str, Any]:
+    """Whose light changes, for the preview: each group with its heading and its people."""
+    turned = turning.turned_by(proposed, now)
+    words = {**WORDS, turning.NOT_OBLIGED: "不列管"}
+    groups = [
+        (_TURNS.get(after, _TURNS_GREEN), f"{words[before]} → {words[after]}", _people(numbers))
+        for (before, after), numbers in sorted(turned.people.items(), key=_worst_first)
+    ]
+    figures = [
+        (word, turned.before[light], turned.after[light])
+        for light, word in words.items()
+        if light == "red" or turned.before[light] != turned.after[light]
+    ]
+    return {"groups": groups, "figures": figures}
+
+
+def _worst_first(item: tuple[tuple[str, str], list[int]]) -> tuple[int, int]:
+    order = [*WORDS, turning.NOT_OBLIGED]
+    before, after = item[0]
+    return order.index(after), order.index(before)
 
 
 def _people(numbers: list[int], most: int = _NAMED) -> dict[str, Any]:

@@ -43,17 +43,19 @@ class InForce:
     def on(cls, day: date, known_at: datetime | None = None) -> Self:
         """By what is known now it is kept in memory until the rules or the policy change."""
         if known_at is None:
-            return _in_force.get(day, lambda: cls._read(day, None))
-        return cls._read(day, known_at)
+            return _in_force.get(day, lambda: cls.read(day, None))
+        return cls.read(day, known_at)
 
     @classmethod
-    def _read(cls, day: date, known_at: datetime | None) -> Self:
+    def read(cls, day: date, known_at: datetime | None = None) -> Self:
+        """Never from memory: in a transaction too it says what was written there."""
         duties = RuleVersion.objects.on(day, known_at).duties()
         return cls(tuple(duties), PolicyVersion.objects.on(day, known_at).policy())
 
 
+_OF_THE_LAW = {"change_rule", "end_rule", "cancel_rule", "set_policy", "cancel_policy"}
 _in_force = Kept[Any](
-    concerns=lambda event, in_force: event.verb in {"change_rule", "end_rule", "set_policy"},
+    concerns=lambda event, in_force: event.verb in _OF_THE_LAW,
     most=1_000,
 )
 

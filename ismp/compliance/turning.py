@@ -1,8 +1,9 @@
-"""Who turns red or green when the rules change, or when a person serves otherwise, told before.
+"""Whose light changes when the rules change, or when a person serves otherwise, told before.
 
 Judges the hours of today, as if what is proposed were in force today.
 """
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import polars as pl
@@ -11,32 +12,43 @@ from django.utils import timezone
 
 from ismp.accounts.identities import members
 from ismp.accounts.models import Account, Agency
-from ismp.compliance import rules, standing
+from ismp.compliance import figures, rules, standing
 from ismp.compliance.models import categories_text, duty_title
 from ismp.compliance.person import grade_of
 from ismp.compliance.standing import InForce, Line
 
+NOT_OBLIGED = ""
+"""The light of whoever owes nothing."""
+
 
 @dataclass(frozen=True)
 class Turning:
-    """How many are behind before and after; account numbers of those who change sides."""
+    """How many stand how before and after, by light; and who stands otherwise after."""
 
-    before: int
-    after: int
-    green: list[int]
-    red: list[int]
+    before: Counter[str]
+    after: Counter[str]
+    people: dict[tuple[str, str], list[int]]
+    """Account numbers by (light before, light after): that of the worst duty of a person."""
 
 
-def turned_by(proposed: InForce) -> Turning:
+def turned_by(proposed: InForce, now: InForce) -> Turning:
+    """Compare how people stand today by `proposed` with how they do by `now`."""
     today = timezone.localdate()
     people = standing.people_of(standing.EVERYBODY, today)
 
-    def behind(in_force: InForce) -> frozenset[int]:
+    def lights(in_force: InForce) -> dict[int, str]:
         done = standing.done_by(people, in_force.policy, today)
-        return frozenset(standing.behind(standing.judged(people, done, in_force, today)))
+        lines = standing.judged(people, done, in_force, today)
+        worst = lines.with_columns(rank=figures.rank()).group_by("account").agg(pl.max("rank"))
+        found = dict.fromkeys(people["account"].to_list(), NOT_OBLIGED)
+        return found | {account: figures.WORST_LAST[rank] for account, rank in worst.iter_rows()}
 
-    before, after = behind(InForce.on(today)), behind(proposed)
-    return Turning(len(before), len(after), sorted(before - after), sorted(after - before))
+    before, after = lights(now), lights(proposed)
+    changed: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for account in sorted(before):
+        if before[account] != after[account]:
+            changed[before[account], after[account]].append(account)
+    return Turning(Counter(before.values()), Counter(after.values()), dict(changed))
 
 
 def of_person_if(
@@ -51,7 +63,6 @@ def of_person_if(
         changed = changed.with_columns(
             agency=pl.lit(agency.pk, pl.Int64),
             grade=pl.lit(grade_of(agency.pk, today)),
-            arrived_on=pl.lit(today),
         )
     done = standing.done_by(people, in_force.policy, today)
 

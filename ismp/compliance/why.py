@@ -26,6 +26,7 @@ from ismp.ui import roc
 _NAMED = 5
 """How many records the sentence names; all of them stand in the lists beside it."""
 _COURSES = 3
+_ELSEWHERE = "其他機關"
 _COLUMNS = {
     **{name: name for name in ("title", "category", "ended_on", "hours", "agency_id", "line")},
     "agency": "agency__name",
@@ -86,11 +87,17 @@ class Why:
 
 
 def of_person(
-    account: Account, on: date | None = None, known_at: datetime | None = None
+    account: Account,
+    on: date | None = None,
+    known_at: datetime | None = None,
+    *,
+    former_agency: int | None = None,
 ) -> list[Why]:
     """For each duty of the person by her service in this account; none when she is not in office.
 
     Deleted records are named only in the present: what `known_at` asks for is what was live.
+    For somebody of an agency that the person has left (`former_agency`) it tells only what counted
+    on that day: nothing later, and no other agency by name.
     """
     on = on or timezone.localdate()
     office = person.in_office(account, on, known_at)
@@ -98,6 +105,8 @@ def of_person(
         return []
     in_force = InForce.on(on, known_at)
     rows = _rows(account, in_force, on, known_at)
+    if former_agency:
+        rows = [_as_it_was(row, former_agency) for row in rows if _counted_then(row, on)]
     credits = [
         Credit(row["category"], row["ended_on"], row["hours"], row["key"], row["deleted"])
         for row in rows
@@ -123,6 +132,14 @@ def _rows(
         gone = Record.objects.order_by().exclude(deletion=None)
         parts.append(asked(gone, "account", "event_key", deleted=True))
     return list(parts[0].union(*parts[1:], all=True))
+
+
+def _counted_then(row: dict[str, Any], on: date) -> bool:
+    return row["ended_on"] <= on and not row["deleted"]
+
+
+def _as_it_was(row: dict[str, Any], agency: int) -> dict[str, Any]:
+    return row if row["agency_id"] == agency else row | {"agency__name": _ELSEWHERE}
 
 
 def _why(

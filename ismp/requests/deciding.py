@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ismp.accounts import actions as accounts
 from ismp.accounts import keeping, national_id, persons, separation, timeline
+from ismp.accounts.dated import LaterEntry
 from ismp.accounts.models import Account, Department, PersonLink, Status
 from ismp.accounts.roles import Right
 from ismp.audit import trail
@@ -117,6 +118,8 @@ def decide_transfer(
                 replace=replace,
                 by=by.username,
             )
+        except LaterEntry:
+            raise
         except NotPossible as reason:
             if transfer.comes and not by.may(Right.ALL_AGENCIES):
                 # What stands in the way is an account of the other agency.

@@ -97,6 +97,11 @@ class Migration(migrations.Migration):
                         condition=models.Q(("grace_days__lte", 366)),
                         name="grace_lasts_a_year_at_most",
                     ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("cancelled_at", None)),
+                        fields=("since",),
+                        name="there_is_one_policy_a_day",
+                    ),
                 ],
             },
         ),
@@ -302,6 +307,11 @@ class Migration(migrations.Migration):
                         ),
                         name="a_rule_names_known_grades",
                     ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("cancelled_at", None)),
+                        fields=("rule", "since"),
+                        name="a_rule_has_one_version_a_day",
+                    ),
                 ],
             },
         ),
@@ -336,8 +346,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(
-            code=enact,
-            reverse_code=migrations.RunPython.noop,
-        ),
+        migrations.RunPython(enact, migrations.RunPython.noop),
     ]
