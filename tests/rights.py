@@ -41,6 +41,8 @@ MATRIX = {
     "security:report": set(ROLES),
     "security:my_devices": set(ROLES),
     "security:incident": set(ROLES),
+    "security:edit_incident": set(ROLES),
+    "security:exception": set(ROLES),
     "manage:home": MANAGERS,
     "pages:list": {"platform_admin"},
     "pages:edit": {"platform_admin"},

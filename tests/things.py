@@ -85,6 +85,7 @@ def of_security(person: Any) -> dict[str, Any]:
         "products_id": product.pk,
         "devices_id": device.pk,
         "decisions_id": decision.pk,
+        "decision_id": decision.pk,
         "campaigns_id": campaign.pk,
         "sign_off_id": signed.pk,
         "advisories_id": advisory.pk,

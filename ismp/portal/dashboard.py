@@ -69,14 +69,15 @@ def gauges(whys: Sequence[Why]) -> list[Gauge]:
 def reports(account: Account) -> list[Report]:
     """資通安全通報 and 管制設備通報, done and in all: of her agency for those who look after it,
     else what she reported herself, and what is in her keeping."""
-    mine = Incident.objects.visible_to(account).filter(agency=account.agency_id)
     everybodys = account.may(Right.VIEW_SECURITY)
+    whose = {"agency": account.agency_id} if everybodys else {"reporter": account}
+    mine = Incident.objects.visible_to(account).filter(**whose)
     of_agency = Device.objects.filter(agency=account.agency_id)
     held = of_agency if everybodys else Device.objects.kept_by(account)
     decided = held.decided_of_restricted(timezone.localdate())
     address = "devices:list" if everybodys else "security:my_devices"
     return [
-        Report("資通安全通報", "security:my_incidents", **mine.closed_of_reported()),
+        Report("資通安全通報", "security:my_incidents", **mine.real().closed_of_reported()),
         Report("管制設備通報", address, **decided),
     ]
 

@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from ismp.accounts import national_id, separation
@@ -35,6 +36,7 @@ from ismp.security.models import (
     Decision,
     Device,
     RestrictedProduct,
+    SecurityOfficer,
     SignOff,
     asset_key,
     signing_agencies,
@@ -464,7 +466,22 @@ def decide(
         device.retire_by, device.retire_by_in_file = retire_by, None
         device.save(update_fields=["retire_by", "retire_by_in_file"])
     _record(decision, "decide_device", by, changes=changes.between(before, device))
+    if needs_approval:
+        _ask_for_approval(decision, by)
     return decision
+
+
+def _ask_for_approval(decision: Decision, by: Account) -> None:
+    """The agency's 資安長 is asked, whatever her role; without one its other handlers."""
+    agency = decision.device.agency
+    named = SecurityOfficer.objects.filter(agency=agency, account__agency=agency)
+    officer = named.select_related("account").exclude(account=by).first()
+    if officer and officer.account.is_active:
+        asked, link = [officer.account], reverse("security:exception", args=[decision.pk])
+    else:
+        asked = list(handlers(agency).exclude(pk=by.pk))
+        link = reverse("decisions:page", args=[decision.pk])
+    notify(asked, kind="device", subject=f"例外留用待核可：{decision.device}", link=link)
 
 
 def last_day_of_a_decision(today: date) -> date:

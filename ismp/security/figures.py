@@ -27,19 +27,23 @@ def of(user: Account, agency: Agency | None = None) -> list[Figure]:
     def mine(model: Any) -> Any:
         return model.objects.visible_to(user).of_agency(agency).order_by()
 
+    incidents = mine(Incident).in_administration(user)
+    drills = _incidents("資通安全通報（演練）", incidents.filter(is_drill=True))
     found = [
-        _incidents(mine(Incident).in_administration(user)),
+        _incidents("資通安全通報", incidents.real()),
         _devices(mine(Device)),
+        *([drills] if drills.total or drills.late else []),
         _answers(mine(Address).of_published()),
     ]
     return sorted(found, key=lambda figure: -figure.late)
 
 
-def _incidents(incidents: Any) -> Figure:
+def _incidents(title: str, incidents: Any) -> Figure:
+    """Drills and real incidents are counted apart."""
     clocks, now = [line.clock for line in TimeLimit.objects.all()], timezone.now()
     late = sum(_is_late(one, clocks, now) for one in incidents.open())
     counts = incidents.closed_of_reported()
-    return Figure("資通安全通報", "incidents:list", late=late, **counts)
+    return Figure(title, "incidents:list", late=late, **counts)
 
 
 def _is_late(incident: Incident, clocks: list[Clock], now: datetime) -> bool:

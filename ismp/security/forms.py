@@ -80,14 +80,13 @@ class LevelForm(Form):
         return subjects | {f"{aspect}_harm": a.harm.value for aspect, a in answers.items()}
 
 
-class IncidentForm(MomentForm, LevelForm):
-    """What somebody noticed."""
+class EditIncidentForm(MomentForm):
+    """What somebody noticed, as far as it is corrected after the report."""
 
     title = forms.CharField(label="事件名稱", max_length=200)
     description = forms.CharField(
         label="發生什麼事、影響到什麼", max_length=5_000, widget=forms.Textarea(attrs={"rows": 4})
     )
-    is_drill = forms.BooleanField(label="這是演練", required=False)
     field_order = ["title", "description", "day", "clock"]
 
     def clean(self) -> dict[str, Any]:
@@ -95,6 +94,19 @@ class IncidentForm(MomentForm, LevelForm):
         if not self.errors and "moment" not in cleaned:
             self.add_error("day", "請填寫知悉的日期。")
         return cleaned
+
+
+class IncidentForm(EditIncidentForm, LevelForm):
+    """What somebody noticed."""
+
+    is_drill = forms.BooleanField(label="這是演練", required=False)
+
+
+class ExceptionForm(Form):
+    """The decision of a 資安長 on an exception."""
+
+    accept = forms.ChoiceField(choices=[("1", "核可"), ("0", "不同意")])
+    comment = forms.CharField(max_length=500, required=False)
 
 
 class StepForm(MomentForm):

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -13,10 +15,23 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
-from ismp.security import incidents
-from ismp.security.forms import IncidentForm, LevelForm, StepForm
+from ismp.security import devices, incidents
+from ismp.security.forms import (
+    EditIncidentForm,
+    ExceptionForm,
+    IncidentForm,
+    LevelForm,
+    StepForm,
+)
 from ismp.security.levels import ASPECTS, STEPS, SUBJECTS
-from ismp.security.models import Cause, Incident, TimeLimit
+from ismp.security.models import (
+    Cause,
+    Decision,
+    Incident,
+    IncidentState,
+    SecurityOfficer,
+    TimeLimit,
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -40,6 +55,38 @@ def report(request: HttpRequest) -> HttpResponse:
     return render(request, "security/report.html", {"form": form, "aspects": _aspects(form)})
 
 
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, incident_id: int) -> HttpResponse:
+    """Correct what one wrote or handles: all of a draft, its words and moment once reported."""
+    user: Any = request.user
+    found = get_object_or_404(Incident.objects.visible_to(user), pk=incident_id)
+    if not incidents.may_correct(found, user):
+        messages.error(
+            request, "只有草稿與退回補正的事件可以更正，由寫下的人或機關的處理人員更正。"
+        )
+        return redirect(found)
+    known = timezone.localtime(found.known_at)
+    facts = {"title": found.title, "description": found.description, "is_drill": found.is_drill}
+    initial = {**facts, "day": known.date(), "clock": known.time()}
+    draft = found.state == IncidentState.DRAFT
+    make = IncidentForm if draft else EditIncidentForm
+    form = make(request.POST or None, initial=initial | LevelForm.given(found.given))
+    if form.is_valid():
+        typed = {name: form.cleaned_data[name] for name in facts if name in form.fields}
+        moment = form.cleaned_data["moment"]
+        at = found.known_at if moment == known.replace(second=0, microsecond=0) else moment
+        answers = form.answers() if isinstance(form, IncidentForm) else None
+        try:
+            incidents.edit(found, known_at=at, answers=answers, by=user, **typed)
+        except NotPossible as reason:
+            form.add_error("day", str(reason))
+        else:
+            messages.success(request, "已更正，原來的內容留在歷程。")
+            return redirect(found)
+    context = {"form": form, "incident": found, "aspects": _aspects(form) if draft else ()}
+    return render(request, "security/report.html", context)
+
+
 def _aspects(form: Any) -> list[tuple[str, str, Any, Any]]:
     """Each aspect's name and question with its two fields, for the page."""
     return [
@@ -50,10 +97,42 @@ def _aspects(form: Any) -> list[tuple[str, str, Any, Any]]:
 
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
-    """What the person reported herself."""
+    """What the person reported herself; of a 資安長 also what she was called to."""
     user: Any = request.user
     found = Incident.objects.filter(reporter=user).select_related("agency")
-    return render(request, "security/mine.html", {"incidents": found[:100]})
+    agencies = SecurityOfficer.objects.agencies_of(user)
+    called = Incident.objects.filter(agency__in=agencies, escalated_at__isnull=False)
+    waiting = Decision.objects.filter(state=Decision.State.PENDING, device__agency__in=agencies)
+    context = {
+        "incidents": found[:100],
+        "called": called.select_related("agency")[:100],
+        "exceptions": waiting.select_related("device")[:100],
+    }
+    return render(request, "security/mine.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def exception(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """例外留用 as the 資安長 decides on it, whatever her role; who proposed it may look."""
+    user: Any = request.user
+    called = Q(device__agency__in=SecurityOfficer.objects.agencies_of(user))
+    seen = Decision.objects.filter(Q(made_by=user) | called, kind=Decision.Kind.KEEP)
+    found = get_object_or_404(seen.select_related("device__agency", "made_by"), pk=decision_id)
+    decides = seen.filter(called, pk=found.pk, state=Decision.State.PENDING).exists()
+    form = ExceptionForm(request.POST or None)
+    if request.method == "POST" and not decides:
+        raise PermissionDenied
+    if form.is_valid():
+        accept, comment = form.cleaned_data["accept"] == "1", form.cleaned_data["comment"]
+        try:
+            devices.approve(found, accept=accept, comment=comment, by=user)
+            messages.success(
+                request, "已核可。" if accept else "已登錄不同意，提出的人會收到通知。"
+            )
+        except NotPossible as reason:
+            messages.error(request, str(reason))
+        return redirect("security:exception", found.pk)
+    return render(request, "security/exception.html", {"decision": found, "decides": decides})
 
 
 @require_safe
@@ -76,8 +155,11 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         "deeds": [
             (name, deed)
             for name, deed in DEEDS.items()
-            if found.state in deed.begins and user.may(deed.right)
+            if (found.stage if deed.staged else found.state) in deed.begins
+            and _may(user, found, name)
         ],
+        "may_edit": incidents.may_correct(found, user),
+        "earlier": _earlier_reports(found),
         "aspects": _aspects(levels),
         "causes": [("", "尚未查明"), *Cause.choices],
         "may_assign": found.calls_for_training and user.may(Right.MANAGE_COURSES),
@@ -102,6 +184,17 @@ def _limits(found: Incident) -> list[dict[str, Any]]:
     ]
 
 
+def _earlier_reports(found: Incident) -> list[dict[str, Any]]:
+    """The reports of former levels with their moments."""
+    return [
+        {
+            name: datetime.fromisoformat(value) if isinstance(value, str) else value
+            for name, value in one.items()
+        }
+        for one in found.earlier_reports
+    ]
+
+
 @dataclass(frozen=True)
 class Deed:
     """One step on the incident's page: its words, whom it is for, where it begins, what it asks."""
@@ -115,6 +208,8 @@ class Deed:
     cause: str = ""
     choices: tuple[str, str] | None = None
     levels: bool = False
+    staged: bool = False
+    """Whether it begins where the handling is, even while another level is under review."""
 
 
 _OPEN = frozenset({"draft", "reported", "returned", "handling", "recovered", "final"})
@@ -150,6 +245,7 @@ DEEDS = {
             found, at=given.get("moment") or timezone.now(), text=given["text"], by=by
         ),
         text="控制或復原情形",
+        staged=True,
         moment="完成時間（空白為現在）",
     ),
     "finish": Deed(
@@ -160,6 +256,7 @@ DEEDS = {
             found, given["text"], cause=given["cause"], by=by
         ),
         text="調查、處理及改善情形",
+        staged=True,
         cause="事件原因",
     ),
     "extend": Deed(
@@ -171,6 +268,7 @@ DEEDS = {
         ),
         text="理由",
         moment="展延至",
+        staged=True,
     ),
     "close": Deed(
         "結案審查",
@@ -190,7 +288,33 @@ DEEDS = {
         text="處置內容",
     ),
     "level": Deed("變更等級", _EDIT, _OPEN, lambda *_: None, levels=True),
+    "withdraw": Deed(
+        "撤回",
+        _EDIT,
+        frozenset({"draft", "reported", "returned"}),
+        lambda found, given, by: incidents.withdraw(found, reason=given["text"], by=by),
+        text="撤回的理由（例如誤報、重複通報）；撤回後不列入件數",
+    ),
+    "reinstate": Deed(
+        "不同意撤回",
+        _REVIEW,
+        frozenset({"withdrawn"}),
+        lambda found, given, by: incidents.reinstate(found, reason=given["text"], by=by),
+        text="不同意的理由；事件回到「退回補正」",
+    ),
 }
+
+
+def _may(user: Any, found: Incident, step: str) -> bool:
+    """By the right of the step; who wrote it down may withdraw it, and a 資安長 who was called may
+    write down what was decided."""
+    if user.may(DEEDS[step].right):
+        return not (step == "withdraw" and found.was_reviewed)
+    if step == "withdraw":
+        return found.reporter_id == user.pk and not found.was_reviewed
+    if step == "note":
+        return incidents.is_called(user, found)
+    return False
 
 
 @require_POST
@@ -201,7 +325,7 @@ def deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     wanted = DEEDS.get(step)
     if wanted is None:
         raise Http404
-    if not user.may(wanted.right):
+    if not (user.may(wanted.right) or _may(user, found, step)):
         raise PermissionDenied
     form: Any = LevelForm(request.POST) if wanted.levels else StepForm(request.POST)
     if not form.is_valid():

@@ -1,8 +1,10 @@
 """資通安全通報: the deeds that move an incident on, each by whom the regulation names.
 
-draft → reported → (returned → reported) → handling → recovered → final → closed.  Every deed
-locks the incident, checks that it stands where the deed begins, adds a line to its timeline and an
-event to the trail.  Nothing is ever deleted.
+draft → reported → (returned → reported) → handling → recovered → final → closed; a draft, or what
+waits for its first review, can be withdrawn.  Another level after the report is reported and
+reviewed anew, while the handling goes on where it was.  Every deed locks the incident, checks that
+it stands where the deed begins, adds a line to its timeline and an event to the trail.  Nothing is
+ever deleted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,18 +12,19 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import national_id, separation
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.audit import trail
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.notices.actions import notify
 from ismp.security import levels
-from ismp.security.levels import Answer, Aspect, Level, Step
+from ismp.security.levels import Answer, Aspect, Harm, Level, Step, Subject
 from ismp.security.models import (
+    OVER,
     Incident,
     IncidentEntry,
     IncidentState,
@@ -47,10 +50,9 @@ def open_incident(
 ) -> Incident:
     """Write down what somebody noticed; whoever handles incidents in the agency is told.
 
-    Raises NotPossible when it is said to be known later than now.
+    Raises NotPossible when it is said to be known later than now, or before there was a law.
     """
-    if known_at > timezone.now():
-        raise NotPossible("知悉時間不能晚於現在，請更正。")
+    _refuse_moment(known_at)
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)  # its numbers have no gaps
     year = roc.roc_year(timezone.localdate(known_at))
     used = Incident.objects.filter(agency=agency, year=year).aggregate(last=Max("serial"))["last"]
@@ -82,8 +84,12 @@ def report(incident: Incident, *, by: Account) -> Incident:
     incident = _locked(incident, IncidentState.DRAFT, IncidentState.RETURNED)
     if incident.level is None:
         raise NotPossible("三個面向都未受影響，沒有等級可以通報；請先更正影響評估。")
-    first = incident.reported_at or timezone.now()
-    _move(incident, IncidentState.REPORTED, reported_at=first)
+    now = timezone.now()
+    moments = {
+        "reported_at": incident.reported_at or now,
+        "first_reported_at": incident.first_reported_at or now,
+    }
+    _move(incident, IncidentState.REPORTED, **moments)
     _note(incident, Kind.REPORTED, f"{incident.level} 級", by)
     notify(
         reviewers(),
@@ -91,52 +97,224 @@ def report(incident: Incident, *, by: Account) -> Incident:
         subject=f"{_word(incident)}待審核：{incident.number}（{incident.level} 級）",
         link=incident.get_absolute_url(),
     )
-    _escalate_if_major(incident, by)
-    return incident
-
-
-@transaction.atomic
-def change_level(incident: Incident, answers: Mapping[Aspect, Answer], *, by: Account) -> Incident:
-    """Answer the level questions anew.  Once reported, another level is reported again at once."""
-    open_states = [state for state in IncidentState if state is not IncidentState.CLOSED]
-    incident = _locked(incident, *open_states)
-    former, new = incident.level, levels.level(answers)
-    if new is None and incident.state != IncidentState.DRAFT:
-        raise NotPossible("已通報的事件至少有一個面向受影響；若為誤報，請在結報中說明。")
-    incident.answers, incident.level = _as_json(answers), new
-    incident.save(update_fields=["answers", "level"])
-    if new != former and incident.state != IncidentState.DRAFT:
-        incident.level_changed_at = timezone.now()
-        incident.save(update_fields=["level_changed_at"])
-        _note(incident, Kind.LEVEL, f"{former} 級改為 {new} 級", by)
-        notify(
-            reviewers(),
-            kind="incident",
-            subject=f"{_word(incident)}等級變更：{incident.number}（{former} 級改為 {new} 級）",
-            link=incident.get_absolute_url(),
-        )
+    if not incident.escalated_at:
         _escalate_if_major(incident, by)
     return incident
 
 
 @transaction.atomic
+def edit(
+    incident: Incident,
+    *,
+    title: str,
+    description: str,
+    known_at: datetime,
+    is_drill: bool = False,
+    answers: Mapping[Aspect, Answer] | None = None,
+    by: Account,
+) -> Incident:
+    """Correct a draft, or what was given back, by whoever wrote it or handles it.
+
+    The timeline shows what was there before.  Whether it is a drill, and without a review the
+    level, is settled by the report.  Raises NotPossible.
+    """
+    incident = _locked(incident, IncidentState.DRAFT, IncidentState.RETURNED)
+    _refuse_strangers(incident, by)
+    before = changes.stored(incident)
+    _refuse_moment(known_at)
+    if incident.first_reported_at and known_at > incident.first_reported_at:
+        raise NotPossible("知悉時間不能晚於通報時間，請更正。")
+    incident.title, incident.description = national_id.hide(title), national_id.hide(description)
+    incident.known_at = known_at
+    found = changes.between(before, incident)
+    if incident.state == IncidentState.DRAFT:
+        incident.is_drill = is_drill
+        found = changes.between(before, incident)
+        if answers is not None and incident.answers != (given := _as_json(answers)):
+            found.append(("影響評估", _in_words(incident.answers), _in_words(given)))
+            incident.answers, incident.level = given, levels.level(answers)
+    if not found:
+        return incident
+    incident.save()
+    words = "\n".join(f"{name}原為「{old}」，改為「{new}」" for name, old, new in found)
+    _note(incident, Kind.EDITED, words, by, changes=found)
+    return incident
+
+
+@transaction.atomic
+def withdraw(incident: Incident, *, reason: str, by: Account) -> Incident:
+    """撤回 a mistaken report or a false alarm, as long as nobody has accepted it.
+
+    It counts nowhere; the reviewers see it, and may disagree (`reinstate`).  Raises NotPossible.
+    """
+    incident = _locked(
+        incident, IncidentState.DRAFT, IncidentState.RETURNED, IncidentState.REPORTED
+    )
+    _refuse_strangers(incident, by)
+    if incident.was_reviewed:
+        raise NotPossible("已審核通過的事件不能撤回；若為誤報，請在結報中說明。")
+    if not reason.strip():
+        raise NotPossible("請填寫撤回的理由。")
+    _move(incident, IncidentState.WITHDRAWN)
+    _note(incident, Kind.WITHDRAWN, reason, by)
+    told = handlers(incident.agency)
+    if incident.first_reported_at:
+        told = (told | reviewers()).distinct()
+    notify(
+        told.exclude(pk=by.pk),
+        kind="incident",
+        subject=f"{_word(incident)}已撤回：{incident.number}",
+        link=incident.get_absolute_url(),
+    )
+    return incident
+
+
+@transaction.atomic
+def reinstate(incident: Incident, *, reason: str, by: Account) -> Incident:
+    """不同意撤回: the reviewers want a report that was withdrawn to be completed and sent again.
+
+    Raises NotPossible.
+    """
+    incident = _locked(incident, IncidentState.WITHDRAWN)
+    _refuse_own(incident, by)
+    if not incident.first_reported_at:
+        raise NotPossible("這個事件沒有通報過，撤回後不必再處理。")
+    if not reason.strip():
+        raise NotPossible("請填寫不同意撤回的理由。")
+    _move(incident, IncidentState.RETURNED)
+    _note(incident, Kind.REINSTATED, reason, by)
+    notify(
+        handlers(incident.agency),
+        kind="incident",
+        subject=f"{_word(incident)}不同意撤回，請補正後再通報：{incident.number}",
+        link=incident.get_absolute_url(),
+    )
+    return incident
+
+
+@transaction.atomic
+def change_level(incident: Incident, answers: Mapping[Aspect, Answer], *, by: Account) -> Incident:
+    """Answer the level questions anew.
+
+    Once reported, another level is reported and reviewed anew, each by its own clock, and the
+    資安長 is called when it is a major one.  A level lower than one that was accepted holds when
+    the reviewer agrees.  Raises NotPossible.
+    """
+    incident = _locked(incident, *[one for one in IncidentState if one not in OVER])
+    former, new = incident.level, levels.level(answers)
+    if new is None and incident.state != IncidentState.DRAFT:
+        raise NotPossible("已通報的事件至少有一個面向受影響；若為誤報，請在結報中說明。")
+    before = (incident.answers, former)
+    if incident.state == IncidentState.DRAFT or new == former:
+        _set_level(incident, answers, by, before)
+        return incident
+    waits = incident.was_reviewed and new is not None and former is not None and new < former
+    _report_anew(incident)
+    if waits:
+        incident.asked_answers, incident.asked_level = _as_json(answers), new
+    else:
+        incident.answers, incident.level = _as_json(answers), new
+        incident.asked_answers, incident.asked_level = {}, None
+    incident.save()
+    words = f"{former} 級改為 {new} 級"
+    _note(incident, Kind.LEVEL, f"{words}{'，待審核同意後生效' if waits else ''}", by)
+    notify(
+        reviewers(),
+        kind="incident",
+        subject=f"{_word(incident)}等級變更待審核：{incident.number}（{words}）",
+        link=incident.get_absolute_url(),
+    )
+    if not waits:
+        _escalate_if_major(incident, by)
+    return incident
+
+
+def _set_level(
+    incident: Incident,
+    answers: Mapping[Aspect, Answer],
+    by: Account,
+    before: tuple[dict[str, list[str]], int | None],
+) -> None:
+    """Answers that ask for no new report: of a draft, or of the same level."""
+    incident.answers, incident.level = _as_json(answers), levels.level(answers)
+    incident.asked_answers, incident.asked_level = {}, None
+    if before == (incident.answers, incident.level):
+        return
+    incident.save(update_fields=["answers", "level", "asked_answers", "asked_level"])
+    found: list[changes.Change] = [("影響評估", _in_words(before[0]), _in_words(incident.answers))]
+    if incident.state == IncidentState.DRAFT:
+        _record(incident, Kind.EDITED, by, changes=found)
+    else:
+        _note(incident, Kind.EDITED, "影響評估更正，等級不變", by, changes=found)
+
+
+def _in_words(answers: Mapping[str, list[str]]) -> str:
+    """機密性：非核心業務，輕微洩漏；… of answers as an incident keeps them."""
+    return "；".join(
+        f"{levels.ASPECTS[Aspect(aspect)][0]}：{levels.SUBJECTS[Subject(subject)]}"
+        f"，{levels.ASPECTS[Aspect(aspect)][2][Harm(harm)]}"
+        for aspect, (subject, harm) in answers.items()
+        if subject != Subject.NONE
+    )
+
+
+def _report_anew(incident: Incident) -> None:
+    """Put the report that there was aside, and begin one of another level with its own clocks.
+
+    What was given back stays so: its handler still has to report.
+    """
+    now = timezone.now()
+    if incident.reported_at:
+        moments = {
+            "since": incident.level_changed_at or incident.known_at,
+            "reported_at": incident.reported_at,
+            "reviewed_at": incident.reviewed_at,
+            "forwarded_at": incident.forwarded_at,
+        }
+        former = {name: at.isoformat() if at else None for name, at in moments.items()}
+        incident.earlier_reports.append({"level": incident.level, **former})
+    returned = incident.state == IncidentState.RETURNED
+    if incident.state not in (IncidentState.REPORTED, IncidentState.RETURNED):
+        incident.resumes, incident.state = incident.state, IncidentState.REPORTED
+    incident.level_changed_at, incident.reported_at = now, None if returned else now
+    incident.reviewed_at = incident.forwarded_at = None
+
+
+@transaction.atomic
 def review(incident: Incident, *, accept: bool, comment: str, by: Account) -> Incident:
-    """審核: accept the report, or give it back with what is missing."""
+    """審核: accept the report, or give it back with what is missing.
+
+    A lower level that was asked for holds when it is accepted; if not, the level stays and its
+    report is reviewed.  Raises NotPossible.
+    """
     incident = _locked(incident, IncidentState.REPORTED)
     _refuse_own(incident, by)
-    if accept:
-        _move(incident, IncidentState.HANDLING, reviewed_at=timezone.now())
-    elif not comment.strip():
+    if not accept and not comment.strip():
         raise NotPossible("退回補正時，請寫明要補正什麼。")
+    asked, former = incident.asked_level, incident.level
+    if accept and asked is not None:
+        incident.answers, incident.level = incident.asked_answers, asked
+    if accept or asked is not None:
+        incident.state = incident.resumes or IncidentState.HANDLING
+        incident.resumes, incident.reviewed_at = "", timezone.now()
+        incident.asked_answers, incident.asked_level = {}, None
     else:
-        _move(incident, IncidentState.RETURNED)
+        incident.state = IncidentState.RETURNED
+    incident.save()
+    outcome = "審核通過" if accept else "退回補正"
+    if asked is not None:
+        words = f"{former} 級改為 {asked} 級"
+        outcome = f"同意{words}" if accept else f"不同意{words}，維持 {former} 級"
+        comment = f"{outcome}。{comment}"
     _note(incident, Kind.ACCEPTED if accept else Kind.RETURNED, comment, by)
     notify(
         handlers(incident.agency),
         kind="incident",
-        subject=f"{_word(incident)}{'審核通過' if accept else '退回補正'}：{incident.number}",
+        subject=f"{_word(incident)}{outcome}：{incident.number}",
         link=incident.get_absolute_url(),
     )
+    if accept and asked is not None:
+        _escalate_if_major(incident, by)
     return incident
 
 
@@ -155,7 +333,7 @@ def forward(incident: Incident, *, by: Account) -> Incident:
 @transaction.atomic
 def add_note(incident: Incident, text: str, *, by: Account) -> IncidentEntry:
     """處置紀錄: what was done, while it is open."""
-    incident = _locked(incident, *[s for s in IncidentState if s is not IncidentState.CLOSED])
+    incident = _locked(incident, *[one for one in IncidentState if one not in OVER])
     if not text.strip():
         raise NotPossible("請填寫處置內容。")
     return _note(incident, Kind.NOTE, text, by)
@@ -164,10 +342,10 @@ def add_note(incident: Incident, text: str, *, by: Account) -> IncidentEntry:
 @transaction.atomic
 def recover(incident: Incident, *, at: datetime, text: str, by: Account) -> Incident:
     """Damage under control or systems restored, at a moment that lies behind us."""
-    incident = _locked(incident, IncidentState.HANDLING)
+    incident = _at_stage(incident, IncidentState.HANDLING)
     if not incident.known_at <= at <= timezone.now():
         raise NotPossible("復原時間要在知悉之後、現在以前，請更正。")
-    _move(incident, IncidentState.RECOVERED, recovered_at=at)
+    _move_on(incident, IncidentState.RECOVERED, recovered_at=at)
     _note(incident, Kind.RECOVERED, text, by)
     return incident
 
@@ -178,7 +356,7 @@ def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Inc
 
     Raises NotPossible.
     """
-    incident = _locked(incident, IncidentState.RECOVERED)
+    incident = _at_stage(incident, IncidentState.RECOVERED)
     _refuse_own(incident, by)
     by_law, limit = _final_report_due(incident)
     if to <= timezone.now() or not reason.strip():
@@ -197,12 +375,12 @@ def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Inc
 @transaction.atomic
 def finish(incident: Incident, text: str, *, cause: str = "", by: Account) -> Incident:
     """結報: the report of cause, handling and improvement, within a month of recovery."""
-    incident = _locked(incident, IncidentState.RECOVERED)
+    incident = _at_stage(incident, IncidentState.RECOVERED)
     if not text.strip():
         raise NotPossible("請填寫調查、處理及改善情形。")
     incident.cause = cause
     incident.save(update_fields=["cause"])
-    _move(incident, IncidentState.FINAL, final_at=timezone.now())
+    _move_on(incident, IncidentState.FINAL, final_at=timezone.now())
     _note(incident, Kind.FINAL, text, by)
     notify(
         reviewers(),
@@ -278,7 +456,16 @@ def _locked(incident: Incident, *begins: IncidentState) -> Incident:
     return incident
 
 
-_HANDLING = (Kind.CREATED, Kind.REPORTED, Kind.LEVEL, Kind.NOTE, Kind.RECOVERED, Kind.FINAL)
+_HANDLING = (
+    Kind.CREATED,
+    Kind.EDITED,
+    Kind.WITHDRAWN,
+    Kind.REPORTED,
+    Kind.LEVEL,
+    Kind.NOTE,
+    Kind.RECOVERED,
+    Kind.FINAL,
+)
 """What is the agency's to do, and who did it is not to judge."""
 
 
@@ -308,6 +495,53 @@ def _move(incident: Incident, state: IncidentState, **moments: datetime | None) 
     incident.save(update_fields=["state", *moments])
 
 
+def _at_stage(incident: Incident, stage: IncidentState) -> Incident:
+    """Locked, and its handling is so far, even while another level is under review."""
+    incident = hold(incident)
+    if incident.stage != stage:
+        raise NotPossible(f"這個事件目前是「{incident.get_state_display()}」，不能這樣處理。")
+    return incident
+
+
+def _move_on(incident: Incident, stage: IncidentState, **moments: datetime | None) -> None:
+    """Move its handling on; a review of another level that waits goes on waiting."""
+    if not incident.resumes:
+        _move(incident, stage, **moments)
+        return
+    incident.resumes = stage
+    incident.save(update_fields=["resumes"])
+    _move(incident, IncidentState(incident.state), **moments)
+
+
+def _refuse_moment(known_at: datetime) -> None:
+    """Nobody knows of it later than now; and before the first law there is no clock for it."""
+    if known_at > timezone.now():
+        raise NotPossible("知悉時間不能晚於現在，請更正。")
+    first = TimeLimit.objects.aggregate(first=Min("effective_from"))["first"]
+    if first and timezone.localdate(known_at) < first:
+        raise NotPossible(f"知悉時間不能早於 {roc.roc_date(first)}（通報辦法施行），請更正。")
+
+
+def _refuse_strangers(incident: Incident, by: Account) -> None:
+    """Only who wrote it down, and who handles incidents, corrects or withdraws it."""
+    if incident.reporter_id != by.pk and not by.may(Right.EDIT_SECURITY):
+        raise NotPossible("只有寫下這個事件的人與機關的處理人員可以更正或撤回。")
+
+
+def is_called(user: Account, incident: Incident) -> bool:
+    """Whether somebody is the 資安長 who was called to an incident."""
+    agencies = SecurityOfficer.objects.agencies_of(user)
+    return bool(incident.escalated_at) and agencies.filter(agency=incident.agency_id).exists()
+
+
+def may_correct(incident: Incident, user: Account) -> bool:
+    """Whether the page offers somebody to correct it (`edit` decides)."""
+    begins = (IncidentState.DRAFT, IncidentState.RETURNED)
+    return incident.state in begins and (
+        incident.reporter_id == user.pk or user.may(Right.EDIT_SECURITY)
+    )
+
+
 def _final_report_due(incident: Incident) -> tuple[datetime | None, datetime | None]:
     """Until when the final report is due: by the law alone, and with what was consented to."""
     clocks = [line.clock for line in TimeLimit.objects.all()]
@@ -318,7 +552,9 @@ def _final_report_due(incident: Incident) -> tuple[datetime | None, datetime | N
     return by_law.get(Step.FINAL_REPORT), found.get(Step.FINAL_REPORT)
 
 
-def _note(incident: Incident, kind: IncidentEntry.Kind, text: str, by: Account) -> IncidentEntry:
+def _note(
+    incident: Incident, kind: IncidentEntry.Kind, text: str, by: Account, **detail: object
+) -> IncidentEntry:
     """A line of the timeline and an event of the trail: every deed ends with one."""
     entry = IncidentEntry.objects.create(
         incident=incident,
@@ -327,6 +563,11 @@ def _note(incident: Incident, kind: IncidentEntry.Kind, text: str, by: Account) 
         by=by.username,
         by_name=by.name,
     )
+    _record(incident, kind, by, **detail)
+    return entry
+
+
+def _record(incident: Incident, kind: IncidentEntry.Kind, by: Account, **detail: object) -> None:
     trail.record(
         "incident",
         actor=by.username,
@@ -334,13 +575,13 @@ def _note(incident: Incident, kind: IncidentEntry.Kind, text: str, by: Account) 
         subject=f"incident:{incident.pk}",
         step=Kind(kind).label,
         drill=incident.is_drill,
+        **detail,
     )
-    return entry
 
 
 def _escalate_if_major(incident: Incident, by: Account) -> None:
     """Levels 3 and 4: the agency's 資安長 is told at once (and convenes a meeting)."""
-    if not Level(incident.level or Level.ONE).is_major or incident.escalated_at:
+    if not Level(incident.level or Level.ONE).is_major:
         return
     officers = SecurityOfficer.objects.filter(agency=incident.agency).select_related("account")
     officer = officers.first()

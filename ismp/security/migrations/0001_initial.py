@@ -185,6 +185,8 @@ class Migration(migrations.Migration):
                 ("is_drill", models.BooleanField(default=False, verbose_name="演練")),
                 ("answers", models.JSONField(default=dict)),
                 ("level", models.PositiveSmallIntegerField(null=True, verbose_name="等級")),
+                ("asked_answers", models.JSONField(default=dict)),
+                ("asked_level", models.PositiveSmallIntegerField(null=True)),
                 (
                     "state",
                     models.CharField(
@@ -196,12 +198,14 @@ class Migration(migrations.Migration):
                             ("recovered", "已復原，待結報"),
                             ("final", "已結報，待審查"),
                             ("closed", "結案"),
+                            ("withdrawn", "已撤回"),
                         ],
                         default="draft",
                         max_length=20,
                         verbose_name="狀態",
                     ),
                 ),
+                ("resumes", models.CharField(blank=True, max_length=20)),
                 (
                     "cause",
                     models.CharField(
@@ -222,6 +226,11 @@ class Migration(migrations.Migration):
                 ),
                 ("known_at", models.DateTimeField(verbose_name="知悉時間")),
                 ("level_changed_at", models.DateTimeField(null=True)),
+                ("earlier_reports", models.JSONField(default=list)),
+                (
+                    "first_reported_at",
+                    models.DateTimeField(null=True, verbose_name="第一次通報時間"),
+                ),
                 ("reported_at", models.DateTimeField(null=True, verbose_name="通報時間")),
                 ("reviewed_at", models.DateTimeField(null=True, verbose_name="審核時間")),
                 ("forwarded_at", models.DateTimeField(null=True, verbose_name="送達主管機關時間")),
@@ -265,7 +274,9 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("state", "draft"), ("level__isnull", False), _connector="OR"
+                            ("state__in", ["draft", "withdrawn"]),
+                            ("level__isnull", False),
+                            _connector="OR",
                         ),
                         name="what_is_reported_has_a_level",
                     ),
@@ -281,6 +292,7 @@ class Migration(migrations.Migration):
                                     "recovered",
                                     "final",
                                     "closed",
+                                    "withdrawn",
                                 ],
                             )
                         ),
@@ -400,6 +412,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("created", "建立"),
+                            ("edited", "更正內容"),
                             ("reported", "通報"),
                             ("level", "等級變更"),
                             ("returned", "退回補正"),
@@ -412,6 +425,8 @@ class Migration(migrations.Migration):
                             ("final", "結報"),
                             ("training", "指派教育訓練"),
                             ("closed", "結案"),
+                            ("withdrawn", "撤回"),
+                            ("reinstated", "不同意撤回"),
                         ],
                         max_length=20,
                     ),

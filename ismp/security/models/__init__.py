@@ -22,6 +22,7 @@ from ismp.security.models.devices import (
     signing_agencies,
 )
 from ismp.security.models.incidents import (
+    OVER,
     Cause,
     Incident,
     IncidentEntry,
@@ -49,6 +50,7 @@ from ismp.security.models.reminders import Reminder
 
 __all__ = [
     "BY_SOURCE",
+    "OVER",
     "Address",
     "Advisory",
     "AgencyGroup",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -27,6 +27,11 @@ class IncidentState(models.TextChoices):
     RECOVERED = "recovered", "已復原，待結報"
     FINAL = "final", "已結報，待審查"
     CLOSED = "closed", "結案"
+    WITHDRAWN = "withdrawn", "已撤回"
+
+
+OVER = (IncidentState.CLOSED, IncidentState.WITHDRAWN)
+"""States in which nothing more is to be done."""
 
 
 class Cause(models.TextChoices):
@@ -48,23 +53,31 @@ OF_PEOPLE = (Cause.PHISHING, Cause.HUMAN, Cause.PASSWORD)
 
 class IncidentQuerySet(Scoped):
     def visible_to(self, user: Account) -> Self:
-        """A person sees what she herself reported, whatever her role."""
+        """A person sees what she herself reported, and the 資安長 what she was called to, whatever
+        their role."""
         if user.may(Right.VIEW_SECURITY):
             return super().visible_to(user)
-        return self.filter(reporter=user)
+        called = Q(agency__in=SecurityOfficer.objects.agencies_of(user), escalated_at__isnull=False)
+        return self.filter(Q(reporter=user) | called)
 
     def in_administration(self, user: Account) -> Self:
         """In 管理環境 a draft is its agency's: the platform hears of what is reported."""
-        foreign = Q(state=IncidentState.DRAFT) & ~Q(agency=user.agency_id)
-        return self.exclude(foreign)
+        unheard = Q(state=IncidentState.DRAFT)
+        unheard |= Q(state=IncidentState.WITHDRAWN, first_reported_at=None)
+        return self.exclude(unheard & ~Q(agency=user.agency_id))
 
     def open(self) -> Self:
-        return self.exclude(state=IncidentState.CLOSED)
+        return self.exclude(state__in=OVER)
+
+    def real(self) -> Self:
+        """Without drills."""
+        return self.filter(is_drill=False)
 
     def closed_of_reported(self) -> dict[str, int]:
-        """How many are closed (`done`) of all that were reported (`total`)."""
+        """How many are closed (`done`) of all that were reported and not withdrawn (`total`)."""
         closed = models.Count("pk", filter=Q(state=IncidentState.CLOSED))
-        reported = self.exclude(state=IncidentState.DRAFT).order_by()
+        uncounted = (IncidentState.DRAFT, IncidentState.WITHDRAWN)
+        reported = self.exclude(state__in=uncounted).order_by()
         return reported.aggregate(done=closed, total=models.Count("pk"))
 
     def calling_for_training(self) -> Self:
@@ -73,11 +86,15 @@ class IncidentQuerySet(Scoped):
 
 
 class Incident(models.Model):
-    """資通安全事件 (資通安全事件通報應變及演練辦法), from the first word to the closing review."""
+    """資通安全事件 (資通安全事件通報應變及演練辦法), from the first word to the closing review.
+
+    Another level is reported and reviewed anew, while its handling goes on: `state` is then that of
+    the new report, `resumes` that of the handling, and the moments are those of the new report.
+    """
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
     year = models.PositiveSmallIntegerField()
-    """ROC year of the day it became known."""
+    """ROC year of the day it became known, as it was written down first: its number stays."""
     serial = models.PositiveIntegerField()
     title = models.CharField("事件名稱", max_length=200)
     description = models.TextField("事件說明")
@@ -85,15 +102,24 @@ class Incident(models.Model):
     answers = models.JSONField(default=dict)
     """{aspect: [subject, harm]} as in `levels`."""
     level = models.PositiveSmallIntegerField("等級", null=True)
+    asked_answers = models.JSONField(default=dict)
+    asked_level = models.PositiveSmallIntegerField(null=True)
+    """A lower level, and its answers, that wait for the reviewer's consent."""
     state = models.CharField(
         "狀態", max_length=20, choices=IncidentState, default=IncidentState.DRAFT
     )
+    resumes = models.CharField(max_length=20, blank=True)
+    """How far its handling is while another level is under review; empty otherwise."""
     cause = models.CharField("事件原因", max_length=20, choices=Cause, blank=True)
     """Empty until the final report, or when nobody could find out."""
     reporter = models.ForeignKey(Account, models.PROTECT, related_name="+")
     known_at = models.DateTimeField("知悉時間")
     level_changed_at = models.DateTimeField(null=True)
-    """When the level became another one: it must be reported again from then on."""
+    """When the level became another one: the clock of its own report runs from then on."""
+    earlier_reports = models.JSONField(default=list)
+    """Reports of former levels: [{"level", "since", "reported_at", "reviewed_at", "forwarded_at"}],
+    moments in ISO form."""
+    first_reported_at = models.DateTimeField("第一次通報時間", null=True)
     reported_at = models.DateTimeField("通報時間", null=True)
     reviewed_at = models.DateTimeField("審核時間", null=True)
     forwarded_at = models.DateTimeField("送達主管機關時間", null=True)
@@ -116,7 +142,8 @@ class Incident(models.Model):
                 condition=Q(level=None) | Q(level__range=(1, 4)), name="a_level_is_one_to_four"
             ),
             models.CheckConstraint(
-                condition=Q(state=IncidentState.DRAFT) | Q(level__isnull=False),
+                condition=Q(state__in=[IncidentState.DRAFT, IncidentState.WITHDRAWN])
+                | Q(level__isnull=False),
                 name="what_is_reported_has_a_level",
             ),
             models.CheckConstraint(
@@ -137,6 +164,16 @@ class Incident(models.Model):
     def number(self) -> str:
         """382000000A-115-0003."""
         return f"{self.agency.code}-{self.year}-{self.serial:04}"
+
+    @property
+    def stage(self) -> str:
+        """How far its handling is, whatever report is under review."""
+        return self.resumes or self.state
+
+    @property
+    def was_reviewed(self) -> bool:
+        """Whether some report of it was accepted."""
+        return bool(self.reviewed_at or any(one["reviewed_at"] for one in self.earlier_reports))
 
     @property
     def calls_for_training(self) -> bool:
@@ -178,13 +215,19 @@ class Incident(models.Model):
         """Until when each step is due, by these clocks and the extension consented to."""
         if self.level is None:
             return []
+        clocks = list(clocks)
         found = levels.limits(Level(self.level), self.moments, clocks)
-        return [
-            replace(limit, at=max(limit.at, self.extended_to))
-            if limit.step is Step.FINAL_REPORT and limit.at and self.extended_to
-            else limit
-            for limit in found
-        ]
+        return [self._limit(limit, clocks) for limit in found]
+
+    def _limit(self, limit: Limit, clocks: list[Clock]) -> Limit:
+        """By what happened to this incident: another level, an extension."""
+        if limit.step is Step.REPORT and self.level_changed_at:
+            moments = {**self.moments, Moment.KNOWN: timezone.localtime(self.level_changed_at)}
+            anew = levels.limits(Level(self.level or Level.ONE), moments, clocks)
+            return next((one for one in anew if one.step is Step.REPORT), limit)
+        if limit.step is Step.FINAL_REPORT and limit.at and self.extended_to:
+            return replace(limit, at=max(limit.at, self.extended_to))
+        return limit
 
 
 class IncidentEntry(models.Model):
@@ -192,6 +235,7 @@ class IncidentEntry(models.Model):
 
     class Kind(models.TextChoices):
         CREATED = "created", "建立"
+        EDITED = "edited", "更正內容"
         REPORTED = "reported", "通報"
         LEVEL = "level", "等級變更"
         RETURNED = "returned", "退回補正"
@@ -204,6 +248,8 @@ class IncidentEntry(models.Model):
         FINAL = "final", "結報"
         TRAINING = "training", "指派教育訓練"
         CLOSED = "closed", "結案"
+        WITHDRAWN = "withdrawn", "撤回"
+        REINSTATED = "reinstated", "不同意撤回"
 
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="timeline")
     at = models.DateTimeField(default=timezone.now)
@@ -259,11 +305,23 @@ class TimeLimit(models.Model):
         )
 
 
+class SecurityOfficerQuerySet(models.QuerySet["SecurityOfficer"]):
+    def agencies_of(self, account: Account) -> models.QuerySet[Any]:
+        """The agencies (as a subquery) whose 資安長 somebody is while she serves there."""
+        named = self.filter(account=account, agency=account.agency_id)
+        return named.order_by().values("agency")
+
+
 class SecurityOfficer(models.Model):
-    """資通安全長 of an agency: who is told of a major incident (levels 3 and 4)."""
+    """資通安全長 of an agency: who is called to a major incident (levels 3 and 4) and decides on
+    exceptions for restricted devices.  May be anybody who serves there, whatever her role."""
 
     agency = models.OneToOneField(Agency, models.PROTECT, related_name="security_officer")
     account = models.ForeignKey(Account, models.PROTECT, related_name="+", verbose_name="資安長")
+
+    objects: ClassVar["models.Manager[SecurityOfficer] | SecurityOfficerQuerySet"] = (
+        SecurityOfficerQuerySet.as_manager()
+    )
 
     def __str__(self) -> str:
         return self.account.name
