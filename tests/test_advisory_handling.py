@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.utils import timezone
 from test_advisory_versions import RED, bundle, cve, days, edit, report
 from test_intelligence import CVE, as_bytes, spoilt
@@ -613,3 +614,62 @@ def test_what_goes_out_comes_back_unchanged_with_its_tlp(client, platform, handl
     assert advisory_import.take_in(out, by=platform) == Taken(len(ids), 0, 0)
     assert set(Advisory.objects.values_list("tlp", flat=True)) == {"amber+strict"}
     assert advisory_import.take_in(out, by=platform) == Taken(0, 0, len(ids))
+
+
+# --- Many at once --------------------------------------------------------------------------------
+
+
+def test_a_large_file_is_stored_in_short_transactions(platform, monkeypatch):
+    """Each with its event; what is read is read before the first of them."""
+    flaws = [thing("vulnerability", n, name=f"CVE-2026-{n:05}") for n in range(10, 260)]
+    in_transaction = []
+    read = intelligence.read
+
+    def spied(data):
+        in_transaction.append(connection.in_atomic_block)
+        return read(data)
+
+    monkeypatch.setattr(intelligence, "read", spied)
+    savepoints = len(connection.savepoint_ids)
+    assert advisory_import.take_in(stix(*flaws), by=platform) == Taken(250, 0, 0)
+    assert len(connection.savepoint_ids) == savepoints and len(in_transaction) == 1
+    events = Event.objects.filter(verb="take_in_advisories")
+    assert [one.detail["created"] for one in events.order_by("number")] == [100, 100, 50]
+    assert advisory_import.take_in(stix(*flaws), by=platform) == Taken(0, 0, 250)
+
+
+def test_two_imports_of_the_same_at_one_moment_make_one_of_each(platform, monkeypatch):
+    """The other one comes in between our look and our storing."""
+    store = advisory_import._store
+
+    def outrun(found, new, *, by):
+        monkeypatch.setattr(advisory_import, "_store", store)
+        advisory_import.take_in(as_bytes(CVE), by=by)
+        return store(found, new, by=by)
+
+    monkeypatch.setattr(advisory_import, "_store", outrun)
+    assert advisory_import.take_in(as_bytes(CVE), by=platform) == Taken(0, 0, 1)
+    assert Advisory.objects.count() == 1
+
+
+def test_a_national_id_in_a_file_is_masked_in_all_that_is_kept(platform):
+    person = "A123456789"
+    event = misp_event("grouping")
+    event[-1] = {**event[-1], "name": f"聯絡 {person}", "x_note": {"deep": [person]}}
+    event.append(
+        thing(
+            "indicator",
+            50,
+            pattern=f"[user-account:user_id = '{person}']",
+            created_by_ref=event[0]["id"],
+        )
+    )
+    event[-2]["object_refs"] = [*event[-2]["object_refs"], event[-1]["id"]]
+    advisory_import.take_in(stix(*event), by=platform)
+    advisory_import.take_in(as_bytes(cve_record(title=person)), by=platform)
+    kept = json.dumps(
+        list(Advisory.objects.values()) + list(Indicator.objects.values()), default=str
+    )
+    assert person not in kept and "A12345****" in kept
+    found = advisory_import.take_in(stix(*event), by=platform)
+    assert found == Taken(0, 0, 1)

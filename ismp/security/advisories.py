@@ -53,9 +53,12 @@ def save(advisory: Advisory, *, by: Account) -> Advisory:
     else:
         written = {name for name in _WRITTEN if getattr(before, name) != getattr(advisory, name)}
         advisory.decided = sorted({*before.decided, *written})
+    # Of what the source says nothing goes back to what it was when the form was opened.
+    written_here = [*_WRITTEN, "cve_words", "decided"]
     if advisory.origin == Origin.HAND:
         advisory.source_modified = intelligence.moment(timezone.now().isoformat())
-    advisory.save()
+        written_here.append("source_modified")
+    advisory.save(update_fields=None if before is None else written_here)
     edits = edits_of(before, advisory)
     subject = f"advisory:{advisory.pk}"
     trail.record("save_advisory", actor=by.username, subject=subject, changes=edits)
@@ -64,7 +67,8 @@ def save(advisory: Advisory, *, by: Account) -> Advisory:
     return advisory
 
 
-_WRITTEN = frozenset(Advisory.FROM_SOURCE)
+_WRITTEN = ("title", "severity", "tlp", "source", "issued_on", "cves", "products", "body", "action")
+"""What somebody may write; the form's fields."""
 
 
 def _identify(advisory: Advisory) -> None:

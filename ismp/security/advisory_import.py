@@ -5,6 +5,7 @@ that column, and TLP never becomes looser by a file.  Only a later version repla
 (ADR 20).  Formats are read by `intelligence`.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
@@ -24,8 +25,10 @@ from ismp.security.advisory_words import differences, edits_of
 from ismp.security.intelligence import Contents, Found, IntelligenceRefused, Ioc
 from ismp.security.models import BY_SOURCE, Advisory, Ended, Indicator, Origin, Tlp
 
-_BATCH = 200
+_BATCH = 100
 """Advisories stored in one transaction: short, so that others' saves do not wait (SQLite)."""
+_PAUSE = 0.005
+"""Seconds between two transactions, in which who waits for SQLite's lock gets it."""
 _TRIES = 3
 _STRICTNESS = [Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER, Tlp.AMBER_STRICT, Tlp.RED]
 _SOURCE = "（來源）"
@@ -62,7 +65,7 @@ def take_in(data: bytes, *, by: Account) -> Taken:
     intelligence.IntelligenceRefused, nothing taken.
     """
     contents = intelligence.read(data)
-    contents.found = [_masked(one) for one in contents.found]
+    contents.found = [one if one.stix else _masked(one) for one in contents.found]
     _refuse_what_was_taken_back(contents)
     return store(contents, by=by)
 
@@ -72,8 +75,11 @@ def store(contents: Contents, *, by: Account) -> Taken:
     found = _newest(contents.found)
     taken = Taken(remarks=list(contents.remarks))
     for start in range(0, len(found), _BATCH):
+        if start:
+            time.sleep(_PAUSE)
         taken.add(_again_when_outrun(found[start : start + _BATCH], by=by))
-    taken.ended += _supersede(contents.superseded, by=by)
+    if contents.superseded:
+        taken.ended += _supersede(contents.superseded, by=by)
     if taken.unknown:
         taken.remarks.append(f"有 {taken.unknown} 則已被來源撤銷，本平台原來也沒有，沒有匯入。")
     return taken
@@ -90,7 +96,8 @@ def _refuse_what_was_taken_back(contents: Contents) -> None:
 
 
 def _masked(found: Found) -> Found:
-    """What came, without any national ID in its texts (ADR 4)."""
+    """A record or a line of a catalogue without any national ID in its texts (ADR 4); objects of
+    STIX are masked where they are read."""
     told = {one.name: getattr(found, one.name) for one in fields(found)}
     masked: dict[str, Any] = national_id.hide_within(told)
     return Found(**{**masked, "iocs": [Ioc(*one) for one in masked["iocs"]]})
@@ -112,21 +119,30 @@ def _version(one: Found) -> tuple[str, str]:
 
 def _again_when_outrun(found: list[Found], *, by: Account) -> Taken:
     for left in reversed(range(_TRIES)):
+        ids = [one.stix_id for one in found]
+        known = set(Advisory.objects.filter(stix_id__in=ids).values_list("stix_id", flat=True))
+        new = [one for one in found if one.stix_id not in known and not one.ended]
+        made = [_made_of(one, by) for one in new]  # before the transaction: it takes a while
         try:
             with transaction.atomic():
-                return _store(found, by=by)
+                return _store(found, list(zip(made, new, strict=True)), by=by)
         except IntegrityError:  # another import brought the same at the same moment
             if not left:
                 raise
     raise AssertionError("the last try returned or raised")
 
 
-def _store(found: list[Found], *, by: Account) -> Taken:
-    held = {one.stix_id: one for one in _held([one.stix_id for one in found])}
-    new = [one for one in found if one.stix_id not in held and not one.ended]
-    made = Advisory.objects.bulk_create([_made_of(one, by) for one in new])
+def _store(found: list[Found], new: list[tuple[Advisory, Found]], *, by: Account) -> Taken:
+    """Store what is new and renew what is held; `new` are advisories of those of `found` that were
+    not held a moment ago.  Raises IntegrityError when they are now."""
+    fresh = {one.stix_id for _, one in new}
+    held = {
+        one.stix_id: one
+        for one in _held([one.stix_id for one in found if one.stix_id not in fresh])
+    }
+    Advisory.objects.bulk_create([advisory for advisory, _ in new])
     Indicator.objects.bulk_create(
-        one for advisory, source in zip(made, new, strict=True) for one in _iocs(advisory, source)
+        ioc for advisory, source in new for ioc in _iocs(advisory, source)
     )
     news = [_renew(held[one.stix_id], one) for one in found if one.stix_id in held]
     entries = [one for one in news if one is not None]
@@ -148,7 +164,7 @@ def _store(found: list[Found], *, by: Account) -> Taken:
 def _held(ids: list[str]) -> Iterable[Advisory]:
     """Locked, in one order, so that two imports wait for each other instead of blocking."""
     rows = Advisory.objects.select_for_update(of=("self",)).filter(stix_id__in=ids)
-    return rows.prefetch_related("indicators").order_by("pk")
+    return rows.defer("stix").prefetch_related("indicators").order_by("pk")
 
 
 def _made_of(found: Found, by: Account) -> Advisory:

@@ -88,6 +88,9 @@ def _of_object(one: Mapping[str, Any], observed: Mapping[str, str]) -> Iterator[
         for part in inside.values() if isinstance(inside, Mapping) else ():
             if isinstance(part, Mapping):
                 yield from (Ioc(*pair, seen, detects=False) for pair in of_observable(part))
+    elif one["type"] == "x-misp-attribute" and one.get("x_misp_value"):
+        kind = one.get("x_misp_type", "")[:KIND_LENGTH] or "MISP"
+        yield Ioc(kind, _cut(one["x_misp_value"]), "", detects=False)
     elif one["type"] in OBSERVABLE:
         seen = observed.get(one["id"], "")
         yield from (Ioc(*pair, seen, detects=False) for pair in of_observable(one))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ismp.accounts.national_id import hide_within
 from ismp.security.intelligence import indicators, severity, tlp
 from ismp.security.intelligence.cve import CVE_ID
 from ismp.security.intelligence.found import (
@@ -68,6 +69,7 @@ _SCHEMAS = {
         *("created", "pattern"),
     ),
     "observed-data": _COMMON.and_({"first_observed": Moment(), "objects": Record({})}, "created"),
+    "x-misp-attribute": _COMMON.and_({"x_misp_type": _LINE, "x_misp_value": _LONG}, "created"),
     "software": _COMMON.and_({"vendor": _LINE, "version": _LINE, "cpe": _LINE}, "name"),
     "identity": _COMMON.and_({}, "name"),
     "relationship": _COMMON.and_(
@@ -77,7 +79,7 @@ _SCHEMAS = {
     "marking-definition": _COMMON.and_({"definition_type": Text(100), "definition": Record({})}),
 }
 _ROOTS = ("report", "grouping")
-_LOOSE = ("indicator", "observed-data")
+_LOOSE = ("indicator", "observed-data", "x-misp-attribute")
 _SILENT = frozenset(
     {"identity", "marking-definition", "extension-definition", "language-content", "relationship"}
 )
@@ -120,6 +122,11 @@ _NO_PRODUCT = re.compile(r"not|fix|patch|remediat|mitigat")
 """Relationships between software and vulnerability that say that it is not affected."""
 _SUPERSEDES = frozenset({"supersedes", "replaces"})
 _SUPERSEDED = frozenset({"superseded-by", "replaced-by"})
+_MACHINES = frozenset(
+    {"type", "spec_version", "created", "modified", "published", "valid_from", "revoked"}
+)
+"""Properties whose schema leaves no room for a national ID."""
+_UUID = re.compile(r"[a-z0-9-]{3,60}--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_PARTS = 500_000
 """Parts of all advisories together: a bundle in which each refers to everything is refused."""
 _SHOWN_LINKS = 20
@@ -200,7 +207,7 @@ def _indexed(given: list[Any], *, is_suspect: bool) -> _Bundle:
     bundle = _Bundle()
     for number, raw in enumerate(given, start=1):
         _check(raw, number, is_suspect=is_suspect)
-        one = _as_2_1(raw)
+        one = _masked(_as_2_1(raw))
         known = bundle.objects.get(one["id"])
         if known is None or _modified(known) < _modified(one):
             bundle.objects[one["id"]] = one
@@ -225,6 +232,25 @@ def _check(one: Any, number: int, *, is_suspect: bool) -> None:
         raise IntelligenceRefused(
             f"STIX 檔案的第 {number} 個物件{called[:90]}：{fault}；請向來源單位確認後重新匯入。"
         ) from fault
+
+
+def _masked(one: Thing) -> Thing:
+    """The object without any national ID in its texts (ADR 4)."""
+    masked = {
+        name: hide_within(value)
+        for name, value in one.items()
+        if name not in _MACHINES and not _is_made_by_a_machine(name, value)
+    }
+    return {**one, **masked}
+
+
+def _is_made_by_a_machine(name: str, value: Any) -> bool:
+    """Whether a value is an identifier that can hold no national ID."""
+    if name == "id" or name.endswith("_ref"):
+        return bool(_UUID.fullmatch(value)) if isinstance(value, str) else False
+    if name.endswith("_refs"):
+        return all(isinstance(ref, str) and _UUID.fullmatch(ref) for ref in value)
+    return False
 
 
 def _modified(one: Thing) -> str:

@@ -13,8 +13,7 @@ ALL = "所有版本"
 NOT_SAID = frozenset({"", "n/a", "na", "-", "unspecified", "unknown", "not specified"})
 _EVERY = frozenset({"*", "all", "all versions", "any"})
 _START = frozenset({"", "0", "*", "unspecified", "n/a", "-"})
-_BETWEEN = re.compile(r"(?P<start>.*?) ?到 (?P<end>.*?)(?P<before>（不含）)?")
-_SINCE = re.compile(r"(?P<start>.*?) 起的所有版本")
+_TO, _BEFORE, _SINCE = "到", "（不含）", "起的所有版本"
 _VERSION = re.compile(r"v?(\d+(?:[._-]\d+)*)[ ._+-]?([a-z0-9.+_-]*)", re.IGNORECASE)
 
 
@@ -81,10 +80,10 @@ def _single(version: str) -> str:
 def _span(start: str, end: str, *, is_before: bool) -> str:
     from_start = start.casefold() in _START
     if end.casefold() in _EVERY:
-        return ALL if from_start else f"{start} 起的所有版本"
+        return ALL if from_start else f"{start} {_SINCE}"
     if end.casefold() in NOT_SAID:
-        return "" if from_start else f"{start} 起的所有版本"
-    return f"{'所有' if from_start else start} 到 {end}{'（不含）' * is_before}"
+        return "" if from_start else f"{start} {_SINCE}"
+    return f"{'所有' if from_start else start} {_TO} {end}{_BEFORE * is_before}"
 
 
 # --- Is it one of them? --------------------------------------------------------------------------
@@ -115,12 +114,13 @@ def covers(versions: str, version: str) -> bool | None:
 def _covers(span: str, asked: _Key) -> bool | None:
     if span == ALL:
         return True
-    if since := _SINCE.fullmatch(span):
-        return _all(_order(since["start"], asked, or_equal=True))
-    if between := _BETWEEN.fullmatch(span):
-        lower = True if between["start"] in {"", "所有"} else None
-        lower = lower or _order(between["start"], asked, or_equal=True)
-        return _all(lower, _order(asked, between["end"], or_equal=not between["before"]))
+    if span.endswith(_SINCE):
+        return _all(_order(span.removesuffix(_SINCE).strip(), asked, or_equal=True))
+    start, to, end = map(str.strip, span.partition(_TO))
+    if to:
+        lower = start in {"", "所有"} or _order(start, asked, or_equal=True)
+        last = end.removesuffix(_BEFORE).strip()
+        return _all(lower, _order(asked, last, or_equal=last == end))
     return None if (exact := key_of(span)) is None else exact == asked
 
 
