@@ -85,7 +85,7 @@ SHIPPED_VENDORS = (
     ("Alibaba", "阿里巴巴"),
     ("Qihoo 360", "奇虎360"),
 )
-"""(name, other names …): what the table of vendors starts with (ADR 21)."""
+"""(name, other names …): what the table of vendors starts with (ADR 25)."""
 
 
 @lru_cache(100_000)
