@@ -60,7 +60,7 @@ def test_what_workers_and_commands_do_comes_from_nowhere(city):
 def test_the_signature_covers_where_an_event_comes_from(browser, field):
     browser("IC1001", "agency_admin").get("/manage/departments/export/")
     assert not list(trail.faults())
-    Event.objects.filter(number=trail.newest()).update(**{field: "203.0.113"})
+    Event.objects.filter(number=trail.newest()).update(**{field: "203.0.1"})
     assert len(list(trail.faults())) == 1
     with pytest.raises(CommandError):
         call_command("verify_trail")

@@ -150,7 +150,7 @@ def test_the_trail_speaks_chinese_searches_and_verifies(client, account, import_
 
 def test_every_verb_of_the_trail_has_a_word():
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "ismp").rglob("*.py"))
-    call = r'(?:trail\.record|trail\.Entry|record_event|_record|_note)\(\s*(?:\w+, )?"(\w+)"'
+    call = r'(?:(?:trail\.record|Entry|record_event|_record|_note)\(\s*(?:\w+, )?|verb=)"(\w+)"'
     either = r'(?: if \w+ else "(\w+)")?'
     written = {verb for verbs in re.findall(call + either, sources) for verb in verbs if verb}
     assert written | {profile.verb for profile in profiles.every()} == set(VERBS)
