@@ -131,10 +131,14 @@ class Department(models.Model):
                 violation_error_message="這個機關已有資訊單位，請先取消原來的。",
             ),
             models.CheckConstraint(
-                condition=~Q(parent=F("id")), name="a_department_is_not_above_itself"
+                condition=~Q(parent=F("id")),
+                name="a_department_is_not_above_itself",
+                violation_error_message="部門不能是自己的上級，請改選上級部門。",
             ),
             models.CheckConstraint(
-                condition=~Q(merged_into=F("id")), name="a_department_is_not_merged_into_itself"
+                condition=~Q(merged_into=F("id")),
+                name="a_department_is_not_merged_into_itself",
+                violation_error_message="部門不能併入自己，請改選併入的部門。",
             ),
         ]
 

@@ -107,11 +107,17 @@ class Claim(models.Model):
                 fields=["account", "category", "title", "started_on", "ended_on"],
                 condition=Q(state__in=["pending", "approved"]),
                 name="a_training_is_claimed_once",
+                violation_error_message="您已經申請過同一個訓練，請到「我的時數」查看。",
             ),
-            models.CheckConstraint(condition=Q(hours__gt=0), name="a_claim_is_for_some_hours"),
+            models.CheckConstraint(
+                condition=Q(hours__gt=0),
+                name="a_claim_is_for_some_hours",
+                violation_error_message="時數要大於 0，請更正。",
+            ),
             models.CheckConstraint(
                 condition=Q(ended_on__gte=F("started_on")),
                 name="a_claimed_training_ends_after_it_starts",
+                violation_error_message="迄日期早於起日期，請更正。",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=State.values), name="claim_state_is_a_known_state"

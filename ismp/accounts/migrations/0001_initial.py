@@ -96,10 +96,12 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("parent", models.F("id")), _negated=True),
                         name="a_department_is_not_above_itself",
+                        violation_error_message="部門不能是自己的上級，請改選上級部門。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("merged_into", models.F("id")), _negated=True),
                         name="a_department_is_not_merged_into_itself",
+                        violation_error_message="部門不能併入自己，請改選併入的部門。",
                     ),
                 ],
             },

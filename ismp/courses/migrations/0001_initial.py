@@ -92,7 +92,9 @@ class Migration(migrations.Migration):
                         name="course_state_is_a_known_state",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("hours__gt", 0)), name="a_course_gives_hours"
+                        condition=models.Q(("hours__gt", 0)),
+                        name="a_course_gives_hours",
+                        violation_error_message="時數要大於 0，請更正。",
                     ),
                 ],
             },
@@ -377,6 +379,7 @@ class Migration(migrations.Migration):
                             ("attempts__gt", 0), ("drawn__gt", 0), ("pass_mark__range", (1, 100))
                         ),
                         name="a_quiz_can_be_taken_and_passed",
+                        violation_error_message="及格分數是 1 到 100，出題數與作答次數要大於 0，請更正。",
                     )
                 ],
             },

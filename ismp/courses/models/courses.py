@@ -140,7 +140,11 @@ class Course(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=CourseState.values), name="course_state_is_a_known_state"
             ),
-            models.CheckConstraint(condition=Q(hours__gt=0), name="a_course_gives_hours"),
+            models.CheckConstraint(
+                condition=Q(hours__gt=0),
+                name="a_course_gives_hours",
+                violation_error_message="時數要大於 0，請更正。",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -81,6 +81,7 @@ class Quiz(models.Model):
             models.CheckConstraint(
                 condition=Q(pass_mark__range=(1, 100), drawn__gt=0, attempts__gt=0),
                 name="a_quiz_can_be_taken_and_passed",
+                violation_error_message="及格分數是 1 到 100，出題數與作答次數要大於 0，請更正。",
             )
         ]
 

@@ -142,13 +142,17 @@ class Migration(migrations.Migration):
                         condition=models.Q(("state__in", ["pending", "approved"])),
                         fields=("account", "category", "title", "started_on", "ended_on"),
                         name="a_training_is_claimed_once",
+                        violation_error_message="您已經申請過同一個訓練，請到「我的時數」查看。",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("hours__gt", 0)), name="a_claim_is_for_some_hours"
+                        condition=models.Q(("hours__gt", 0)),
+                        name="a_claim_is_for_some_hours",
+                        violation_error_message="時數要大於 0，請更正。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("ended_on__gte", models.F("started_on"))),
                         name="a_claimed_training_ends_after_it_starts",
+                        violation_error_message="迄日期早於起日期，請更正。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(

@@ -151,7 +151,11 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-pk"],
                 "constraints": [
-                    models.UniqueConstraint(fields=("stix_id",), name="an_advisory_is_kept_once"),
+                    models.UniqueConstraint(
+                        fields=("stix_id",),
+                        name="an_advisory_is_kept_once",
+                        violation_error_message="這則情資已經在清單上，請編輯原來的那一筆。",
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             ("ended", ""), ("ended_at__isnull", False), _connector="OR"
@@ -165,6 +169,7 @@ class Migration(migrations.Migration):
                             _connector="OR",
                         ),
                         name="what_is_published_has_a_tlp",
+                        violation_error_message="發布的情資要有 TLP，請先選擇。",
                     ),
                 ],
             },
@@ -264,7 +269,9 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["agency", "-id"], name="incidents_of_an_agency")],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("agency", "year", "serial"), name="an_incident_has_one_number"
+                        fields=("agency", "year", "serial"),
+                        name="an_incident_has_one_number",
+                        violation_error_message="這個編號剛被別的事件使用，請再送出一次。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -279,6 +286,7 @@ class Migration(migrations.Migration):
                             _connector="OR",
                         ),
                         name="what_is_reported_has_a_level",
+                        violation_error_message="已通報的事件至少有一個面向受影響，請更正影響評估。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -685,6 +693,7 @@ class Migration(migrations.Migration):
                             _connector="OR",
                         ),
                         name="who_withdraws_a_signature_says_why",
+                        violation_error_message="請填寫撤回簽署的理由。",
                     ),
                 ],
             },
@@ -820,6 +829,7 @@ class Migration(migrations.Migration):
                             ("kind", "keep"), ("retire_by__isnull", False), _connector="OR"
                         ),
                         name="what_is_to_be_retired_has_a_day",
+                        violation_error_message="限期汰換要有汰換期限。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -832,6 +842,7 @@ class Migration(migrations.Migration):
                             _connector="OR",
                         ),
                         name="what_is_kept_has_reason_measure_and_expiry",
+                        violation_error_message="例外留用要填寫理由、補償措施與有效期限。",
                     ),
                 ],
             },

@@ -240,11 +240,13 @@ class Decision(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="keep") | Q(retire_by__isnull=False),
                 name="what_is_to_be_retired_has_a_day",
+                violation_error_message="限期汰換要有汰換期限。",
             ),
             models.CheckConstraint(
                 condition=Q(kind="retire")
                 | (~Q(reason="") & ~Q(measure="") & Q(expires_on__isnull=False)),
                 name="what_is_kept_has_reason_measure_and_expiry",
+                violation_error_message="例外留用要填寫理由、補償措施與有效期限。",
             ),
         ]
 
@@ -340,6 +342,7 @@ class SignOff(models.Model):
             models.CheckConstraint(
                 condition=Q(withdrawn_at=None) | ~Q(withdrawn_for=""),
                 name="who_withdraws_a_signature_says_why",
+                violation_error_message="請填寫撤回簽署的理由。",
             ),
         ]
 

@@ -136,7 +136,9 @@ class Incident(models.Model):
         indexes = [models.Index(fields=["agency", "-id"], name="incidents_of_an_agency")]
         constraints = [
             models.UniqueConstraint(
-                fields=["agency", "year", "serial"], name="an_incident_has_one_number"
+                fields=["agency", "year", "serial"],
+                name="an_incident_has_one_number",
+                violation_error_message="這個編號剛被別的事件使用，請再送出一次。",
             ),
             models.CheckConstraint(
                 condition=Q(level=None) | Q(level__range=(1, 4)), name="a_level_is_one_to_four"
@@ -145,6 +147,7 @@ class Incident(models.Model):
                 condition=Q(state__in=[IncidentState.DRAFT, IncidentState.WITHDRAWN])
                 | Q(level__isnull=False),
                 name="what_is_reported_has_a_level",
+                violation_error_message="已通報的事件至少有一個面向受影響，請更正影響評估。",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=IncidentState.values), name="incident_state_is_a_known_state"

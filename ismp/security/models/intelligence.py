@@ -137,13 +137,18 @@ class Advisory(models.Model):
     class Meta:
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint(fields=["stix_id"], name="an_advisory_is_kept_once"),
+            models.UniqueConstraint(
+                fields=["stix_id"],
+                name="an_advisory_is_kept_once",
+                violation_error_message="這則情資已經在清單上，請編輯原來的那一筆。",
+            ),
             models.CheckConstraint(
                 condition=Q(ended="") | Q(ended_at__isnull=False), name="an_end_has_its_moment"
             ),
             models.CheckConstraint(
                 condition=Q(published_at=None) | ~Q(tlp="unknown"),
                 name="what_is_published_has_a_tlp",
+                violation_error_message="發布的情資要有 TLP，請先選擇。",
             ),
         ]
 
