@@ -274,13 +274,34 @@ def test_former_answers_and_their_evidence_stay(client, platform, handler, advis
     assert ["處理情形與佐證", "已盤點，一台受影響", "已更新韌體"] in change
 
 
-def test_who_answers_in_the_place_of_an_agency_is_said_to(client, platform, handler, advisory):
-    mine = of(handler, {})
-    advisories.answer(mine, Reply.DONE, evidence="電話告知", by=platform)
-    assert f"代 {handler.agency.name}" in shown(
-        client, platform, f"/manage/addresses/{mine.pk}/history/"
+def test_who_answers_in_the_place_of_an_agency_ticks_it_and_says_why(
+    client, platform, handler, advisory, account
+):
+    """Never who published it to the agency; and whoever reads the answer sees it."""
+    mine, deputy = of(handler, {}), account("CU1002", "platform_admin")
+    asked = {"ids": mine.pk, "confirmed": "1", "reply": "done", "evidence": "電話告知"}
+    ticked = asked | {"on_behalf": "on", "on_behalf_because": "機關網路中斷"}
+    client.force_login(deputy)
+    for typed in (asked, asked | {"on_behalf": "on"}, asked | {"on_behalf_because": "x"}):
+        page = client.post("/manage/addresses/answer/", typed).content.decode()
+        assert f"代{handler.agency}辦理" in page
+    assert "請勾選" in client.post("/manage/addresses/acknowledge/", asked).content.decode()
+    client.force_login(platform)
+    assert "與您自己有關" in client.post("/manage/addresses/answer/", ticked).content.decode()
+    assert not Answer.objects.exists()
+    assert not Event.objects.filter(verb__in=["answer_advisory", "acknowledge_advisory"]).exists()
+    client.force_login(deputy)
+    assert client.post("/manage/addresses/answer/", ticked).status_code == 302
+    for address in (f"/manage/addresses/{mine.pk}/history/", "/manage/trail/"):
+        page = shown(client, platform, address)
+        assert f"代 {handler.agency.name}" in page and "機關網路中斷" in page
+    assert f"代{handler.agency}：機關網路中斷" in shown(
+        client, handler, f"/manage/addresses/{mine.pk}/"
     )
-    assert Answer.objects.get().by_name == platform.name
+    assert Answer.objects.get().by_name == deputy.name
+    client.force_login(handler)
+    page = client.post("/manage/addresses/answer/", {"ids": mine.pk}).content.decode()
+    assert "on_behalf" not in page  # of the own agency nothing is asked
 
 
 def test_a_file_is_sealed_evidence_of_an_answer(client, platform, handler, other, advisory):

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from test_intelligence import CVE, KEV, as_bytes, spoilt
 
-from ismp.accounts.models import Agency
+from ismp.accounts.models import Account, Agency
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.notices.models import Notice
@@ -269,7 +269,8 @@ def test_random_orders_of_importing_and_deciding(platform, handler, seed):
                     decided.setdefault(name, getattr(Advisory.objects.get(), name))
             case "answer":
                 for address in Address.objects.all()[:1]:
-                    advisories.answer(address, Reply.DONE, evidence="已更新", by=handler)
+                    clerk = Account.objects.filter(agency=address.agency).first()
+                    advisories.answer(address, Reply.DONE, evidence="已更新", by=clerk)
                     held[address.pk] = "已更新"
         now = Advisory.objects.get()
         if "tlp" in decided and "tlp" not in now.decided:

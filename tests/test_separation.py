@@ -12,6 +12,7 @@ from things import claim_of, of_security
 from ismp.accounts import actions, keeping, separation
 from ismp.accounts.models import Account, AccountControl
 from ismp.accounts.roles import Role
+from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.courses import attendance, classes
 from ismp.courses.models import Attendance, Course, Session, SignUp, Standing, Way
@@ -22,6 +23,7 @@ from ismp.reviews.queue import waiting_for
 from ismp.security import incidents
 from ismp.security.levels import Answer, Aspect, Subject
 from ismp.security.models import Decision, Incident
+from ismp.ui.roc import roc_date
 
 pytestmark = pytest.mark.django_db
 SMALL = {Aspect.INTEGRITY: Answer(Subject.NON_CORE)}
@@ -294,3 +296,65 @@ def test_an_account_decides_nothing_of_who_gave_it_its_role(kind, admin, second,
     signed_in(second).post(f"/manage/reviews/{kind}/{thing.pk}/", {"decision": "approve"})
     thing.refresh_from_db()
     assert thing.state == "approved"
+
+
+# --- In an agency's place ------------------------------------------------------------------------
+
+
+def step(person, incident, name, **typed):
+    return says(signed_in(person).post(f"/incidents/{incident.pk}/{name}/", typed, follow=True))
+
+
+def test_who_handles_an_incident_in_an_agencys_place_says_so(admin, platform, account):
+    """Without the tick and a reason nothing happens; with them it stands on the page and in the
+    trail; the platform's own steps ask nothing."""
+    incident = incidents.open_incident(
+        agency=admin.agency,
+        title="x",
+        description="x",
+        answers=SMALL,
+        known_at=timezone.now(),
+        by=admin,
+    )
+    ticked = {"on_behalf": "on", "on_behalf_because": "機關斷網"}
+    level = {"confidentiality_subject": "none", "confidentiality_harm": "slight"}
+    steps = {"report": {}, "note": {"text": "已隔離"}, "level": level}
+    for name, typed in steps.items():
+        for wrong in ({}, {"on_behalf": "on"}, {"on_behalf_because": "x"}):
+            step(platform, incident, name, **typed, **wrong)
+    assert incident.timeline.count() == 1 and Incident.objects.get().state == "draft"
+    assert f"代{admin.agency}辦理" in step(platform, incident, "report")
+    step(platform, incident, "report", **ticked)
+    assert Incident.objects.get().state == "reported"
+    page = says(signed_in(admin).get(f"/incidents/{incident.pk}/"))
+    assert f"（代{admin.agency}：機關斷網）" in page and "on_behalf" not in page
+    event = Event.objects.filter(verb="incident").latest("number")
+    assert (event.detail["on_behalf_of"], event.detail["because"]) == (
+        admin.agency.name,
+        "機關斷網",
+    )
+    auditor = signed_in(account("CU1003", "auditor"))
+    assert f"代 {admin.agency.name}" in says(auditor.get("/manage/trail/"))
+    other = account("CU1001", "platform_admin")
+    step(other, incident, "review", accept="1", text="")
+    assert Incident.objects.get().state == "handling"
+    for name, typed in (("recover", {"text": "x"}), ("finish", {"text": "x"})):
+        step(other, incident, name, **typed)
+    assert Incident.objects.get().state == "handling"
+    step(admin, incident, "recover", text="x")
+    assert Incident.objects.get().state == "recovered"
+
+
+def test_who_decides_on_a_device_in_an_agencys_place_says_so(admin, platform, account):
+    made = of_security(admin)
+    Decision.objects.all().delete()
+    today = timezone.localdate()
+    typed = {"ids": made["devices_id"], "confirmed": "1", "retire_by": roc_date(today)}
+    browser = signed_in(platform)
+    assert "請勾選" in says(browser.post("/manage/devices/retire-by/", typed))
+    assert not Decision.objects.exists()
+    ticked = {"on_behalf": "on", "on_behalf_because": "機關委託"}
+    assert browser.post("/manage/devices/retire-by/", {**typed, **ticked}).status_code == 302
+    assert "機關委託" in says(signed_in(admin).get(f"/manage/devices/{made['devices_id']}/"))
+    event = Event.objects.get(verb="decide_device", actor=platform.username)
+    assert event.detail["on_behalf_of"] == admin.agency.name

@@ -444,3 +444,32 @@ class NumberForm(DeedForm):
 
 class IdentifiedForm(DeedForm):
     identified = forms.BooleanField(label="我已當面或以電話確認，是本人要求重設密碼")
+
+
+class OnBehalfForm(Form):
+    """Saying that one acts in an agency's place, and why (`separation.on_behalf_of`)."""
+
+    on_behalf = forms.BooleanField(label="代為辦理", required=False)
+    on_behalf_because = forms.CharField(label="代辦原因", max_length=200, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """One value, `on_behalf`: the reason, empty without the tick."""
+        typed = self.cleaned_data
+        because, ticked = typed.pop("on_behalf_because", ""), typed.get("on_behalf")
+        typed["on_behalf"] = because if ticked else ""
+        if ticked and not because:
+            self.add_error("on_behalf_because", "請填寫代辦原因，會留在紀錄裡。")
+        return typed
+
+
+class OfTheAgencyForm(DeedForm, OnBehalfForm):
+    """What a deed asks for that is the things' agencies' own to do: of others also the tick."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        foreign = sorted({one.agency.name for one in self.things} - {self.user.agency.name})
+        self.fields["on_behalf"].label = f"代{'、'.join(foreign)}辦理"
+        self.order_fields([name for name in self.fields if not name.startswith("on_behalf")])
+        if not foreign:
+            self.fields.pop("on_behalf")
+            self.fields.pop("on_behalf_because")

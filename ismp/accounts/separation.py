@@ -4,7 +4,7 @@ that approves, marks, scores, finishes, reviews, closes or answers.
 Nobody decides what concerns the person herself (under whatever account), the person she stands in
 for, or whoever had control of the account that decides within the last 30 days: who made it, gave
 it its role, changed its e-mail or reset its password (`AccountControl`); nor whoever controlled
-that account, and so on.
+that account, and so on.  Who acts in an agency's place says so (`on_behalf_of`).
 
 Asks only; knows no kind of thing.  Sources: 附表十 (職務區隔, 最小權限), ADR 24.
 """
@@ -94,6 +94,21 @@ def refuse_own(
         f"{name}在 {CONTROL_DAYS} 天內建立過您的帳號，或變更過您的密碼、電子郵件、角色"
         f"（或經手這些事的人），他的事不能由您決定；{instead}"
     )
+
+
+def on_behalf_of(by: Account, agency: Agency, reason: str) -> dict[str, str]:
+    """Return what the event says of who does what is an agency's own to do; empty for its people.
+
+    Who belongs to another agency (the platform's) says that it is in its place, and why.  Raises
+    NotPossible.  Platform's own tasks (審核, 發布, rules) do not ask this.
+    """
+    if by.agency_id == agency.pk:
+        return {}
+    if not by.may(Right.ALL_AGENCIES) or not reason.strip():
+        raise NotPossible(
+            f"這件事由{agency}自己辦理；確實要代為辦理時，請勾選「代{agency}辦理」並填寫代辦原因。"
+        )
+    return {"on_behalf_of": agency.name, "because": reason.strip()}
 
 
 def accounts_of(person: Account) -> frozenset[int]:

@@ -142,8 +142,11 @@ def _advisories(user: Account) -> Iterator[Waiting]:
     """Advisories that one's own agency has not answered."""
     if not user.may(Right.EDIT_SECURITY):
         return
-    waiting = Address.objects.visible_to(user).waiting().filter(agency=user.agency_id)
-    for address in waiting.select_related("advisory", "agency"):
+    mine = Address.objects.visible_to(user).waiting().filter(agency=user.agency_id)
+    waiting = list(mine.select_related("advisory", "agency"))
+    names = {address.addressed_by for address in waiting}
+    publishers = dict(Account.objects.filter(username__in=names).values_list("username", "pk"))
+    for address in waiting:
         advisory: Any = address.advisory
         yield Waiting(
             kind="情資回覆",
@@ -152,6 +155,7 @@ def _advisories(user: Account) -> Iterator[Waiting]:
             since=advisory.published_at,
             due=end_of(address.due_on) if address.due_on else None,
             address=reverse("addresses:page", args=[address.pk]),
+            barred=frozenset({publishers.get(address.addressed_by, 0)}),
         )
 
 

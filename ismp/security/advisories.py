@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from ismp.accounts import national_id
+from ismp.accounts import national_id, separation
 from ismp.accounts.models import Account, Agency, Grading
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
@@ -110,7 +110,7 @@ def publish(
     if advisory.published_at is None:
         advisory.due_on, advisory.published_at = due, timezone.now()
         advisory.save(update_fields=["due_on", "published_at", "tlp", "decided"])
-    _address(advisory, new, due)
+    _address(advisory, new, due, by)
     notify(
         Account.objects.who_may(Right.EDIT_SECURITY).filter(agency__in=new),
         kind="advisory",
@@ -127,13 +127,14 @@ def publish(
     return advisory
 
 
-def _address(advisory: Advisory, agencies: list[Agency], due: date | None) -> None:
+def _address(advisory: Advisory, agencies: list[Agency], due: date | None, by: Account) -> None:
     """Address it to agencies that do not have it, or no longer have it."""
     former = advisory.addresses.filter(agency__in=agencies).exclude(removed_at=None)
     back = set(former.values_list("agency", flat=True))
-    former.update(removed_at=None, removed_by="", removed_because="", due_on=due)
+    facts = {"due_on": due, "addressed_by": by.username}
+    former.update(removed_at=None, removed_by="", removed_because="", **facts)
     Address.objects.bulk_create(
-        Address(advisory=advisory, agency=agency, due_on=due)
+        Address(advisory=advisory, agency=agency, **facts)
         for agency in agencies
         if agency.pk not in back
     )
@@ -263,18 +264,26 @@ def remove(address: Address, *, reason: str, by: Account) -> Address:
 
 
 @transaction.atomic
-def acknowledge(address: Address, *, by: Account) -> Address:
-    """The agency has seen it; once is enough."""
+def acknowledge(address: Address, *, on_behalf: str = "", by: Account) -> Address:
+    """The agency has seen it; once is enough.  Somebody else's `on_behalf` says why."""
+    stead = separation.on_behalf_of(by, address.agency, on_behalf)
     if address.acknowledged_at is None:
         address.acknowledged_at, address.acknowledged_by = timezone.now(), by.username
         address.save(update_fields=["acknowledged_at", "acknowledged_by"])
-        _record(address, "acknowledge_advisory", by)
+        _record(address, "acknowledge_advisory", by, **stead)
     return address
 
 
 @transaction.atomic
-def answer(address: Address, reply: Reply, *, evidence: str, by: Account) -> Address:
-    """受影響, 不受影響, 已處理完成; what is said needs evidence.  Former answers stay."""
+def answer(
+    address: Address, reply: Reply, *, evidence: str, on_behalf: str = "", by: Account
+) -> Address:
+    """受影響, 不受影響, 已處理完成; what is said needs evidence.  Former answers stay.
+
+    Who published it to the agency does not answer it; somebody of another agency says why
+    (`on_behalf`).  Raises NotPossible.
+    """
+    stead = separation.on_behalf_of(by, address.agency, on_behalf)
     if reply == Reply.NONE:
         raise NotPossible("請選擇回覆。")
     if not evidence.strip():
@@ -282,16 +291,26 @@ def answer(address: Address, reply: Reply, *, evidence: str, by: Account) -> Add
     address = Address.objects.select_for_update(of=("self",)).get(pk=address.pk)
     if address.removed_at:
         raise NotPossible("這則情資已經不再發布給這個機關，不必回覆。")
-    acknowledge(address, by=by)
+    publishers = Account.objects.filter(username=address.addressed_by)
+    separation.refuse_own(by, publishers, right=Right.EDIT_SECURITY, agency=address.agency)
+    acknowledge(address, on_behalf=on_behalf, by=by)
     before = changes.stored(address)
     address.reply, address.evidence = reply, national_id.hide(evidence.strip())
     address.replied_at, address.replied_by = timezone.now(), by.username
-    address.save(update_fields=["reply", "evidence", "replied_at", "replied_by"])
-    Answer.objects.create(
-        address=address, reply=reply, evidence=address.evidence, by=by.username, by_name=by.name
+    address.replied_on_behalf = stead.get("because", "")
+    address.save(
+        update_fields=["reply", "evidence", "replied_at", "replied_by", "replied_on_behalf"]
     )
-    edits = changes.between(before, address, "replied_at", "replied_by")
-    _record(address, "answer_advisory", by, changes=edits)
+    Answer.objects.create(
+        address=address,
+        reply=reply,
+        evidence=address.evidence,
+        by=by.username,
+        by_name=by.name,
+        on_behalf=address.replied_on_behalf,
+    )
+    edits = changes.between(before, address, "replied_at", "replied_by", "replied_on_behalf")
+    _record(address, "answer_advisory", by, changes=edits, **stead)
     return address
 
 
@@ -333,15 +352,12 @@ def export(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
 
 
 def _record(address: Address, verb: str, by: Account, **detail: object) -> None:
-    """Whoever acts in the place of another agency is said to."""
-    stead = {} if address.agency_id == by.agency_id else {"on_behalf_of": address.agency.name}
     trail.record(
         verb,
         actor=by.username,
         agency=address.agency.code,
         subject=f"advisory:{address.advisory_id}",
         reply=address.get_reply_display(),
-        **stead,
         **detail,
     )
 

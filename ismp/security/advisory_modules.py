@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from ismp.accounts.forms import OfTheAgencyForm
 from ismp.accounts.models import Agency
 from ismp.accounts.modules import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
@@ -183,14 +184,17 @@ ADVISORIES = Module(
 )
 
 
-def _answer(things: Any, *, reply: str, evidence: str, by: Any) -> int:
-    return sum(
-        bool(advisories.answer(one, Reply(reply), evidence=evidence, by=by)) for one in things
-    )
+def _answer(things: Any, *, reply: str, by: Any, **asked: Any) -> int:
+    return sum(bool(advisories.answer(one, Reply(reply), by=by, **asked)) for one in things)
 
 
-def _acknowledge(things: Any, *, by: Any) -> int:
-    return sum(bool(advisories.acknowledge(one, by=by)) for one in things)
+def _acknowledge(things: Any, *, on_behalf: str, by: Any) -> int:
+    return sum(bool(advisories.acknowledge(one, on_behalf=on_behalf, by=by)) for one in things)
+
+
+def _replied_by(one: Address) -> str:
+    stead = f"（代{one.agency}：{one.replied_on_behalf}）" if one.replied_on_behalf else ""
+    return f"{one.replied_by}{stead}"
 
 
 _REPLY_TONES = {"none": "amber", "affected": "red", "not_affected": "green", "done": "green"}
@@ -254,7 +258,7 @@ ADDRESSES = Module(
         Column("處理情形與佐證", "evidence", "text"),
         Column("移除理由", "removed_because", "text"),
         Column("簽收人", "acknowledged_by"),
-        Column("回覆人", "replied_by"),
+        Column("回覆人", _replied_by),
         Column("事件", lambda one: one.incident.number if one.incident else ""),
     ),
     search={"advisory__title": "情資", "agency__name": "機關"},
@@ -266,6 +270,7 @@ ADDRESSES = Module(
             "簽收",
             Right.EDIT_SECURITY,
             _acknowledge,
+            OfTheAgencyForm,
             fits=lambda u, one: not one.acknowledged_at,
         ),
         Deed(

@@ -52,10 +52,9 @@ def _may_be_decided(user: Any, device: Device) -> bool:
     return bool(device.restriction_id and not device.retired_on)
 
 
-def _decide_retire(things: Any, *, retire_by: Any, by: Any) -> int:
+def _decide_retire(things: Any, *, by: Any, **asked: Any) -> int:
     return sum(
-        bool(devices.decide(one, kind=Decision.Kind.RETIRE, retire_by=retire_by, by=by))
-        for one in things
+        bool(devices.decide(one, kind=Decision.Kind.RETIRE, by=by, **asked)) for one in things
     )
 
 

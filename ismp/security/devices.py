@@ -423,9 +423,11 @@ def decide(
     reason: str = "",
     measure: str = "",
     expires_on: date | None = None,
+    on_behalf: str = "",
     by: Account,
 ) -> Decision:
-    """Propose what becomes of a restricted device.
+    """Propose what becomes of a restricted device; somebody of another agency says why
+    (`on_behalf`).
 
     Retiring within the day named holds at once and takes the place of an exception that waits;
     keeping waits for approval.  A later decision supersedes the one that stands.  Raises
@@ -433,6 +435,7 @@ def decide(
     """
     today = timezone.localdate()
     device = Device.objects.select_for_update(of=("self",)).get(pk=device.pk)
+    stead = separation.on_behalf_of(by, device.agency, on_behalf)
     if device.restriction_id is None or device.retired_on:
         raise NotPossible("這項設備不在清單上，或已經汰換，不需要處置。")
     if kind == Decision.Kind.RETIRE and (retire_by is None or retire_by < today):
@@ -460,12 +463,13 @@ def decide(
         expires_on=expires_on,
         state=Decision.State.PENDING if needs_approval else Decision.State.APPROVED,
         made_by=by,
+        on_behalf=stead.get("because", ""),
     )
     before = changes.stored(device)
     if not needs_approval:
         device.retire_by, device.retire_by_in_file = retire_by, None
         device.save(update_fields=["retire_by", "retire_by_in_file"])
-    _record(decision, "decide_device", by, changes=changes.between(before, device))
+    _record(decision, "decide_device", by, changes=changes.between(before, device), **stead)
     if needs_approval:
         _ask_for_approval(decision, by)
     return decision

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from ismp.accounts.forms import OfAgencyForm
+from ismp.accounts.forms import OfAgencyForm, OfTheAgencyForm
 from ismp.accounts.models import Account, Agency, Grade, Status
 from ismp.security.intelligence.cve import CVE_ID
 from ismp.security.levels import ASPECTS, SUBJECTS, Answer, Aspect, Harm, Subject, subjects_of
@@ -158,11 +158,11 @@ class DeviceForm(OfAgencyForm):
         ]
 
 
-class RetireByForm(DeedForm):
+class RetireByForm(OfTheAgencyForm):
     retire_by = RocDateField(label="汰換期限", required=True)
 
 
-class KeepForm(DeedForm):
+class KeepForm(OfTheAgencyForm):
     reason = forms.CharField(label="留用理由（業務需要、無其他替代方案）", max_length=500)
     measure = forms.CharField(label="補償措施（例如獨立網段、停用遠端維護）", max_length=500)
     expires_on = RocDateField(label="有效期限", required=True)
@@ -394,7 +394,7 @@ class VendorForm(ModuleForm):
         fields = ["name", "aliases"]
 
 
-class AnswerForm(DeedForm):
+class AnswerForm(OfTheAgencyForm):
     reply = forms.ChoiceField(
         label="回覆", choices=[one for one in Reply.choices if one[0] != Reply.NONE]
     )

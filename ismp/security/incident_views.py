@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ismp.accounts.forms import OnBehalfForm
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.security import devices, incidents
@@ -161,6 +162,9 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         "may_edit": incidents.may_correct(found, user),
         "earlier": _earlier_reports(found),
         "aspects": _aspects(levels),
+        "own_steps": [name for name, deed in DEEDS.items() if deed.right is Right.EDIT_SECURITY]
+        if found.agency_id != user.agency_id
+        else [],
         "causes": [("", "尚未查明"), *Cause.choices],
         "may_assign": found.calls_for_training and user.may(Right.MANAGE_COURSES),
         "now": timezone.localtime(),
@@ -219,7 +223,7 @@ DEEDS = {
         "通報",
         _EDIT,
         frozenset({"draft", "returned"}),
-        lambda found, _, by: incidents.report(found, by=by),
+        lambda found, given, by: incidents.report(found, on_behalf=given["on_behalf"], by=by),
     ),
     "review": Deed(
         "審核",
@@ -242,7 +246,11 @@ DEEDS = {
         _EDIT,
         frozenset({"handling"}),
         lambda found, given, by: incidents.recover(
-            found, at=given.get("moment") or timezone.now(), text=given["text"], by=by
+            found,
+            at=given.get("moment") or timezone.now(),
+            text=given["text"],
+            on_behalf=given["on_behalf"],
+            by=by,
         ),
         text="控制或復原情形",
         staged=True,
@@ -253,7 +261,7 @@ DEEDS = {
         _EDIT,
         frozenset({"recovered"}),
         lambda found, given, by: incidents.finish(
-            found, given["text"], cause=given["cause"], by=by
+            found, given["text"], cause=given["cause"], on_behalf=given["on_behalf"], by=by
         ),
         text="調查、處理及改善情形",
         staged=True,
@@ -284,7 +292,9 @@ DEEDS = {
         "新增處置紀錄",
         _EDIT,
         _OPEN,
-        lambda found, given, by: incidents.add_note(found, given["text"], by=by),
+        lambda found, given, by: incidents.add_note(
+            found, given["text"], on_behalf=given["on_behalf"], by=by
+        ),
         text="處置內容",
     ),
     "level": Deed("變更等級", _EDIT, _OPEN, lambda *_: None, levels=True),
@@ -328,15 +338,17 @@ def deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     if not (user.may(wanted.right) or _may(user, found, step)):
         raise PermissionDenied
     form: Any = LevelForm(request.POST) if wanted.levels else StepForm(request.POST)
-    if not form.is_valid():
-        for faults in form.errors.values():
-            messages.error(request, str(faults[0]))
+    stead = OnBehalfForm(request.POST)
+    for faults in [*form.errors.values(), *stead.errors.values()]:
+        messages.error(request, str(faults[0]))
+    if form.errors or stead.errors:
         return redirect(found)
+    given = {**form.cleaned_data, **stead.cleaned_data}
     try:
         if wanted.levels:
-            incidents.change_level(found, form.answers(), by=user)
+            incidents.change_level(found, form.answers(), on_behalf=given["on_behalf"], by=user)
         else:
-            wanted.do(found, form.cleaned_data, user)
+            wanted.do(found, given, user)
         messages.success(request, f"已完成：{wanted.title}。")
     except NotPossible as reason:
         messages.error(request, str(reason))

@@ -79,7 +79,7 @@ def open_incident(
 
 
 @transaction.atomic
-def report(incident: Incident, *, by: Account) -> Incident:
+def report(incident: Incident, *, on_behalf: str = "", by: Account) -> Incident:
     """通報 (within an hour of knowing it); also again after it was returned."""
     incident = _locked(incident, IncidentState.DRAFT, IncidentState.RETURNED)
     if incident.level is None:
@@ -90,7 +90,7 @@ def report(incident: Incident, *, by: Account) -> Incident:
         "first_reported_at": incident.first_reported_at or now,
     }
     _move(incident, IncidentState.REPORTED, **moments)
-    _note(incident, Kind.REPORTED, f"{incident.level} 級", by)
+    _note(incident, Kind.REPORTED, f"{incident.level} 級", by, on_behalf)
     notify(
         reviewers(),
         kind="incident",
@@ -193,7 +193,9 @@ def reinstate(incident: Incident, *, reason: str, by: Account) -> Incident:
 
 
 @transaction.atomic
-def change_level(incident: Incident, answers: Mapping[Aspect, Answer], *, by: Account) -> Incident:
+def change_level(
+    incident: Incident, answers: Mapping[Aspect, Answer], *, on_behalf: str = "", by: Account
+) -> Incident:
     """Answer the level questions anew.
 
     Once reported, another level is reported and reviewed anew, each by its own clock, and the
@@ -201,6 +203,7 @@ def change_level(incident: Incident, answers: Mapping[Aspect, Answer], *, by: Ac
     the reviewer agrees.  Raises NotPossible.
     """
     incident = _locked(incident, *[one for one in IncidentState if one not in OVER])
+    separation.on_behalf_of(by, incident.agency, on_behalf)
     former, new = incident.level, levels.level(answers)
     if new is None and incident.state != IncidentState.DRAFT:
         raise NotPossible("已通報的事件至少有一個面向受影響；若為誤報，請在結報中說明。")
@@ -217,7 +220,7 @@ def change_level(incident: Incident, answers: Mapping[Aspect, Answer], *, by: Ac
         incident.asked_answers, incident.asked_level = {}, None
     incident.save()
     words = f"{former} 級改為 {new} 級"
-    _note(incident, Kind.LEVEL, f"{words}{'，待審核同意後生效' if waits else ''}", by)
+    _note(incident, Kind.LEVEL, f"{words}{'，待審核同意後生效' if waits else ''}", by, on_behalf)
     notify(
         reviewers(),
         kind="incident",
@@ -331,22 +334,24 @@ def forward(incident: Incident, *, by: Account) -> Incident:
 
 
 @transaction.atomic
-def add_note(incident: Incident, text: str, *, by: Account) -> IncidentEntry:
+def add_note(incident: Incident, text: str, *, on_behalf: str = "", by: Account) -> IncidentEntry:
     """處置紀錄: what was done, while it is open."""
     incident = _locked(incident, *[one for one in IncidentState if one not in OVER])
     if not text.strip():
         raise NotPossible("請填寫處置內容。")
-    return _note(incident, Kind.NOTE, text, by)
+    return _note(incident, Kind.NOTE, text, by, on_behalf)
 
 
 @transaction.atomic
-def recover(incident: Incident, *, at: datetime, text: str, by: Account) -> Incident:
+def recover(
+    incident: Incident, *, at: datetime, text: str, on_behalf: str = "", by: Account
+) -> Incident:
     """Damage under control or systems restored, at a moment that lies behind us."""
     incident = _at_stage(incident, IncidentState.HANDLING)
     if not incident.known_at <= at <= timezone.now():
         raise NotPossible("復原時間要在知悉之後、現在以前，請更正。")
     _move_on(incident, IncidentState.RECOVERED, recovered_at=at)
-    _note(incident, Kind.RECOVERED, text, by)
+    _note(incident, Kind.RECOVERED, text, by, on_behalf)
     return incident
 
 
@@ -373,7 +378,9 @@ def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Inc
 
 
 @transaction.atomic
-def finish(incident: Incident, text: str, *, cause: str = "", by: Account) -> Incident:
+def finish(
+    incident: Incident, text: str, *, cause: str = "", on_behalf: str = "", by: Account
+) -> Incident:
     """結報: the report of cause, handling and improvement, within a month of recovery."""
     incident = _at_stage(incident, IncidentState.RECOVERED)
     if not text.strip():
@@ -381,7 +388,7 @@ def finish(incident: Incident, text: str, *, cause: str = "", by: Account) -> In
     incident.cause = cause
     incident.save(update_fields=["cause"])
     _move_on(incident, IncidentState.FINAL, final_at=timezone.now())
-    _note(incident, Kind.FINAL, text, by)
+    _note(incident, Kind.FINAL, text, by, on_behalf)
     notify(
         reviewers(),
         kind="incident",
@@ -553,17 +560,28 @@ def _final_report_due(incident: Incident) -> tuple[datetime | None, datetime | N
 
 
 def _note(
-    incident: Incident, kind: IncidentEntry.Kind, text: str, by: Account, **detail: object
+    incident: Incident,
+    kind: IncidentEntry.Kind,
+    text: str,
+    by: Account,
+    on_behalf: str = "",
+    **detail: object,
 ) -> IncidentEntry:
-    """A line of the timeline and an event of the trail: every deed ends with one."""
+    """A line of the timeline and an event of the trail: every deed ends with one.
+
+    What is the agency's own to do somebody else does with a reason (`on_behalf`).
+    """
+    own = kind in _HANDLING
+    stead = separation.on_behalf_of(by, incident.agency, on_behalf) if own else {}
     entry = IncidentEntry.objects.create(
         incident=incident,
         kind=kind,
         text=national_id.hide(text),
         by=by.username,
         by_name=by.name,
+        on_behalf=stead.get("because", ""),
     )
-    _record(incident, kind, by, **detail)
+    _record(incident, kind, by, **detail, **stead)
     return entry
 
 

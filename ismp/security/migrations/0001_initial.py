@@ -341,6 +341,11 @@ class Migration(migrations.Migration):
                 ("due_on", models.DateField(null=True, verbose_name="回覆期限")),
                 ("acknowledged_at", models.DateTimeField(null=True)),
                 ("acknowledged_by", models.CharField(blank=True, max_length=150)),
+                ("addressed_by", models.CharField(blank=True, max_length=150)),
+                (
+                    "replied_on_behalf",
+                    models.CharField(blank=True, max_length=200, verbose_name="代辦原因"),
+                ),
                 (
                     "reply",
                     models.CharField(
@@ -415,6 +420,10 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("by", models.CharField(max_length=150)),
                 ("by_name", models.CharField(blank=True, max_length=150)),
+                (
+                    "on_behalf",
+                    models.CharField(blank=True, max_length=200, verbose_name="代辦原因"),
+                ),
                 (
                     "kind",
                     models.CharField(
@@ -787,6 +796,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("made_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "on_behalf",
+                    models.CharField(blank=True, max_length=200, verbose_name="代辦原因"),
+                ),
                 ("decided_at", models.DateTimeField(null=True)),
                 ("comment", models.CharField(blank=True, max_length=500, verbose_name="意見")),
                 (
@@ -926,6 +939,10 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("by", models.CharField(max_length=150)),
                 ("by_name", models.CharField(max_length=150)),
+                (
+                    "on_behalf",
+                    models.CharField(blank=True, max_length=200, verbose_name="代辦原因"),
+                ),
                 (
                     "address",
                     models.ForeignKey(

@@ -222,6 +222,8 @@ class Decision(models.Model):
     state = models.CharField("狀態", max_length=20, choices=State, default=State.PENDING)
     made_at = models.DateTimeField(default=timezone.now)
     made_by = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    on_behalf = models.CharField("代辦原因", max_length=200, blank=True)
+    """Why somebody of another agency made it in this one's place; empty when nobody did."""
     decided_at = models.DateTimeField(null=True)
     decided_by = models.ForeignKey(Account, models.PROTECT, null=True, related_name="+")
     comment = models.CharField("意見", max_length=500, blank=True)

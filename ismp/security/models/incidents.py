@@ -260,6 +260,8 @@ class IncidentEntry(models.Model):
     by_name = models.CharField(max_length=150, blank=True)
     kind = models.CharField(max_length=20, choices=Kind)
     text = models.TextField("內容", blank=True)
+    on_behalf = models.CharField("代辦原因", max_length=200, blank=True)
+    """Why somebody of another agency did it in this one's place; empty when nobody did."""
 
     class Meta:
         ordering = ["pk"]

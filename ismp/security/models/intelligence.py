@@ -236,12 +236,16 @@ class Address(models.Model):
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
     due_on = models.DateField("回覆期限", null=True)
     """This agency's; agencies that were added later may have a later one."""
+    addressed_by = models.CharField(max_length=150, blank=True)
+    """Who published it to the agency, and so does not answer for it."""
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.CharField(max_length=150, blank=True)
     reply = models.CharField("回覆", max_length=20, choices=Reply, default=Reply.NONE)
     evidence = models.TextField("處理情形與佐證", blank=True)
     replied_at = models.DateTimeField(null=True)
     replied_by = models.CharField(max_length=150, blank=True)
+    replied_on_behalf = models.CharField("代辦原因", max_length=200, blank=True)
+    """Why somebody of another agency answered in this one's place; empty when nobody did."""
     incident = models.ForeignKey(Incident, models.PROTECT, null=True, related_name="advisories")
     """Where it turned out to be more than a warning."""
 
@@ -282,6 +286,8 @@ class Answer(models.Model):
     at = models.DateTimeField(default=timezone.now)
     by = models.CharField(max_length=150)
     by_name = models.CharField(max_length=150)
+    on_behalf = models.CharField("代辦原因", max_length=200, blank=True)
+    """Why somebody of another agency gave it."""
 
     class Meta:
         ordering = ["address", "-pk"]
