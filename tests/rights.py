@@ -207,7 +207,11 @@ OPEN = {
 WITH_TOKEN = {"operations:metrics"}
 EVERYBODYS = {
     *("pages:edit", "portal:verify"),
-    *(f"{name}:{page}" for name in ("products", "campaigns") for page in ("page", "history")),
+    *(
+        f"{name}:{page}"
+        for name in ("products", "campaigns", "agency_groups", "vendors")
+        for page in ("page", "history")
+    ),
     *("compliance:rule", "compliance:change_rule", "compliance:end_rule"),
     *("compliance:add_example", "compliance:remove_example"),
 }

@@ -101,8 +101,10 @@ def deleted(clerk):
 
 
 def deleted_and_restored(clerk):
+    before = Deletion.objects.count()
     deleted(clerk)
-    actions.restore(Deletion.objects.latest("pk"), by=clerk)
+    if Deletion.objects.count() > before:  # of nothing there is no deletion
+        actions.restore(Deletion.objects.latest("pk"), by=clerk)
 
 
 def undone(clerk):

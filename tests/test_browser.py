@@ -128,7 +128,7 @@ def test_accounts_departments_and_teachers(site, chromium, pictures):
     page.get_by_role("button", name="變更部門或身分").click()
     page.get_by_label("資訊人員").check()
     page.get_by_role("button", name="確定變更部門或身分").click()
-    expect(page.get_by_role("cell", name="資訊人員、一般使用者及主管")).to_be_visible()
+    expect(page.get_by_role("cell", name="資訊人員、一般使用者及主管", exact=True)).to_be_visible()
     pictures(page, "account")
     page.get_by_role("button", name="重設密碼").click()
     page.get_by_role("button", name="確定重設密碼").click()

@@ -14,6 +14,7 @@ from test_standing import (
     by_chance,
     chances,
     do,
+    links,
     of,
     row,
     some_file,
@@ -44,14 +45,14 @@ def test_predicted_is_what_the_import_does_and_what_the_standing_shows(cities, c
         for username, (identities, since) in some_services(chance).items():
             people.assign(of(username), identities=identities, since=since, by="x")
         for _ in range(chance.randint(0, 4)):
-            do(some_step(chance), clerk)
+            do(some_step(chance), clerk, {frozenset(pair) for pair in links()})
         trial = effect.of_run(take(world.file(*rows), agency=code, dry_run=True))
         was = behind(code)
         run = take(world.file(*rows), agency=code)
         done = effect.of_run(run)
         assert done == trial
         assert (done.before, done.after) == (was, behind(code))
-        do(some_step(chance), clerk)
+        do(some_step(chance), clerk, {frozenset(pair) for pair in links()})
         assert effect.of_run(run) == done
         transaction.set_rollback(True)
 
@@ -145,7 +146,7 @@ def test_the_records_named_add_up_to_the_figures(cities, chance):
             people.assign(of(username), identities=identities, since=world.TODAY, by="x")
         moments = []
         for _ in range(chance.randint(1, 5)):
-            do(some_step(chance), clerk)
+            do(some_step(chance), clerk, {frozenset(pair) for pair in links()})
             moments.append(timezone.now())
         for username in ("a-wang", "a-movedin"):
             for known_at in (None, *moments):

@@ -14,7 +14,7 @@ from ismp.accounts import actions as accounts
 from ismp.accounts.models import Account, Service
 from ismp.courses.models import Course
 from ismp.security import incidents
-from ismp.security.models import Advisory, Device, Incident, RestrictedProduct
+from ismp.security.models import Address, Device, Incident, RestrictedProduct
 
 pytestmark = pytest.mark.django_db
 YEAR = timezone.localdate().year - 1911
@@ -129,7 +129,7 @@ def test_the_entrance_of_the_administration_tells_what_is_late_first(client, acc
     clerk = account("IC1001", "agency_admin")
     of_security(clerk)
     Incident.objects.update(state="handling", level=1, known_at=timezone.now() - timedelta(9))
-    Advisory.objects.update(due_on=timezone.localdate() - timedelta(days=1))
+    Address.objects.update(due_on=timezone.localdate() - timedelta(days=1))
 
     def rows(who):
         client.force_login(who)

@@ -241,8 +241,12 @@ def do(step, clerk, pairs):
         claiming.attach_due()
     elif step == "confirm":
         if link := PersonLink.objects.waiting().order_by("pk").first():
-            persons.confirm(link, by=judge())
-            pairs.add(frozenset((link.account_id, link.other_id)))
+            with (
+                contextlib.suppress(NotPossible),
+                transaction.atomic(),
+            ):  # it may be the judge's own
+                persons.confirm(link, by=judge())
+                pairs.add(frozenset((link.account_id, link.other_id)))
     elif step == "revoke":
         if link := PersonLink.objects.standing().order_by("pk").first():
             persons.revoke(link, reason="弄錯了", by=judge())
