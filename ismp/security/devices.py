@@ -478,9 +478,8 @@ def decide(
 def _ask_for_approval(decision: Decision, by: Account) -> None:
     """The agency's 資安長 is asked, whatever her role; without one its other handlers."""
     agency = decision.device.agency
-    named = SecurityOfficer.objects.filter(agency=agency, account__agency=agency)
-    officer = named.select_related("account").exclude(account=by).first()
-    if officer and officer.account.is_active:
+    officer = SecurityOfficer.objects.serving(agency).exclude(account=by).first()
+    if officer:
         asked, link = [officer.account], reverse("security:exception", args=[decision.pk])
     else:
         asked = list(handlers(agency).exclude(pk=by.pk))
@@ -747,7 +746,7 @@ def withdraw_sign_off(campaign: Campaign, *, agency: Agency, reason: str, by: Ac
         "withdraw_sign_off",
         actor=by.username,
         agency=agency.code,
-        subject=f"campaign:{campaign.pk}",
+        subject=f"signoff:{signed.pk}",  # other agencies read what is told of the campaign
         year=signed.campaign.year,
         reason=signed.withdrawn_for,
     )

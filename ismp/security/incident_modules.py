@@ -12,6 +12,12 @@ def _level_tone(incident: Incident) -> str:
     return "red" if (incident.level or 0) >= Level.THREE else "amber" if incident.level else ""
 
 
+def _state_tone(incident: Incident) -> str:
+    if incident.state == IncidentState.WITHDRAWN:
+        return "quiet"
+    return "green" if incident.state == IncidentState.CLOSED else "amber"
+
+
 INCIDENTS = Module(
     name="incidents",
     title="資通安全通報",
@@ -29,7 +35,7 @@ INCIDENTS = Module(
         Column(
             "狀態",
             "get_state_display",
-            tone=lambda one: "green" if one.state == IncidentState.CLOSED else "amber",
+            tone=_state_tone,
         ),
         Column("演練", "is_drill"),
         Column("知悉時間", "known_at", "date"),

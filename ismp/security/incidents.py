@@ -601,8 +601,7 @@ def _escalate_if_major(incident: Incident, by: Account) -> None:
     """Levels 3 and 4: the agency's 資安長 is told at once (and convenes a meeting)."""
     if not Level(incident.level or Level.ONE).is_major:
         return
-    officers = SecurityOfficer.objects.filter(agency=incident.agency).select_related("account")
-    officer = officers.first()
+    officer = SecurityOfficer.objects.serving(incident.agency).first()
     told = [officer.account] if officer else list(handlers(incident.agency))
     notify(
         told,

@@ -87,6 +87,11 @@ _CHECKS = (
         lambda row: any(len(row.get(name, "")) > most for name, most in _LONGEST.items()),
     ),
     _Check(
+        *("national-id", YOURS, "有身分證字號", "限制清單不寫個人資料；請刪去身分證字號。"),
+        tuple(_LONGEST),
+        lambda row: any(national_id.holds(row.get(name, ""), valid=True) for name in _LONGEST),
+    ),
+    _Check(
         *("date-invalid", YOURS, "發文日期無法辨認", "日期請寫成 115-01-05 的樣子。"),
         ("issued_on",),
         lambda row: _is_no_day(row["issued_on"]),

@@ -531,7 +531,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("asset_no", models.CharField(max_length=50, verbose_name="財產編號")),
-                ("asset_key", models.CharField(editable=False, max_length=200)),
+                ("asset_key", models.CharField(editable=False, max_length=1000)),
                 (
                     "kind",
                     models.CharField(

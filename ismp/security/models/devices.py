@@ -122,8 +122,8 @@ class Device(models.Model):
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
     asset_no = models.CharField("財產編號", max_length=50)
-    asset_key = AssetKeyField(max_length=200, editable=False)
-    """By it the number is one in its agency; NFKC may lengthen a text."""
+    asset_key = AssetKeyField(max_length=1_000, editable=False)
+    """By it the number is one in its agency; NFKC makes of one character up to 18."""
     kind = models.CharField("種類", max_length=20, choices=DeviceKind)
     category = models.CharField("品項", max_length=100, blank=True)
     brand = models.CharField("廠牌", max_length=100)

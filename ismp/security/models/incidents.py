@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from ismp.accounts.models import Account, Agency
+from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
 from ismp.security import levels
 from ismp.security.levels import Answer, Aspect, Clock, Harm, Level, Limit, Moment, Step, Subject
@@ -315,6 +315,11 @@ class SecurityOfficerQuerySet(models.QuerySet["SecurityOfficer"]):
         """The agencies (as a subquery) whose 資安長 somebody is while she serves there."""
         named = self.filter(account=account, agency=account.agency_id)
         return named.order_by().values("agency")
+
+    def serving(self, agency: Agency) -> Self:
+        """The one of an agency, unless she has left it."""
+        here = self.filter(agency=agency, account__agency=agency, account__status=Status.ACTIVE)
+        return here.select_related("account")
 
 
 class SecurityOfficer(models.Model):
