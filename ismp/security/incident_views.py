@@ -114,10 +114,11 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def exception(request: HttpRequest, decision_id: int) -> HttpResponse:
-    """例外留用 as the 資安長 decides on it, whatever her role; who proposed it may look."""
+    """例外留用 for the 資安長, whatever her role; who proposed it, or decided on it, may look."""
     user: Any = request.user
     called = Q(device__agency__in=SecurityOfficer.objects.agencies_of(user))
-    seen = Decision.objects.filter(Q(made_by=user) | called, kind=Decision.Kind.KEEP)
+    own = Q(made_by=user) | Q(decided_by=user)
+    seen = Decision.objects.filter(own | called, kind=Decision.Kind.KEEP)
     found = get_object_or_404(seen.select_related("device__agency", "made_by"), pk=decision_id)
     decides = seen.filter(called, pk=found.pk, state=Decision.State.PENDING).exists()
     form = ExceptionForm(request.POST or None)
