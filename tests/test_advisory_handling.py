@@ -659,20 +659,6 @@ def test_a_large_file_is_stored_in_short_transactions(platform, monkeypatch):
     assert advisory_import.take_in(stix(*flaws), by=platform) == Taken(0, 0, 250)
 
 
-def test_two_imports_of_the_same_at_one_moment_make_one_of_each(platform, monkeypatch):
-    """The other one comes in between our look and our storing."""
-    store = advisory_import._store
-
-    def outrun(found, new, *, by):
-        monkeypatch.setattr(advisory_import, "_store", store)
-        advisory_import.take_in(as_bytes(CVE), by=by)
-        return store(found, new, by=by)
-
-    monkeypatch.setattr(advisory_import, "_store", outrun)
-    assert advisory_import.take_in(as_bytes(CVE), by=platform) == Taken(0, 0, 1)
-    assert Advisory.objects.count() == 1
-
-
 def test_a_national_id_in_a_file_is_masked_in_all_that_is_kept(platform):
     person = "A123456789"
     event = misp_event("grouping")

@@ -269,7 +269,8 @@ def test_random_orders_of_importing_and_deciding(platform, handler, seed):
                     decided.setdefault(name, getattr(Advisory.objects.get(), name))
             case "answer":
                 for address in Address.objects.all()[:1]:
-                    clerk = Account.objects.filter(agency=address.agency).first()
+                    others = Account.objects.exclude(pk=platform.pk)
+                    clerk = others.filter(agency=address.agency).first()
                     advisories.answer(address, Reply.DONE, evidence="已更新", by=clerk)
                     held[address.pk] = "已更新"
         now = Advisory.objects.get()

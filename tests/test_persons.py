@@ -594,6 +594,8 @@ _VARIES = (
     r"(?<=/)\d+(?=/)",
     r"\d+\W分",
     r"\b[0-9A-F]{8}\b",  # reference of an error page
+    r'(?<=name="ids" value=")\d+',  # PostgreSQL's sequences go on after a rollback
+    r"(?<=\?run=)\d+",
 )
 
 
