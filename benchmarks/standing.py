@@ -47,7 +47,7 @@ def measure(biggest: str) -> None:
     show("city, as known now", lambda: standing.table(known_at=now - timedelta(seconds=1)))
     show("biggest agency, today", lambda: standing.table(Q(agency=agency)))
     show("biggest agency, on 06-30", lambda: standing.table(Q(agency=agency), on=mid_year))
-    show("one person, today", lambda: standing.of_person(person))
+    show("one person, today", lambda: standing.table(Q(account=person)))
     show("one person, with every reason", lambda: why.of_person(person))
 
 

@@ -22,8 +22,8 @@ from test_pages import addresses
 from things import claim_of
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import keeping, national_id, persons
-from ismp.accounts.models import Account, Agency, PersonLink, Status
+from ismp.accounts import keeping, national_id, persons, separation
+from ismp.accounts.models import Account, AccountControl, Agency, PersonLink, Status
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.compliance import boards, standing, why
@@ -276,6 +276,22 @@ def test_who_may_decide(clerks, account, number):
     may("there", "there too")
     PersonLink.objects.update(asked_by=None)  # a command
     may("there", "there too", "platform")
+
+
+def test_who_made_the_clerks_accounts_bars_them_only_as_an_agency(clerks, number):
+    """The platform appoints all clerks; whoever an agency's clerk appoints decides not for her."""
+    ghost(number, clerks["here"])
+    for one in ("there", "there too"):
+        separation.note_control(clerks[one], AccountControl.Kind.CREATED, clerks["platform"])
+        separation.note_control(clerks[one], AccountControl.Kind.ROLE, clerks["here too"])
+    PersonLink.objects.update(asked_by=clerks["platform"])
+    [one] = queue(clerks["there"])
+    PersonLink.objects.update(asked_by=clerks["here too"])
+    assert queue(clerks["there"]) == []
+    with pytest.raises(NotPossible, match="不能由您決定"):
+        one.decide(accept=True, comment="", by=clerks["there"])
+    PersonLink.objects.update(asked_by=clerks["platform"])
+    one.decide(accept=True, comment="", by=clerks["there"])
 
 
 def test_who_comes_back_to_her_agency_is_confirmed_by_another_administrator(

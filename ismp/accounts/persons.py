@@ -120,7 +120,9 @@ def ask_missing() -> int:
 
     Called every hour by the worker.  Returns how many were asked about.
     """
-    keys = list(_sharing(Account.objects.all()).values_list("pk", flat=True))
+    shared = _shared(Account.objects.exclude(id_hash=None))
+    alike = Account.objects.filter(id_hash__in=shared).order_by("pk")
+    keys = list(alike.values_list("pk", flat=True))
     count = 0
     for start in range(0, len(keys), _BATCH):
         with transaction.atomic():
@@ -128,12 +130,10 @@ def ask_missing() -> int:
     return count
 
 
-def _sharing(some: QuerySet[Account]) -> QuerySet[Account]:
-    """Return the accounts with a number of `some` that another account has too."""
-    numbers = some.exclude(id_hash=None).order_by().values("id_hash")
-    alike = Account.objects.filter(id_hash__in=numbers).order_by().values("id_hash")
-    shared = alike.annotate(n=Count("pk")).filter(n__gt=1)
-    return Account.objects.filter(id_hash__in=shared.values("id_hash")).order_by("pk")
+def _shared(some: QuerySet[Account]) -> QuerySet[Any, Any]:
+    """Return the keyed hashes of the numbers that several of these accounts have."""
+    numbers = some.order_by().values("id_hash").annotate(n=Count("pk"))
+    return numbers.filter(n__gt=1).values_list("id_hash", flat=True)
 
 
 def _ask(some: Collection[int], new: frozenset[int], by: Account | None) -> int:
@@ -143,11 +143,16 @@ def _ask(some: Collection[int], new: frozenset[int], by: Account | None) -> int:
     it would learn who has the number elsewhere.  Within one agency that does not matter, lest it
     learns from the missing question that a number is in doubt, and so is known elsewhere.
     """
+    numbers = Account.objects.filter(pk__in=some).exclude(id_hash=None)
+    # As values, not as a query within a query: so the index is used whatever the statistics say.
+    alike = Account.objects.filter(id_hash__in=list(numbers.values_list("id_hash", flat=True)))
+    holders = Account.objects.filter(id_hash__in=list(_shared(alike))).order_by("pk")
     by_number: dict[bytes, list[Account]] = defaultdict(list)
-    for account in _sharing(Account.objects.filter(pk__in=some)).select_related("agency"):
+    for account in holders.select_related("agency"):
         by_number[bytes(account.id_hash or b"")].append(account)
-    holders = [account.pk for group in by_number.values() for account in group]
-    known = PersonLink.objects.unended().filter(account__in=holders)
+    known = PersonLink.objects.unended().filter(
+        account__in=[account.pk for group in by_number.values() for account in group]
+    )
     links = list(known.select_related("account", "other"))
     asked = {frozenset((link.account_id, link.other_id)) for link in links}
     doubted = {link.account_id for link in links if not _is_one(link.account, link.other)}
@@ -326,8 +331,20 @@ def _held(link: PersonLink, state: State) -> PersonLink:
 
 
 def _refuse_own(link: PersonLink, by: Account, in_place_of: Account | None) -> None:
-    people = [one for one in (link.account, link.other, link.asked_by) if one]
+    people, asker = [link.account, link.other], link.asked_by
+    if asker and (asker.pk in separation.accounts_of(by) or barring_asker(link)):
+        people.append(asker)
     separation.refuse_own(by, people, in_place_of=in_place_of, agency=link.other.agency)
+
+
+def barring_asker(link: PersonLink) -> int | None:
+    """Return the account that set the number, if nobody whose account it controls may decide.
+
+    The platform's does not bar so far: it appoints the administrators of all agencies, and where
+    it brought in the roster nobody could decide for 30 days.
+    """
+    asker = link.asked_by
+    return None if asker is None or asker.may(Right.ALL_AGENCIES) else asker.pk
 
 
 def _refused_between(link: PersonLink) -> bool:

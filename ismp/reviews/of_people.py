@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Sum
 from django.urls import reverse
 
-from ismp.accounts import resets, timeline
+from ismp.accounts import persons, resets, timeline
 from ismp.accounts.models import Account, PasswordReset, PersonLink
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
@@ -77,10 +77,10 @@ def password_resets(user: Account) -> Iterator[Waiting]:
 def person_links(user: Account) -> Iterator[Waiting]:
     """Accounts elsewhere that got the national ID of one of the agency's."""
     asked = PersonLink.objects.to_decide_by(user)
-    for one in asked.select_related("account__agency", "other__agency"):
+    for one in asked.select_related("account__agency", "other__agency", "asked_by"):
         title = f"{one}{'' if _same_names(one) else '：姓名不同'}"
-        barred = [pk for pk in (one.account_id, one.other_id, one.asked_by_id) if pk]
-        yield _waiting("同一人確認", one, PERSON_LINK, title, *barred)
+        barred = (one.account_id, one.other_id, persons.barring_asker(one))
+        yield _waiting("同一人確認", one, PERSON_LINK, title, *filter(None, barred))
 
 
 def _waiting(kind: str, one: Any, how: Deciding, title: str, *barred: int) -> Waiting:
