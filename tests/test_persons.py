@@ -6,6 +6,7 @@ number somebody of A writes on an account of his own.
 
 import io
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import permutations
 
@@ -610,8 +611,6 @@ _VARIES = (
     r"(?<=/)\d+(?=/)",
     r"\d+\W分",
     r"\b[0-9A-F]{8}\b",  # reference of an error page
-    r'(?<=name="ids" value=")\d+',  # PostgreSQL's sequences go on after a rollback
-    r"(?<=\?run=)\d+",
 )
 
 
@@ -634,7 +633,23 @@ def plain(answer):
     return answer.status_code, re.sub(r"\d+", "", answer.get("Location", "")), text
 
 
-@pytest.mark.sqlite  # PostgreSQL's sequences go on after a rollback, so that pages differ in ids
+@contextmanager
+def same_ids():
+    """Let what comes after a rollback get the ids again that were given before: PostgreSQL's
+    sequences would go on, and the pages differ in ids."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT format('%I.%I', schemaname, sequencename), last_value FROM pg_sequences"
+        )
+        before = cursor.fetchall()
+        yield
+        for name, value in before:
+            cursor.execute("SELECT setval(%s, %s, %s)", [name, value or 1, value is not None])
+
+
 def test_nothing_tells_an_administrator_that_a_number_is_known_elsewhere(client, account, things):
     """Every address and every way, with a number of another agency and with an unknown one."""
     known = of("EP1004").national_id
@@ -643,7 +658,7 @@ def test_nothing_tells_an_administrator_that_a_number_is_known_elsewhere(client,
     clerk = account("IC1001", "agency_admin")
     seen = {}
     for name, number in (("known", known), ("unknown", unknown)):
-        with transaction.atomic():
+        with same_ids(), transaction.atomic():
             client.force_login(clerk)
             seen[name] = list(everything(client, clerk, things, number))
             transaction.set_rollback(True)
