@@ -301,6 +301,12 @@ def test_an_account_decides_nothing_of_who_gave_it_its_role(kind, admin, second,
 # --- In an agency's place ------------------------------------------------------------------------
 
 
+def _level_of(answers):
+    every = {f"{aspect}_subject": "none" for aspect in Aspect}
+    every |= {f"{aspect}_harm": "slight" for aspect in Aspect}
+    return every | {f"{aspect}_subject": one.subject.value for aspect, one in answers.items()}
+
+
 def step(person, incident, name, **typed):
     return says(signed_in(person).post(f"/incidents/{incident.pk}/{name}/", typed, follow=True))
 
@@ -318,11 +324,19 @@ def test_who_handles_an_incident_in_an_agencys_place_says_so(admin, platform, ac
     )
     ticked = {"on_behalf": "on", "on_behalf_because": "機關斷網"}
     level = {"confidentiality_subject": "none", "confidentiality_harm": "slight"}
-    steps = {"report": {}, "note": {"text": "已隔離"}, "level": level}
+    steps = {"report": {}, "note": {"text": "已隔離"}, "level": level, "withdraw": {"text": "x"}}
     for name, typed in steps.items():
         for wrong in ({}, {"on_behalf": "on"}, {"on_behalf_because": "x"}):
             step(platform, incident, name, **typed, **wrong)
+    today = timezone.localtime()
+    known = {"day": roc_date(today.date()), "clock": "00:00"}
+    edited = {"title": "改名", "description": "x", **known, **_level_of(SMALL)}
+    page = signed_in(platform).post(f"/incidents/{incident.pk}/edit/", edited, follow=True)
+    assert f"代{admin.agency}辦理" in says(page)
     assert incident.timeline.count() == 1 and Incident.objects.get().state == "draft"
+    assert Incident.objects.get().title == "x"
+    signed_in(platform).post(f"/incidents/{incident.pk}/edit/", {**edited, **ticked})
+    assert Incident.objects.get().title == "改名"
     assert f"代{admin.agency}辦理" in step(platform, incident, "report")
     step(platform, incident, "report", **ticked)
     assert Incident.objects.get().state == "reported"

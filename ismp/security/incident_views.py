@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ismp.accounts import separation
 from ismp.accounts.forms import OnBehalfForm
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
@@ -72,8 +73,10 @@ def edit(request: HttpRequest, incident_id: int) -> HttpResponse:
     draft = found.state == IncidentState.DRAFT
     make = IncidentForm if draft else EditIncidentForm
     form = make(request.POST or None, initial=initial | LevelForm.given(found.given))
-    if form.is_valid():
+    stead = OnBehalfForm(request.POST or None)
+    if form.is_valid() and stead.is_valid():
         typed = {name: form.cleaned_data[name] for name in facts if name in form.fields}
+        typed |= stead.cleaned_data
         moment = form.cleaned_data["moment"]
         at = found.known_at if moment == known.replace(second=0, microsecond=0) else moment
         answers = form.answers() if isinstance(form, IncidentForm) else None
@@ -84,7 +87,12 @@ def edit(request: HttpRequest, incident_id: int) -> HttpResponse:
         else:
             messages.success(request, "已更正，原來的內容留在歷程。")
             return redirect(found)
-    context = {"form": form, "incident": found, "aspects": _aspects(form) if draft else ()}
+    context = {
+        "form": form,
+        "incident": found,
+        "aspects": _aspects(form) if draft else (),
+        "stead": stead if found.agency_id != user.agency_id else None,
+    }
     return render(request, "security/report.html", context)
 
 
@@ -145,6 +153,7 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         Incident.objects.visible_to(user).select_related("agency", "reporter"), pk=incident_id
     )
     levels = LevelForm(initial=LevelForm.given(found.given))
+    barred = bool(separation.conflicts(user) & incidents.handlers_of([found])[found.pk])
     context = {
         "incident": found,
         "limits": _limits(found),
@@ -159,7 +168,9 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
             for name, deed in DEEDS.items()
             if (found.stage if deed.staged else found.state) in deed.begins
             and _may(user, found, name)
+            and not (barred and name in incidents.JUDGING)
         ],
+        "barred": barred and user.may(Right.REVIEW_SECURITY),
         "may_edit": incidents.may_correct(found, user),
         "earlier": _earlier_reports(found),
         "aspects": _aspects(levels),
@@ -303,7 +314,9 @@ DEEDS = {
         "撤回",
         _EDIT,
         frozenset({"draft", "reported", "returned"}),
-        lambda found, given, by: incidents.withdraw(found, reason=given["text"], by=by),
+        lambda found, given, by: incidents.withdraw(
+            found, reason=given["text"], on_behalf=given["on_behalf"], by=by
+        ),
         text="撤回的理由（例如誤報、重複通報）；撤回後不列入件數",
     ),
     "reinstate": Deed(

@@ -111,6 +111,7 @@ def edit(
     known_at: datetime,
     is_drill: bool = False,
     answers: Mapping[Aspect, Answer] | None = None,
+    on_behalf: str = "",
     by: Account,
 ) -> Incident:
     """Correct a draft, or what was given back, by whoever wrote it or handles it.
@@ -137,12 +138,12 @@ def edit(
         return incident
     incident.save()
     words = "\n".join(f"{name}原為「{old}」，改為「{new}」" for name, old, new in found)
-    _note(incident, Kind.EDITED, words, by, changes=found)
+    _note(incident, Kind.EDITED, words, by, on_behalf, changes=found)
     return incident
 
 
 @transaction.atomic
-def withdraw(incident: Incident, *, reason: str, by: Account) -> Incident:
+def withdraw(incident: Incident, *, reason: str, on_behalf: str = "", by: Account) -> Incident:
     """撤回 a mistaken report or a false alarm, as long as nobody has accepted it.
 
     It counts nowhere; the reviewers see it, and may disagree (`reinstate`).  Raises NotPossible.
@@ -156,7 +157,7 @@ def withdraw(incident: Incident, *, reason: str, by: Account) -> Incident:
     if not reason.strip():
         raise NotPossible("請填寫撤回的理由。")
     _move(incident, IncidentState.WITHDRAWN)
-    _note(incident, Kind.WITHDRAWN, reason, by)
+    _note(incident, Kind.WITHDRAWN, reason, by, on_behalf)
     told = handlers(incident.agency)
     if incident.first_reported_at:
         told = (told | reviewers()).distinct()
@@ -203,13 +204,13 @@ def change_level(
     the reviewer agrees.  Raises NotPossible.
     """
     incident = _locked(incident, *[one for one in IncidentState if one not in OVER])
-    separation.on_behalf_of(by, incident.agency, on_behalf)
+    stead = separation.on_behalf_of(by, incident.agency, on_behalf)
     former, new = incident.level, levels.level(answers)
     if new is None and incident.state != IncidentState.DRAFT:
         raise NotPossible("已通報的事件至少有一個面向受影響；若為誤報，請在結報中說明。")
     before = (incident.answers, former)
     if incident.state == IncidentState.DRAFT or new == former:
-        _set_level(incident, answers, by, before)
+        _set_level(incident, answers, by, before, stead)
         return incident
     waits = incident.was_reviewed and new is not None and former is not None and new < former
     _report_anew(incident)
@@ -237,6 +238,7 @@ def _set_level(
     answers: Mapping[Aspect, Answer],
     by: Account,
     before: tuple[dict[str, list[str]], int | None],
+    stead: dict[str, str],
 ) -> None:
     """Answers that ask for no new report: of a draft, or of the same level."""
     incident.answers, incident.level = _as_json(answers), levels.level(answers)
@@ -246,9 +248,10 @@ def _set_level(
     incident.save(update_fields=["answers", "level", "asked_answers", "asked_level"])
     found: list[changes.Change] = [("影響評估", _in_words(before[0]), _in_words(incident.answers))]
     if incident.state == IncidentState.DRAFT:
-        _record(incident, Kind.EDITED, by, changes=found)
+        _record(incident, Kind.EDITED, by, changes=found, **stead)
     else:
-        _note(incident, Kind.EDITED, "影響評估更正，等級不變", by, changes=found)
+        on_behalf = stead.get("because", "")
+        _note(incident, Kind.EDITED, "影響評估更正，等級不變", by, on_behalf, changes=found)
 
 
 def _in_words(answers: Mapping[str, list[str]]) -> str:
@@ -474,6 +477,10 @@ _HANDLING = (
     Kind.FINAL,
 )
 """What is the agency's to do, and who did it is not to judge."""
+
+
+JUDGING = frozenset({"review", "extend", "close", "reinstate"})
+"""Steps that nobody takes of an incident that he noticed, reported or handled."""
 
 
 def handlers_of(found: Iterable[Incident]) -> dict[int, frozenset[int]]:
