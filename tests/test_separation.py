@@ -175,7 +175,8 @@ def test_own_place_presence_score_and_hours_are_entered_by_somebody_else(
     own.refresh_from_db()
     assert own.score is None and not Attendance.objects.exists()
 
-    assert "disabled" in says(client.get(here))
+    page = says(client.get(here))
+    assert "由別人登錄" in page and f'name="score-{own.pk}"' not in page
     signed_in(second).post(here, typed)
     client.post(here, {})  # what the other entered of her stays, whatever she sends
     end_now(meeting)

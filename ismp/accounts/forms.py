@@ -450,7 +450,12 @@ class OnBehalfForm(Form):
     """Saying that one acts in an agency's place, and why (`separation.on_behalf_of`)."""
 
     on_behalf = forms.BooleanField(label="代為辦理", required=False)
-    on_behalf_because = forms.CharField(label="代辦原因", max_length=200, required=False)
+    on_behalf_because = forms.CharField(
+        label="代辦原因",
+        max_length=200,
+        required=False,
+        help_text="勾選代辦時必填；會留在紀錄裡，機關看得到。",
+    )
 
     def clean(self) -> dict[str, Any]:
         """One value, `on_behalf`: the reason, empty without the tick."""
