@@ -102,6 +102,7 @@ def test_what_the_platform_decided_survives_a_later_version(client, platform, ha
     client.force_login(platform)
     page = client.get(f"/manage/advisories/{kept.pk}/").content.decode()
     assert "來源現在說" in page and "Router flaw, again" in page
+    assert '<th scope="row">回覆期限</th>' not in page  # a source without one says nothing of it
     history = client.get(f"/manage/advisories/{kept.pk}/history/").content.decode()
     assert "來源的標題 Router flaw → Router flaw, again" in history
     assert [one.account for one in Notice.objects.all()] == [handler]

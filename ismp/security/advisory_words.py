@@ -72,8 +72,11 @@ def edits_of(before: Advisory | None, after: Advisory) -> list[changes.Change]:
 
 
 def beside_the_source(advisory: Advisory) -> list[tuple[str, str, str]]:
-    """(title, here, what the source now says) of each column in which they differ."""
-    said = advisory.source_says
+    """(title, here, what the source now says) of each column in which they differ.
+
+    A source without a deadline leaves it to the platform: that is no difference.
+    """
+    said = {key: value for key, value in advisory.source_says.items() if value or key != "due_on"}
     return [
         (title_of(column), words_of(column, getattr(advisory, column)), words_of(column, value))
         for column in Advisory.FROM_SOURCE
