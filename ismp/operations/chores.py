@@ -1,0 +1,106 @@
+"""What the worker does by itself beside its tasks: a table of chores, each on its own.
+
+A chore that fails is logged with its name and tried again after a minute; the others go on.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+
+from ismp import objects
+from ismp.accounts import persons, resets
+from ismp.accounts.actions import apply_due
+from ismp.compliance import boards
+from ismp.courses import classes
+from ismp.external import actions as external
+from ismp.hours import actions as hours
+from ismp.hours import claiming
+from ismp.notices.actions import send_digests, send_letters
+from ismp.operations import anchors
+from ismp.operations.pieces import SEALED
+from ismp.requests import actions as requests
+from ismp.security import deadlines
+
+logger = logging.getLogger(__name__)
+_ROUND_SECONDS = 5
+_MINUTE, _HOUR = 60, 3600
+_LEFT_OVER_SECONDS = 24 * _HOUR
+
+
+@dataclass
+class Chore:
+    """Something to be done every so many seconds (0: each round), and when it is due next
+    (`time.monotonic`)."""
+
+    name: str
+    run: Callable[[], Any]
+    every: float
+    due: float = 0.0
+
+
+def all_chores() -> list[Chore]:
+    """Return the chores in the order in which a round does those that are due."""
+    return [
+        Chore("recover interrupted imports", hours.recover, every=0),
+        Chore("attach waiting hours", claiming.attach_due, _MINUTE),
+        Chore("free places", classes.free_places, _MINUTE),
+        Chore("keep boards fresh", boards.keep_fresh, _MINUTE),
+        Chore("remind of deadlines", deadlines.remind, _MINUTE),
+        Chore("send anchors", anchors.send, _MINUTE),
+        Chore("send letters", send_letters, _MINUTE),
+        Chore("apply dated entries", apply_due, _HOUR),
+        Chore("ask about persons", persons.ask_missing, _HOUR),
+        Chore("remind of classes", classes.remind, _HOUR),
+        Chore("send digests", send_digests, _HOUR),
+        Chore("purge imports", hours.purge, _HOUR),
+        Chore("expire applications", requests.expire, _HOUR),
+        Chore("expire resets", resets.expire, _HOUR),
+        Chore("purge applications", requests.purge, _HOUR),
+        Chore("purge claims", external.purge, _HOUR),
+        Chore("sweep objects", lambda: objects.sweep(SEALED), _HOUR),
+        Chore("clear sessions", lambda: call_command("clearsessions", verbosity=0), _HOUR),
+        Chore("prune task results", _prune_task_results, _HOUR),
+        Chore("sweep temporary files", sweep_temporary_files, _HOUR),
+    ]
+
+
+def run_due(chores: Iterable[Chore]) -> None:
+    """Run what is due; a chore that raises is logged and due again in a minute at the latest."""
+    for chore in chores:
+        if time.monotonic() < chore.due:
+            continue
+        wait = chore.every
+        try:
+            chore.run()
+        except Exception as error:  # the database or the storage is away
+            logger.warning("chore failed: %s: %s", chore.name, type(error).__name__)
+            wait = min(chore.every, _MINUTE)
+            connections.close_all()
+        chore.due = time.monotonic() + wait
+
+
+def run_for_ever() -> None:
+    """Run the chores until the process ends."""
+    chores = all_chores()
+    while True:
+        run_due(chores)
+        connections.close_all()
+        time.sleep(_ROUND_SECONDS)
+
+
+def sweep_temporary_files() -> None:
+    """Remove temporary files that a killed process left, a day after it wrote them last."""
+    before = time.time() - _LEFT_OVER_SECONDS
+    for path in settings.TEMPORARY.iterdir():
+        if path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
+
+
+def _prune_task_results() -> None:
+    call_command("prune_db_task_results", verbosity=0, min_age_days=1)
