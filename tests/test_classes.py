@@ -205,7 +205,7 @@ class TestFinishing:
         for meeting in (second, third):
             attendance.mark(meeting, [mine[0].pk], by=people[5])
         attendance.grade(session, {mine[0].pk: Decimal("92.5"), mine[1].pk: None}, by=people[5])
-        assert attendance.finish(session, by=people[5]) == 2
+        assert attendance.finish(session, by=people[5]).given == 2
         hours = dict(Record.objects.live().values_list("account", "classroom_hours"))
         assert hours == {people[0].pk: 6000, people[1].pk: 2000}
         record = Record.objects.get(account=people[0])
@@ -214,7 +214,7 @@ class TestFinishing:
         assert record.ended_on == timezone.localdate(third.ends_at)
         attendance.mark(second, [mine[0].pk, mine[1].pk], by=people[5])
         attendance.mark(third, [mine[2].pk], by=people[5])
-        assert attendance.finish(session, by=people[5]) == 3
+        assert attendance.finish(session, by=people[5]).given == 3
         hours = dict(Record.objects.live().values_list("account", "classroom_hours"))
         assert hours == {people[0].pk: 4000, people[1].pk: 4000, people[2].pk: 2000}
         assert RecordRevision.objects.count() == 2

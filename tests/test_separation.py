@@ -190,7 +190,7 @@ def test_own_place_presence_score_and_hours_are_entered_by_somebody_else(
 def test_a_session_in_which_the_finisher_only_has_a_place_is_finished_by_her(things, admin):
     session = Session.objects.get()
     end_now(session.meetings.get())
-    assert attendance.finish(session, by=admin) == 0
+    assert attendance.finish(session, by=admin).given == 0
 
 
 def test_who_shows_the_code_does_not_scan_it_but_others_of_the_office_do(things, admin, second):

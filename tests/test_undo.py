@@ -43,27 +43,37 @@ class Model:
     undone: set = field(default_factory=set)
 
     def state(self):
-        """{event: [contents, deletion or None]} after all deeds but those of undone files."""
+        """{event: [contents, deletion or None]} after all deeds but those of undone files.
+
+        What was credited, deleted by somebody and then withdrawn is deleted again when it is
+        credited again (`held`): it returns only by her restoring it.
+        """
         now = {}
-        withdrawn = {}
+        withdrawn, taken_back, held = {}, set(), {}
         for place, (kind, _, what) in enumerate(self.deeds):
             if kind == "withdraw":
                 withdrawn[what] = place
         for place, (kind, number, what) in enumerate(self.deeds):
             if kind == "import" and number not in self.undone:
                 now |= {event: [contents, None] for event, contents in what.items()}
+                held = {event: deletion for event, deletion in held.items() if event not in what}
             elif kind == "credit":
                 event, contents = what
                 if place > withdrawn.get(event, -1):
-                    now[event] = [contents, now[event][1] if event in now else None]
+                    now[event] = [contents, now[event][1] if event in now else held.get(event)]
+                else:
+                    taken_back.add(event)
             elif kind == "delete":
                 for event in what:
                     if event in now and now[event][1] is None:
                         now[event][1] = number
+                    elif event not in now and event in taken_back:
+                        held[event] = number
             elif kind == "restore":
                 for one in now.values():
                     if one[1] == number:
                         one[1] = None
+                held = {event: deletion for event, deletion in held.items() if deletion != number}
         return now
 
 
@@ -128,7 +138,7 @@ def credit(model, event, contents):
 
 def withdraw(model, event):
     records = Record.objects.filter(agency__code=world.AGENCY_A, account__username=event[0])
-    crediting.withdraw(records.filter(term=event[1]), reason="未出席", by=clerk())
+    crediting.withdraw(records.filter(term=event[1]), of="課程", reason="未出席", by=clerk())
     model.deeds.append(("withdraw", None, event))
 
 
@@ -219,6 +229,7 @@ A, B = EVENTS[0], EVENTS[1]
 @example([("credit", (A, "7")), ("bring", {A: "1"}), ("withdraw", A), ("undo", 0)])
 @example([("credit", (A, "7")), ("delete", {A}), ("credit", (A, "8")), ("restore", 0)])
 @example([("credit", (A, "7")), ("delete", {A}), ("withdraw", A), ("restore", 0)])
+@example([("credit", (A, "7")), ("delete", {A}), ("withdraw", A), ("credit", (A, "7"))])
 @settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])  # a failing case is short enough
 @given(st.lists(STEPS, max_size=9))
 def test_undoing_in_any_order_ends_where_the_undone_files_had_never_come(steps):

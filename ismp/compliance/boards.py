@@ -53,8 +53,8 @@ _NO_CONCERN = (
 )
 _OF_ONE_AGENCY = (
     *("import_hours", "undo_import", "delete_hours", "restore_hours"),
-    *("credit_hours", "take_back_hours", "decide_duplicate", "attach_hours", "grade"),
-    "cancel_grade",
+    *("credit_hours", "take_back_hours", "withdraw_hours", "decide_duplicate", "attach_hours"),
+    *("grade", "cancel_grade"),
 )
 """Concern those who lean on the agency that the event names."""
 _OF_COURSES = "course:"

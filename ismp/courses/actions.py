@@ -58,7 +58,7 @@ def _teachers_of(course: Course) -> str:
 
 
 def _has_completions(course: Course) -> bool:
-    earned = SignUp.objects.filter(session__course=course, hours__gt=0)
+    earned = SignUp.objects.filter(session__course=course).exclude(title="")
     return course.enrollments.exclude(completed_at=None).exists() or earned.exists()
 
 

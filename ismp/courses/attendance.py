@@ -4,6 +4,7 @@ Each deed holds the session's row, as `classes` does.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +14,21 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from ismp.accounts import separation
-from ismp.accounts.models import Account
+from ismp.accounts.models import Account, Agency
 from ismp.audit.trail import NotPossible
 from ismp.courses.classes import hold, record_event, refuse_own
-from ismp.courses.learning import counts, organizer
-from ismp.courses.models import Attendance, Meeting, Session, SessionState, SignUp, Standing
-from ismp.hours.crediting import Credit, credit
+from ismp.courses.learning import counts, fix
+from ismp.courses.models import (
+    Attendance,
+    Completion,
+    Meeting,
+    Session,
+    SessionState,
+    SignUp,
+    Standing,
+)
+from ismp.hours.crediting import Credit, credit, records_of, withdraw
+from ismp.hours.models import Record
 from ismp.notices.actions import notify
 
 CODE_SECONDS = 30
@@ -135,11 +145,33 @@ def grade(session: Session, scores: dict[int, Decimal | None], *, by: Account) -
 # --- Finishing -----------------------------------------------------------------------------------
 
 
-@transaction.atomic
-def finish(session: Session, *, by: Account) -> int:
-    """結訓: credit everybody the hours of the meetings she was at; return to how many.
+@dataclass(frozen=True)
+class Settlement:
+    """What 結訓 came to."""
 
-    May be done again after a correction: the records follow.  Raises NotPossible.
+    given: int
+    """How many people have hours of it that count."""
+    withdrawn: int
+    """How many have none any more: corrected to absent."""
+    left_deleted: int
+    """How many records their agencies had deleted, and that stay deleted."""
+
+    @property
+    def in_words(self) -> str:
+        words = f"已結訓：{self.given} 人取得時數。"
+        if self.withdrawn:
+            words += f"{self.withdrawn} 人改為沒有出席，已收回時數。"
+        if self.left_deleted:
+            words += f"{self.left_deleted} 筆已由機關刪除，未重新計入。"
+        return words
+
+
+@transaction.atomic
+def finish(session: Session, *, by: Account) -> Settlement:
+    """結訓: credit everybody the hours of the meetings she was at.
+
+    May be done again after a correction: the records follow.  Who is absent now has no completion
+    and no record; what an agency deleted stays deleted.  Raises NotPossible.
     """
     session = hold(session)
     meetings = list(session.meetings.all())
@@ -148,28 +180,23 @@ def finish(session: Session, *, by: Account) -> int:
     if not meetings or max(meeting.ends_at for meeting in meetings) > timezone.now():
         raise NotPossible("最後一個上課時段還沒結束，請在課程結束後再結訓。")
     people: list[Any] = list(
-        _with_hours(session).select_related("account__agency", "account__department")
+        _with_hours(session).select_related("account__agency", "account__department", "record")
     )
-    changed = [one for one in people if one.hours is not None or one.attended]
-    refuse_own(session, _people(changed), by)
-    new = [one.account for one in changed if one.hours is None]
-    for one in changed:
-        one.hours, one.completed_at = one.attended, one.completed_at or timezone.now()
-    SignUp.objects.bulk_update(changed, ["hours", "completed_at"], batch_size=500)
+    present = [one for one in people if one.attended]
+    absent = [one for one in people if one.hours is not None and not one.attended]
+    refuse_own(session, _people([*present, *absent]), by)
     session.state = SessionState.FINISHED
     session.save(update_fields=["state"])
-    notify(
-        new,
-        kind="course_completed",
-        subject=f"您已完成實體課程「{session}」",
-        link=session.course.get_absolute_url(),
+    words = f"實體課程：{session}"
+    _lock_agencies([*present, *absent])
+    _withdraw(absent, session, words, by)
+    _give(present, session, meetings, words, by)
+    left = _deleted_by_agencies(present)
+    settled = Settlement(len(present) - left, len(absent), left)
+    record_event(
+        "finish_session", session, by, count=settled.given, withdrawn=len(absent), left_deleted=left
     )
-    if counts(session.course) and changed:
-        credit(
-            [_credit(one, session, meetings) for one in changed], of=f"實體課程：{session}", by=by
-        )
-    record_event("finish_session", session, by, count=len(changed))
-    return len(changed)
+    return settled
 
 
 def _with_hours(session: Session) -> QuerySet[SignUp]:
@@ -178,17 +205,69 @@ def _with_hours(session: Session) -> QuerySet[SignUp]:
     return enrolled.annotate(attended=Sum("attendances__meeting__hours", default=0))
 
 
-def _credit(mine: SignUp, session: Session, meetings: list[Meeting]) -> Credit:
-    code, name = organizer(session.course)
+def _lock_agencies(people: Iterable[SignUp]) -> None:
+    """All of them before the first event: who records holds the head of the trail and waits for
+    nothing."""
+    concerned = {one.account.agency_id for one in people}
+    concerned |= {one.record.agency_id for one in people if one.record}
+    locked = Agency.objects.filter(pk__in=concerned).order_by("pk").select_for_update(no_key=True)
+    list(locked.values_list("pk", flat=True))
+
+
+def _withdraw(absent: list[Any], session: Session, words: str, by: Account) -> None:
+    for one in absent:
+        one.hours = one.completed_at = None
+    SignUp.objects.bulk_update(absent, ["hours", "completed_at"], batch_size=500)
+    notify(
+        _people(absent),
+        kind="course_completed",
+        subject=f"實體課程「{session}」的出席紀錄已更正為缺席，時數不採計",
+        link=session.course.get_absolute_url(),
+    )
+    records = Record.objects.filter(pk__in=[one.record_id for one in absent if one.record_id])
+    withdraw(records, of=words, reason="重新結算：沒有出席", by=by)
+
+
+def _give(
+    present: list[Any], session: Session, meetings: list[Meeting], words: str, by: Account
+) -> None:
+    new = [one.account for one in present if one.hours is None]
+    for one in present:
+        one.hours, one.completed_at = one.attended, one.completed_at or timezone.now()
+        fix(one, session.course)
+    notify(
+        new,
+        kind="course_completed",
+        subject=f"您已完成實體課程「{session}」",
+        link=session.course.get_absolute_url(),
+    )
+    if counts(session.course) and present:
+        earned = [_credit(one, session, meetings) for one in present]
+        credit(earned, of=words, by=by)
+        for one, record in zip(present, records_of(earned), strict=True):
+            one.record_id = record
+    SignUp.objects.bulk_update(present, _FIXED, batch_size=500)
+
+
+_FIXED = [field.name for field in Completion._meta.get_fields()]
+
+
+def _deleted_by_agencies(people: list[SignUp]) -> int:
+    given = Record.objects.filter(pk__in=[one.record_id for one in people if one.record_id])
+    return given.deleted_by_hand().count()
+
+
+def _credit(one: SignUp, session: Session, meetings: list[Meeting]) -> Credit:
     return Credit(
-        account=mine.account,
-        category=int(session.course.category),
-        organizer_code=code,
-        organizer_name=name,
-        title=session.course.title,
+        account=one.account,
+        category=int(one.category),
+        organizer_code=one.organizer_code,
+        organizer_name=one.organizer_name,
+        title=one.title,
         term=str(session.number),
         started_on=timezone.localdate(min(meeting.starts_at for meeting in meetings)),
         ended_on=timezone.localdate(max(meeting.ends_at for meeting in meetings)),
-        classroom_hours=mine.hours or 0,
-        score=mine.shown_score,
+        classroom_hours=one.hours or 0,
+        score=one.shown_score,
+        agency_id=one.record.agency_id if one.record else None,
     )

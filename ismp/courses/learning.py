@@ -13,9 +13,18 @@ from django.utils import timezone
 from ismp.accounts.models import Account
 from ismp.audit.trail import NotPossible
 from ismp.courses.actions import record_event
-from ismp.courses.models import Attempt, Course, Enrollment, Material, Progress, Question, Quiz
-from ismp.hours.crediting import Credit, credit
-from ismp.hours.profile import CATEGORIES
+from ismp.courses.models import (
+    Attempt,
+    Category,
+    Completion,
+    Course,
+    Enrollment,
+    Material,
+    Progress,
+    Question,
+    Quiz,
+)
+from ismp.hours.crediting import Credit, credit, records_of
 from ismp.notices.actions import notify
 
 PLATFORM = "資安統籌管理平台"
@@ -70,6 +79,8 @@ def against_beginning(enrollment: Enrollment) -> str:
     attempts = list(enrollment.attempts.all())
     if not has_quiz(enrollment.course):
         return "這門課程沒有測驗。"
+    if enrollment.completed_at:
+        return "您已經完成這門課程，不需要再作答。"
     if any(attempt.passed for attempt in attempts):
         return "您已經通過測驗，不需要再作答。"
     most = enrollment.course.quiz.attempts
@@ -107,8 +118,9 @@ def submit(attempt: Attempt, answers: list[list[int]], *, by: Account) -> Attemp
     attempt.answers, attempt.score = given, right * 100 // len(attempt.paper)
     attempt.passed, attempt.submitted_at = attempt.score >= quiz.pass_mark, timezone.now()
     attempt.save(update_fields=["answers", "score", "passed", "submitted_at"])
-    enrollment.score = max(enrollment.score or 0, attempt.score)
-    enrollment.save(update_fields=["score"])
+    if enrollment.completed_at is None:  # what a completion says stays
+        enrollment.score = max(enrollment.score or 0, attempt.score)
+        enrollment.save(update_fields=["score"])
     _complete_if_done(enrollment, by)
     record_event("submit_quiz", enrollment.course, by, attempt=attempt.number, score=attempt.score)
     return attempt
@@ -149,8 +161,9 @@ def _complete_if_done(enrollment: Enrollment, by: Account) -> bool:
     if enrollment.completed_at or left_to_do(enrollment):
         return False
     course = enrollment.course
-    enrollment.completed_at = timezone.now()
-    enrollment.save(update_fields=["completed_at"])
+    enrollment.completed_at, enrollment.hours = timezone.now(), course.hours
+    fix(enrollment, course)
+    enrollment.save()
     notify(
         [enrollment.account],
         kind="course_completed",
@@ -158,14 +171,25 @@ def _complete_if_done(enrollment: Enrollment, by: Account) -> bool:
         link=course.get_absolute_url(),
     )
     if counts(course):
-        credit([_credit(enrollment)], of=f"線上課程：{course}", by=by)
+        earned = _credit(enrollment)
+        credit([earned], of=f"線上課程：{course}", by=by)
+        [enrollment.record_id] = records_of([earned])
+        enrollment.save(update_fields=["record"])
     record_event("complete_course", course, by, score=enrollment.score)
     return True
 
 
+def fix(completion: Completion, course: Course) -> None:
+    """Write down what a completion is of, once: what is edited later, or an agency that is renamed
+    or merged, changes nothing of it, and a correction finds the same record."""
+    if not completion.title:
+        completion.title, completion.category = course.title, course.category
+        completion.organizer_code, completion.organizer_name = organizer(course)
+
+
 def counts(course: Course) -> bool:
     """Whether its hours are a learning record: only 522 and 523 are, by the Act."""
-    return course.category in map(str, CATEGORIES)
+    return Category(course.category).counts
 
 
 def organizer(course: Course) -> tuple[str, str]:
@@ -174,16 +198,15 @@ def organizer(course: Course) -> tuple[str, str]:
 
 
 def _credit(enrollment: Enrollment) -> Credit:
-    code, name = organizer(enrollment.course)
     return Credit(
         account=enrollment.account,
-        category=int(enrollment.course.category),
-        organizer_code=code,
-        organizer_name=name,
-        title=enrollment.course.title,
+        category=int(enrollment.category),
+        organizer_code=enrollment.organizer_code,
+        organizer_name=enrollment.organizer_name,
+        title=enrollment.title,
         term=ONLY_TERM,
         started_on=timezone.localdate(enrollment.enrolled_at),
         ended_on=timezone.localdate(enrollment.completed_at),
-        digital_hours=enrollment.course.hours,
+        digital_hours=enrollment.hours or 0,
         score=enrollment.shown_score,
     )

@@ -11,6 +11,7 @@ from ismp.accounts.roles import Right
 from ismp.courses.models import Course, Enrollment, Kind, Session, SessionState, SignUp, Standing
 from ismp.courses.modules import TONES
 from ismp.hours.models import in_hours
+from ismp.hours.profile import CATEGORIES
 from ismp.ui import roc
 from ismp.ui.columns import Column
 from ismp.ui.module import Filter, Module
@@ -45,6 +46,25 @@ def _departments(user: Any) -> list[tuple[str, str]]:
         return []
     mine = Department.objects.visible_to(user).open()
     return [(str(one.pk), one.path) for one in mine]
+
+
+def _in_category(one: Any, course: Any) -> str:
+    """課程類別: of what was completed as it was then."""
+    return one.get_category_display() if one.category else course.get_category_display()
+
+
+def _by_counting(rows: Any, choice: str) -> Any:
+    """Those whose hours count, or those that were earned and do not."""
+    no_records = ~Q(category__in=list(map(str, CATEGORIES)))
+    counting = rows.filter(no_records | Q(record__deletion=None, record__isnull=False), hours__gt=0)
+    earned = rows.filter(hours__gt=0)
+    return counting if choice == "yes" else earned.exclude(pk__in=counting.values("pk"))
+
+
+_COUNTING = Column(
+    "採計", "counting", tone=lambda one: "amber" if one.counted_hours is None else "green"
+)
+_COUNTING_FILTER = Filter("counting", "採計", [("yes", "採計"), ("no", "不採計")], _by_counting)
 
 
 def _periods(user: Any) -> list[tuple[str, str]]:
@@ -87,15 +107,14 @@ ONLINE_SCORES = Module(
     title="線上課程成績下載",
     thing="成績",
     rows=lambda user: Enrollment.objects.visible_to(user).select_related(
-        "course", "account__agency", "account__department"
+        "course", "account__agency", "account__department", "record__deletion"
     ),
     columns=(
         *_LEARNER,
-        Column("課程", "course.title", "text"),
-        Column("類別", "course.get_category_display"),
-        Column(
-            "時數", lambda one: in_hours(one.course.hours) if one.completed_at else "", "number"
-        ),
+        Column("課程", lambda one: one.title or one.course.title, "text"),
+        Column("類別", lambda one: _in_category(one, one.course)),
+        Column("時數", lambda one: in_hours(one.counted_hours), "number"),
+        _COUNTING,
         Column("成績", "score", "number"),
         Column("加入時間", "enrolled_at", "date"),
         Column("完成時間", "completed_at", "date"),
@@ -116,6 +135,7 @@ ONLINE_SCORES = Module(
             [("yes", "完成"), ("no", "修課中")],
             lambda rows, choice: rows.filter(completed_at__isnull=choice == "no"),
         ),
+        _COUNTING_FILTER,
     ),
     view=Right.VIEW_COURSES,
     links=_UPLOAD,
@@ -130,15 +150,17 @@ CLASSROOM_SCORES = Module(
         SignUp.objects.visible_to(user)
         .filter(standing=Standing.ENROLLED)
         .select_related("session__course", "account__agency", "account__department")
+        .select_related("record__deletion")
         .prefetch_related("session__meetings")
         .order_by("-pk")
     ),
     columns=(
         *_LEARNER,
-        Column("課程", "session.course.title", "text"),
+        Column("課程", lambda one: one.title or one.session.course.title, "text"),
         Column("期別", "session.number", "number"),
-        Column("類別", "session.course.get_category_display"),
-        Column("取得時數", lambda one: in_hours(one.hours), "number"),
+        Column("類別", lambda one: _in_category(one, one.session.course)),
+        Column("取得時數", lambda one: in_hours(one.counted_hours), "number"),
+        _COUNTING,
         Column("成績", "shown_score", "number"),
         Column("結訓時間", "completed_at", "date"),
         Column("狀態", "session.phase.label", tone=lambda one: TONES.get(one.session.phase, "")),
@@ -149,6 +171,7 @@ CLASSROOM_SCORES = Module(
         Filter("session", "期別", _held_sessions),
         *_LEARNER_FILTERS,
         Filter("session__state", "狀態", SessionState.choices),
+        _COUNTING_FILTER,
     ),
     view=Right.VIEW_COURSES,
     links=_UPLOAD,

@@ -24,7 +24,7 @@ from ismp.accounts.access import needs
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.courses import attendance
-from ismp.courses.models import Course, Meeting, Session, SignUp, Standing
+from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
 from ismp.ui.codecs import decoded
 from ismp.ui.uploads import takes_files
 
@@ -62,7 +62,10 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
                     there = request.POST.getlist(f"meeting-{meeting.pk}")
                     attendance.mark(meeting, map(int, filter(str.isdecimal, there)), by=user)
                 attendance.grade(found, scores, by=user)
-            messages.success(request, "已儲存出席與成績。")
+            words = "已儲存出席與成績。"
+            if found.state == SessionState.FINISHED:
+                words += "時數還沒有跟著更正，請再按「重新結算」。"
+            messages.success(request, words)
         except NotPossible as reason:
             messages.error(request, str(reason))
         return redirect("courses:session", found.pk)
@@ -78,7 +81,7 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
 
 def _enrolled(session: Session) -> Any:
     enrolled = session.sign_ups.filter(standing=Standing.ENROLLED)
-    people = enrolled.select_related("account__agency", "account__department")
+    people = enrolled.select_related("account__agency", "account__department", "record__deletion")
     return people.prefetch_related("attendances").order_by("account__username")
 
 
@@ -156,8 +159,8 @@ def finish(request: HttpRequest, session_id: int) -> HttpResponse:
     user: Any = request.user
     found = get_object_or_404(_sessions(request), pk=session_id)
     try:
-        count = attendance.finish(found, by=user)
-        messages.success(request, f"已結訓：{count} 人取得時數。")
+        settled = attendance.finish(found, by=user)
+        messages.success(request, settled.in_words)
     except NotPossible as reason:
         messages.error(request, str(reason))
     return redirect("courses:session", found.pk)

@@ -28,8 +28,12 @@ def mine(request: HttpRequest) -> HttpResponse:
     sessions = Session.objects.with_waiting().select_related("course").prefetch_related("meetings")
     sign_ups = SignUp.objects.filter(account=user).order_by("-pk")
     context = {
-        "enrollments": Enrollment.objects.filter(account=user).select_related("course")[:_MINE],
-        "sign_ups": sign_ups.prefetch_related(Prefetch("session", sessions))[:_MINE],
+        "enrollments": Enrollment.objects.filter(account=user).select_related(
+            "course", "record__deletion"
+        )[:_MINE],
+        "sign_ups": sign_ups.select_related("record__deletion").prefetch_related(
+            Prefetch("session", sessions)
+        )[:_MINE],
     }
     return render(request, "courses/mine.html", context)
 
@@ -99,7 +103,8 @@ def learn(request: HttpRequest, course_id: int) -> HttpResponse:
 
 def _enrollment(request: HttpRequest, course_id: int) -> Enrollment:
     user: Any = request.user
-    mine = Enrollment.objects.filter(account=user, course=course_id).select_related("course")
+    mine = Enrollment.objects.filter(account=user, course=course_id)
+    mine = mine.select_related("course", "record__deletion")
     return get_object_or_404(mine.order_by("-pk")[:1])
 
 

@@ -53,6 +53,13 @@ class Credit:
     digital_hours: int = 0
     classroom_hours: int = 0
     score: str = ""
+    agency_id: int | None = None
+    """Whose record it is, where that is not the agency in which the person serves now: a record
+    that is corrected after she has moved stays where it is."""
+
+    @property
+    def credited_in(self) -> int:
+        return self.agency_id or self.account.agency_id
 
     def cells(self) -> dict[str, str]:
         """The row of the portal's file that says the same."""
@@ -87,7 +94,7 @@ def credit(
     """
     of_agency: dict[int, list[Credit]] = {}
     for one in credits:
-        of_agency.setdefault(one.account.agency_id, []).append(one)
+        of_agency.setdefault(one.credited_in, []).append(one)
     mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
     runs = [_credited(each, of, source, by) for each in mine.select_for_update(no_key=True)]
     for run in runs:
@@ -161,22 +168,32 @@ def take_back(run: ImportRun, *, reason: str, by: Account) -> Deletion | None:
 
 
 @transaction.atomic
-def withdraw(records: QuerySet[Record], *, reason: str, by: Account) -> int:
+def withdraw(records: QuerySet[Record], *, of: str, reason: str, by: Account) -> int:
     """Take back what our own courses gave as if it had never been; return how many records go.
 
-    What a file holds besides stays.  The caller leaves the event.
+    What a file holds besides stays.  Leaves an event for each agency: `of` what, in words.
     """
     of_agency: dict[int, list[int]] = {}
     for pk, agency_id in records.order_by("pk").values_list("pk", "agency"):
         of_agency.setdefault(agency_id, []).append(pk)
     mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
-    count = 0
+    counts = []
     for agency in mine.select_for_update(no_key=True):
         given = Record.objects.filter(pk__in=of_agency[agency.pk])
         run = ImportRun.objects.filter(pk__in=given.values("run"), source__in=CREDITED).first()
         deletion = _withdraw(agency, given, run=run, reason=reason, by=by)
-        count += deletion.count if deletion else 0
-    return count
+        counts.append((agency, run, deletion.count if deletion else 0))
+    for agency, run, count in counts:  # last, as in `credit`
+        trail.record(
+            "withdraw_hours",
+            actor=by.username,
+            agency=agency.code,
+            subject=f"run:{run.pk}" if run else "",
+            of=national_id.hide(of),
+            reason=national_id.hide(reason),
+            count=count,
+        )
+    return sum(count for _, _, count in counts)
 
 
 def _withdraw(
@@ -204,4 +221,4 @@ def records_of(credits: Sequence[Credit]) -> list[int | None]:
         for agency, account, key, pk in found.values_list("agency", "account", "event_key", "pk")
     }
     mine = zip(credits, keys, strict=True)
-    return [records.get((one.account.agency_id, one.account.pk, key)) for one, key in mine]
+    return [records.get((one.credited_in, one.account.pk, key)) for one, key in mine]

@@ -134,18 +134,33 @@ def _left_deleted(passed: pl.DataFrame) -> pl.DataFrame:
     """Rows whose records somebody deleted, as rows that change contents and bring nothing back:
     with `deletion`, which stays."""
     keys = passed.filter(pl.col("outcome") == "revived")["record"].to_list()
-    by_hand = Record.objects.filter(deletion__run=None, deletion__duplicates=False)
-    found = by_hand.filter(pk__in=keys).values_list("pk", "deletion", "content_key")
+    deletions = _deleted_by_hand(keys)
+    found = Record.objects.filter(pk__in=deletions).values_list("pk", "deletion", "content_key")
     known = pl.DataFrame(
-        [(pk, deletion, key.bytes) for pk, deletion, key in found],
-        {"record": pl.Int64, "deletion": pl.Int64, "stored_key": pl.Binary},
+        [(pk, deletions[pk], now, key.bytes) for pk, now, key in found],
+        {"record": pl.Int64, "deletion": pl.Int64, "now": pl.Int64, "stored_key": pl.Binary},
         orient="row",
     )
     passed = passed.join(known, "record", "left", maintain_order="left")
-    same = pl.col("stored_key") == pl.col("content_key")
+    same = (pl.col("stored_key") == pl.col("content_key")) & (pl.col("now") == pl.col("deletion"))
     outcome = pl.when(same).then(pl.lit("unchanged")).otherwise(pl.lit("updated"))
     left = pl.col("deletion").is_not_null()
     return passed.with_columns(pl.when(left).then(outcome).otherwise("outcome").alias("outcome"))
+
+
+def _deleted_by_hand(records: list[int]) -> dict[int, int]:
+    """By which deletion somebody deleted each of these (deleted) records.
+
+    A record that was deleted and then withdrawn (`crediting.withdraw`) is in the deletion of the
+    withdrawal; its history knows who had deleted it, and has not restored it.
+    """
+    former = RecordRevision.objects.filter(record__in=records, run__source__in=GIVEN_HERE)
+    by_hand = former.exclude(deletion=None).filter(
+        deletion__run=None, deletion__duplicates=False, deletion__restored_at=None
+    )
+    found = dict(by_hand.order_by("pk").values_list("record", "deletion"))
+    now = Record.objects.filter(pk__in=records).deleted_by_hand()
+    return found | dict(now.values_list("pk", "deletion"))
 
 
 # --- Its profile -------------------------------------------------------------------------------

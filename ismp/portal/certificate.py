@@ -39,8 +39,8 @@ def counted_once(records: Iterable[Record]) -> list[Record]:
 
 
 def listed(account: Account, start: date, end: date) -> list[Record]:
-    """The records that a certificate of a period lists, in order."""
-    found = counted_once(own_records(account).ended_in(start, end))
+    """The records that a certificate of a period lists, in order: of some hours."""
+    found = counted_once(own_records(account).ended_in(start, end).filter(hours__gt=0))
     return sorted(found, key=lambda one: (one.ended_on, one.category, one.title, one.event_key))
 
 

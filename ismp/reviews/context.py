@@ -20,7 +20,7 @@ from ismp.reviews.queue import decides, principals_of, waiting_for
 _NO_CONCERN = (
     *ASIDE,
     *("import_hours", "undo_import", "delete_hours", "restore_hours", "attach_hours"),
-    *("credit_hours", "decide_duplicate", "remind_class"),
+    *("credit_hours", "withdraw_hours", "decide_duplicate", "remind_class"),
     *("enroll", "begin_quiz", "submit_quiz", "complete_course", "attend", "mark_attendance"),
 )
 _OF_ONE_AGENCY = (

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("accounts", "0001_initial"),
+        ("hours", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -109,6 +110,38 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "title",
+                    models.CharField(blank=True, max_length=200, verbose_name="完成的課程名稱"),
+                ),
+                (
+                    "category",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("522", "資通安全通識教育訓練"),
+                            ("523", "資通安全專業教育訓練"),
+                            ("system", "系統發展教育訓練"),
+                            ("general", "一般系統教育訓練"),
+                        ],
+                        max_length=10,
+                        verbose_name="完成的課程類別",
+                    ),
+                ),
+                ("organizer_code", models.TextField(blank=True, verbose_name="學習機關(構)編號")),
+                ("organizer_name", models.TextField(blank=True, verbose_name="學習機關(構)名稱")),
+                ("hours", models.PositiveIntegerField(null=True, verbose_name="取得時數")),
+                ("completed_at", models.DateTimeField(null=True)),
+                (
+                    "record",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.record",
+                    ),
+                ),
+                (
                     "way",
                     models.CharField(
                         choices=[
@@ -122,7 +155,6 @@ class Migration(migrations.Migration):
                 ),
                 ("enrolled_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("score", models.PositiveSmallIntegerField(null=True, verbose_name="成績")),
-                ("completed_at", models.DateTimeField(null=True)),
                 (
                     "account",
                     models.ForeignKey(
@@ -491,6 +523,38 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "title",
+                    models.CharField(blank=True, max_length=200, verbose_name="完成的課程名稱"),
+                ),
+                (
+                    "category",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("522", "資通安全通識教育訓練"),
+                            ("523", "資通安全專業教育訓練"),
+                            ("system", "系統發展教育訓練"),
+                            ("general", "一般系統教育訓練"),
+                        ],
+                        max_length=10,
+                        verbose_name="完成的課程類別",
+                    ),
+                ),
+                ("organizer_code", models.TextField(blank=True, verbose_name="學習機關(構)編號")),
+                ("organizer_name", models.TextField(blank=True, verbose_name="學習機關(構)名稱")),
+                ("hours", models.PositiveIntegerField(null=True, verbose_name="取得時數")),
+                ("completed_at", models.DateTimeField(null=True)),
+                (
+                    "record",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.record",
+                    ),
+                ),
+                (
                     "standing",
                     models.CharField(
                         choices=[
@@ -524,8 +588,6 @@ class Migration(migrations.Migration):
                         decimal_places=2, max_digits=5, null=True, verbose_name="成績"
                     ),
                 ),
-                ("hours", models.PositiveIntegerField(null=True, verbose_name="取得時數")),
-                ("completed_at", models.DateTimeField(null=True)),
                 (
                     "account",
                     models.ForeignKey(

@@ -6,7 +6,7 @@ Knows people (`ismp.accounts`); hours that were earned go to `ismp.hours` by a d
 `online`      線上課程: materials and their files, quizzes, enrolments, progress, attempts
 `classroom`   實體課程: sessions (期), meetings, sign-ups, attendance
 `teachers`    教師 and their certificates
-`learners`    what the two ways of learning share
+`learners`    what the two ways of learning share; what a completion earned, fixed with it
 """
 
 from ismp.courses.models.classroom import (
@@ -19,8 +19,8 @@ from ismp.courses.models.classroom import (
     SignUp,
     Standing,
 )
-from ismp.courses.models.courses import Category, Course, CourseState, Kind
-from ismp.courses.models.learners import Way
+from ismp.courses.models.courses import Course, CourseState, Kind
+from ismp.courses.models.learners import Category, Completion, Way
 from ismp.courses.models.online import (
     Attempt,
     Enrollment,
@@ -37,6 +37,7 @@ __all__ = [
     "Attempt",
     "Attendance",
     "Category",
+    "Completion",
     "Course",
     "CourseState",
     "Enrollment",

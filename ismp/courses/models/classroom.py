@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from ismp.accounts.models import Account
-from ismp.courses.models.learners import OfPeople, Way
+from ismp.courses.models.learners import Completion, OfPeople, Way
 
 
 class SessionState(models.TextChoices):
@@ -198,7 +198,7 @@ class Standing(models.TextChoices):
     CANCELLED = "cancelled", "已取消"
 
 
-class SignUp(models.Model):
+class SignUp(Completion):
     """報名 of one person for one session; `turn` is the order in which people came."""
 
     session = models.ForeignKey(Session, models.PROTECT, related_name="sign_ups")
@@ -208,9 +208,6 @@ class SignUp(models.Model):
     way = models.CharField("方式", max_length=10, choices=Way)
     signed_up_at = models.DateTimeField(default=timezone.now)
     score = models.DecimalField("成績", max_digits=5, decimal_places=2, null=True)
-    hours = models.PositiveIntegerField("取得時數", null=True)
-    """In thousandths; null until the session is finished."""
-    completed_at = models.DateTimeField(null=True)
 
     objects: ClassVar[models.Manager["SignUp"]] = OfPeople.as_manager()
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.courses.models.classroom import HOLDING, Meeting, Session, SessionState, SignUp
+from ismp.courses.models.learners import Category
 from ismp.courses.models.online import Enrollment
 from ismp.courses.models.teachers import Teacher
 from ismp.ui.folding import fold
@@ -22,15 +23,6 @@ from ismp.ui.folding import fold
 class Kind(models.TextChoices):
     ONLINE = "online", "線上課程"
     CLASSROOM = "classroom", "實體課程"
-
-
-class Category(models.TextChoices):
-    """The tabs of 未完成課程; only the first two count towards the duties of the Act."""
-
-    BASIC = "522", "資通安全通識教育訓練"
-    PROFESSIONAL = "523", "資通安全專業教育訓練"
-    SYSTEM = "system", "系統發展教育訓練"
-    GENERAL = "general", "一般系統教育訓練"
 
 
 class CourseState(models.TextChoices):

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts.models import Account
-from ismp.courses.models.learners import OfPeople, Way
+from ismp.courses.models.learners import Completion, OfPeople, Way
 from ismp.objects import SealedPiece
 
 
@@ -111,7 +111,7 @@ class Question(models.Model):
         return self.text
 
 
-class Enrollment(models.Model):
+class Enrollment(Completion):
     """修課: one person in one online course, until it is completed; next year perhaps again."""
 
     course = models.ForeignKey("Course", models.PROTECT, related_name="enrollments")
@@ -120,7 +120,6 @@ class Enrollment(models.Model):
     enrolled_at = models.DateTimeField(default=timezone.now)
     score = models.PositiveSmallIntegerField("成績", null=True)
     """The best of the attempts."""
-    completed_at = models.DateTimeField(null=True)
 
     objects: ClassVar[models.Manager["Enrollment"]] = OfPeople.as_manager()
 

@@ -112,6 +112,11 @@ class RecordQuerySet(Scoped):
     def live(self) -> Self:
         return self.filter(deletion=None)
 
+    def deleted_by_hand(self) -> Self:
+        """Those that somebody deleted, and has not restored."""
+        deleted = self.exclude(deletion=None)
+        return deleted.filter(deletion__run=None, deletion__duplicates=False)
+
     def of_people(self, field: str, text: str) -> Self:
         """Whose `field` (a key of SEARCH_FIELDS) contains `text`, whatever its case."""
         return self.filter(containing(SEARCH_FIELDS[field], text)) if text else self
