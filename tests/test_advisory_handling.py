@@ -21,6 +21,7 @@ from ismp.security import (
     advisories,
     advisory_devices,
     advisory_import,
+    deadlines,
     evidence,
     figures,
     intelligence,
@@ -680,3 +681,22 @@ def test_a_national_id_in_a_file_is_masked_in_all_that_is_kept(platform):
     assert person not in kept and "A12345****" in kept
     found = advisory_import.take_in(stix(*event), by=platform)
     assert found == Taken(0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("tlp", "is_kept"), [("amber+strict", True), ("red", True), ("amber", False), ("clear", False)]
+)
+def test_a_title_that_may_not_be_passed_on_stays_out_of_notices(platform, handler, tlp, is_kept):
+    """They go out by mail; the page behind the sign-in has the title."""
+    advisory = Advisory(
+        title="機房門禁弱點", severity="high", source="示範", tlp=tlp, issued_on=days(0)
+    )
+    advisories.save(advisory, by=platform)
+    agencies = [handler.agency]
+    advisories.publish(advisory, agencies=agencies, due_on=days(2), by=platform)
+    advisories.extend(Advisory.objects.get(), due_on=days(3), reason="示範", by=platform)
+    deadlines.remind()
+    advisories.remove(advisory.addresses.get(), reason="示範", by=platform)
+    subjects = list(Notice.objects.values_list("subject", flat=True))
+    assert len(subjects) >= 4
+    assert all(("機房門禁弱點" in one) is not is_kept for one in subjects)

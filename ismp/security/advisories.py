@@ -114,7 +114,7 @@ def publish(
     notify(
         Account.objects.who_may(Right.EDIT_SECURITY).filter(agency__in=new),
         kind="advisory",
-        subject=f"新情資待回覆：{advisory.title}",
+        subject=f"新情資待回覆：{advisory.name_in_notices}",
         link=advisory.get_absolute_url(),
     )
     trail.record(
@@ -199,7 +199,7 @@ def extend(advisory: Advisory, *, due_on: date, reason: str, by: Account) -> Adv
     notify(
         Account.objects.who_may(Right.EDIT_SECURITY).filter(agency__in=agencies),
         kind="advisory",
-        subject=f"情資回覆期限展延到 {roc.roc_date(due_on)}：{advisory.title}",
+        subject=f"情資回覆期限展延到 {roc.roc_date(due_on)}：{advisory.name_in_notices}",
         body=reason,
         link=advisory.get_absolute_url(),
     )
@@ -256,7 +256,7 @@ def remove(address: Address, *, reason: str, by: Account) -> Address:
     notify(
         handlers(address.agency),
         kind="advisory",
-        subject=f"情資不再發布給本機關，不必回覆：{address.advisory.title}",
+        subject=f"情資不再發布給本機關，不必回覆：{address.advisory.name_in_notices}",
         body=address.removed_because,
     )
     _record(address, "remove_addressee", by, reason=address.removed_because)

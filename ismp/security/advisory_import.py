@@ -323,7 +323,7 @@ def tell(advisory: Advisory, what: str, news: Iterable[changes.Change] = ()) -> 
     notify(
         Account.objects.who_may(Right.EDIT_SECURITY).filter(agency__in=agencies),
         kind="advisory",
-        subject=f"{what}：{advisory.title}",
+        subject=f"{what}：{advisory.name_in_notices}",
         body=f"{titles}有變動，請核對處理情形是否仍然正確。" if titles else "",
         link=advisory.get_absolute_url(),
     )

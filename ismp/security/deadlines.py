@@ -112,7 +112,7 @@ def _advisories(now: datetime) -> Iterator[Deadline]:
             "link": reverse("addresses:page", args=[address.pk]),
             "agency": address.agency,
         }
-        words = f"情資尚未回覆：{address.advisory.title}"
+        words = f"情資尚未回覆：{address.advisory.name_in_notices}"
         if due_on >= _day(now):
             yield _of_day(now, due_on, words=words, **told)
         else:
@@ -123,7 +123,7 @@ def _advisories(now: datetime) -> Iterator[Deadline]:
         yield _overdue(
             now,
             min(one.due_on for one in addresses if one.due_on),
-            words=f"有 {len(addresses)} 個機關逾期未回覆情資：{advisory.title}",
+            words=f"有 {len(addresses)} 個機關逾期未回覆情資：{advisory.name_in_notices}",
             subject=f"advisory:{advisory.pk}/late",
             link=advisory.get_absolute_url(),
             agency=None,

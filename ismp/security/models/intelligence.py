@@ -162,6 +162,14 @@ class Advisory(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("advisories:page", args=[self.pk])
 
+    @property
+    def name_in_notices(self) -> str:
+        """The title, or the number alone where TLP keeps it among those who got it: the notices
+        of a day go out by mail, in clear."""
+        if self.tlp in {Tlp.RED, Tlp.AMBER_STRICT}:
+            return f"{Tlp(self.tlp).label} 情資（編號 {self.pk}，標題請登入查看）"
+        return self.title
+
     def asks_for_tlp(self) -> bool:
         """Whether somebody must choose TLP first: its source's marking cannot be read."""
         is_unread = Tlp.UNKNOWN in {self.tlp, self.source_says.get("tlp")}
