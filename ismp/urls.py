@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from ismp.accounts import modules
+from ismp.accounts.agencies.resources import AGENCIES
 from ismp.courses import authoring, score_modules, scores, teachers
 from ismp.courses import modules as courses
 from ismp.external.modules import CLAIMS
@@ -34,6 +35,7 @@ urlpatterns = [
     path("manage/resets/", include(reviews.RESETS.urls)),
     path("manage/accounts/", include(modules.ACCOUNTS.urls)),
     path("manage/departments/", include(modules.DEPARTMENTS.urls)),
+    path("manage/agencies/", include(AGENCIES.urls)),
     path("manage/incidents/", include(INCIDENTS.urls)),
     path("manage/devices/", include(DEVICES.urls)),
     path("manage/decisions/", include(DECISIONS.urls)),

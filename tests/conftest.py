@@ -228,6 +228,7 @@ def _things_of_the_city() -> dict[str, Any]:
         "ticket_id": ticket.pk,
         "people_id": Account.objects.get(username="IC1003").pk,
         "departments_id": agency.departments.first().pk,
+        "agencies_id": agency.pk,
         "teachers_id": teacher.pk,
         "account_id": account("IC1002").pk,
         **of_security(account("IC1001")),

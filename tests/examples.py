@@ -49,6 +49,12 @@ EXAMPLES = {
         bad={"name": ""},
         says="請填寫部門",
     ),
+    "agencies": Example(
+        good=lambda n: {"code": f"38299{n:04}T", "name": f"測試{n}局", "contact_name": f"聯絡{n}"},
+        bad={"contact_email": "不是信箱"},
+        says="有效的電子郵件",
+        by="platform_admin",
+    ),
     "people": Example(
         good=lambda n: {
             "username": f"IC{5000 + n}",

@@ -1,10 +1,33 @@
 """機關: one code, however it is written; what becomes of an agency, and from which day on."""
 
+import csv
+import io
+from datetime import timedelta
+
+import openpyxl
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
+from files import data, row
+from test_modules import modules
 
+from ismp.accounts import actions as accounts
+from ismp.accounts import cancelling, keeping, timeline
 from ismp.accounts.agencies import fold_code
-from ismp.accounts.models import Agency
+from ismp.accounts.models import Account, Agency, Closing, SecurityOfficer
+from ismp.accounts.roster import RosterRefused
+from ismp.accounts.roster_checks import HEADER
+from ismp.audit.models import Event
+from ismp.audit.trail import NotPossible
+from ismp.compliance import actions as rules
+from ismp.compliance import why
+from ismp.compliance.models import Rule
+from ismp.hours import claiming
+from ismp.hours.models import Record, Waiting
+from ismp.security.models import Address, Device
+from ismp.ui import roc
+
+pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(
@@ -21,10 +44,291 @@ def test_a_code_is_the_same_in_any_case_width_and_wrapping(typed):
     assert fold_code(typed) == "382990100A"
 
 
-@pytest.mark.django_db
 def test_the_database_knows_a_code_in_one_case_only():
     agency = Agency.objects.create(code="382990100A", name="甲")
     with pytest.raises(IntegrityError), transaction.atomic():
         Agency.objects.create(code="382990100a", name="甲又")
     assert Agency.objects.find("３８２９９０１００ａ") == agency
     assert Agency.objects.find("") is None
+
+
+# 機關管理
+
+HERE = "/manage/agencies/"
+A, B = "382990001Z", "382990002Z"
+
+
+def today(days=0):
+    return timezone.localdate() + timedelta(days=days)
+
+
+def day(days):
+    return roc.roc_date(today(days))
+
+
+def agency(code):
+    return Agency.objects.get(code=code)
+
+
+def of(username):
+    return Account.objects.select_related("agency", "department").get(username=username)
+
+
+@pytest.fixture
+def platform(client, account):
+    client.force_login(account("CU1001", "platform_admin"))
+    return client
+
+
+def do(client, deed, code, **typed):
+    answer = client.post(f"{HERE}{deed}/", {"ids": agency(code).pk, "confirmed": "1", **typed})
+    return answer.content.decode()
+
+
+def page(client, code):
+    return client.get(f"{HERE}{agency(code).pk}/").content.decode()
+
+
+def test_the_platform_adds_agencies_and_no_code_stands_twice(platform, city):
+    made = {"code": "３８２９９０００９ｚ", "name": "新局", "contact_name": "王聯絡"}
+    assert platform.post(f"{HERE}add/", made).status_code == 302
+    assert agency("382990009Z").name == "新局"
+    again = platform.post(f"{HERE}add/", {**made, "code": "382990009z", "name": "又一個"})
+    assert "已經有機關使用" in again.content.decode()
+    assert (
+        "只能用英文字母與數字"
+        in platform.post(f"{HERE}add/", {**made, "code": "甲"}).content.decode()
+    )
+    assert Agency.objects.filter(code__iexact="382990009z").count() == 1
+
+
+def test_who_sees_which_agencies_and_who_changes_them(client, account):
+    client.force_login(account("IC1001", "agency_admin"))
+    rows = client.get(HERE).context["page"]
+    assert [one.code for one in rows] == [A]
+    assert client.get(f"{HERE}{agency(B).pk}/").status_code == 404
+    assert client.get(f"{HERE}add/").status_code == 403
+    assert "改名" not in page(client, A)
+    client.force_login(account("IC1001", "auditor"))
+    assert client.get(HERE).context["page"].paginator.count == Agency.objects.count()
+    assert client.post(f"{HERE}grade/", {"ids": agency(A).pk}).status_code == 403
+
+
+def test_a_rule_by_grade_applies_from_the_day_of_the_grade(platform, account):
+    """F5: E asks nothing of some; what is entered here is what people are judged by."""
+    rule = Rule.objects.get(identity="general")
+    rule.examples.all().delete()
+    by = account("CU1001", "platform_admin")
+    rules.change_rule(rule, grades="AB", hours=9_000, citation="試", since=today(-30), by=by)
+    person = Account.objects.filter(agency__code=A, identities="general", status="active").first()
+
+    def owes(on):
+        return {one.line.required for one in why.of_person(person, on)}
+
+    assert "未核定" in page(platform, A)
+    do(platform, "grade", A, grade="A", since=day(-10))
+    do(platform, "grade", A, grade="C", since=day(5))
+    assert owes(today()) == {9_000} and 9_000 not in owes(today(5))
+    assert "A級" in page(platform, A) and "尚未生效" in page(platform, A)
+    assert day(5) in do(platform, "grade", A, grade="B", since=day(2))
+    entry = agency(A).gradings.get(grade="C")
+    do(platform, "cancel", A, entry=f"grade-{entry.pk}", reason="誤植")
+    assert owes(today(5)) == {9_000}
+    assert "取消責任等級" in platform.get(f"{HERE}{agency(A).pk}/history/").content.decode()
+
+
+def test_a_name_holds_from_its_day_and_the_past_keeps_the_old_one(platform, monkeypatch):
+    former = agency(A).name
+    do(platform, "rename", A, name="數位發展局", since=day(-20))
+    assert agency(A).name == "數位發展局"
+    board = "/manage/learning-map/board/"
+    assert former in platform.get(f"{board}?agency={A}&on={day(-21)}").content.decode()
+    assert (
+        "數位發展局達標狀況" in platform.get(f"{board}?agency={A}&on={day(-20)}").content.decode()
+    )
+    city = platform.get(f"/manage/learning-map/city/?on={day(-21)}").content.decode()
+    assert former in city and "數位發展局" not in city
+    do(platform, "rename", A, name="數發局", since=day(9))
+    assert agency(A).name == "數位發展局"
+    later = today(9)
+    monkeypatch.setattr(timezone, "localdate", lambda *_: later)
+    accounts.apply_due()
+    monkeypatch.undo()
+    assert agency(A).name == "數發局"
+    entry = agency(A).names.get(name="數位發展局")
+    do(platform, "cancel", A, entry=f"name-{entry.pk}", reason="誤植")
+    assert agency(A).name_on(today()) == former
+    told = platform.get(f"{HERE}{agency(A).pk}/history/").content.decode()
+    assert f"機關名稱 {former} → 數位發展局" in told and "取消機關改名" in told
+
+
+def test_a_security_officer_has_a_deputy_and_a_history(platform, client, account):
+    officer, deputy = of("IC1002"), of("IC1003")
+    do(platform, "officer", A, account=officer.pk, deputy=deputy.pk, since=day(-5))
+    named = SecurityOfficer.objects.on(today()).get(agency=agency(A))
+    assert [one.username for one in named.on_duty()] == ["IC1002"]
+    accounts.grant_leave(officer, since=today(-1), until=None, reason="育嬰", by="x")
+    assert [one.username for one in named.on_duty()] == ["IC1003"]
+    accounts.assign(deputy, status="left", since=today(), by="x")
+    accounts.assign(officer, status="left", since=today(), by="x")
+    assert named.on_duty() == []
+    assert "不是" in do(platform, "officer", A, account=of("EP1002").pk, since=day(0)) or (
+        SecurityOfficer.objects.filter(account=of("EP1002")).count() == 0
+    )
+    client.force_login(account("IC1001", "agency_admin"))
+    client.post("/manage/officers/", {"account": of("IC1004").pk})
+    assert named.account_id != SecurityOfficer.objects.on(today()).get(agency=agency(A)).account_id
+    assert of("IC1002").name in page(client, A)
+
+
+# 合併, 裁撤
+
+
+def confirm(client, code, into="", since=None):
+    typed = {"into": into and agency(into).pk, "since": since or day(0)}
+    seen = do(client, "close", code, **typed)
+    return seen, do(client, "close", code, **typed, sure="on")
+
+
+def board(client, code, on):
+    answer = client.get(f"/manage/learning-map/board/?agency={code}&on={on}")
+    total = answer.context["total"]
+    return total.obliged, total.green
+
+
+def test_a_merger_takes_people_and_what_is_theirs_along_from_its_day(
+    platform, things, learned, city
+):
+    person = next(one for one in city if one.username == "IC1003")
+    learned(person, 3)
+    past = {code: board(platform, code, day(-31)) for code in (A, B)}
+    now = {code: board(platform, code, day(0)) for code in (A, B)}
+    devices = Device.objects.in_use().filter(agency=agency(A)).count()
+    people = Account.objects.filter(agency=agency(A), status="active").count()
+    records = Record.objects.live().filter(agency=agency(A)).count()
+    assert devices and records
+    seen, _ = confirm(platform, A, B, day(-30))
+    for words in ("在職同仁", str(people), "使用中的管制設備", "待認領時數", "學習時數紀錄"):
+        assert words in seen
+    assert not Account.objects.filter(agency=agency(A)).exists()
+    assert {of("IC1003").agency.code, of("IC1001").role} == {B, "staff"}
+    assert of("IC1003").department.agency.code == B
+    assert {code: board(platform, code, day(-31)) for code in (A, B)} == past
+    whole = tuple(map(sum, zip(now[A], now[B], strict=True)))
+    assert (board(platform, A, day(0)), board(platform, B, day(0))) == ((0, 0), whole)
+    assert Record.objects.live().filter(agency=agency(A)).count() == records
+    assert not Device.objects.in_use().filter(agency=agency(A)).exists()
+    assert not Address.objects.waiting().filter(agency=agency(A)).exists()
+    city_then = platform.get(f"/manage/learning-map/city/?on={day(-31)}").content.decode()
+    city_now = platform.get("/manage/learning-map/city/").content.decode()
+    assert f"agency={A}" in city_then and f"agency={A}" not in city_now
+    event = Event.objects.get(verb="merge_agency")
+    assert (event.agency, event.detail["people"]) == (A, Account.objects.filter(agency__code=B, username__startswith="IC").count())  # fmt: skip
+    assert "已併入" in page(platform, A)
+    told = of("IC1003").notices.latest("pk")
+    assert "併入" in told.subject
+
+
+def test_a_closed_agency_takes_nobody_and_no_file(platform, account, import_bytes):
+    confirm(platform, A, B)
+    with pytest.raises(NotPossible, match="併入"):
+        accounts.assign(of("CU1002"), agency=agency(A), since=today(), by="x")
+    refused = import_bytes(data(row()), agency=A)
+    assert refused["state"] == "refused" and "併入" in refused["reason"]
+    line = [A, agency(A).name, "", "IC9001", "方新進", "", "", "一般使用者及主管", "在職"]
+    with pytest.raises(RosterRefused, match="已經合併或裁撤"):
+        accounts.import_roster(f"{','.join(HEADER)}\n{','.join(line)}\n".encode(), by="x")
+    choices = platform.get("/manage/accounts/add/").content.decode()
+    assert f'<option value="{agency(A).pk}"' not in choices
+    assert f'<option value="{agency(B).pk}"' in choices
+    assert "已登記合併或裁撤" in do(
+        platform, "close", A, into=agency(B).pk, since=day(0), sure="on"
+    )
+
+
+def test_a_merger_to_come_is_carried_out_on_its_day_or_cancelled(platform, monkeypatch):
+    confirm(platform, A, B, day(20))
+    assert of("IC1003").agency.code == A and "當天自動生效" in page(platform, A)
+    accounts.assign(of("IC1004"), status="left", since=today(30), by="x")
+    order = Closing.objects.get()
+    do(platform, "cancel", A, entry=f"closing-{order.pk}", reason="緩議")
+    assert not Closing.objects.standing().exists()
+    confirm(platform, A, B, day(20))
+    later = today(20)
+    monkeypatch.setattr(timezone, "localdate", lambda *_: later)
+    accounts.apply_due()
+    accounts.apply_due()
+    monkeypatch.undo()
+    assert of("IC1003").agency.code == B and agency(A).closed_on == later
+    assert timeline.held_on(of("IC1003"), today()).agency.code == A
+    [*_, last] = timeline.of(of("IC1004"))
+    assert (last.entry.agency.code, last.entry.status) == (B, "left")
+    assert Event.objects.filter(verb="merge_agency").count() == 1
+
+
+def test_two_accounts_with_one_number_stand_in_the_way_and_are_named(platform, account):
+    here, there = of("IC1003"), of("EP1003")
+    there.national_id = here.national_id
+    there.save()
+    seen, answer = confirm(platform, A, B)
+    assert here.username in seen and here.username in answer
+    assert of("IC1003").agency.code == A and agency(A).closed_on is None
+    accounts.assign(there, status="left", since=today(), by="x")
+    confirm(platform, A, B)
+    assert of("IC1003").agency.code == B
+
+
+def test_an_agency_is_dissolved_only_when_nobody_is_left(platform):
+    seen, answer = confirm(platform, A)
+    assert "還有" in seen and "在職" in answer and agency(A).closed_on is None
+    for person in Account.objects.filter(agency=agency(A), status="active"):
+        accounts.assign(person, status="left", since=today(), by="x")
+    confirm(platform, A)
+    assert agency(A).closed_on == today() and agency(A).merged_into is None
+    assert "裁撤" in page(platform, A)
+
+
+def test_who_waits_there_is_found_in_the_other_agency(platform, city, import_bytes):
+    number = "F123456784"
+    import_bytes(data(row(national_id=number, name="候補")), agency=A)
+    assert Waiting.objects.filter(agency=agency(A), claimed_at=None).count() == 1
+    confirm(platform, A, B)
+    new = Account(username="EP9001", name="候補", agency=agency(B))
+    new.national_id = number
+    keeping.save_account(new, by=of("CU1001"))
+    assert claiming.attach_due() == 1
+    assert Record.objects.get(account=new).agency == agency(A)
+
+
+def test_an_entry_that_would_lead_back_into_a_closed_agency_cannot_be_cancelled(platform):
+    confirm(platform, A, B)
+    entry = of("IC1003").services.standing().latest("since")
+    with pytest.raises(NotPossible, match="併入"):
+        cancelling.cancel_service(entry, reason="誤植", by=of("CU1001"))
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "csv"])
+def test_every_download_of_several_agencies_names_the_agency(client, things, account, kind):
+    """F7: all lists of the kit, and the hours of all agencies."""
+    client.force_login(account("CU1001", "platform_admin"))
+    without = {"products", "vendors", "indicators", "agency_groups", "campaigns", "advisories"}
+    for module in modules():
+        if module.name in without:
+            continue
+        answer = client.get(module.address("export"), {"format": kind})
+        assert any("機關" in title for title in head_of(answer, kind)), module.name
+    whole = {"format": kind, "start": "110-01-01", "end": "120-12-31"}
+    head = head_of(client.get("/manage/learning-map/hours/export/", whole), kind)
+    assert len(head) == 23 and head[:4] == ["公務帳號", "姓名", "機關", "學習類別"]
+    one = client.get("/manage/learning-map/hours/export/", {**whole, "agency": A.lower()})
+    assert len(head_of(one, kind)) == 22
+    client.force_login(account("IC1001", "agency_admin"))
+    assert len(head_of(client.get("/manage/learning-map/hours/export/", whole), kind)) == 22
+
+
+def head_of(answer, kind):
+    body = b"".join(answer.streaming_content)
+    if kind == "csv":
+        return next(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
+    sheet = openpyxl.load_workbook(io.BytesIO(body), read_only=True).active
+    return [cell.value for cell in next(sheet.iter_rows(max_row=1))]

@@ -20,6 +20,8 @@ from ismp.accounts import (
     separation,
     timeline,
 )
+from ismp.accounts.agencies import closing
+from ismp.accounts.agencies.actions import apply_due_names
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import (
     Account,
@@ -143,12 +145,19 @@ def _prove(
         known,
         roster_changes.holders(hashes, found.usernames),
         {one.entry.line: [title for title, *_ in one.changes] for one in every},
+        _closed(places),
     )
     for one in every:
         if fault := first_fault(found.line(one.entry.line), world, AGAINST_WORLD):
             found.faults.append(fault)
     found.faults += _in_the_way(found, every)
     found.proven()
+
+
+def _closed(places: Places) -> dict[str, str]:
+    today = timezone.localdate()
+    reasons = {code: one.why_closed(today) for code, one in places.agencies.items()}
+    return {code: reason.removesuffix("。") for code, reason in reasons.items() if reason}
 
 
 def _in_the_way(found: roster.Roster, every: list[LineChange]) -> list[Fault]:
@@ -291,6 +300,8 @@ def assign(
         since=since,
         recorded_by=by,
     )
+    if entry.status == Status.ACTIVE and (reason := entry.agency.why_closed(since)):
+        raise NotPossible(reason)
     if timeline.has_double(entry):
         raise NotPossible(_SECOND_ACCOUNT)
     refusal = timeline.refusal(account, since, later) if later else ""
@@ -341,8 +352,11 @@ def copy_what_holds(account: Account) -> bool:
 def apply_due() -> int:
     """Let what was assigned for a day that has come take effect; return for how many accounts.
 
-    Called every hour by the worker.  What has become impossible meanwhile is tried again.
+    Agencies first: those whose name, or whose end, was entered for the day.  Called every hour by
+    the worker.  What has become impossible meanwhile is tried again.
     """
+    apply_due_names()
+    closing.apply_due()
     today = timezone.localdate()
     begun = Service.objects.filter(since__range=(today - timedelta(days=_DUE_DAYS), today))
     changed = 0

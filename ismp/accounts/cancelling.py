@@ -46,6 +46,8 @@ def cancel_service(entry: Service, *, reason: str, by: Account) -> Service:
     now = timeline.held_on(account, today)
     if served_today and now is None:
         raise NotPossible(_NOBODY_TODAY)
+    if now and (closed := now.agency.why_closed(today)):
+        raise NotPossible(f"取消以後會回到已經沒有的機關：{closed}")
     if now and now.department and now.department.merged_into_id:
         raise NotPossible(_MERGED.format(now.department))
     was_active = account.is_active

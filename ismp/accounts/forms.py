@@ -115,6 +115,9 @@ class OfAgencyForm(ModuleForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk or not self.user.may(Right.ALL_AGENCIES):
             self.fields.pop("agency")
+        else:
+            agency: Any = self.fields["agency"]
+            agency.queryset = Agency.objects.open()
         if not self.instance.pk:
             self.instance.agency = self.initial["agency"] = self.user.agency
 
@@ -363,7 +366,9 @@ class TransferForm(EntryForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         agency: Any = self.fields["agency"]
-        agency.queryset = Agency.objects.exclude(pk__in=[one.agency_id for one in self.things])
+        agency.queryset = Agency.objects.open().exclude(
+            pk__in=[one.agency_id for one in self.things]
+        )
 
     def starts_from(self, thing: Any, name: str, otherwise: Any) -> Any:
         return otherwise

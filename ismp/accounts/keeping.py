@@ -50,6 +50,8 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
             tell_of_email([(account, before.email)], by)
         _record("save_account", account, by, changes=changes.between(before, account))
         return account
+    if reason := account.agency.why_closed(timezone.localdate()):
+        raise NotPossible(reason)
     account.password = "!"  # noqa: S105 (marks an unusable one)
     _save(account)
     entry = Service.objects.create(

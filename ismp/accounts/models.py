@@ -5,8 +5,9 @@ found by keyed hash, shown masked.
 """
 
 from collections.abc import Iterator
+from copy import copy
 from datetime import date, datetime, timedelta
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -48,18 +49,60 @@ class Scoped(models.QuerySet):
         return self.filter(**{self.agency_of: agency}) if agency else self
 
 
-class AgencyQuerySet(models.QuerySet["Agency"]):
+class AgencyQuerySet(Scoped):
+    right = Right.VIEW_PEOPLE
+    agency_of = "pk"
+
     def find(self, code: str) -> "Agency | None":
         """The agency that a code means, in whatever case and width it was typed."""
-        return self.filter(code=fold_code(code)).first()
+        found: Any = self.filter(code=fold_code(code)).first()
+        return found
+
+    def open(self) -> Self:
+        """Those that are neither merged into another one nor dissolved."""
+        return self.filter(closed_on=None)
+
+    def open_on(self, day: date) -> Self:
+        """Those that were neither merged nor dissolved by a day."""
+        return self.exclude(closed_on__lte=day)
+
+    def names_on(self, day: date) -> dict[int, str]:
+        """What each agency was called on a day."""
+        then = AgencyName.objects.on(day).values_list("agency", "name")
+        return {**dict(self.values_list("pk", "name")), **dict(then)}
 
 
 class Agency(models.Model):
-    """機關, by its ten-character code such as 382000000A."""
+    """機關, by its ten-character code such as 382000000A.
+
+    `name` and `closed_on` are copies of what holds today; what holds on another day is told by
+    `AgencyName` and `Closing`.  One that is closed stays, because the past speaks of it.
+    """
 
     code = models.CharField("機關代碼", max_length=20, unique=True)
     """As `agencies.fold_code` writes it."""
     name = models.CharField("機關名稱", max_length=100)
+    parent = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="children",
+        verbose_name="上級機關",
+    )
+    contact_name = models.CharField("聯絡人", max_length=100, blank=True)
+    contact_phone = models.CharField("聯絡電話", max_length=50, blank=True)
+    contact_email = models.EmailField("聯絡電子郵件", blank=True)
+    closed_on = models.DateField("裁撤日", null=True, editable=False)
+    """The first day on which it is no more."""
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="merged",
+        verbose_name="併入的機關",
+    )
 
     objects: ClassVar["models.Manager[Agency] | AgencyQuerySet"] = AgencyQuerySet.as_manager()
 
@@ -70,11 +113,115 @@ class Agency(models.Model):
                 Upper("code"),
                 name="a_code_belongs_to_one_agency",
                 violation_error_message="這個機關代碼已經有機關使用，請檢查後再填。",
+            ),
+            models.CheckConstraint(
+                condition=~Q(parent=F("id")), name="an_agency_is_not_above_itself"
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into=None)
+                | (Q(closed_on__isnull=False) & ~Q(merged_into=F("id"))),
+                name="an_agency_that_was_merged_into_another_one_is_closed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def subject(self) -> str:
+        """The agency in the words of the audit trail."""
+        return f"agency:{self.pk}"
+
+    def name_on(self, day: date) -> str:
+        """What it was called on a day."""
+        then = self.names.on(day).first()
+        return then.name if then else self.name
+
+    def as_of(self, day: date) -> "Agency":
+        """This agency, called as it was on a day; for showing, never to be saved."""
+        then = copy(self)
+        then.name = self.name_on(day)
+        return then
+
+    def why_closed(self, day: date) -> str:
+        """Why nothing new can be entered for it on a day, in a sentence; empty while it is open."""
+        if self.closed_on is None or self.closed_on > day:
+            return ""
+        since = roc.roc_date(self.closed_on)
+        if self.merged_into:
+            return f"「{self.name}」已於 {since} 併入「{self.merged_into.name}」，請改用該機關。"
+        return f"「{self.name}」已於 {since} 裁撤，不能再登記或匯入。"
+
+
+class AgencyName(Entry):
+    """機關名稱 from a day on; an agency that was never renamed has none, and is called as it is."""
+
+    OF = ("agency",)
+    FIRST = date(1912, 1, 1)
+    """`since` of the name that it had before its first renaming."""
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="names", verbose_name="機關")
+    name = models.CharField("機關名稱", max_length=100)
+
+    objects: ClassVar["models.Manager[AgencyName] | Dated"] = Dated.as_manager()
+
+    class Meta:
+        ordering = ["agency", "since", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agency", "since"],
+                condition=Q(cancelled_at=None),
+                name="an_agency_has_one_name_a_day",
             )
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def in_words(self) -> str:
+        return self.name
+
+
+class Closing(Entry):
+    """合併 or 裁撤: from a day on an agency is part of another one, or no more.
+
+    Ordered before its day it is carried out on that day by the worker (`agencies.closing`).
+    """
+
+    OF = ("agency",)
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="closings", verbose_name="機關")
+    into = models.ForeignKey(
+        Agency, models.PROTECT, null=True, related_name="+", verbose_name="併入的機關"
+    )
+    done_at = models.DateTimeField("生效時間", null=True)
+
+    objects: ClassVar["models.Manager[Closing] | Dated"] = Dated.as_manager()
+
+    class Meta:
+        ordering = ["agency", "since", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agency"],
+                condition=Q(cancelled_at=None),
+                name="an_agency_closes_once",
+                violation_error_message="這個機關已登記合併或裁撤。",
+            ),
+            models.CheckConstraint(
+                condition=Q(into=None) | ~Q(into=F("agency")),
+                name="an_agency_is_not_merged_into_itself",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agency_id}:{self.since}"
+
+    @property
+    def in_words(self) -> str:
+        """115-01-31 併入乙局."""
+        day = roc.roc_date(self.since)
+        return f"{day} 併入{self.into}" if self.into else f"{day} 裁撤"
 
 
 class DepartmentQuerySet(Scoped):
@@ -181,6 +328,10 @@ class Grading(Entry):
 
     def __str__(self) -> str:
         return f"{self.agency_id}:{self.grade}"
+
+    @property
+    def in_words(self) -> str:
+        return str(self.get_grade_display())
 
 
 class AccountQuerySet(Scoped):
@@ -682,3 +833,67 @@ class Leave(models.Model):
     def in_words(self) -> str:
         """115-01-01 ~ 115-06-30 育嬰."""
         return f"{roc.roc_date(self.since)} ~ {roc.roc_date(self.until)} {self.reason}"
+
+
+class SecurityOfficerQuerySet(Dated):
+    def agencies_of(self, account: Account) -> models.QuerySet[Any]:
+        """The agency (as a subquery) whose 資安長, or deputy, somebody is while serving there."""
+        named = self.on(timezone.localdate()).filter(agency=account.agency_id)
+        mine = named.filter(Q(account=account) | Q(deputy=account))
+        return mine.order_by().values("agency")
+
+
+class SecurityOfficer(Entry):
+    """資通安全長 of an agency from a day on, with a deputy: who is called to a major incident
+    (levels 3 and 4) and decides on exceptions for restricted devices.
+
+    May be anybody who serves there, whatever her role.
+    """
+
+    OF = ("agency",)
+
+    since = models.DateField("生效日", default=timezone.localdate)
+    agency = models.ForeignKey(
+        Agency, models.PROTECT, related_name="security_officers", verbose_name="機關"
+    )
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", verbose_name="資安長")
+    deputy = models.ForeignKey(
+        Account, models.PROTECT, null=True, related_name="+", verbose_name="副資安長（代理人）"
+    )
+
+    objects: ClassVar["models.Manager[SecurityOfficer] | SecurityOfficerQuerySet"] = (
+        SecurityOfficerQuerySet.as_manager()
+    )
+
+    class Meta:
+        ordering = ["agency", "since", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agency", "since"],
+                condition=Q(cancelled_at=None),
+                name="an_agency_has_one_security_officer_a_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(deputy=None) | ~Q(deputy=F("account")),
+                name="nobody_is_her_own_deputy",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.account.name
+
+    @property
+    def in_words(self) -> str:
+        """王小明（代理人：李大華）."""
+        deputy = f"（代理人：{self.deputy.name}）" if self.deputy else ""
+        return f"{self.account.name}{deputy}"
+
+    def on_duty(self, but: Account | None = None) -> list[Account]:
+        """Who is to be told: the officer, in her absence the deputy; nobody who has left."""
+        today, serving = timezone.localdate(), Q(agency=self.agency_id, status=Status.ACTIVE)
+        named = [pk for pk in (self.account_id, self.deputy_id) if pk and (not but or pk != but.pk)]
+        asked = Account.objects.filter(serving, pk__in=named)
+        here = {one.pk: one for one in asked}
+        away = set(asked.on_leave(today).values_list("pk", flat=True))
+        present = [here[pk] for pk in named if pk in here]
+        return [one for one in present if one.pk not in away][:1] or present[:1]

@@ -40,6 +40,8 @@ class Right(StrEnum):
     REVIEW_SECURITY = "review_security"
     """Review incidents, publish advisories, keep the list of restricted products."""
 
+    MANAGE_AGENCIES = "manage_agencies"
+    """Keep the agencies: name, 責任等級, parent, contact, 資安長; merge and dissolve them."""
     MANAGE_RULES = "manage_rules"
     """Write the duties of 學習地圖 and the policies of standing."""
     EDIT_PAGES = "edit_pages"
@@ -97,6 +99,7 @@ _EVERYWHERE = {Right.ALL_AGENCIES, Right.VIEW_TRAIL}
 _PLATFORM = {
     Right.TRANSFER_PEOPLE,
     Right.REVIEW_SECURITY,
+    Right.MANAGE_AGENCIES,
     Right.MANAGE_RULES,
     Right.EDIT_PAGES,
     Right.ANSWER_TICKETS,

@@ -149,6 +149,8 @@ class World:
     """Who is in office outside of this roster, by agency and hash of the national ID."""
     changed: dict[int, list[str]]
     """What each line would change of a stored account, by title."""
+    closed: dict[str, str] = field(default_factory=dict)
+    """Why those agencies take nobody any more that were merged or dissolved, by code."""
 
     @cached_property
     def sees_all(self) -> bool:
@@ -364,6 +366,14 @@ def _own_changes(line: Line, world: World) -> str | None:
 
 
 AGAINST_WORLD: tuple[Check, ...] = (
+    Check(
+        "agency-closed",
+        YOURS,
+        "這個機關已經合併或裁撤",
+        "請改填現在的機關代碼與名稱。",
+        ("機關代碼",),
+        lambda line, world: world.closed.get(line.agency_code),
+    ),
     Check(
         "other-agency",
         YOURS,

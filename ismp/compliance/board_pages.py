@@ -1,5 +1,6 @@
 """達標狀況 in figures: the board of an agency and that of the city."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ismp.accounts.access import needs
+from ismp.accounts.agencies import fold_code
 from ismp.accounts.identities import in_words
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
@@ -32,7 +34,7 @@ def agency_asked(request: HttpRequest) -> Agency:
     """The agency that the address names, or one's own."""
     user: Any = request.user
     code = request.POST.get("agency") or request.GET.get("agency")
-    return get_object_or_404(agencies_of(user), code=code) if code else user.agency
+    return get_object_or_404(agencies_of(user), code=fold_code(code)) if code else user.agency
 
 
 def title_of(duty: str) -> str:
@@ -69,6 +71,7 @@ def board(request: HttpRequest) -> HttpResponse:
     total = of_the_day.get_totals()[PERSON]
     later = total.obliged > _AT_ONCE and "trend" not in request.GET
     later = later and not boards.at_hand(agency, days)
+    agency = agency.as_of(on)
     base = {"agency": agency.code, **form.asked}
     context = {
         "agency": agency,
@@ -171,7 +174,9 @@ class CityRow:
 def city(request: HttpRequest) -> HttpResponse:
     """所有機關達標狀況: agencies × duties as a heat map with the figure in each cell."""
     form = DayForm(request.GET)
-    agencies = list(Agency.objects.all())
+    agencies = list(Agency.objects.open_on(form.on_day))
+    for agency, name in _called(agencies, form.on_day):
+        agency.name = name
     by_key = boards.of(agencies, [form.on_day], form.known_at, whole=False)
     totals = {agency.pk: by_key[agency.pk, form.on_day].get_totals() for agency in agencies}
     columns = sorted(set().union(*totals.values()))
@@ -193,6 +198,13 @@ def city(request: HttpRequest) -> HttpResponse:
         ],
     }
     return render(request, "compliance/city.html", context)
+
+
+def _called(agencies: list[Agency], day: date) -> Iterator[tuple[Agency, str]]:
+    """Each agency with its name of that day."""
+    names = Agency.objects.names_on(day)
+    for agency in agencies:
+        yield agency, names[agency.pk]
 
 
 def _sorted(rows: list[CityRow], sort: str, columns: list[str]) -> list[CityRow]:

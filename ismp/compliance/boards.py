@@ -31,10 +31,12 @@ ASIDE = (
 """Deeds after which the agencies, their people, hours and decisions stand as before."""
 _NO_CONCERN = (
     *ASIDE,
-    *("appoint", "save_department"),
+    *("appoint", "save_department", "add_agency", "save_agency"),
+    *("rename_agency", "cancel_rename", "begin_name", "order_closing", "cancel_closing"),
     "begin_serving",  # boards count by the service of the day, which `assign` has told
     *("save_teacher", "add_certificate", "remove_certificate"),
-    *("incident", "name_officer", "save_device", "take_in_devices", "retire_devices"),
+    *("incident", "name_officer", "cancel_officer"),
+    *("save_device", "take_in_devices", "retire_devices"),
     *("unretire_devices", "decide_device", "approve_device", "withdraw_device"),
     *("open_campaign", "save_campaign", "extend_campaign", "sign_inventory", "withdraw_sign_off"),
     "take_in_products",
@@ -112,7 +114,7 @@ def keep_fresh() -> int:
     for basis in {board.basis for board in boards if board.pk in true and board.basis < newest}:
         # By its basis again: whoever counted meanwhile says herself how far it holds.
         Board.objects.filter(pk__in=true, basis=basis).update(basis=newest)
-    agencies = list(Agency.objects.all())
+    agencies = list(Agency.objects.open_on(today))
     lacking = len(agencies) - sum(b.on == today and b.pk in true for b in boards)
     of(agencies, [today])
     return lacking
@@ -175,6 +177,9 @@ def _leaning(agencies: list[Agency]) -> dict[int, set[str]]:
     """
     codes = dict(Agency.objects.values_list("pk", "code"))
     leaning = {agency.pk: {agency.code} for agency in agencies}
+    merged = Agency.objects.filter(merged_into__in=leaning)  # hours that waited there come here
+    for part, whole in merged.values_list("code", "merged_into"):
+        leaning[whole or 0].add(part)
     for person in ("account__person", "account"):
         served = Service.objects.order_by().filter(**{f"{person}__isnull": False})
         moved = served.values(person).annotate(n=Count("agency", distinct=True)).filter(n__gt=1)

@@ -58,7 +58,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
         days["incident"] = incident
     asked = {**days, **form.search}
     context = {
-        "agency": agency,
+        "agency": agency.as_of(form.on_day),
         "form": form,
         "on": form.on_day,
         "page": page,
@@ -129,7 +129,7 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
         "duties": why.of_person(account, form.on_day, form.known_at, former_agency=former),
         "former": former,
         "reminded_at": None if former else reminding.last_reminded([account.pk]).get(account.pk),
-        "agency": agency,
+        "agency": agency.as_of(form.on_day),
         "may_see_agency": mine.filter(pk=agency.pk).exists(),
         "base": urlencode({"agency": agency.code, **form.asked}),
     }

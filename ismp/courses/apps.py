@@ -9,6 +9,9 @@ class CoursesConfig(AppConfig):
     verbose_name = "課程"
 
     def ready(self) -> None:
-        from ismp.courses.classes import give_up_places  # noqa: PLC0415 (no models before)
+        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.courses.classes import give_up_places  # noqa: PLC0415
+        from ismp.courses.merging import CONSEQUENCES  # noqa: PLC0415
 
         following.on_change(give_up_places)
+        closing.register(*CONSEQUENCES)

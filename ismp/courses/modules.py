@@ -208,6 +208,11 @@ SESSIONS = Module(
     ),
     columns=(
         Column("課程", "course.title", "text"),
+        Column(
+            "開課機關",
+            lambda one: one.course.agency.name if one.course.agency else "平台",
+            right=Right.ALL_AGENCIES,
+        ),
         Column("期別", "number", "number"),
         Column("地點", "place"),
         Column("上課日期", _when, "text"),

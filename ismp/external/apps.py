@@ -5,3 +5,9 @@ class ExternalConfig(AppConfig):
     name = "ismp.external"
     label = "external"
     verbose_name = "外部時數認列"
+
+    def ready(self) -> None:
+        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.external.merging import CONSEQUENCES  # noqa: PLC0415
+
+        closing.register(*CONSEQUENCES)

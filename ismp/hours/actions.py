@@ -84,6 +84,9 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     archive that needs one waits (state `password`) until somebody is asked; without, and when
     the archive itself is not in order, the run is refused.
     """
+    if reason := run.agency.why_closed(timezone.localdate()):
+        importing.refuse(run, reason)
+        return
     try:
         if container.is_zip(next(files.pieces(run, RunFile.Kind.UPLOAD), b"")):
             _unpack(run, password)

@@ -97,7 +97,7 @@ def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
     run = ImportRun.objects.select_related("agency").get(pk=run_id)
     frame = files.load_frame(run, RunFile.Kind.WAITING)
     now = timezone.now()
-    records = _as_records(run, frame, claimed, now) if frame is not None else None
+    records = _as_records(agency, run, frame, claimed, now) if frame is not None else None
     count = 0 if records is None else len(records)
     if records is not None and count:
         change = tallies.Change()
@@ -106,7 +106,7 @@ def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
         change.add_loaded(records)
         change.take_effect()
         ended = records["ended_on"]
-        duplicates.settle(agency, ended.min(), ended.max(), at=now)  # type: ignore[arg-type]
+        duplicates.settle(run.agency, ended.min(), ended.max(), at=now)  # type: ignore[arg-type]
     Waiting.objects.filter(pk__in=[one.pk for one in claimed]).update(claimed_at=now)
     if not Waiting.objects.filter(run=run, claimed_at=None).exists():
         RunFile.objects.filter(run=run, kind=RunFile.Kind.WAITING).delete()
@@ -122,12 +122,12 @@ def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
 
 
 def _as_records(
-    run: ImportRun, frame: pl.DataFrame, claimed: list[Waiting], at: datetime
+    agency: Agency, run: ImportRun, frame: pl.DataFrame, claimed: list[Waiting], at: datetime
 ) -> pl.DataFrame:
     """The rows of these people that the rule book lets pass and that no record tells yet."""
     indexes = {bytes(one.id_hash) for one in claimed}
     mine = cleaning.by_value(frame["national_id"], lambda one: _index(one) in indexes, pl.Boolean)
-    people = matching.People(run.agency).load()
+    people = matching.People(agency).load()  # the one that the run's was merged into, if it was
     judge = checks.Judge(checks.World(timezone.localdate(), settings.UPLOAD_MAX_CELL))
     judged = judge.judge(matching.add_keys(people.find(cleaning.clean(frame.filter(mine)))))
     stored = matching.StoredEvents(run.agency, before_reading=lambda: None)

@@ -30,17 +30,20 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     user: Any = request.user
     agency = listing.scope(request.GET, user)
     search, using = SearchForm.asked(request.GET), listing.reader(request, agency)
-    frames = listing.frames(listing.newest(search, agency, user, using))
+    frames = listing.frames(listing.newest(search, agency, user, using), with_agency=not agency)
     kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
     with transaction.atomic():
         code = agency.code if agency else ""
         trail.record("export_hours", actor=user.username, agency=code, format=kind)
     if kind == "csv":
         rows = (list(row) for frame in frames for row in frame.iter_rows())
-        pieces, media_type = workbook.csv_lines(listing.HEAD, rows), "text/csv; charset=utf-8"
+        pieces, media_type = (
+            workbook.csv_lines(listing.head(agency), rows),
+            "text/csv; charset=utf-8",
+        )
     else:
         pieces, media_type = (
-            streamed.workbook("學習時數", listing.HEAD, frames),
+            streamed.workbook("學習時數", listing.head(agency), frames),
             workbook.MEDIA_TYPE,
         )
     headers = {"Content-Disposition": f'attachment; filename="learning-hours.{kind}"'}

@@ -88,22 +88,32 @@ def in_the_way(search: SearchForm, agency: Agency | None, user: Account, using: 
     )
 
 
-def frames(newest: Newest | None) -> Iterator[pl.DataFrame]:
-    """All the records in order, in parts: the columns of HEAD, as the page shows them.
+def head(agency: Agency | None) -> list[str]:
+    """The columns of a list and of its download: of all agencies with the agency of each record."""
+    return HEAD if agency else [*HEAD[:2], "機關", *HEAD[2:]]
+
+
+def frames(newest: Newest | None, *, with_agency: bool = False) -> Iterator[pl.DataFrame]:
+    """All the records in order, in parts: the columns of `head`, as the page shows them.
 
     Who people are is asked once for each; joined by the database, every part would read them all.
     """
     people = pl.DataFrame(schema=_PERSON)
+    agencies = dict(Agency.objects.values_list("pk", "name")) if with_agency else {}
+    names = [*NAMES[:2], _AGENCY, *NAMES[2:]] if with_agency else NAMES
     for records in newest.batches(_BATCH) if newest else ():
         frame = reading.frame_of(records, _RECORD)
         new = frame["account_id"].unique().to_frame().join(people, "account_id", "anti")
         people = pl.concat([people, _people(new["account_id"].to_list(), records.db)])
         frame = frame.join(people, "account_id", maintain_order="left")
+        if with_agency:
+            called = pl.col("agency_id").replace_strict(agencies, return_dtype=pl.String)
+            frame = frame.with_columns(called.alias(_AGENCY))
         yield frame.select(
             cleaning.by_value(frame[name], _READ_OUT[name], pl.String).fill_null("")
             if name in _READ_OUT
             else frame[name]
-            for name in NAMES
+            for name in names
         )
 
 
@@ -133,8 +143,10 @@ _READ_OUT: dict[str, Callable[[Any], str]] = {
     "category": _with_its_name,
 }
 _NUMBERS = ("total", "digital_hours", "classroom_hours", "category")
+_AGENCY = "of_agency"
 _RECORD = {
     "account_id": pl.Int64,
+    "agency_id": pl.Int64,
     **dict.fromkeys(NAMES[2:], pl.String),
     **dict.fromkeys(_NUMBERS, pl.Int64),
     **dict.fromkeys(("started_on", "ended_on"), pl.Date),

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from ismp.accounts.access import needs
+from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
 from ismp.hours import actions, files, importing, profiles
@@ -121,7 +122,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
         if profile is None or not profile.may_start(user):
             raise PermissionDenied
         if posted.get("agency") and user.may(Right.ALL_AGENCIES):
-            run.agency = get_object_or_404(Agency, code=posted["agency"])
+            run.agency = get_object_or_404(Agency, code=fold_code(posted["agency"]))
         run.source, run.dry_run = profile.source, posted.get("mode") == "dry_run"
         run.save(update_fields=["agency", "dry_run", "source"])
         actions.accept(run, password=posted.get("password") or None)

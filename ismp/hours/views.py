@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ismp.accounts import invented
 from ismp.accounts.access import needs
+from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
 from ismp.hours import listing, portal_export
@@ -38,7 +39,7 @@ def agency_hours(request: HttpRequest) -> HttpResponse:
 def all_hours(request: HttpRequest) -> HttpResponse:
     """終身學習時數管理: the same over all agencies."""
     code = request.GET.get("agency")
-    return _list(request, get_object_or_404(Agency, code=code) if code else None)
+    return _list(request, get_object_or_404(Agency, code=fold_code(code)) if code else None)
 
 
 def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
@@ -62,6 +63,7 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
         "agency": agency,
         "all_agencies_shown": agency is None,
         "agencies": Agency.objects.all() if user.may(Right.ALL_AGENCIES) else [],
+        "open_agencies": Agency.objects.open() if user.may(Right.ALL_AGENCIES) else [],
         "search": search,
         "page": page,
         "in_the_way": "" if page.object_list else listing.in_the_way(search, agency, user, using),

@@ -5,3 +5,9 @@ class PortalConfig(AppConfig):
     name = "ismp.portal"
     label = "portal"
     verbose_name = "入口網"
+
+    def ready(self) -> None:
+        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.portal.merging import CONSEQUENCES  # noqa: PLC0415
+
+        closing.register(*CONSEQUENCES)

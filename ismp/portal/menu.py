@@ -140,7 +140,11 @@ MODULES = (
         ),
     ),
     Module(
-        "部門管理", (Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),)
+        "部門管理",
+        (
+            Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),
+            Tab("機關管理", "agencies:list", Right.VIEW_PEOPLE, covers="agencies"),
+        ),
     ),
     Module(
         "學習地圖管理",

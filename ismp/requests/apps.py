@@ -5,3 +5,9 @@ class RequestsConfig(AppConfig):
     name = "ismp.requests"
     label = "requests"
     verbose_name = "申請"
+
+    def ready(self) -> None:
+        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.requests.merging import CONSEQUENCES  # noqa: PLC0415
+
+        closing.register(*CONSEQUENCES)

@@ -36,7 +36,7 @@ class RequestForm(Form):
 class ApplicationForm(RequestForm):
     """帳號申請; asks nothing of the database but the list of agencies."""
 
-    agency = forms.ModelChoiceField(Agency.objects.all(), label="機關", empty_label="（請選擇）")
+    agency = forms.ModelChoiceField(Agency.objects.open(), label="機關", empty_label="（請選擇）")
     department = forms.CharField(label="部門", max_length=90)
     username = _username()
     name = forms.CharField(label="姓名", max_length=90)
@@ -97,7 +97,7 @@ class GoingForm(RequestForm):
     def __init__(self, *args: Any, user: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         agency: Any = self.fields["agency"]
-        agency.queryset = Agency.objects.exclude(pk=user.agency_id)
+        agency.queryset = Agency.objects.open().exclude(pk=user.agency_id)
 
 
 class RevokeLinkForm(DeedForm):

@@ -42,7 +42,7 @@ def _publish(
         owners = one if with_device else None
         by_kind = advisories.agencies_by(group=group, grades=grades, advisory=owners)
         named = Agency.objects.filter(pk__in=[agency.pk for agency in agencies])
-        whom = Agency.objects.all() if everybody else (by_kind | named).distinct()
+        whom = Agency.objects.open() if everybody else (by_kind | named).distinct()
         if not whom.exists():
             raise NotPossible(f"「{one.title}」沒有符合條件的機關，請改用別的條件或逐一選擇。")
         advisories.publish(one, agencies=whom, **asked)

@@ -478,9 +478,9 @@ def decide(
 def _ask_for_approval(decision: Decision, by: Account) -> None:
     """The agency's 資安長 is asked, whatever her role; without one its other handlers."""
     agency = decision.device.agency
-    officer = SecurityOfficer.objects.serving(agency).exclude(account=by).first()
-    if officer:
-        asked, link = [officer.account], reverse("security:exception", args=[decision.pk])
+    officer = SecurityOfficer.objects.on(timezone.localdate()).filter(agency=agency).first()
+    if officer and (told := officer.on_duty(but=by)):
+        asked, link = told, reverse("security:exception", args=[decision.pk])
     else:
         asked = list(handlers(agency).exclude(pk=by.pk))
         link = reverse("decisions:page", args=[decision.pk])
@@ -828,7 +828,8 @@ def form_of(sign_off: SignOff) -> bytes:
         page.line(
             f"已撤回：{day}由{sign_off.withdrawn_by_name}撤回，理由：{sign_off.withdrawn_for}"
         )
-    page.line(f"機關：{sign_off.agency.name}（{sign_off.agency.code}）")
+    called = sign_off.agency.name_on(timezone.localdate(sign_off.signed_at))
+    page.line(f"機關：{called}（{sign_off.agency.code}）")
     page.line(f"簽署人：{sign_off.signed_by_name}（{sign_off.signed_by}）")
     page.line(f"簽署日期：{paper.long_date(timezone.localdate(sign_off.signed_at))}")
     page.gap(4)

@@ -125,11 +125,22 @@ class OfficerForm(Form):
         Account.objects.none(), label="資安長", empty_label="（請選擇）"
     )
 
+    deputy = forms.ModelChoiceField(
+        Account.objects.none(), label="代理人", empty_label="（沒有）", required=False
+    )
+
     def __init__(self, *args: Any, agency: Agency, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        account: Any = self.fields["account"]
-        account.queryset = Account.objects.filter(agency=agency, status=Status.ACTIVE)
-        account.label_from_instance = lambda one: f"{one.name}（{one.username}）"
+        for name in ("account", "deputy"):
+            field: Any = self.fields[name]
+            field.queryset = Account.objects.filter(agency=agency, status=Status.ACTIVE)
+            field.label_from_instance = lambda one: f"{one.name}（{one.username}）"
+
+    def clean(self) -> dict[str, Any]:
+        typed: dict[str, Any] = super().clean() or self.cleaned_data
+        if typed.get("account") and typed.get("account") == typed.get("deputy"):
+            self.add_error("deputy", "代理人不能是資安長本人，請重新選擇。")
+        return typed
 
 
 class DeviceForm(OfAgencyForm):
@@ -324,7 +335,7 @@ class PublishForm(DeedForm):
         AgencyGroup.objects.all(), label="機關群組", empty_label="（不用群組）", required=False
     )
     agencies = forms.ModelMultipleChoiceField(
-        Agency.objects.all(),
+        Agency.objects.open(),
         label="逐一選擇機關",
         widget=forms.CheckboxSelectMultiple,
         required=False,
@@ -371,7 +382,7 @@ class ReasonToAgenciesForm(DeedForm):
 class GroupForm(ModuleForm):
     tells = ("agencies",)
     agencies = forms.ModelMultipleChoiceField(
-        Agency.objects.all(), label="機關", widget=forms.CheckboxSelectMultiple
+        Agency.objects.open(), label="機關", widget=forms.CheckboxSelectMultiple
     )
 
     class Meta:

@@ -16,6 +16,7 @@ from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import national_id, separation
+from ismp.accounts.agencies import actions as agencies
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
@@ -431,19 +432,14 @@ def note_training(incident: Incident, text: str, *, by: Account) -> IncidentEntr
     return _note(incident, Kind.TRAINING, text, by)
 
 
-@transaction.atomic
-def name_officer(account: Account, *, by: Account) -> SecurityOfficer:
-    """登錄資安長: an active account of the agency; takes the place of the one before."""
-    officer, _ = SecurityOfficer.objects.update_or_create(
-        agency=account.agency, defaults={"account": account}
+def name_officer(
+    account: Account, *, deputy: Account | None = None, by: Account
+) -> SecurityOfficer:
+    """登錄資安長, and who stands in: active accounts of the agency; from today on."""
+    today = timezone.localdate()
+    return agencies.name_officer(
+        account.agency, account=account, deputy=deputy, since=today, replace=True, by=by
     )
-    trail.record(
-        "name_officer",
-        actor=by.username,
-        agency=account.agency.code,
-        subject=f"account:{account.username}",
-    )
-    return officer
 
 
 _REVIEWED = (
@@ -608,17 +604,19 @@ def _escalate_if_major(incident: Incident, by: Account) -> None:
     """Levels 3 and 4: the agency's 資安長 is told at once (and convenes a meeting)."""
     if not Level(incident.level or Level.ONE).is_major:
         return
-    officer = SecurityOfficer.objects.serving(incident.agency).first()
-    told = [officer.account] if officer else list(handlers(incident.agency))
+    named = SecurityOfficer.objects.on(timezone.localdate())
+    officer = named.filter(agency=incident.agency).first()
+    told = officer.on_duty() if officer else []
     notify(
-        told,
+        told or list(handlers(incident.agency)),
         kind="incident",
         subject=f"重大{_word(incident)}：{incident.number}（{incident.level} 級），請召開會議",
         link=incident.get_absolute_url(),
     )
     incident.escalated_at = timezone.now()
     incident.save(update_fields=["escalated_at"])
-    text = "" if officer else "本機關尚未登錄資安長，已通知機關管理者，請盡速登錄。"
+    lacking = "的資安長與代理人都不在職" if officer else "尚未登錄資安長"
+    text = "" if told else f"本機關{lacking}，已通知機關管理者，請盡速登錄。"
     _note(incident, Kind.ESCALATED, text, by)
 
 

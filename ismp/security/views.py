@@ -27,7 +27,15 @@ from ismp.security import (
 )
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.intelligence import IntelligenceRefused
-from ismp.security.models import Address, Advisory, Device, EvidenceFile, SignOff, TimeLimit
+from ismp.security.models import (
+    Address,
+    Advisory,
+    Device,
+    EvidenceFile,
+    SecurityOfficer,
+    SignOff,
+    TimeLimit,
+)
 from ismp.ui.uploads import takes_files
 
 _SHOWN = 500
@@ -136,12 +144,18 @@ def officers(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not user.may(Right.EDIT_SECURITY):
         raise PermissionDenied
     if form.is_valid():
-        incidents.name_officer(form.cleaned_data["account"], by=user)
+        incidents.name_officer(**form.cleaned_data, by=user)
         messages.success(request, "已登錄資安長；重大資安事件會立刻通知。")
         return redirect("security:officers")
-    agencies = Agency.objects.select_related("security_officer__account")
-    mine = agencies if user.may(Right.ALL_AGENCIES) else agencies.filter(pk=user.agency_id)
-    context = {"agencies": mine, "form": form, "may_edit": user.may(Right.EDIT_SECURITY)}
+    today = timezone.localdate()
+    agencies = Agency.objects.visible_to(user).open_on(today)
+    named = SecurityOfficer.objects.on(today).select_related("account", "deputy")
+    officers = {one.agency_id: one for one in named}
+    context = {
+        "agencies": [(agency, officers.get(agency.pk)) for agency in agencies],
+        "form": form,
+        "may_edit": user.may(Right.EDIT_SECURITY),
+    }
     return render(request, "security/officers.html", context)
 
 

@@ -28,6 +28,7 @@ names that `user.may` understands.
 """
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ from ismp.ui.uploads import takes_files
 PER_PAGE = (20, 50, 100, 200)
 _NAMED = 20
 """How many of the things a deed names before it is done."""
+_NUMBER = re.compile(r"([a-z]+-)?\d{1,18}", re.ASCII)
+"""What a button may choose in the form of a deed: 12, grade-12."""
 _SPOOL_BYTES = 8 * 1024 * 1024
 _CLASH = "這筆資料和別人剛存入的重複或衝突；請重新整理這一頁，核對後再存一次。"
 
@@ -331,7 +334,7 @@ class Module:
         chosen = get_list_or_404(things)
         confirmed = "confirmed" in request.POST
         make = deed.form or DeedForm
-        named = {name: value for name, value in request.POST.items() if str(value).isdecimal()}
+        named = {name: one for name, one in request.POST.items() if _NUMBER.fullmatch(str(one))}
         posted = {"data": request.POST} if confirmed else {"initial": named}
         form = make(**posted, user=user, things=chosen)
         if confirmed and form.is_valid():

@@ -25,6 +25,41 @@ class Migration(migrations.Migration):
                 ),
                 ("code", models.CharField(max_length=20, unique=True, verbose_name="機關代碼")),
                 ("name", models.CharField(max_length=100, verbose_name="機關名稱")),
+                ("closed_on", models.DateField(editable=False, null=True, verbose_name="裁撤日")),
+                (
+                    "contact_email",
+                    models.EmailField(blank=True, max_length=254, verbose_name="聯絡電子郵件"),
+                ),
+                (
+                    "contact_name",
+                    models.CharField(blank=True, max_length=100, verbose_name="聯絡人"),
+                ),
+                (
+                    "contact_phone",
+                    models.CharField(blank=True, max_length=50, verbose_name="聯絡電話"),
+                ),
+                (
+                    "merged_into",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="merged",
+                        to="accounts.agency",
+                        verbose_name="併入的機關",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="accounts.agency",
+                        verbose_name="上級機關",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["code"],
@@ -33,7 +68,22 @@ class Migration(migrations.Migration):
                         django.db.models.functions.text.Upper("code"),
                         name="a_code_belongs_to_one_agency",
                         violation_error_message="這個機關代碼已經有機關使用，請檢查後再填。",
-                    )
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("parent", models.F("id")), _negated=True),
+                        name="an_agency_is_not_above_itself",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("merged_into", None),
+                            models.Q(
+                                ("closed_on__isnull", False),
+                                models.Q(("merged_into", models.F("id")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="an_agency_that_was_merged_into_another_one_is_closed",
+                    ),
                 ],
             },
         ),
@@ -404,10 +454,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("decided_at", models.DateTimeField(null=True, verbose_name="決定時間")),
-                (
-                    "comment",
-                    models.CharField(blank=True, max_length=500, verbose_name="意見"),
-                ),
+                ("comment", models.CharField(blank=True, max_length=500, verbose_name="意見")),
                 ("confirmed_at", models.DateTimeField(null=True)),
                 ("ended_at", models.DateTimeField(null=True)),
                 (
@@ -795,6 +842,251 @@ class Migration(migrations.Migration):
                         condition=models.Q(("cancelled_at", None)),
                         fields=("account", "since"),
                         name="an_account_has_one_service_a_day",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="AgencyName",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("since", models.DateField(verbose_name="生效日")),
+                (
+                    "recorded_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="登記時間"
+                    ),
+                ),
+                ("recorded_by", models.CharField(max_length=150, verbose_name="登記人")),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="取消時間"),
+                ),
+                (
+                    "cancelled_by",
+                    models.CharField(
+                        blank=True, editable=False, max_length=150, verbose_name="取消人"
+                    ),
+                ),
+                (
+                    "cancel_reason",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="取消理由"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="機關名稱")),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="names",
+                        to="accounts.agency",
+                        verbose_name="機關",
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaced",
+                        to="accounts.agencyname",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["agency", "since", "pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("cancelled_at", None)),
+                        fields=("agency", "since"),
+                        name="an_agency_has_one_name_a_day",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Closing",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("since", models.DateField(verbose_name="生效日")),
+                (
+                    "recorded_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="登記時間"
+                    ),
+                ),
+                ("recorded_by", models.CharField(max_length=150, verbose_name="登記人")),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="取消時間"),
+                ),
+                (
+                    "cancelled_by",
+                    models.CharField(
+                        blank=True, editable=False, max_length=150, verbose_name="取消人"
+                    ),
+                ),
+                (
+                    "cancel_reason",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="取消理由"
+                    ),
+                ),
+                ("done_at", models.DateTimeField(null=True, verbose_name="生效時間")),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="closings",
+                        to="accounts.agency",
+                        verbose_name="機關",
+                    ),
+                ),
+                (
+                    "into",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.agency",
+                        verbose_name="併入的機關",
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaced",
+                        to="accounts.closing",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["agency", "since", "pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("cancelled_at", None)),
+                        fields=("agency",),
+                        name="an_agency_closes_once",
+                        violation_error_message="這個機關已登記合併或裁撤。",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("into", None),
+                            models.Q(("into", models.F("agency")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="an_agency_is_not_merged_into_itself",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="SecurityOfficer",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "recorded_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="登記時間"
+                    ),
+                ),
+                ("recorded_by", models.CharField(max_length=150, verbose_name="登記人")),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="取消時間"),
+                ),
+                (
+                    "cancelled_by",
+                    models.CharField(
+                        blank=True, editable=False, max_length=150, verbose_name="取消人"
+                    ),
+                ),
+                (
+                    "cancel_reason",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="取消理由"
+                    ),
+                ),
+                (
+                    "since",
+                    models.DateField(
+                        default=django.utils.timezone.localdate, verbose_name="生效日"
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="資安長",
+                    ),
+                ),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="security_officers",
+                        to="accounts.agency",
+                        verbose_name="機關",
+                    ),
+                ),
+                (
+                    "deputy",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="副資安長（代理人）",
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaced",
+                        to="accounts.securityofficer",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["agency", "since", "pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("cancelled_at", None)),
+                        fields=("agency", "since"),
+                        name="an_agency_has_one_security_officer_a_day",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("deputy", None),
+                            models.Q(("deputy", models.F("account")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="nobody_is_her_own_deputy",
                     ),
                 ],
             },

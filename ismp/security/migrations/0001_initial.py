@@ -620,34 +620,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="SecurityOfficer",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "account",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="資安長",
-                    ),
-                ),
-                (
-                    "agency",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="security_officer",
-                        to="accounts.agency",
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
             name="SignOff",
             fields=[
                 (

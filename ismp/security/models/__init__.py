@@ -10,6 +10,7 @@ deleted: an incident, an answer or a device ends by its state, because the law a
 `scoped`         whose rows somebody sees
 """
 
+from ismp.accounts.models import SecurityOfficer
 from ismp.security.models.devices import (
     Campaign,
     Decision,
@@ -27,7 +28,6 @@ from ismp.security.models.incidents import (
     Incident,
     IncidentEntry,
     IncidentState,
-    SecurityOfficer,
     TimeLimit,
 )
 from ismp.security.models.intelligence import (

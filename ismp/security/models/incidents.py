@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.models import Account, Agency, SecurityOfficer
 from ismp.accounts.roles import Right
 from ismp.security import levels
 from ismp.security.levels import Answer, Aspect, Clock, Harm, Level, Limit, Moment, Step, Subject
@@ -308,30 +308,3 @@ class TimeLimit(models.Model):
             hours=self.hours,
             months=self.months,
         )
-
-
-class SecurityOfficerQuerySet(models.QuerySet["SecurityOfficer"]):
-    def agencies_of(self, account: Account) -> models.QuerySet[Any]:
-        """The agencies (as a subquery) whose 資安長 somebody is while she serves there."""
-        named = self.filter(account=account, agency=account.agency_id)
-        return named.order_by().values("agency")
-
-    def serving(self, agency: Agency) -> Self:
-        """The one of an agency, unless she has left it."""
-        here = self.filter(agency=agency, account__agency=agency, account__status=Status.ACTIVE)
-        return here.select_related("account")
-
-
-class SecurityOfficer(models.Model):
-    """資通安全長 of an agency: who is called to a major incident (levels 3 and 4) and decides on
-    exceptions for restricted devices.  May be anybody who serves there, whatever her role."""
-
-    agency = models.OneToOneField(Agency, models.PROTECT, related_name="security_officer")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", verbose_name="資安長")
-
-    objects: ClassVar["models.Manager[SecurityOfficer] | SecurityOfficerQuerySet"] = (
-        SecurityOfficerQuerySet.as_manager()
-    )
-
-    def __str__(self) -> str:
-        return self.account.name

@@ -1,0 +1,340 @@
+"""合併 and 裁撤: from a day on an agency is part of another one, or is no more.
+
+The people serve at the other agency from that day, in departments of the same names; the past stays
+where it was (ADR 29).  What else belongs to an agency is known above: the packages register a
+`Consequence` each, which says on the preview what becomes of it, and carries it over.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ismp.accounts import dated, following
+from ismp.accounts.agencies.actions import record
+from ismp.accounts.models import Account, Agency, Closing, Department, Service, Status
+from ismp.accounts.roles import OF_AN_AGENCY, Role
+from ismp.accounts.timeline import day_of
+from ismp.audit import trail
+from ismp.audit.trail import NotPossible
+from ismp.ui import roc
+from ismp.ui.folding import key
+
+logger = logging.getLogger(__name__)
+_BATCH = 500
+_NAMED = 10
+_FARTHEST = timedelta(days=366)
+_NOBODY = "這個機關已登記合併或裁撤，請先取消原來的登記。"
+
+
+# --- What else belongs to an agency --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """What becomes of one kind of thing when an agency is merged into another one."""
+
+    title: str
+    count: Callable[[Agency], int]
+    merged: str
+    """What the preview of a merger says of it."""
+    closed: str = "留在原機關，由平台管理者處理。"
+    """What it says when the agency is dissolved without a successor."""
+    carry: Callable[[Agency, Agency], Any] | None = None
+    """(agency, into): brings it to the other one, within the transaction; None: it stays."""
+    obstacle: Callable[[Agency], str] = lambda agency: ""
+    """Why the agency cannot be closed now; empty when it can."""
+
+
+_consequences: list[Consequence] = []
+
+
+def register(*consequences: Consequence) -> None:
+    """Called by packages above in their `AppConfig.ready()`."""
+    for one in consequences:
+        if one.title not in {known.title for known in _consequences}:
+            _consequences.append(one)
+
+
+# --- Before it is ordered ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What closing an agency would do: lines of (what, how many, what becomes of it), and why it
+    cannot be done as it stands."""
+
+    lines: list[tuple[str, int, str]]
+    obstacles: list[str]
+
+
+def preview(agency: Agency, into: Agency | None, since: date) -> Preview:
+    serving = _serving(agency, since)
+    active = [one for one in serving if one.status == Status.ACTIVE]
+    left = len(serving) - len(active)
+    departments = _open_departments(agency)
+    lines = []
+    if into:
+        new = [one for one in departments if _named(into, one.name) is None]
+        names = "、".join(one.name for one in new[:_NAMED])
+        made = f"；其中 {len(new)} 個在「{into}」新建：{names}" if new else ""
+        lines += [
+            ("在職同仁", len(active), f"{roc.roc_date(since)} 起在「{into}」任職"),
+            ("離職的帳號", left, f"改由「{into}」管理"),
+            ("部門", len(departments), f"同名的部門合在一起{made}"),
+            ("機關管理者、教師", _with_a_role(agency).count(), "改為同仁，由新機關重新指派"),
+        ]
+    lines += [
+        (one.title, one.count(agency), one.merged if into else one.closed) for one in _consequences
+    ]
+    return Preview(lines, obstacles(agency, into, since))
+
+
+def obstacles(agency: Agency, into: Agency | None, since: date) -> list[str]:
+    """Why an agency cannot be closed as it stands, each in a sentence."""
+    found = [reason for one in _consequences if (reason := one.obstacle(agency))]
+    if into is None:
+        people = [one for one in _serving(agency, since) if one.status == Status.ACTIVE]
+        if people:
+            named = "、".join(one.account.name for one in people[:_NAMED])
+            found.append(
+                f"{roc.roc_date(since)} 以後還有 {len(people)} 人在職（{named}"
+                f"{'……' if len(people) > _NAMED else ''}）：請選擇併入的機關，"
+                "或先辦理調職、離職。"
+            )
+        return found
+    if reason := into.why_closed(since):
+        found.append(reason)
+    if twins := _twins(agency, into, since):
+        named = "、".join(f"{one.name}（{one.username}）" for one in twins[:_NAMED])
+        found.append(
+            f"「{into}」已有同一個身分證字號的在職帳號：{named}。"
+            "請先將其中一個帳號改為離職，再合併。"
+        )
+    return found
+
+
+def _serving(agency: Agency, since: date) -> list[Service]:
+    """The entries by which people are of the agency on that day or later, one for each account."""
+    held = Service.objects.on(since).filter(agency=agency).select_related("account")
+    found = {one.account_id: one for one in held}
+    later = Service.objects.standing().filter(agency=agency, since__gt=since)
+    for one in later.select_related("account").order_by("since"):
+        found.setdefault(one.account_id, one)
+    return list(found.values())
+
+
+def _with_a_role(agency: Agency) -> QuerySet[Account]:
+    return Account.objects.filter(agency=agency, role__in=[role.value for role in OF_AN_AGENCY])
+
+
+def _open_departments(agency: Agency) -> list[Department]:
+    return list(agency.departments.filter(merged_into=None).order_by("path"))
+
+
+def _twins(agency: Agency, into: Agency, since: date) -> list[Account]:
+    """Who would have two accounts in office in the other agency."""
+    there = Service.objects.on(since).filter(agency=into, status=Status.ACTIVE)
+    numbers = Account.objects.filter(pk__in=there.values("account")).exclude(id_hash=None)
+    accounts = [one.account_id for one in _serving(agency, since) if one.status == Status.ACTIVE]
+    found: list[Account] = []
+    for start in range(0, len(accounts), _BATCH):
+        some = Account.objects.filter(pk__in=accounts[start : start + _BATCH])
+        found += some.filter(id_hash__in=numbers.values("id_hash"))
+    return found
+
+
+# --- Ordering, cancelling, carrying out ----------------------------------------------------------
+
+
+@transaction.atomic
+def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> Closing:
+    """Merge an agency into another one, or dissolve it, from a day on.
+
+    Of today and earlier it is done at once; for a day to come, by the worker.  Raises NotPossible.
+    """
+    today = timezone.localdate()
+    if abs(since - today) > _FARTHEST:
+        raise NotPossible("生效日要在前後一年之內，請檢查年份。")
+    agency = _hold(agency, into)
+    if agency.closed_on or agency.closings.standing().exists():
+        raise NotPossible(_NOBODY)
+    if into and into.closings.standing().filter(since__lte=since).exists():
+        raise NotPossible(f"「{into}」也已登記合併或裁撤，請選擇其他機關。")
+    closing = Closing(agency=agency, into=into, since=since, recorded_by=by.username)
+    closing.save()
+    if since <= today:
+        _carry_out(closing, by.username)
+    else:
+        if into is None and (reasons := obstacles(agency, into, since)):
+            raise NotPossible("".join(reasons))
+        record("order_closing", agency, by, since=roc.roc_date(since), **_into(closing))
+    return closing
+
+
+@transaction.atomic
+def cancel_closing(closing: Closing, *, reason: str, by: Account) -> Closing:
+    """Cancel what was ordered for a day to come.  Raises NotPossible."""
+    agency = _hold(closing.agency, None)
+    closing = Closing.objects.get(pk=closing.pk)
+    if closing.done_at:
+        raise NotPossible("合併或裁撤已經生效，不能取消。")
+    dated.cancel(closing, reason=reason, by=by.username)
+    record("cancel_closing", agency, by, cancelled=closing.in_words, reason=reason)
+    return closing
+
+
+def apply_due() -> int:
+    """Carry out what was ordered for a day that has come; return for how many agencies.
+
+    Called every hour by the worker.  What cannot be done yet is tried again; the page of the agency
+    says why.
+    """
+    due = Closing.objects.standing().filter(done_at=None, since__lte=timezone.localdate())
+    count = 0
+    for closing in due.select_related("agency", "into").order_by("since", "pk"):
+        try:
+            count += _begin(closing)
+        except NotPossible:
+            logger.warning("agency %s cannot be closed as ordered", closing.agency_id)
+    return count
+
+
+@transaction.atomic
+def _begin(closing: Closing) -> bool:
+    _hold(closing.agency, closing.into)
+    waits = Closing.objects.standing().filter(done_at=None).select_related("agency", "into")
+    held = waits.filter(pk=closing.pk).first()
+    if held:  # it may have been cancelled, or another worker was faster
+        _carry_out(held, trail.SYSTEM)
+    return held is not None
+
+
+def _hold(agency: Agency, into: Agency | None) -> Agency:
+    """Lock both, in the order of their numbers, so that two mergers never wait in a circle."""
+    keys = [one.pk for one in (agency, into) if one]
+    rows = Agency.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
+    held = {one.pk: one for one in rows.filter(pk__in=keys)}
+    return held[agency.pk]
+
+
+def _carry_out(closing: Closing, by: str) -> None:
+    """Do it: people, departments, then what else belongs to the agency; one event."""
+    agency, into, since = closing.agency, closing.into, closing.since
+    if reasons := obstacles(agency, into, since):
+        raise NotPossible("".join(reasons))
+    detail: dict[str, Any] = {"since": roc.roc_date(since), **_into(closing)}
+    moved: list[Account] = []
+    if into:
+        places = _bring_departments(agency, into)
+        for one in _consequences:  # before the people: a course goes where they will look for it
+            if one.carry:
+                one.carry(agency, into)
+        moved = _move_people(agency, into, since, places, by)
+        detail |= {"people": len(moved), "departments": len(places)}
+    agency.children.update(parent=into)
+    agency.closed_on, agency.merged_into = since, into
+    agency.save(update_fields=["closed_on", "merged_into"])
+    closing.done_at = timezone.now()
+    closing.save(update_fields=["done_at"])
+    if into:
+        active = [one for one in moved if one.status == Status.ACTIVE]
+        words = f"{roc.roc_date(since)} 起，{agency.name}併入{into.name}"
+        body = "您的時數與學習紀錄不變，帳號照常使用；機關管理者、教師由新機關重新指派。"
+        following.tell(active, kind="agency", subject=words, body=body)
+    record("merge_agency" if into else "close_agency", agency, by, **detail)
+
+
+def _into(closing: Closing) -> dict[str, str]:
+    return {"into": f"{closing.into.name}（{closing.into.code}）"} if closing.into else {}
+
+
+def _named(agency: Agency, name: str) -> Department | None:
+    """The department of that name that people can serve in; of a merged one, what it is part of."""
+    rows = agency.departments.select_related("merged_into")
+    found = next((one for one in rows if key(one.name) == key(name)), None)
+    return (found.merged_into or found) if found else None
+
+
+def _bring_departments(agency: Agency, into: Agency) -> dict[int, Department]:
+    """Find or make, for each department of the agency, one of its name in the other; by number."""
+    there = {key(one.name): one.merged_into or one for one in _all_departments(into)}
+    places: dict[int, Department] = {}
+    for one in _open_departments(agency):  # from the top down
+        found = there.get(key(one.name))
+        if found is None:
+            above = places.get(one.parent_id) if one.parent_id else None
+            path = Department.PATH.join([above.path, one.name]) if above else one.name
+            found = Department.objects.create(agency=into, name=one.name, parent=above, path=path)
+            there[key(one.name)] = found
+        places[one.pk] = found
+    for one in agency.departments.exclude(merged_into=None):
+        if one.merged_into_id in places:
+            places[one.pk] = places[one.merged_into_id]
+    return places
+
+
+def _all_departments(agency: Agency) -> Iterable[Department]:
+    return agency.departments.select_related("merged_into")
+
+
+def _move_people(
+    agency: Agency, into: Agency, since: date, places: dict[int, Department], by: str
+) -> list[Account]:
+    """Write for everybody who serves in the agency on that day, or will, that it is the other one
+    from then on; return the accounts that are of the other one today."""
+    now, today = timezone.now(), timezone.localdate()
+    held = list(Service.objects.on(since).filter(agency=agency))
+    later = Service.objects.standing().filter(agency=agency, since__gt=since)
+    entries = [*held, *later]
+    same_day = [one for one in entries if one.since >= since]
+    dated.cancel_all(same_day, reason=f"併入{into.name}"[:200], by=by, at=now)
+    Service.objects.bulk_create(
+        [
+            Service(
+                account_id=one.account_id,
+                agency=into,
+                department=places.get(one.department_id) if one.department_id else None,
+                identities=one.identities,
+                status=one.status,
+                since=max(one.since, since),
+                recorded_at=now,
+                recorded_by=by,
+            )
+            for one in entries
+        ],
+        batch_size=_BATCH,
+    )
+    accounts = sorted({one.account_id for one in entries})
+    moved: list[Account] = []
+    for start in range(0, len(accounts), _BATCH):
+        some = Account.objects.select_for_update(of=("self",), no_key=True)
+        some = some.filter(pk__in=accounts[start : start + _BATCH], agency=agency)
+        holding = Service.objects.on(today).filter(account__in=[one.pk for one in some])
+        by_account = {one.account_id: one for one in holding.select_related("agency", "department")}
+        for account in some:
+            entry = by_account.get(account.pk)
+            if entry is None or entry.agency_id == agency.pk:
+                continue
+            before = following.Served.now(account)
+            account.agency, account.department = entry.agency, entry.department
+            account.identities, account.status = entry.identities, entry.status
+            if account.role in OF_AN_AGENCY:
+                account.role = Role.STAFF.value
+            account.save(update_fields=["agency", "department", "identities", "status", "role"])
+            following.follow(account, before)
+            moved.append(account)
+    return moved
+
+
+def state_of(agency: Agency) -> str:
+    """使用中, or what was ordered or done."""
+    if agency.closed_on:
+        day = day_of(agency.closed_on)
+        return f"{day} 併入{agency.merged_into}" if agency.merged_into else f"{day} 裁撤"
+    return "使用中"

@@ -1,0 +1,66 @@
+"""What becomes of devices, incidents and advisories when an agency is merged into another one."""
+
+from django.utils import timezone
+
+from ismp.accounts.agencies.closing import Consequence
+from ismp.accounts.models import Agency
+from ismp.audit import trail
+from ismp.security.models import Address, AgencyGroup, Device, Incident
+
+_NUMBER_CHARS = Device._meta.get_field("asset_no").max_length or 0
+
+
+def _devices(agency: Agency) -> int:
+    return Device.objects.in_use().filter(agency=agency).count()
+
+
+def _carry_devices(agency: Agency, into: Agency) -> None:
+    """One whose 財產編號 is used there already bears the code of its former agency behind it."""
+    taken = set(Device.objects.filter(agency=into).values_list("asset_key", flat=True))
+    going = Device.objects.in_use().filter(agency=agency)
+    for one in going.filter(asset_key__in=taken):
+        mark = f"（{agency.code}）"
+        one.asset_no = f"{one.asset_no[: _NUMBER_CHARS - len(mark)]}{mark}"
+        one.agency = into
+        one.save(update_fields=["asset_no", "asset_key", "agency"])
+    going.update(agency=into)
+
+
+def _incidents(agency: Agency) -> int:
+    return Incident.objects.open().filter(agency=agency).count()
+
+
+def _addresses(agency: Agency) -> int:
+    return Address.objects.waiting().filter(agency=agency).count()
+
+
+def _carry_addresses(agency: Agency, into: Agency) -> None:
+    """What the other agency has to answer too is answered once."""
+    waiting = Address.objects.waiting().filter(agency=agency)
+    there = Address.objects.filter(agency=into).values_list("advisory", flat=True)
+    waiting.filter(advisory__in=list(there)).update(
+        removed_at=timezone.now(),
+        removed_by=trail.SYSTEM,
+        removed_because=f"機關併入{into.name}，由該機關回覆。",
+    )
+    waiting.update(agency=into)
+    for group in AgencyGroup.objects.filter(agencies=agency):
+        group.agencies.remove(agency)
+        group.agencies.add(into)
+
+
+CONSEQUENCES = (
+    Consequence(
+        "使用中的管制設備",
+        _devices,
+        "移到新機關；財產編號重複的，編號後面加上原機關代碼。",
+        carry=_carry_devices,
+    ),
+    Consequence("未結案的資安事件", _incidents, "留在原機關（案號不變），由平台管理者處理到結案。"),
+    Consequence(
+        "待回覆的情資",
+        _addresses,
+        "由新機關回覆；新機關原來就要回覆的，只回覆一次。",
+        carry=_carry_addresses,
+    ),
+)
