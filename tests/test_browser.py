@@ -358,6 +358,45 @@ def test_the_script_tells_a_cut_connection(site, chromium, tmp_path):
 
 
 @pytest.mark.parametrize("width", [360, 1440])
+def test_the_platform_grades_renames_and_merges_agencies(site, chromium, pictures, width):
+    """機關管理, up to the page that says what a merger does; nothing is merged."""
+    page = signed_in(chromium, site, "IC1001", viewport={"width": width, "height": 900})
+    today = datetime.now(ZoneInfo("Asia/Taipei")).date()
+    page.goto("/manage/agencies/")
+    assert_accessible(page)
+    if width > 1000:
+        pictures(page, "agencies")
+    page.get_by_role("link", name="382990002Z").click()
+    for deed, label, chosen in (
+        ("核定責任等級", "責任等級", "B級"),
+        ("登錄資安長", "資安長", None),
+    ):
+        page.get_by_role("button", name=deed).click()
+        assert_accessible(page)
+        page.get_by_label(label, exact=True).select_option(
+            *([chosen] if chosen else []), **({} if chosen else {"index": 2})
+        )
+        page.get_by_role("button", name=f"確定{deed}").click()
+    page.get_by_role("button", name="改名").click()
+    page.get_by_label("新的機關名稱").fill("示範市政府環境永續局")
+    page.get_by_role("textbox", name="生效日").fill(roc.roc_date(today + timedelta(days=30)))
+    page.get_by_role("button", name="確定改名").click()
+    expect(page.get_by_text("尚未生效").first).to_be_visible()
+    assert_accessible(page)
+    if width > 1000:
+        pictures(page, "agency")
+    page.get_by_role("region", name="機關名稱").get_by_role("button", name="取消").click()
+    page.get_by_label("理由").fill("示範")
+    page.get_by_role("button", name="確定取消登記").click()
+    expect(page.get_by_text("尚未生效")).to_be_hidden()
+    page.get_by_role("button", name="合併或裁撤").click()
+    page.get_by_label("併入的機關").select_option(index=1)
+    page.get_by_role("button", name="確定合併或裁撤").click()
+    expect(page.get_by_role("button", name="確定合併")).to_be_visible()
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("width", [360, 1440])
 def test_a_rule_is_changed_after_a_look_at_who_turns_red(site, chromium, pictures, width):
     page = signed_in(chromium, site, "IC1001", viewport={"width": width, "height": 900})
     page.goto(RULES)
@@ -425,6 +464,8 @@ ADDRESSES = (
     *("/manage/accounts/21/", "/manage/accounts/22/edit/", "/manage/accounts/21/history/"),
     "/manage/accounts/roster/",
     *("/manage/departments/", "/manage/departments/add/", "/manage/departments/5/"),
+    *("/manage/agencies/", "/manage/agencies/add/", "/manage/agencies/1/"),
+    *("/manage/agencies/1/edit/", "/manage/agencies/1/history/"),
     *("/manage/teachers/", "/manage/teachers/add/"),
     *(BOARD, f"{BOARD}?on=115-06-30", f"{BOARD}?known=114-12-31", "/manage/learning-map/city/"),
     *(f"{BOARD}people/", f"{BOARD}people/?light=", f"{BOARD}people/22/", f"{BOARD}people/2/"),
