@@ -12,7 +12,7 @@ from files import data, row
 from test_modules import modules
 
 from ismp.accounts import actions as accounts
-from ismp.accounts import cancelling, keeping, timeline
+from ismp.accounts import cancelling, keeping, separation, timeline
 from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Account, Agency, Closing, SecurityOfficer
 from ismp.accounts.roster import RosterRefused
@@ -23,7 +23,8 @@ from ismp.compliance import actions as rules
 from ismp.compliance import why
 from ismp.compliance.models import Rule
 from ismp.hours import claiming
-from ismp.hours.models import Record, Waiting
+from ismp.hours.models import ImportRun, Record, Waiting
+from ismp.security import incidents
 from ismp.security.models import Address, Device
 from ismp.ui import roc
 
@@ -332,3 +333,81 @@ def head_of(answer, kind):
         return next(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
     sheet = openpyxl.load_workbook(io.BytesIO(body), read_only=True).active
     return [cell.value for cell in next(sheet.iter_rows(max_row=1))]
+
+
+def test_the_new_agency_sees_and_handles_what_was_the_old_ones(
+    platform, client, account, import_bytes, things
+):
+    """Records, runs, cases: those of the old agency bear its name, the new one works with them."""
+    import_bytes(data(row()), agency=A)
+    records = Record.objects.live().filter(agency=agency(A)).count()
+    own = Record.objects.live().filter(agency=agency(B)).count()
+    incident = incidents.open_incident(
+        agency=agency(A), title="入侵", description="", answers={}, known_at=timezone.now(),
+        by=of("IC1003"),
+    )  # fmt: skip
+    number = incident.number
+    confirm(platform, A, B)
+    other = account("EP1001", "agency_admin")
+    client.force_login(other)
+    whole = {"start": "100-01-01", "end": "130-12-31"}
+    shown = client.get("/manage/learning-map/agency-hours/", whole)
+    assert shown.context["page"].paginator.count == records + own
+    file = client.get("/manage/learning-map/hours/export/", {**whole, "format": "csv"})
+    lines = b"".join(file.streaming_content).decode("utf-8-sig").splitlines()
+    assert len(lines[0].split(",")) == 22 and len(lines) == records + own + 1
+    assert ImportRun.objects.visible_to(other).filter(agency=agency(A)).exists()
+    incident.refresh_from_db()
+    assert incident.number == number
+    page_of_it = client.get(incident.get_absolute_url())
+    assert page_of_it.status_code == 200 and "代" not in page_of_it.context["own_steps"]
+    assert separation.on_behalf_of(other, incident.agency, "") == {}
+    assert other in incidents.handlers(incident.agency)
+    client.force_login(account("EP1002", "staff"))
+    assert client.get("/manage/learning-map/agency-hours/", whole).status_code == 403
+    client.force_login(account("CU1002", "agency_admin"))
+    assert client.get(incident.get_absolute_url()).status_code == 404
+
+
+def test_agencies_below_follow_even_where_the_other_one_was_below(platform):
+    c = Agency.objects.create(code="382990003X", name="丙科", parent=agency(A))
+    b = agency(B)
+    b.parent = c
+    b.save()
+    assert (
+        "下級機關"
+        in platform.post(f"{HERE}{agency(A).pk}/edit/", {"parent": b.pk}).content.decode()
+    )
+    confirm(platform, A, B)
+    assert agency(B).parent is None and Agency.objects.get(pk=c.pk).parent == agency(B)
+
+
+def test_mergers_one_after_the_other_lead_to_the_last_one(platform, account):
+    c = Agency.objects.create(code="382990003X", name="丙局")
+    confirm(platform, A, B, day(10))
+    seen, _ = confirm(platform, B, c.code, day(5))
+    assert "請先取消那一筆登記" in seen and not agency(B).closings.exists()
+    do(platform, "cancel", A, entry=f"closing-{Closing.objects.get().pk}", reason="改期")
+    confirm(platform, A, B)
+    confirm(platform, B, c.code)
+    assert agency(A).merged_into == c and "丙局" in agency(A).why_closed(today())
+    assert of("IC1003").agency == c and set(c.with_merged()) == {c.pk, agency(A).pk, agency(B).pk}
+
+
+def test_a_merger_that_was_recorded_late_meets_whoever_came_meanwhile(platform):
+    """The number is in office in the other agency since a day after the merger's."""
+    here, there = of("IC1003"), of("EP1003")
+    accounts.assign(there, status="left", since=today(-40), by="x")
+    there.national_id = here.national_id
+    Account.objects.filter(pk=there.pk).update(id_hash=there.id_hash, sealed_id=there.sealed_id)
+    accounts.assign(of("EP1003"), status="active", since=today(-5), by="x")
+    seen, _ = confirm(platform, A, B, day(-30))
+    assert here.username in seen and agency(A).closed_on is None
+
+
+def test_each_account_that_a_merger_moves_has_its_event(platform):
+    confirm(platform, A, B)
+    event = Event.objects.get(verb="assign", subject="account:IC1003")
+    assert ["機關", Agency.objects.get(code=A).name, agency(B).name] in event.detail["changes"]
+    assert not Account.objects.filter(department__agency=agency(A)).exists()
+    assert not agency(A).departments.open().exists()

@@ -340,6 +340,10 @@ DEED_ROWS: dict[str, Case | str] = {
     "devices:keep": "proposes, and another decides (decisions:approve)",
     "departments:merge": "moves a department, decides about no person",
     **dict.fromkeys(
+        (*(f"agencies:{one}" for one in ("grade", "rename", "officer", "close", "cancel")),),
+        "the platform's own task, about agencies and not about a person",
+    ),
+    **dict.fromkeys(
         ("online_courses:open", "online_courses:close"), "offers a course to everybody"
     ),
     **dict.fromkeys(

@@ -300,8 +300,10 @@ def assign(
         since=since,
         recorded_by=by,
     )
-    if entry.status == Status.ACTIVE and (reason := entry.agency.why_closed(since)):
-        raise NotPossible(reason)
+    # Nor for a day before the end: nothing later would carry the person on.
+    closed = entry.agency.why_closed(max(since, timezone.localdate()))
+    if closed and entry.status == Status.ACTIVE:
+        raise NotPossible(closed)
     if timeline.has_double(entry):
         raise NotPossible(_SECOND_ACCOUNT)
     refusal = timeline.refusal(account, since, later) if later else ""

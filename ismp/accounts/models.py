@@ -21,9 +21,11 @@ from ismp.accounts.dated import Dated, Entry
 from ismp.accounts.identities import Identity, in_words, members, sets
 from ismp.accounts.roles import APPOINTS, RIGHTS, ROLE_NAMES, Right, Role
 from ismp.accounts.sealed import HasNationalId
+from ismp.audit.kept import Kept
 from ismp.ui import roc
 
 ONLINE_FOR = timedelta(minutes=5)
+_CODE_TAKEN = "這個機關代碼已經有機關使用，請檢查後再填。"
 
 
 class Status(models.TextChoices):
@@ -42,11 +44,16 @@ class Scoped(models.QuerySet):
     def visible_to(self, user: "Account") -> Self:
         if not user.may(self.right):
             return self.none()
-        everywhere = user.may(Right.ALL_AGENCIES)
-        return self if everywhere else self.filter(**{self.agency_of: user.agency_id})
+        return self if user.may(Right.ALL_AGENCIES) else self.of_agencies(user.agency_ids())
 
     def of_agency(self, agency: "Agency | None") -> Self:
-        return self.filter(**{self.agency_of: agency}) if agency else self
+        """What belongs to an agency, or to one that was merged into it; everything for None."""
+        return self.of_agencies(agency.with_merged()) if agency else self
+
+    def of_agencies(self, keys: list[int]) -> Self:
+        if len(keys) == 1:  # as nearly always: an equality, which every index serves
+            return self.filter(**{self.agency_of: keys[0]})
+        return self.filter(**{f"{self.agency_of}__in": keys})
 
 
 class AgencyQuerySet(Scoped):
@@ -62,13 +69,14 @@ class AgencyQuerySet(Scoped):
         """Those that are neither merged into another one nor dissolved."""
         return self.filter(closed_on=None)
 
-    def open_on(self, day: date) -> Self:
-        """Those that were neither merged nor dissolved by a day."""
-        return self.exclude(closed_on__lte=day)
+    def open_on(self, day: date, known_at: datetime | None = None) -> Self:
+        """Those that were neither merged nor dissolved by a day, by what was known at a moment."""
+        done = Closing.objects.filter(since__lte=day, done_at__lte=known_at or timezone.now())
+        return self.exclude(pk__in=done.order_by().values("agency"))
 
-    def names_on(self, day: date) -> dict[int, str]:
+    def names_on(self, day: date, known_at: datetime | None = None) -> dict[int, str]:
         """What each agency was called on a day."""
-        then = AgencyName.objects.on(day).values_list("agency", "name")
+        then = AgencyName.objects.on(day, known_at).values_list("agency", "name")
         return {**dict(self.values_list("pk", "name")), **dict(then)}
 
 
@@ -79,7 +87,9 @@ class Agency(models.Model):
     `AgencyName` and `Closing`.  One that is closed stays, because the past speaks of it.
     """
 
-    code = models.CharField("機關代碼", max_length=20, unique=True)
+    code = models.CharField(
+        "機關代碼", max_length=20, unique=True, error_messages={"unique": _CODE_TAKEN}
+    )
     """As `agencies.fold_code` writes it."""
     name = models.CharField("機關名稱", max_length=100)
     parent = models.ForeignKey(
@@ -112,15 +122,18 @@ class Agency(models.Model):
             models.UniqueConstraint(
                 Upper("code"),
                 name="a_code_belongs_to_one_agency",
-                violation_error_message="這個機關代碼已經有機關使用，請檢查後再填。",
+                violation_error_message=_CODE_TAKEN,
             ),
             models.CheckConstraint(
-                condition=~Q(parent=F("id")), name="an_agency_is_not_above_itself"
+                condition=~Q(parent=F("id")),
+                name="an_agency_is_not_above_itself",
+                violation_error_message="上級機關不能是自己，請重新選擇上級機關。",
             ),
             models.CheckConstraint(
                 condition=Q(merged_into=None)
                 | (Q(closed_on__isnull=False) & ~Q(merged_into=F("id"))),
                 name="an_agency_that_was_merged_into_another_one_is_closed",
+                violation_error_message="併入其他機關的機關要有裁撤日，也不能併入自己。",
             ),
         ]
 
@@ -131,6 +144,15 @@ class Agency(models.Model):
     def subject(self) -> str:
         """The agency in the words of the audit trail."""
         return f"agency:{self.pk}"
+
+    @property
+    def successor_id(self) -> int:
+        """Which agency does today what was this one's to do: its own, until it is merged."""
+        return self.merged_into_id or self.pk
+
+    def with_merged(self) -> list[int]:
+        """The keys of this agency and of those that were merged into it."""
+        return _with_merged(self.pk)
 
     def name_on(self, day: date) -> str:
         """What it was called on a day."""
@@ -151,6 +173,21 @@ class Agency(models.Model):
         if self.merged_into:
             return f"「{self.name}」已於 {since} 併入「{self.merged_into.name}」，請改用該機關。"
         return f"「{self.name}」已於 {since} 裁撤，不能再登記或匯入。"
+
+
+_merged: Kept[dict[int, list[int]]] = Kept(concerns=lambda event, _: event.verb == "merge_agency")
+"""Which agencies were merged into which."""
+
+
+def _with_merged(agency_id: int) -> list[int]:
+    def read() -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        rows = Agency.objects.exclude(merged_into=None).order_by("pk")
+        for part, whole in rows.values_list("pk", "merged_into"):
+            found.setdefault(whole or 0, []).append(part)
+        return found
+
+    return [agency_id, *_merged.get("all", read).get(agency_id, [])]
 
 
 class AgencyName(Entry):
@@ -462,6 +499,11 @@ class Account(HasNationalId, AbstractBaseUser):
 
     def may(self, right: Right) -> bool:
         return self.is_active and right in RIGHTS[Role(self.role)]
+
+    def agency_ids(self) -> list[int]:
+        """The keys of the agencies whose things are this person's to see: the own one, and those
+        that were merged into it."""
+        return _with_merged(self.agency_id)
 
     def appoints(self) -> list[Role]:
         """The roles this person may give and take, in the order of the table."""
@@ -837,10 +879,12 @@ class Leave(models.Model):
 
 class SecurityOfficerQuerySet(Dated):
     def agencies_of(self, account: Account) -> models.QuerySet[Any]:
-        """The agency (as a subquery) whose 資安長, or deputy, somebody is while serving there."""
+        """The agency (as a subquery) whose 資安長, or deputy, somebody is while serving there,
+        and those that were merged into it."""
         named = self.on(timezone.localdate()).filter(agency=account.agency_id)
-        mine = named.filter(Q(account=account) | Q(deputy=account))
-        return mine.order_by().values("agency")
+        held = named.filter(Q(account=account) | Q(deputy=account)).values("agency")
+        found = Agency.objects.filter(Q(pk__in=held) | Q(merged_into__in=held))
+        return found.order_by().values("pk")
 
 
 class SecurityOfficer(Entry):

@@ -102,7 +102,7 @@ def on_behalf_of(by: Account, agency: Agency, reason: str) -> dict[str, str]:
     Who belongs to another agency (the platform's) says that it is in its place, and why.  Raises
     NotPossible.  Platform's own tasks (審核, 發布, rules) do not ask this.
     """
-    if by.agency_id == agency.pk:
+    if agency.pk in by.agency_ids():
         return {}
     if not by.may(Right.ALL_AGENCIES) or not reason.strip():
         raise NotPossible(

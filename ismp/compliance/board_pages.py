@@ -27,7 +27,7 @@ from ismp.compliance.models import Board, duty_title
 def agencies_of(user: Account) -> QuerySet[Agency]:
     """Whose boards a person may open."""
     everywhere = user.may(Right.ALL_AGENCIES)
-    return Agency.objects.all() if everywhere else Agency.objects.filter(pk=user.agency_id)
+    return Agency.objects.all() if everywhere else Agency.objects.filter(pk__in=user.agency_ids())
 
 
 def agency_asked(request: HttpRequest) -> Agency:
@@ -174,7 +174,7 @@ class CityRow:
 def city(request: HttpRequest) -> HttpResponse:
     """所有機關達標狀況: agencies × duties as a heat map with the figure in each cell."""
     form = DayForm(request.GET)
-    agencies = list(Agency.objects.open_on(form.on_day))
+    agencies = list(Agency.objects.open_on(form.on_day, form.known_at))
     for agency, name in _called(agencies, form.on_day):
         agency.name = name
     by_key = boards.of(agencies, [form.on_day], form.known_at, whole=False)

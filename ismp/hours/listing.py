@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest, QueryDict
+from django.shortcuts import get_object_or_404
 
 from ismp import replica
+from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.hours import cleaning, reading
@@ -24,10 +26,12 @@ HEAD = ["公務帳號", *(column.title for column in COLUMNS[1:])]
 
 
 def scope(query: QueryDict, user: Account) -> Agency | None:
-    """The agency the address asks for; None is all, for those who may."""
+    """The agency the address asks for; None is all, for those who may.  404 for a code that no
+    agency has: it must never mean all of them."""
     if not user.may(Right.ALL_AGENCIES):
         return user.agency
-    return Agency.objects.find(query.get("agency", ""))
+    code = query.get("agency")
+    return get_object_or_404(Agency, code=fold_code(code)) if code else None
 
 
 def asked(search: SearchForm, agency: Agency | None, user: Account) -> QuerySet[Record]:
@@ -57,7 +61,7 @@ def reader(request: HttpRequest, agency: Agency | None) -> str:
     """The database to read a list of records from: it has this person's deeds, and all imports,
     finished or undone, that are hers, of her agency or of the one asked for."""
     user: Any = request.user
-    concern = Q(agency__in={user.agency_id, agency and agency.pk})
+    concern = Q(agency__in=[*user.agency_ids(), *(agency.with_merged() if agency else [])])
     if user.may(Right.ALL_AGENCIES):
         concern |= Q(started_by=user.username)
     runs = ImportRun.objects.filter(concern).order_by("agency").values("agency")

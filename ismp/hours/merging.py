@@ -5,7 +5,8 @@ from ismp.accounts.models import Agency
 from ismp.hours.models import Decision, Duplicate, ImportRun, Record, State, Waiting
 
 _UNDER_WAY = (State.RECEIVING, State.PASSWORD, State.QUEUED, State.RUNNING)
-_STAY = "留在原機關；時數跟著人走，達標狀況不變。"
+_MERGED = "時數跟著人走，達標狀況不變；仍記在原機關名下，新機關可以查詢、下載、刪除。"
+_CLOSED = "時數跟著人走，達標狀況不變；仍記在原機關名下。"
 
 
 def _records(agency: Agency) -> int:
@@ -35,7 +36,7 @@ def _undecided(agency: Agency) -> int:
 
 
 CONSEQUENCES = (
-    Consequence("學習時數紀錄", _records, _STAY, closed=_STAY),
+    Consequence("學習時數紀錄", _records, _MERGED, closed=_CLOSED),
     Consequence(
         "待認領時數（人）",
         _waiting,
@@ -43,7 +44,7 @@ CONSEQUENCES = (
         closed="留在原機關，到保存期限自動清除。",
         carry=_carry_waiting,
     ),
-    Consequence("等候確認的可能重複", _undecided, "留在原機關，由平台管理者確認。"),
+    Consequence("等候確認的可能重複", _undecided, "由新機關的管理者確認。"),
     Consequence(
         "正在匯入的檔案",
         _under_way,

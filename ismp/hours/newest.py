@@ -90,7 +90,8 @@ class Newest:
         else:
             people: Any = Account.objects.using(using).filter(containing(field, text))
             if agency:
-                served = Service.objects.filter(agency=agency).order_by().values("account")
+                there = Service.objects.filter(agency__in=agency.with_merged())
+                served = there.order_by().values("account")
                 ours = Account.objects.filter(agency=agency).order_by().values("pk")
                 people = people.filter(pk__in=served.union(ours))
             people = people.order_by().values_list("pk", flat=True)

@@ -5,14 +5,13 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from ismp.accounts import invented
 from ismp.accounts.access import needs
-from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Agency
 from ismp.accounts.roles import Right
 from ismp.hours import listing, portal_export
@@ -38,8 +37,8 @@ def agency_hours(request: HttpRequest) -> HttpResponse:
 @needs(Right.ALL_AGENCIES)
 def all_hours(request: HttpRequest) -> HttpResponse:
     """終身學習時數管理: the same over all agencies."""
-    code = request.GET.get("agency")
-    return _list(request, get_object_or_404(Agency, code=fold_code(code)) if code else None)
+    user: Any = request.user
+    return _list(request, listing.scope(request.GET, user))
 
 
 def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:

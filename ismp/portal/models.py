@@ -75,11 +75,8 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         """One's own; with the right also the agency's, or all."""
         own = Q(account=user)
         if user.may(Right.VIEW_TICKETS):
-            return (
-                self
-                if user.may(Right.ALL_AGENCIES)
-                else self.filter(own | Q(agency=user.agency_id))
-            )
+            everywhere = user.may(Right.ALL_AGENCIES)
+            return self if everywhere else self.filter(own | Q(agency__in=user.agency_ids()))
         return self.filter(own)
 
     def in_state(self, state: str) -> Self:

@@ -142,7 +142,8 @@ class TransferQuerySet(OfAPerson):
         """Both sides see it."""
         if not user.may(self.right) or user.may(Right.ALL_AGENCIES):
             return super().visible_to(user)
-        return self.filter(Q(origin=user.agency_id) | Q(destination=user.agency_id))
+        own = user.agency_ids()
+        return self.filter(Q(origin__in=own) | Q(destination__in=own))
 
     def to_decide_by(self, user: Account) -> Self:
         """The other side decides: not who asked, nor anybody of the agency that did."""

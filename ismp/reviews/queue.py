@@ -82,9 +82,10 @@ def _incidents(user: Account) -> Iterator[Waiting]:
     seen = list(Incident.objects.visible_to(user).open().select_related("agency"))
     judged = [one for one in seen if _NEXT[one.state][0] is Right.REVIEW_SECURITY]
     handlers = incidents.handlers_of(judged) if user.may(Right.REVIEW_SECURITY) else {}
+    agencies = user.agency_ids()
     for incident in seen:
         right, step, words = _NEXT[incident.state]
-        foreign = right is Right.EDIT_SECURITY and incident.agency_id != user.agency_id
+        foreign = right is Right.EDIT_SECURITY and incident.agency_id not in agencies
         if foreign or not user.may(right):
             continue
         limits = {limit.step: limit.at for limit in incident.limits(clocks)}

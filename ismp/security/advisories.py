@@ -317,7 +317,7 @@ def answer(
 @transaction.atomic
 def attach(address: Address, incident: Incident, *, by: Account) -> Address:
     """The warning has become an incident of the same agency."""
-    if incident.agency_id != address.agency_id:
+    if incident.agency.successor_id != address.agency.successor_id:
         raise NotPossible("這個事件不是本機關的，請重新選擇。")
     address.incident = incident
     address.save(update_fields=["incident"])

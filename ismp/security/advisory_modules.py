@@ -226,7 +226,7 @@ def _beside_address(user: Any, one: Address) -> dict[str, Any]:
         "hit_count": hits.count(),
         "answers": one.answers.all(),
         "files": one.files.all(),
-        "may_attach": user.may(Right.EDIT_SECURITY) and one.agency_id == user.agency_id,
+        "may_attach": user.may(Right.EDIT_SECURITY) and one.agency_id in user.agency_ids(),
     }
 
 

@@ -38,7 +38,7 @@ _HEAD = 4_096
 def add(address: Address, file: Any, *, by: Account) -> EvidenceFile:
     """Keep an uploaded file with the agency's answer.  Raises NotPossible."""
     address = Address.objects.select_for_update(of=("self",)).get(pk=address.pk)
-    if address.agency_id != by.agency_id:
+    if address.agency_id not in by.agency_ids():
         raise NotPossible("只能為自己的機關附上佐證。")
     if address.files.count() >= MOST_FILES:
         raise NotPossible(f"一則情資最多附 {MOST_FILES} 個檔案；請把檔案合併或壓縮後再附上。")
@@ -90,7 +90,7 @@ def read(file: EvidenceFile) -> Iterator[bytes]:
 @transaction.atomic
 def note_opening(file: EvidenceFile, *, by: Account) -> None:
     """Whoever opens another agency's evidence leaves a trace."""
-    if file.address.agency_id != by.agency_id:
+    if file.address.agency_id not in by.agency_ids():
         trail.record(
             "open_evidence",
             actor=by.username,

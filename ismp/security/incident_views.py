@@ -91,7 +91,7 @@ def edit(request: HttpRequest, incident_id: int) -> HttpResponse:
         "form": form,
         "incident": found,
         "aspects": _aspects(form) if draft else (),
-        "stead": stead if found.agency_id != user.agency_id else None,
+        "stead": stead if found.agency_id not in user.agency_ids() else None,
     }
     return render(request, "security/report.html", context)
 
@@ -175,7 +175,7 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         "earlier": _earlier_reports(found),
         "aspects": _aspects(levels),
         "own_steps": [name for name, deed in DEEDS.items() if deed.right is Right.EDIT_SECURITY]
-        if found.agency_id != user.agency_id
+        if found.agency_id not in user.agency_ids()
         else [],
         "causes": [("", "尚未查明"), *Cause.choices],
         "may_assign": found.calls_for_training and user.may(Right.MANAGE_COURSES),

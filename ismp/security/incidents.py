@@ -541,7 +541,7 @@ def _refuse_strangers(incident: Incident, by: Account) -> None:
 def is_called(user: Account, incident: Incident) -> bool:
     """Whether somebody is the 資安長 who was called to an incident."""
     agencies = SecurityOfficer.objects.agencies_of(user)
-    return bool(incident.escalated_at) and agencies.filter(agency=incident.agency_id).exists()
+    return bool(incident.escalated_at) and agencies.filter(pk=incident.agency_id).exists()
 
 
 def may_correct(incident: Incident, user: Account) -> bool:
@@ -605,7 +605,7 @@ def _escalate_if_major(incident: Incident, by: Account) -> None:
     if not Level(incident.level or Level.ONE).is_major:
         return
     named = SecurityOfficer.objects.on(timezone.localdate())
-    officer = named.filter(agency=incident.agency).first()
+    officer = named.filter(agency=incident.agency.successor_id).first()
     told = officer.on_duty() if officer else []
     notify(
         told or list(handlers(incident.agency)),
@@ -629,7 +629,8 @@ def _as_json(answers: Mapping[Aspect, Answer]) -> dict[str, list[str]]:
 
 
 def handlers(agency: Agency) -> QuerySet[Account]:
-    return Account.objects.who_may(Right.EDIT_SECURITY).filter(agency=agency)
+    """Who sees to incidents, devices and advisories of an agency today."""
+    return Account.objects.who_may(Right.EDIT_SECURITY).filter(agency=agency.successor_id)
 
 
 def reviewers() -> QuerySet[Account]:

@@ -44,6 +44,13 @@ def _carry_addresses(agency: Agency, into: Agency) -> None:
         removed_because=f"機關併入{into.name}，由該機關回覆。",
     )
     waiting.update(agency=into)
+
+
+def _groups(agency: Agency) -> int:
+    return AgencyGroup.objects.filter(agencies=agency).count()
+
+
+def _carry_groups(agency: Agency, into: Agency) -> None:
     for group in AgencyGroup.objects.filter(agencies=agency):
         group.agencies.remove(agency)
         group.agencies.add(into)
@@ -56,11 +63,16 @@ CONSEQUENCES = (
         "移到新機關；財產編號重複的，編號後面加上原機關代碼。",
         carry=_carry_devices,
     ),
-    Consequence("未結案的資安事件", _incidents, "留在原機關（案號不變），由平台管理者處理到結案。"),
+    Consequence(
+        "未結案的資安事件",
+        _incidents,
+        "案號不變，由新機關的管理者與資安長處理到結案；已結案的新機關看得到。",
+    ),
     Consequence(
         "待回覆的情資",
         _addresses,
         "由新機關回覆；新機關原來就要回覆的，只回覆一次。",
         carry=_carry_addresses,
     ),
+    Consequence("情資的機關群組", _groups, "改列新機關。", carry=_carry_groups),
 )

@@ -94,7 +94,7 @@ def devices_of_advisory(request: HttpRequest, advisories_id: int) -> HttpRespons
 def add_evidence(request: HttpRequest, addresses_id: int) -> HttpResponse:
     """附上佐證: one file at a time, by the agency itself."""
     user: Any = request.user
-    own = Address.objects.visible_to(user).filter(agency=user.agency_id).of_published()
+    own = Address.objects.visible_to(user).filter(agency__in=user.agency_ids()).of_published()
     address = get_object_or_404(own.select_related("advisory", "agency"), pk=addresses_id)
     form: Any = FileForm(request.POST or None, request.FILES or None)
     form.fields["file"].widget.attrs["accept"] = evidence.ACCEPT

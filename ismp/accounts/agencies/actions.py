@@ -3,7 +3,6 @@
 責任等級 is `accounts.actions.grade`; 合併 and 裁撤 are in `closing`.  Each holds its agency.
 """
 
-import logging
 from datetime import date
 from typing import Any
 
@@ -17,9 +16,6 @@ from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
 
-logger = logging.getLogger(__name__)
-_MOST_ABOVE = 10
-
 
 def hold(agency: Agency) -> Agency:
     """The agency as it is now, locked until the transaction ends."""
@@ -32,6 +28,8 @@ def save_agency(agency: Agency, *, by: Account) -> Agency:
 
     Raises NotPossible.
     """
+    # All of them, in order: two that are put under each other at once would make a circle.
+    list(Agency.objects.select_for_update(of=("self",), no_key=True).order_by("pk"))
     before = changes.stored(agency)
     agency.code = fold_code(agency.code)
     _keep_out_of_circles(agency)
@@ -42,14 +40,14 @@ def save_agency(agency: Agency, *, by: Account) -> Agency:
 
 
 def _keep_out_of_circles(agency: Agency) -> None:
-    above = agency.parent
-    for _ in range(_MOST_ABOVE):
-        if above is None:
-            return
-        if agency.pk and above.pk == agency.pk:
-            break
-        above = above.parent
-    raise NotPossible("上級機關不能是自己或自己的下級機關，請重新選擇上級機關。")
+    above = dict(Agency.objects.values_list("pk", "parent"))
+    at = agency.parent_id
+    if agency.parent and (reason := agency.parent.why_closed(timezone.localdate())):
+        raise NotPossible(reason)
+    while at:
+        if at == agency.pk:
+            raise NotPossible("上級機關不能是自己或自己的下級機關，請重新選擇上級機關。")
+        at = above[at]
 
 
 @transaction.atomic

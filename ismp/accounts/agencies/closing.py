@@ -12,15 +12,16 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import dated, following
 from ismp.accounts.agencies.actions import record
 from ismp.accounts.models import Account, Agency, Closing, Department, Service, Status
-from ismp.accounts.roles import OF_AN_AGENCY, Role
+from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
+from ismp.accounts.roster_changes import role_elsewhere
 from ismp.accounts.timeline import day_of
-from ismp.audit import trail
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
 from ismp.ui.folding import key
@@ -86,9 +87,16 @@ def preview(agency: Agency, into: Agency | None, since: date) -> Preview:
         lines += [
             ("在職同仁", len(active), f"{roc.roc_date(since)} 起在「{into}」任職"),
             ("離職的帳號", left, f"改由「{into}」管理"),
+            (
+                "尚未生效的異動",
+                _to_come(agency, since).count(),
+                f"照原來的日期生效，改在「{into}」",
+            ),
             ("部門", len(departments), f"同名的部門合在一起{made}"),
             ("機關管理者、教師", _with_a_role(agency).count(), "改為同仁，由新機關重新指派"),
         ]
+    above = f"改以「{into}」為上級機關" if into else "改為沒有上級機關"
+    lines.append(("下級機關", agency.children.count(), above))
     lines += [
         (one.title, one.count(agency), one.merged if into else one.closed) for one in _consequences
     ]
@@ -98,6 +106,7 @@ def preview(agency: Agency, into: Agency | None, since: date) -> Preview:
 def obstacles(agency: Agency, into: Agency | None, since: date) -> list[str]:
     """Why an agency cannot be closed as it stands, each in a sentence."""
     found = [reason for one in _consequences if (reason := one.obstacle(agency))]
+    found += _orders_into(agency, since)
     if into is None:
         people = [one for one in _serving(agency, since) if one.status == Status.ACTIVE]
         if people:
@@ -119,14 +128,26 @@ def obstacles(agency: Agency, into: Agency | None, since: date) -> list[str]:
     return found
 
 
+def _orders_into(agency: Agency, since: date) -> list[str]:
+    """Why it cannot end on a day while others are to be merged into it then or later."""
+    coming = Closing.objects.standing().filter(into=agency, done_at=None, since__gte=since)
+    return [
+        f"「{one.agency}」已登記 {one.in_words}，與這次的生效日同一天或更晚；請先取消那一筆登記。"
+        for one in coming.select_related("agency", "into")
+    ]
+
+
 def _serving(agency: Agency, since: date) -> list[Service]:
     """The entries by which people are of the agency on that day or later, one for each account."""
     held = Service.objects.on(since).filter(agency=agency).select_related("account")
     found = {one.account_id: one for one in held}
-    later = Service.objects.standing().filter(agency=agency, since__gt=since)
-    for one in later.select_related("account").order_by("since"):
+    for one in _to_come(agency, since).select_related("account").order_by("since"):
         found.setdefault(one.account_id, one)
     return list(found.values())
+
+
+def _to_come(agency: Agency, since: date) -> QuerySet[Service]:
+    return Service.objects.standing().filter(agency=agency, since__gt=since)
 
 
 def _with_a_role(agency: Agency) -> QuerySet[Account]:
@@ -134,13 +155,15 @@ def _with_a_role(agency: Agency) -> QuerySet[Account]:
 
 
 def _open_departments(agency: Agency) -> list[Department]:
-    return list(agency.departments.filter(merged_into=None).order_by("path"))
+    return list(agency.departments.open().order_by("path"))
 
 
 def _twins(agency: Agency, into: Agency, since: date) -> list[Account]:
-    """Who would have two accounts in office in the other agency."""
-    there = Service.objects.on(since).filter(agency=into, status=Status.ACTIVE)
-    numbers = Account.objects.filter(pk__in=there.values("account")).exclude(id_hash=None)
+    """Who would have two accounts in office in the other agency, on that day or later."""
+    held, later = Service.objects.on(since), _to_come(into, since)
+    there = [one.filter(agency=into, status=Status.ACTIVE).order_by() for one in (held, later)]
+    holders = Q(pk__in=there[0].values("account")) | Q(pk__in=there[1].values("account"))
+    numbers = Account.objects.filter(holders).exclude(id_hash=None)
     accounts = [one.account_id for one in _serving(agency, since) if one.status == Status.ACTIVE]
     found: list[Account] = []
     for start in range(0, len(accounts), _BATCH):
@@ -166,6 +189,8 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
         raise NotPossible(_NOBODY)
     if into and into.closings.standing().filter(since__lte=since).exists():
         raise NotPossible(f"「{into}」也已登記合併或裁撤，請選擇其他機關。")
+    if reasons := _orders_into(agency, since):
+        raise NotPossible("".join(reasons))
     closing = Closing(agency=agency, into=into, since=since, recorded_by=by.username)
     closing.save()
     if since <= today:
@@ -174,6 +199,12 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
         if into is None and (reasons := obstacles(agency, into, since)):
             raise NotPossible("".join(reasons))
         record("order_closing", agency, by, since=roc.roc_date(since), **_into(closing))
+        following.tell(
+            _administrators(agency, into),
+            kind="agency",
+            subject=f"{agency}：{closing.in_words}",
+            body="當天自動生效，之前仍照常辦理。",
+        )
     return closing
 
 
@@ -228,6 +259,7 @@ def _carry_out(closing: Closing, by: str) -> None:
     agency, into, since = closing.agency, closing.into, closing.since
     if reasons := obstacles(agency, into, since):
         raise NotPossible("".join(reasons))
+    administrators = _administrators(into)
     detail: dict[str, Any] = {"since": roc.roc_date(since), **_into(closing)}
     moved: list[Account] = []
     if into:
@@ -237,9 +269,11 @@ def _carry_out(closing: Closing, by: str) -> None:
                 one.carry(agency, into)
         moved = _move_people(agency, into, since, places, by)
         detail |= {"people": len(moved), "departments": len(places)}
-    agency.children.update(parent=into)
+    _hand_over_below(agency, into)
     agency.closed_on, agency.merged_into = since, into
     agency.save(update_fields=["closed_on", "merged_into"])
+    if into:  # what was merged into this one before is the other one's now, too
+        agency.merged.update(merged_into=into)
     closing.done_at = timezone.now()
     closing.save(update_fields=["done_at"])
     if into:
@@ -247,7 +281,26 @@ def _carry_out(closing: Closing, by: str) -> None:
         words = f"{roc.roc_date(since)} 起，{agency.name}併入{into.name}"
         body = "您的時數與學習紀錄不變，帳號照常使用；機關管理者、教師由新機關重新指派。"
         following.tell(active, kind="agency", subject=words, body=body)
+        body = "人員、部門與未辦完的事已移到本機關；請檢查部門，並重新指派機關管理者與教師。"
+        following.tell(administrators, kind="agency", subject=words, body=body)
     record("merge_agency" if into else "close_agency", agency, by, **detail)
+
+
+def _hand_over_below(agency: Agency, into: Agency | None) -> None:
+    """Put the agencies below under the other one, which may itself be below the one that ends."""
+    above = into
+    while above and above.pk != agency.pk:
+        above = above.parent
+    if into and above:
+        into.parent = agency.parent
+        into.save(update_fields=["parent"])
+    agency.children.exclude(pk__in=[into.pk] if into else []).update(parent=into)
+
+
+def _administrators(*agencies: Agency | None) -> list[Account]:
+    keys = [one.pk for one in agencies if one]
+    found = Account.objects.filter(agency__in=keys, status=Status.ACTIVE)
+    return list(found.filter(role=Role.AGENCY_ADMIN))
 
 
 def _into(closing: Closing) -> dict[str, str]:
@@ -276,6 +329,8 @@ def _bring_departments(agency: Agency, into: Agency) -> dict[int, Department]:
     for one in agency.departments.exclude(merged_into=None):
         if one.merged_into_id in places:
             places[one.pk] = places[one.merged_into_id]
+    for key_, place in places.items():
+        Department.objects.filter(pk=key_).update(merged_into=place, is_it=False)
     return places
 
 
@@ -290,8 +345,7 @@ def _move_people(
     from then on; return the accounts that are of the other one today."""
     now, today = timezone.now(), timezone.localdate()
     held = list(Service.objects.on(since).filter(agency=agency))
-    later = Service.objects.standing().filter(agency=agency, since__gt=since)
-    entries = [*held, *later]
+    entries = [*held, *_to_come(agency, since)]
     same_day = [one for one in entries if one.since >= since]
     dated.cancel_all(same_day, reason=f"併入{into.name}"[:200], by=by, at=now)
     Service.objects.bulk_create(
@@ -311,9 +365,12 @@ def _move_people(
         batch_size=_BATCH,
     )
     accounts = sorted({one.account_id for one in entries})
+    former = {one.account_id: one for one in reversed(entries)}
     moved: list[Account] = []
+    events: list[trail.Entry] = []
     for start in range(0, len(accounts), _BATCH):
         some = Account.objects.select_for_update(of=("self",), no_key=True)
+        some = some.select_related("agency", "department")
         some = some.filter(pk__in=accounts[start : start + _BATCH], agency=agency)
         holding = Service.objects.on(today).filter(account__in=[one.pk for one in some])
         by_account = {one.account_id: one for one in holding.select_related("agency", "department")}
@@ -321,14 +378,20 @@ def _move_people(
             entry = by_account.get(account.pk)
             if entry is None or entry.agency_id == agency.pk:
                 continue
-            before = following.Served.now(account)
+            before, role = following.Served.now(account), account.role
             account.agency, account.department = entry.agency, entry.department
             account.identities, account.status = entry.identities, entry.status
-            if account.role in OF_AN_AGENCY:
-                account.role = Role.STAFF.value
+            account.role = role_elsewhere(account)
             account.save(update_fields=["agency", "department", "identities", "status", "role"])
             following.follow(account, before)
             moved.append(account)
+            edits = changes.between(former[account.pk], entry, *dated.BOOKKEEPING)
+            if account.role != role:
+                edits.append(("角色", ROLE_NAMES[Role(role)], ROLE_NAMES[Role(account.role)]))
+            detail = {"since": roc.roc_date(entry.since), "changes": edits}
+            code, subject = account.agency.code, f"account:{account.username}"
+            events.append(trail.Entry("assign", code, subject, detail))
+    trail.record_many(events, actor=by)
     return moved
 
 

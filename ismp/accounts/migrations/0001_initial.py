@@ -23,7 +23,15 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("code", models.CharField(max_length=20, unique=True, verbose_name="機關代碼")),
+                (
+                    "code",
+                    models.CharField(
+                        error_messages={"unique": "這個機關代碼已經有機關使用，請檢查後再填。"},
+                        max_length=20,
+                        unique=True,
+                        verbose_name="機關代碼",
+                    ),
+                ),
                 ("name", models.CharField(max_length=100, verbose_name="機關名稱")),
                 ("closed_on", models.DateField(editable=False, null=True, verbose_name="裁撤日")),
                 (
@@ -72,6 +80,7 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("parent", models.F("id")), _negated=True),
                         name="an_agency_is_not_above_itself",
+                        violation_error_message="上級機關不能是自己，請重新選擇上級機關。",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -83,6 +92,7 @@ class Migration(migrations.Migration):
                             _connector="OR",
                         ),
                         name="an_agency_that_was_merged_into_another_one_is_closed",
+                        violation_error_message="併入其他機關的機關要有裁撤日，也不能併入自己。",
                     ),
                 ],
             },

@@ -64,7 +64,7 @@ class IncidentQuerySet(Scoped):
         """In 管理環境 a draft is its agency's: the platform hears of what is reported."""
         unheard = Q(state=IncidentState.DRAFT)
         unheard |= Q(state=IncidentState.WITHDRAWN, first_reported_at=None)
-        return self.exclude(unheard & ~Q(agency=user.agency_id))
+        return self.exclude(unheard & ~Q(agency__in=user.agency_ids()))
 
     def open(self) -> Self:
         return self.exclude(state__in=OVER)

@@ -45,7 +45,7 @@ class AdvisoryQuerySet(models.QuerySet["Advisory"]):
             return self.none()
         if user.may(Right.ALL_AGENCIES):
             return self
-        mine = Address.objects.live().filter(agency=user.agency_id).values("advisory")
+        mine = Address.objects.live().filter(agency__in=user.agency_ids()).values("advisory")
         return self.filter(pk__in=mine).exclude(published_at=None)
 
     def with_answers(self) -> Self:
