@@ -279,6 +279,38 @@ def test_who_may_decide(clerks, account, number):
     may("there", "there too", "platform")
 
 
+@pytest.mark.parametrize("how", ["made", "set"])
+def test_who_registered_the_number_first_does_not_confirm_it(
+    client, clerks, learned_there, how, monkeypatch
+):
+    """The other way round: the account made up is there before the person's own one has a number.
+    Its agency is asked then, but not who registered the number, nor whoever he appoints."""
+    number = of("EP1003").national_id
+    Account.objects.filter(username="EP1003").update(id_hash=None, sealed_id=None)
+    if how == "made":
+        ghost(number, clerks["here"])
+    else:
+        keeping.set_national_id([of("IC1005")], number=number, by=clerks["here"])
+    first = "IC9001" if how == "made" else "IC1005"
+    keeping.set_national_id([of("EP1003")], number=number, by=clerks["there"])
+    link = PersonLink.objects.get(account__username="EP1003", other__username=first)
+    assert queue(clerks["here"]) == []
+    go(client, "IC1001")
+    answer = client.post(f"/manage/reviews/person/{link.pk}/", {"decision": "approve"})
+    assert answer.status_code == 404
+    with pytest.raises(NotPossible, match="不能由您決定"):
+        deciding.decide_person_link(link, accept=True, comment="", by=clerks["here"])
+    told = {"since": timezone.localdate(), "until": timezone.localdate()}
+    delegations.delegate(username="IC1006", **told, by=clerks["here"])
+    assert queue(of("IC1006")) == []
+    go(client, first)
+    assert HERS not in says(client.get("/my/hours/"))
+    assert len(queue(clerks["here too"])) == len(queue(clerks["platform"])) == 1
+    moment = timezone.now() + timedelta(days=31)
+    monkeypatch.setattr(timezone, "now", lambda: moment)
+    assert len(queue(clerks["here"])) == 1
+
+
 def test_who_made_the_clerks_accounts_bars_them_only_as_an_agency(clerks, number):
     """The platform appoints all clerks; whoever an agency's clerk appoints decides not for her."""
     ghost(number, clerks["here"])
@@ -348,9 +380,9 @@ def test_three_accounts_of_a_person(clerks, number, account):
     ghost(number, third, username="CU9001")
     asked = PersonLink.objects.filter(account__username="CU9001")
     assert {link.other.username for link in asked.waiting()} == {"IC9001", "EP1003"}
-    assert (len(queue(clerks["here"])), len(queue(clerks["there"]))) == (1, 1)
+    assert (len(queue(clerks["here too"])), len(queue(clerks["there"]))) == (1, 1)
     refused = asked.get(other__username="IC9001")
-    persons.refuse(refused, comment="不是", by=clerks["here"])
+    persons.refuse(refused, comment="不是", by=clerks["here too"])
     link = asked.get(other__username="EP1003")
     with pytest.raises(NotPossible, match="請由平台管理者決定"):
         persons.confirm(link, by=clerks["there"])

@@ -4,7 +4,7 @@ import pytest
 import sending
 from django.core.management import call_command
 
-from ismp.accounts import actions, invented
+from ismp.accounts import actions, invented, national_id
 from ismp.accounts.models import Account, Agency, Department, Service
 from ismp.audit import trail
 from ismp.audit.models import Event
@@ -73,6 +73,42 @@ def test_ones_own_line_may_only_be_unchanged(clerk, city, role, change, says):
     assert before == (everything(), counts()[:2])
     run = sending.send(clerk, "\n".join([HEAD, mine]).encode(), source="roster")
     assert (run.state, run.unchanged) == (State.COMPLETED, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("ep1002@ismp.example", "mine@ismp.example"), "不能用名冊變更自己的帳號"),
+        ((",在職", ",離職"), "不能將自己的帳號改為離職"),
+    ],
+)
+def test_the_senders_other_accounts_are_her_own_too(clerk, city, change, code):
+    """As on the page: whoever has the sender's national ID is perhaps the sender."""
+    sender = Account.objects.get(username="IC1001")
+    Account.objects.filter(username="IC1001").update(role="platform_admin")
+    Account.objects.filter(username="EP1002").update(id_hash=sender.id_hash)
+    line = line_of("EP1002", city)
+    person = next(one for one in city if one.username == "EP1002")
+    number = next(one for one in city if one.username == "IC1001").national_id
+    line = line.replace(person.national_id, number)
+    run = sending.send(clerk, "\n".join([HEAD, line]).encode(), source="roster")
+    assert (run.state, run.unchanged) == (State.COMPLETED, 1)
+    run = sending.send(clerk, "\n".join([HEAD, line.replace(*change)]).encode(), source="roster")
+    assert run.state == State.REFUSED and code in run.reason
+    Account.objects.filter(username="EP1002").update(status="left")
+    run = sending.send(
+        clerk, "\n".join([HEAD, line.replace("在職", "離職")]).encode(), source="roster"
+    )
+    assert (run.state, run.unchanged) == (State.COMPLETED, 1)
+
+
+def test_an_agency_is_not_known_by_a_national_id(db):
+    """Two columns that were swapped would store it in clear, in the trail too."""
+    number = national_id.complete("B22987000")
+    for code in (number, number.lower(), f"{number[0]} {number[1:]}"):
+        said = refused(f"{code},新的機關,,XX1001,某人,,,一般使用者及主管,在職")
+        assert "身分證字號寫在別的欄位" in said and number not in said
+    assert counts() == (0, 0, 0)
 
 
 def test_each_account_has_an_event_of_its_own_that_names_what_changed(clerk, city):

@@ -271,6 +271,22 @@ def test_who_reported_or_handled_an_incident_neither_reviews_nor_closes_it(
     assert incidents.close(incident, accept=True, comment="x", by=other).state == "closed"
 
 
+def test_who_judged_the_impact_of_a_draft_does_not_review_it(admin, platform, account):
+    incident = incidents.open_incident(
+        agency=admin.agency,
+        title="x",
+        description="x",
+        answers={},
+        known_at=timezone.now(),
+        by=admin,
+    )
+    incident = incidents.change_level(incident, SMALL, on_behalf="代為評估", by=platform)
+    incident = incidents.report(incident, by=admin)
+    with pytest.raises(NotPossible, match="與您自己有關"):
+        incidents.review(incident, accept=True, comment="", by=platform)
+    incidents.review(incident, accept=True, comment="", by=account("CU1001", "platform_admin"))
+
+
 @pytest.mark.parametrize("kind", ["claim", "exception"])
 def test_an_account_decides_nothing_of_who_gave_it_its_role(kind, admin, second, account):
     """Neither on the page, nor many at once, nor in the module, nor through a delegate."""

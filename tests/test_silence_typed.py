@@ -2,11 +2,13 @@
 
 import importlib
 import itertools
+import json
 import pkgutil
 import re
 import unicodedata
 
 import pytest
+import sending
 from django import forms
 from django.apps import apps
 from django.contrib.auth.forms import PasswordChangeForm
@@ -22,6 +24,8 @@ from typing_in import forms_in
 import ismp
 from ismp.accounts import national_id
 from ismp.audit import trail
+from ismp.security import intelligence
+from ismp.security.intelligence import IntelligenceRefused
 from ismp.ui.forms import Form, TextMask
 
 CANARY = national_id.complete("B22987000")
@@ -300,6 +304,21 @@ def test_a_file_of_a_class_holds_none(account, things, written):
         page = client.post(place, {"what": what, "file": file}, follow=True).content.decode()
         assert "沒有錄取這一期" in page
         assert not clear(page)
+    assert not clear(database())
+
+
+@pytest.mark.django_db
+@spelled
+def test_why_a_file_is_refused_holds_none(clerk, city, written):
+    """The sentence quotes what stands in the file: titles of columns, names of things."""
+    if "\n" not in written:
+        head = f"財產編號,種類,廠牌,連網情形,{written},{written}"
+        run = sending.send(clerk, f"{head}\n1,2,3,4,5,6\n".encode(), source="devices")
+        assert "出現兩次" in run.reason and not clear(run.reason)
+    entry = {"cveID": written, "vendorProject": "x", "product": "x", "dateAdded": "2026-01-01"}
+    with pytest.raises(IntelligenceRefused) as refused:
+        intelligence.read(json.dumps({"vulnerabilities": [entry]}).encode())
+    assert not clear(str(refused.value))
     assert not clear(database())
 
 

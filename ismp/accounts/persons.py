@@ -10,7 +10,7 @@ refused.  Who may decide says `PersonLink.objects.to_decide_by`.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,7 +18,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import following, national_id, separation
-from ismp.accounts.models import Account, Agency, PersonLink
+from ismp.accounts.models import Account, AccountControl, Agency, PersonLink
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
@@ -334,6 +334,7 @@ def _refuse_own(link: PersonLink, by: Account, in_place_of: Account | None) -> N
     people, asker = [link.account, link.other], link.asked_by
     if asker and (asker.pk in separation.accounts_of(by) or barring_asker(link)):
         people.append(asker)
+    people += Account.objects.filter(pk__in=registrars([link])[link.pk])
     separation.refuse_own(by, people, in_place_of=in_place_of, agency=link.other.agency)
 
 
@@ -345,6 +346,23 @@ def barring_asker(link: PersonLink) -> int | None:
     """
     asker = link.asked_by
     return None if asker is None or asker.may(Right.ALL_AGENCIES) else asker.pk
+
+
+def registrars(links: Iterable[PersonLink]) -> dict[int, frozenset[int]]:
+    """Return, of each link by its id, who within `CONTROL_DAYS` made the account that was there
+    first, or set its number: who registers a number before its owner's agency does would otherwise
+    answer his own question.  As with the asker, the platform's do not bar."""
+    chosen = list(links)
+    numbered = AccountControl.objects.filter(
+        account__in={link.other_id for link in chosen},
+        kind__in=[AccountControl.Kind.CREATED, AccountControl.Kind.NUMBER],
+        at__gte=timezone.now() - timedelta(days=separation.CONTROL_DAYS),
+    )
+    by_account: dict[int, set[int]] = defaultdict(set)
+    for one in numbered.select_related("by"):
+        if not one.by.may(Right.ALL_AGENCIES):
+            by_account[one.account_id].add(one.by_id)
+    return {link.pk: frozenset(by_account[link.other_id]) for link in chosen}
 
 
 def _refused_between(link: PersonLink) -> bool:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
-from ismp.accounts import national_id
+from ismp.accounts import national_id, separation
 from ismp.accounts.agencies import fold_code
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Account, Agency, Department, Status
@@ -37,7 +37,7 @@ HEADER = [
     "狀態",
 ]
 REQUIRED = ("機關代碼", "機關名稱", "公務帳號", "姓名", "狀態")
-_NO_PLACE_FOR_IDS = ("機關名稱", "部門", "公務帳號", "姓名", "電子郵件")
+_NO_PLACE_FOR_IDS = ("機關代碼", "機關名稱", "部門", "公務帳號", "姓名", "電子郵件")
 _LABELS = [label for _, label in Identity.choices]
 _BETWEEN_IDENTITIES = re.compile(r"[、,，;；/+＋]")
 _FIELDS = {
@@ -153,6 +153,11 @@ class World:
     """Why those agencies take nobody any more that were merged or dissolved, by code."""
 
     @cached_property
+    def own(self) -> frozenset[int]:
+        """The accounts that are the keeper's, whatever agency they are of."""
+        return separation.accounts_of(self.keeper) if self.keeper else frozenset()
+
+    @cached_property
     def sees_all(self) -> bool:
         return self.keeper is None or self.keeper.may(Right.ALL_AGENCIES)
 
@@ -184,7 +189,11 @@ def _empty(line: Line) -> tuple[str, ...]:
 
 def _with_id(line: Line) -> tuple[str, ...]:
     """Where a national ID would be stored in clear; nobody may write it there by hand either."""
-    return tuple(title for title in _NO_PLACE_FOR_IDS if national_id.holds(line[title]))
+    return tuple(
+        title
+        for title in _NO_PLACE_FOR_IDS
+        if national_id.holds(line[title], valid=title == "機關代碼")
+    )
 
 
 def _too_long(line: Line) -> tuple[str, ...]:
@@ -339,8 +348,9 @@ def _beyond(line: Line, world: World) -> str | None:
 
 
 def _own(line: Line, world: World) -> bool:
-    account, keeper = world.account(line), world.keeper
-    return bool(account and keeper and account.pk == keeper.pk and not line.in_office)
+    account = world.account(line)
+    leaves = account and account.is_active and not line.in_office
+    return bool(leaves and account.pk in world.own)  # type: ignore[union-attr]
 
 
 def _second(line: Line, world: World) -> str | None:
@@ -359,8 +369,8 @@ def _renamed(line: Line, world: World) -> str | None:
 
 
 def _own_changes(line: Line, world: World) -> str | None:
-    account, keeper = world.account(line), world.keeper
-    if not account or not keeper or account.pk != keeper.pk:
+    account = world.account(line)
+    if not account or account.pk not in world.own:
         return None
     return "、".join(world.changed.get(line.number, ())) or None
 

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
 from ismp.hours import profiles
@@ -94,7 +95,7 @@ def refuse(
     """
     told = result.told() if result else {}
     with transaction.atomic():
-        _finish(run, state=state, reason=sentence, **told)
+        _finish(run, state=state, reason=national_id.hide(sentence), **told)
         if result:
             result.keep(run)
         record_event(run, profiles.of(run).verb, state=state.value, sha256=run.sha256)

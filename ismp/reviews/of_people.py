@@ -77,9 +77,11 @@ def password_resets(user: Account) -> Iterator[Waiting]:
 def person_links(user: Account) -> Iterator[Waiting]:
     """Accounts elsewhere that got the national ID of one of the agency's."""
     asked = PersonLink.objects.to_decide_by(user)
-    for one in asked.select_related("account__agency", "other__agency", "asked_by"):
+    found = list(asked.select_related("account__agency", "other__agency", "asked_by"))
+    registrars = persons.registrars(found)
+    for one in found:
         title = f"{one}{'' if _same_names(one) else '：姓名不同'}"
-        barred = (one.account_id, one.other_id, persons.barring_asker(one))
+        barred = (one.account_id, one.other_id, persons.barring_asker(one), *registrars[one.pk])
         yield _waiting("同一人確認", one, PERSON_LINK, title, *filter(None, barred))
 
 

@@ -248,11 +248,9 @@ def _set_level(
         return
     incident.save(update_fields=["answers", "level", "asked_answers", "asked_level"])
     found: list[changes.Change] = [("影響評估", _in_words(before[0]), _in_words(incident.answers))]
-    if incident.state == IncidentState.DRAFT:
-        _record(incident, Kind.EDITED, by, changes=found, **stead)
-    else:
-        on_behalf = stead.get("because", "")
-        _note(incident, Kind.EDITED, "影響評估更正，等級不變", by, on_behalf, changes=found)
+    is_draft = incident.state == IncidentState.DRAFT
+    words = "影響評估更正" if is_draft else "影響評估更正，等級不變"
+    _note(incident, Kind.EDITED, words, by, stead.get("because", ""), changes=found)
 
 
 def _in_words(answers: Mapping[str, list[str]]) -> str:

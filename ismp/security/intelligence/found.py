@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ismp.accounts import national_id
+
 NAMESPACE = uuid.UUID("6f0f4b5e-3c1d-5f0a-9d55-1a1c7a5d9f10")
 """Objects that we make ourselves keep their id from export to export."""
 TAIPEI = timezone(timedelta(hours=8))
@@ -13,7 +15,11 @@ _DAY = len("2026-11-20")
 
 
 class IntelligenceRefused(ValueError):
-    """The file as a whole is refused; the text is one sentence in Chinese."""
+    """The file as a whole is refused; the text is one sentence in Chinese, which may quote the
+    file, but no national ID of it."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(national_id.hide(sentence))
 
 
 class Ioc(NamedTuple):
