@@ -162,7 +162,7 @@ def _columns(header: Header, limits: Limits) -> tuple[list[str | None], list[str
     missing = [column for column in COLUMNS if column.name not in names]
     if missing:
         titles = "、".join(column.title for column in missing)
-        ticks = "、".join(f"「{column.tick}欄位」" for column in missing if column.tick)
+        ticks = "、".join(f"「{column.tick}」" for column in missing if column.tick)
         todo = f"請在入口網的成績下載畫面勾選{ticks}，" if ticks else "請"
         raise FileRefused(f"檔案缺少欄位：{titles}。{todo}重新下載後再上傳。")
     unknown = (cell for cell, name in zip(folded, names, strict=True) if cell and not name)
