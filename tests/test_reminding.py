@@ -10,7 +10,7 @@ from ismp.accounts.models import Account, Service
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.compliance import reminding
-from ismp.notices.actions import send_digests
+from ismp.notices.actions import notify, send_digests
 from ismp.notices.models import Notice
 
 pytestmark = pytest.mark.django_db
@@ -120,3 +120,25 @@ def test_the_letter_names_nobody_and_goes_out_once(clerk, small, mailbox, monkey
 def test_without_a_mail_server_the_preview_says_so(clerk, small):
     page, _ = preview(clerk, whom="all", light="behind")
     assert "還沒有設定郵件伺服器，所以不會寄信" in page
+
+
+def test_the_preview_says_who_is_mailed_today_and_who_tomorrow(clerk, small, mailbox, monkeypatch):
+    at(monkeypatch, NOON)
+    notify([of("IC1002")], kind="x", subject="別的事")
+    assert send_digests() == 1
+    page, seal = preview(clerk, whom="all", light="behind")
+    assert "2 人的信箱會收到今天的彙整信（一小時內寄出）" in page
+    assert "1 人今天的彙整信已經寄出" in page and "明天的彙整信" in page
+    clerk.post(REMIND, {"whom": "all", "light": "behind", "seen": seal})
+    assert send_digests() == 2
+    at(monkeypatch, NOON + timedelta(days=1))
+    assert send_digests() == 1
+
+
+@pytest.mark.parametrize(
+    ("hour", "words"), [(7, "今天 8 時以後"), (8, "一小時內"), (23, "今晚或明天 8 時以後")]
+)
+@pytest.mark.usefixtures("small", "mailbox")
+def test_the_preview_says_when_the_mail_goes(clerk, monkeypatch, hour, words):
+    at(monkeypatch, NOON.replace(hour=hour))
+    assert f"{words}寄出" in preview(clerk, whom="all", light="behind")[0]

@@ -1,6 +1,5 @@
 """達標狀況 by person: who is behind and by how much, why, and a reminder to those who are."""
 
-import re
 import tempfile
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +11,7 @@ from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from ismp.accounts import timeline
@@ -22,10 +22,11 @@ from ismp.audit import trail
 from ismp.compliance import people, reminding, why
 from ismp.compliance.board_forms import DayForm, PeopleForm
 from ismp.compliance.board_pages import agencies_of, agency_asked, title_of
+from ismp.notices.actions import digest_hours
 from ismp.ui import workbook
+from ismp.ui.numbers import whole_number, whole_numbers
 
 _PER_PAGE = 50
-_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _SPOOL_BYTES = 4 * 1024 * 1024
 _HEADS = (
     ("username", "公務帳號", ""),
@@ -54,7 +55,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
     reminded = reminding.last_reminded([person.account for person in page])
     days = {"agency": agency.code, **form.asked}
     incident = request.GET.get("incident", "")
-    if _NUMBER.fullmatch(incident):  # what it is about is known above; here it is handed on
+    if whole_number(incident):  # what it is about is known above; here it is handed on
         days["incident"] = incident
     asked = {**days, **form.search}
     context = {
@@ -139,7 +140,7 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
 def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:
     """Whom a deed on the list means: those who are ticked in it, or all that it found."""
     if asked.get("whom") == "ticked":
-        ids = [int(value) for value in asked.getlist("ids") if _NUMBER.fullmatch(value)]
+        ids = whole_numbers(asked.getlist("ids"))
         return {"light": "", "accounts": ids}
     return _form(asked, agency).search
 
@@ -162,11 +163,15 @@ def remind(request: HttpRequest) -> HttpResponse:
         except trail.NotPossible as reason:
             messages.error(request, str(reason))
     plan = reminding.plan(agency, search)
+    mailed, today = plan.mailed_on, timezone.localdate()
     own = {"csrfmiddlewaretoken", "seen"}
     context = {
         "agency": agency,
         "plan": plan,
         "by_mail": bool(settings.EMAIL_HOST),
+        "mailed_today": mailed[today],
+        "mailed_tomorrow": mailed.total() - mailed[today],
+        "digest_hours": digest_hours(),
         "posted": [(n, v) for n, vs in request.POST.lists() if n not in own for v in vs],
     }
     return render(request, "compliance/remind.html", context)

@@ -5,9 +5,9 @@ the plan has changed since it was seen.  How a notice travels is known to `ismp.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 from django.db import transaction
@@ -22,7 +22,7 @@ from ismp.compliance import people
 from ismp.compliance.people import Person
 from ismp.compliance.standing import Line
 from ismp.hours.models import in_hours
-from ismp.notices.actions import notify
+from ismp.notices.actions import digest_dates, notify
 from ismp.notices.models import Notice
 from ismp.ui import roc
 
@@ -48,6 +48,12 @@ class Plan:
     @property
     def without_address(self) -> int:
         return sum(not person.email for person, _ in self.letters)
+
+    @property
+    def mailed_on(self) -> Counter[date]:
+        """How many are mailed on which day; who had her digest of today gets the next one."""
+        dates = digest_dates([person.account for person, _ in self.letters])
+        return Counter(dates.values())
 
     @property
     def seal(self) -> str:

@@ -5,8 +5,8 @@ The deed that gives cause calls `notify` in its own transaction and leaves its o
 
 import logging
 import smtplib
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Collection, Iterable
+from datetime import date, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -29,6 +29,8 @@ _OF_ONE_ADDRESS = (
     smtplib.SMTPNotSupportedError,
 )
 """What a single receiver's address or letter raises; all else is the server's."""
+_LAST_HOUR = 23
+"""The worker may not look once more before midnight."""
 _LETTERS_AT_ONCE = 500
 _MOST_TRIES = 12
 _FIRST_PAUSE = timedelta(minutes=1)
@@ -121,6 +123,28 @@ def _posted(letter: Letter, server: BaseEmailBackend) -> bool:
 def mark_read(notices: Iterable[Notice]) -> int:
     mine = Notice.objects.filter(pk__in=[notice.pk for notice in notices], read_at=None)
     return mine.update(read_at=timezone.now())
+
+
+def digest_dates(accounts: Collection[int]) -> dict[int, date]:
+    """The day of the digest that will carry what these people are told now; nobody is in it who
+    gets none (no address, not in office), and nobody without a mail server."""
+    if not settings.EMAIL_HOST:
+        return {}
+    today = timezone.localdate()
+    mailed = Account.objects.filter(pk__in=accounts, status="active").exclude(email="")
+    served = set(
+        Digest.objects.filter(on=today, account__in=accounts).values_list("account", flat=True)
+    )
+    tomorrow = today + timedelta(days=1)
+    return {pk: tomorrow if pk in served else today for pk in mailed.values_list("pk", flat=True)}
+
+
+def digest_hours() -> str:
+    """When today's digests still go out, in words: the worker looks once an hour."""
+    hour = timezone.localtime().hour
+    if hour < settings.DIGEST_HOUR:
+        return f"今天 {settings.DIGEST_HOUR} 時以後"
+    return "一小時內" if hour < _LAST_HOUR else f"今晚或明天 {settings.DIGEST_HOUR} 時以後"
 
 
 def send_digests() -> int:
