@@ -5,7 +5,7 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 from django_tasks_db.models import DBTaskResult
@@ -207,3 +207,45 @@ def test_a_turn_that_meets_an_import_in_its_last_moment_goes_on_with_the_next_fi
     turn.join(PATIENCE_SECONDS)
     following.refresh_from_db()
     assert following.state == State.COMPLETED
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_run_is_free_at_once_when_its_worker_lost_the_database(city, monkeypatch):
+    """Nobody waits for the end of the lease of a worker that knows that it cannot go on."""
+    run = queue(BUSY)
+    do = importing._import
+
+    def lose_it(run, pulse):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(importing, "_import", lose_it)
+    with pytest.raises(OperationalError):
+        importing.perform_next(run.agency_id)
+    lost = ImportRun.objects.get(pk=run.pk)
+    assert (lost.state, lost.attempt) == (State.RUNNING, 1)
+    assert lost.lease_until <= timezone.now()
+    monkeypatch.setattr(importing, "_import", do)
+    actions.recover()
+    work()
+    assert ImportRun.objects.get(pk=run.pk).state == State.COMPLETED
+
+
+def test_a_worker_waits_for_the_database_to_free_its_run(monkeypatch):
+    tries = []
+
+    class Away:
+        in_atomic_block, connection = False, None
+
+        def close(self): ...
+
+        def ensure_connection(self):
+            tries.append(1)
+            if len(tries) < 3:
+                raise OperationalError
+
+    monkeypatch.setattr(importing, "connection", Away())
+    monkeypatch.setattr(importing, "_RETRY_SECONDS", 0)
+    importing._connect_again()
+    assert len(tries) == 3

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -30,6 +30,7 @@ from ismp.ui.sheets import Refused
 logger = logging.getLogger(__name__)
 
 
+_RETRY_SECONDS = 0.5
 _OPEN = [State.RECEIVING, State.QUEUED, State.RUNNING]
 """States of a run that can be performed; RECEIVING by whoever has received it only."""
 
@@ -82,6 +83,7 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
         except Superseded:
             logger.warning("run %s attempt %s was superseded", run.pk, run.attempt)
         except Exception:
+            pulse.stop()  # it would prolong the lease again
             _give_up(run)
             raise
 
@@ -144,13 +146,28 @@ def _quarantine_sentence(run: ImportRun) -> str:
 
 def _give_up(run: ImportRun) -> None:
     """After our own fault: free the run for the next try, or set it aside after the last."""
-    with contextlib.suppress(DatabaseError, Superseded):
+    _connect_again()
+    with contextlib.suppress(Error, Superseded):
         if run.attempt >= settings.IMPORT_ATTEMPTS:
             refuse(run, _quarantine_sentence(run), State.QUARANTINED)
         else:
             ImportRun.objects.filter(pk=run.pk, state=State.RUNNING, attempt=run.attempt).update(
                 lease_until=timezone.now()
             )
+
+
+def _connect_again() -> None:
+    """Where the database has gone, wait until it is back, for as long as the lease may last: who
+    knows that the run is free need not let others wait for the end of the lease."""
+    if connection.in_atomic_block or (connection.connection and connection.is_usable()):
+        return
+    until = time.monotonic() + settings.IMPORT_LEASE_SECONDS
+    while time.monotonic() < until:
+        connection.close()
+        with contextlib.suppress(Error):
+            connection.ensure_connection()
+            return
+        time.sleep(_RETRY_SECONDS)
 
 
 def _import(run: ImportRun, pulse: Pulse) -> None:
@@ -196,7 +213,7 @@ def _named_connection(run: ImportRun) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+        with contextlib.suppress(Error), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('application_name', 'ismp', false)")
 
 
