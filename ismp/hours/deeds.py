@@ -18,9 +18,9 @@ from ismp.hours import actions, listing
 from ismp.hours.forms import SearchForm
 from ismp.hours.models import Deletion, Record
 from ismp.ui import streamed, workbook
+from ismp.ui.numbers import whole_numbers
 
 _SHOWN_PEOPLE = 20
-_BROKEN_OFF = "\r\n檔案沒有傳完，請重新下載。\r\n".encode()
 
 
 @require_safe
@@ -37,18 +37,10 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
         trail.record("export_hours", actor=user.username, agency=code, format=kind)
     if kind == "csv":
         rows = (list(row) for frame in frames for row in frame.iter_rows())
-        pieces, media_type = (
-            workbook.csv_lines(listing.head(agency), rows),
-            "text/csv; charset=utf-8",
-        )
-    else:
-        pieces, media_type = (
-            streamed.workbook("學習時數", listing.head(agency), frames),
-            workbook.MEDIA_TYPE,
-        )
-    headers = {"Content-Disposition": f'attachment; filename="learning-hours.{kind}"'}
-    pieces = streamed.to_the_end(pieces, _BROKEN_OFF if kind == "csv" else b"")
-    return StreamingHttpResponse(pieces, content_type=media_type, headers=headers)
+        lines = workbook.csv_lines(listing.head(agency), rows)
+        return streamed.csv_answer(lines, "learning-hours.csv")
+    pieces = streamed.workbook("學習時數", listing.head(agency), frames, listing.ADDED_UP)
+    return streamed.workbook_answer(pieces, "learning-hours.xlsx")
 
 
 @require_POST
@@ -118,7 +110,7 @@ def _chosen(posted: QueryDict, user: Account) -> Any:
     """The ticked records, or all that the query finds."""
     if posted.get("everything"):
         return listing.asked(SearchForm.asked(posted), listing.scope(posted, user), user)
-    ids = [int(value) for value in posted.getlist("ids") if value.isdecimal()]
+    ids = whole_numbers(posted.getlist("ids"))
     return Record.objects.visible_to(user).live().filter(pk__in=ids)
 
 

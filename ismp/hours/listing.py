@@ -22,6 +22,8 @@ from ismp.hours.newest import Keyword, Newest
 from ismp.hours.profile import CATEGORIES, COLUMNS, NAMES
 from ismp.ui import roc
 
+ADDED_UP = frozenset({"fee", "total", "digital_hours", "classroom_hours"})
+"""Columns whose numbers are numbers in a workbook, so that Excel adds them up."""
 HEAD = ["公務帳號", *(column.title for column in COLUMNS[1:])]
 
 

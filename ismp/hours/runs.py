@@ -21,7 +21,7 @@ from ismp.hours import actions, claiming, profiles, report, undoing
 from ismp.hours.deeds import shown_in
 from ismp.hours.models import ImportRun, State, Waiting
 from ismp.hours.pulse import STEPS, progress
-from ismp.ui import streamed, workbook
+from ismp.ui import streamed
 from ismp.ui.columns import cells_of
 
 _PER_PAGE = 50
@@ -171,9 +171,8 @@ def _row(line: dict[str, Any], profile: profiles.Profile) -> dict[str, Any]:
 @needs(Right.MANAGE)
 def run_report(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
     """下載無法匯入資料."""
-    pieces = streamed.to_the_end(report.rejected_workbook(find_run(request, run_id)), b"")
-    headers = {"Content-Disposition": f'attachment; filename="rejected-{run_id}.xlsx"'}
-    return StreamingHttpResponse(pieces, content_type=workbook.MEDIA_TYPE, headers=headers)
+    pieces = report.rejected_workbook(find_run(request, run_id))
+    return streamed.workbook_answer(pieces, f"rejected-{run_id}.xlsx")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

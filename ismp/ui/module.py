@@ -40,7 +40,7 @@ from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError, models, transaction
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -50,10 +50,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.ui import workbook
+from ismp.ui import streamed, workbook
 from ismp.ui.columns import Column, cells_of
 from ismp.ui.folding import containing
 from ismp.ui.forms import DeedForm, Form, KeywordField, ModuleForm
+from ismp.ui.numbers import whole_number, whole_numbers
 from ismp.ui.uploads import takes_files
 
 PER_PAGE = (20, 50, 100, 200)
@@ -246,6 +247,15 @@ class Module:
         found = search.found() if search.is_valid() else self.rows(user).none()
         rows = ([one.value(thing) for one in columns] for thing in found.iterator(2_000))
         kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
+        if kind == "xlsx":
+            added_up = [one.shape == "number" for one in columns]
+            rows = (
+                [
+                    workbook.as_number(cell) if yes else cell
+                    for cell, yes in zip(row, added_up, strict=True)
+                ]
+                for row in rows
+            )
         with transaction.atomic():
             trail.record(
                 "export_list",
@@ -326,7 +336,7 @@ class Module:
     def _do(self, request: HttpRequest, deed: Deed) -> HttpResponseBase:
         """First a page that says to how many and to which, and asks what the deed needs."""
         user: Any = request.user
-        ids = [int(pk) for pk in request.POST.getlist("ids") if pk.isdecimal()]
+        ids = whole_numbers(request.POST.getlist("ids"))
         if not ids:
             messages.error(request, f"請先勾選{self.thing}，再按「{deed.title}」。")
             return redirect(self.address("list"))
@@ -334,7 +344,7 @@ class Module:
         chosen = get_list_or_404(things)
         confirmed = "confirmed" in request.POST
         make = deed.form or DeedForm
-        named = {name: one for name, one in request.POST.items() if _NUMBER.fullmatch(str(one))}
+        named = {name: value for name, value in request.POST.items() if whole_number(value)}
         posted = {"data": request.POST} if confirmed else {"initial": named}
         form = make(**posted, user=user, things=chosen)
         if confirmed and form.is_valid():
@@ -433,9 +443,7 @@ def _download(
     kind: str, name: str, title: str, head: list[str], rows: Iterator[list[workbook.Cell]]
 ) -> HttpResponseBase:
     if kind == "csv":
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        lines = workbook.csv_lines(head, rows)
-        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+        return streamed.csv_answer(workbook.csv_lines(head, rows), f"{name}.csv")
     file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 (the response closes it)
     workbook.write(file, title, head, (workbook.Row(cells) for cells in rows))
     file.seek(0)

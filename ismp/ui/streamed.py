@@ -16,14 +16,18 @@ from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
+from django.http import StreamingHttpResponse
 
-from ismp.ui.workbook import MAX_CELL
+from ismp.ui.workbook import MAX_CELL, MEDIA_TYPE, PLAIN_NUMBER
 
 logger = logging.getLogger(__name__)
 
 _FAST = 1
+_HELD_BYTES = 16 * 1024 * 1024
+"""So much of a file is put together before the first byte goes: a hundred thousand records."""
 ROWS_OF_A_SHEET = 1_048_575
 """Excel's limit, without the head; of more it reads none or forgets the rest."""
+_BROKEN_OFF = "\r\n檔案沒有傳完，請重新下載。\r\n".encode()
 _NUMBER = "number of the row"
 _NOT_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"
 """Characters that XML cannot hold."""
@@ -55,7 +59,7 @@ class _Sent:
 def to_the_end(pieces: Iterable[bytes], last_words: bytes) -> Iterator[bytes]:
     """The pieces; if they break off, what is sent must not look whole: `last_words` say so.
 
-    (A workbook without its end does not open.)
+    A workbook without its end does not open.
     """
     try:
         yield from pieces
@@ -65,21 +69,64 @@ def to_the_end(pieces: Iterable[bytes], last_words: bytes) -> Iterator[bytes]:
         raise
 
 
+def _answer(
+    pieces: Iterable[bytes], name: str, media_type: str, last_words: bytes = b""
+) -> StreamingHttpResponse:
+    """A file to take away that never looks whole when it is not.
+
+    The web server ends an answer that breaks off as it ends any other, so that nobody could tell.
+    What fits in `_HELD_BYTES` is therefore whole before the first byte goes, with its length; what
+    breaks raises here and is an error page.  More is sent while it is being read.
+    """
+    going, held, size = iter(pieces), list[bytes](), 0
+    while size <= _HELD_BYTES and (piece := next(going, None)) is not None:
+        held.append(piece)
+        size += len(piece)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    if size <= _HELD_BYTES:
+        headers["Content-Length"] = str(size)
+    sent = _one_by_one(held, to_the_end(going, last_words))
+    return StreamingHttpResponse(sent, content_type=media_type, headers=headers)
+
+
+def _one_by_one(held: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    """A generator, so that who stops taking it closes what it is read from."""
+    yield from held
+    yield from rest
+
+
+def csv_answer(pieces: Iterable[bytes], name: str) -> StreamingHttpResponse:
+    """A CSV to take away; one that is too long to be held says in its last line if it broke off."""
+    return _answer(pieces, name, "text/csv; charset=utf-8", _BROKEN_OFF)
+
+
+def workbook_answer(pieces: Iterable[bytes], name: str) -> StreamingHttpResponse:
+    return _answer(pieces, name, MEDIA_TYPE)
+
+
 def mark_of(column: str) -> str:
     """The name of a boolean column beside a column: which of its cells are coloured."""
     return f"{column} marked"
 
 
-def workbook(title: str, head: list[str], frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+def workbook(
+    title: str,
+    head: list[str],
+    frames: Iterable[pl.DataFrame],
+    numbers: frozenset[str] = frozenset(),
+) -> Iterator[bytes]:
     """A bold head that stands still, with a filter, and the rows of all frames (as wide as the
-    head, but for their marks); what is more than a sheet holds goes on in the next one."""
+    head, but for their marks); what is more than a sheet holds goes on in the next one.
+
+    Of the columns of text in `numbers` what looks like a plain number is one.
+    """
     sent, number = _Sent(), 1
     with zipfile.ZipFile(sent, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive:  # type: ignore[call-overload]
         for name, text in _PARTS.items():
             archive.writestr(name, text)
         yield sent.taken()
         for number, parts in groupby(_by_sheet(frames), key=itemgetter(0)):
-            for _ in _sheet(archive, number, head, (frame for _, frame in parts)):
+            for _ in _sheet(archive, number, head, (frame for _, frame in parts), numbers):
                 yield sent.taken()
         for name, text in _contents(title, number).items():
             archive.writestr(name, text)
@@ -102,22 +149,28 @@ def _by_sheet(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFram
 
 
 def _sheet(
-    archive: zipfile.ZipFile, number: int, head: list[str], frames: Iterable[pl.DataFrame]
+    archive: zipfile.ZipFile,
+    number: int,
+    head: list[str],
+    frames: Iterable[pl.DataFrame],
+    numbers: frozenset[str],
 ) -> Iterator[None]:
     """Write one; goes on when its head and each of its frames is written."""
     with archive.open(f"xl/worksheets/sheet{number}.xml", "w", force_zip64=True) as sheet:
         sheet.write(_beginning(head).encode())
         yield
-        yield from _written(sheet, frames)
+        yield from _written(sheet, frames, numbers)
         sheet.write(f'</sheetData><autoFilter ref="{_whole_head(head)}"/></worksheet>'.encode())
 
 
-def _written(sheet: IO[bytes], frames: Iterable[pl.DataFrame]) -> Iterator[None]:
+def _written(
+    sheet: IO[bytes], frames: Iterable[pl.DataFrame], numbers: frozenset[str]
+) -> Iterator[None]:
     """Write the rows of each frame in a thread, while the caller's, which owns the connection that
     they are read by, gets the next one.  Goes on when a frame is written."""
 
     def write(frame: pl.DataFrame, after: int) -> None:
-        sheet.write(_rows(frame, after))
+        sheet.write(_rows(frame, after, numbers))
 
     done, writing = 1, None
     with ThreadPoolExecutor(1, thread_name_prefix="writing") as thread:
@@ -145,19 +198,21 @@ def _beginning(head: list[str]) -> str:
     )
 
 
-def _rows(frame: pl.DataFrame, after: int) -> bytes:
+def _rows(frame: pl.DataFrame, after: int, numbers: frozenset[str]) -> bytes:
     """The rows that follow row `after`, column by column; empty cells are left out."""
     shown = [name for name, kind in frame.schema.items() if kind != pl.Boolean]
     number = pl.int_range(after + 1, after + 1 + pl.len()).cast(pl.String)
     frame = _escaped(frame).with_columns(number.alias(_NUMBER))
-    cells = chain.from_iterable(_cell(frame, name, _letters(n)) for n, name in enumerate(shown))
+    cells = chain.from_iterable(
+        _cell(frame, name, _letters(n), numeric=name in numbers) for n, name in enumerate(shown)
+    )
     rows = frame.select(
         pl.concat_str(pl.lit('<row r="'), _NUMBER, pl.lit('">'), *cells, pl.lit("</row>"))
     )
     return b"".join(rows.to_series().cast(pl.Binary))
 
 
-def _cell(frame: pl.DataFrame, column: str, letters: str) -> list[pl.Expr]:
+def _cell(frame: pl.DataFrame, column: str, letters: str, *, numeric: bool) -> list[pl.Expr]:
     """The parts that a row's cell is joined from: one, a condition, only where cells are coloured
     or empty, because that costs as much as joining all the others."""
     place, text = [pl.lit(f'<c r="{letters}'), pl.col(_NUMBER)], pl.col(column)
@@ -168,13 +223,16 @@ def _cell(frame: pl.DataFrame, column: str, letters: str) -> list[pl.Expr]:
     plain = [*place, pl.lit('" s="2'), *text_cell]
     mark = mark_of(column)
     coloured = mark in frame.columns and frame[mark].any()
-    if not coloured and (frame[column] != "").all():
+    if not numeric and not coloured and (frame[column] != "").all():
         return plain
     cell, no_text = pl.concat_str(plain), pl.lit("")
     if coloured:
         red = [*place, pl.lit('" s="3')]
         cell = pl.when(mark).then(pl.concat_str(*red, *text_cell)).otherwise(cell)
         no_text = pl.when(mark).then(pl.concat_str(*red, pl.lit('"/>'))).otherwise(no_text)
+    if numeric:
+        number = pl.concat_str(*place, pl.lit('"><v>'), text, pl.lit("</v></c>"))
+        cell = pl.when(text.str.contains(PLAIN_NUMBER)).then(number).otherwise(cell)
     return [pl.when(text == "").then(no_text).otherwise(cell)]
 
 

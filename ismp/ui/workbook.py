@@ -17,6 +17,10 @@ Cell = str | int | float | None
 MAX_CELL = 32_767
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+PLAIN_NUMBER = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?$"
+"""A text that a spreadsheet may add up: no code with zeros before it, no more digits than Excel
+keeps."""
+_NUMBER = re.compile(PLAIN_NUMBER)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _GUARDED = re.compile("'+[=+\\-@\t\r]")
 """What a guard has been put before.  Text that itself begins like this gets one more, in a workbook
@@ -95,6 +99,13 @@ def as_shown(cell: str) -> str:
     if text.isprintable() and "  " not in text:  # most cells; a quarter of the work
         return text.strip()
     return one_line(text)
+
+
+def as_number(cell: Cell) -> Cell:
+    """Return a text that is a plain number as the number, for a cell that Excel adds up."""
+    if not isinstance(cell, str) or not _NUMBER.match(cell):
+        return cell
+    return float(cell) if "." in cell else int(cell)
 
 
 def _drain(buffer: io.StringIO) -> bytes:
