@@ -15,6 +15,7 @@ from ismp.accounts.identities import Identity, as_set, members
 from ismp.accounts.models import Account, Agency, Department, Leave, Service
 from ismp.accounts.roles import ROLE_NAMES, Right
 from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField, Suggesting, TextMask
+from ismp.ui.numbers import whole_number
 
 _NAMED = 20
 """How many entries a form names."""
@@ -124,8 +125,8 @@ class OfAgencyForm(ModuleForm):
     @property
     def agency(self) -> Agency:
         """Of the thing, as far as it is known when the form is drawn."""
-        chosen = self.data.get("agency", "") if "agency" in self.fields else ""
-        found = Agency.objects.filter(pk=chosen).first() if chosen.isdecimal() else None
+        chosen = whole_number(self.data.get("agency")) if "agency" in self.fields else None
+        found = Agency.objects.filter(pk=chosen or 0).first()
         agency: Agency = found or self.instance.agency
         return agency
 
@@ -413,14 +414,10 @@ class CancelServiceForm(ReasonForm):
         entry.queryset = Service.objects.filter(pk__in=words).order_by("-since")
         entry.label_from_instance = lambda one: words[one.pk]
         named = self.data.get("entry") or self.initial.get("entry")
-        chosen = entry.queryset.filter(pk=_number(named)).first()
+        chosen = entry.queryset.filter(pk=whole_number(str(named))).first()
         if chosen:
             stands = "；".join(map(str, timeline.without(chosen)))
             entry.help_text = f"取消後的任職紀錄：{stands or '沒有任何紀錄'}。"
-
-
-def _number(value: Any) -> int:
-    return int(value) if str(value).isascii() and str(value).isdecimal() else 0
 
 
 class WithdrawalForm(ReasonForm):

@@ -27,7 +27,9 @@ _WRONG_CODE = "公務帳號或代碼不對，或代碼已經過期；請檢查�
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     there = request.POST.get("next") or request.GET.get("next", "")
-    if not url_has_allowed_host_and_scheme(there, {request.get_host()}, request.is_secure()):
+    if not there.startswith("/") or not url_has_allowed_host_and_scheme(
+        there, {request.get_host()}, request.is_secure()
+    ):
         there = resolve_url("portal:home")
     if request.user.is_authenticated:
         return redirect(there)

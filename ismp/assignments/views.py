@@ -18,6 +18,7 @@ from ismp.compliance.board_pages import agency_asked
 from ismp.compliance.people_pages import search_asked
 from ismp.courses.models import Course
 from ismp.security.models import Incident
+from ismp.ui.numbers import whole_number
 
 _OWN = {"csrfmiddlewaretoken", "seen", "course"}
 """What this page's forms send of themselves; the rest says which people are meant."""
@@ -57,12 +58,14 @@ def assign(request: HttpRequest) -> HttpResponse:
 
 
 def _course(offered: QuerySet[Course], pk: str) -> Course | None:
-    return get_object_or_404(offered, pk=pk) if pk.isdecimal() else None
+    number = whole_number(pk)
+    return None if number is None else get_object_or_404(offered, pk=number)
 
 
 def _incident(user: Account, pk: str) -> Incident | None:
     """The incident that asks for training, if one does and this person handles it."""
-    if not pk.isdecimal():
+    number = whole_number(pk)
+    if number is None:
         return None
     seen = Incident.objects.visible_to(user).select_related("agency")
-    return get_object_or_404(seen.calling_for_training(), pk=pk)
+    return get_object_or_404(seen.calling_for_training(), pk=number)

@@ -26,6 +26,7 @@ from ismp.audit.trail import NotPossible
 from ismp.courses import attendance
 from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
 from ismp.ui.codecs import decoded
+from ismp.ui.numbers import whole_number, whole_numbers
 from ismp.ui.uploads import takes_files
 
 _MOST_BYTES = 1024 * 1024
@@ -60,7 +61,7 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
             with transaction.atomic():
                 for meeting in meetings:
                     there = request.POST.getlist(f"meeting-{meeting.pk}")
-                    attendance.mark(meeting, map(int, filter(str.isdecimal, there)), by=user)
+                    attendance.mark(meeting, whole_numbers(there), by=user)
                 attendance.grade(found, scores, by=user)
             words = "已儲存出席與成績。"
             if found.state == SessionState.FINISHED:
@@ -128,7 +129,7 @@ def _take(session: Session, what: str, mine: list[tuple[SignUp, list[str]]], use
     if what == "scores":
         scores = {one.pk: _score(rest[0] if rest else "") for one, rest in mine}
         return f"已登錄 {attendance.grade(session, scores, by=user)} 人的成績。"
-    meeting = get_object_or_404(session.meetings, pk=int(what) if what.isdecimal() else 0)
+    meeting = get_object_or_404(session.meetings, pk=whole_number(what))
     count = attendance.mark(meeting, [one.pk for one, _ in mine], by=user)
     return f"已登錄 {count} 人出席。"
 

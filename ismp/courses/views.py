@@ -14,11 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.audit.trail import NotPossible
 from ismp.courses import actions, attendance, classes, files, learning
 from ismp.courses.models import Course, Enrollment, Kind, Material, Meeting, Session, SignUp, Way
+from ismp.ui.numbers import whole_number
 
 _MINE = 100
 _AT_ONCE = 4 * 1024 * 1024
 """The most of a video in one answer: the browser asks for more, and no worker is held for long."""
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)$", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})$", re.ASCII)
+_LONGEST_SECONDS = 1_000_000
 
 
 @require_safe
@@ -137,9 +139,9 @@ def bookmark(request: HttpRequest, course_id: int, material_id: int) -> HttpResp
     """Where a video was left; called by the page itself."""
     enrollment = _enrollment(request, course_id)
     shown = get_object_or_404(Material, pk=material_id, course=course_id)
-    second = request.POST.get("second", "")
-    if re.fullmatch(r"\d{1,6}", second, re.ASCII):
-        learning.bookmark(enrollment, shown, int(second))
+    second = whole_number(request.POST.get("second"))
+    if second is not None and second < _LONGEST_SECONDS:
+        learning.bookmark(enrollment, shown, second)
     return HttpResponse(status=204)
 
 

@@ -15,6 +15,7 @@ from ismp.portal import actions, certificate
 from ismp.portal.forms import PeriodForm
 from ismp.portal.models import Certificate
 from ismp.ui import roc
+from ismp.ui.numbers import whole_number
 
 _PER_PAGE = 50
 _SUMMED = ("ended_on", "category", "hours")
@@ -49,8 +50,8 @@ def own_hours(request: HttpRequest) -> HttpResponse:
 
 def _number(request: HttpRequest, name: str) -> int:
     """A number of the address, 0 when there is none that could be meant."""
-    text = request.GET.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else 0
+    number = whole_number(request.GET.get(name)) or 0
+    return number if number < 1000 else 0
 
 
 def _by_year(records: list[Record]) -> list[tuple[int, list[int], int]]:

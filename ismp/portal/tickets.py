@@ -17,6 +17,7 @@ from ismp.hours.models import ImportRun
 from ismp.portal import actions, bundle
 from ismp.portal.forms import AnswerForm, TicketForm
 from ismp.portal.models import Ticket
+from ismp.ui.numbers import whole_number
 
 _PER_PAGE = 50
 
@@ -64,8 +65,8 @@ def _known(request: HttpRequest) -> dict[str, Any]:
     """What the way here already tells: the import, or the reference code of an error page."""
     user: Any = request.user
     known = {"contact": user.email}
-    asked, reference = request.GET.get("run", ""), request.GET.get("reference", "")
-    run = ImportRun.objects.visible_to(user).filter(pk=asked).first() if asked.isdecimal() else None
+    asked, reference = whole_number(request.GET.get("run")), request.GET.get("reference", "")
+    run = ImportRun.objects.visible_to(user).filter(pk=asked or 0).first()
     if run:
         known |= {"run": run.pk, "subject": f"匯入編號 {run.pk}（{run.get_state_display()}）"}
         known["place"] = f"匯入紀錄 {run.get_absolute_url()}"

@@ -27,6 +27,7 @@ from ismp.reviews.queue import decides, principals_of, waiting_for
 from ismp.reviews.waiting import Waiting
 from ismp.ui.forms import Form
 from ismp.ui.module import Page
+from ismp.ui.numbers import whole_number
 
 _PER_PAGE = 50
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
@@ -221,9 +222,8 @@ def delegations(request: HttpRequest) -> HttpResponse:
 @needs(Right.EDIT_PEOPLE)
 def end_delegation(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
-    asked = request.POST.get("delegation", "")
     mine = Delegation.objects.filter(principal=user)
-    delegation = get_object_or_404(mine, pk=asked if asked.isdecimal() else 0)
+    delegation = get_object_or_404(mine, pk=whole_number(request.POST.get("delegation")))
     try:
         deputising.end_delegation(delegation, by=user)
         messages.success(request, "代理已經結束。")

@@ -14,7 +14,7 @@ from django.utils.cache import add_never_cache_headers
 
 from ismp.audit import origin, trail
 from ismp.ui import marks
-from ismp.ui.errors import not_allowed
+from ismp.ui.errors import bad_request, not_allowed
 
 _REFUSED_AGAIN = timedelta(minutes=1)
 """A page that is refused to a person leaves one event in so long: a page may ask by itself."""
@@ -32,7 +32,7 @@ class ReferenceMiddleware:
             origin.of_request(request),
             marks.marked(reference=request.reference),  # type: ignore[attr-defined]
         ):
-            response = self.get_response(request)
+            response = bad_request(request) if _holds_nul(request) else self.get_response(request)
             if response.status_code == HTTPStatus.FORBIDDEN:
                 _note_refusal(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -43,6 +43,11 @@ class ReferenceMiddleware:
         add_never_cache_headers(response)
         response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
         return response
+
+
+def _holds_nul(request: HttpRequest) -> bool:
+    """Whether the address holds a character that PostgreSQL stores in no text and finds in none."""
+    return "\0" in request.path or "%00" in request.META.get("QUERY_STRING", "")
 
 
 def _note_refusal(request: HttpRequest) -> None:

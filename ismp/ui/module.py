@@ -54,7 +54,7 @@ from ismp.ui import streamed, workbook
 from ismp.ui.columns import Column, cells_of
 from ismp.ui.folding import containing
 from ismp.ui.forms import DeedForm, Form, KeywordField, ModuleForm
-from ismp.ui.numbers import whole_number, whole_numbers
+from ismp.ui.numbers import whole_numbers
 from ismp.ui.uploads import takes_files
 
 PER_PAGE = (20, 50, 100, 200)
@@ -344,7 +344,7 @@ class Module:
         chosen = get_list_or_404(things)
         confirmed = "confirmed" in request.POST
         make = deed.form or DeedForm
-        named = {name: value for name, value in request.POST.items() if whole_number(value)}
+        named = {name: one for name, one in request.POST.items() if _NUMBER.fullmatch(str(one))}
         posted = {"data": request.POST} if confirmed else {"initial": named}
         form = make(**posted, user=user, things=chosen)
         if confirmed and form.is_valid():
