@@ -32,8 +32,8 @@ def two(import_bytes):
 def broken_after(count):
     """A reading that breaks off after so many parts, as when the database goes away."""
 
-    def frames(newest):
-        for number, frame in enumerate(whole(newest)):
+    def frames(newest, **asked):
+        for number, frame in enumerate(whole(newest, **asked)):
             if number == count:
                 raise OperationalError
             yield frame
