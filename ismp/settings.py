@@ -310,7 +310,7 @@ AXES_VERBOSE = False
 SIGN_IN_FAILURES_OF_ACCOUNT = _number("ISMP_SIGN_IN_FAILURES_OF_ACCOUNT", 50)
 """How often an account may fail from all addresses together; then only those from which it has
 signed in before are let in for 15 minutes."""
-SIGN_IN_ACCOUNTS_OF_ADDRESS = _number("ISMP_SIGN_IN_ACCOUNTS_OF_ADDRESS", 60)
+SIGN_IN_ACCOUNTS_OF_ADDRESS = _number("ISMP_SIGN_IN_ACCOUNTS_OF_ADDRESS", 30)
 """How many accounts may stand failed from one address within 5 minutes; five times as many for
 those who have signed in from there before."""
 RESET_CODE_MINUTES = _number("ISMP_RESET_CODE_MINUTES", 60)

@@ -30,6 +30,7 @@ from ismp.security.models import (
     RestrictedProduct,
     asset_key,
 )
+from ismp.ui.roc import roc_date
 
 pytestmark = pytest.mark.django_db
 RUNS = "/manage/learning-map/runs/"
@@ -379,6 +380,18 @@ def test_a_file_does_not_move_the_day_that_was_decided(send, client, handler, li
     Device.objects.update(retire_by=None)  # even so, what was decided becomes overdue
     assert not Device.objects.all().overdue(day).exists()
     assert Device.objects.all().overdue(day + timedelta(days=1)).get() == held
+
+
+def test_a_file_buys_no_device_after_it_was_retired(send, client, handler):
+    send(csv_of(line("A-1")))
+    day = timezone.localdate() - timedelta(days=30)
+    devices.retire(Device.objects.all(), on=day, by=handler)
+    late = roc_date(day + timedelta(days=1))
+    run = send(csv_of(line("A-1", bought=late, quantity="3")))
+    held = Device.objects.get()
+    assert (held.bought_on, held.quantity, held.retired_on) == (date(2024, 5, 1), 3, day)
+    assert "不採用" in client.get(f"{RUNS}{run.pk}/rows/").content.decode()
+    assert counts(send(csv_of(line("A-1", bought=late, quantity="3")))) == (0, 0, 1, 0)
 
 
 def test_what_a_file_changed_stands_in_the_history_of_each_device(send, client, handler):

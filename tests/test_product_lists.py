@@ -1,11 +1,12 @@
 """The restricted list by a file: judged row by row, tried, brought in, read back."""
 
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 import pytest
 import sending
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from hypothesis import given, settings, strategies
 
 from ismp.audit.models import Event
@@ -13,6 +14,7 @@ from ismp.hours import report
 from ismp.hours.models import State
 from ismp.security import devices, product_lists
 from ismp.security.models import Device, RestrictedProduct
+from ismp.ui.roc import roc_date
 
 pytestmark = pytest.mark.django_db
 HEADER = "廠牌,型號,來源函號,發文日期"
@@ -68,6 +70,25 @@ def test_what_was_lifted_stays_lifted(send, platform):
     assert counts(send(csv_of(GOOD))) == (0, 0, 1, 0)
     product.refresh_from_db()
     assert product.ended_on == date(2026, 3, 1)
+    assert counts(send(csv_of(GOOD.replace("01-05", "06-05")))) == (0, 0, 1, 0)
+    product.refresh_from_db()
+    assert (product.issued_on, product.ended_on) == (date(2026, 1, 5), date(2026, 3, 1))
+
+
+def test_no_letter_is_of_a_day_to_come_or_after_its_end(send, platform, client):
+    """A day moved there would take what is on the list off it."""
+    send(csv_of(GOOD))
+    product = RestrictedProduct.objects.get()
+    typed = {"brand": "Hikvision", "model": "", "letter": "示範字第1號"}
+    to_come = roc_date(timezone.localdate() + timedelta(days=2))
+    place = f"/manage/products/{product.pk}/edit/"
+    page = client.post(place, {**typed, "issued_on": to_come})
+    assert "發文日期不能晚於今天" in page.content.decode()
+    devices.lift(product, on=date(2026, 3, 1), by=platform)
+    page = client.post(place, {**typed, "issued_on": "115-05-05"})
+    assert "發文日期不能比它晚" in page.content.decode()
+    product.refresh_from_db()
+    assert product.issued_on == date(2026, 1, 5)
 
 
 ROWS = [
@@ -79,6 +100,7 @@ ROWS = [
     ("大華,,函 A123456789,115-01-05", "national-id"),
     ("大華,,函,", "date-invalid"),
     ("大華,,函,去年", "date-invalid"),
+    (f"大華,,函,{roc_date(timezone.localdate() + timedelta(days=2))}", "date-future"),
     ("大華,,函,115-01-05,多", "columns"),
     (GOOD, "duplicate-in-file"),
 ]

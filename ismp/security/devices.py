@@ -97,9 +97,14 @@ def _refuse_moved_days(before: Device, device: Device) -> None:
             f"這項設備已經決定在 {roc.roc_date(decided)} 前汰換，預計汰換日期不能在這裡改；"
             "要改期限，請按「限期汰換」重新決定。"
         )
-    if device.retired_on and device.bought_on and device.bought_on > device.retired_on:
+    if _is_bought_too_late(device, device.bought_on):
         day = roc.roc_date(device.retired_on)
         raise NotPossible(f"這項設備在 {day} 汰換，購置日期不能比它晚；請更正購置日期。")
+
+
+def _is_bought_too_late(device: Device, bought_on: Any) -> bool:
+    """Whether a device would have been bought after it was retired."""
+    return bool(device.retired_on and bought_on and bought_on > device.retired_on)
 
 
 def _decided_days(devices: Iterable[int] | QuerySet[Device]) -> dict[int, date]:
@@ -181,6 +186,10 @@ def _row(
     also = ""
     if device.pk in decided and "retire_by" in entry:
         also = _beside_what_was_decided(entry, decided[device.pk])
+    if _is_bought_too_late(device, entry.get("bought_on")):
+        del entry["bought_on"]
+        late = f"已在 {roc.roc_date(device.retired_on)} 汰換，檔案寫的購置日期比它晚，不採用"
+        also = "；".join(filter(None, (also, late)))
     changed = tuple(name for name in entry if _differs(getattr(device, name), entry[name]))
     if not changed:
         return Row(line, "unchanged", also, device)
@@ -288,9 +297,16 @@ def refuse_everything(brand: str, model: str) -> None:
 def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduct:
     """Add a line to the list, or correct one; devices everywhere are looked at anew.
 
-    Raises NotPossible for a pattern that would find every device.
+    Raises NotPossible for a pattern that would find every device, and for a day that cannot be.
     """
     refuse_everything(product.brand, product.model)
+    if product.issued_on > timezone.localdate():
+        raise NotPossible("發文日期不能晚於今天，請更正。")
+    if product.ended_on and product.issued_on > product.ended_on:
+        raise NotPossible(
+            f"這項產品在 {roc.roc_date(product.ended_on)} 解除，發文日期不能比它晚；請更正，"
+            "或以新的來源函號新增。"
+        )
     before = changes.stored(product)
     product.save()
     _match_all()
@@ -329,7 +345,7 @@ def take_in_products(
 ) -> list[tuple[int, str, str]]:
     """Bring the list in line with a file of so many good rows by line; what is not in it stays.
 
-    Only the day of the letter is corrected; that a product was lifted stays.  Return (line,
+    Only the day of the letter is corrected; what was lifted stays as it is.  Return (line,
     outcome, words) of each row.  Agencies that have such devices are told.
     """
     held = {product_key(one): one for one in RestrictedProduct.objects.select_for_update()}
@@ -340,13 +356,12 @@ def take_in_products(
             new.append(product)
             rows.append((line, "created", ""))
             continue
-        also = "已解除，不因匯入而恢復" if known.ended_on else ""
-        if known.issued_on == product.issued_on:
+        if known.ended_on or known.issued_on == product.issued_on:
+            also = "已解除，不因匯入而恢復或變更" if known.ended_on else ""
             rows.append((line, "unchanged", also))
             continue
         days = [roc.roc_date(known.issued_on), roc.roc_date(product.issued_on)]
-        words = f"發文日期「{days[0]}」改為「{days[1]}」"
-        rows.append((line, "updated", "；".join(filter(None, (words, also)))))
+        rows.append((line, "updated", f"發文日期「{days[0]}」改為「{days[1]}」"))
         change = ("發文日期", known.issued_on.isoformat(), product.issued_on.isoformat())
         known.issued_on = product.issued_on
         corrected.append((known, change))

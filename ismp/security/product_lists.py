@@ -11,6 +11,7 @@ from operator import itemgetter
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ismp.accounts import national_id
@@ -95,6 +96,11 @@ _CHECKS = (
         *("date-invalid", YOURS, "發文日期無法辨認", "日期請寫成 115-01-05 的樣子。"),
         ("issued_on",),
         lambda row: _is_no_day(row["issued_on"]),
+    ),
+    _Check(
+        *("date-future", YOURS, "發文日期晚於今天", "這樣限制就還沒有開始；請更正發文日期。"),
+        ("issued_on",),
+        lambda row: roc.parse(row["issued_on"]) > timezone.localdate(),
     ),
     _Check(
         *("duplicate-in-file", YOURS, "與前面的列重複", "前面那一列已經採用；請刪去這一列。"),
