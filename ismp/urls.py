@@ -4,7 +4,7 @@ from django.urls import include, path
 
 from ismp.accounts import modules
 from ismp.accounts.agencies.resources import AGENCIES
-from ismp.courses import authoring, score_modules, scores, teachers
+from ismp.courses import authoring, score_modules, scores, teachers, upload_modules
 from ismp.courses import modules as courses
 from ismp.external.modules import CLAIMS
 from ismp.hours.modules import DUPLICATES
@@ -58,6 +58,8 @@ urlpatterns = [
     path("manage/learning-map/online-scores/", include(score_modules.ONLINE_SCORES.urls)),
     path("manage/learning-map/classroom-scores/", include(score_modules.CLASSROOM_SCORES.urls)),
     path("manage/learning-map/scores/", include((scores.urlpatterns, "scores"))),
+    path("manage/learning-map/uploads/", include(upload_modules.PORTAL_UPLOADS.urls)),
+    path("manage/learning-map/uploaded-hours/", include(upload_modules.UPLOADED_HOURS.urls)),
     path("manage/learning-map/", include("ismp.hours.urls")),
     path("manage/learning-map/", include("ismp.compliance.board_urls")),
     path("manage/learning-map/duplicates/", include(DUPLICATES.urls)),

@@ -192,7 +192,7 @@ def _things_of_the_city() -> dict[str, Any]:
     from django.utils import timezone
     from files import data, row
     from offers import offered
-    from things import of_claims, of_persons, of_requests, of_security
+    from things import of_claims, of_persons, of_requests, of_security, of_uploads
 
     from ismp.accounts.models import Account
     from ismp.compliance.models import Example, PolicyVersion
@@ -240,6 +240,7 @@ def _things_of_the_city() -> dict[str, Any]:
             decided_by=account("IC1001"),
         ),
         **of_claims(account("IC1001")),
+        **of_uploads(record, by=account("IC1001")),
     }
 
 

@@ -79,6 +79,8 @@ MATRIX = {
     **lists("online_scores", MANAGERS),
     **lists("classroom_scores", MANAGERS),
     "scores:upload": IMPORTERS,
+    **lists("portal_uploads", MANAGERS),
+    **lists("uploaded_hours", MANAGERS),
     "authoring:add_material": IMPORTERS,
     "authoring:edit_material": IMPORTERS,
     "authoring:add_question": IMPORTERS,
@@ -198,6 +200,7 @@ POST_ONLY = {
     "sign_ups:approve",
     "sign_ups:refuse",
     "sign_ups:take_out",
+    *("portal_uploads:again", "portal_uploads:revoke", "uploaded_hours:corrected"),
     "duplicates:once",
     "duplicates:twice",
 }

@@ -350,6 +350,10 @@ DEED_ROWS: dict[str, Case | str] = {
         ("classroom_courses:open", "classroom_courses:close"), "offers a course to everybody"
     ),
     "online_courses:assign": "to be told to learn gives nothing: materials and quiz do",
+    **dict.fromkeys(
+        ("portal_uploads:again", "portal_uploads:revoke", "uploaded_hours:corrected"),
+        "says what the portal has; hours count here as before",
+    ),
     "teachers:add_certificate": "a note on a teacher, from which no right follows",
     "teachers:remove_certificate": "as add_certificate",
 }

@@ -8,8 +8,10 @@ from django.utils import timezone
 
 from ismp.accounts import keeping, persons
 from ismp.accounts.models import Account, PasswordReset, PersonLink
+from ismp.courses.models import PortalUpload, UploadedHours, UploadPiece
 from ismp.external import actions as external
 from ismp.external.models import Claim
+from ismp.objects import KeptFile
 from ismp.requests import actions as requests
 from ismp.security import advisories, devices, evidence, incidents, intelligence_lists
 from ismp.security.models import (
@@ -154,6 +156,20 @@ def claim_of(person: Any, **changes: Any) -> Claim:
         "size": len(PDF),
     } | changes
     return external.apply(Claim(**facts), [PDF], by=person)
+
+
+def of_uploads(record: Any, *, by: Any) -> dict[str, Any]:
+    """A batch for the portal that tells of one record, with its file."""
+    day = record.ended_on
+    facts = {"agency": by.agency, "start": day, "end": day, "county": "10", "made_by": by.username}
+    upload = PortalUpload.objects.create(
+        filename="portal.csv", size=len(PDF), count=1, people=1, **facts
+    )
+    KeptFile(UploadPiece, "upload", upload.pk).keep([PDF])
+    row = UploadedHours.objects.create(
+        upload=upload, record=record, account_id=record.account_id, hours=record.hours
+    )
+    return {"portal_uploads_id": upload.pk, "uploaded_hours_id": row.pk}
 
 
 def of_claims(person: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from ismp.accounts.models import Account
@@ -258,6 +258,16 @@ SESSIONS = Module(
 )
 
 
+def with_own_department(rows: Any, user: Any) -> Any:
+    """Adds `shown_department` to rows of people: empty of other agencies' people, of whom an
+    organiser needs their name, account, agency, attendance and hours only."""
+    name: Any = F("account__department__name")
+    if not user.may(Right.ALL_AGENCIES):
+        own = Q(account__agency=user.agency_id)
+        name = Case(When(own, then=name), default=Value(""))
+    return rows.annotate(shown_department=name)
+
+
 def _withdraw(sign_ups: QuerySet[SignUp], *, by: Account) -> int:
     """Each session's row is held before the first event is written, as `classes` does."""
     mine = list(sign_ups.select_related("session").order_by("session", "turn"))
@@ -277,15 +287,17 @@ SIGN_UPS = Module(
     title="報名審核",
     thing="報名",
     rows=lambda user: (
-        SignUp.objects.filter(session__course__in=Course.objects.visible_to(user))
-        .select_related("session__course", "account__agency", "account__department")
+        with_own_department(
+            SignUp.objects.filter(session__course__in=Course.objects.visible_to(user)), user
+        )
+        .select_related("session__course", "account__agency")
         .order_by("-session", "turn")
     ),
     columns=(
         Column("公務帳號", "account.username"),
         Column("姓名", "account.name"),
         Column("機關", "account.agency.name"),
-        Column("部門", "account.department.name"),
+        Column("部門", "shown_department"),
         Column("課程", "session.course.title", "text"),
         Column("期別", "session.number", "number"),
         Column("順位", "turn", "number"),

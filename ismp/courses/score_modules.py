@@ -2,14 +2,25 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ismp.accounts.models import Department
 from ismp.accounts.modules import OF_AGENCY
 from ismp.accounts.roles import Right
-from ismp.courses.models import Course, Enrollment, Kind, Session, SessionState, SignUp, Standing
-from ismp.courses.modules import TONES
+from ismp.courses.models import (
+    Attendance,
+    Course,
+    Enrollment,
+    Kind,
+    Session,
+    SessionState,
+    SignUp,
+    Standing,
+    UploadedHours,
+)
+from ismp.courses.modules import TONES, with_own_department
 from ismp.hours.models import in_hours
 from ismp.hours.profile import CATEGORIES
 from ismp.ui import roc
@@ -40,6 +51,14 @@ def _held_sessions(user: Any) -> list[tuple[str, str]]:
     return [(str(one.pk), str(one)) for one in held.order_by("-pk")[:_MOST_CHOICES]]
 
 
+def _taken_or_organised(model: Any, course: str, user: Any) -> QuerySet[Any]:
+    """What an agency's people take, and what others take of its courses (`course`: the way to it),
+    with `shown_department`, `uploaded_in` and, of others, no more than an organiser needs."""
+    organised = model.objects.filter(**{f"{course}__in": Course.objects.visible_to(user)})
+    rows = model.objects.visible_to(user) | organised
+    return with_own_department(_with_upload(rows, user), user)
+
+
 def _departments(user: Any) -> list[tuple[str, str]]:
     """Of one agency; who sees all agencies searches by name instead."""
     if user.may(Right.ALL_AGENCIES):
@@ -67,6 +86,20 @@ _COUNTING = Column(
 _COUNTING_FILTER = Filter("counting", "採計", [("yes", "採計"), ("no", "不採計")], _by_counting)
 
 
+def _with_upload(rows: Any, user: Any) -> Any:
+    """Adds `uploaded_in`, the number of the batch in which the hours were uploaded."""
+    standing = UploadedHours.objects.visible_to(user).standing().filter(record=OuterRef("record"))
+    return rows.annotate(uploaded_in=Subquery(standing.values("upload")[:1]))
+
+
+def _meetings_attended() -> Any:
+    present = Attendance.objects.filter(sign_up=OuterRef("pk")).order_by().values("sign_up")
+    return Coalesce(Subquery(present.annotate(count=Count("pk")).values("count")), 0)
+
+
+_UPLOADED = Column("入口網", lambda one: f"第 {one.uploaded_in} 批" if one.uploaded_in else "")
+
+
 def _periods(user: Any) -> list[tuple[str, str]]:
     """This year and the two before, and the months of this year."""
     today = timezone.localdate()
@@ -87,8 +120,8 @@ def _in_period(rows: Any, choice: str) -> Any:
 _LEARNER = (
     Column("公務帳號", "account.username"),
     Column("姓名", "account.name"),
-    Column("機關", "account.agency.name", right=Right.ALL_AGENCIES),
-    Column("部門", "account.department.name"),
+    Column("機關", "account.agency.name"),
+    Column("部門", "shown_department"),
 )
 _LEARNER_FILTERS = (
     Filter("account__agency", "機關", OF_AGENCY.choices),
@@ -98,16 +131,19 @@ _LEARNER_FILTERS = (
 _LEARNER_SEARCH = {
     "account__username": "公務帳號",
     "account__name": "姓名",
-    "account__department__name": "部門",
+    "shown_department": "部門",
 }
-_UPLOAD = ((Right.MANAGE_COURSES, "上傳終身學習入口網格式", "scores:upload"),)
+_UPLOAD = (
+    (Right.MANAGE_COURSES, "上傳終身學習入口網格式", "scores:upload"),
+    (Right.VIEW_COURSES, "上傳批次", "portal_uploads:list"),
+)
 
 ONLINE_SCORES = Module(
     name="online_scores",
     title="線上課程成績下載",
     thing="成績",
-    rows=lambda user: Enrollment.objects.visible_to(user).select_related(
-        "course", "account__agency", "account__department", "record__deletion"
+    rows=lambda user: _taken_or_organised(Enrollment, "course", user).select_related(
+        "course", "account__agency", "record__deletion"
     ),
     columns=(
         *_LEARNER,
@@ -124,7 +160,7 @@ ONLINE_SCORES = Module(
             tone=lambda one: "green" if one.completed_at else "amber",
         ),
     ),
-    more=(Column("方式", "get_way_display"),),
+    more=(Column("方式", "get_way_display"), _UPLOADED),
     search={**_LEARNER_SEARCH, "course__title": "課程名稱"},
     filters=(
         _taken("course", Kind.ONLINE),
@@ -147,10 +183,10 @@ CLASSROOM_SCORES = Module(
     title="實體課程成績下載",
     thing="成績",
     rows=lambda user: (
-        SignUp.objects.visible_to(user)
+        _taken_or_organised(SignUp, "session__course", user)
         .filter(standing=Standing.ENROLLED)
-        .select_related("session__course", "account__agency", "account__department")
-        .select_related("record__deletion")
+        .annotate(attended=_meetings_attended())
+        .select_related("session__course", "account__agency", "record__deletion")
         .prefetch_related("session__meetings")
         .order_by("-pk")
     ),
@@ -159,12 +195,14 @@ CLASSROOM_SCORES = Module(
         Column("課程", lambda one: one.title or one.session.course.title, "text"),
         Column("期別", "session.number", "number"),
         Column("類別", lambda one: _in_category(one, one.session.course)),
+        Column("出席時段數", "attended", "number"),
         Column("取得時數", lambda one: in_hours(one.counted_hours), "number"),
         _COUNTING,
         Column("成績", "shown_score", "number"),
         Column("結訓時間", "completed_at", "date"),
         Column("狀態", "session.phase.label", tone=lambda one: TONES.get(one.session.phase, "")),
     ),
+    more=(_UPLOADED,),
     search={**_LEARNER_SEARCH, "session__course__title": "課程名稱"},
     filters=(
         _taken("session__course", Kind.CLASSROOM),

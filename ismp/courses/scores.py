@@ -1,4 +1,4 @@
-"""上傳終身學習入口網格式: completions as the portal takes them, so that hours flow back.
+"""上傳終身學習入口網格式: hours that count, as the portal takes them, so that they flow back.
 
 The one place outside of an import where a national ID is read in clear, for this file only; who
 took it is in the audit trail.  Source: the portal's format of 25 columns, in use since 2015
@@ -8,12 +8,12 @@ took it is in the audit trail.  Source: the portal's format of 25 columns, in us
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django import forms
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -23,11 +23,10 @@ from django.views.decorators.http import require_http_methods
 from ismp.accounts.access import needs
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.audit import trail
-from ismp.courses.learning import ONLY_TERM
-from ismp.courses.models import Enrollment, SignUp
+from ismp.audit.trail import NotPossible
+from ismp.courses import uploads
+from ismp.courses.models import Enrollment, PortalUpload, UploadedHours
 from ismp.hours.models import in_hours
-from ismp.hours.profile import CATEGORIES
 from ismp.ui.forms import Form, RocDateField
 from ismp.ui.roc import roc_date
 
@@ -40,8 +39,8 @@ _HEAD = (  # in the portal's order; what it requires has a star
 _NO_DEGREE, _IN_HOURS, _DIGITAL, _CLASSROOM = "6", "1", "1", "2"
 _ROWS_A_FILE = 3_000
 _CODEC = "cp950"
-_COUNTED = [str(code) for code in CATEGORIES]
-_NAMED = 5
+_LATEST = 10
+"""How many batches the page shows."""
 
 
 class UploadForm(Form):
@@ -65,76 +64,67 @@ class UploadForm(Form):
             self.fields.pop("agency")
 
     def clean(self) -> dict[str, Any]:
-        told = self.cleaned_data
-        told.setdefault("agency", self.user.agency if "agency" not in self.fields else None)
-        start, end = told.get("start"), told.get("end")
+        asked = self.cleaned_data
+        asked.setdefault("agency", self.user.agency if "agency" not in self.fields else None)
+        start, end = asked.get("start"), asked.get("end")
         if start and end and end < start:
             raise forms.ValidationError("完成日期的迄日早於起日，請更正。")
-        if start and end and not self.errors:
-            told["completions"] = self._numbered(completions(told["agency"], start, end))
-        return told
-
-    def _numbered(self, found: list[Any]) -> list[Any]:
-        """Those with an ID on file; refused with the accounts that have none, unless told to."""
-        without = sorted({one.account.username for one in found if not one.account.sealed_id})
-        if without and not self.cleaned_data["skip"]:
-            names = "、".join(without[:_NAMED])
-            raise forms.ValidationError(
-                f"有 {len(without)} 個帳號沒有身分證字號（例如 {names}）；"
-                "請先到帳號管理補登，或勾選略過。"
-            )
-        if len(without) == len({one.account_id for one in found}):
-            raise forms.ValidationError("這段期間沒有可以上傳的 522 或 523 課程時數。")
-        return [one for one in found if one.account.sealed_id]
-
-
-def completions(agency: Agency, start: date, end: date) -> list[Any]:
-    """Of an agency's people: online courses completed and classes that gave hours, in a period."""
-    days = {"account__agency": agency, "completed_at__date__range": (start, end)}
-    online = Enrollment.objects.filter(**days, course__category__in=_COUNTED)
-    classes = SignUp.objects.filter(**days, hours__gt=0, session__course__category__in=_COUNTED)
-    return [
-        *online.select_related("course", "account").order_by("completed_at"),
-        *classes.select_related("session__course", "account")
-        .prefetch_related("session__meetings")
-        .order_by("completed_at"),
-    ]
+        return asked
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Right.MANAGE_COURSES)
 def upload(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
-    form = UploadForm(request.POST or None, user=user)
+    agency = None if user.may(Right.ALL_AGENCIES) else user.agency
+    waiting = uploads.pending(agency) if agency else None
+    form = UploadForm(request.POST or None, user=user, initial=_usual(agency, waiting))
     if request.method == "POST" and form.is_valid():
-        return _download(form.cleaned_data, by=user)
-    return render(request, "courses/upload.html", {"form": form})
+        asked = form.cleaned_data
+        try:
+            made, data = uploads.make(**asked, write=partial(_written, asked), by=user)
+        except NotPossible as reason:
+            form.add_error(None, str(reason))
+        else:
+            return answer_with(made, [data])
+    told = UploadedHours.objects.visible_to(user).compared()
+    context = {
+        "form": form,
+        "waiting": waiting,
+        "uploads": PortalUpload.objects.visible_to(user).select_related("agency")[:_LATEST],
+        "to_correct": told.filter(differs=True).count(),
+    }
+    return render(request, "courses/upload.html", context)
 
 
-@transaction.atomic
-def _download(asked: dict[str, Any], *, by: Account) -> HttpResponse:
-    """The file, or several in a ZIP, and the event that says who took which."""
-    rows = [_row(one, asked["county"]) for one in asked["completions"]]
-    parts = [rows[at : at + _ROWS_A_FILE] for at in range(0, len(rows), _ROWS_A_FILE)]
-    trail.record(
-        "export_for_portal",
-        actor=by.username,
-        agency=asked["agency"].code,
-        since=roc_date(asked["start"]),
-        until=roc_date(asked["end"]),
-        count=len(rows),
-    )
-    files = [_csv(part) for part in parts]
+def _usual(agency: Agency | None, waiting: uploads.Pending | None) -> dict[str, Any]:
+    """What the form starts from: all that waits, and the county of the last time."""
+    usual: dict[str, Any] = {}
+    if waiting:
+        usual = {"start": waiting.first, "end": waiting.last}
+    last = PortalUpload.objects.filter(agency=agency).first() if agency else None
+    return usual | ({"county": last.county} if last else {})
+
+
+def answer_with(upload: PortalUpload, data: Iterable[bytes]) -> HttpResponse:
+    """The file of a batch, as something to save."""
+    kind = "application/zip" if upload.filename.endswith(".zip") else "text/csv; charset=big5"
+    headers = {"Content-Disposition": f'attachment; filename="{upload.filename}"'}
+    return HttpResponse(b"".join(data), content_type=kind, headers=headers)
+
+
+def _written(asked: dict[str, Any], completions: list[Any]) -> tuple[str, bytes]:
+    """Name and bytes: a CSV file, or several in a ZIP."""
+    rows = [_row(one, asked["county"]) for one in completions]
+    files = [_csv(rows[at : at + _ROWS_A_FILE]) for at in range(0, len(rows), _ROWS_A_FILE)]
     name = f"portal-{asked['start']:%Y%m%d}-{asked['end']:%Y%m%d}"
     if len(files) == 1:
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return HttpResponse(files[0], content_type="text/csv; charset=big5", headers=headers)
+        return f"{name}.csv", files[0]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, file in enumerate(files, 1):
             archive.writestr(f"{name}-{number}.csv", file)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
-    return HttpResponse(buffer.getvalue(), content_type="application/zip", headers=headers)
+    return f"{name}.zip", buffer.getvalue()
 
 
 def _csv(rows: list[list[str]]) -> bytes:
@@ -145,24 +135,22 @@ def _csv(rows: list[list[str]]) -> bytes:
 
 
 def _row(one: Any, county: str) -> list[str]:
-    """The completion with exactly what its record's key is made of (docs/adr/0012)."""
-    online = isinstance(one, Enrollment)
-    course = one.course if online else one.session.course
-    begun, ended = _span(one)
-    hours = in_hours(course.hours if online else one.hours)
-    when = [*_moment(begun), *_moment(ended)]
+    """What the record says: when it comes back, it is the same record (docs/adr/0012)."""
+    record, online = one.record, isinstance(one, Enrollment)
+    when = [moment for side in _span(one) for moment in _moment(side)]
+    hours = in_hours(record.hours)
     return [
         one.account.national_id,
-        course.title,
+        record.title,
         *when,
         one.account.name,
         _NO_DEGREE,
-        course.category,
+        str(record.category),
         county,
-        ONLY_TERM if online else str(one.session.number),
+        record.term,
         hours,
         _IN_HOURS,
-        one.shown_score,
+        record.score,
         *("", "", ""),
         _DIGITAL if online else _CLASSROOM,
         hours if online else "0",

@@ -75,6 +75,7 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
         "meetings": meetings,
         "rows": [(one, _presence(one, meetings)) for one in people],
         "own": separation.conflicts(user),
+        "sees_all": user.may(Right.ALL_AGENCIES),
         "waiting": found.sign_ups.filter(standing=Standing.WAITING).count(),
     }
     return render(request, "courses/session.html", context)

@@ -10,6 +10,7 @@ transaction, and sees one agency at a time; `decide` is what somebody says.
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -63,13 +64,21 @@ def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:
         for record in live.filter(account__in=people, run__source=Source.FILE):
             imported[_likeness(record)].append(record)
         for mine in credited:
-            for theirs in imported[_likeness(mine)]:
+            for theirs in chain.from_iterable(imported[one] for one in _likenesses(mine)):
                 if is_near(mine.ended_on, theirs.ended_on):
                     yield Duplicate(agency=agency, credited=mine, imported=theirs)
 
 
 def _likeness(record: Record) -> tuple[Any, ...]:
     return record.account_id, record.category, fold(record.title)
+
+
+def _likenesses(record: Record) -> set[tuple[Any, ...]]:
+    """Also as the portal may tell of what was uploaded: a character that its files cannot write
+    (CP950) comes back as a question mark."""
+    *others, title = _likeness(record)
+    returned = record.title.encode("cp950", "replace").decode("cp950")
+    return {(*others, title), (*others, fold(returned))}
 
 
 def is_near(one: date, other: date) -> bool:

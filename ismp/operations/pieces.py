@@ -1,9 +1,15 @@
 """All that is kept sealed in pieces: what is sealed anew, backed up, and named in the storage."""
 
-from ismp.courses.models import MaterialPiece
+from ismp.courses.models import MaterialPiece, UploadPiece
 from ismp.external.models import ClaimPiece
 from ismp.hours.models import RunFile
 from ismp.objects import SealedPiece
 from ismp.security.models import EvidencePiece
 
-SEALED: tuple[type[SealedPiece], ...] = (RunFile, MaterialPiece, ClaimPiece, EvidencePiece)
+SEALED: tuple[type[SealedPiece], ...] = (
+    RunFile,
+    MaterialPiece,
+    ClaimPiece,
+    EvidencePiece,
+    UploadPiece,
+)

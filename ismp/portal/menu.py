@@ -162,7 +162,7 @@ MODULES = (
                 "線上課程成績下載",
                 "online_scores:list",
                 Right.VIEW_COURSES,
-                covers="online_scores scores",
+                covers="online_scores scores portal_uploads uploaded_hours",
             ),
             Tab(
                 "實體課程成績下載",

@@ -782,4 +782,151 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="PortalUpload",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("start", models.DateField(verbose_name="完成日期起")),
+                ("end", models.DateField(verbose_name="完成日期迄")),
+                ("county", models.CharField(max_length=2, verbose_name="上課縣市代碼")),
+                ("filename", models.CharField(max_length=100, verbose_name="檔名")),
+                ("size", models.PositiveIntegerField(default=0)),
+                ("count", models.PositiveIntegerField(verbose_name="筆數")),
+                ("people", models.PositiveIntegerField(verbose_name="人數")),
+                (
+                    "made_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="下載時間"
+                    ),
+                ),
+                ("made_by", models.CharField(max_length=150, verbose_name="下載的帳號")),
+                (
+                    "made_by_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="下載的人"),
+                ),
+                ("revoked_at", models.DateTimeField(null=True, verbose_name="撤銷時間")),
+                (
+                    "revoked_by",
+                    models.CharField(blank=True, max_length=150, verbose_name="撤銷的帳號"),
+                ),
+                (
+                    "revoke_reason",
+                    models.CharField(blank=True, max_length=200, verbose_name="撤銷理由"),
+                ),
+                (
+                    "agency",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.agency",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-pk"],
+                "indexes": [models.Index(fields=["agency", "-id"], name="uploads_of_an_agency")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("count__gt", 0)), name="an_upload_has_rows"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("revoked_at", None),
+                            models.Q(("revoke_reason", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="an_upload_is_revoked_with_a_reason",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="UploadedHours",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("hours", models.BigIntegerField(verbose_name="上傳時數")),
+                ("score", models.TextField(blank=True, verbose_name="上傳成績")),
+                ("stands", models.BooleanField(default=True)),
+                ("corrected_at", models.DateTimeField(null=True, verbose_name="更正時間")),
+                (
+                    "corrected_by",
+                    models.CharField(blank=True, max_length=150, verbose_name="更正的帳號"),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "record",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="hours.record",
+                    ),
+                ),
+                (
+                    "upload",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rows",
+                        to="courses.portalupload",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-upload", "pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("stands", True)),
+                        fields=("record",),
+                        name="hours_are_uploaded_once",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="UploadPiece",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("key_version", models.PositiveSmallIntegerField()),
+                ("data", models.BinaryField()),
+                ("stored_as", models.CharField(blank=True, max_length=32)),
+                (
+                    "upload",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pieces",
+                        to="courses.portalupload",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("upload", "number"), name="a_piece_of_an_upload_has_one_place"
+                    ),
+                ],
+            },
+        ),
     ]

@@ -6,6 +6,7 @@ Knows people (`ismp.accounts`); hours that were earned go to `ismp.hours` by a d
 `online`      線上課程: materials and their files, quizzes, enrolments, progress, attempts
 `classroom`   實體課程: sessions (期), meetings, sign-ups, attendance
 `teachers`    教師 and their certificates
+`uploads`     what was handed to the national portal, in batches
 `learners`    what the two ways of learning share; what a completion earned, fixed with it
 """
 
@@ -31,6 +32,7 @@ from ismp.courses.models.online import (
     Quiz,
 )
 from ismp.courses.models.teachers import Teacher, TeacherCertificate
+from ismp.courses.models.uploads import PortalUpload, UploadedHours, UploadPiece
 
 __all__ = [
     "HOLDING",
@@ -46,6 +48,7 @@ __all__ = [
     "MaterialPiece",
     "Meeting",
     "Phase",
+    "PortalUpload",
     "Progress",
     "Question",
     "Quiz",
@@ -55,5 +58,7 @@ __all__ = [
     "Standing",
     "Teacher",
     "TeacherCertificate",
+    "UploadPiece",
+    "UploadedHours",
     "Way",
 ]

@@ -39,7 +39,7 @@ class Category(models.TextChoices):
 
 class Completion(models.Model):
     """What somebody earned with a course, as it was when she completed it: a course that is edited
-    later changes nothing of it (docs/adr/0029).
+    later changes nothing of it (docs/adr/0030).
 
     Empty until then.  What counts of it now is said by its record, which an agency may have
     deleted, or an import corrected.

@@ -1,0 +1,276 @@
+"""上傳終身學習入口網格式: what counts and is new, in batches that are remembered; other agencies'
+takers of a shared course."""
+
+import csv
+import io
+import re
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from files import data, row
+from test_classes import planned
+from test_completed_learning import completed, deleted, downloaded, met, settle
+from test_learning import enrolled, lesson, read_all
+
+from ismp.accounts import invented
+from ismp.audit import trail
+from ismp.audit.models import Event
+from ismp.courses import attendance, classes
+from ismp.courses.models import PortalUpload, SignUp, UploadedHours, UploadPiece, Way
+from ismp.hours import actions as hours
+from ismp.hours import duplicates
+from ismp.hours.models import Decision, Duplicate, Record
+from ismp.ui import roc
+
+pytestmark = pytest.mark.django_db
+UPLOAD = "/manage/learning-map/scores/upload/"
+BATCHES = "/manage/learning-map/uploads/"
+ROWS = "/manage/learning-map/uploaded-hours/"
+
+
+@pytest.fixture
+def clerk(client, account):
+    person = account("IC1006", "agency_admin")
+    client.force_login(person)
+    return person
+
+
+@pytest.fixture
+def people(account):
+    return [account(f"IC10{number:02}") for number in range(1, 5)]
+
+
+def asked(**changes):
+    today = roc.roc_date(timezone.localdate())
+    return {"start": today, "end": today, "county": "10"} | changes
+
+
+def taken(client, **changes):
+    """The file for the portal, by names of its columns; None when the page answers instead."""
+    answer = client.post(UPLOAD, asked(**changes))
+    return rows_of(answer.content) if answer["Content-Type"].startswith("text/csv") else None
+
+
+def rows_of(content):
+    head, *rows = csv.reader(io.StringIO(content.decode("cp950")))
+    return [dict(zip(head, cells, strict=True)) for cells in rows]
+
+
+def titles(rows):
+    return sorted(one["*課程名稱"] for one in rows)
+
+
+def deed(client, address, thing, **typed):
+    sent = {"ids": thing.pk, "confirmed": "1"} | typed
+    return client.post(address, sent, follow="again" not in address)
+
+
+def text_of(client, address):
+    return client.get(address).content.decode()
+
+
+# --- What counts ----------------------------------------------------------------------------------
+
+
+def test_only_records_that_count_are_uploaded(client, people, clerk):
+    session = met(people, people, by=clerk)
+    completed(people[0], title="影片")
+    deleted(people[1], by=clerk)
+    settle(session, [people[0], people[1], people[3]], by=clerk)  # the third was absent
+    found = taken(client)
+    names = sorted((one["*姓名"], one["*課程名稱"]) for one in found)
+    told = [(people[0], "影片"), (people[0], "社交工程防護"), (people[3], "社交工程防護")]
+    assert names == sorted((person.name, title) for person, title in told)
+
+
+def test_hours_that_an_imported_record_stands_for_are_not_uploaded(
+    client, people, clerk, import_bytes
+):
+    mine = completed(people[0])
+    import_bytes(data(row_of(mine.record, organizer_code="A99")))
+    pair = Duplicate.objects.get()
+    duplicates.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.ONE, by=clerk)
+    assert taken(client) is None
+    shown = downloaded(client, "online")[people[0].username]
+    assert (shown["時數"], shown["採計"]) == ("", "不採計：與匯入的時數重複，採計匯入的那筆")
+    duplicates.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.BOTH, by=clerk)
+    assert titles(taken(client)) == [mine.title]
+
+
+def row_of(record, **changes):
+    """A row of the portal that tells of a record."""
+    [person] = [one for one in invented.city() if one.username == record.account.username]
+    total = f"{record.hours / 1000:g}"
+    facts = {
+        "national_id": person.national_id,
+        "name": person.name,
+        "organizer_code": record.organizer_code,
+        "category": str(record.category),
+        "title": record.title,
+        "term": record.term,
+        "started_on": roc.roc_date(record.started_on),
+        "ended_on": roc.roc_date(record.ended_on),
+        "total": total,
+        "digital_hours": total,
+        "classroom_hours": "0",
+    }
+    return row(**facts | changes)
+
+
+def test_what_was_uploaded_and_comes_back_counts_once(client, people, clerk, import_bytes):
+    """Also under the platform's own code, and with a character that CP950 cannot write."""
+    ours = completed(people[0], title="資安入門")
+    platforms = completed(people[0], title="平台的課", agency=None)
+    rare = completed(people[0], title="犇羣的資安課")
+    found = {one["*課程名稱"]: one for one in taken(client)}
+    before = sum(Record.objects.live().values_list("hours", flat=True))
+    code = people[0].agency.code
+    import_bytes(
+        data(
+            *(
+                row_of(one.record, organizer_code=code, title=title)
+                for one, title in [
+                    (ours, "資安入門"),
+                    (platforms, "平台的課"),
+                    (rare, next(title for title in found if "?" in title)),
+                ]
+            )
+        )
+    )
+    assert sum(Record.objects.live().values_list("hours", flat=True)) == before
+    assert Duplicate.objects.count() == 2
+    assert not UploadedHours.objects.compared().filter(differs=True).exists()
+    assert taken(client) is None
+
+
+# --- What was uploaded ----------------------------------------------------------------------------
+
+
+def test_a_batch_is_remembered_and_only_what_is_new_is_offered(client, people, clerk):
+    completed(people[0], title="甲")
+    assert "還沒有上傳的有 <strong>1 筆" in text_of(client, UPLOAD)
+    first = client.post(UPLOAD, asked())
+    assert titles(rows_of(first.content)) == ["甲"]
+    again = client.post(UPLOAD, asked()).content.decode()
+    assert "都已經在上傳批次裡" in again and "目前沒有還沒上傳的時數" in again
+    completed(people[1], title="乙")
+    assert titles(taken(client)) == ["乙"]
+    upload = PortalUpload.objects.last()
+    assert (upload.made_by, upload.count, upload.people) == (clerk.username, 1, 1)
+    page = text_of(client, f"{BATCHES}{upload.pk}/")
+    assert clerk.name in page and f"第 {upload.pk} 批" in page
+    assert downloaded(client, "online")[people[0].username]["入口網"] == f"第 {upload.pk} 批"
+    once_more = deed(client, f"{BATCHES}again/", upload)
+    assert once_more.content == first.content
+    assert once_more["Content-Disposition"] == first["Content-Disposition"]
+    assert Event.objects.filter(verb="take_upload_again").count() == 1
+    number = next(one.national_id for one in invented.city() if one.username == "IC1001")
+    assert number not in page and number not in str(list(Event.objects.values()))
+    pieces = b"".join(bytes(one.data) for one in UploadPiece.objects.all())
+    assert number.encode() not in pieces
+
+
+def test_a_revoked_batch_is_offered_again_and_its_file_is_gone(client, people, clerk):
+    completed(people[0])
+    taken(client)
+    upload = PortalUpload.objects.get()
+    answer = deed(client, f"{BATCHES}revoke/", upload, reason="").content.decode()
+    assert "請填寫理由" in answer
+    answer = deed(client, f"{BATCHES}revoke/", upload, reason="沒有上傳成功").content.decode()
+    assert "重新列入" in answer and "已撤銷" in answer
+    assert not UploadPiece.objects.filter(upload=upload).exists()
+    assert "檔案已刪除" in deed(client, f"{BATCHES}again/", upload).content.decode()
+    assert "已經撤銷過" in deed(client, f"{BATCHES}revoke/", upload, reason="x").content.decode()
+    assert len(taken(client)) == 1
+    assert PortalUpload.objects.count() == 2
+    event = Event.objects.get(verb="revoke_upload")
+    assert event.detail["reason"] == "沒有上傳成功"
+
+
+def test_two_batches_never_tell_of_the_same_hours(client, people, clerk):
+    completed(people[0])
+    taken(client)
+    known = UploadedHours.objects.get()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        UploadedHours.objects.create(
+            upload=known.upload, record=known.record, account=known.account, hours=1
+        )
+
+
+def test_what_changed_after_the_upload_is_shown_until_it_is_corrected(client, people, clerk):
+    session = met(people[:3], people[:3], by=clerk)
+    assert len(taken(client)) == 3
+    second = session.sign_ups.get(account=people[1])
+    deletion = deleted(people[0], by=clerk)
+    attendance.grade(session, {second.pk: 88}, by=clerk)
+    attendance.finish(session, by=clerk)
+    assert "有 2 筆時數上傳後變更" in text_of(client, UPLOAD)
+    page = text_of(client, f"{ROWS}?state=differs")
+    assert "已上傳但已不採計，請到入口網刪除" in page and "成績已變更為 88" in page
+    assert people[2].username not in page
+    assert taken(client) is None
+    rows = UploadedHours.objects.in_bulk(field_name="id")
+    sent = {"ids": list(rows), "confirmed": "1"}
+    answer = client.post(f"{ROWS}corrected/", sent, follow=True).content.decode()
+    assert "已記下 2 筆到入口網更正過" in answer
+    assert not UploadedHours.objects.compared().filter(differs=True).exists()
+    assert "上傳後變更" not in text_of(client, UPLOAD)
+    hours.restore(deletion, by=clerk)  # deleted at the portal, and counts again
+    assert [one["*姓名"] for one in taken(client)] == [people[0].name]
+    assert not list(trail.faults())
+
+
+def test_another_agency_sees_and_takes_nothing_of_a_batch(client, people, clerk, account):
+    completed(people[0])
+    taken(client)
+    upload = PortalUpload.objects.get()
+    client.force_login(account("EP1001", "agency_admin"))
+    assert client.get(f"{BATCHES}{upload.pk}/").status_code == 404
+    for name in ("again", "revoke"):
+        assert deed(client, f"{BATCHES}{name}/", upload, reason="x").status_code == 404
+    client.force_login(account("IC1007", "auditor"))
+    assert client.get(f"{BATCHES}{upload.pk}/").status_code == 200
+    assert deed(client, f"{BATCHES}again/", upload).status_code == 403
+
+
+# --- Takers of other agencies -----------------------------------------------------------------------
+
+
+def test_an_organiser_sees_takers_of_other_agencies_of_his_own_courses_only(
+    client, people, clerk, account
+):
+    guest = account("EP1001")
+    shared = lesson(title="共同課程", agency=clerk.agency, for_all=True)
+    theirs = lesson(title="他們的課", agency=guest.agency)
+    for one in (shared, theirs):
+        read_all(enrolled(one, guest), guest)
+    session = planned(clerk, agency=clerk.agency)
+    type(session.course).objects.filter(pk=session.course_id).update(for_all=True)
+    session.course.refresh_from_db()
+    classes.sign_up(session, guest, way=Way.LIST, by=clerk)
+    found = downloaded(client, "online")
+    assert found.keys() == {guest.username}
+    shown = found[guest.username]
+    assert (shown["課程"], shown["機關"]) == ("共同課程", guest.agency.name)
+    assert (shown["姓名"], shown["時數"]) == (guest.name, "3")
+    assert shown["部門"] == "" and guest.department.name
+    there = downloaded(client, "classroom")[guest.username]
+    assert (there["機關"], there["部門"], there["出席時段數"]) == (guest.agency.name, "", "0")
+    for page in (
+        "/manage/learning-map/online-scores/",
+        "/manage/learning-map/classroom-scores/",
+        "/manage/sign-ups/",
+        f"/courses/teaching/sessions/{session.pk}/",
+    ):
+        text = text_of(client, page)
+        assert guest.username in text and "他們的課" not in text
+        assert not re.search(rf'data-label="部門">\s*{guest.department.name}', text)
+    assert guest.username not in text_of(
+        client,
+        f"/manage/learning-map/online-scores/?field=shown_department&q={guest.department.name}",
+    )
+    assert taken(client) is None  # whose hours go to the portal by her own agency
+    client.force_login(account("EP1002", "agency_admin"))
+    assert downloaded(client, "online")[guest.username]["部門"] == guest.department.name
+    assert SignUp.objects.get().account == guest
