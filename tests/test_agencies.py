@@ -14,7 +14,7 @@ from test_modules import modules
 from ismp.accounts import actions as accounts
 from ismp.accounts import cancelling, keeping, separation, timeline
 from ismp.accounts.agencies import fold_code
-from ismp.accounts.models import Account, Agency, Closing, SecurityOfficer
+from ismp.accounts.models import Account, Agency, Closing, Grade, SecurityOfficer, Service
 from ismp.accounts.roster import RosterRefused
 from ismp.accounts.roster_checks import HEADER
 from ismp.audit.models import Event
@@ -411,3 +411,35 @@ def test_each_account_that_a_merger_moves_has_its_event(platform):
     assert ["機關", Agency.objects.get(code=A).name, agency(B).name] in event.detail["changes"]
     assert not Account.objects.filter(department__agency=agency(A)).exists()
     assert not agency(A).departments.open().exists()
+
+
+def test_what_was_entered_for_later_days_of_an_agency_ends_with_it(platform, monkeypatch):
+    former = agency(A).name
+    do(platform, "rename", A, name="不會有的名稱", since=day(20))
+    do(platform, "grade", A, grade="B", since=day(30))
+    do(platform, "officer", A, account=of("IC1002").pk, since=day(0))
+    seen, _ = confirm(platform, A, B, day(5))
+    assert "之後的名稱、責任等級、資安長" in seen and "沒有要處理的" in seen
+    later = today(25)
+    monkeypatch.setattr(timezone, "localdate", lambda *_: later)
+    accounts.apply_due()
+    assert agency(A).merged_into == agency(B) and agency(A).name == former
+    assert not agency(A).gradings.standing().exists()
+    with pytest.raises(NotPossible, match="併入"):
+        accounts.grade(agency(A), Grade.C, since=later, by="x")
+    monkeypatch.undo()
+
+
+def test_an_unknown_code_never_means_all_agencies(platform):
+    asked = {"agency": "38299XXXX", "start": "100-01-01", "end": "130-12-31"}
+    assert platform.get("/manage/learning-map/hours/export/", asked).status_code == 404
+    assert platform.get("/manage/learning-map/hours/", asked).status_code == 404
+
+
+def test_as_it_was_known_before_a_merger_was_recorded_the_agency_stands(platform):
+    Service.objects.update(recorded_at=timezone.now() - timedelta(days=90))
+    confirm(platform, A, B, day(-10))
+    city = "/manage/learning-map/city/"
+    then = platform.get(city, {"on": day(-3), "known": day(-4)}).content.decode()
+    assert f"agency={A}" in then
+    assert f"agency={A}" not in platform.get(city, {"on": day(-3)}).content.decode()

@@ -391,8 +391,10 @@ def test_the_platform_grades_renames_and_merges_agencies(site, chromium, picture
     expect(page.get_by_text("尚未生效")).to_be_hidden()
     page.get_by_role("button", name="合併或裁撤").click()
     page.get_by_label("併入的機關").select_option(index=1)
-    page.get_by_role("button", name="確定合併或裁撤").click()
+    page.get_by_role("button", name="下一步").click()
     expect(page.get_by_role("button", name="確定合併")).to_be_visible()
+    if width > 1000:
+        pictures(page, "agency-merge")
     assert_accessible(page)
 
 

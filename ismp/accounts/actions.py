@@ -385,8 +385,10 @@ def _begin_serving(account: Account) -> bool:
 
 @transaction.atomic
 def grade(agency: Agency, value: Grade, *, since: date, replace: bool = False, by: str) -> Grading:
-    """Note the 責任等級 of an agency from a day on.  Raises dated.LaterEntry."""
+    """Note the 責任等級 of an agency from a day on.  Raises dated.LaterEntry, NotPossible."""
     agency = Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
+    if closed := agency.why_closed(since):
+        raise NotPossible(closed)
     held = agency.gradings.on(since).first()
     grading = Grading(agency=agency, grade=value, since=since, recorded_by=by)
     later = [f"{roc.roc_date(one.since)} {one.get_grade_display()}" for one in grading.later()]

@@ -340,7 +340,7 @@ def _told(event: Event) -> str:
         value = event.detail.get(name)
         if value is True:
             told.append(words)
-        elif value not in {None, False}:
+        elif value not in {None, False, ""}:
             told.append(f"{words} {_WORDS.get(value, value)}")
     told += [changed_in_words(*change) for change in event.detail.get("changes", ())]
     return "、".join(told)

@@ -98,6 +98,8 @@ class Deed:
     explains: str = ""
     many: bool = True
     danger: bool = False
+    button: str = ""
+    """What the button under the form says; 確定 and the title, unless it is said."""
     fits: Callable[[Any, Any], bool] = lambda user, thing: True
     """(user, thing) → whether the thing's page offers it; `act` decides for itself."""
     whole: bool = True

@@ -67,10 +67,11 @@ def register(*consequences: Consequence) -> None:
 
 @dataclass(frozen=True)
 class Preview:
-    """What closing an agency would do: lines of (what, how many, what becomes of it), and why it
-    cannot be done as it stands."""
+    """What closing an agency would do: lines of (what, how many, what becomes of it), of what
+    there is none, and why it cannot be done as it stands."""
 
     lines: list[tuple[str, int, str]]
+    none_of: list[str]
     obstacles: list[str]
 
 
@@ -96,11 +97,15 @@ def preview(agency: Agency, into: Agency | None, since: date) -> Preview:
             ("機關管理者、教師", _with_a_role(agency).count(), "改為同仁，由新機關重新指派"),
         ]
     above = f"改以「{into}」為上級機關" if into else "改為沒有上級機關"
-    lines.append(("下級機關", agency.children.count(), above))
+    lines += [
+        ("下級機關", agency.children.count(), above),
+        ("之後的名稱、責任等級、資安長", len(_to_cancel(agency, since)), "取消登記"),
+    ]
     lines += [
         (one.title, one.count(agency), one.merged if into else one.closed) for one in _consequences
     ]
-    return Preview(lines, obstacles(agency, into, since))
+    none_of = [what for what, count, _ in lines if not count]
+    return Preview([line for line in lines if line[1]], none_of, obstacles(agency, into, since))
 
 
 def obstacles(agency: Agency, into: Agency | None, since: date) -> list[str]:
@@ -148,6 +153,12 @@ def _serving(agency: Agency, since: date) -> list[Service]:
 
 def _to_come(agency: Agency, since: date) -> QuerySet[Service]:
     return Service.objects.standing().filter(agency=agency, since__gt=since)
+
+
+def _to_cancel(agency: Agency, since: date) -> list[Any]:
+    """Entries about the agency itself that would begin when it is no more."""
+    kinds: list[Any] = [agency.names, agency.gradings, agency.security_officers]
+    return [one for entries in kinds for one in entries.standing().filter(since__gte=since)]
 
 
 def _with_a_role(agency: Agency) -> QuerySet[Account]:
@@ -270,8 +281,11 @@ def _carry_out(closing: Closing, by: str) -> None:
         moved = _move_people(agency, into, since, places, by)
         detail |= {"people": len(moved), "departments": len(places)}
     _hand_over_below(agency, into)
+    reason = f"併入{into.name}"[:200] if into else "裁撤"
+    dated.cancel_all(_to_cancel(agency, since), reason=reason, by=by, at=timezone.now())
+    agency.name = agency.name_on(since)
     agency.closed_on, agency.merged_into = since, into
-    agency.save(update_fields=["closed_on", "merged_into"])
+    agency.save(update_fields=["name", "closed_on", "merged_into"])
     if into:  # what was merged into this one before is the other one's now, too
         agency.merged.update(merged_into=into)
     closing.done_at = timezone.now()

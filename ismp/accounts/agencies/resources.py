@@ -41,6 +41,7 @@ def _rows(user: Any) -> Any:
     today = timezone.localdate()
     grades = Grading.objects.on(today).filter(agency=OuterRef("pk"))
     officers = SecurityOfficer.objects.on(today).filter(agency=OuterRef("pk"))
+    officers = officers.filter(account__agency=OuterRef("pk"), account__status=Status.ACTIVE)
     return (
         Agency.objects.visible_to(user)
         .select_related("parent", "merged_into")
@@ -210,9 +211,9 @@ AGENCIES = Module(
             Right.MANAGE_AGENCIES,
             _close,
             CloseForm,
+            button="下一步：看會怎麼處理",
             explains="下一頁會列出人員、部門、設備、案件各有多少、怎麼處理，再確定。",
             many=False,
-            danger=True,
             fits=lambda user, one: not one.closed_on and not one.closings.standing().exists(),
         ),
         Deed(
