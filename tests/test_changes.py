@@ -1,13 +1,17 @@
 """異動紀錄 says what changed: before → after, from one place (`audit.changes`)."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
-from ismp.accounts import keeping
+from ismp.accounts import actions, departments, keeping
 from ismp.accounts.models import Service
+from ismp.accounts.roles import Role
 from ismp.audit import changes
 from ismp.audit.models import Event
+from ismp.courses import attendance
+from ismp.courses.models import Session
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +47,43 @@ def test_days_are_shown_in_the_republics_years(client, account):
     from ismp.portal.manage import changed_in_words
 
     assert changed_in_words("汰換日期", "2026-12-31", "") == "汰換日期 115-12-31 → （空白）"
+
+
+def test_a_role_and_a_number_too(account):
+    admin, person = account("IC1001", "agency_admin"), account("IC1002", "staff")
+    actions.appoint(person, Role.TEACHER, by=admin.username)
+    told = Event.objects.get(verb="appoint").detail["changes"]
+    assert told == [["角色", "同仁", "教師"]]
+    for number, noted in (("A123456789", 1), ("A123456789", 0), ("", 1)):
+        keeping.set_national_id([person], number=number, by=admin)
+        told = Event.objects.filter(verb="set_national_id").latest("number").detail["changes"]
+        assert told == [list(changes.SECRET_CHANGED)] * noted
+
+
+def test_the_it_unit_before_tells_that_it_is_none_any_more(client, account):
+    admin = account("IC1001", "agency_admin")
+    former, new = admin.agency.departments.order_by("pk")[:2]
+    for one in (former, new):
+        one.is_it = True
+        departments.save_department(one, by=admin)
+    client.force_login(admin)
+    for one, words in ((former, "資訊單位 是 → 否"), (new, "資訊單位 否 → 是")):
+        page = client.get(f"/manage/departments/{one.pk}/history/").content.decode()
+        assert words in page
+
+
+def test_presence_and_scores_say_whose_and_from_what(things, account):
+    admin, session = account("IC1002", "agency_admin"), Session.objects.get()
+    [one] = session.sign_ups.filter(standing="enrolled")
+    for score in (Decimal(60), Decimal("92.5")):
+        attendance.grade(session, {one.pk: score}, by=admin)
+    told = Event.objects.filter(verb="grade_class").latest("number").detail["changes"]
+    assert told == [[f"{one.account.username} 成績", "60", "92.5"]]
+    meeting = session.meetings.get()
+    for present in ([one.pk], []):
+        attendance.mark(meeting, present, by=admin)
+    told = Event.objects.filter(verb="mark_attendance").latest("number").detail["changes"]
+    assert told == [[one.account.username, "出席", "未出席"]]
 
 
 def test_nothing_changed_leaves_no_change(account):

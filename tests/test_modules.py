@@ -83,6 +83,8 @@ def test_added_found_changed_told(client, add, module):
     cells = [[one.value(as_it_is) for one in module.columns] for as_it_is in (thing, changed)]
     assert cells[0] != cells[1]
     history = client.get(module.address("history", thing.pk)).content.decode()
+    edited = Event.objects.filter(subject=module.subject(thing)).latest("number")
+    assert edited.detail["changes"] and " → " in history
     assert history.count("IC1001</td>") == 2
     assert Event.objects.filter(subject=module.subject(thing)).count() == 2
     for verb in Event.objects.filter(subject=module.subject(thing)).values_list("verb", flat=True):

@@ -488,6 +488,7 @@ def withdraw_leave(leave: Leave, *, reason: str = "", by: str) -> Leave:
 @transaction.atomic
 def appoint(account: Account, role: Role, *, by: str) -> None:
     """Give an account its role."""
+    former = ROLE_NAMES[Role(account.role)]
     account.role = role.value
     account.save(update_fields=["role"])
     separation.note_control(account, AccountControl.Kind.ROLE, by)
@@ -497,4 +498,5 @@ def appoint(account: Account, role: Role, *, by: str) -> None:
         agency=account.agency.code,
         subject=f"account:{account.username}",
         role=ROLE_NAMES[role],
+        changes=[("角色", former, ROLE_NAMES[role])] if former != ROLE_NAMES[role] else [],
     )

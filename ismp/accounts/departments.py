@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ismp.accounts import dated
 from ismp.accounts.models import Account, Agency, Department, Service, Status
-from ismp.audit import trail
+from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
 
 _DEEPEST = 6
@@ -23,9 +23,9 @@ def save_department(department: Department, *, by: Account) -> Department:
     """
     agency = _hold(department.agency_id)
     of_agency = {one.pk: one for one in agency.departments.all()}
-    above = _above(department, of_agency)
+    above, before = _above(department, of_agency), changes.stored(department)
     if department.is_it:
-        agency.departments.exclude(pk=department.pk).filter(is_it=True).update(is_it=False)
+        _unmark_it_unit(agency, department, by)
     department.path = Department.PATH.join([*(one.name for one in above), department.name])
     department.save()
     of_agency[department.pk] = department
@@ -37,8 +37,24 @@ def save_department(department: Department, *, by: Account) -> Department:
         subject=f"department:{department.pk}",
         department=department.path,
         it_unit=department.is_it,
+        changes=changes.between(before, department, "path"),
     )
     return department
+
+
+def _unmark_it_unit(agency: Agency, new: Department, by: Account) -> None:
+    for former in agency.departments.exclude(pk=new.pk).filter(is_it=True):
+        before = changes.stored(former)
+        former.is_it = False
+        former.save(update_fields=["is_it"])
+        trail.record(
+            "save_department",
+            actor=by.username,
+            agency=agency.code,
+            subject=f"department:{former.pk}",
+            department=former.path,
+            changes=changes.between(before, former),
+        )
 
 
 def _hold(agency_id: int) -> Agency:

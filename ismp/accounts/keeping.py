@@ -88,7 +88,8 @@ def set_national_id(accounts: Iterable[Account], *, number: str, by: Account) ->
     if account.id_hash != former:
         persons.numbers_set([account], by=by)
     separation.note_control(account, AccountControl.Kind.NUMBER, by, former)
-    _record("set_national_id", account, by)
+    told = [changes.SECRET_CHANGED] if account.id_hash != former else []
+    _record("set_national_id", account, by, changes=told)
     return f"已更新 {account} 的身分證字號。"
 
 

@@ -58,12 +58,15 @@ def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
     own = session.sign_ups.filter(account__in=separation.conflicts(by))
     there = set(enrolled.values_list("pk", flat=True))
     there |= known & set(own.values_list("pk", flat=True))
+    names = dict(session.sign_ups.values_list("pk", "account__username"))
+    noted = [(names[pk], "未出席", "出席") for pk in sorted(there - known)]
+    noted += [(names[pk], "出席", "未出席") for pk in sorted(known - there)]
     meeting.attendances.exclude(sign_up__in=there).delete()
     Attendance.objects.bulk_create(
         Attendance(meeting=meeting, sign_up_id=pk, way=Attendance.Way.LIST, by=by.username)
         for pk in sorted(there - known)
     )
-    record_event("mark_attendance", session, by, count=len(there))
+    record_event("mark_attendance", session, by, count=len(there), changes=noted)
     return len(there)
 
 
@@ -134,11 +137,13 @@ def grade(session: Session, scores: dict[int, Decimal | None], *, by: Account) -
     enrolled = enrolled.select_related("account")
     changed = [one for one in enrolled if one.score != scores[one.pk]]
     refuse_own(session, _people(changed), by)
+    noted = []
     for one in changed:
-        one.score = scores[one.pk]
+        before, one.score = one.shown_score, scores[one.pk]
+        noted.append((f"{one.account.username} 成績", before, one.shown_score))
     SignUp.objects.bulk_update(changed, ["score"], batch_size=500)
     if changed:
-        record_event("grade_class", session, by, count=len(changed))
+        record_event("grade_class", session, by, count=len(changed), changes=noted)
     return len(changed)
 
 

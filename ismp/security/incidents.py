@@ -373,9 +373,11 @@ def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Inc
     last = (by_law or timezone.now()) + timedelta(days=settings.REPORT_EXTENSION_DAYS)
     if to > last:
         raise NotPossible(f"最晚只能展延到 {roc_moment(last)}，請更正。")
+    before = changes.stored(incident)
     incident.extended_to = to
     incident.save(update_fields=["extended_to"])
-    _note(incident, Kind.EXTENDED, reason, by)
+    found = changes.between(before, incident)
+    _note(incident, Kind.EXTENDED, reason, by, changes=found)
     return incident
 
 
