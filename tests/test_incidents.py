@@ -154,7 +154,7 @@ def test_without_an_officer_the_handlers_are_told_to_name_one(people, clock):
 def test_another_level_after_the_report_is_told_to_the_reviewers(people, clock):
     _, handler, reviewer = people
     incident = incidents.change_level(noticed(people), BIG, by=handler)
-    assert steps(incident) == ["created"]  # not reported yet: nothing to report again
+    assert steps(incident) == ["created", "edited"]  # not reported yet: nothing to report again
     incident = incidents.report(incident, by=handler)
     told = Notice.objects.filter(account=reviewer).count()
     incident = incidents.change_level(incident, SMALL, by=handler)
