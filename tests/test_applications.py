@@ -132,9 +132,14 @@ def test_a_flood_from_one_address_is_stopped_for_an_hour(client, city, settings,
     assert answer.status_code == 429
     assert "一小時後再試" in says(answer)
     assert client.post(APPLY, typed(), REMOTE_ADDR="192.0.2.9").status_code == 302
+    colleague = {"number": national_id.complete("B22987001"), "username": "IC7777"}
+    assert client.post(APPLY, typed(**colleague)).status_code == 302  # in the same office
+    settings.APPLICATIONS_OF_AGENCY_PER_HOUR = 3
+    colleague["number"] = national_id.complete("B22987002")
+    assert client.post(APPLY, typed(**colleague)).status_code == 429
     there = Agency.objects.get(code="382990002Z").pk  # others may sit behind the same address
     assert client.post(APPLY, typed(agency=there)).status_code == 302
-    settings.APPLICATIONS_OF_ADDRESS_PER_HOUR = 3
+    settings.APPLICATIONS_OF_ADDRESS_PER_HOUR = 4
     assert client.post(APPLY, typed(agency=there)).status_code == 429
     settings.APPLICATIONS_OF_ADDRESS_PER_HOUR = 200
     spoofed = client.post(APPLY, typed(), headers={"X-Real-IP": "192.0.2.7"})

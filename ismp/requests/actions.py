@@ -36,14 +36,20 @@ def apply_for_account(
     """Let somebody without an account ask for one.
 
     Asks nobody whether the person or the account is known: the answer is the same.  Raises
-    NotPossible when too many came for the agency from `source` (a network address) within the
-    hour, or far too many for all agencies together.
+    NotPossible when too many came with the number for the agency from `source` (a network address)
+    within the hour, or far too many of all people, or for all agencies together.
     """
     origin = settings.KEYS.blind_index(f"from:{source}")
     lately = timezone.now() - timedelta(hours=1)
     sent = AccountApplication.objects.filter(source=origin, asked_at__gt=lately)
-    limits = settings.APPLICATIONS_PER_HOUR, settings.APPLICATIONS_OF_ADDRESS_PER_HOUR
-    if sent.filter(agency=agency).count() >= limits[0] or sent.count() >= limits[1]:
+    of_agency = sent.filter(agency=agency)
+    of_person = of_agency.filter(id_hash=settings.KEYS.blind_index(number))
+    limits = (
+        (of_person, settings.APPLICATIONS_PER_HOUR),
+        (of_agency, settings.APPLICATIONS_OF_AGENCY_PER_HOUR),
+        (sent, settings.APPLICATIONS_OF_ADDRESS_PER_HOUR),
+    )
+    if any(rows.count() >= most for rows, most in limits):
         raise NotPossible("同一個網路位址一小時內申請太多件，請一小時後再試，或洽機關管理者。")
     application = AccountApplication(
         agency=agency,
