@@ -13,7 +13,7 @@ from test_modules import modules
 
 from ismp.accounts import actions as accounts
 from ismp.accounts import cancelling, keeping, separation, timeline
-from ismp.accounts.agencies import fold_code
+from ismp.accounts.agencies import closing, fold_code
 from ismp.accounts.models import Account, Agency, Closing, Grade, SecurityOfficer, Service
 from ismp.accounts.roster import RosterRefused
 from ismp.accounts.roster_checks import HEADER
@@ -24,8 +24,8 @@ from ismp.compliance import why
 from ismp.compliance.models import Rule
 from ismp.hours import claiming
 from ismp.hours.models import ImportRun, Record, Waiting
-from ismp.security import incidents
-from ismp.security.models import Address, Device
+from ismp.security import advisories, incidents
+from ismp.security.models import Address, AgencyGroup, Device
 from ismp.ui import roc
 
 pytestmark = pytest.mark.django_db
@@ -443,3 +443,20 @@ def test_as_it_was_known_before_a_merger_was_recorded_the_agency_stands(platform
     then = platform.get(city, {"on": day(-3), "known": day(-4)}).content.decode()
     assert f"agency={A}" in then
     assert f"agency={A}" not in platform.get(city, {"on": day(-3)}).content.decode()
+
+
+def test_an_agency_that_is_no_more_is_chosen_for_nothing(platform):
+    accounts.grade(agency(A), Grade.A, since=today(-60), by="x")
+    group = AgencyGroup.objects.create(name="一級機關")
+    group.agencies.add(agency(A))
+    confirm(platform, A, B)
+    graded = advisories.agencies_by(group=None, grades=["A"], advisory=None)
+    assert not graded.exists()
+    assert list(advisories.agencies_by(group=group, grades=[], advisory=None)) == [agency(B)]
+    by = of("CU1001")
+    with pytest.raises(NotPossible, match="也已登記"):
+        closing.close(agency(B), into=agency(A), since=today(-1), by=by)
+    with pytest.raises(NotPossible, match="併入"):
+        accounts.assign(of("CU1002"), agency=agency(A), since=today(-20), by="x")
+    parent = platform.post(f"{HERE}{agency(B).pk}/edit/", {"parent": agency(A).pk})
+    assert agency(B).parent is None and parent.status_code == 200

@@ -144,7 +144,7 @@ def agencies_by(
     *, group: AgencyGroup | None, grades: Iterable[str], advisory: Advisory | None
 ) -> QuerySet[Agency]:
     """The agencies of a group, those of some grades today, those that own a device of a brand that
-    an advisory names; all of these together."""
+    an advisory names; all of these together, but those that are no more."""
     found = Agency.objects.none()
     if group:
         found |= Agency.objects.filter(pk__in=group.agencies.values("pk"))
@@ -154,7 +154,7 @@ def agencies_by(
     if advisory:
         owners = advisory_devices.hit_by(advisory, Device.objects.all()).order_by().values("agency")
         found |= Agency.objects.filter(pk__in=owners)
-    return found
+    return found.open()
 
 
 def _choose_tlp(advisory: Advisory, tlp: str) -> None:

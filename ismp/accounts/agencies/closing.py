@@ -122,7 +122,7 @@ def obstacles(agency: Agency, into: Agency | None, since: date) -> list[str]:
                 "或先辦理調職、離職。"
             )
         return found
-    if reason := into.why_closed(since):
+    if reason := into.why_closed(max(since, timezone.localdate())):
         found.append(reason)
     if twins := _twins(agency, into, since):
         named = "、".join(f"{one.name}（{one.username}）" for one in twins[:_NAMED])
@@ -195,10 +195,10 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
     today = timezone.localdate()
     if abs(since - today) > _FARTHEST:
         raise NotPossible("生效日要在前後一年之內，請檢查年份。")
-    agency = _hold(agency, into)
+    agency, into = _hold(agency, into)
     if agency.closed_on or agency.closings.standing().exists():
         raise NotPossible(_NOBODY)
-    if into and into.closings.standing().filter(since__lte=since).exists():
+    if into and (into.closed_on or into.closings.standing().filter(since__lte=since).exists()):
         raise NotPossible(f"「{into}」也已登記合併或裁撤，請選擇其他機關。")
     if reasons := _orders_into(agency, since):
         raise NotPossible("".join(reasons))
@@ -222,7 +222,7 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
 @transaction.atomic
 def cancel_closing(closing: Closing, *, reason: str, by: Account) -> Closing:
     """Cancel what was ordered for a day to come.  Raises NotPossible."""
-    agency = _hold(closing.agency, None)
+    agency, _ = _hold(closing.agency, None)
     closing = Closing.objects.get(pk=closing.pk)
     if closing.done_at:
         raise NotPossible("合併或裁撤已經生效，不能取消。")
@@ -257,12 +257,13 @@ def _begin(closing: Closing) -> bool:
     return held is not None
 
 
-def _hold(agency: Agency, into: Agency | None) -> Agency:
-    """Lock both, in the order of their numbers, so that two mergers never wait in a circle."""
+def _hold(agency: Agency, into: Agency | None) -> tuple[Agency, Agency | None]:
+    """Return both as they are now, locked in the order of their numbers, so that two mergers never
+    wait in a circle."""
     keys = [one.pk for one in (agency, into) if one]
     rows = Agency.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
     held = {one.pk: one for one in rows.filter(pk__in=keys)}
-    return held[agency.pk]
+    return held[agency.pk], held[into.pk] if into else None
 
 
 def _carry_out(closing: Closing, by: str) -> None:
