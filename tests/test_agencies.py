@@ -22,8 +22,10 @@ from ismp.audit.trail import NotPossible
 from ismp.compliance import actions as rules
 from ismp.compliance import why
 from ismp.compliance.models import Rule
+from ismp.courses.models import Course, Teacher
 from ismp.hours import claiming
 from ismp.hours.models import ImportRun, Record, Waiting
+from ismp.requests import actions as asking
 from ismp.security import advisories, incidents
 from ismp.security.models import Address, AgencyGroup, Device
 from ismp.ui import roc
@@ -460,3 +462,48 @@ def test_an_agency_that_is_no_more_is_chosen_for_nothing(platform):
         accounts.assign(of("CU1002"), agency=agency(A), since=today(-20), by="x")
     parent = platform.post(f"{HERE}{agency(B).pk}/edit/", {"parent": agency(A).pk})
     assert agency(B).parent is None and parent.status_code == 200
+
+
+def test_teachers_and_courses_of_both_agencies_become_the_other_ones(platform):
+    person = of("IC1003")
+    here = Teacher.objects.create(agency=agency(A), account=person)
+    there = Teacher.objects.create(agency=agency(B), account=person)
+    guest = Teacher.objects.create(agency=agency(A), name="外聘講師")
+    here.certificates.create(name="CISSP")
+    course = Course.objects.create(
+        agency=agency(A), kind="classroom", title="演練", category=523, hours=3_000
+    )
+    course.teachers.add(here, guest)
+    confirm(platform, A, B)
+    course.refresh_from_db()
+    assert course.agency == agency(B) and set(course.teachers.all()) == {there, guest}
+    assert there.certificates.get().name == "CISSP"
+    guest.refresh_from_db()
+    here.refresh_from_db()
+    assert guest.agency == agency(B) and not here.is_engaged
+
+
+def test_devices_and_requests_that_wait_go_over(platform, account):
+    for one in (A, B):
+        Device.objects.create(
+            agency=agency(one), asset_no="Z-1", kind="hardware", brand="x", network="official"
+        )
+    here, there = account("IC1001", "agency_admin"), account("EP1001", "agency_admin")
+    c = Agency.objects.create(code="382990003X", name="丙局")
+    asked = {"department": None, "since": today(), "reason": "支援", "by": here}
+    between = asking.ask_for(username="EP1002", name=of("EP1002").name, **asked)
+    third = Account(username="CC1001", name="丙人", agency=c)
+    keeping.save_account(third, by=of("CU1001"))
+    other = asking.ask_for(username="CC1001", name="丙人", **asked)
+    confirm(platform, A, B)
+    for one in (between, other):
+        one.refresh_from_db()
+    assert between.state == "withdrawn" and other.is_waiting
+    assert (other.destination, other.origin) == (agency(B), c)
+    numbers = Device.objects.filter(agency=agency(B), asset_no__startswith="Z-1")
+    assert {one.asset_no for one in numbers} == {"Z-1", f"Z-1（{A}）"}
+    moved = numbers.get(asset_no__contains=A)
+    event = Event.objects.get(verb="save_device", subject=f"device:{moved.pk}")
+    assert event.detail["changes"] == [["財產編號", "Z-1", moved.asset_no]]
+    there.refresh_from_db()
+    assert there.role == "agency_admin" and there.notices.filter(subject__contains="併入").exists()

@@ -14,13 +14,17 @@ def _teachers(agency: Agency) -> int:
 
 
 def _carry(agency: Agency, into: Agency) -> None:
-    """Who teaches there too is one teacher: courses name the one of the other agency."""
+    """Who teaches there too is one teacher: courses and certificates name the one of the other
+    agency."""
     there = {one.account_id: one for one in Teacher.objects.filter(agency=into) if one.account_id}
     for one in Teacher.objects.filter(agency=agency, account__in=there):
         twin = there[one.account_id or 0]
         for course in one.courses.all():
             course.teachers.remove(one)
             course.teachers.add(twin)
+        one.certificates.update(teacher=twin)
+        one.is_engaged = False
+        one.save(update_fields=["is_engaged"])
     Teacher.objects.filter(agency=agency).exclude(account__in=there).update(agency=into)
     Course.objects.filter(agency=agency).update(agency=into)
 

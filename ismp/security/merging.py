@@ -18,11 +18,15 @@ def _carry_devices(agency: Agency, into: Agency) -> None:
     """One whose 財產編號 is used there already bears the code of its former agency behind it."""
     taken = set(Device.objects.filter(agency=into).values_list("asset_key", flat=True))
     going = Device.objects.in_use().filter(agency=agency)
+    renamed = []
     for one in going.filter(asset_key__in=taken):
-        mark = f"（{agency.code}）"
-        one.asset_no = f"{one.asset_no[: _NUMBER_CHARS - len(mark)]}{mark}"
+        mark, former = f"（{agency.code}）", one.asset_no
+        one.asset_no = f"{former[: _NUMBER_CHARS - len(mark)]}{mark}"
         one.agency = into
         one.save(update_fields=["asset_no", "asset_key", "agency"])
+        detail = {"changes": [("財產編號", former, one.asset_no)]}
+        renamed.append(trail.Entry("save_device", into.code, f"device:{one.pk}", detail))
+    trail.record_many(renamed, actor=trail.SYSTEM)
     going.update(agency=into)
 
 
