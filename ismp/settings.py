@@ -230,6 +230,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ismp.ui.middleware.PageCompression",
     "ismp.ui.middleware.ReferenceMiddleware",
+    "ismp.ui.once.Answers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "ismp.replica.DeedMiddleware",
     "ismp.audit.kept.Looking",
@@ -243,6 +244,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "ismp.ui.once.Claims",
 ]
 ROOT_URLCONF = "ismp.urls"
 WSGI_APPLICATION = "ismp.wsgi.application"
@@ -251,6 +253,7 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["ismp.ui.templatetags.once"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -260,7 +263,7 @@ TEMPLATES = [
                 "ismp.reviews.context.waiting",
                 "ismp.portal.menu.managing",
                 "ismp.portal.menu.site",
-            ]
+            ],
         },
     }
 ]

@@ -323,6 +323,14 @@ def town(django_db_setup: None, django_db_blocker: Any) -> World:
     return _WORLDS["city"]
 
 
+@pytest.fixture(scope="session")
+def full_town(django_db_setup: None, django_db_blocker: Any) -> World:
+    """The world of the city with one thing of each kind, for installations to begin with."""
+    with django_db_blocker.unblock():
+        _WORLDS["things"].fill()
+    return _WORLDS["things"]
+
+
 @pytest.fixture
 def there(request: Any, db: Any) -> Iterator[Any]:
     """Be in the largest world that the test asks for; what is known of it."""

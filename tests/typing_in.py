@@ -18,7 +18,9 @@ class Field:
     kind: str
     """text | date | number | file | fixed."""
     values: list = field(default_factory=list)
-    """What it is sent with when nobody types: what it holds, or its first choice."""
+    """What it holds."""
+    choices: list = field(default_factory=list)
+    """Of boxes that may be ticked."""
 
 
 @dataclass
@@ -35,6 +37,14 @@ class Form:
         """The address and the name and value that each of its buttons adds."""
         for place, name, value in self.buttons:
             yield place or self.action, {name: value} if name else {}
+
+    def shown(self, **typed):
+        """What it is sent with when nobody types but this."""
+        shown = {}
+        for one in self.fields.values():
+            if one.kind != "file":
+                shown[one.name] = one.values if one.kind == "fixed" else one.values[0]
+        return shown | typed
 
     def filled(self, **typed):
         """What a person sends who leaves nothing empty, with some fields of her own."""
@@ -69,7 +79,7 @@ def _good(one):
         return one.values[0] or "1"
     if one.kind == "file":
         return SimpleUploadedFile("a.pdf", PDF)
-    return one.values
+    return one.values or one.choices
 
 
 class _Forms(HTMLParser):
@@ -101,8 +111,9 @@ class _Forms(HTMLParser):
         kind = told.get("type") or "text"
         if kind in {"checkbox", "radio"}:
             one = self.form.fields.setdefault(name, Field(name, "fixed"))
-            if "checked" in told or not one.values or kind == "checkbox":
-                one.values = [value] if kind == "radio" else [*one.values, value]
+            one.choices.append(value)
+            if "checked" in told:
+                one.values.append(value)
         elif kind == "file":
             self.form.fields[name] = Field(name, "file")
         elif kind == "number" or told.get("inputmode") == "numeric":

@@ -160,7 +160,9 @@ def _withdraw_leave(accounts: Iterable[Account], *, leave: Leave, reason: str, b
 
 
 def _appoint(accounts: Iterable[Account], *, role: str, by: Account) -> str:
-    chosen = keeping.touch(accounts, by)
+    chosen = [one for one in keeping.touch(accounts, by) if one.role != role]
+    if not chosen:
+        raise NotPossible(f"勾選的人已經是{ROLE_NAMES[Role(role)]}，沒有做任何變更。")
     for account in chosen:
         actions.appoint(account, Role(role), by=by.username)
     return f"已將 {len(chosen)} 人的角色改為{ROLE_NAMES[Role(role)]}。"

@@ -18,10 +18,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ismp.accounts import keeping, lockout, middleware
 from ismp.accounts.forms import OldPasswordForm, ResetForm, SignInForm
 from ismp.audit import trail
+from ismp.ui.once import each_time
 
 _WRONG_CODE = "公務帳號或代碼不對，或代碼已經過期；請檢查後再試，或重新索取。"
 
 
+@each_time
 @login_not_required
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
@@ -46,6 +48,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/login.html", {"form": form, "next": there})
 
 
+@each_time
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
@@ -55,6 +58,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("accounts:login")
 
 
+@each_time
 @login_not_required
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
@@ -81,6 +85,7 @@ def reset_password(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/reset.html", {"form": form}, status=429 if wait else 200)
 
 
+@each_time
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def change_password(request: HttpRequest) -> HttpResponse:

@@ -18,9 +18,10 @@ from ismp.compliance.board_pages import agency_asked
 from ismp.compliance.people_pages import search_asked
 from ismp.courses.models import Course
 from ismp.security.models import Incident
+from ismp.ui import once
 from ismp.ui.numbers import whole_number
 
-_OWN = {"csrfmiddlewaretoken", "seen", "course"}
+_OWN = {"csrfmiddlewaretoken", once.FIELD, "seen", "course"}
 """What this page's forms send of themselves; the rest says which people are meant."""
 
 

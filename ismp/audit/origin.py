@@ -56,6 +56,13 @@ def _name_of(session_key: str) -> str:
     return f"{int.from_bytes(keyed[:8]) % 10**12:012}"
 
 
+def note(number: int) -> None:
+    """Note on the present request, if there is one, that it recorded an event."""
+    request: Any = _request.get()
+    if request is not None:
+        request.events = [*getattr(request, "events", ()), number]
+
+
 def client_address(request: HttpRequest) -> str:
     """Return the network address of the client; empty when nothing tells one.
 

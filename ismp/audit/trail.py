@@ -70,6 +70,7 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
     bulk.insert(Event._meta.db_table, _COLUMNS, rows)
     head.number, head.chain = number, chain
     head.save(update_fields=["number", "chain"])
+    origin.note(number)
     kept.look_again()
 
 
@@ -86,6 +87,13 @@ def is_new(verb: str, *, within: timedelta, actor: str, subject: str = "") -> bo
         return False
     ChainHead.objects.select_for_update().get_or_create(pk=1)
     return not alike.exists()
+
+
+def has_recorded(request: Any) -> bool:
+    """Return whether a request has left an event that was not taken back with its transaction."""
+    numbers = getattr(request, "events", ())
+    mine = Event.objects.filter(pk__in=numbers, reference=getattr(request, "reference", ""))
+    return bool(numbers) and mine.exists()
 
 
 def newest() -> int:

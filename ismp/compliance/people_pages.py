@@ -23,7 +23,7 @@ from ismp.compliance import people, reminding, why
 from ismp.compliance.board_forms import DayForm, PeopleForm
 from ismp.compliance.board_pages import agencies_of, agency_asked, title_of
 from ismp.notices.actions import digest_hours
-from ismp.ui import workbook
+from ismp.ui import once, workbook
 from ismp.ui.numbers import whole_number, whole_numbers
 
 _PER_PAGE = 50
@@ -164,7 +164,7 @@ def remind(request: HttpRequest) -> HttpResponse:
             messages.error(request, str(reason))
     plan = reminding.plan(agency, search)
     mailed, today = plan.mailed_on, timezone.localdate()
-    own = {"csrfmiddlewaretoken", "seen"}
+    own = {"csrfmiddlewaretoken", once.FIELD, "seen"}
     context = {
         "agency": agency,
         "plan": plan,

@@ -64,8 +64,12 @@ def _has_completions(course: Course) -> bool:
 
 @transaction.atomic
 def open_courses(courses: QuerySet[Course], *, by: Account) -> int:
-    """Offer courses to people.  Raises NotPossible when there is nothing to learn yet."""
-    for course in courses:
+    """Offer courses to people.  Raises NotPossible when there is nothing to learn yet.
+
+    Returns how many were not offered before.
+    """
+    closed = [course for course in courses if course.state != CourseState.OPEN]
+    for course in closed:
         if course.kind == Kind.ONLINE and not course.materials.exists():
             raise NotPossible(f"「{course}」還沒有教材，請先新增教材再開放。")
         if course.kind == Kind.CLASSROOM and not course.sessions.exists():
@@ -78,16 +82,17 @@ def open_courses(courses: QuerySet[Course], *, by: Account) -> int:
             )
         _set_state(course, CourseState.OPEN)
         record_event("open_course", course, by, title=course.title)
-    return len(courses)
+    return len(closed)
 
 
 @transaction.atomic
 def close_courses(courses: QuerySet[Course], *, by: Account) -> int:
-    """Offer courses no longer; who is in one may go on."""
-    for course in courses:
+    """Offer courses no longer; who is in one may go on.  Returns how many were offered."""
+    offered = [course for course in courses if course.state != CourseState.CLOSED]
+    for course in offered:
         _set_state(course, CourseState.CLOSED)
         record_event("close_course", course, by, title=course.title)
-    return len(courses)
+    return len(offered)
 
 
 def _set_state(course: Course, state: CourseState) -> None:

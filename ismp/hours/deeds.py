@@ -17,7 +17,7 @@ from ismp.audit import trail
 from ismp.hours import actions, listing
 from ismp.hours.forms import SearchForm
 from ismp.hours.models import Deletion, Record
-from ismp.ui import streamed, workbook
+from ismp.ui import once, streamed, workbook
 from ismp.ui.numbers import whole_numbers
 
 _SHOWN_PEOPLE = 20
@@ -101,7 +101,7 @@ def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
 
 def _posted(request: HttpRequest) -> list[tuple[str, Any]]:
     """What to hand on from one page of the deed to the next."""
-    own = {"csrfmiddlewaretoken", "reason", "confirmed", "shown"}
+    own = {"csrfmiddlewaretoken", once.FIELD, "reason", "confirmed", "shown"}
     pairs = ((name, value) for name, values in request.POST.lists() for value in values)
     return [(name, value) for name, value in pairs if name not in own]
 

@@ -26,6 +26,7 @@ from ismp.operations import anchors
 from ismp.operations.pieces import SEALED
 from ismp.requests import actions as requests
 from ismp.security import deadlines
+from ismp.ui import once
 
 logger = logging.getLogger(__name__)
 _ROUND_SECONDS = 5
@@ -63,6 +64,7 @@ def all_chores() -> list[Chore]:
         Chore("expire resets", resets.expire, _HOUR),
         Chore("purge applications", requests.purge, _HOUR),
         Chore("purge claims", external.purge, _HOUR),
+        Chore("purge sent forms", once.purge, _HOUR),
         Chore("sweep objects", lambda: objects.sweep(SEALED), _HOUR),
         Chore("clear sessions", lambda: call_command("clearsessions", verbosity=0), _HOUR),
         Chore("prune task results", _prune_task_results, _HOUR),

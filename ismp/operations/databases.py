@@ -20,9 +20,10 @@ LEFT_OUT = (
     "axes_accessattemptexpiration",
     "axes_accessfailurelog",
     "axes_accesslog",
+    "ui_sentform",
 )
-"""Tables whose rows are in no backup: who is signed in, codes that are good for an hour, and failed
-sign-ins.  They are empty after a restore."""
+"""Tables whose rows are in no backup: who is signed in, codes that are good for an hour, failed
+sign-ins, and answers to forms of the last day.  They are empty after a restore."""
 
 Contents = dict[str, list[Any]]
 """By table: how many rows, and a checksum of them in any order."""

@@ -22,9 +22,9 @@ tests/examples.py, and the verbs of its deeds in portal/manage.py.  Every list, 
 export starts from `rows(user)`; whatever is not in there does not exist (404).
 
 A deed is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many it
-did, a sentence that says what it did, a Page, or a response (a file, a redirect) that is sent as it
-is.  `audit.trail.NotPossible` with its sentence undoes it.  This file knows no domain: rights are
-names that `user.may` understands.
+did (0 is refused: that is no deed), a sentence that says what it did, a Page, or a response (a
+file, a redirect) that is sent as it is.  `audit.trail.NotPossible` with its sentence undoes it.
+This file knows no domain: rights are names that `user.may` understands.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -350,9 +351,8 @@ class Module:
         posted = {"data": request.POST} if confirmed else {"initial": named}
         form = make(**posted, user=user, things=chosen)
         if confirmed and form.is_valid():
-            done = _tried(
-                form, lambda: deed.act(things, by=user, **form.cleaned_data), whole=deed.whole
-            )
+            act = partial(self._done, deed, things, user, form.cleaned_data)
+            done = _tried(form, act, whole=deed.whole)
             if isinstance(done, HttpResponseBase):
                 return done
             if isinstance(done, Page):
@@ -372,6 +372,12 @@ class Module:
             "ids": [thing.pk for thing in chosen],
         }
         return render(request, "ui/module_deed.html", context)
+
+    def _done(self, deed: Deed, things: Any, user: Any, asked: dict[str, Any]) -> Any:
+        done = deed.act(things, by=user, **asked)
+        if done == 0:
+            raise trail.NotPossible(f"沒有可以「{deed.title}」的{self.thing}，沒有做任何變更。")
+        return done
 
     def _told(self, deed: Deed, done: Any) -> str:
         return done if isinstance(done, str) else f"已{deed.title}：{done} 筆{self.thing}。"

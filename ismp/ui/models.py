@@ -1,0 +1,22 @@
+"""What of a page must be known to all web processes: which drawn forms were sent already."""
+
+from django.db import models
+
+
+class SentForm(models.Model):
+    """A form that was sent, and the answer to it for whoever sends the same again (`once`).
+
+    Held by the request that came first; the row goes when that turns out to have done nothing.
+    """
+
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    """Of the form's key, its contents, its address and who sent it."""
+    sent_at = models.DateTimeField(db_index=True)
+    reference = models.CharField(max_length=8)
+    """Of the request that came first."""
+    answer = models.BinaryField(null=True)
+    """Sealed: a page may show a code once.  None while the first one is at work."""
+    key_version = models.PositiveSmallIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"sent:{self.reference}"
