@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from at_once import at_once
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from examples import EXAMPLES
 from files import row, text
@@ -22,6 +22,7 @@ from ismp.audit.trail import NotPossible
 from ismp.hours.models import Deletion, Record
 from ismp.ui import once
 from ismp.ui.models import SentForm
+from ismp.ui.uploads import SPOOLING_HANDLERS
 
 HERE = "/manage/departments/"
 
@@ -74,6 +75,31 @@ def test_another_content_or_another_person_is_another_form(clerk, account):
     other.force_login(account("EP1001", "agency_admin"))
     other.post(f"{HERE}add/", data)
     assert Department.objects.filter(name="測試一科").count() == 2
+
+
+@pytest.mark.django_db
+def test_a_correction_of_a_correction_is_done_too(clerk):
+    """The back button brings the form back twice, the second time to what was there first."""
+    agency = Account.objects.get(username="IC1001").agency
+    place = Department.objects.create(agency=agency, name="測試科", path="測試科")
+    address = f"{HERE}{place.pk}/edit/"
+    data = drawn(clerk, address).shown()
+    for name in ("測試一科", "測試二科", "測試一科"):
+        assert clerk.post(address, {**data, "name": name}).status_code == 302
+        place.refresh_from_db()
+        assert place.name == name
+
+
+def test_another_file_of_the_same_name_and_length_is_another_form(settings):
+    settings.FILE_UPLOAD_HANDLERS = SPOOLING_HANDLERS
+    sent = []
+    for content in (b"abc", b"abd", b"abc"):
+        request = RequestFactory().post(
+            "/", {"form_key": "k", "file": SimpleUploadedFile("a.pdf", content)}
+        )
+        sent.append(once._contents(request))
+        assert request.FILES["file"].read() == content
+    assert sent[0] == sent[2] != sent[1]
 
 
 @pytest.mark.django_db

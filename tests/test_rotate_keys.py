@@ -18,6 +18,7 @@ from ismp.hours import files, report
 from ismp.hours.models import ImportRun, RunFile
 from ismp.keyring import KeyRing
 from ismp.operations.management.commands import rotate_keys
+from ismp.ui.models import SentForm
 
 __all__ = ["site"]
 
@@ -48,6 +49,18 @@ def test_everything_is_sealed_anew_and_reads_the_same(keys, import_bytes, capsys
     assert import_bytes(data(row()))["unchanged"] == 1  # people are found as before
     assert Event.objects.filter(verb="rotate_keys").get().detail["version"] == 2
     assert PERSON.national_id not in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_answers_to_sent_forms_are_not_sealed_anew_but_forgotten(keys, clerk):
+    """A form that is sent again afterwards is no fault."""
+    sent = {"form_key": "k", "name": "測試科"}
+    clerk.post("/manage/departments/add/", sent)
+    assert SentForm.objects.count() == 1
+    call_command("rotate_keys", new_key=True)
+    call_command("rotate_keys", forget_old=True)
+    assert not SentForm.objects.exists()
+    assert clerk.post("/manage/departments/add/", sent).status_code in {200, 302}
 
 
 @pytest.mark.django_db

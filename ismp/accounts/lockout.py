@@ -2,7 +2,7 @@
 
 A stranger locks out her own address, not the owner: failures while locked count for nothing, and
 the owner signs in from another one.  Failures are rows of django-axes, whose backend asks `Handler`
-before a password is looked at.  Source: 附表十 control 40 (五次, 十五分鐘); ADR 27.
+before a password is looked at.  Source: 附表十 control 40 (五次, 十五分鐘); ADR 21.
 """
 
 import unicodedata

@@ -10,7 +10,9 @@ class SentForm(models.Model):
     """
 
     digest = models.BinaryField(max_length=32, primary_key=True)
-    """Of the form's key, its contents, its address and who sent it."""
+    """Of the form's key, its address and who sent it; keyed."""
+    contents = models.BinaryField(max_length=32)
+    """A digest of what was sent last; keyed."""
     sent_at = models.DateTimeField(db_index=True)
     reference = models.CharField(max_length=8)
     """Of the request that came first."""
@@ -20,3 +22,7 @@ class SentForm(models.Model):
 
     def __str__(self) -> str:
         return f"sent:{self.reference}"
+
+    def is_like(self, other: "SentForm") -> bool:
+        """Whether both sent the same."""
+        return bytes(self.contents) == bytes(other.contents)

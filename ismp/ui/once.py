@@ -2,8 +2,9 @@
 
 Each form bears a key of its own beside its token (`templatetags.once`).  Of two requests with the
 same key and contents the first does the work; the second waits for it and gets the first one's
-answer.  What counts as done is what left an event: a form that comes back with a fault, or a page
-that asks first, may be sent again.  Without a key a form works as ever.
+answer.  Other contents (a form that the back button brought back and that was corrected) are
+another action.  What counts as done is what left an event: a form that comes back with a fault, or
+a page that asks first, may be sent again.  Without a key a form works as ever.
 """
 
 import hashlib
@@ -77,8 +78,9 @@ class Claims:
         reads_itself = getattr(view, "takes_files", None) == ""
         if request.method != "POST" or reads_itself or getattr(view, "each_time", False):
             return None
-        key = request.POST.get(FIELD, "")
-        return _claim(request, _digest(request, key)) if key else None
+        if not (key := request.POST.get(FIELD, "")):
+            return None
+        return _claim(request, SentForm(digest=_form(request, key), contents=_contents(request)))
 
 
 def purge() -> int:
@@ -89,63 +91,83 @@ def purge() -> int:
 # --- The first one, and those after it -----------------------------------------------------------
 
 
-def _claim(request: Any, digest: bytes) -> HttpResponseBase | None:
+def _claim(request: Any, sent: SentForm) -> HttpResponseBase | None:
     """Let the request go on as the first (None), or answer it as the first was answered."""
     until = time.monotonic() + _PATIENCE_SECONDS
+    sent.reference = _reference(request)
     while time.monotonic() < until:
-        row = SentForm.objects.filter(pk=digest).first()
-        if (row is None and _insert(request, digest)) or (row and _take_over(request, row)):
-            request.sent_form = digest
+        row = SentForm.objects.filter(pk=sent.pk).first()
+        if _insert(sent) if row is None else _take_over(row, sent):
+            request.sent_form = sent.pk
             return None
-        if row and row.answer is not None:
+        if row and row.answer is not None and row.is_like(sent):
             return _again(row)
-        if row and _is_done(row):
+        if row and _is_dead(row) and _is_done(row):
             return _done(request)
         time.sleep(_PAUSE_SECONDS)
     return _busy(request)
 
 
-def _insert(request: HttpRequest, digest: bytes) -> bool:
-    row = SentForm(digest=digest, sent_at=timezone.now(), reference=_reference(request))
+def _insert(sent: SentForm) -> bool:
+    sent.sent_at = timezone.now()
     try:
         with transaction.atomic():
-            row.save(force_insert=True)
+            sent.save(force_insert=True)
     except IntegrityError:
         return False
     return True
 
 
-def _is_old(row: SentForm) -> bool:
+def _take_over(row: SentForm, sent: SentForm) -> bool:
+    """Take the place of a request that died before it did anything, or that sent something else
+    and was answered."""
+    is_dead = _is_dead(row) and not (row.is_like(sent) and _is_done(row))
+    is_over = row.answer is not None and not row.is_like(sent)
+    if not (is_dead or is_over):
+        return False
+    same = SentForm.objects.filter(pk=row.pk, reference=row.reference, contents=row.contents)
+    own = {"contents": sent.contents, "reference": sent.reference, "sent_at": timezone.now()}
+    return bool(same.update(**own, answer=None, key_version=None))
+
+
+def _is_dead(row: SentForm) -> bool:
     return row.answer is None and row.sent_at < timezone.now() - _GIVEN_UP
 
 
 def _is_done(row: SentForm) -> bool:
     """Whether a request that died had done its work: its event stands."""
-    if not _is_old(row):
-        return False
     return Event.objects.filter(reference=row.reference, at__gte=row.sent_at).exists()
-
-
-def _take_over(request: HttpRequest, row: SentForm) -> bool:
-    if not _is_old(row) or _is_done(row):
-        return False
-    mine = {"sent_at": timezone.now(), "reference": _reference(request)}
-    same = SentForm.objects.filter(pk=row.pk, reference=row.reference, answer=None)
-    return bool(same.update(**mine))
 
 
 def _reference(request: Any) -> str:
     return getattr(request, "reference", "")
 
 
-def _digest(request: Any, key: str) -> bytes:
-    """Of all that makes two requests the same."""
-    token = {FIELD, "csrfmiddlewaretoken"}
-    told = [(name, values) for name, values in request.POST.lists() if name not in token]
-    files = [(name, one.name, one.size) for name, one in request.FILES.items()]
+def _form(request: Any, key: str) -> bytes:
+    """Of the drawn form: its key, where it was sent, and by whom."""
     who = request.user.pk if request.user.is_authenticated else None
-    text = json.dumps([key, who, request.get_full_path(), sorted(told), sorted(files)])
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return _digest(key, who, request.get_full_path())
+
+
+def _contents(request: Any) -> bytes:
+    """Of what was typed and chosen in it, files included."""
+    token = {FIELD, "csrfmiddlewaretoken"}
+    typed = [(name, values) for name, values in request.POST.lists() if name not in token]
+    files = [(name, one.name, _content(one)) for name, one in request.FILES.items()]
+    return _digest(sorted(typed), sorted(files))
+
+
+def _content(file: Any) -> str:
+    content = hashlib.sha256()
+    for chunk in file.chunks():
+        content.update(chunk)
+    file.seek(0)
+    return content.hexdigest()
+
+
+def _digest(*told: Any) -> bytes:
+    """Keyed: what is typed may be a national ID."""
+    return settings.KEYS.blind_index("form:" + json.dumps(told))
 
 
 # --- The answer ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
             name="SentForm",
             fields=[
                 ("digest", models.BinaryField(max_length=32, primary_key=True, serialize=False)),
+                ("contents", models.BinaryField(max_length=32)),
                 ("sent_at", models.DateTimeField(db_index=True)),
                 ("reference", models.CharField(max_length=8)),
                 ("answer", models.BinaryField(null=True)),

@@ -18,6 +18,7 @@ from ismp.objects import SealedPiece
 from ismp.operations.pieces import SEALED
 from ismp.requests.models import AccountApplication
 from ismp.ui.commands import DatabaseCommand
+from ismp.ui.models import SentForm
 
 _ACCOUNTS, _PIECES = 500, 4
 _WITH_IDS = (Account, AccountApplication)
@@ -56,6 +57,7 @@ class Command(DatabaseCommand):
         for model in SEALED:
             while count := _pieces(model, settings.KEYS.version):
                 pieces += count
+        _older(SentForm, settings.KEYS.version).delete()  # answers of a day: not worth sealing
         with transaction.atomic():
             trail.record(
                 "rotate_keys",
@@ -68,7 +70,7 @@ class Command(DatabaseCommand):
 
     def _forget_old(self) -> None:
         version = settings.KEYS.version
-        sealed: list[type[models.Model]] = [*_WITH_IDS, *SEALED]
+        sealed: list[type[models.Model]] = [*_WITH_IDS, *SEALED, SentForm]
         if any(_older(model, version).exists() for model in sealed):
             raise CommandError(
                 "仍有資料使用舊金鑰，沒有刪除；請重新啟動網站與背景工作後再執行一次。"
