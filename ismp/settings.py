@@ -323,7 +323,7 @@ RESET_MAIL_MINUTES = _number("ISMP_RESET_MAIL_MINUTES", 24 * 60)
 RESET_WAIT_DAYS = _number("ISMP_RESET_WAIT_DAYS", 7)
 """How long a 重設密碼 waits for a second person before it is closed."""
 APPLICATIONS_PER_HOUR = _number("ISMP_APPLICATIONS_PER_HOUR", 20)
-"""How many 帳號申請 with one national ID for one agency one network address may send within an hour:
+"""How many 帳號申請 with one national ID for one agency a network address may send within an hour:
 whoever sends it again and again stops nobody but himself."""
 APPLICATIONS_OF_AGENCY_PER_HOUR = _number("ISMP_APPLICATIONS_OF_AGENCY_PER_HOUR", 60)
 """How many for one agency, of all people: an office sits behind one address."""

@@ -67,7 +67,7 @@ def test_the_second_answer_is_the_first_ones(clerk):
 
 @pytest.mark.django_db
 def test_another_content_or_another_person_is_another_form(clerk, account):
-    data = drawn(clerk, f"{HERE}add/").filled(name="測試一科", department="")
+    data = drawn(clerk, f"{HERE}add/").filled(name="測試一科", department="", is_it=[])
     clerk.post(f"{HERE}add/", data)
     assert clerk.post(f"{HERE}add/", {**data, "name": "測試二科"}).status_code == 302
     assert Department.objects.filter(name__startswith="測試").count() == 2

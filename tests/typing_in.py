@@ -89,7 +89,8 @@ class _Forms(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         told = dict(attributes)
-        name, value = told.get("name"), told.get("value") or ""
+        name, value = told.get("name"), told.get("value")
+        value = value or ("" if value is not None or told.get("type") != "checkbox" else "on")
         if tag == "form":
             is_post = (told.get("method") or "").lower() == "post"
             self.form = Form(told.get("action") or self.page) if is_post else None

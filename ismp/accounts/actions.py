@@ -279,7 +279,7 @@ def assign(
     takes effect on that day (`apply_due`).  An entry of the same day is corrected by this one;
     later ones are replaced with `replace` only.  Raises dated.LaterEntry, NotPossible.
     """
-    account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    account = Account.objects.select_for_update(of=("self",), no_key=True).get(pk=account.pk)
     steps = timeline.of(account)
     later = [step for step in steps if step.entry.since > since]
     held = _held(account, steps, since, by)
@@ -430,7 +430,7 @@ def grant_leave(
     """
     if until and until < since:
         raise NotPossible("留職停薪的迄日早於起日，請更正。")
-    account = Account.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    account = Account.objects.select_for_update(of=("self",), no_key=True).get(pk=account.pk)
     over = list(account.leaves.overlapping(since, until))
     words = "；".join(one.in_words for one in over)
     if over and not replace:

@@ -29,7 +29,7 @@ def cancel_service(entry: Service, *, reason: str, by: Account) -> Service:
 
     Raises NotPossible; the person is told.
     """
-    account = Account.objects.select_for_update(of=("self",)).get(pk=entry.account_id)
+    account = Account.objects.select_for_update(of=("self",), no_key=True).get(pk=entry.account_id)
     keeping.touch([account], by)
     reason = _given(reason)
     steps = {step.entry.pk: step for step in timeline.of(account)}

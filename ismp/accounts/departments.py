@@ -61,6 +61,13 @@ def _hold(agency_id: int) -> Agency:
     return Agency.objects.select_for_update(no_key=True).get(pk=agency_id)
 
 
+def hold_trees(keys: list[int]) -> None:
+    """Hold the agencies of departments that are about to be changed."""
+    agencies = Agency.objects.filter(departments__in=keys).values("pk")
+    held = Agency.objects.select_for_update(no_key=True).filter(pk__in=agencies)
+    list(held.order_by("pk").values_list("pk", flat=True))
+
+
 def _above(department: Department, of_agency: dict[int, Department]) -> list[Department]:
     """The departments over this one, from the top; raises NotPossible when that cannot be."""
     above: list[Department] = []

@@ -39,12 +39,14 @@ def touch(accounts: Iterable[Account], by: Account) -> list[Account]:
 
 @transaction.atomic
 def save_account(account: Account, *, since: date | None = None, by: Account) -> Account:
-    """Add an account that serves `since` a day, or keep a changed name or e-mail."""
+    """Add an account that serves `since` a day, or store a changed name or e-mail of one.
+
+    All else of an account has an action of its own, and nothing of that is written here.
+    """
     if account.pk:
         touch([account], by)
         before = changes.stored(account)
-        account.person_id = before.person_id if before else None
-        _save(account)
+        _save(account, update_fields=["name", "email"])
         if before and before.email != account.email:
             separation.note_control(account, AccountControl.Kind.EMAIL, by)
             tell_of_email([(account, before.email)], by)

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -65,7 +66,7 @@ class IdleMiddleware:
             _TOUCH_SECONDS, settings.IDLE_SECONDS / 10
         ):
             request.session[_KEY] = now
-            Account.objects.filter(pk=request.user.pk).update(last_seen_at=timezone.now())
+            _note_seen(request.user.pk)
         return None
 
     def _ask_to_sign_in(self, request: HttpRequest) -> HttpResponse | None:
@@ -76,6 +77,15 @@ class IdleMiddleware:
         logout(request)
         messages.info(request, reason)
         return _to_sign_in(request)
+
+
+@transaction.atomic
+def _note_seen(pk: int) -> None:
+    """Note when an account was used last; not while somebody else holds its row, such as a roster:
+    the next page notes it."""
+    free = Account.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=pk)
+    for one in free.values_list("pk", flat=True):
+        Account.objects.filter(pk=one).update(last_seen_at=timezone.now())
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

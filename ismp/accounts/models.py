@@ -439,6 +439,9 @@ class Account(HasNationalId, AbstractBaseUser):
         choices=[(role.value, name) for role, name in ROLE_NAMES.items()],
         default=Role.STAFF.value,
     )
+    last_login = None
+    """Django's column is not ours: the trail says who signed in when, and a sign-in that wrote its
+    account's row would wait for whoever holds that, such as a roster."""
     last_seen_at = models.DateTimeField("最近使用", null=True, editable=False, db_index=True)
     session_round = models.PositiveIntegerField(default=0, editable=False)
     """Part of what each session must match: one more, and all are over."""

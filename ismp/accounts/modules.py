@@ -94,6 +94,7 @@ DEPARTMENTS = Module(
     edit=Right.EDIT_PEOPLE,
     form=DepartmentForm,
     save=departments.save_department,
+    holds=departments.hold_trees,
     deeds=(
         Deed(
             "merge",

@@ -320,7 +320,7 @@ def _held(link: PersonLink, state: State) -> PersonLink:
     """Return the link as it is now, locked; and before it all accounts with its number, so that of
     two decisions about one person the second sees what the first made.  Raises NotPossible."""
     same = Account.objects.with_number_of(link.account).order_by("pk")
-    numbers = {account.pk for account in same.select_for_update(of=("self",))}
+    numbers = {account.pk for account in same.select_for_update(of=("self",), no_key=True)}
     held = PersonLink.objects.select_for_update(of=("self",)).select_related(*_WITH)
     link = held.get(pk=link.pk)
     if link.state != state:

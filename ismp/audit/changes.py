@@ -30,7 +30,8 @@ def stored(thing: Thing) -> Thing | None:
     """Return the row as it is in the database, locked; None for a thing that is not stored yet."""
     if thing.pk is None:
         return None
-    return type(thing)._default_manager.select_for_update(of=("self",)).filter(pk=thing.pk).first()
+    held = type(thing)._default_manager.select_for_update(of=("self",), no_key=True)
+    return held.filter(pk=thing.pk).first()
 
 
 def between(before: models.Model | None, after: models.Model, *leave_out: str) -> list[Change]:

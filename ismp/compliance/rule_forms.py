@@ -15,6 +15,7 @@ from ismp.hours.models import in_hours
 from ismp.hours.profile import CATEGORIES
 from ismp.ui import roc
 from ismp.ui.forms import Form, RocDateField
+from ismp.ui.versions import FIELD
 
 _RECORD = re.compile(r"^(\d{3})\s+(\S+)\s+(\d{1,4}(?:\.\d{1,3})?)$", re.ASCII)
 
@@ -49,6 +50,19 @@ class _VersionForm(Replacing, _Form):
         super().__init__(*args, **kwargs)
         self._versions = versions
         self.offer_replacing()
+        self.newest = versions and versions.order_by("-pk").first()
+        """The version that was written last, whatever day it is from."""
+
+    @property
+    def form_version(self) -> str:
+        """What the page carries: which version was the last one when the form was drawn."""
+        return str(self.newest.pk if self.newest else 0)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether another version was written since the form was drawn; a form that does not say
+        when is taken as ever."""
+        return self.data.get(FIELD, self.form_version) != self.form_version
 
     def in_the_way(self) -> list[str]:
         since = self.day()
@@ -148,7 +162,8 @@ class PolicyForm(_VersionForm):
 def as_posted(form: forms.Form) -> list[tuple[str, str]]:
     """What was filled in, to hand on from the preview to the deed."""
     data: Any = form.data
-    return [(name, value) for name in form.fields for value in data.getlist(name)]
+    names = [*form.fields, FIELD]
+    return [(name, value) for name in names for value in data.getlist(name)]
 
 
 def in_words(form: forms.Form) -> list[tuple[str, str]]:

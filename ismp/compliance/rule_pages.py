@@ -34,6 +34,7 @@ from ismp.compliance.rule_forms import (
 )
 from ismp.compliance.standing import WORDS, InForce
 from ismp.hours.models import ImportRun, Source, State
+from ismp.ui import versions
 
 _NAMED = 50
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
@@ -140,8 +141,7 @@ def policy(request: HttpRequest) -> HttpResponse:
         actions.set_policy,
         reverse("compliance:rules"),
     )
-    versions = PolicyVersion.objects
-    form = PolicyForm(request.POST or None, initial=initial, versions=versions)
+    form = PolicyForm(request.POST or None, initial=initial, versions=PolicyVersion.objects)
     return _weighed(request, form, change)
 
 
@@ -149,8 +149,8 @@ def policy(request: HttpRequest) -> HttpResponse:
 @needs(Right.MANAGE_RULES)
 def cancel_version(request: HttpRequest, version_id: int) -> HttpResponse:
     """Cancel a version of a rule, to come or mistaken."""
-    versions = RuleVersion.objects.standing().select_related("rule")
-    version = get_object_or_404(versions, pk=version_id)
+    standing = RuleVersion.objects.standing().select_related("rule")
+    version = get_object_or_404(standing, pk=version_id)
     back = version.rule.get_absolute_url()
     return _cancelled(request, version, str(version.rule), actions.cancel_version, back)
 
@@ -193,7 +193,10 @@ def _with(now: InForce, rule: Rule, data: dict[str, Any]) -> InForce:
 def _weighed(request: HttpRequest, form: Any, change: _Change) -> HttpResponse:
     """First the form, then who turns red or green by it, then the deed."""
     context = {"form": form, "change": change}
-    if request.method != "POST" or "again" in request.POST or not form.is_valid():
+    is_stale = request.method == "POST" and getattr(form, "is_stale", False)
+    if is_stale:
+        context["stale"] = _written_since(form)
+    if request.method != "POST" or is_stale or "again" in request.POST or not form.is_valid():
         return render(request, "compliance/rule_form.html", context)
     confirmed = "confirmed" in request.POST
     try:
@@ -211,6 +214,15 @@ def _weighed(request: HttpRequest, form: Any, change: _Change) -> HttpResponse:
     proposed = after or change.proposed(now, form.cleaned_data)
     context |= {"asked": in_words(form), "posted": as_posted(form), **_turned(proposed, now)}
     return render(request, "compliance/rule_preview.html", context)
+
+
+def _written_since(form: Any) -> versions.Stale:
+    """The version that somebody else has written meanwhile beside what was typed."""
+    words = in_words(form) if form.is_valid() else []
+    typed = "；".join(f"{label} {said}" for label, said in words if said) or "（請更正下面的欄位）"
+    newest = f"{form.newest.in_words}（{form.newest.recorded_by} 登記）"
+    since = versions.Difference("之後登記的版本", newest, typed)
+    return versions.Stale([since], [], form.data)
 
 
 _TURNS = {"red": "會變成未達標", "amber": "會變成寬限中", "exempt": "會變成免列管"}

@@ -22,6 +22,7 @@ from ismp.courses import files, learning
 from ismp.courses.actions import record_event
 from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
 from ismp.courses.models import Course, Kind, Material, Question, Quiz
+from ismp.ui import versions
 from ismp.ui.uploads import takes_files
 
 # --- Deeds ---------------------------------------------------------------------------------------
@@ -111,6 +112,11 @@ def _course(request: HttpRequest, course_id: int) -> Course:
     return get_object_or_404(mine, pk=course_id)
 
 
+def _subject(part: Any) -> str:
+    """Of the events of a part of a course."""
+    return f"course:{part.course_id}"
+
+
 def _part(request: HttpRequest, model: type[Any], pk: int) -> Any:
     user: Any = request.user
     mine = model.objects.filter(course__in=Course.objects.visible_to(user))
@@ -118,9 +124,9 @@ def _part(request: HttpRequest, model: type[Any], pk: int) -> Any:
 
 
 def _edited(
-    request: HttpRequest, form: forms.ModelForm, course: Course, title: str
+    request: HttpRequest, form: forms.ModelForm, course: Course, title: str, more: dict[str, Any]
 ) -> HttpResponse:
-    context = {"form": form, "course": course, "title": title}
+    context = {"form": form, "course": course, "title": title, **more}
     return render(request, "courses/part_form.html", context)
 
 
@@ -138,18 +144,19 @@ def add_material(request: HttpRequest, online_courses_id: int) -> HttpResponse:
 @_edits
 @needs(Right.MANAGE_COURSES)
 def edit_material(request: HttpRequest, material_id: int) -> HttpResponse:
-    return _material(request, _part(request, Material, material_id))
+    with versions.held(request, Material.objects.all(), material_id):
+        return _material(request, _part(request, Material, material_id))
 
 
 def _material(request: HttpRequest, material: Material) -> HttpResponse:
     user: Any = request.user
-    form = MaterialForm(request.POST or None, request.FILES or None, instance=material)
-    if request.method == "POST" and form.is_valid():
+    form, more = versions.returned(request, MaterialForm, material, _subject(material))
+    if request.method == "POST" and "stale" not in more and form.is_valid():
         file = form.cleaned_data.get("file")
         save_material(form.save(commit=False), file.chunks() if file else None, by=user)
         messages.success(request, f"教材「{material}」已存檔。")
         return redirect("online_courses:page", material.course_id)
-    return _edited(request, form, material.course, f"教材（{material.get_kind_display()}）")
+    return _edited(request, form, material.course, f"教材（{material.get_kind_display()}）", more)
 
 
 @require_POST
@@ -180,17 +187,18 @@ def add_question(request: HttpRequest, online_courses_id: int) -> HttpResponse:
 @_edits
 @needs(Right.MANAGE_COURSES)
 def edit_question(request: HttpRequest, question_id: int) -> HttpResponse:
-    return _question(request, _part(request, Question, question_id))
+    with versions.held(request, Question.objects.all(), question_id):
+        return _question(request, _part(request, Question, question_id))
 
 
 def _question(request: HttpRequest, question: Question) -> HttpResponse:
     user: Any = request.user
-    form = QuestionForm(request.POST or None, instance=question)
-    if request.method == "POST" and form.is_valid():
+    form, more = versions.returned(request, QuestionForm, question, _subject(question))
+    if request.method == "POST" and "stale" not in more and form.is_valid():
         save_question(form.save(commit=False), by=user)
         messages.success(request, "題目已存檔。")
         return redirect("online_courses:page", question.course_id)
-    return _edited(request, form, question.course, "題目")
+    return _edited(request, form, question.course, "題目", more)
 
 
 @require_POST
@@ -210,14 +218,15 @@ def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
 @needs(Right.MANAGE_COURSES)
 def quiz(request: HttpRequest, online_courses_id: int) -> HttpResponse:
     user: Any = request.user
-    course = _course(request, online_courses_id)
-    stored = Quiz.objects.filter(course=course).first()
-    form = QuizForm(request.POST or None, instance=stored or Quiz(course=course))
-    if request.method == "POST" and form.is_valid():
-        save_quiz(form.save(commit=False), by=user)
-        messages.success(request, "測驗設定已存檔。")
-        return redirect("online_courses:page", course.pk)
-    return _edited(request, form, course, "測驗設定")
+    with versions.held(request, Course.objects.all(), online_courses_id):
+        course = _course(request, online_courses_id)
+        quiz = Quiz.objects.filter(course=course).first() or Quiz(course=course)
+        form, more = versions.returned(request, QuizForm, quiz, _subject(quiz))
+        if request.method == "POST" and "stale" not in more and form.is_valid():
+            save_quiz(form.save(commit=False), by=user)
+            messages.success(request, "測驗設定已存檔。")
+            return redirect("online_courses:page", course.pk)
+    return _edited(request, form, course, "測驗設定", more)
 
 
 urlpatterns = [

@@ -23,7 +23,7 @@ from ismp.accounts import national_id, separation
 from ismp.accounts.access import needs
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
-from ismp.courses import attendance
+from ismp.courses import attendance, classes
 from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
 from ismp.ui.codecs import decoded
 from ismp.ui.numbers import whole_number, whole_numbers
@@ -56,13 +56,8 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
     meetings, people = list(found.meetings.all()), list(_enrolled(found))
     if request.method == "POST":
         try:
-            typed = {one.pk: request.POST.get(f"score-{one.pk}") for one in people}
-            scores = {pk: _score(text) for pk, text in typed.items() if text is not None}
             with transaction.atomic():
-                for meeting in meetings:
-                    there = request.POST.getlist(f"meeting-{meeting.pk}")
-                    attendance.mark(meeting, whole_numbers(there), by=user)
-                attendance.grade(found, scores, by=user)
+                _store(classes.hold(found), request.POST, user)
             words = "已儲存出席與成績。"
             if found.state == SessionState.FINISHED:
                 words += "時數還沒有跟著更正，請再按「重新結算」。"
@@ -70,15 +65,45 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
         except NotPossible as reason:
             messages.error(request, str(reason))
         return redirect("courses:session", found.pk)
+    rows = [(one, _presence(one, meetings)) for one in people]
+    there = [
+        " ".join(str(one.pk) for one, presence in rows if presence[at][1])
+        for at in range(len(meetings))
+    ]
     context = {
         "session": found,
         "meetings": meetings,
-        "rows": [(one, _presence(one, meetings)) for one in people],
+        "rows": rows,
+        "shown": list(zip(meetings, there, strict=True)),
         "own": separation.conflicts(user),
         "sees_all": user.may(Right.ALL_AGENCIES),
         "waiting": found.sign_ups.filter(standing=Standing.WAITING).count(),
     }
     return render(request, "courses/session.html", context)
+
+
+def _store(session: Session, typed: Any, by: Any) -> None:
+    """Store a sheet; of one that says what it showed (`was-…`) only what was changed on it, over
+    what others have stored since.  Raises NotPossible where both changed one score."""
+    for meeting in session.meetings.all():
+        there = set(whole_numbers(typed.getlist(f"meeting-{meeting.pk}")))
+        if (shown := typed.get(f"was-{meeting.pk}")) is not None:
+            was = set(whole_numbers(shown.split()))
+            now = set(meeting.attendances.values_list("sign_up", flat=True))
+            there = (now | (there - was)) - (was - there)
+        attendance.mark(meeting, there, by=by)
+    scores = {}
+    for one in _enrolled(session):
+        text, was = typed.get(f"score-{one.pk}"), typed.get(f"was-score-{one.pk}")
+        if text is None or (was is not None and text.strip() == was):
+            continue
+        if was is not None and was != one.shown_score and text.strip() != one.shown_score:
+            raise NotPossible(
+                f"{one.account.name}的成績，您開啟這一頁之後別人改為「{one.shown_score}」，"
+                f"您填的是「{text.strip()}」；出席與成績都沒有儲存，請核對後再填一次。"
+            )
+        scores[one.pk] = _score(text)
+    attendance.grade(session, scores, by=by)
 
 
 def _enrolled(session: Session) -> Any:

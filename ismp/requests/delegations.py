@@ -31,7 +31,7 @@ def delegate(*, username: str, since: date, until: date, by: Account) -> Delegat
     if until < timezone.localdate() or until - since > _LONGEST:
         raise NotPossible("代理的迄日不能早於今天，期間不能超過一年，請更正。")
     # Held, so that a double click names her once.
-    Account.objects.select_for_update(of=("self",)).get(pk=by.pk)
+    Account.objects.select_for_update(of=("self",), no_key=True).get(pk=by.pk)
     colleagues = Account.objects.filter(agency=by.agency_id, status=Status.ACTIVE)
     colleague = colleagues.exclude(pk=by.pk).filter(username__iexact=username).first()
     if colleague is None:

@@ -150,10 +150,15 @@ class DeedForm(Form):
     def __init__(self, *args: Any, user: Any, things: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user, self.things = user, things
+        self.from_thing: set[str] = set()
+        """Fields that show what the one thing is like."""
         say_what_is_missing(self)
         if len(things) == 1:
             for name, field in self.fields.items():
-                field.initial = self.starts_from(things[0], name, field.initial)
+                otherwise = field.initial
+                field.initial = self.starts_from(things[0], name, otherwise)
+                if field.initial is not otherwise:
+                    self.from_thing.add(name)
 
     def starts_from(self, thing: Any, name: str, otherwise: Any) -> Any:
         return getattr(thing, name, otherwise)

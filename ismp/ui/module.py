@@ -25,6 +25,10 @@ A deed is `act(things, by=user, **what its form asks)`: things is a QuerySet; it
 did (0 is refused: that is no deed), a sentence that says what it did, a Page, or a response (a
 file, a redirect) that is sent as it is.  `audit.trail.NotPossible` with its sentence undoes it.
 This file knows no domain: rights are names that `user.may` understands.
+
+An edit and a deed lock their things before they read them: what `save` and `act` get is what stands
+until the transaction ends, with what the form changed.  A form that was drawn before somebody else
+changed what it shows comes back (`versions`).
 """
 
 import contextlib
@@ -33,7 +37,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -51,7 +55,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.ui import streamed, workbook
+from ismp.ui import streamed, versions, workbook
 from ismp.ui.columns import Column, cells_of
 from ismp.ui.folding import containing
 from ismp.ui.forms import DeedForm, Form, KeywordField, ModuleForm
@@ -128,6 +132,8 @@ class Module:
     edit: str = ""
     form: type[ModuleForm] | None = None
     save: Callable[..., Any] | None = None
+    holds: Callable[[list[int]], None] | None = None
+    """(keys of things) → lock what must be locked before them, for an edit or a deed."""
     edits: Callable[[Any, Any], bool] = lambda user, thing: True
     """(user, thing) → whether the thing's page offers 編輯; `save` decides for itself."""
     filters: tuple[Filter, ...] = ()
@@ -308,18 +314,35 @@ class Module:
     def _form(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         """新增 or 編輯: one thing through its form and the deed that saves it."""
         user: Any = request.user
+        with transaction.atomic() if request.method == "POST" else contextlib.nullcontext():
+            answer = self._edited(request, user, pk)
+        if not isinstance(answer, dict):
+            messages.success(request, f"{self.thing}「{self.called(answer)}」已存檔。")
+            return redirect(self.address("page", answer.pk))
+        return render(request, "ui/module_form.html", answer)
+
+    def _edited(self, request: HttpRequest, user: Any, pk: int | None) -> Any:
+        """Return what was saved, or what the page of the form shows."""
+        if pk and request.method == "POST":
+            self._hold([pk], self.rows(user))
         thing = self._find(user, pk) if pk else None
-        form: Any = self.form
-        typed = (request.POST, request.FILES) if request.method == "POST" else ()
-        form = form(*typed, user=user, instance=thing)
-        if typed and form.is_valid():
+        make, subject = (
+            partial(cast("Any", self.form), user=user),
+            self.subject(thing) if pk else "",
+        )
+        called = self.called(thing) if thing else ""
+        form, more = versions.returned(request, make, thing, subject)
+        if request.method == "POST" and "stale" not in more and form.is_valid():
             saved = _tried(form, lambda: self._saved(form, user))
             if saved is not None:
-                messages.success(request, f"{self.thing}「{self.called(saved)}」已存檔。")
-                return redirect(self.address("page", saved.pk))
-        called = self.called(thing) if thing else ""
-        context = {"module": self, "thing": thing, "called": called, "form": form}
-        return render(request, "ui/module_form.html", context)
+                return saved
+        return {"module": self, "thing": thing, "called": called, "form": form, **more}
+
+    def _hold(self, pks: list[int], things: Any) -> None:
+        """Lock things until the transaction ends; what is read afterwards stands until then."""
+        if self.holds:
+            self.holds(pks)
+        versions.hold(things, pks)
 
     def _saved(self, form: Any, user: Any) -> Any:
         thing = form.save(commit=False)
@@ -344,24 +367,22 @@ class Module:
             messages.error(request, f"請先勾選{self.thing}，再按「{deed.title}」。")
             return redirect(self.address("list"))
         things = self.rows(user).filter(pk__in=ids if deed.many else ids[:1])
-        chosen = get_list_or_404(things)
         confirmed = "confirmed" in request.POST
-        make = deed.form or DeedForm
-        named = {name: one for name, one in request.POST.items() if _NUMBER.fullmatch(str(one))}
-        posted = {"data": request.POST} if confirmed else {"initial": named}
-        form = make(**posted, user=user, things=chosen)
-        if confirmed and form.is_valid():
-            act = partial(self._done, deed, things, user, form.cleaned_data)
-            done = _tried(form, act, whole=deed.whole)
-            if isinstance(done, HttpResponseBase):
-                return done
-            if isinstance(done, Page):
-                shown = {"module": self, "deed": deed, **done.context}
-                return render(request, done.template, shown)
-            if done is not None:
-                messages.success(request, self._told(deed, done))
-                alone = len(chosen) == 1 and self.rows(user).filter(pk=chosen[0].pk).exists()
-                return redirect(self.address(*(("page", chosen[0].pk) if alone else ("list",))))
+        whole = confirmed and deed.whole
+        with transaction.atomic() if whole else contextlib.nullcontext():
+            if whole:
+                self._hold([thing.pk for thing in things], things)
+            chosen = get_list_or_404(things.all())
+            done, form, more = self._acted(request, deed, things, chosen)
+        if isinstance(done, HttpResponseBase):
+            return done
+        if isinstance(done, Page):
+            shown = {"module": self, "deed": deed, **done.context}
+            return render(request, done.template, shown)
+        if done is not None:
+            messages.success(request, self._told(deed, done))
+            alone = len(chosen) == 1 and self.rows(user).filter(pk=chosen[0].pk).exists()
+            return redirect(self.address(*(("page", chosen[0].pk) if alone else ("list",))))
         context = {
             "module": self,
             "deed": deed,
@@ -370,8 +391,43 @@ class Module:
             "count": len(chosen),
             "unnamed": max(0, len(chosen) - _NAMED),
             "ids": [thing.pk for thing in chosen],
+            **more,
         }
         return render(request, "ui/module_deed.html", context)
+
+    def _acted(
+        self, request: HttpRequest, deed: Deed, things: Any, chosen: list[Any]
+    ) -> tuple[Any, DeedForm, dict[str, Any]]:
+        """Return what was done (None when nothing was), the form, and what its page shows more."""
+        user: Any = request.user
+        make = partial(deed.form or DeedForm, user=user, things=chosen)
+        if "confirmed" not in request.POST:
+            named = {name: one for name, one in request.POST.items() if _NUMBER.fullmatch(str(one))}
+            form = make(initial=named)
+            return None, form, self._version(form, chosen)
+        drawn, form = make(), make(data=request.POST)
+        more = self._version(drawn, chosen)
+        if more:
+            carried, subject = request.POST.get(versions.FIELD, ""), self.subject(chosen[0])
+            told = {"subject": subject, "by": user.username}
+            if stale := versions.stale(carried, now=drawn, typed=form, **told):
+                return (
+                    None,
+                    make(data=stale.data),
+                    {**more, "stale": stale, "stale_button": f"確定{deed.title}"},
+                )
+        done = None
+        if form.is_valid():
+            act = partial(self._done, deed, things, user, form.cleaned_data)
+            done = _tried(form, act, whole=deed.whole)
+        return done, form, more
+
+    def _version(self, form: DeedForm, chosen: list[Any]) -> dict[str, str]:
+        """The version of a deed's form, of what it shows of its one thing."""
+        names = form.from_thing - form.initial.keys()
+        if len(chosen) != 1 or not names:
+            return {}
+        return {"form_version": versions.version(form, self.subject(chosen[0]), names)}
 
     def _done(self, deed: Deed, things: Any, user: Any, asked: dict[str, Any]) -> Any:
         done = deed.act(things, by=user, **asked)

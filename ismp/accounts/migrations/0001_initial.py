@@ -176,10 +176,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("password", models.CharField(max_length=128, verbose_name="password")),
-                (
-                    "last_login",
-                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
-                ),
                 ("username", models.CharField(max_length=50, verbose_name="公務帳號")),
                 ("name", models.CharField(max_length=100, verbose_name="姓名")),
                 ("email", models.EmailField(blank=True, max_length=254, verbose_name="電子郵件")),
