@@ -249,6 +249,9 @@ ROWS = [
     taken("a bad row is no first", file(row(total="9"), row()), (2, "hours-sum"), total=2),
     taken("a number in a title is stored hidden", file(row(title=f"課程{world.XU}")), total=1),
     taken("twice but for blanks", file(row(), row(title=" 資通安全概論 ")), (3, "duplicate-in-file"), total=2),
+    taken("twice but for an invisible character", file(row(title="資安課程"), row(title="資安\u200b課程"), row(title="\ufeff資安課程"), codec="utf-8"), (3, "duplicate-in-file"), (4, "duplicate-in-file"), total=3),
+    taken("twice but for width and composition", file(row(term="1", title="Caf\u00e9"), row(term="１", title="Cafe\u0301"), codec="utf-8"), (3, "duplicate-in-file"), total=2),
+    taken("twice but for the case of a code", file(row(organizer_code="382000000A"), row(organizer_code="382000000a")), (3, "duplicate-in-file"), total=2),
     taken("twice but for zeros", file(row(), row(total="3.0")), (3, "duplicate-in-file"), total=2),
 ]  # fmt: skip
 

@@ -135,7 +135,8 @@ def event(
         raise Rejected("date-future")
     numbers = hours(row, days=(ended_on - started_on).days + 1)
     account = people[number]
-    texts = [row[name] for name in KEY_TEXTS]
+    texts = [folded(row[name]) for name in KEY_TEXTS]
+    texts[0] = texts[0].upper()
     key = (agency, account["公務帳號"], category, *texts, started_on, ended_on)
     not_contents = {"national_id", "name", "category", "started_on", "ended_on", *KEY_TEXTS}
     contents = {name: row[name] for name in NAMES if name not in not_contents}
@@ -154,6 +155,38 @@ def cells_by_name(columns: list[str | None], record: list[str]) -> dict[str, str
 
 def nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
+
+
+IGNORED = [
+    (0, 8),
+    (0xE, 0x1F),
+    (0x7F, 0x84),
+    (0x86, 0x9F),
+    (0xAD, 0xAD),
+    (0x34F, 0x34F),
+    (0x61C, 0x61C),
+]
+IGNORED += [
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+]
+IGNORED += [
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+]
+IGNORED += [(0xFFF9, 0xFFFB), (0xE0000, 0xE0FFF)]
+
+
+def folded(text: str) -> str:
+    """What tells events apart: half width, composed, without what nobody sees."""
+    seen = [c for c in nfkc(text) if not any(a <= ord(c) <= b for a, b in IGNORED)]
+    return " ".join(nfkc("".join(seen)).split())
 
 
 def without_guard(text: str) -> str:

@@ -114,7 +114,6 @@ FILES = [
     (b"\r\n", "標題缺少"),
     (csv_of(line(), header=HEADER.replace("廠牌", "牌子")), "缺少廠牌"),
     (csv_of(line(), header=HEADER.replace("品項", "廠牌")), "出現兩次"),
-    (csv_of(line()).decode("utf-8-sig").encode("utf-16"), "不是 CSV|編碼"),
     (csv_of(line() + '"'), "引號不成對"),
     (b"PK\x03\x04broken", "已損壞|無法開啟"),
     (b"\xff\xff\xff", "編碼"),

@@ -27,7 +27,18 @@ CHANGES = {
     "national_id": ["", "A123456788", "A12345****", world.NOBODY, world.WANG.lower()],
     "name": ["", "王小明", "許?蓋", "某人", "王 堃"],
     "category": ["523", "501", "", "資通安全（通識）", "522資通安全(通識)", "-522"],
-    "title": ["", "資通安全概論", " 資通安全概論", "=1+1", "許功蓋", '他說"好"', "甲,乙"],
+    "title": [
+        "",
+        "資通安全概論",
+        " 資通安全概論",
+        "資通安全\u200b概論",
+        "Cafe\u0301",
+        "Caf\u00e9",
+        "=1+1",
+        "許功蓋",
+        '他說"好"',
+        "甲,乙",
+    ],
     "started_on": ["1150105", "115/1/7", "1150229", "", "民國115年1月4日", "113-12-31"],
     "ended_on": ["115-01-05", "115.01.06", "999-01-01", "x"],
     "total": ["3.0", "4", "", "NaN", "１.５", "1,000", "1 2"],
@@ -35,7 +46,8 @@ CHANGES = {
     "classroom_hours": ["", "0", "1", "1.5"],
     "unit": ["小時", "2", "", "學分"],
     "score": ["", "90", "95"],
-    "term": ["1", "2", ""],
+    "term": ["1", "2", "", "１"],
+    "organizer_code": ["382000000A", "382000000a", "３８２０００００0A"],
 }
 WRITINGS = [("cp950", False), ("utf-8", False), ("utf-8", True), ("utf-16-le", True), ("utf-16-be", False)]  # fmt: skip
 DELETE, RESTORE, UNDO = "delete everything of this agency", "restore it", "undo the last import"

@@ -214,11 +214,11 @@ def test_a_file_that_is_no_roster_is_refused_with_one_sentence(clerk, data, says
     assert "沒有明細" in clerk.get(f"{MAP}runs/{run.pk}/rows/").content.decode()
 
 
-def test_a_workbook_is_no_roster(clerk):
+def test_an_empty_workbook_is_no_roster(clerk):
     buffer = io.BytesIO()
     openpyxl.Workbook().save(buffer)
     run = sending.send(clerk, buffer.getvalue(), source="roster")
-    assert "這是 Excel 檔" in run.reason and "CSV UTF-8" in run.reason
+    assert run.state == State.REFUSED and "是空的" in run.reason
 
 
 @pytest.mark.parametrize("source", ["platform", "nonsense", "<script>"])

@@ -230,7 +230,12 @@ ACCOUNTS = Module(
         Column("角色", "get_role_display"),
         Column("最近使用", "last_seen_at", "date"),
     ),
-    more=(Column("電子郵件", "email"),),
+    more=(
+        Column("電子郵件", "email"),
+        # With these 下載查詢結果 is a roster that 匯入名冊 reads.
+        Column("機關代碼", "agency.code"),
+        Column("機關名稱", "agency.name"),
+    ),
     search={"username": "公務帳號", "name": "姓名", "department__path": "部門"},
     filters=(
         OF_AGENCY,

@@ -77,7 +77,7 @@ def read(data: bytes) -> Roster:
     roster, entries = Roster(_notes(table)), dict[str, Entry]()
     repeats = roster_checks.Repeats()
     for row in table.rows:
-        line = Line.of(row, table.place)
+        line = Line.of(row, table)
         roster.lines[line.number] = line
         roster.usernames.add(line.username.lower())
         if fault := roster_checks.first_fault(line) or repeats.fault(line):

@@ -22,7 +22,7 @@ from ismp.accounts.identities import Identity
 from ismp.accounts.models import Account, Agency, Department, Status
 from ismp.accounts.roles import Right
 from ismp.ui.folding import fold, key, one_line
-from ismp.ui.reading import Row
+from ismp.ui.reading import BAD_CELL, Row, Table
 from ismp.ui.sheets import YOURS, Fault, Reason
 
 HEADER = [
@@ -81,12 +81,16 @@ class Line:
     width: int
     wanted: int
     """How many cells were written, and how many titles the file has."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """Of a workbook: the columns whose cells hold no value, and what to say of each."""
 
     @classmethod
-    def of(cls, row: Row, place: dict[str, int]) -> "Line":
+    def of(cls, row: Row, table: Table) -> "Line":
+        place = table.place
         written = [row.cells[place[title]] if title in place else "" for title in HEADER]
         folded = {title: _FOLDS[title](row.cells[index]) for title, index in place.items()}
-        return cls(row.line, [*written, *row.more], folded, row.width, len(row.cells))
+        cells = [*written, *row.more]
+        return cls(row.line, cells, folded, row.width, len(row.cells), table.bad_cells(row))
 
     def __getitem__(self, title: str) -> str:
         return self.read.get(title, "")
@@ -227,6 +231,15 @@ CHECKS: tuple[Check, ...] = (
         "請檢查這一列是否多了或少了逗號。",
         (),
         _wrong_width,
+    ),
+    Check(
+        BAD_CELL.code,
+        BAD_CELL.cls,
+        BAD_CELL.sentence,
+        BAD_CELL.remedy,
+        (),
+        lambda line, _: "、".join(line.bad.values()) or None,
+        lambda line: tuple(line.bad),
     ),
     Check(
         "required",

@@ -3,9 +3,8 @@
 Administrators of the agency may do all of it too.
 """
 
-import csv
-import io
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -25,12 +24,26 @@ from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.courses import attendance, classes
 from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
-from ismp.ui.codecs import decoded
+from ismp.ui import reading, sheets
+from ismp.ui.folding import key
 from ismp.ui.numbers import whole_number, whole_numbers
 from ismp.ui.uploads import takes_files
 
 _MOST_BYTES = 1024 * 1024
+_TITLES = ("公務帳號", "成績")
+_CLEAR = "清除"
 _SCORE = re.compile(r"\d{1,3}(\.\d{1,2})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A person of a list that was sent."""
+
+    line: int
+    sign_up: SignUp
+    score: str
+    has_score: bool
+    """Whether the line has a place for one, be it blank."""
 
 
 @require_safe
@@ -130,53 +143,94 @@ def _score(text: str) -> Decimal | None:
 @require_POST
 @needs(Right.TEACH)
 def from_file(request: HttpRequest, session_id: int) -> HttpResponse:
-    """Attendance of one meeting, or scores, from a CSV of 公務帳號 (and 成績)."""
+    """Attendance of one meeting, or scores, from a list of 公務帳號 (and 成績)."""
     user: Any = request.user
     found = get_object_or_404(_sessions(request).select_related("course"), pk=session_id)
     try:
-        rows = _rows(request.FILES.get("file"))
         people = {one.account.username.lower(): one for one in _enrolled(found)}
-        unknown = [row[0] for row in rows if row[0].lower() not in people]
-        if unknown:
-            example = national_id.hide(unknown[0])[:50]
-            raise NotPossible(
-                f"檔案裡有 {len(unknown)} 個公務帳號沒有錄取這一期（例如 {example}），"
-                "整個檔案都沒有儲存；請更正後再上傳。"
-            )
-        mine = [(people[row[0].lower()], row[1:]) for row in rows]
+        mine = _listed(request.FILES.get("file"), people)
         words = _take(found, request.POST.get("what", ""), mine, user)
         messages.success(request, words)
-    except NotPossible as reason:
+    except (NotPossible, sheets.Refused) as reason:
         messages.error(request, str(reason))
     return redirect("courses:session", found.pk)
 
 
-def _take(session: Session, what: str, mine: list[tuple[SignUp, list[str]]], user: Any) -> str:
+def _take(session: Session, what: str, mine: list[Listed], user: Any) -> str:
     if what == "scores":
-        scores = {one.pk: _score(rest[0] if rest else "") for one, rest in mine}
-        return f"已登錄 {attendance.grade(session, scores, by=user)} 人的成績。"
+        return _take_scores(session, mine, user)
     meeting = get_object_or_404(session.meetings, pk=whole_number(what))
-    count = attendance.mark(meeting, [one.pk for one, _ in mine], by=user)
+    count = attendance.mark(meeting, [one.sign_up.pk for one in mine], by=user)
     return f"已登錄 {count} 人出席。"
 
 
-def _rows(file: Any) -> list[list[str]]:
-    """The rows of a CSV whose first column is 公務帳號; the header may be missing."""
+def _take_scores(session: Session, mine: list[Listed], user: Any) -> str:
+    """A blank score changes nothing; whoever wants one gone says so."""
+    if not any(one.has_score for one in mine):
+        raise NotPossible("檔案裡沒有「成績」這一欄，沒有登錄任何成績；請補上再上傳。")
+    scores: dict[int, Decimal | None] = {}
+    for one in mine:
+        if one.score:
+            try:
+                scores[one.sign_up.pk] = None if one.score == _CLEAR else _score(one.score)
+            except NotPossible as reason:
+                raise NotPossible(f"第 {one.line} 列：{reason}") from reason
+    changed = attendance.grade(session, scores, by=user)
+    cleared, blank = list(scores.values()).count(None), len(mine) - len(scores)
+    words = f"已登錄 {len(scores) - cleared} 人的成績"
+    words += f"、清除 {cleared} 人的成績" if cleared else ""
+    more = f"；{blank} 人的成績空白，維持原來的（要清除請填「{_CLEAR}」）" if blank else ""
+    same = "" if changed else "；都和原來的相同，無變動"
+    return f"{words}{same}{more}。"
+
+
+def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
+    """The lines of a list whose first column is 公務帳號; the header may be missing.
+
+    Raises NotPossible, sheets.Refused.
+    """
     if not file:
         raise NotPossible("請先選擇 CSV 檔。")
     if file.size > _MOST_BYTES:
         raise NotPossible("檔案超過 1 MB，請確認是這一期的名單。")
-    data = file.read()
-    text = decoded(data)
-    if text is None:
-        text = data.decode("cp950", "replace")
-    if "\0" in text:
-        raise NotPossible("這不是 CSV 檔；請在 Excel 另存為 CSV 再上傳。")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text))]
-    rows = [row for row in rows if row and row[0] and row[0] != "公務帳號"]
-    if not rows:
+    table = reading.read(
+        file.read(),
+        _TITLES,
+        required=_TITLES[:1],
+        aliases={"帳號": "公務帳號", "分數": "成績"},
+        instead="請每列一個公務帳號，存成 CSV 或新版 Excel（.xlsx）再上傳",
+        without_header=_TITLES,
+    )
+    place, mine, seen, unknown = table.place, list[Listed](), dict[int, Listed](), list[str]()
+    for row in table.rows:
+        if bad := table.bad_cells(row):
+            raise NotPossible(f"{'、'.join(bad.values())}；{reading.BAD_CELL.remedy}")
+        username = key(row.cells[place["公務帳號"]])
+        score = key(row.cells[place["成績"]]) if "成績" in place else ""
+        has_score = "成績" in place and (row.width > place["成績"])
+        if not username:
+            continue
+        if username.lower() not in people:
+            unknown.append(username)
+            continue
+        one = Listed(row.line, people[username.lower()], score, has_score=has_score)
+        former = seen.setdefault(one.sign_up.pk, one)
+        if former is one:
+            mine.append(one)
+        elif former.score != score:
+            raise NotPossible(
+                f"第 {row.line} 列：公務帳號和第 {former.line} 列相同，成績不同；"
+                "整個檔案都沒有儲存，請只留正確的一列再上傳。"
+            )
+    if unknown:
+        example = national_id.hide(unknown[0])[:50]
+        raise NotPossible(
+            f"檔案裡有 {len(unknown)} 個公務帳號沒有錄取這一期（例如 {example}），"
+            "整個檔案都沒有儲存；請更正後再上傳。"
+        )
+    if not mine:
         raise NotPossible("檔案裡沒有公務帳號；請每列一個，放在第一欄。")
-    return rows
+    return mine
 
 
 @require_POST

@@ -42,7 +42,8 @@ from ismp.hours.models import (
     State,
 )
 from ismp.hours.pulse import lease
-from ismp.hours.refusal import FileRefused
+from ismp.ui.reading import file_types, workbooks
+from ismp.ui.sheets import Refused
 
 _RECEIVING_LEASES = 10
 _PASSWORD_WAITS = timedelta(days=1)
@@ -96,7 +97,7 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
         else:
             importing.refuse(run, str(question))
         return
-    except FileRefused as refusal:
+    except Refused as refusal:
         importing.refuse(run, str(refusal))
         return
     if not by_worker:  # it is not queued, so that no worker takes it before the caller does
@@ -114,8 +115,8 @@ def _unpack(run: ImportRun, password: str | None) -> None:
     A workbook is an archive too: it stays as it is, when its kind of file may be one.
     """
     profile, data = profiles.of(run), b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
-    if profile.excel and container.is_workbook(data):
-        container.prove_workbook(data, limits(profile))
+    if profile.excel and file_types.is_workbook(data):
+        workbooks.prove(data, limits(profile))
         return
     unpacked = container.unpack(data, password, limits(profile), profile.instead)
     run.lines = files.keep(run, RunFile.Kind.UPLOAD, unpacked).lines

@@ -16,8 +16,13 @@ import pyzipper
 
 from ismp.hours.intake import PORTAL, refuse_other_types
 from ismp.hours.refusal import FileRefused, Limits, too_large
+from ismp.ui.reading import file_types
+from ismp.ui.sheets import Refused
 
-_JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+_JUNK = re.compile(
+    r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$|~\$[^/]*$)", re.IGNORECASE
+)
+"""What programs and systems put beside the files, AppleDouble's `._` too."""
 _ARCHIVES = (".zip", ".rar", ".7z", ".gz", ".tar", ".xz", ".bz2")
 _PIECE = 1024 * 1024
 _UNREADABLE = (
@@ -49,6 +54,9 @@ def unpack(data: bytes, password: str | None, limits: Limits, instead: str = POR
 
     `instead`: what to do about a file of another type.
     """
+    if sentence := file_types.kind_of_document(data):
+        told = file_types.words("CSV", instead, as_it_came=instead == PORTAL)
+        raise FileRefused(sentence.format(**told))
     with _open(data) as archive:
         if _holds_workbook(archive):
             saved = "，不要用 Excel 另存" if instead == PORTAL else ""
@@ -62,7 +70,7 @@ def unpack(data: bytes, password: str | None, limits: Limits, instead: str = POR
             for encoding in ("utf-8", "cp950"):
                 try:
                     return _csv(archive, entry, password.encode(encoding), limits, instead)
-                except FileRefused:
+                except Refused:
                     raise
                 except (struct.error, LookupError) as error:
                     raise FileRefused(_DAMAGED) from error
@@ -71,7 +79,7 @@ def unpack(data: bytes, password: str | None, limits: Limits, instead: str = POR
             raise PasswordNeeded("檔案密碼不正確，請重新輸入在入口網設定的密碼。")
         try:
             return _csv(archive, entry, None, limits, instead)
-        except FileRefused:
+        except Refused:
             raise
         except _UNREADABLE as error:
             raise FileRefused(_DAMAGED) from error
@@ -174,7 +182,7 @@ def entries(
                 raise FileRefused("這個壓縮檔有密碼，請解開後再匯入。")
             try:
                 content = b"".join(_inflated(archive, entry, None, left, limits))
-            except FileRefused:
+            except Refused:
                 most_mb = limits.max_bytes // 1024 // 1024
                 raise FileRefused(
                     f"壓縮檔解開後超過 {most_mb} MB，請分成幾個壓縮檔匯入。"
@@ -185,55 +193,6 @@ def entries(
             yield entry.filename, content
 
 
-# --- Workbooks -----------------------------------------------------------------------------------
-
-_PLACE = re.compile(rb"""\br\s*=\s*["']([A-Z]*)([0-9]+)["']""", re.IGNORECASE)
-"""Where a cell or a row says that it stands."""
-_LONGEST_PLACE = 1024
-_NO_WORKBOOK = "Excel 檔無法開啟，請重新存成 .xlsx 再匯入。"
-
-
-def is_workbook(data: bytes) -> bool:
-    with _open(data) as archive:
-        return _holds_workbook(archive)
-
-
 def _holds_workbook(archive: pyzipper.AESZipFile) -> bool:
     names = {entry.filename for entry in archive.infolist()}
     return "[Content_Types].xml" in names or any(name.startswith("xl/") for name in names)
-
-
-def prove_workbook(data: bytes, limits: Limits) -> None:
-    """That an .xlsx may be opened by a program that believes it.  Raises FileRefused.
-
-    Its parts together must not unpack to more than we take.  Nor may a cell stand far out: one
-    value in the last row and column makes a table of 17 billion cells.
-    """
-    with _open(data) as archive:
-        _refuse_overlap(archive)
-        left = limits.max_bytes
-        try:
-            for entry in archive.infolist():
-                # What it says of itself need not be true; we stop before this.
-                entry.file_size = left + 2 * _PIECE
-                tail = b""
-                for piece in _inflated(archive, entry, None, left, limits):
-                    left -= len(piece)
-                    _refuse_far_cells(tail + piece, limits)
-                    tail = piece[-_LONGEST_PLACE:]
-        except FileRefused:
-            raise
-        except _UNREADABLE as error:
-            raise FileRefused(_NO_WORKBOOK) from error
-
-
-def _refuse_far_cells(part: bytes, limits: Limits) -> None:
-    for column, row in set(_PLACE.findall(part)):
-        number = 0
-        for letter in column.upper():
-            number = number * 26 + letter - 64
-        if number > limits.max_columns or int(row) > limits.max_rows + 1:
-            raise FileRefused(
-                f"Excel 檔的內容超過 {limits.max_rows:,} 列或 {limits.max_columns} 欄，"
-                "請刪除右邊與下面多餘的欄與列，或分成幾個檔案匯入。"
-            )

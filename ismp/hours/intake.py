@@ -23,6 +23,7 @@ from ismp.hours import cutting
 from ismp.hours.cutting import Header
 from ismp.hours.profile import COLUMNS, UPLOAD_TEMPLATE_ONLY
 from ismp.hours.refusal import FileRefused, Limits, too_large
+from ismp.ui.reading import file_types
 
 HEAD_BYTES = 64 * 1024
 LINES_ABOVE_HEADER = 10
@@ -74,26 +75,15 @@ def _counted(pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
 # --- What the first bytes say ----------------------------------------------------------------
 
 PORTAL = "請上傳入口網下載的原始成績檔"
-_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"\xd0\xcf\x11\xe0", "這是舊版 Excel 檔（.xls），不是 CSV；{instead}。"),
-    (b"%PDF", "這是 PDF 檔，不是 CSV；{instead}。"),
-    (b"Rar!", "這是 RAR 壓縮檔；請解壓縮後上傳裡面的 CSV 檔，或改用 ZIP。"),
-    (b"7z\xbc\xaf\x27\x1c", "這是 7z 壓縮檔；請解壓縮後上傳裡面的 CSV 檔，或改用 ZIP。"),
-    (b"\x1f\x8b", "這是 gzip 壓縮檔；請解壓縮後上傳裡面的 CSV 檔，或改用 ZIP。"),
-    (b"PK\x03\x04", "這是壓縮檔或新版 Excel 檔，不是 CSV；{instead}。"),
-    (b"\x89PNG", "這是圖片，不是 CSV；{instead}。"),
-    (b"\xff\xd8\xff", "這是圖片，不是 CSV；{instead}。"),
-)
 
 
 def refuse_other_types(data: bytes, instead: str = PORTAL) -> None:
-    """Tell by its first bytes, not by its name, that a file is no CSV."""
-    for signature, sentence in _SIGNATURES:
-        if data.startswith(signature):
-            raise FileRefused(sentence.format(instead=instead))
-    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|table|\?xml)", data[:200], re.IGNORECASE):
-        again = "請重新登入入口網下載成績檔" if instead == PORTAL else instead
-        raise FileRefused(f"這是網頁，不是 CSV，可能是登入逾時存下來的畫面；{again}。")
+    """Tell by its first bytes, not by its name, that a file is no CSV.  Raises Refused."""
+    is_portal = instead == PORTAL
+    again = "請重新登入入口網下載成績檔" if is_portal else ""
+    file_types.refuse_others(
+        data, wanted="CSV", instead=instead, sign_in_again=again, as_it_came=is_portal
+    )
 
 
 # --- The header proves the encoding ------------------------------------------------------------

@@ -5,10 +5,11 @@ that it belongs to; the deed must know who does it.
 """
 
 from ismp.accounts.models import Account
-from ismp.hours import files, intake
+from ismp.hours import files
 from ismp.hours.models import ImportRun, RunFile
 from ismp.hours.profiles import Profile
 from ismp.hours.refusal import FileRefused
+from ismp.ui.reading import file_types
 
 
 def data_of(run: ImportRun, profile: Profile) -> bytes:
@@ -16,8 +17,9 @@ def data_of(run: ImportRun, profile: Profile) -> bytes:
     data = b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
     if not data:
         raise FileRefused("這個檔案是空的（0 位元組），請選擇填好的檔案後再上傳。")
-    if not (profile.excel and data.startswith(b"PK")):
-        intake.refuse_other_types(data, profile.instead)
+    if not (profile.excel and file_types.is_workbook(data)):
+        wanted = "CSV 或新版 Excel（.xlsx）" if profile.excel else "CSV"
+        file_types.refuse_others(data, wanted=wanted, instead=profile.instead)
     return data
 
 

@@ -21,6 +21,7 @@ from ismp.accounts.models import Agency, Status
 from ismp.hours import cleaning, reading
 from ismp.hours.cleaning import EVENT_TEXT, HOUR_CELLS, OTHER_TEXT
 from ismp.hours.models import Record
+from ismp.ui.folding import is_key, key
 
 _MARK = "\x1f"
 """Stands between joined texts; tidy text holds no control characters."""
@@ -128,11 +129,13 @@ def _plain(name: str) -> str:
 
 
 def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add `event_key` and `content_key`, 128-bit digests as bytes, and what is remembered of every
-    row as numbers of half their size: `event` (an event of one person) and `contents`."""
+    """Add `event_key` (of folded texts) and `content_key`, 128-bit digests as bytes, and what is
+    remembered of every row as numbers of half their size: `event` (an event of one person) and
+    `contents`."""
     event = pl.concat_str(
         pl.col("category_code").cast(pl.String).fill_null(""),
-        *(pl.col(f"text_{name}") for name in EVENT_TEXT),
+        pl.col("text_organizer_code").str.to_uppercase(),
+        *(pl.col(f"text_{name}") for name in EVENT_TEXT if name != "organizer_code"),
         *(pl.col(name).cast(pl.String).fill_null("") for name in ("start", "end")),
         separator=_MARK,
     )
@@ -143,8 +146,8 @@ def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
     )
     frame = frame.with_columns(event.alias("event_key"), contents.alias("content_key"))
     return frame.with_columns(
-        cleaning.by_value(frame[name].cast(pl.Binary), _digest, pl.Binary).alias(name)
-        for name in ("event_key", "content_key")
+        cleaning.by_value(frame["event_key"], _event_digest, pl.Binary),
+        cleaning.by_value(frame["content_key"].cast(pl.Binary), _digest, pl.Binary),
     ).with_columns(
         _event(pl.col("event_key")).alias("event"),
         _number(pl.col("content_key")).alias("contents"),
@@ -158,6 +161,14 @@ def _number(key: pl.Expr) -> pl.Expr:
 def _event(key: pl.Expr) -> pl.Expr:
     """Many people attend one event: each has her own number for it."""
     return _number(key) ^ pl.col("account").cast(pl.Int128)
+
+
+def _event_digest(text: str) -> bytes:
+    """One event is one however its texts were typed: in whatever width, composed or not, with
+    characters that nobody sees.  (What is shown stays as it came.)"""
+    if not text.isascii() and not is_key(text.replace(_MARK, "")):
+        text = _MARK.join(map(key, text.split(_MARK)))
+    return _digest(text.encode())
 
 
 def _digest(text: bytes) -> bytes:

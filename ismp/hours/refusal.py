@@ -1,8 +1,8 @@
 """A file is refused as a whole: one kind of failure, with one sentence that says what to do."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from ismp.ui.reading.raw import Limits
 from ismp.ui.sheets import Refused
 
 
@@ -17,15 +17,6 @@ class RowsAtFault(FileRefused):
         """`result` (`result.Result`): which rows, and why."""
         super().__init__(sentence)
         self.result = result
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much one file may hold; the settings say."""
-
-    max_bytes: int
-    max_rows: int
-    max_columns: int
 
 
 def too_large(limits: Limits) -> str:

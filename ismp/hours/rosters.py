@@ -60,7 +60,8 @@ ROSTER = Profile(
     shown=("公務帳號", "姓名", "words"),
     id_column="身分證字號",
     crumbs=(("匯入名冊", "rosters:page", Right.EDIT_PEOPLE),),
-    instead="請將名冊另存為「CSV UTF-8（逗號分隔）」再匯入",
+    excel=True,
+    instead="請將名冊另存為「CSV UTF-8（逗號分隔）」或新版 Excel（.xlsx）再匯入",
     no_undo=(
         "名冊不能整份復原：變動從匯入那天起生效，之後可能已經有人登入，也可能有時數歸戶。要改回來，"
         "請看「更新」的每一列原來是什麼，匯入更正後的名冊，或在「帳號管理」逐筆更正；"

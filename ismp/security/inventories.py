@@ -30,8 +30,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
         rows = devices.take_in(found, agency=run.agency, of=str(run), by=by)
         transaction.set_rollback(run.dry_run)
     reached("matched", found.total, found.total)
-    notes = {"ignored": found.ignored, "absent": found.absent}
-    return ResultOfList(DEVICES, [_kept(row) for row in rows], found.faults, notes)
+    return ResultOfList(DEVICES, [_kept(row) for row in rows], found.faults, found.notes)
 
 
 def _kept(row: devices.Row) -> dict[str, Any]:

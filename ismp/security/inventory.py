@@ -14,8 +14,8 @@ from datetime import date
 
 from ismp.accounts import national_id
 from ismp.security.models import DeviceKind, Network, asset_key
-from ismp.ui import roc, sheets, workbook
-from ismp.ui.folding import key
+from ismp.ui import reading, roc
+from ismp.ui.folding import key, one_line
 from ismp.ui.sheets import YOURS, Fault, Reason
 
 COLUMNS = {
@@ -53,13 +53,11 @@ MAX_ROWS = 100_000
 class Inventory:
     """The good rows of a file by line, and the others."""
 
+    notes: dict[str, object]
+    """Which of our columns the file has not, which of its own are none of ours, how it was read."""
     entries: dict[int, dict[str, object]] = field(default_factory=dict)
     """{line: {field of Device: value}}, with the fields that the file has a column for."""
     faults: list[Fault] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    """Titles of the file that are none of an inventory."""
-    absent: list[str] = field(default_factory=list)
-    """Titles of an inventory that the file does not have."""
 
     @property
     def total(self) -> int:
@@ -67,54 +65,53 @@ class Inventory:
 
 
 def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
-    """Read a file; the header is line 1.  Raises sheets.Refused.
+    """Read a file.  Raises sheets.Refused.
 
     `agency_names` are the names and the code of the agency whose inventory it is: a row that says
     in 機關 that it is another's is rejected.
     """
-    lines = sheets.rows(data)
-    head = [title_of(cell) for cell in next(lines, [])]
-    inventory = Inventory(ignored=_ignored(head), absent=[t for t in COLUMNS if t not in head])
-    if missing := [title for title in _REQUIRED if title not in head]:
-        raise sheets.Refused(f"第 1 列標題缺少{'、'.join(missing)}；請用下載的範本填寫。")
-    if repeated := {title for title in head if title and head.count(title) > 1}:
-        raise sheets.Refused(f"標題{'、'.join(sorted(repeated))}出現兩次，請刪去多的一欄。")
-    seen, names = set[str](), {key(name) for name in agency_names}
-    for number, cells in enumerate(lines, start=2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if inventory.total >= MAX_ROWS:
-            raise sheets.Refused(f"超過 {MAX_ROWS:,} 列，請分成幾個檔案匯入。")
-        if len(cells) != len(head):
-            inventory.faults.append(Fault(number, BY_CODE["columns"], cells))
-            continue
-        written = dict(zip(head, map(workbook.as_shown, cells), strict=True))
-        row = {name: written[title] for title, name in COLUMNS.items() if title in written}
+    table = reading.read(
+        data,
+        (*COLUMNS, _AGENCY),
+        required=_REQUIRED,
+        aliases=_ALIASES,
+        max_rows=MAX_ROWS,
+    )
+    inventory, seen = Inventory(_notes(table)), set[str]()
+    names = {key(name) for name in agency_names}
+    for one in table.rows:
+        written = {title: one_line(one.cells[place]) for title, place in table.place.items()}
+        row = {COLUMNS[title]: text for title, text in written.items() if title != _AGENCY}
         other = bool(names) and key(written.get(_AGENCY, "")) not in {"", *names}
-        reason = BY_CODE["other-agency"] if other else _reason(row, seen)
-        if reason:
-            in_order = [row.get(name, "") for name in TITLES]
-            fault = Fault(number, reason, in_order, columns=reason.guilty(row))
-            inventory.faults.append(fault)
+        bad = table.bad_cells(one)
+        is_short = one.width < len(one.cells) and not all(row[COLUMNS[t]] for t in _REQUIRED)
+        if one.more or is_short:
+            fault = Fault(one.line, BY_CODE["columns"], [*one.cells, *one.more])
+        elif bad:
+            columns = tuple(COLUMNS[title] for title in bad if title in COLUMNS)
+            cells = [row.get(name, "") for name in TITLES]
+            fault = Fault(one.line, BY_CODE["cell"], cells, "、".join(bad.values()), columns)
+        elif reason := BY_CODE["other-agency"] if other else _reason(row, seen):
+            cells = [row.get(name, "") for name in TITLES]
+            fault = Fault(one.line, reason, cells, columns=reason.guilty(row))
         else:
             seen.add(asset_key(row["asset_no"]))
-            inventory.entries[number] = _entry(row)
+            inventory.entries[one.line] = _entry(row)
+            continue
+        inventory.faults.append(fault)
     return inventory
+
+
+def _notes(table: reading.Table) -> dict[str, object]:
+    """機關 is ours where it is there, and not missed where it is not."""
+    absent = [title for title in table.absent if title != _AGENCY]
+    ignored = [national_id.hide(title) for title in table.ignored]
+    return {**table.notes, "ignored": ignored, "absent": absent}
 
 
 def _choice(text: str) -> str:
     """What a choice is compared by: 「公務 網路」 is 公務網路."""
     return "".join(key(text).split())
-
-
-def title_of(cell: str) -> str:
-    """A title as it is meant, however it was wrapped and starred: `*購置\n日期` is 購置日期."""
-    folded = _choice(cell).lstrip("*")
-    return _ALIASES.get(folded, folded)
-
-
-def _ignored(head: list[str]) -> list[str]:
-    return [national_id.hide(title) for title in head if title and title not in {*COLUMNS, _AGENCY}]
 
 
 def _entry(row: dict[str, str]) -> dict[str, object]:
@@ -179,6 +176,14 @@ CHECKS: tuple[Check, ...] = (
         "請檢查這一列是否多了或少了逗號。",
         (),
         lambda row, _: False,  # there is no row to look at; `read` tells
+    ),
+    Check(
+        reading.BAD_CELL.code,
+        reading.BAD_CELL.cls,
+        reading.BAD_CELL.sentence,
+        reading.BAD_CELL.remedy,
+        (),
+        lambda row, _: False,  # only a workbook has such cells; `read` tells
     ),
     Check(
         "other-agency",

@@ -21,10 +21,11 @@ from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
 from ismp.hours.profiles import Profile, Reached
 from ismp.hours.result import ResultOfList
-from ismp.security import devices, inventory
+from ismp.security import devices
 from ismp.security.models import RestrictedProduct
-from ismp.ui import roc, sheets, workbook
+from ismp.ui import reading, roc, workbook
 from ismp.ui.columns import Column
+from ismp.ui.folding import one_line
 from ismp.ui.sheets import YOURS, Fault, Reason
 
 _COLUMNS = {"廠牌": "brand", "型號": "model", "來源函號": "letter", "發文日期": "issued_on"}
@@ -68,6 +69,10 @@ def _finds_everything(row: dict[str, str]) -> bool:
 
 
 _CHECKS = (
+    _Check(
+        *(reading.BAD_CELL.code, reading.BAD_CELL.cls, reading.BAD_CELL.sentence),
+        *(reading.BAD_CELL.remedy, ()),
+    ),
     _Check("columns", YOURS, "欄位數與標題不同", "請檢查這一列是否多了或少了逗號。", ()),
     _Check(
         *("brand-missing", YOURS, "沒有廠牌", "請補上廠牌。", ("brand",)),
@@ -114,14 +119,9 @@ _BY_CODE = {check.code: check for check in _CHECKS}
 def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     """Of a trial only the outcome is kept."""
     data, by = lists.data_of(run, PRODUCTS), lists.sender(run, PRODUCTS)
-    lines = sheets.rows(data)
-    head = [inventory.title_of(cell) for cell in next(lines, [])]
-    if missing := [title for title in _REQUIRED if title not in head]:
-        raise sheets.Refused(f"第 1 列標題缺少{'、'.join(missing)}；請用下載的範本填寫。")
-    if repeated := {title for title in head if title in _COLUMNS and head.count(title) > 1}:
-        raise sheets.Refused(f"標題{'、'.join(sorted(repeated))}出現兩次，請刪去多的一欄。")
+    table = reading.read(data, _COLUMNS, required=_REQUIRED, max_rows=MAX_ROWS)
     faults: list[Fault] = []
-    listed = dict(_judged(lines, head, faults))
+    listed = dict(_judged(table, faults))
     reached("parsed", 0, len(listed) + len(faults))
     with transaction.atomic():
         rows = devices.take_in_products(listed, rejected=len(faults), of=str(run), by=by)
@@ -131,35 +131,35 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
         | {name: str(getattr(listed[line], name)) for name in ("brand", "model", "letter")}
         for line, outcome, words in rows
     ]
-    notes = {"ignored": [national_id.hide(one) for one in head if one and one not in _COLUMNS]}
-    return ResultOfList(PRODUCTS, taken, faults, notes)
+    ignored = [national_id.hide(title) for title in table.ignored]
+    return ResultOfList(PRODUCTS, taken, faults, {**table.notes, "ignored": ignored})
 
 
-def _judged(
-    lines: Iterator[list[str]], head: list[str], faults: list[Fault]
-) -> Iterator[tuple[int, RestrictedProduct]]:
+def _judged(table: reading.Table, faults: list[Fault]) -> Iterator[tuple[int, RestrictedProduct]]:
     """Yield the good rows by line; add the others to `faults`."""
     seen = set[tuple[str, ...]]()
-    for number, cells in enumerate(lines, start=2):
-        if not any(cell.strip() for cell in cells):
+    for one in table.rows:
+        row = {_COLUMNS[title]: one_line(one.cells[at]) for title, at in table.place.items()}
+        is_short = one.width < len(one.cells) and not all(row[_COLUMNS[t]] for t in _REQUIRED)
+        if one.more or is_short:
+            faults.append(Fault(one.line, _BY_CODE["columns"], [*one.cells, *one.more]))
             continue
-        if len(seen) + len(faults) >= MAX_ROWS:
-            raise sheets.Refused(f"超過 {MAX_ROWS:,} 列，請分成幾個檔案匯入。")
-        if len(cells) != len(head):
-            faults.append(Fault(number, _BY_CODE["columns"], cells))
+        if bad := table.bad_cells(one):
+            columns = tuple(_COLUMNS[title] for title in bad)
+            cells = [row.get(name, "") for name in _TITLES]
+            about = "、".join(bad.values())
+            faults.append(Fault(one.line, _BY_CODE["cell"], cells, about, columns))
             continue
-        written = dict(zip(head, map(workbook.as_shown, cells), strict=True))
-        row = {name: written[title] for title, name in _COLUMNS.items() if title in written}
         reason = next((check for check in _CHECKS if check.applies(row)), None)
         if not reason:
             day = roc.parse(row["issued_on"])
             product = RestrictedProduct(**{**row, "issued_on": day})
             if (key := devices.product_key(product)) not in seen:
                 seen.add(key)
-                yield number, product
+                yield one.line, product
                 continue
             reason = _BY_CODE["duplicate-in-file"]
-        faults.append(Fault(number, reason, [row.get(name, "") for name in _TITLES]))
+        faults.append(Fault(one.line, reason, [row.get(name, "") for name in _TITLES]))
 
 
 @require_safe
@@ -201,7 +201,7 @@ PRODUCTS = Profile(
         ("匯入限制清單", "security:import_products", Right.REVIEW_SECURITY),
     ),
     excel=True,
-    max_rows=inventory.MAX_ROWS,  # of a workbook; `_judged` counts those that hold something
+    max_rows=MAX_ROWS,
     instead="請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入",
     no_undo=(
         "限制清單不能整份復原：各機關可能已經依它決定處置。多出來的產品請「登錄解除」，"

@@ -11,8 +11,6 @@ from typing import IO
 
 import xlsxwriter
 
-from ismp.ui.folding import one_line
-
 Cell = str | int | float | None
 MAX_CELL = 32_767
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -90,15 +88,6 @@ def _told_apart(text: str) -> str:
 def unguarded(text: str) -> str:
     """Return a cell that was read as it was before `write` or `csv_lines` wrote it."""
     return text[1:] if text[:1] == "'" and _GUARDED.match(text) else text
-
-
-def as_shown(cell: str) -> str:
-    """Return a cell that was read as it is shown: unguarded, on one line, without what nobody
-    sees."""
-    text = unguarded(cell)
-    if text.isprintable() and "  " not in text:  # most cells; a quarter of the work
-        return text.strip()
-    return one_line(text)
 
 
 def as_number(cell: Cell) -> Cell:

@@ -1,7 +1,5 @@
 """CISA's Known Exploited Vulnerabilities catalogue, as JSON and as CSV."""
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from ismp.security.intelligence.cve import CVE_ID
 from ismp.security.intelligence.found import Found, IntelligenceRefused, day, moment, stix_id
 from ismp.security.intelligence.schema import Many, Moment, Record, Text
+from ismp.ui.reading import Table
 
 _LINE = Text(1_000)
 _LONG = Text(20_000)
@@ -33,6 +32,9 @@ ENTRY = Record(
 )
 HEAD = frozenset({"cveID", "vendorProject", "product", "vulnerabilityName", "dateAdded"})
 """Columns by which a CSV of the catalogue is known."""
+TITLES = tuple(ENTRY.fields)
+_EXCELS_DAY = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})", re.ASCII)
+"""As Excel writes a day when it saves a CSV."""
 _VERSION = re.compile(r"(\d{4})\.(\d{1,2})\.(\d{1,2})")
 _RANSOMWARE = {"known": "已知", "unknown": "未知"}
 
@@ -55,22 +57,19 @@ def _moment(text: str) -> str:
         raise IntelligenceRefused("目錄的版本日期不合格式，請使用原始下載的檔案。") from error
 
 
-def csv_entries(text: str) -> Iterator[dict[str, Any]]:
-    """The lines of the CSV, as the JSON has them.  Raises IntelligenceRefused."""
-    lines = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for line in lines:
-            if None in line or None in line.values():
-                raise IntelligenceRefused(
-                    f"KEV 的 CSV 到第 {lines.line_num} 行的這一筆欄數不對，請使用原始下載的檔案。"
-                )
-            entry: dict[str, Any] = {name.strip(): value.strip() for name, value in line.items()}
-            entry["cwes"] = [one.strip() for one in entry.get("cwes", "").split(",") if one.strip()]
-            yield entry
-    except csv.Error as error:
-        raise IntelligenceRefused(
-            f"KEV 的 CSV 從第 {lines.line_num} 行讀不下去，請使用原始下載的檔案。"
-        ) from error
+def csv_entries(table: Table) -> Iterator[dict[str, Any]]:
+    """The lines of the CSV, as the JSON has them.  Raises IntelligenceRefused, sheets.Refused."""
+    for row in table.rows:
+        if row.more:
+            raise IntelligenceRefused(
+                f"KEV 的 CSV 第 {row.line} 列的欄數比標題多，請使用原始下載的檔案。"
+            )
+        entry: dict[str, Any] = {title: row.cells[at] for title, at in table.place.items()}
+        for name in ("dateAdded", "dueDate"):
+            if found := _EXCELS_DAY.fullmatch(entry.get(name, "")):
+                entry[name] = "{}-{:0>2}-{:0>2}".format(*found.groups())
+        entry["cwes"] = [one.strip() for one in entry.get("cwes", "").split(",") if one.strip()]
+        yield entry
 
 
 def read(entries: Iterable[Mapping[str, Any]], modified: str) -> Iterator[Found]:

@@ -4,8 +4,6 @@ Files only, no network.  A file that cannot be read is refused with one sentence
 names the entry; nothing of it is taken.
 """
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +14,8 @@ from ismp.hours.refusal import FileRefused, Limits
 from ismp.security.intelligence import cve, kev, stix
 from ismp.security.intelligence.found import Contents, Found, IntelligenceRefused
 from ismp.security.intelligence.schema import Fault, Record, may_hold_unstorable
+from ismp.ui import reading
+from ismp.ui.sheets import Refused
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED = 256 * 1024 * 1024
@@ -85,13 +85,15 @@ def _joined(parts: Iterable[Contents]) -> Contents:
 
 def _content(data: bytes) -> Contents:
     text = _decoded(data)
+    if text is None:
+        return _table(data)
     start = text.lstrip()[:1]
     if start == "<":
         raise IntelligenceRefused(
             "這是 XML 或網頁，不是 JSON；STIX 1.x 請向來源索取 STIX 2.1，網頁請改下載原始檔案。"
         )
     if start not in {"{", "["}:
-        return _table(text)
+        return _table(data)
     try:
         content = json.loads(text, parse_constant=_no_number, parse_float=_number)
     except (ValueError, RecursionError) as error:
@@ -99,12 +101,13 @@ def _content(data: bytes) -> Contents:
     return _of_json(content, is_suspect=may_hold_unstorable(text))
 
 
-def _decoded(data: bytes) -> str:
+def _decoded(data: bytes) -> str | None:
+    """None when it is no Unicode, and so no JSON."""
     is_wide = data[:2] in {b"\xff\xfe", b"\xfe\xff"}
     try:
         return data.decode("utf-16" if is_wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise IntelligenceRefused(_NOT_JSON) from error
+    except UnicodeDecodeError:
+        return None
 
 
 def _number(text: str) -> float:
@@ -117,12 +120,15 @@ def _no_number(text: str) -> float:
     raise ValueError(text)
 
 
-def _table(text: str) -> Contents:
+def _table(data: bytes) -> Contents:
     """A CSV: KEV's is the only one that we read."""
-    head = next(csv.reader(io.StringIO(text[:4_000])), []) if "\0" not in text[:4_000] else []
-    if not kev.HEAD.issubset(name.strip() for name in head):
-        raise IntelligenceRefused(_NOT_JSON)
-    contents = _catalogue(list(kev.csv_entries(text)), "")
+    try:
+        table = reading.read(data, kev.TITLES, required=kev.HEAD, missing=_NOT_JSON)
+        contents = _catalogue(list(kev.csv_entries(table)), "")
+    except IntelligenceRefused:
+        raise
+    except Refused as reason:
+        raise IntelligenceRefused(str(reason)) from reason
     contents.remarks.append(
         "CSV 沒有目錄的版本日期，無法判斷新舊，已照這個檔案的內容更新；"
         "要避免舊檔蓋掉新檔，請改用 JSON。"

@@ -9,15 +9,18 @@ Lines are numbered as Excel numbers them: a blank one counts, a line break withi
 Knows no domain and no column; the portal's file of hours is read in slices (`hours.intake`).
 """
 
+import contextlib
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from django.conf import settings
+
 from ismp.ui.folding import key
-from ismp.ui.reading import csv_text
-from ismp.ui.reading.raw import RawRow, Source
-from ismp.ui.sheets import Refused
+from ismp.ui.reading import csv_text, file_types, workbooks
+from ismp.ui.reading.raw import Limits, RawRow, Source
+from ismp.ui.sheets import YOURS, Reason, Refused
 from ismp.ui.workbook import unguarded
 
 _ABOVE_HEADER = 10
@@ -50,6 +53,8 @@ class Table:
     """Of each known title that is there."""
     separator: str = ""
     sheet: str = ""
+    other_sheets: tuple[str, ...] = ()
+    """Of a workbook: those that have such a header too and were not read."""
 
     @property
     def absent(self) -> list[str]:
@@ -69,7 +74,28 @@ class Table:
             told["separator"] = {"\t": "定位字元（Tab）"}.get(self.separator, self.separator)
         if self.sheet:
             told["sheet"] = self.sheet
+        if self.other_sheets:
+            told["other_sheets"] = list(self.other_sheets)
         return told
+
+    def bad_cells(self, row: Row) -> dict[str, str]:
+        """Of a row: which known columns hold no value, and what to say of each: `C5 是 #REF!`."""
+        return {
+            title: f"{workbooks.column_letters(place)}{row.line} 是 {row.bad[place]}"
+            for title, place in self.place.items()
+            if place in row.bad
+        }
+
+
+BAD_CELL = Reason(
+    "cell",
+    YOURS,
+    "儲存格是錯誤值，或公式還沒有計算",
+    "請在 Excel 更正這一格（公式可重新計算後存檔，或改成值）再匯入。",
+    (),
+)
+"""Why a row with `bad_cells` is not taken."""
+INSTEAD = "請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入"
 
 
 def title_key(cell: str) -> str:
@@ -91,40 +117,62 @@ def read(
     *,
     required: Collection[str] = (),
     aliases: Mapping[str, str] | None = None,
+    instead: str = INSTEAD,
+    max_rows: int | None = None,
+    without_header: Sequence[str] = (),
     missing: str = "第 {line} 列標題缺少{titles}；請用下載的範本填寫。",
 ) -> Table:
     """Read a table whose header has at least the `required` of the `known` titles, in any order.
 
-    `aliases` are other names of known titles; `missing` says what to do without the required ones.
-    Raises Refused.
+    `aliases` are other names of known titles; `missing` says what to do without the required ones,
+    `instead` what to do about a file of another type.  `without_header` are the titles of a file
+    that has no header, where it need not have one.  Raises Refused.
     """
+    limits = Limits(
+        settings.UPLOAD_MAX_BYTES,
+        max_rows or settings.UPLOAD_MAX_ROWS,
+        settings.UPLOAD_MAX_COLUMNS,
+    )
     known = tuple(known)
     named = {title_key(title): title for title in known} | {
         title_key(alias): title for alias, title in (aliases or {}).items()
     }
-    source, head = _find_header(data, named, frozenset(required))
+    sources = _sources(data, limits, instead)
+    source, head, count = _find_header(sources, named, frozenset(required))
+    if without_header and not count:
+        head = RawRow(0, list(without_header))
     titles = _titles(head, named)
     place = {title: titles.index(title) for title in known if title in titles}
     if lacking := [title for title in required if title not in place]:
         raise Refused(missing.format(line=head.line, titles="、".join(lacking)))
     if twice := sorted({title for title in titles if title and titles.count(title) > 1}):
         raise Refused(f"標題「{'」、「'.join(twice)}」出現兩次，請刪去多的一欄。")
-    rows = _rows(source, head.line, len(titles))
-    return Table(titles, head.line, rows, known, place, source.separator, source.sheet)
+    if len(titles) > limits.max_columns:
+        raise Refused(f"標題有 {len(titles):,} 欄，最多 {limits.max_columns} 欄；請刪去多的欄。")
+    rows = _rows(source, head.line, len(titles), limits.max_rows)
+    others = tuple(_others(sources, named, frozenset(required)) if source.sheet else ())
+    return Table(titles, head.line, rows, known, place, source.separator, source.sheet, others)
+
+
+def _sources(data: bytes, limits: Limits, instead: str) -> Iterator[Source]:
+    if file_types.is_workbook(data):
+        return workbooks.sources(data, limits)
+    file_types.refuse_others(data, wanted="CSV 或新版 Excel（.xlsx）", instead=instead)
+    return csv_text.sources(data)
 
 
 def _find_header(
-    data: bytes, named: Mapping[str, str], required: frozenset[str]
-) -> tuple[Source, RawRow]:
-    """Return the first line that has all required titles; else the one that knows most titles."""
+    sources: Iterable[Source], named: Mapping[str, str], required: frozenset[str]
+) -> tuple[Source, RawRow, int]:
+    """Return the first line that has all required titles; else the one that knows most titles; and
+    how many it knows."""
     best: tuple[int, Source, RawRow] | None = None
     refusal: Refused | None = None
-    for source in csv_text.sources(data):
+    for source in sources:
         try:
-            for raw in islice(source.rows(), _ABOVE_HEADER + 1):
-                titles = {named.get(title_key(cell)) for cell in raw.cells} - {None}
+            for raw, titles in _known_titles(source, named):
                 if required and titles >= required:
-                    return source, raw
+                    return source, raw, len(titles)
                 if best is None or len(titles) > best[0]:
                     best = (len(titles), source, raw)
         except Refused as reason:
@@ -133,7 +181,26 @@ def _find_header(
         raise refusal
     if best is None:
         raise Refused("這個檔案是空的，請選擇填好的檔案後再上傳。")
-    return best[1], best[2]
+    return best[1], best[2], best[0]
+
+
+def _known_titles(
+    source: Source, named: Mapping[str, str]
+) -> Iterator[tuple[RawRow, frozenset[str]]]:
+    """Yield the first lines, each with the known titles that are in it."""
+    for raw in islice(source.rows(), _ABOVE_HEADER + 1):
+        folded = (named.get(title_key(cell)) for cell in raw.cells)
+        yield raw, frozenset(title for title in folded if title)
+
+
+def _others(
+    sources: Iterable[Source], named: Mapping[str, str], required: frozenset[str]
+) -> Iterator[str]:
+    """Yield the names of the sheets left that have a header too."""
+    for source in sources:
+        with contextlib.suppress(Refused):
+            if any(titles >= required for _, titles in _known_titles(source, named)):
+                yield source.sheet
 
 
 def _titles(head: RawRow, named: Mapping[str, str]) -> list[str]:
@@ -143,7 +210,8 @@ def _titles(head: RawRow, named: Mapping[str, str]) -> list[str]:
     return [named.get(title, unicodedata.normalize("NFC", title)) for title in folded]
 
 
-def _rows(source: Source, header: int, width: int) -> Iterator[Row]:
+def _rows(source: Source, header: int, width: int, most: int) -> Iterator[Row]:
+    count = 0
     for raw in source.rows():
         if raw.line <= header:
             continue
@@ -152,6 +220,9 @@ def _rows(source: Source, header: int, width: int) -> Iterator[Row]:
             cells.pop()
         if not cells and not raw.bad:
             continue
+        count += 1
+        if count > most:
+            raise Refused(f"超過 {most:,} 列，請分成幾個檔案匯入。")
         padded = list(chain(cells[:width], [""] * (width - len(cells))))
         written = max(len(cells), min(len(raw.cells), width))
         yield Row(raw.line, padded, written, cells[width:], raw.bad)

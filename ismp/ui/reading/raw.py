@@ -19,3 +19,12 @@ class Source:
     """Reads from the beginning each time; may raise Refused."""
     separator: str = ""
     sheet: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one file may hold; the settings say."""
+
+    max_bytes: int
+    max_rows: int
+    max_columns: int
