@@ -149,3 +149,41 @@ def test_an_archive_that_unpacks_beyond_the_limit(import_bytes, settings):
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.csv", b"0" * 1_000_000)
     assert "MB" in import_bytes(buffer.getvalue())["reason"]
+
+
+def zipped(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+OPEN_DOCUMENT = {
+    "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+    "content.xml": "<x/>",
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (zipped(**OPEN_DOCUMENT), "OpenDocument 試算表"),
+        (zipped(**{"Index/Document.iwa": b"x"}), "Numbers"),
+        (zipped(**{"word/document.xml": "<x/>"}), "Word"),
+        (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "有密碼的 Excel"),
+        (b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?><a/>', "XML 試算表"),
+        (b'[{"a": 1}]', "JSON"),
+    ],
+)
+def test_a_file_of_another_type_is_named_for_what_it_is(import_bytes, content, words):
+    result = import_bytes(content)
+    assert result["state"] == "refused"
+    assert words in result["reason"], result["reason"]
+
+
+def test_what_a_mac_puts_beside_a_file_is_no_csv(import_bytes):
+    content = zipped(
+        **{"成績.csv": data(row()), "._成績.csv": b"\0\5\x16\7", "__MACOSX/._a.csv": b""}
+    )
+    assert import_bytes(content)["created"] == 1

@@ -70,6 +70,11 @@ def test_the_same_rows_whatever_wrote_them(data):
     assert read(data)[1] == [(n, cells) for n, cells in enumerate(ROWS, 2)]
 
 
+def test_characters_that_users_made_are_read():
+    data = written("cp950").replace("甲".encode("cp950"), b"\xfa\x40")
+    assert read(data)[1][0] == (2, ["A-1", "\ue000，一", "1"])
+
+
 def test_lines_are_those_of_excel():
     assert [
         n for n, _ in read(b"\r\n".join(written().split(b"\r\n", 2)[:2]) + b"\r\n\r\nB,,\r\n")[1]

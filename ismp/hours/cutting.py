@@ -17,6 +17,7 @@ import polars as pl
 
 from ismp.hours.profile import NAMES
 from ismp.hours.refusal import FileRefused, Limits
+from ismp.ui.reading import cp950
 
 _CHUNK_ROWS = 25_000
 _LONGEST_FIELD = 16 * 1024 * 1024
@@ -94,7 +95,7 @@ def _as_utf8(pieces: Iterable[bytes], codec: str) -> Iterator[bytes]:
 
 def _decode(data: bytes, codec: str) -> str:
     try:
-        text = data.decode(codec, "ismp-user-defined" if codec == "cp950" else "strict")
+        text = data.decode(codec, cp950.USER_DEFINED if codec == "cp950" else "strict")
     except UnicodeDecodeError:
         # Pasted together, or damaged: each line for itself.
         data = data.removeprefix(codecs.BOM_UTF8)
@@ -103,7 +104,7 @@ def _decode(data: bytes, codec: str) -> str:
 
 
 def _decode_line(line: bytes, codec: str) -> str:
-    for attempt, errors in (("utf-8", "strict"), ("cp950", "ismp-user-defined")):
+    for attempt, errors in (("utf-8", "strict"), ("cp950", cp950.USER_DEFINED)):
         try:
             return line.decode(attempt, errors)
         except UnicodeDecodeError:
@@ -111,34 +112,14 @@ def _decode_line(line: bytes, codec: str) -> str:
     return line.decode(codec, "ismp-replace" if codec == "cp950" else "replace")
 
 
-def _user_defined(error: UnicodeError) -> tuple[str, int]:
-    """造字: map CP950's four user-defined areas to the Private Use Area, as Windows does."""
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    lead, trail = error.object[error.start], error.object[error.start + 1 : error.start + 2]
-    if trail and (0x40 <= trail[0] <= 0x7E or 0xA1 <= trail[0] <= 0xFE):
-        cell = trail[0] - (0x40 if trail[0] <= 0x7E else 0x62)
-        for first, last, start in (
-            (0xFA, 0xFE, 0xE000),
-            (0x8E, 0xA0, 0xE311),
-            (0x81, 0x8D, 0xEEB8),
-        ):
-            if first <= lead <= last:
-                return chr(start + (lead - first) * 157 + cell), error.start + 2
-        if 0xC6 <= lead <= 0xC8 and (lead, trail[0]) >= (0xC6, 0xA1):
-            return chr(0xF6B1 + (lead - 0xC6) * 157 + cell - 63), error.start + 2
-    raise error
-
-
 def _replace(error: UnicodeError) -> tuple[str, int]:
     """A byte that is no character: shown as U+FFFD, so that its row is not lost."""
     try:
-        return _user_defined(error)
+        return cp950.user_defined(error)
     except UnicodeDecodeError as own:
         return "\ufffd", own.start + 1
 
 
-codecs.register_error("ismp-user-defined", _user_defined)
 codecs.register_error("ismp-replace", _replace)
 
 

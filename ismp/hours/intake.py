@@ -24,6 +24,7 @@ from ismp.hours.cutting import Header
 from ismp.hours.profile import COLUMNS, UPLOAD_TEMPLATE_ONLY
 from ismp.hours.refusal import FileRefused, Limits, too_large
 from ismp.ui.reading import file_types
+from ismp.ui.sheets import Refused
 
 HEAD_BYTES = 64 * 1024
 LINES_ABOVE_HEADER = 10
@@ -78,12 +79,15 @@ PORTAL = "請上傳入口網下載的原始成績檔"
 
 
 def refuse_other_types(data: bytes, instead: str = PORTAL) -> None:
-    """Tell by its first bytes, not by its name, that a file is no CSV.  Raises Refused."""
+    """Tell by its first bytes, not by its name, that a file is no CSV.  Raises FileRefused."""
     is_portal = instead == PORTAL
     again = "請重新登入入口網下載成績檔" if is_portal else ""
-    file_types.refuse_others(
-        data, wanted="CSV", instead=instead, sign_in_again=again, as_it_came=is_portal
-    )
+    try:
+        file_types.refuse_others(
+            data, wanted="CSV", instead=instead, sign_in_again=again, as_it_came=is_portal
+        )
+    except Refused as reason:
+        raise FileRefused(str(reason)) from reason
 
 
 # --- The header proves the encoding ------------------------------------------------------------

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 
+from ismp.ui.reading import cp950
 from ismp.ui.reading.raw import RawRow, Source
 from ismp.ui.sheets import Refused
 
@@ -14,6 +15,8 @@ _NAMED = re.compile('\\A"?sep=([,;\t|])"?\r?\n?', re.IGNORECASE)
 """The line by which Excel is told the separator, and which it does not count."""
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HEAD = 64 * 1024
+_LONGEST_CELL = 131_072
+"""The csv module's own limit, which the reader of hours has lifted for its file."""
 
 
 def sources(data: bytes) -> Iterator[Source]:
@@ -40,7 +43,7 @@ def _texts(data: bytes) -> Iterator[str]:
     """The text by each codec that fits the bytes without a fault."""
     for codec in _codecs(data):
         try:
-            text = data.decode(codec)
+            text = data.decode(codec, cp950.USER_DEFINED if codec == "cp950" else "strict")
         except UnicodeDecodeError:
             continue
         yield text.removeprefix("\ufeff").rstrip("\x1a")
@@ -65,12 +68,15 @@ def _rows(text: str, separator: str) -> Iterator[RawRow]:
             cells = next(reader, None)
         except csv.Error as error:
             if "field limit" in str(error):
-                most = f"{csv.field_size_limit():,}"
-                raise Refused(
-                    f"第 {line} 列有一格超過 {most} 字，可能是引號不成對；請更正後再匯入。"
-                ) from error
+                raise Refused(_too_long(line)) from error
             raise Refused(f"第 {line} 列的引號不成對，請更正後再匯入。") from error
         if cells is None:
             return
+        if max(map(len, cells), default=0) > _LONGEST_CELL:
+            raise Refused(_too_long(line))
         yield RawRow(line, cells)
         line += 1
+
+
+def _too_long(line: int) -> str:
+    return f"第 {line} 列有一格超過 {_LONGEST_CELL:,} 字，可能是引號不成對；請更正後再匯入。"
