@@ -139,11 +139,11 @@ def test_an_online_course_from_making_it_to_a_green_light(site, chromium, pictur
     walk(clerk, (*parts, *OWN, *ONLINE), *LOOKS)
 
 
-def planned(page, day, timing):
+def planned(page, day, timing, course="社交工程實作"):
     """A session with one place and one meeting, for which one signs up on that day."""
     page.goto("/manage/sessions/")
     page.get_by_role("link", name="新增期別").click()
-    page.locator("#id_course").select_option(label="社交工程實作")
+    page.locator("#id_course").select_option(label=course)
     page.get_by_label("地點").fill("三樓教室")
     page.get_by_label("名額").fill("1")
     page.get_by_role("textbox", name="報名起日").fill(day)
@@ -211,3 +211,56 @@ def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
     expect_green(staff)
     walk(staff, (*parts, *OWN), *LOOKS)
     walk(clerk, (*parts, *OWN, *CLASSES), *LOOKS)
+
+
+def test_the_hours_of_a_class_are_uploaded_in_a_batch(site, chromium, pictures):
+    yesterday = roc.roc_date(timezone.localdate() - timedelta(days=1))
+    clerk = signed_in(chromium, site, viewport=WIDE)
+    clerk.goto("/manage/classroom-courses/add/")
+    clerk.get_by_label("課程名稱").fill("資安演練")
+    clerk.get_by_label("課程類別").select_option("522")
+    clerk.get_by_label("時數").fill("3")
+    save(clerk)
+    course = reached(clerk, r"/classroom-courses/\d+/")
+    session = planned(clerk, yesterday, f"{yesterday} 09:00-12:00", "資安演練")
+    clerk.goto(course)
+    confirm(clerk, "開放")
+    clerk.goto(session)
+    clerk.get_by_role("button", name="依名單報名").click()
+    clerk.get_by_label("公務帳號").fill("EP1002")
+    clerk.get_by_role("button", name="確定依名單報名").click()
+    attended(clerk, "90")
+    finished(clerk)
+    scores = "/manage/learning-map/scores/upload/"
+    clerk.goto(scores)
+    expect(clerk.get_by_text("還沒有上傳的有 1 筆")).to_be_visible()
+    clerk.get_by_label("上課縣市代碼").fill("10")
+    clerk.get_by_label("略過").check()
+    with clerk.expect_download() as first:
+        clerk.get_by_role("button", name="下載", exact=True).click()
+    clerk.goto(scores)
+    expect(clerk.get_by_text("目前沒有還沒上傳的時數")).to_be_visible()
+    pictures(clerk, "portal-upload")
+    clerk.get_by_role("link", name=re.compile("第 . 批")).click()
+    batch = reached(clerk, r"/uploads/\d+/")
+    clerk.get_by_role("button", name="再次下載").click()
+    with clerk.expect_download() as again:
+        clerk.get_by_role("button", name="確定再次下載").click()
+    assert again.value.path().read_bytes() == first.value.path().read_bytes()
+    # What is deleted after the upload is to be corrected at the portal.
+    clerk.goto("/manage/learning-map/agency-hours/?field=title&q=資安演練")
+    clerk.get_by_role("checkbox", name=re.compile("EP1002")).first.check()
+    clerk.get_by_role("button", name="刪除時數").click()
+    clerk.get_by_label("刪除的原因").fill("誤植")
+    clerk.get_by_role("button", name=re.compile("確定")).click()
+    rows = "/manage/learning-map/uploaded-hours/"
+    clerk.goto(f"{rows}?state=differs")
+    expect(clerk.get_by_text("已上傳但已不採計，請到入口網刪除")).to_be_visible()
+    walk(clerk, (scores, batch, "/manage/learning-map/uploads/", rows), *LOOKS)
+    walk(clerk, ("/manage/learning-map/classroom-scores/",), *LOOKS)
+    clerk.goto(batch)
+    confirm_with = clerk.get_by_role("button", name="撤銷（沒有上傳成功）", exact=True)
+    confirm_with.click()
+    clerk.get_by_label("理由").fill("入口網退回")
+    clerk.get_by_role("button", name="確定撤銷（沒有上傳成功）").click()
+    expect(clerk.get_by_role("status").first).to_contain_text("已撤銷")

@@ -3,12 +3,14 @@ takers of a shared course."""
 
 import csv
 import io
+import random
 import re
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from files import data, row
+from laws import tallies_are_true
 from test_classes import planned
 from test_completed_learning import completed, deleted, downloaded, met, settle
 from test_learning import enrolled, lesson, read_all
@@ -20,7 +22,7 @@ from ismp.courses import attendance, classes
 from ismp.courses.models import PortalUpload, SignUp, UploadedHours, UploadPiece, Way
 from ismp.hours import actions as hours
 from ismp.hours import duplicates
-from ismp.hours.models import Decision, Duplicate, Record
+from ismp.hours.models import Decision, Duplicate, ImportRun, Record
 from ismp.ui import roc
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +95,7 @@ def test_hours_that_an_imported_record_stands_for_are_not_uploaded(
     duplicates.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.ONE, by=clerk)
     assert taken(client) is None
     shown = downloaded(client, "online")[people[0].username]
-    assert (shown["時數"], shown["採計"]) == ("", "不採計：與匯入的時數重複，採計匯入的那筆")
+    assert (shown["時數"], shown["採計"]) == ("", "不採計：與匯入的時數重複")
     duplicates.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.BOTH, by=clerk)
     assert titles(taken(client)) == [mine.title]
 
@@ -274,3 +276,143 @@ def test_an_organiser_sees_takers_of_other_agencies_of_his_own_courses_only(
     client.force_login(account("EP1002", "agency_admin"))
     assert downloaded(client, "online")[guest.username]["部門"] == guest.department.name
     assert SignUp.objects.get().account == guest
+
+
+# --- The law: whatever is done, each download says what the counting records say --------------------
+
+
+class Learning:
+    """A class and online courses of three people, and a plain model of what must count."""
+
+    def __init__(self, chance, client, people, clerk, import_bytes):
+        self.chance, self.client, self.people, self.clerk = chance, client, people, clerk
+        self.import_bytes = import_bytes
+        self.session = met(people, people, by=clerk)
+        self.earned = dict.fromkeys(((one.username, "社交工程防護") for one in people), 2000)
+        self.deleted, self.at_portal = {}, {}
+        self.course = lesson(title="影片", hours=1500, agency=clerk.agency)
+        self.complete()
+
+    def complete(self):
+        if waiting := [one for one in self.people if (one.username, "影片") not in self.earned]:
+            person = self.chance.choice(waiting)
+            read_all(enrolled(self.course, person), person)
+            self.earned[person.username, "影片"] = self.course.hours
+
+    def edit_the_course(self):
+        self.course.hours = self.chance.choice([1000, 1500, 4000])
+        self.course.save()
+
+    def settle(self):
+        present = [one for one in self.people if self.chance.random() < 0.6]
+        settle(self.session, present, by=self.clerk)
+        for one in self.people:
+            self.earned.pop((one.username, "社交工程防護"), None)
+        self.earned |= {(one.username, "社交工程防護"): 2000 for one in present}
+
+    def delete(self):
+        if found := list(live_here().order_by("pk")):
+            one = self.chance.choice(found)
+            deletion = hours.delete(Record.objects.filter(pk=one.pk), reason="誤植", by=self.clerk)
+            self.deleted[key_of(one)] = deletion
+
+    def restore(self):
+        if self.deleted:
+            key = self.chance.choice(sorted(self.deleted))
+            # Of somebody who is absent now there is nothing to restore.
+            restored = hours.restore(self.deleted[key], by=self.clerk)
+            assert bool(restored) == (key in self.earned)
+            if restored:
+                del self.deleted[key]
+
+    def bring(self):
+        """The portal's file tells of one of them under another organizer."""
+        one = self.chance.choice(list(Record.objects.filter(run__source="platform").order_by("pk")))
+        self.import_bytes(data(row_of(one, organizer_code="A99"), encoding="utf-8"))
+
+    def undo(self):
+        runs = ImportRun.objects.of_files().order_by("pk")
+        if runs := [one for one in runs if one.can_be_undone]:
+            hours.undo(self.chance.choice(runs), by=self.clerk)
+
+    def decide(self):
+        if pairs := list(Duplicate.objects.order_by("pk")):
+            decision = self.chance.choice([Decision.ONE, Decision.BOTH])
+            pair = Duplicate.objects.filter(pk=self.chance.choice(pairs).pk)
+            duplicates.decide(pair, decision=decision, by=self.clerk)
+
+    def upload(self):
+        known = set(UploadedHours.objects.standing().values_list("record", flat=True))
+        new = {one.pk: one for one in live_here() if one.pk not in known}
+        told = taken(self.client) or []
+        assert sorted(
+            (one["*身分證字號"], one["*課程名稱"], one["*訓練總數"]) for one in told
+        ) == sorted(
+            (one.account.national_id, one.title, f"{one.hours / 1000:g}") for one in new.values()
+        )
+        if new:
+            batch = PortalUpload.objects.first()
+            assert set(batch.rows.values_list("record", flat=True)) == set(new)
+
+    def revoke(self):
+        if found := list(PortalUpload.objects.filter(revoked_at=None).order_by("pk")):
+            one = self.chance.choice(found)
+            assert deed(self.client, f"{BATCHES}revoke/", one, reason="x").status_code == 200
+
+    def correct(self):
+        rows = UploadedHours.objects.compared().filter(differs=True)
+        sent = {"ids": list(rows.values_list("pk", flat=True)), "confirmed": "1"}
+        self.client.post(f"{ROWS}corrected/", sent)
+        assert not rows.all().exists()
+
+    def agrees(self):
+        aside = {key_of(one) for one in Record.objects.filter(deletion__duplicates=True)}
+        counting = {key_of(one): one.hours for one in live_here()}
+        assert counting.keys() == self.earned.keys() - self.deleted.keys() - aside
+        assert all(self.earned[key] == found for key, found in counting.items())
+        shown = {}
+        for kind, column in (("online", "時數"), ("classroom", "取得時數")):
+            for one in exported(self.client, kind):
+                if one[column]:
+                    shown[one["公務帳號"], one["課程"]] = float(one[column]) * 1000
+        assert shown == counting
+        to_correct = {
+            row.record_id
+            for row in UploadedHours.objects.standing().select_related("record__deletion")
+            if row.hours != (row.record.hours if row.record.deletion_id is None else 0)
+            and not (row.record.deletion and row.record.deletion.duplicates)
+        }
+        differing = UploadedHours.objects.compared().filter(differs=True)
+        assert set(differing.values_list("record", flat=True)) == to_correct
+
+
+def live_here():
+    """What our own courses gave, and counts."""
+    return Record.objects.live().filter(run__source="platform").select_related("account")
+
+
+def key_of(record):
+    return record.account.username, record.title
+
+
+def exported(client, kind):
+    answer = client.get(f"/manage/learning-map/{kind}-scores/export/?format=csv")
+    return csv.DictReader(io.StringIO(b"".join(answer).decode("utf-8-sig")))
+
+
+STEPS = "complete edit_the_course settle settle delete restore bring undo decide upload".split()
+STEPS += ["upload", "revoke", "correct"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_download_says_what_the_counting_records_say(
+    seed, client, people, clerk, import_bytes
+):
+    chance = random.Random(seed)
+    learning = Learning(chance, client, people[:3], clerk, import_bytes)
+    for _ in range(12):
+        step = chance.choice(STEPS)
+        getattr(learning, step)()
+        learning.agrees()
+    assert not list(trail.faults())
+    tallies_are_true()

@@ -17,9 +17,10 @@ from ismp.accounts import separation
 from ismp.accounts.models import Account, Agency
 from ismp.audit.trail import NotPossible
 from ismp.courses.classes import hold, record_event, refuse_own
-from ismp.courses.learning import counts, fix
+from ismp.courses.learning import fix
 from ismp.courses.models import (
     Attendance,
+    Category,
     Completion,
     Meeting,
     Session,
@@ -246,10 +247,11 @@ def _give(
         subject=f"您已完成實體課程「{session}」",
         link=session.course.get_absolute_url(),
     )
-    if counts(session.course) and present:
-        earned = [_credit(one, session, meetings) for one in present]
+    counting = [one for one in present if Category(one.category).counts]
+    if counting:
+        earned = [_credit(one, session, meetings) for one in counting]
         credit(earned, of=words, by=by)
-        for one, record in zip(present, records_of(earned), strict=True):
+        for one, record in zip(counting, records_of(earned), strict=True):
             one.record_id = record
     SignUp.objects.bulk_update(present, _FIXED, batch_size=500)
 

@@ -57,7 +57,8 @@ DUPLICATES = Module(
             "兩筆都採計",
             Right.DELETE_HOURS,
             partial(duplicates.decide, decision=Decision.BOTH),
-            explains="這是兩次不同的學習：本平台登錄的與匯入的時數都計算。",
+            explains="這是兩次不同的學習：本平台登錄的與匯入的時數都計算。本平台上傳到入口網、再匯回來的"
+            "是同一次學習，請改按「只採計一筆」。",
         ),
     ),
     empty="本平台課程或外部認列的時數，若匯入的檔案也有，會列在這裡等您確認；確認前只採計一筆。",

@@ -83,7 +83,7 @@ class Completion(models.Model):
         if self.record and deletion is None:
             return "採計"
         if deletion and deletion.duplicates:
-            return "不採計：與匯入的時數重複，採計匯入的那筆"
+            return "不採計：與匯入的時數重複"
         if deletion and deletion.run_id is None:
             return "不採計：機關已刪除"
         return "不採計：已收回"
