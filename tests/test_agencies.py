@@ -507,3 +507,47 @@ def test_devices_and_requests_that_wait_go_over(platform, account):
     assert event.detail["changes"] == [["財產編號", "Z-1", moved.asset_no]]
     there.refresh_from_db()
     assert there.role == "agency_admin" and there.notices.filter(subject__contains="併入").exists()
+
+
+def test_odd_orders_get_a_sentence_and_change_nothing(platform):
+    here = agency(A).pk
+    for typed, words in (
+        ({"into": here, "since": day(0)}, "請"),
+        ({"into": "999999", "since": day(0)}, "請"),
+        ({"into": agency(B).pk, "since": ""}, "請"),
+        ({"into": agency(B).pk, "since": "115-13-01"}, "日期"),
+        ({"into": agency(B).pk, "since": day(800)}, "一年"),
+    ):
+        answer = platform.post(
+            f"{HERE}close/", {"ids": here, "confirmed": "1", "sure": "on", **typed}
+        )
+        assert answer.status_code == 200 and words in answer.content.decode(), typed
+    for several in ([here, agency(B).pk], [999_999]):
+        answer = platform.post(f"{HERE}close/", {"ids": several, "confirmed": "1"})
+        assert answer.status_code in {302, 200, 404}
+    assert not Closing.objects.exists()
+    confirm(platform, A, B)
+    entry = Closing.objects.get()
+    late = do(platform, "cancel", A, entry=f"closing-{entry.pk}", reason="反悔")
+    assert "已經生效" in late
+    assert "請" in do(platform, "cancel", A, entry=f"closing-{entry.pk}", reason="")
+    assert agency(A).closed_on == today() and of("IC1003").agency.code == B
+    assert platform.get(f"{HERE}close/").status_code == 405
+
+
+def test_whoever_joins_before_the_day_goes_along_on_the_day(platform, monkeypatch):
+    confirm(platform, A, B, day(3))
+    line = [A, agency(A).name, "新設科", "IC9001", "方新進", "", "", "一般使用者及主管", "在職"]
+    accounts.import_roster(f"{','.join(HEADER)}\n{','.join(line)}\n".encode(), by="x")
+    accounts.assign(of("CU1002"), agency=agency(A), since=today(9), by="x")
+    later = today(3)
+    monkeypatch.setattr(timezone, "localdate", lambda *_: later)
+    accounts.apply_due()
+    assert of("IC9001").agency.code == B and of("IC9001").department.name == "新設科"
+    assert of("IC9001").department.agency.code == B
+    [*_, last] = timeline.of(of("CU1002"))
+    assert last.entry.agency.code == B
+    later = today(9)
+    accounts.apply_due()
+    assert of("CU1002").agency.code == B
+    monkeypatch.undo()
