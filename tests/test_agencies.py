@@ -551,3 +551,17 @@ def test_whoever_joins_before_the_day_goes_along_on_the_day(platform, monkeypatc
     accounts.apply_due()
     assert of("CU1002").agency.code == B
     monkeypatch.undo()
+
+
+def test_who_was_entered_while_a_merger_was_carried_out_is_brought_over(platform):
+    person = of("CU1002")
+    place = agency(A).departments.first()
+    confirm(platform, A, B)
+    served = Service.objects.on(today()).get(account=person)
+    Account.objects.filter(pk=person.pk).update(agency=agency(A), department=place)
+    Service.objects.filter(pk=served.pk).update(agency=agency(A), department=place)
+    accounts.apply_due()
+    accounts.apply_due()
+    assert of("CU1002").agency == agency(B) and of("CU1002").department.name == place.name
+    assert of("CU1002").department.agency == agency(B)
+    assert timeline.held_on(person, today()).agency == agency(B)

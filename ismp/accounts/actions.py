@@ -359,6 +359,7 @@ def apply_due() -> int:
     """
     apply_due_names()
     closing.apply_due()
+    closing.bring_latecomers()
     today = timezone.localdate()
     begun = Service.objects.filter(since__range=(today - timedelta(days=_DUE_DAYS), today))
     changed = 0

@@ -247,6 +247,29 @@ def apply_due() -> int:
     return count
 
 
+def bring_latecomers() -> int:
+    """Bring over whoever was entered in an agency while its merger was being carried out: their
+    transaction had not seen that it ends.  Return how many.  Called every hour by the worker."""
+    late = Account.objects.filter(agency__merged_into__isnull=False).order_by().values("agency")
+    count = 0
+    for agency in Agency.objects.filter(pk__in=late).select_related("merged_into"):
+        try:
+            count += _bring_those_of(agency)
+        except NotPossible:
+            logger.warning("people of agency %s cannot be brought to its successor", agency.pk)
+    return count
+
+
+@transaction.atomic
+def _bring_those_of(agency: Agency) -> int:
+    agency, into = _hold(agency, agency.merged_into)
+    today = timezone.localdate()
+    if into is None or (reasons := obstacles(agency, into, today)):
+        raise NotPossible("".join(reasons) if into else "")
+    places = _bring_departments(agency, into)
+    return len(_move_people(agency, into, today, places, trail.SYSTEM))
+
+
 @transaction.atomic
 def _begin(closing: Closing) -> bool:
     _hold(closing.agency, closing.into)
@@ -341,9 +364,11 @@ def _bring_departments(agency: Agency, into: Agency) -> dict[int, Department]:
             found = Department.objects.create(agency=into, name=one.name, parent=above, path=path)
             there[key(one.name)] = found
         places[one.pk] = found
-    for one in agency.departments.exclude(merged_into=None):
+    for one in agency.departments.exclude(merged_into=None).select_related("merged_into"):
         if one.merged_into_id in places:
             places[one.pk] = places[one.merged_into_id]
+        elif one.merged_into and one.merged_into.agency_id == into.pk:  # with the agency, before
+            places[one.pk] = one.merged_into
     for key_, place in places.items():
         Department.objects.filter(pk=key_).update(merged_into=place, is_it=False)
     return places
