@@ -78,6 +78,18 @@ def test_a_day_before_a_later_entry_is_refused_and_the_entry_named(
         assert person.identities == "security"
 
 
+@pytest.mark.parametrize("deed", ["leave", "change", "grant_leave"])
+def test_a_year_mistyped_is_refused(clerk, account, deed):
+    person = account("IC1002")
+    for since in (day(367), "400-01-01"):
+        page = do(clerk, deed, "IC1002", since=since, identities=["security"], reason="育嬰")
+        assert f"最晚只能填 {day(366)}" in page
+    assert person.services.count() == 1 and not person.leaves.exists()
+    told = {"username": "IC1003", "since": "400-01-01", "until": "400-02-01"}
+    page = clerk.post("/manage/reviews/delegations/", told).content.decode()
+    assert "請檢查年份" in page
+
+
 def test_what_is_replaced_stays_in_what_was_known_before(clerk, arrived_today):
     moment = timezone.now()
     do(clerk, "leave", "IC1002", since=day(-9), replace="on")

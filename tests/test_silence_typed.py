@@ -17,6 +17,7 @@ from django.db import models, transaction
 from django.http import QueryDict
 from django.test import Client
 from examples import EXAMPLES
+from files import data, row
 from rights import MATRIX, OPEN
 from test_pages import addresses
 from typing_in import forms_in
@@ -24,6 +25,7 @@ from typing_in import forms_in
 import ismp
 from ismp.accounts import national_id
 from ismp.audit import trail
+from ismp.hours.models import Deletion, Record
 from ismp.security import intelligence
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.ui.forms import Form, TextMask
@@ -305,6 +307,17 @@ def test_a_file_of_a_class_holds_none(account, things, written):
         assert "沒有錄取這一期" in page
         assert not clear(page)
     assert not clear(database())
+
+
+@pytest.mark.django_db
+@spelled
+def test_the_reason_of_a_deletion_holds_none(clerk, import_bytes, written):
+    run = import_bytes(data(row()))["run"]
+    posted = {"ids": Record.objects.get(run=run).pk, "reason": written}
+    for confirmed in ({}, {"confirmed": "1"}):
+        answer = clerk.post("/manage/learning-map/hours/delete/", {**posted, **confirmed})
+        assert not clear(shown(answer)) and not clear(database())
+    assert "****" in squeezed(Deletion.objects.get().reason)
 
 
 @pytest.mark.django_db

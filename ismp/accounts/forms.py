@@ -1,6 +1,6 @@
 """What may be typed at the door, and about departments and accounts."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -16,7 +16,10 @@ from ismp.accounts.models import Account, Agency, Department, Leave, Service
 from ismp.accounts.roles import ROLE_NAMES, Right
 from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField, Suggesting, TextMask
 from ismp.ui.numbers import whole_number
+from ismp.ui.roc import roc_date
 
+_FARTHEST = timedelta(days=366)
+"""A day farther ahead is a year mistyped."""
 _NAMED = 20
 """How many entries a form names."""
 
@@ -232,10 +235,16 @@ class IdentitiesField(forms.MultipleChoiceField):
 
 
 class DayField(RocDateField):
-    """The day from which something holds: today, unless another is typed."""
+    """The day from which something holds: today, unless another is typed, a year ahead at most."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=True, initial=timezone.localdate, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        day, last = super().to_python(value), timezone.localdate() + _FARTHEST
+        if day and day > last:
+            raise forms.ValidationError(f"最晚只能填 {roc_date(last)}，請檢查年份。")
+        return day
 
 
 class AccountForm(OfAgencyForm):

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpRespo
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from ismp.accounts import national_id
 from ismp.accounts.access import needs
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
@@ -49,7 +50,7 @@ def delete(request: HttpRequest) -> HttpResponse:
     """刪除時數: first a page that says how many and of whom, then the deed with its reason."""
     user: Any = request.user
     records = _chosen(request.POST, user)
-    reason = request.POST.get("reason", "").strip()
+    reason = national_id.hide(request.POST.get("reason", "").strip())
     if not records.exists():
         return _offer_everything(request, user)
     if reason and request.POST.get("confirmed"):

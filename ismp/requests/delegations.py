@@ -28,8 +28,11 @@ def delegate(*, username: str, since: date, until: date, by: Account) -> Delegat
         raise NotPossible("只有審核申請的管理者可以指定代理人。")
     if until < since:
         raise NotPossible("代理的迄日早於起日，請更正。")
-    if until < timezone.localdate() or until - since > _LONGEST:
+    today = timezone.localdate()
+    if until < today or until - since > _LONGEST:
         raise NotPossible("代理的迄日不能早於今天，期間不能超過一年，請更正。")
+    if since > today + _LONGEST:
+        raise NotPossible(f"代理的起日最晚只能填 {roc_date(today + _LONGEST)}，請檢查年份。")
     # Held, so that a double click names her once.
     Account.objects.select_for_update(of=("self",), no_key=True).get(pk=by.pk)
     colleagues = Account.objects.filter(agency=by.agency_id, status=Status.ACTIVE)
