@@ -161,7 +161,7 @@ def test_a_document_of_another_program_is_named(tmp_path):
 
 # --- The same of a list that is sent -------------------------------------------------------------
 
-_HEAD = ("財產編號", "種類", "廠牌", "連網情形", "數量")
+_HEAD = ("財產編號", "種類", "廠牌", "連網情形", "數量", "備註")
 
 
 @pytest.mark.django_db
@@ -182,6 +182,14 @@ def test_a_cell_of_error_rejects_its_row_and_no_other(clerk):
     assert Device.objects.get().asset_no == "000124"
     page = clerk.get(f"/manage/learning-map/runs/{run.pk}/rows/").content.decode()
     assert "C2 是 #N/A" in page
+
+
+@pytest.mark.django_db
+def test_blank_cells_at_the_end_may_be_missing_but_not_those_that_must_be_filled_in(clerk):
+    lines = ["A-1,硬體,牌,公務網路", "A-2,硬體,,公務網路", "A-3,硬體,牌"]
+    data = "\n".join([",".join(_HEAD), *lines]).encode()
+    run = sending.send(clerk, data, source="devices")
+    assert (run.created, run.reasons) == (1, {"brand-missing": 1, "columns": 1})
 
 
 @pytest.mark.django_db

@@ -81,6 +81,8 @@ class Line:
     width: int
     wanted: int
     """How many cells were written, and how many titles the file has."""
+    is_cut: bool = False
+    """Whether it ends before a column that must be filled in."""
     bad: dict[str, str] = field(default_factory=dict)
     """Of a workbook: the columns whose cells hold no value, and what to say of each."""
 
@@ -90,7 +92,9 @@ class Line:
         written = [row.cells[place[title]] if title in place else "" for title in HEADER]
         folded = {title: _FOLDS[title](row.cells[index]) for title, index in place.items()}
         cells = [*written, *row.more]
-        return cls(row.line, cells, folded, row.width, len(row.cells), table.bad_cells(row))
+        width = {"width": row.width, "wanted": len(row.cells)}
+        cut, bad = table.is_cut(row, REQUIRED), table.bad_cells(row)
+        return cls(row.line, cells, folded, **width, is_cut=cut, bad=bad)
 
     def __getitem__(self, title: str) -> str:
         return self.read.get(title, "")
@@ -206,8 +210,9 @@ def _too_long(line: Line) -> tuple[str, ...]:
 
 def _wrong_width(line: Line, _: Any) -> str | None:
     """Blank cells at the end may be left out, as Excel does; what must be filled in may not."""
-    is_wrong = line.width > line.wanted or (line.width < line.wanted and _empty(line))
-    return f"有 {line.width} 欄，應該是 {line.wanted} 欄" if is_wrong else None
+    if line.width <= line.wanted and not line.is_cut:
+        return None
+    return f"有 {line.width} 欄，應該是 {line.wanted} 欄"
 
 
 def _is_no_address(line: Line) -> bool:
@@ -225,14 +230,6 @@ def _limits(titles: tuple[str, ...]) -> str:
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        "columns",
-        YOURS,
-        "欄位數與標題不同",
-        "請檢查這一列是否多了或少了逗號。",
-        (),
-        _wrong_width,
-    ),
-    Check(
         BAD_CELL.code,
         BAD_CELL.cls,
         BAD_CELL.sentence,
@@ -240,6 +237,14 @@ CHECKS: tuple[Check, ...] = (
         (),
         lambda line, _: "、".join(line.bad.values()) or None,
         lambda line: tuple(line.bad),
+    ),
+    Check(
+        "columns",
+        YOURS,
+        "欄位數與標題不同",
+        "請檢查這一列是否多了或少了逗號。",
+        (),
+        _wrong_width,
     ),
     Check(
         "required",

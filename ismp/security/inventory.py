@@ -84,13 +84,12 @@ def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
         row = {COLUMNS[title]: text for title, text in written.items() if title != _AGENCY}
         other = bool(names) and key(written.get(_AGENCY, "")) not in {"", *names}
         bad = table.bad_cells(one)
-        is_short = one.width < len(one.cells) and not all(row[COLUMNS[t]] for t in _REQUIRED)
-        if one.more or is_short:
-            fault = Fault(one.line, BY_CODE["columns"], [*one.cells, *one.more])
-        elif bad:
+        if bad:
             columns = tuple(COLUMNS[title] for title in bad if title in COLUMNS)
             cells = [row.get(name, "") for name in TITLES]
             fault = Fault(one.line, BY_CODE["cell"], cells, "、".join(bad.values()), columns)
+        elif one.more or table.is_cut(one, _REQUIRED):
+            fault = Fault(one.line, BY_CODE["columns"], [*one.cells, *one.more])
         elif reason := BY_CODE["other-agency"] if other else _reason(row, seen):
             cells = [row.get(name, "") for name in TITLES]
             fault = Fault(one.line, reason, cells, columns=reason.guilty(row))

@@ -140,15 +140,14 @@ def _judged(table: reading.Table, faults: list[Fault]) -> Iterator[tuple[int, Re
     seen = set[tuple[str, ...]]()
     for one in table.rows:
         row = {_COLUMNS[title]: one_line(one.cells[at]) for title, at in table.place.items()}
-        is_short = one.width < len(one.cells) and not all(row[_COLUMNS[t]] for t in _REQUIRED)
-        if one.more or is_short:
-            faults.append(Fault(one.line, _BY_CODE["columns"], [*one.cells, *one.more]))
-            continue
         if bad := table.bad_cells(one):
             columns = tuple(_COLUMNS[title] for title in bad)
             cells = [row.get(name, "") for name in _TITLES]
             about = "、".join(bad.values())
             faults.append(Fault(one.line, _BY_CODE["cell"], cells, about, columns))
+            continue
+        if one.more or table.is_cut(one, _REQUIRED):
+            faults.append(Fault(one.line, _BY_CODE["columns"], [*one.cells, *one.more]))
             continue
         reason = next((check for check in _CHECKS if check.applies(row)), None)
         if not reason:

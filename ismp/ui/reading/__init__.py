@@ -86,6 +86,11 @@ class Table:
             if place in row.bad
         }
 
+    def is_cut(self, row: Row, required: Iterable[str]) -> bool:
+        """Whether a row ends before one of these titles: Excel leaves out blank cells at the end,
+        but none that must be filled in."""
+        return any(self.place.get(title, 0) >= row.width for title in required)
+
 
 BAD_CELL = Reason(
     "cell",
