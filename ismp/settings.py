@@ -172,6 +172,8 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
         f"-c jit=off -c idle_in_transaction_session_timeout={IMPORT_LEASE_SECONDS * 1000}"
     )
+PAGE_STATEMENT_SECONDS = _number("ISMP_PAGE_STATEMENT_SECONDS", 60)
+"""How long one statement of a page may take on PostgreSQL (`ismp.wsgi`); 0 ends none."""
 if "DATABASE_REPLICA_URL" in os.environ:
     DATABASES["replica"] = _database("DATABASE_REPLICA_URL")
     DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2

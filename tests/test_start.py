@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hosts import free_ports
+from places import Place
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,3 +100,19 @@ def test_a_home_that_was_open_to_others_is_closed(tmp_path):
 def test_the_version_is_ours(tmp_path):
     said = ismp(tmp_path, "--version").stdout
     assert said.startswith(f"ISMP {version('ismp')}")
+
+
+def test_a_pages_query_ends_and_a_commands_does_not(tmp_path):
+    place = Place(tmp_path / "home", ISMP_PAGE_STATEMENT_SECONDS="7")
+    ask = "from django.db import connection; cursor = connection.cursor()\n" + "".join(
+        f"cursor.execute('SHOW {name}'); print(cursor.fetchone()[0])\n"
+        for name in ("statement_timeout", "client_connection_check_interval", "jit")
+    )
+    if "DATABASE_URL" not in place.environment:
+        place.script("import ismp.wsgi")
+        pytest.skip("SQLite has no other process to leave behind")
+    try:
+        assert place.script(f"import ismp.wsgi\n{ask}").split() == ["7s", "10s", "off"]
+        assert place.script(f"import django; django.setup()\n{ask}").split() == ["0", "0", "off"]
+    finally:
+        place.close()

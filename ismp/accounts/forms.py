@@ -121,7 +121,7 @@ class OfAgencyForm(ModuleForm):
             self.fields.pop("agency")
         else:
             agency: Any = self.fields["agency"]
-            agency.queryset = Agency.objects.open()
+            agency.queryset, agency.label = Agency.objects.open(), "機關"
         if not self.instance.pk:
             self.instance.agency = self.initial["agency"] = self.user.agency
 
