@@ -4,6 +4,7 @@ records, each page and download says what counts."""
 import csv
 import io
 from datetime import timedelta
+from decimal import Decimal
 
 import openpyxl
 import pytest
@@ -126,7 +127,7 @@ def test_a_correction_after_a_transfer_stays_one_record(people, clerk, account):
     other = account("EP1001")
     people[0].agency, people[0].department = other.agency, None
     people[0].save()
-    attendance.grade(session, {session.sign_ups.get().pk: 90}, by=clerk)
+    attendance.grade(session, {session.sign_ups.get().pk: Decimal(90)}, by=clerk)
     assert attendance.finish(session, by=clerk).given == 1
     record = Record.objects.get()
     assert (record.agency, record.score) == (clerk.agency, "90")

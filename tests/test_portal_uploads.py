@@ -5,6 +5,7 @@ import csv
 import io
 import random
 import re
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -190,6 +191,16 @@ def test_a_revoked_batch_is_offered_again_and_its_file_is_gone(client, people, c
     assert event.detail["reason"] == "沒有上傳成功"
 
 
+def test_the_same_drawn_form_makes_another_batch_after_a_revocation(client, people, clerk):
+    completed(people[0])
+    key = re.search(r'name="form_key" value="([^"]+)"', text_of(client, UPLOAD))[1]
+    assert len(taken(client, form_key=key)) == 1
+    assert taken(client, form_key=key) is None
+    deed(client, f"{BATCHES}revoke/", PortalUpload.objects.get(), reason="入口網退回")
+    assert len(taken(client, form_key=key)) == 1
+    assert PortalUpload.objects.filter(revoked_at=None).count() == 1
+
+
 def test_two_batches_never_tell_of_the_same_hours(client, people, clerk):
     completed(people[0])
     taken(client)
@@ -205,7 +216,7 @@ def test_what_changed_after_the_upload_is_shown_until_it_is_corrected(client, pe
     assert len(taken(client)) == 3
     second = session.sign_ups.get(account=people[1])
     deletion = deleted(people[0], by=clerk)
-    attendance.grade(session, {second.pk: 88}, by=clerk)
+    attendance.grade(session, {second.pk: Decimal(88)}, by=clerk)
     attendance.finish(session, by=clerk)
     assert "有 2 筆時數上傳後變更" in text_of(client, UPLOAD)
     page = text_of(client, f"{ROWS}?state=differs")

@@ -28,6 +28,7 @@ from ismp.courses import uploads
 from ismp.courses.models import Enrollment, PortalUpload, UploadedHours
 from ismp.hours.models import in_hours
 from ismp.ui.forms import Form, RocDateField
+from ismp.ui.once import each_time
 from ismp.ui.roc import roc_date
 
 _HEAD = (  # in the portal's order; what it requires has a star
@@ -72,6 +73,9 @@ class UploadForm(Form):
         return asked
 
 
+# The page stays when its file comes, so the drawn form is sent again on purpose, after a revocation
+# too; a double click finds nothing new, under the agency's lock.
+@each_time
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Right.MANAGE_COURSES)
 def upload(request: HttpRequest) -> HttpResponse:
