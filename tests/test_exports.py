@@ -12,7 +12,6 @@ from test_modules import modules
 
 from ismp.hours import listing
 from ismp.ui import streamed, workbook
-from ismp.ui.columns import Column
 
 pytestmark = pytest.mark.django_db
 EXPORT = "/manage/learning-map/hours/export/"
@@ -56,17 +55,20 @@ def test_an_export_that_breaks_off_is_an_error_page(clerk, two, monkeypatch, kin
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_a_list_that_breaks_off_is_an_error_page(manager, things, monkeypatch, kind):
-    def breaks(self, thing):
+    def lines(head, rows):
+        yield "\ufeff".encode()
         raise OperationalError
 
-    monkeypatch.setattr(Column, "value", breaks)
+    def write(*_):
+        raise OperationalError
+
+    # Before a row is read: a cursor that an exception keeps would be closed in another test.
+    monkeypatch.setattr(workbook, "csv_lines", lines)
+    monkeypatch.setattr(workbook, "write", write)
     manager.raise_request_exception = False
-    broken = [
-        module.name
-        for module in modules()
-        if manager.get(module.address("export"), {"format": kind}).status_code == 503
-    ]
-    assert len(broken) > len(modules()) / 2  # the others have no rows
+    for module in modules():
+        answer = manager.get(module.address("export"), {"format": kind})
+        assert answer.status_code == 503, module.name
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

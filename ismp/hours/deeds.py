@@ -83,7 +83,7 @@ def shown_in(request: HttpRequest) -> dict[str, int] | None:
     """The effects that the page before had shown; None for a request that does not come from it."""
     try:
         shown: dict[str, int] = json.loads(request.POST["shown"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return None
     return shown
 
