@@ -32,7 +32,8 @@ OPEN_TO_ALL = {
     ("compliance/reminding.py", "remind"): "portal:home",
     ("courses/classes.py", "_tell"): "courses:course",
     ("courses/actions.py", "enroll"): "courses:learn",
-    ("courses/attendance.py", "finish"): "courses:course",
+    ("courses/attendance.py", "_give"): "courses:course",
+    ("courses/attendance.py", "_withdraw"): "courses:course",
     ("courses/learning.py", "_complete_if_done"): "courses:course",
     ("requests/deciding.py", "decide_application"): "portal:hours",
 }

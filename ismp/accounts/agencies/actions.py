@@ -34,8 +34,12 @@ def save_agency(agency: Agency, *, by: Account) -> Agency:
     agency.code = fold_code(agency.code)
     _keep_out_of_circles(agency)
     agency.save()
-    verb = "save_agency" if before else "add_agency"
-    record(verb, agency, by, changes=changes.between(before, agency))
+    record_event(
+        "save_agency" if before else "add_agency",
+        agency,
+        by,
+        changes=changes.between(before, agency),
+    )
     return agency
 
 
@@ -70,7 +74,7 @@ def rename(
     later = [f"{roc.roc_date(one.since)} {one.name}" for one in entry.later()]
     dated.add(entry, replace=replace, refusal=_refusal("改名", later, since))
     _copy_name(agency)
-    record(
+    record_event(
         "rename_agency",
         agency,
         by,
@@ -90,7 +94,7 @@ def cancel_name(entry: AgencyName, *, reason: str, by: Account) -> AgencyName:
     dated.cancel(entry, reason=reason, by=by.username)
     _copy_name(agency)
     holds = agency.name_on(entry.since)
-    record(
+    record_event(
         "cancel_rename",
         agency,
         by,
@@ -139,7 +143,7 @@ def name_officer(
     )
     later = [f"{roc.roc_date(one.since)} {one.in_words}" for one in entry.later()]
     dated.add(entry, replace=replace, refusal=_refusal("登錄資安長", later, since))
-    record(
+    record_event(
         "name_officer",
         agency,
         by,
@@ -156,7 +160,7 @@ def cancel_officer(entry: SecurityOfficer, *, reason: str, by: Account) -> Secur
     agency = hold(entry.agency)
     dated.cancel(entry, reason=reason, by=by.username)
     held = agency.security_officers.on(entry.since).first()
-    record(
+    record_event(
         "cancel_officer",
         agency,
         by,
@@ -203,7 +207,7 @@ def _refusal(what: str, later: list[str], since: date) -> str:
     )
 
 
-def record(verb: str, agency: Agency, by: Account | str, **detail: Any) -> None:
+def record_event(verb: str, agency: Agency, by: Account | str, **detail: Any) -> None:
     """One event about an agency."""
     actor = by if isinstance(by, str) else by.username
     trail.record(verb, actor=actor, agency=agency.code, subject=agency.subject, **detail)

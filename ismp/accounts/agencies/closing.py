@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import dated, following
-from ismp.accounts.agencies.actions import record
+from ismp.accounts.agencies.actions import record_event
 from ismp.accounts.models import Account, Agency, Closing, Department, Service, Status
 from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
 from ismp.accounts.roster_changes import role_elsewhere
@@ -209,7 +209,7 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
     else:
         if into is None and (reasons := obstacles(agency, into, since)):
             raise NotPossible("".join(reasons))
-        record("order_closing", agency, by, since=roc.roc_date(since), **_into(closing))
+        record_event("order_closing", agency, by, since=roc.roc_date(since), **_into(closing))
         following.tell(
             _administrators(agency, into),
             kind="agency",
@@ -227,7 +227,7 @@ def cancel_closing(closing: Closing, *, reason: str, by: Account) -> Closing:
     if closing.done_at:
         raise NotPossible("合併或裁撤已經生效，不能取消。")
     dated.cancel(closing, reason=reason, by=by.username)
-    record("cancel_closing", agency, by, cancelled=closing.in_words, reason=reason)
+    record_event("cancel_closing", agency, by, cancelled=closing.in_words, reason=reason)
     return closing
 
 
@@ -321,7 +321,7 @@ def _carry_out(closing: Closing, by: str) -> None:
         following.tell(active, kind="agency", subject=words, body=body)
         body = "人員、部門與未辦完的事已移到本機關；請檢查部門，並重新指派機關管理者與教師。"
         following.tell(administrators, kind="agency", subject=words, body=body)
-    record("merge_agency" if into else "close_agency", agency, by, **detail)
+    record_event("merge_agency" if into else "close_agency", agency, by, **detail)
 
 
 def _hand_over_below(agency: Agency, into: Agency | None) -> None:
