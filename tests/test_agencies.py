@@ -516,7 +516,7 @@ def test_odd_orders_get_a_sentence_and_change_nothing(platform):
         ({"into": "999999", "since": day(0)}, "請"),
         ({"into": agency(B).pk, "since": ""}, "請"),
         ({"into": agency(B).pk, "since": "115-13-01"}, "日期"),
-        ({"into": agency(B).pk, "since": day(800)}, "一年"),
+        ({"into": agency(B).pk, "since": day(800)}, "最晚"),
     ):
         answer = platform.post(
             f"{HERE}close/", {"ids": here, "confirmed": "1", "sure": "on", **typed}

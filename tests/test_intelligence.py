@@ -134,8 +134,8 @@ def spoilt(content, *path, value=None):
 
 
 BAD = [
-    (b"", "不是 JSON"),
-    (b"\xff\xfe\x00", "不是 JSON"),
+    (b"", "檔案是空的"),
+    (b"\xff\xfe\x00", "文字編碼無法辨認"),
     (b"PK\x03\x04", "已損壞"),
     (b"[" * 100_000, "不是 JSON"),
     (b"[]", "空的清單"),

@@ -636,7 +636,7 @@ def assert_persons_follow_from_links():
 # --- Silence -------------------------------------------------------------------------------------
 
 _VARIES = (
-    r'name="csrfmiddlewaretoken" value="[^"]*"',
+    r'name="(csrfmiddlewaretoken|form_key|form_version)" value="[^"]*"',
     r'value="[^"]{40,}"',  # of a signed ticket
     r"\d\d:\d\d(:\d\d)?",
     r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}",  # of an application

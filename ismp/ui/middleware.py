@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import add_never_cache_headers
@@ -15,6 +15,7 @@ from django.utils.cache import add_never_cache_headers
 from ismp.audit import origin, trail
 from ismp.ui import marks
 from ismp.ui.errors import bad_request, not_allowed
+from ismp.ui.numbers import MOST_DIGITS
 
 _REFUSED_AGAIN = timedelta(minutes=1)
 """A page that is refused to a person leaves one event in so long: a page may ask by itself."""
@@ -43,6 +44,14 @@ class ReferenceMiddleware:
         add_never_cache_headers(response)
         response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
         return response
+
+    def process_view(
+        self, request: HttpRequest, view: object, args: object, kwargs: dict[str, Any]
+    ) -> None:
+        """A number that no row can have is nobody's: `<int:…>` takes any digits, a database does
+        not."""
+        if any(isinstance(one, int) and one >= 10**MOST_DIGITS for one in kwargs.values()):
+            raise Http404
 
 
 def _holds_nul(request: HttpRequest) -> bool:

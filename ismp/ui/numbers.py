@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-_MOST_DIGITS = 18
+MOST_DIGITS = 18
 """What a big integer of every database holds; more digits are nobody's number."""
 
 
 def whole_number(text: object) -> int | None:
     """Return the number that ASCII digits say, without sign and spaces; None for anything else."""
-    if not isinstance(text, str) or len(text) > _MOST_DIGITS:
+    if not isinstance(text, str) or len(text) > MOST_DIGITS:
         return None
     return int(text) if text.isascii() and text.isdecimal() else None
 
