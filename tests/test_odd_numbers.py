@@ -86,8 +86,9 @@ def test_odd_numbers_in_the_address(manager, things, odd):
 
 
 def test_odd_numbers_in_the_query(manager, things):
+    turn = cycle(SOME)
     for name, address in addresses():
-        for odd in SOME:
+        for odd in (next(turn), next(turn)):
             answer = asked(manager.get, address.format(**things), dict.fromkeys(QUERY, odd))
             assert answer.status_code < 500, name
 
