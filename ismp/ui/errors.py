@@ -21,7 +21,8 @@ def page(request: HttpRequest, status: int, title: str, message: str, remedy: st
     if status >= 400:
         logger.warning("error page %s reference=%s", status, reference)
     if request.headers.get("Accept") == "application/json":
-        return JsonResponse({"error": f"{title}：{message}{remedy}"}, status=status)
+        words = {"error": f"{title}：{message}{remedy}"}
+        return JsonResponse(words, status=status, json_dumps_params={"ensure_ascii": False})
     context = {"title": title, "message": message, "remedy": remedy, "reference": reference}
     return HttpResponse(render_to_string("ui/error.html", context), status=status)
 
