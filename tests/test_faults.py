@@ -120,7 +120,11 @@ def test_a_killed_worker_loses_and_doubles_nothing(site, step):
 
 @pytest.mark.parametrize("step", STEPS[1:])
 def test_a_paused_worker_that_wakes_too_late_changes_nothing(site, step):
-    """Where the paused one holds the only write lock (SQLite), the successor waits for it."""
+    """Where the paused one holds the only write lock (SQLite), the successor waits for it.
+
+    Where it wakes before a slow successor has looked, it takes up its work; if PostgreSQL has ended
+    its transaction meanwhile, it frees the run at once for whoever comes next.
+    """
     run = site.queue()
     paused = site.python("tests/faulty_worker.py", run, step, "SIGSTOP", background=True)
     try:
@@ -132,6 +136,7 @@ def test_a_paused_worker_that_wakes_too_late_changes_nothing(site, step):
         paused.send_signal(signal.SIGCONT)
         paused.communicate(timeout=PATIENCE_SECONDS)
     successor.communicate(timeout=PATIENCE_SECONDS)
+    site.perform(run)
     outcome = state_of(site)
     assert outcome.pop("attempt") in {1, 2}
     assert outcome == DONE
