@@ -270,12 +270,12 @@ def learned(import_bytes: Any) -> Callable[..., None]:
 
 
 @pytest.fixture
-def mailbox(settings: Any, monkeypatch: Any) -> Any:
+def mailbox(settings: Any, time_machine: Any) -> Any:
     """What a real SMTP server is handed, at noon."""
     import mail
 
     with mail.server(settings) as box:
-        mail.at(monkeypatch, mail.NOON)
+        time_machine.move_to(mail.NOON)
         yield box
 
 

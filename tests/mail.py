@@ -7,11 +7,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from aiosmtpd.controller import Controller
-from django.utils import timezone
 from hosts import free_ports
 
 NOON = datetime.now(ZoneInfo("Asia/Taipei")).replace(hour=12, minute=0, second=0, microsecond=0)
-"""Today's: what a model dates by itself is dated by the real clock."""
+"""Today's: processes started beside a test have the real clock."""
 
 
 class Mailbox:
@@ -43,10 +42,6 @@ def server(settings):
     settings.SITE_URL = "https://ismp.example"
     yield box
     controller.stop()
-
-
-def at(monkeypatch, moment):
-    monkeypatch.setattr(timezone, "now", lambda: moment)
 
 
 def text_of(letter):

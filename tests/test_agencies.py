@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import openpyxl
 import pytest
+import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from files import data, row
@@ -140,7 +141,7 @@ def test_a_rule_by_grade_applies_from_the_day_of_the_grade(platform, account):
     assert "取消責任等級" in platform.get(f"{HERE}{agency(A).pk}/history/").content.decode()
 
 
-def test_a_name_holds_from_its_day_and_the_past_keeps_the_old_one(platform, monkeypatch):
+def test_a_name_holds_from_its_day_and_the_past_keeps_the_old_one(platform):
     former = agency(A).name
     do(platform, "rename", A, name="數位發展局", since=day(-20))
     assert agency(A).name == "數位發展局"
@@ -153,10 +154,8 @@ def test_a_name_holds_from_its_day_and_the_past_keeps_the_old_one(platform, monk
     assert former in city and "數位發展局" not in city
     do(platform, "rename", A, name="數發局", since=day(9))
     assert agency(A).name == "數位發展局"
-    later = today(9)
-    monkeypatch.setattr(timezone, "localdate", lambda *_: later)
-    accounts.apply_due()
-    monkeypatch.undo()
+    with time_machine.travel(today(9)):
+        accounts.apply_due()
     assert agency(A).name == "數發局"
     entry = agency(A).names.get(name="數位發展局")
     do(platform, "cancel", A, entry=f"name-{entry.pk}", reason="誤植")
@@ -249,7 +248,7 @@ def test_a_closed_agency_takes_nobody_and_no_file(platform, account, import_byte
     )
 
 
-def test_a_merger_to_come_is_carried_out_on_its_day_or_cancelled(platform, monkeypatch):
+def test_a_merger_to_come_is_carried_out_on_its_day_or_cancelled(platform):
     confirm(platform, A, B, day(20))
     assert of("IC1003").agency.code == A and "當天自動生效" in page(platform, A)
     accounts.assign(of("IC1004"), status="left", since=today(30), by="x")
@@ -258,10 +257,9 @@ def test_a_merger_to_come_is_carried_out_on_its_day_or_cancelled(platform, monke
     assert not Closing.objects.standing().exists()
     confirm(platform, A, B, day(20))
     later = today(20)
-    monkeypatch.setattr(timezone, "localdate", lambda *_: later)
-    accounts.apply_due()
-    accounts.apply_due()
-    monkeypatch.undo()
+    with time_machine.travel(later):
+        accounts.apply_due()
+        accounts.apply_due()
     assert of("IC1003").agency.code == B and agency(A).closed_on == later
     assert timeline.held_on(of("IC1003"), today()).agency.code == A
     [*_, last] = timeline.of(of("IC1004"))
@@ -415,7 +413,7 @@ def test_each_account_that_a_merger_moves_has_its_event(platform):
     assert not agency(A).departments.open().exists()
 
 
-def test_what_was_entered_for_later_days_of_an_agency_ends_with_it(platform, monkeypatch):
+def test_what_was_entered_for_later_days_of_an_agency_ends_with_it(platform):
     former = agency(A).name
     do(platform, "rename", A, name="不會有的名稱", since=day(20))
     do(platform, "grade", A, grade="B", since=day(30))
@@ -423,13 +421,12 @@ def test_what_was_entered_for_later_days_of_an_agency_ends_with_it(platform, mon
     seen, _ = confirm(platform, A, B, day(5))
     assert "之後的名稱、責任等級、資安長" in seen and "沒有要處理的" in seen
     later = today(25)
-    monkeypatch.setattr(timezone, "localdate", lambda *_: later)
-    accounts.apply_due()
-    assert agency(A).merged_into == agency(B) and agency(A).name == former
-    assert not agency(A).gradings.standing().exists()
-    with pytest.raises(NotPossible, match="併入"):
-        accounts.grade(agency(A), Grade.C, since=later, by="x")
-    monkeypatch.undo()
+    with time_machine.travel(later):
+        accounts.apply_due()
+        assert agency(A).merged_into == agency(B) and agency(A).name == former
+        assert not agency(A).gradings.standing().exists()
+        with pytest.raises(NotPossible, match="併入"):
+            accounts.grade(agency(A), Grade.C, since=later, by="x")
 
 
 def test_an_unknown_code_never_means_all_agencies(platform):
@@ -535,22 +532,20 @@ def test_odd_orders_get_a_sentence_and_change_nothing(platform):
     assert platform.get(f"{HERE}close/").status_code == 405
 
 
-def test_whoever_joins_before_the_day_goes_along_on_the_day(platform, monkeypatch):
+def test_whoever_joins_before_the_day_goes_along_on_the_day(platform):
     confirm(platform, A, B, day(3))
     line = [A, agency(A).name, "新設科", "IC9001", "方新進", "", "", "一般使用者及主管", "在職"]
     accounts.import_roster(f"{','.join(HEADER)}\n{','.join(line)}\n".encode(), by="x")
     accounts.assign(of("CU1002"), agency=agency(A), since=today(9), by="x")
-    later = today(3)
-    monkeypatch.setattr(timezone, "localdate", lambda *_: later)
-    accounts.apply_due()
-    assert of("IC9001").agency.code == B and of("IC9001").department.name == "新設科"
-    assert of("IC9001").department.agency.code == B
-    [*_, last] = timeline.of(of("CU1002"))
-    assert last.entry.agency.code == B
-    later = today(9)
-    accounts.apply_due()
-    assert of("CU1002").agency.code == B
-    monkeypatch.undo()
+    with time_machine.travel(today(3)):
+        accounts.apply_due()
+        assert of("IC9001").agency.code == B and of("IC9001").department.name == "新設科"
+        assert of("IC9001").department.agency.code == B
+        [*_, last] = timeline.of(of("CU1002"))
+        assert last.entry.agency.code == B
+    with time_machine.travel(today(9)):
+        accounts.apply_due()
+        assert of("CU1002").agency.code == B
 
 
 def test_who_was_entered_while_a_merger_was_carried_out_is_brought_over(platform):

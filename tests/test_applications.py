@@ -124,7 +124,7 @@ def test_what_cannot_be_an_application(client, city, wrong, sentence):
     assert Event.objects.count() == before
 
 
-def test_a_flood_from_one_address_is_stopped_for_an_hour(client, city, settings, monkeypatch):
+def test_a_flood_from_one_address_is_stopped_for_an_hour(client, city, settings, time_machine):
     settings.APPLICATIONS_PER_HOUR = 2
     for _ in range(2):
         assert client.post(APPLY, typed()).status_code == 302
@@ -148,7 +148,7 @@ def test_a_flood_from_one_address_is_stopped_for_an_hour(client, city, settings,
     told = {"headers": {"X-Real-IP": "192.0.2.8"}, "secure": True}
     assert client.post(APPLY, typed(), **told).status_code == 302
     later = timezone.now() + timedelta(minutes=61)
-    monkeypatch.setattr(timezone, "now", lambda: later)
+    time_machine.move_to(later)
     settings.BEHIND_TLS = False
     assert client.post(APPLY, typed()).status_code == 302
 
@@ -295,24 +295,24 @@ def test_the_platform_decides_for_all(apply, clerk_of):
     )
 
 
-def test_decided_applications_are_forgotten_after_their_time(apply, clerk_of, monkeypatch):
+def test_decided_applications_are_forgotten_after_their_time(apply, clerk_of, time_machine):
     old, waiting = apply(), apply(username="IC9002", number="F123456784")
     deciding.decide_application(old, accept=False, comment="x", by=clerk_of["here"])
     assert actions.purge() == 0
     later = timezone.now() + timedelta(days=401)
-    monkeypatch.setattr(timezone, "now", lambda: later)
+    time_machine.move_to(later)
     assert actions.purge() == 1
     assert AccountApplication.objects.get() == waiting
     assert Event.objects.get(verb="purge_applications").detail == {"count": 1}
 
 
 def test_what_nobody_decides_is_closed_with_its_reason_and_without_its_number(
-    client, apply, clerk_of, monkeypatch
+    client, apply, clerk_of, time_machine
 ):
     late, young, now = apply(), apply(username="IC9002", number="F123456784"), timezone.now()
     AccountApplication.objects.filter(pk=young.pk).update(asked_at=now + timedelta(days=2))
     assert actions.expire() == 0
-    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=31))
+    time_machine.move_to(now + timedelta(days=31))
     assert (actions.expire(), actions.expire()) == (1, 0)
     late.refresh_from_db()
     young.refresh_from_db()
@@ -330,7 +330,7 @@ def test_what_nobody_decides_is_closed_with_its_reason_and_without_its_number(
     client.force_login(clerk_of["here"])
     page = says(client.get(f"/manage/applications/{late.pk}/history/"))
     assert "帳號申請逾期結案" in page
-    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=31 + 401))
+    time_machine.move_to(now + timedelta(days=31 + 401))
     assert actions.purge() == 1 and not AccountApplication.objects.filter(pk=late.pk).exists()
 
 

@@ -72,10 +72,10 @@ def test_a_large_agency_need_not_wait_for_its_trend(clerk, small, learned, monke
     assert "115-02-28100%" in text(clerk.get(f"{BOARD}?trend=1"))
 
 
-def test_the_pace_is_that_of_the_year_so_far(clerk, small, learned, monkeypatch):
+def test_the_pace_is_that_of_the_year_so_far(clerk, small, learned, time_machine):
     learned(small["IC1001"], 2, started_on="115-02-02", ended_on="115-02-03")
     noon = timezone.make_aware(timezone.datetime(2026, 7, 2, 12))
-    monkeypatch.setattr(timezone, "now", lambda: noon)
+    time_machine.move_to(noon)
     clerk.force_login(Account.objects.get(username="IC1001"))
     page = text(clerk.get(BOARD))
     assert "照到目前的步調學習，12-31時達標33%1／3人" in page and "已達標0人" in page

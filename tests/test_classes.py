@@ -8,7 +8,7 @@ import pytest
 from django.core import signing
 from django.utils import timezone
 from hosts import PATIENCE_SECONDS
-from mail import NOON, at
+from mail import NOON
 from places import Place
 from test_courses import course
 
@@ -34,9 +34,9 @@ def place(tmp_path, town, django_db_blocker):
 
 
 @pytest.fixture(autouse=True)
-def noon(monkeypatch):
+def noon(time_machine):
     """At midnight a meeting of three hours ago was yesterday's."""
-    at(monkeypatch, NOON)
+    time_machine.move_to(NOON, tick=False)
 
 
 def planned(by, *, quota=2, starts=timedelta(hours=1), meetings=1, agency=None, **changes):
@@ -265,7 +265,7 @@ def test_500_people_for_30_places_at_once(place):
     """From four processes with twelve threads each, everybody twice."""
     place.bring(invented.people(PEOPLE, 3))
     with place.entered():
-        planned(Account.objects.get(username="IC1001"), quota=PLACES)
+        planned(Account.objects.get(username="IC1001"), quota=PLACES, starts=timedelta(days=1))
     rushing = [
         place.python(
             "-c",

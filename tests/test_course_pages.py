@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from files import data, row
-from mail import NOON, at
+from mail import NOON
 
 from ismp.accounts import invented
 from ismp.audit.models import Event
@@ -208,8 +208,8 @@ def test_people_are_assigned_by_list_and_by_identity(client, account, things):
     assert by_duty.exists() and all("it" in one.account.identities for one in by_duty)
 
 
-def test_a_class_from_sign_up_to_the_hours(client, account, things, monkeypatch):
-    at(monkeypatch, NOON)
+def test_a_class_from_sign_up_to_the_hours(client, account, things, time_machine):
+    time_machine.move_to(NOON)
     session = Session.objects.get()
     meeting = session.meetings.get()
     begin_soon(meeting)

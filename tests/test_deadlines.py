@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from at_once import at_once
 from django.utils import timezone
-from mail import at, text_of
+from mail import text_of
 
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
@@ -33,13 +33,13 @@ SMALL = {Aspect.INTEGRITY: Answer(Subject.NON_CORE)}
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch, city):
+def clock(time_machine, city):
     """Starts at noon; called with a day and an hour it stands there."""
 
     def stands(day, hour=12, minute=0):
-        at(monkeypatch, datetime(day.year, day.month, day.day, hour, minute, tzinfo=TAIPEI))
+        time_machine.move_to(datetime(day.year, day.month, day.day, hour, minute, tzinfo=TAIPEI))
 
-    at(monkeypatch, START)
+    time_machine.move_to(START, tick=False)
     return stands
 
 

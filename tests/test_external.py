@@ -431,17 +431,19 @@ def test_certificates_are_sealed_anew_with_the_others(staff):
     assert b"".join(files.read(claim)) == PDF
 
 
-def test_certificates_go_after_their_time_and_the_pages_say_so(client, staff, decider, monkeypatch):
+def test_certificates_go_after_their_time_and_the_pages_say_so(
+    client, staff, decider, time_machine
+):
     names = ("撤銷", "認列", "等候", "撤回")
     revoked, kept, waiting, withdrawn = (claim_of(staff, title=name) for name in names)
     now = timezone.now()
     actions.withdraw(withdrawn, by=staff)
     for claim in (revoked, kept):
         actions.approve(claim, comment="", by=decider)
-    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=900))
+    time_machine.move_to(now + timedelta(days=900))
     actions.revoke(revoked, reason="重複", by=decider)
     assert actions.purge() == 0
-    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=1_096))
+    time_machine.move_to(now + timedelta(days=1_096))
     assert (actions.purge(), actions.purge()) == (1, 0)  # what was revoked later is kept longer
     assert set(ClaimPiece.objects.values_list("claim", flat=True)) == {revoked.pk, waiting.pk}
     event = Event.objects.get(verb="purge_certificates")
@@ -459,7 +461,7 @@ def test_certificates_go_after_their_time_and_the_pages_say_so(client, staff, de
     assert told in page and file not in page
     page = client.get(f"{MANAGE}{withdrawn.pk}/").content.decode()
     assert "申請人已撤回" in page and "依保存期限" not in page
-    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(days=9_999))
+    time_machine.move_to(now + timedelta(days=9_999))
     assert actions.purge() == 1  # what nobody has decided has no such limit
 
 

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
@@ -33,17 +32,18 @@ BIG = {Aspect.CONFIDENTIALITY: Answer(Subject.CORE, Harm.SERIOUS)}
 class Clock:
     """Stands still until it is moved."""
 
-    def __init__(self, monkeypatch):
-        self.now = NINE
-        monkeypatch.setattr(timezone, "now", lambda: self.now)
+    def __init__(self, time_machine):
+        self.now, self._travel = NINE, time_machine
+        self._travel.move_to(self.now, tick=False)
 
     def later(self, **how):
         self.now += timedelta(**how)
+        self._travel.move_to(self.now)
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    return Clock(monkeypatch)
+def clock(time_machine):
+    return Clock(time_machine)
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """What is kept in memory until a deed: it is read once, and never older than the newest deed; and
 what each page asks of the database once it is warm."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
@@ -218,14 +221,13 @@ def test_the_menu_counts_what_waits_after_each_deed(outside, make_things, monkey
     assert {"incident", "decide_device", "claim_hours", "ask_identities"} <= told
 
 
-def test_a_delegate_is_told_while_she_stands_in(outside, account, monkeypatch):
+def test_a_delegate_is_told_while_she_stands_in(outside, account):
     here, colleague = account("IC1001", "agency_admin"), account("IC1003")
     today = timezone.localdate()
     assert context._principals_of(colleague).count == 0
     held = delegations.delegate(username="IC1003", since=today, until=today, by=here)
     assert context._principals_of(colleague).count == 1
-    with monkeypatch.context() as patch:
-        patch.setattr(timezone, "localdate", lambda: today + timezone.timedelta(days=1))
+    with time_machine.travel(today + timedelta(days=1)):
         assert context._principals_of(colleague).count == 0
     delegations.end_delegation(held, by=here)
     assert context._principals_of(colleague).count == 0

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from mail import NOON, at, text_of
+from mail import NOON, text_of
 
 from ismp.accounts.models import Account
 from ismp.notices import actions
@@ -34,7 +34,7 @@ def test_a_national_id_never_stands_in_a_notice(account):
     assert "A123456789" not in notice.subject + notice.body
 
 
-def test_a_digest_goes_out_once_a_day_and_names_nobody(account, mailbox, monkeypatch):
+def test_a_digest_goes_out_once_a_day_and_names_nobody(account, mailbox, time_machine):
     person = account("IC1001")
     tell(person)
     tell(person, subject="報名成功")
@@ -42,7 +42,7 @@ def test_a_digest_goes_out_once_a_day_and_names_nobody(account, mailbox, monkeyp
     assert actions.send_digests() == 0
     tell(person, subject="候補遞補")
     assert actions.send_digests() == 0
-    at(monkeypatch, NOON + timedelta(days=1))
+    time_machine.move_to(NOON + timedelta(days=1))
     assert actions.send_digests() == 1
     [(to, first), (_, second)] = mailbox.letters
     assert to == [person.email]
@@ -53,16 +53,16 @@ def test_a_digest_goes_out_once_a_day_and_names_nobody(account, mailbox, monkeyp
 
 
 def test_nothing_goes_out_early_or_to_those_without_address_or_office(
-    account, mailbox, monkeypatch
+    account, mailbox, time_machine
 ):
     early, left, silent = account("IC1001"), account("IC1009"), account("IC1003")
     Account.objects.filter(pk=left.pk).update(status="left")
     Account.objects.filter(pk=silent.pk).update(email="")
     for person in (early, left, silent):
         tell(person)
-    at(monkeypatch, NOON.replace(hour=7))
+    time_machine.move_to(NOON.replace(hour=7))
     assert actions.send_digests() == 0
-    at(monkeypatch, NOON)
+    time_machine.move_to(NOON)
     assert actions.send_digests() == 1
     assert mailbox.letters[0][0] == [early.email]
 

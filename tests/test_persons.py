@@ -281,7 +281,7 @@ def test_who_may_decide(clerks, account, number):
 
 @pytest.mark.parametrize("how", ["made", "set"])
 def test_who_registered_the_number_first_does_not_confirm_it(
-    client, clerks, learned_there, how, monkeypatch
+    client, clerks, learned_there, how, time_machine
 ):
     """The other way round: the account made up is there before the person's own one has a number.
     Its agency is asked then, but not who registered the number, nor whoever he appoints."""
@@ -307,7 +307,7 @@ def test_who_registered_the_number_first_does_not_confirm_it(
     assert HERS not in says(client.get("/my/hours/"))
     assert len(queue(clerks["here too"])) == len(queue(clerks["platform"])) == 1
     moment = timezone.now() + timedelta(days=31)
-    monkeypatch.setattr(timezone, "now", lambda: moment)
+    time_machine.move_to(moment)
     assert len(queue(clerks["here"])) == 1
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from mail import NOON, at
+from mail import NOON
 from test_classes import planned, standings
 from test_courses import course
 
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def noon(monkeypatch):
-    at(monkeypatch, NOON)
+def noon(time_machine):
+    time_machine.move_to(NOON, tick=False)
 
 
 @pytest.fixture
@@ -38,16 +38,16 @@ def full(people):
     return session
 
 
-def begin(monkeypatch, hours=2):
-    at(monkeypatch, NOON + timedelta(hours=hours))
+def begin(time_machine, hours=2):
+    time_machine.move_to(NOON + timedelta(hours=hours))
 
 
 def of(session, person):
     return SignUp.objects.get(session=session, account=person)
 
 
-def test_once_it_has_begun_nobody_signs_up_withdraws_or_moves_up(full, people, monkeypatch):
-    begin(monkeypatch)
+def test_once_it_has_begun_nobody_signs_up_withdraws_or_moves_up(full, people, time_machine):
+    begin(time_machine)
     with pytest.raises(NotPossible, match="已經開始上課"):
         classes.sign_up(full, people[4], by=people[4])
     with pytest.raises(NotPossible, match="已經開始，不能取消報名"):
@@ -59,16 +59,16 @@ def test_once_it_has_begun_nobody_signs_up_withdraws_or_moves_up(full, people, m
     assert Event.objects.first().verb == "withdraw"
 
 
-def test_an_administrator_corrects_who_has_a_place_after_the_beginning(full, people, monkeypatch):
-    begin(monkeypatch)
+def test_an_administrator_corrects_who_has_a_place_after_the_beginning(full, people, time_machine):
+    begin(time_machine)
     classes.withdraw(of(full, people[0]), by=people[5])
     came = classes.sign_up(full, people[3], way=Way.LIST, by=people[5])
     assert came.standing == Standing.ENROLLED
     assert of(full, people[2]).standing == Standing.WAITING
 
 
-def test_a_greater_quota_after_the_beginning_lets_nobody_in(full, people, monkeypatch):
-    begin(monkeypatch)
+def test_a_greater_quota_after_the_beginning_lets_nobody_in(full, people, time_machine):
+    begin(time_machine)
     full.refresh_from_db()
     full.quota = 9
     timings = [classes.Timing(m.starts_at, m.ends_at, m.hours) for m in full.meetings.all()]
@@ -77,12 +77,12 @@ def test_a_greater_quota_after_the_beginning_lets_nobody_in(full, people, monkey
 
 
 def test_over_http_there_is_no_button_and_no_deed_after_the_beginning(
-    full, people, client, monkeypatch
+    full, people, client, time_machine
 ):
     client.force_login(people[0])
     page = f"/courses/{full.course_id}/"
     assert "取消報名" in client.get(page).content.decode()
-    begin(monkeypatch, hours=24 * 36)
+    begin(time_machine, hours=24 * 36)
     client.force_login(people[0])
     assert "取消報名" not in client.get(page).content.decode()
     answer = client.post(f"/courses/sessions/{full.pk}/withdraw/", follow=True)
@@ -115,7 +115,7 @@ def test_several_who_leave_at_once_leave_their_places_to_others(full, people):
     assert classes.free_places() == 0
 
 
-def test_a_day_that_has_come_frees_the_place(full, people, monkeypatch):
+def test_a_day_that_has_come_frees_the_place(full, people, time_machine):
     tomorrow = timezone.localdate() + timedelta(days=1)
     Session.objects.update(closes_on=tomorrow)
     full.meetings.update(
@@ -123,7 +123,7 @@ def test_a_day_that_has_come_frees_the_place(full, people, monkeypatch):
     )
     accounts.assign(people[0], status=Status.LEFT, since=tomorrow, by="x")
     assert standings(full)[0] == "enrolled"
-    at(monkeypatch, NOON + timedelta(days=1))
+    time_machine.move_to(NOON + timedelta(days=1))
     accounts.apply_due()
     assert standings(full)[0] == "cancelled" and standings(full)[2] == "enrolled"
 
@@ -141,8 +141,8 @@ def test_who_moves_keeps_the_place_where_the_course_is_offered(people, account):
     assert Notice.objects.filter(account=people[0], subject__contains="機關異動").count() == 1
 
 
-def test_after_the_beginning_a_leavers_place_is_history(full, people, monkeypatch):
-    begin(monkeypatch)
+def test_after_the_beginning_a_leavers_place_is_history(full, people, time_machine):
+    begin(time_machine)
     leave(people[0])
     assert classes.free_places() == 0
     assert standings(full) == ["enrolled", "enrolled", "waiting", "waiting"]
@@ -168,7 +168,7 @@ def test_nobody_who_has_left_is_signed_up(full, people):
     ],
 )
 def test_the_state_is_the_one_of_the_moment_on_the_page_and_in_the_filter(
-    people, client, monkeypatch, time, phase
+    people, client, time_machine, time, phase
 ):
     today = timezone.localdate()
     session = planned(
@@ -179,7 +179,7 @@ def test_the_state_is_the_one_of_the_moment_on_the_page_and_in_the_filter(
         closes_on=today + timedelta(days=1),
     )
     days, hours = time
-    at(monkeypatch, NOON + timedelta(days=days, hours=hours))
+    time_machine.move_to(NOON + timedelta(days=days, hours=hours))
     session = Session.objects.get()
     assert session.phase == phase
     assert [one for one in Phase if Session.objects.in_phase(one).exists()] == [phase]
@@ -206,7 +206,7 @@ def test_full_drafts_closed_and_cancelled_are_named_as_they_are(full, people):
     assert now() == Phase.CANCELLED
 
 
-def test_the_front_page_lists_only_what_can_be_joined(people, client, monkeypatch):
+def test_the_front_page_lists_only_what_can_be_joined(people, client, time_machine):
     session = planned(people[5])
     classes.sign_up(session, people[0], by=people[0])
     course("線上入門", category="system")
@@ -217,18 +217,20 @@ def test_the_front_page_lists_only_what_can_be_joined(people, client, monkeypatc
         return "社交工程防護" in page, "線上入門" in page
 
     assert listed(people[0]) == listed(people[1]) == (True, True)
-    at(monkeypatch, NOON + timedelta(hours=2))  # it has begun: only who is in it has it before her
+    time_machine.move_to(
+        NOON + timedelta(hours=2)
+    )  # it has begun: only who is in it has it before her
     assert listed(people[0]) == (True, True)
     assert listed(people[1]) == (False, True)
-    at(monkeypatch, NOON + timedelta(days=30))
+    time_machine.move_to(NOON + timedelta(days=30))
     assert listed(people[0]) == (False, True)
 
 
-def test_the_search_shows_the_sessions_that_take_sign_ups(people, client, monkeypatch):
+def test_the_search_shows_the_sessions_that_take_sign_ups(people, client, time_machine):
     planned(people[5], quota=9, place="五樓講堂")
     client.force_login(people[0])
     found = client.get("/search/?q=社交").content.decode()
     assert "第 1 期" in found and "五樓講堂" in found and "名額 9" in found
-    at(monkeypatch, NOON + timedelta(hours=2))
+    time_machine.move_to(NOON + timedelta(hours=2))
     client.force_login(people[0])
     assert "五樓講堂" not in client.get("/search/?q=社交").content.decode()

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from mail import NOON, at, text_of
+from mail import NOON, text_of
 
 from ismp.accounts.models import Account, Service
 from ismp.audit.models import Event
@@ -62,8 +62,8 @@ def test_nothing_ticked_says_what_to_do(clerk, small):
     assert "請先在名單勾選同仁" in page and seal is None
 
 
-def test_nobody_is_reminded_twice_on_a_day(clerk, small, monkeypatch):
-    at(monkeypatch, NOON)
+def test_nobody_is_reminded_twice_on_a_day(clerk, small, time_machine):
+    time_machine.move_to(NOON)
     _, seal = preview(clerk, whom="ticked", ids=[of("IC1002").pk])
     clerk.post(REMIND, {"whom": "ticked", "ids": [of("IC1002").pk], "seen": seal})
     again = clerk.post(REMIND, {"whom": "ticked", "ids": [of("IC1002").pk], "seen": seal})
@@ -72,7 +72,7 @@ def test_nobody_is_reminded_twice_on_a_day(clerk, small, monkeypatch):
     assert "1 人今天已經提醒過，這次不會再收到：IC1002" in page
     clerk.post(REMIND, {"whom": "all", "light": "behind", "seen": seal})
     assert told() == ["IC1001", "IC1002", "IC1003"]
-    at(monkeypatch, NOON + timedelta(days=1))
+    time_machine.move_to(NOON + timedelta(days=1))
     clerk.force_login(of("IC1001"))
     assert "提醒 3 位同仁" in preview(clerk, whom="all", light="behind")[0]
 
@@ -101,8 +101,8 @@ def test_a_deed_with_nobody_left_is_refused(city, small):
     assert not Event.objects.filter(verb="remind").exists()
 
 
-def test_the_letter_names_nobody_and_goes_out_once(clerk, small, mailbox, monkeypatch):
-    at(monkeypatch, NOON)
+def test_the_letter_names_nobody_and_goes_out_once(clerk, small, mailbox, time_machine):
+    time_machine.move_to(NOON)
     Account.objects.filter(username="IC1003").update(email="")
     page, seal = preview(clerk, whom="all", light="behind")
     assert "其中 1 人沒有電子郵件" in page and "信箱會收到" in page
@@ -122,8 +122,8 @@ def test_without_a_mail_server_the_preview_says_so(clerk, small):
     assert "還沒有設定郵件伺服器，所以不會寄信" in page
 
 
-def test_the_preview_says_who_is_mailed_today_and_who_tomorrow(clerk, small, mailbox, monkeypatch):
-    at(monkeypatch, NOON)
+def test_the_preview_says_who_is_mailed_today_and_who_tomorrow(clerk, small, mailbox, time_machine):
+    time_machine.move_to(NOON)
     notify([of("IC1002")], kind="x", subject="別的事")
     assert send_digests() == 1
     page, seal = preview(clerk, whom="all", light="behind")
@@ -131,7 +131,7 @@ def test_the_preview_says_who_is_mailed_today_and_who_tomorrow(clerk, small, mai
     assert "1 人今天的彙整信已經寄出" in page and "明天的彙整信" in page
     clerk.post(REMIND, {"whom": "all", "light": "behind", "seen": seal})
     assert send_digests() == 2
-    at(monkeypatch, NOON + timedelta(days=1))
+    time_machine.move_to(NOON + timedelta(days=1))
     assert send_digests() == 1
 
 
@@ -139,6 +139,6 @@ def test_the_preview_says_who_is_mailed_today_and_who_tomorrow(clerk, small, mai
     ("hour", "words"), [(7, "今天 8 時以後"), (8, "一小時內"), (23, "今晚或明天 8 時以後")]
 )
 @pytest.mark.usefixtures("small", "mailbox")
-def test_the_preview_says_when_the_mail_goes(clerk, monkeypatch, hour, words):
-    at(monkeypatch, NOON.replace(hour=hour))
+def test_the_preview_says_when_the_mail_goes(clerk, time_machine, hour, words):
+    time_machine.move_to(NOON.replace(hour=hour))
     assert f"{words}寄出" in preview(clerk, whom="all", light="behind")[0]

@@ -272,10 +272,10 @@ def test_who_comes_second_learns_that_it_is_decided(people):
             action(reset, comment="x", by=of("EP1001"))
 
 
-def test_a_request_that_nobody_decides_ends(people, monkeypatch):
+def test_a_request_that_nobody_decides_ends(people, time_machine):
     ask("IC1001", "IC1003")
     moment = timezone.now() + timedelta(days=8)
-    monkeypatch.setattr(timezone, "now", lambda: moment)
+    time_machine.move_to(moment)
     assert "過期" in says(confirm("IC1002", "IC1003"))
     assert resets.expire() == 1 and resets.expire() == 0
     assert PasswordReset.objects.get().state == "expired" and unchanged("IC1003")
@@ -469,14 +469,16 @@ def test_the_owner_learns_of_each_step_on_the_site_and_by_letter(people, mailbox
     assert not [name for name in names for letter in letters if name in letter]
 
 
-def test_letters_wait_for_a_server_that_is_away_and_go_once(people, mailbox, settings, monkeypatch):
+def test_letters_wait_for_a_server_that_is_away_and_go_once(
+    people, mailbox, settings, time_machine
+):
     keeping.tell_of_email([(people, "old@ismp.example"), (people, "gone@ismp.example")], None)
     mailbox.refused.add("gone@ismp.example")
     port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1
     assert notices.send_letters() == 0
     settings.EMAIL_PORT = port
     moment = timezone.now() + timedelta(minutes=3)
-    monkeypatch.setattr(timezone, "now", lambda: moment)
+    time_machine.move_to(moment)
     assert notices.send_letters() == 1 and notices.send_letters() == 0
     assert [to for to, _ in mailbox.letters] == [["old@ismp.example"]]
     assert not Letter.objects.filter(ended_at=None).exists()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -77,7 +78,7 @@ def standing_in(clerk, colleague):
 
 
 def test_each_kind_has_its_days_and_what_is_late_comes_first(
-    client, account, settings, monkeypatch
+    client, account, settings, time_machine
 ):
     clerk = account("IC1001", "agency_admin")
     of_security(account("IC1003", "agency_admin"))
@@ -89,7 +90,7 @@ def test_each_kind_has_its_days_and_what_is_late_comes_first(
         assert days == settings.REVIEW_DAYS[name], kind
     settings.REVIEW_DAYS = {**settings.REVIEW_DAYS, "identities": 1}
     later = timezone.now() + timedelta(days=2)
-    monkeypatch.setattr(timezone, "now", lambda: later)
+    time_machine.move_to(later)
     client.force_login(clerk)
     first, *rest = [one for one in waiting_for(clerk) if one.deciding]
     assert (first.kind, first.is_late(later)) == ("身分變更申請", True)
@@ -291,9 +292,7 @@ def test_nobody_decides_her_own_request_by_standing_in(colleague, clerk, standin
         deciding.decide_identities(change, accept=True, comment="", by=colleague, in_place_of=clerk)
 
 
-def test_it_holds_within_its_days_and_while_both_are_here(
-    account, clerk, colleague, standing_in, monkeypatch
-):
+def test_it_holds_within_its_days_and_while_both_are_here(account, clerk, colleague, standing_in):
     from ismp.accounts import actions as accounts
 
     application = apply(1)
@@ -303,10 +302,8 @@ def test_it_holds_within_its_days_and_while_both_are_here(
 
     assert sees()
     start = today()
-    with monkeypatch.context() as patched:
-        for days, seen in ((-1, False), (0, True), (5, True), (6, False)):
-            day = start + timedelta(days=days)
-            patched.setattr(timezone, "localdate", lambda *_, day=day: day)
+    for days, seen in ((-1, False), (0, True), (5, True), (6, False)):
+        with time_machine.travel(start + timedelta(days=days)):
             assert sees() is seen, days
     account("IC1001", "staff")  # who no longer decides cannot be stood in for
     assert not sees()

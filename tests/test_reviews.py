@@ -59,7 +59,7 @@ def test_each_thing_waits_for_whoever_is_next(handler, platform, account):
     assert kinds(handler) == ["資安事件：損害控制或復原"]
 
 
-def test_what_is_late_comes_first_and_is_marked(client, handler, monkeypatch):
+def test_what_is_late_comes_first_and_is_marked(client, handler, time_machine):
     of_security(handler)
     Advisory.objects.update(due_on=timezone.localdate() + timedelta(days=2))
     incidents.change_level(Incident.objects.get(), SMALL, by=handler)
@@ -68,8 +68,8 @@ def test_what_is_late_comes_first_and_is_marked(client, handler, monkeypatch):
     assert first.due - first.since == timedelta(hours=1)
     client.force_login(handler)
     assert "逾期</span>" not in client.get("/manage/reviews/").content.decode()
-    later = timezone.now() + timedelta(hours=2)
-    monkeypatch.setattr(timezone, "now", lambda: later)
+    time_machine.move_to(timezone.now() + timedelta(hours=2))
+    client.force_login(handler)  # the session has ended meanwhile
     page = client.get("/manage/reviews/", {"kind": "資安事件：通報"}).content.decode()
     assert page.count("逾期</span>") == 1
     assert "示範情資" not in page

@@ -59,9 +59,9 @@ def platform(account):
     return account("EP1001", "platform_admin")
 
 
-def later(monkeypatch, **how):
+def later(time_machine, **how):
     moment = timezone.now() + timedelta(**how)
-    monkeypatch.setattr(timezone, "now", lambda: moment)
+    time_machine.move_to(moment)
 
 
 # --- Who is barred for whom ----------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_who_parts_from_a_number_is_still_barred_for_it(account, admin, platform
 
 
 @pytest.mark.parametrize("how", ["role", "email", "number", "made"])
-def test_control_of_an_account_bars_it_for_thirty_days(how, admin, second, monkeypatch):
+def test_control_of_an_account_bars_it_for_thirty_days(how, admin, second, time_machine):
     other = second
     if how == "role":
         actions.appoint(second, Role.AGENCY_ADMIN, by=admin.username)
@@ -99,7 +99,7 @@ def test_control_of_an_account_bars_it_for_thirty_days(how, admin, second, monke
     assert separation.conflicts(other) >= barred
     assert (admin.pk in separation.conflicts(other)) is (how != "number")
     assert other.pk not in separation.conflicts(admin)  # who keeps accounts goes on deciding
-    later(monkeypatch, days=31)
+    later(time_machine, days=31)
     assert admin.pk not in separation.conflicts(other)
 
 
