@@ -21,9 +21,6 @@ from ismp.security.models import Incident
 from ismp.ui import once
 from ismp.ui.numbers import whole_number
 
-_OWN = {"csrfmiddlewaretoken", once.FIELD, "seen", "course"}
-"""What this page's forms send of themselves; the rest says which people are meant."""
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Right.MANAGE_COURSES)
@@ -53,7 +50,7 @@ def assign(request: HttpRequest) -> HttpResponse:
         "offered": offered,
         "course": course,
         "plan": plan,
-        "posted": [(n, v) for n, vs in asked.lists() if n not in _OWN for v in vs],
+        "posted": once.handed_on(asked, "seen", "course"),
     }
     return render(request, "assignments/assign.html", context)
 

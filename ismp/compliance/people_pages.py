@@ -164,7 +164,6 @@ def remind(request: HttpRequest) -> HttpResponse:
             messages.error(request, str(reason))
     plan = reminding.plan(agency, search)
     mailed, today = plan.mailed_on, timezone.localdate()
-    own = {"csrfmiddlewaretoken", once.FIELD, "seen"}
     context = {
         "agency": agency,
         "plan": plan,
@@ -172,6 +171,6 @@ def remind(request: HttpRequest) -> HttpResponse:
         "mailed_today": mailed[today],
         "mailed_tomorrow": mailed.total() - mailed[today],
         "digest_hours": digest_hours(),
-        "posted": [(n, v) for n, vs in request.POST.lists() if n not in own for v in vs],
+        "posted": once.handed_on(request.POST, "seen"),
     }
     return render(request, "compliance/remind.html", context)

@@ -100,11 +100,9 @@ def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
     return render(request, "hours/delete_none.html", context)
 
 
-def _posted(request: HttpRequest) -> list[tuple[str, Any]]:
+def _posted(request: HttpRequest) -> list[tuple[str, str]]:
     """What to hand on from one page of the deed to the next."""
-    own = {"csrfmiddlewaretoken", once.FIELD, "reason", "confirmed", "shown"}
-    pairs = ((name, value) for name, values in request.POST.lists() for value in values)
-    return [(name, value) for name, value in pairs if name not in own]
+    return once.handed_on(request.POST, "reason", "confirmed", "shown")
 
 
 def _chosen(posted: QueryDict, user: Account) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
@@ -29,6 +29,8 @@ from ismp.ui.models import SentForm
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 FIELD = "form_key"
+OF_THE_FORM = frozenset({FIELD, "csrfmiddlewaretoken"})
+"""What a drawn form sends of itself, beside what was typed and chosen in it."""
 _SEALED_FOR = b"ui.SentForm.answer"
 _LONGEST_ANSWER = 1024 * 1024
 _GIVEN_UP = timedelta(seconds=90)
@@ -81,6 +83,13 @@ class Claims:
         if not (key := request.POST.get(FIELD, "")):
             return None
         return _claim(request, SentForm(digest=_form(request, key), contents=_contents(request)))
+
+
+def handed_on(sent: QueryDict, *own: str) -> list[tuple[str, str]]:
+    """What one page of an action hands on to the next: all that was sent, but for what the drawn
+    form sends of itself and the fields that are the page's `own`."""
+    left = OF_THE_FORM.union(own)
+    return [(name, one) for name, values in sent.lists() if name not in left for one in values]
 
 
 def purge() -> int:
@@ -151,8 +160,7 @@ def _form(request: Any, key: str) -> bytes:
 
 def _contents(request: Any) -> bytes:
     """Of what was typed and chosen in it, files included."""
-    token = {FIELD, "csrfmiddlewaretoken"}
-    typed = [(name, values) for name, values in request.POST.lists() if name not in token]
+    typed = [(name, values) for name, values in request.POST.lists() if name not in OF_THE_FORM]
     files = [(name, one.name, _content(one)) for name, one in request.FILES.items()]
     return _digest(sorted(typed), sorted(files))
 
