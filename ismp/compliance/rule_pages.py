@@ -192,7 +192,8 @@ def _with(now: InForce, rule: Rule, data: dict[str, Any]) -> InForce:
 
 def _weighed(request: HttpRequest, form: Any, change: _Change) -> HttpResponse:
     """First the form, then who turns red or green by it, then the deed."""
-    context = {"form": form, "change": change}
+    version = getattr(form, "form_version", "")  # no other of these forms can be overtaken
+    context = {"form": form, "change": change, versions.FIELD: version}
     is_stale = request.method == "POST" and getattr(form, "is_stale", False)
     if is_stale:
         context["stale"] = _written_since(form)
