@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
 from django.http import StreamingHttpResponse
+from xlsxwriter.utility import xl_col_to_name
 
 from ismp.ui.workbook import MAX_CELL, MEDIA_TYPE, PLAIN_NUMBER
 
@@ -187,7 +188,7 @@ def _written(
 
 def _beginning(head: list[str]) -> str:
     cells = "".join(
-        f'<c r="{_letters(n)}1" s="1" t="inlineStr"><is><t>{escape(name)}</t></is></c>'
+        f'<c r="{xl_col_to_name(n)}1" s="1" t="inlineStr"><is><t>{escape(name)}</t></is></c>'
         for n, name in enumerate(head)
     )
     return (
@@ -204,7 +205,8 @@ def _rows(frame: pl.DataFrame, after: int, numbers: frozenset[str]) -> bytes:
     number = pl.int_range(after + 1, after + 1 + pl.len()).cast(pl.String)
     frame = _escaped(frame).with_columns(number.alias(_NUMBER))
     cells = chain.from_iterable(
-        _cell(frame, name, _letters(n), numeric=name in numbers) for n, name in enumerate(shown)
+        _cell(frame, name, xl_col_to_name(at), numeric=name in numbers)
+        for at, name in enumerate(shown)
     )
     rows = frame.select(
         pl.concat_str(pl.lit('<row r="'), _NUMBER, pl.lit('">'), *cells, pl.lit("</row>"))
@@ -283,12 +285,7 @@ def _contents(title: str, count: int) -> dict[str, str]:
 
 
 def _whole_head(head: list[str]) -> str:
-    return f"A1:{_letters(len(head) - 1)}1"
-
-
-def _letters(number: int) -> str:
-    """0 → A, 25 → Z, 26 → AA."""
-    return (_letters(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
+    return f"A1:{xl_col_to_name(len(head) - 1)}1"
 
 
 def _fill(colour: str) -> str:

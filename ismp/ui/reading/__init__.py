@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from django.conf import settings
+from xlsxwriter.utility import xl_col_to_name
 
 from ismp.ui.folding import key
 from ismp.ui.reading import csv_text, file_types, workbooks
@@ -81,7 +82,7 @@ class Table:
     def bad_cells(self, row: Row) -> dict[str, str]:
         """Of a row: which known columns hold no value, and what to say of each: `C5 是 #REF!`."""
         return {
-            title: f"{workbooks.column_letters(place)}{row.line} 是 {row.bad[place]}"
+            title: f"{xl_col_to_name(place)}{row.line} 是 {row.bad[place]}"
             for title, place in self.place.items()
             if place in row.bad
         }

@@ -13,7 +13,7 @@ from datetime import date, time, timedelta
 from itertools import chain, repeat
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
+from xlsxwriter.utility import xl_cell_to_rowcol
 
 from ismp.ui import roc
 from ismp.ui.reading.raw import Limits, RawRow, Source
@@ -70,7 +70,8 @@ def _proven(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int, limits:
                 most_mb = limits.max_bytes // 1024 // 1024
                 raise Refused(f"Excel 檔解開後超過 {most_mb} MB，請分成幾個檔案匯入。")
             for column, row in set(_PLACE.findall(tail + piece)):
-                if _number(column) > limits.max_columns or int(row) > limits.max_rows + _ABOVE:
+                _, index = xl_cell_to_rowcol(f"{column.decode().upper() or 'A'}1")
+                if index >= limits.max_columns or int(row) > limits.max_rows + _ABOVE:
                     raise Refused(
                         f"Excel 檔的內容超過 {limits.max_rows:,} 列或 {limits.max_columns} 欄，"
                         "請刪除右邊與下面多餘的欄與列，或分成幾個檔案匯入。"
@@ -93,7 +94,10 @@ def sources(data: bytes, limits: Limits) -> Iterator[Source]:
         yield Source(lambda one=sheet, other=beside: _checked(one, other), sheet=sheet.title)  # type: ignore[misc]
 
 
-def _opened(data: bytes, *, values: bool) -> Workbook:
+def _opened(data: bytes, *, values: bool) -> Any:
+    # Here, because loading it would cost each command and each process a tenth of a second.
+    from openpyxl import load_workbook  # noqa: PLC0415
+
     return load_workbook(io.BytesIO(data), read_only=True, data_only=values, keep_links=False)
 
 
@@ -158,21 +162,3 @@ def _filled(value: int, style: str) -> str:
         next(rest) if part[0] == "0" else part[1] or part[2] or part[3] or ""
         for part in _PARTS.finditer(style)
     )
-
-
-def _number(letters: bytes) -> int:
-    """`C` is 3; of no letters 0."""
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - 64
-    return number
-
-
-def column_letters(column: int) -> str:
-    """2 is `C`."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
