@@ -69,7 +69,8 @@ def test_what_is_late_comes_first_and_is_marked(client, handler, time_machine):
     client.force_login(handler)
     assert "逾期</span>" not in client.get("/manage/reviews/").content.decode()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
-    client.force_login(handler)  # the session has ended meanwhile
+    client.logout()  # the session has ended meanwhile
+    client.force_login(handler)
     page = client.get("/manage/reviews/", {"kind": "資安事件：通報"}).content.decode()
     assert page.count("逾期</span>") == 1
     assert "示範情資" not in page
