@@ -401,6 +401,8 @@ SYSLOG = os.environ.get("ISMP_SYSLOG", "")
 """Where the worker sends anchors of the audit trail: `/dev/log`, `host:port` (UDP), `tcp://host:port`."""
 BACKUP_RECIPIENTS = _words("ISMP_BACKUP_RECIPIENTS", "")
 """Public keys (`age1…`, or `ssh-ed25519 …`) for which `backup` encrypts; separated by commas."""
+SECURITY_CONTACT = os.environ.get("ISMP_SECURITY_CONTACT", "")
+"""Who is told about a weakness (`mailto:…`, `https://…`): `/.well-known/security.txt`, RFC 9116."""
 METRICS_TOKEN = os.environ.get("ISMP_METRICS_TOKEN", "")
 """What monitoring sends as bearer token to read `/metrics`; without it there is no such page."""
 X_FRAME_OPTIONS = "DENY"
@@ -409,6 +411,9 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 CSRF_COOKIE_HTTPONLY = False  # the upload script reads the token from the form, not from here
 CSRF_FAILURE_VIEW = "ismp.ui.errors.csrf_failure"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+if BEHIND_TLS:
+    # Browsers take a cookie of such a name from this host by TLS only, from no sister domain.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_SSL_REDIRECT = BEHIND_TLS and _flag("ISMP_SSL_REDIRECT", True)
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS

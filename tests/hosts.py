@@ -193,7 +193,7 @@ class Browser:
         )
 
     def _token(self):
-        return next((cookie.value for cookie in self._jar if cookie.name == "csrftoken"), "")
+        return next((cookie.value for cookie in self._jar if cookie.name.endswith("csrftoken")), "")
 
     def _address(self, path):
         return f"http://127.0.0.1:{self._pick()}{path}"

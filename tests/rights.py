@@ -209,7 +209,7 @@ OPEN = {
     *("portal:sitemap", "portal:faq", "portal:about"),
     *("requests:apply", "requests:state"),
 }
-WITH_TOKEN = {"operations:metrics"}
+WITH_SETTING = {"operations:metrics", "operations:security_contact"}
 EVERYBODYS = {
     *("pages:edit", "portal:verify"),
     *(

@@ -1,7 +1,7 @@
 """What load balancers and monitoring are told."""
 
 import errno
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import OperationalError
@@ -110,3 +110,14 @@ def test_what_cannot_be_counted_is_answered_all_the_same(client, monkeypatch):
 
     monkeypatch.setattr(metrics._seconds, "labels", full)
     assert client.get("/healthz").status_code == 200
+
+
+def test_where_to_report_a_weakness_stands_where_finders_look(client, settings):
+    assert client.get("/.well-known/security.txt").status_code == 404
+    settings.SECURITY_CONTACT = "mailto:security@ismp.example"
+    answer = client.get("/.well-known/security.txt")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    fields = dict(line.split(": ", 1) for line in answer.content.decode().splitlines())
+    assert fields["Contact"] == "mailto:security@ismp.example"
+    assert timezone.now() < datetime.fromisoformat(fields["Expires"])
+    assert fields["Canonical"] == "http://testserver/.well-known/security.txt"

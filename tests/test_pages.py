@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from files import data, row
-from rights import EVERYBODYS, MATRIX, OPEN, POST_ONLY, ROLES, WITH_TOKEN
+from rights import EVERYBODYS, MATRIX, OPEN, POST_ONLY, ROLES, WITH_SETTING
 
 from ismp.audit import trail
 from ismp.courses.models import Course
@@ -30,7 +30,7 @@ def addresses():
 
 
 def test_every_address_is_in_the_matrix():
-    assert {name for name, _ in addresses()} == set(MATRIX) | POST_ONLY | OPEN | WITH_TOKEN
+    assert {name for name, _ in addresses()} == set(MATRIX) | POST_ONLY | OPEN | WITH_SETTING
 
 
 @pytest.mark.parametrize("role", [*ROLES, None])
@@ -41,7 +41,7 @@ def test_rights(client, account, things, role):
         answer = client.get(address.format(**things))
         if name in OPEN:
             assert answer.status_code in {200, 302}
-        elif name in WITH_TOKEN:
+        elif name in WITH_SETTING:
             assert answer.status_code == 404
         elif role is None:
             assert answer.status_code == 302 and "/accounts/login/" in answer["Location"], name

@@ -127,7 +127,7 @@ def cookies(proxy):
 
 def _cookies(answer):
     given = answer.headers.get_all("Set-Cookie")
-    assert all("Secure" in cookie for cookie in given)
+    assert all("Secure" in cookie and cookie.startswith("__Host-") for cookie in given)
     return "; ".join(cookie.split(";")[0] for cookie in given)
 
 
@@ -146,6 +146,12 @@ def test_plain_http_leads_to_tls(proxy):
 def test_by_another_name_there_is_nobody(proxy):
     with pytest.raises(http.client.RemoteDisconnected):
         proxy.ask("/", tls=False, headers={"Host": "evil.example"})
+    context = ssl.create_default_context(cafile=proxy.folder / "fullchain.pem")
+    with (
+        socket.create_connection(("127.0.0.1", proxy.tls)) as plain,
+        pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"),
+    ):
+        context.wrap_socket(plain, server_hostname="evil.example")
 
 
 @pytest.mark.parametrize(("accept", "kind"), [("text/html", "html"), ("application/json", "json")])
