@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.ui.numbers import whole_number
 
 FIELD = "form_version"
 _DIGEST_BYTES = 9
@@ -101,9 +102,9 @@ def stale(drawn: str, *, now: Any, typed: Any, subject: str, by: str) -> Stale |
     `typed` is the form that came back, `by` the name of who sends it.  None when it carries none,
     when nobody else changed a field that it shows, or when it wants what the other one has stored.
     """
-    number, _, rest = drawn.partition(" ")
-    shown = dict(one.partition("=")[::2] for one in rest.split())
-    if not (number.isascii() and number.isdecimal() and shown):
+    first, _, rest = drawn.partition(" ")
+    number, shown = whole_number(first), dict(one.partition("=")[::2] for one in rest.split())
+    if number is None or not shown:
         return None
     typed.is_valid()  # masks what may not be shown
     changed = [
@@ -111,7 +112,7 @@ def stale(drawn: str, *, now: Any, typed: Any, subject: str, by: str) -> Stale |
         for name in _shown(now, shown)
         if shown[name] != _digest(subject, now, name) and _value(now, name) != _value(typed, name)
     ]
-    events = Event.objects.filter(subject=subject, pk__gt=int(number[:18])).order_by("-pk")
+    events = Event.objects.filter(subject=subject, pk__gt=number).order_by("-pk")
     if not changed or set(events.values_list("actor", flat=True)) == {by}:
         return None  # her own change: the back button brought the form back, to be corrected
     data, differences = typed.data.copy(), []
