@@ -31,6 +31,7 @@ from ismp.courses.models import (
 from ismp.hours.crediting import Credit, credit, records_of, withdraw
 from ismp.hours.models import Record
 from ismp.notices.actions import notify
+from ismp.ui import versions
 
 CODE_SECONDS = 30
 """How long a code stands on the wall of the room."""
@@ -216,8 +217,7 @@ def _lock_agencies(people: Iterable[SignUp]) -> None:
     nothing."""
     concerned = {one.account.agency_id for one in people}
     concerned |= {one.record.agency_id for one in people if one.record}
-    locked = Agency.objects.filter(pk__in=concerned).order_by("pk").select_for_update(no_key=True)
-    list(locked.values_list("pk", flat=True))
+    versions.hold(Agency.objects.all(), concerned)
 
 
 def _withdraw(absent: list[Any], session: Session, words: str, by: Account) -> None:

@@ -83,6 +83,7 @@ PORTAL_UPLOADS = Module(
         Filter("state", "狀態", [("stands", "已上傳"), ("revoked", "已撤銷")], _revoked),
     ),
     view=Right.VIEW_COURSES,
+    holds=lambda keys: uploads.hold_agencies(PortalUpload.objects.filter(pk__in=keys)),
     deeds=(
         Deed(
             "again",
@@ -189,6 +190,7 @@ UPLOADED_HOURS = Module(
         ),
     ),
     view=Right.VIEW_COURSES,
+    holds=lambda keys: uploads.hold_agencies(PortalUpload.objects.filter(rows__in=keys)),
     deeds=(
         Deed(
             "corrected",

@@ -4,6 +4,7 @@ A batch counts as uploaded from the moment somebody took its file; who did not g
 portal revokes it.  What the file looks like is `scores`' concern.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +22,7 @@ from ismp.audit.trail import NotPossible
 from ismp.courses.models import Enrollment, PortalUpload, SignUp, UploadedHours, UploadPiece
 from ismp.hours.models import CREDITED
 from ismp.objects import KeptFile
+from ismp.ui import versions
 from ismp.ui.roc import roc_date
 
 _NAMED = 5
@@ -177,8 +179,7 @@ def note_corrected(rows: QuerySet[UploadedHours], *, by: Account) -> int:
     What counts no more was deleted there.  Returns how many were to be corrected.
     """
     ids = list(rows.values_list("pk", flat=True))
-    concerned = PortalUpload.objects.filter(rows__in=ids).values("agency")
-    list(Agency.objects.filter(pk__in=concerned).order_by("pk").select_for_update(no_key=True))
+    hold_agencies(PortalUpload.objects.filter(rows__in=ids))
     found = UploadedHours.objects.filter(pk__in=ids).compared().filter(differs=True)
     changed: list[Any] = list(found.select_related("upload__agency"))
     if not changed:
@@ -188,12 +189,14 @@ def note_corrected(rows: QuerySet[UploadedHours], *, by: Account) -> int:
         one.corrected_at, one.corrected_by = timezone.now(), by.username
     fields = ["hours", "score", "stands", "corrected_at", "corrected_by"]
     UploadedHours.objects.bulk_update(changed, fields, batch_size=500)
-    counts: dict[PortalUpload, int] = {}
-    for one in changed:
-        counts[one.upload] = counts.get(one.upload, 0) + 1
-    for upload, count in counts.items():
+    for upload, count in Counter(one.upload for one in changed).items():
         _record("correct_at_portal", upload, by, count=count)
     return len(changed)
+
+
+def hold_agencies(uploads: QuerySet[PortalUpload]) -> None:
+    """Hold the agencies of batches: before the batches, before their rows."""
+    versions.hold(Agency.objects.all(), uploads.values_list("agency", flat=True))
 
 
 def _file(upload: PortalUpload) -> KeptFile:
