@@ -144,3 +144,21 @@ def test_two_changes_at_once_make_no_circle(make, by):
 
     outcomes = at_once(lambda: put(first, second), lambda: put(second, first))
     assert outcomes.count("moved") == 1
+
+
+@pytest.mark.parametrize("role", ["agency_admin", "platform_admin"])
+def test_the_mark_of_the_it_unit_moves_by_the_form_too(client, account, make, role):
+    """As its help text says: to a new department and to one that there was."""
+    by = account("IC1001", role)
+    client.force_login(by)
+    first, second = make("資訊一科", is_it=True), make("資訊二科")
+    own = {"agency": by.agency_id} if role == "platform_admin" else {}
+    client.post("/manage/departments/add/", {"name": "資訊三科", "is_it": "on", **own})
+    assert list(of("資訊一科", "資訊二科", "資訊三科").filter(is_it=True)) == [*of("資訊三科")]
+    edit = f"/manage/departments/{second.pk}/edit/"
+    client.post(edit, {"name": "資訊二科", "is_it": "on"})
+    assert list(Department.objects.filter(agency=by.agency, is_it=True)) == [second]
+    told = Event.objects.filter(subject=f"department:{first.pk}").latest("number").detail
+    assert told["changes"] == [["資訊單位", "是", "否"]]
+    again = client.post("/manage/departments/add/", {"name": "資訊二科", **own}).content.decode()
+    assert "已有同名的部門" in again

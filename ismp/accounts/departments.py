@@ -3,6 +3,8 @@
 Whoever changes a tree holds its agency, so that two changes together cannot make a circle.
 """
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -11,6 +13,7 @@ from ismp.accounts import dated
 from ismp.accounts.models import Account, Agency, Department, Service, Status
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
+from ismp.ui import versions
 
 _DEEPEST = 6
 
@@ -30,15 +33,7 @@ def save_department(department: Department, *, by: Account) -> Department:
     department.save()
     of_agency[department.pk] = department
     _write_paths(department, of_agency, len(above))
-    trail.record(
-        "save_department",
-        actor=by.username,
-        agency=agency.code,
-        subject=f"department:{department.pk}",
-        department=department.path,
-        it_unit=department.is_it,
-        changes=changes.between(before, department, "path"),
-    )
+    _record(department, agency, by, before, it_unit=department.is_it)
     return department
 
 
@@ -47,14 +42,21 @@ def _unmark_it_unit(agency: Agency, new: Department, by: Account) -> None:
         before = changes.stored(former)
         former.is_it = False
         former.save(update_fields=["is_it"])
-        trail.record(
-            "save_department",
-            actor=by.username,
-            agency=agency.code,
-            subject=f"department:{former.pk}",
-            department=former.path,
-            changes=changes.between(before, former),
-        )
+        _record(former, agency, by, before)
+
+
+def _record(
+    department: Department, agency: Agency, by: Account, before: Department | None, **detail: Any
+) -> None:
+    trail.record(
+        "save_department",
+        actor=by.username,
+        agency=agency.code,
+        subject=f"department:{department.pk}",
+        department=department.path,
+        **detail,
+        changes=changes.between(before, department, "path"),
+    )
 
 
 def _hold(agency_id: int) -> Agency:
@@ -63,9 +65,8 @@ def _hold(agency_id: int) -> Agency:
 
 def hold_trees(keys: list[int]) -> None:
     """Hold the agencies of departments that are about to be changed."""
-    agencies = Agency.objects.filter(departments__in=keys).values("pk")
-    held = Agency.objects.select_for_update(no_key=True).filter(pk__in=agencies)
-    list(held.order_by("pk").values_list("pk", flat=True))
+    agencies = Department.objects.filter(pk__in=keys).values_list("agency", flat=True)
+    versions.hold(Agency.objects.all(), agencies)
 
 
 def _above(department: Department, of_agency: dict[int, Department]) -> list[Department]:

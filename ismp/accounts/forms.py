@@ -160,6 +160,7 @@ class DepartmentField(forms.CharField):
 
 class DepartmentForm(OfAgencyForm):
     refuses = ("name", "department")
+    settles = ("is_it",)
     department = DepartmentField(label="上級部門", help_text="最上層的部門免填。")
 
     class Meta:

@@ -137,11 +137,16 @@ class ModuleForm(ModelForm):
 
     tells: tuple[str, ...] = ()
     """Fields of the form, not of the thing, that the deed is told beside the thing."""
+    settles: tuple[str, ...] = ()
+    """Fields of which `save` lets go elsewhere what their constraints would not bear twice."""
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
         say_what_is_missing(self)
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return super()._get_validation_exclusions() | set(self.settles)  # type: ignore[misc]
 
 
 class DeedForm(Form):

@@ -346,7 +346,7 @@ class Module:
 
     def _saved(self, form: Any, user: Any) -> Any:
         thing = form.save(commit=False)
-        thing.validate_constraints()
+        thing.validate_constraints(exclude=set(form.settles))
         save: Any = self.save
         told = {name: form.cleaned_data[name] for name in form.tells}
         return save(thing, by=user, **told) or thing
