@@ -247,6 +247,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
     "ismp.ui.once.Claims",
+    "ismp.ui.middleware.DeadlockRetry",
 ]
 ROOT_URLCONF = "ismp.urls"
 WSGI_APPLICATION = "ismp.wsgi.application"

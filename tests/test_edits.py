@@ -1,13 +1,21 @@
 """Two people edit one thing: nothing that one has stored is lost, and who comes second is told."""
 
+import copy
 import re
 import time
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 
 import pytest
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    OperationalError,
+    connection,
+    connections,
+    models,
+    transaction,
+)
 from django.test import Client
 from django.utils import timezone
 from examples import EXAMPLES
@@ -17,8 +25,14 @@ from test_once import place
 from typing_in import forms_in
 
 from ismp.accounts.models import Account, Department
-from ismp.compliance.models import PolicyVersion
-from ismp.courses.models import Course, Session
+from ismp.audit.models import Event
+from ismp.audit.trail import NotPossible
+from ismp.compliance import actions as rules
+from ismp.compliance.models import Example, PolicyVersion, Rule
+from ismp.courses import authoring
+from ismp.courses.models import Course, Material, Question, Session
+from ismp.security import advisories
+from ismp.security.models import Address, Incident
 from ismp.ui import versions
 
 TOLD = "您開啟這一頁之後，有人改過這筆資料"
@@ -313,6 +327,119 @@ def test_a_question_and_a_quiz_that_others_changed_come_back(client, account, th
         assert TOLD in answer.content.decode()
         assert form_of(answer, address)[name] == value
         assert client.post(address, form_of(answer, address)).status_code == 302
+
+
+# --- The second of two who do the same ----------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_who_comes_second_with_a_page_of_before_is_told_and_leaves_no_event(things, account):
+    """Each action looks at what it locked, not at what the page was drawn from."""
+    by = account("IC1001", "platform_admin")
+    course = Course.objects.get(pk=things["online_courses_id"])
+    first, second = (
+        authoring.save_material(Material(course=course, kind="page", title=f"{n}"), None, by=by)
+        for n in "12"
+    )
+    question = Question.objects.get(pk=things["question_id"])
+    example = Example.objects.order_by("pk").first() or rules.add_example(
+        Rule.objects.first(),
+        title="x",
+        on=date(1990, 1, 1),
+        grade="A",
+        records=[],
+        missing=None,
+        by=by,
+    )
+    address = Address.objects.select_related("advisory", "agency").get(pk=things["addresses_id"])
+    actions = (
+        ("remove_material", partial(authoring.remove_material, first, by=by)),
+        ("remove_question", partial(authoring.remove_question, question, by=by)),
+        ("remove_example", partial(rules.remove_example, example, by=by)),
+        ("incident", partial(advisories.to_incident, [address], by=by)),
+    )
+    for verb, act in actions:
+        kept = copy.deepcopy(act)
+        act()
+        events = Event.objects.count()
+        with pytest.raises(NotPossible, match="重新整理"):
+            kept()
+        assert Event.objects.count() == events, verb
+    material = copy.deepcopy(second)
+    authoring.remove_material(second, by=by)
+    with pytest.raises(NotPossible, match="重新整理"):
+        authoring.move_up(material, by=by)
+
+
+@pytest.mark.django_db
+def test_nothing_is_acknowledged_twice(client, things, account):
+    client.force_login(account("IC1001", "platform_admin"))
+    told = {"ids": [things["addresses_id"]], "confirmed": "1"}
+    pages = [
+        client.post("/manage/addresses/acknowledge/", told, follow=True).content.decode()
+        for _ in range(2)
+    ]
+    assert "已簽收：1 筆" in pages[0]
+    assert "沒有可以「簽收」" in pages[1]
+    assert Event.objects.filter(verb="acknowledge_advisory").count() == 1
+
+
+@pytest.mark.django_db
+def test_a_correction_of_an_incident_carries_its_version(client, things, account):
+    """更正內容, and the questions of the level on the incident's page."""
+    client.force_login(account("IC1001", "platform_admin"))
+    another = colleague(account, "platform_admin")
+    page = f"/incidents/{things['incident_id']}/"
+    mine = form_of(client.get(f"{page}edit/"), f"{page}edit/")
+    theirs = form_of(another.get(f"{page}edit/"), f"{page}edit/")
+    another.post(f"{page}edit/", {**theirs, "title": "別人改的"})
+    answer = client.post(f"{page}edit/", {**mine, "description": "我改的"})
+    text = answer.content.decode()
+    assert TOLD in text and "IC1002" in text and "別人改的" in text
+    incident = Incident.objects.get(pk=things["incident_id"])
+    assert (incident.title, incident.description) == ("別人改的", "示範")
+    again = form_of(answer, f"{page}edit/")
+    assert client.post(f"{page}edit/", again).status_code == 302
+    incident.refresh_from_db()
+    assert (incident.title, incident.description) == ("別人改的", "我改的")
+
+    shown = [form_of(browser.get(page), page) for browser in (client, another)]
+    one, other = (
+        {**form, "availability_subject": "non_core", "availability_harm": harm}
+        for form, harm in zip(shown, ("slight", "serious"), strict=True)
+    )
+    assert "已完成" in another.post(f"{page}level/", other, follow=True).content.decode()
+    text = client.post(f"{page}level/", one, follow=True).content.decode()
+    assert "有人改過影響評估" in text
+    incident.refresh_from_db()
+    assert incident.answers["availability"] == ["non_core", "serious"]
+
+
+# --- Each waits for the other --------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("times", "status"), [(1, 302), (2, 302), (3, 503)])
+def test_what_postgresql_ended_as_a_deadlock_is_done_again(clerk, monkeypatch, times, status):
+    left = [1] * times
+
+    class Deadlock(Exception):
+        sqlstate = "40P01"
+
+    hold = versions.hold
+
+    def fails(things, pks):
+        if left:
+            left.pop()
+            raise OperationalError("deadlock detected") from Deadlock()
+        hold(things, pks)
+
+    address = f"/manage/departments/{Department.objects.earliest('pk').pk}/edit/"
+    monkeypatch.setattr(versions, "hold", fails)
+    clerk.raise_request_exception = False
+    answer = clerk.post(address, {"name": "改過的科"})
+    assert answer.status_code == status
+    assert Event.objects.filter(verb="save_department").count() == (status == 302)
 
 
 # --- Together, on PostgreSQL ---------------------------------------------------------------------

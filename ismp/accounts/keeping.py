@@ -18,7 +18,7 @@ from ismp.accounts import codes, following, persons, separation
 from ismp.accounts.models import Account, AccountControl, ResetCode, Service
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
-from ismp.ui import roc
+from ismp.ui import roc, versions
 
 _SECOND_ACCOUNT = "這個機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
 REPORT = "如果不是您本人要求的，請立刻通知機關管理者或報修。"
@@ -137,8 +137,10 @@ def check_reset_code(username: str, code: str) -> Account | None:
 
     Wrong ones cost time (`lockout.wait_for_code`), never the code: else a stranger could burn it.
     """
+    owners = Account.objects.filter(username__iexact=username.strip())
+    versions.hold(Account.objects.all(), owners.values_list("pk", flat=True))  # before their code
     held = ResetCode.objects.select_for_update(of=("self",)).select_related("account__agency")
-    issued = held.filter(account__username__iexact=username.strip()).first()
+    issued = held.filter(account__in=owners).first()
     if issued is None or not issued.account.is_active or issued.expires_at < timezone.now():
         return None
     account: Account = issued.account

@@ -26,6 +26,7 @@ from ismp.accounts.models import Account, AccountControl, PasswordReset
 from ismp.accounts.roles import Right, Role
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
+from ismp.ui import versions
 from ismp.ui.roc import roc_date
 
 State, Way = PasswordReset.State, PasswordReset.Way
@@ -216,7 +217,8 @@ def _held(reset: PasswordReset, by: Account) -> PasswordReset:
 def _close(reset: PasswordReset, state: str, comment: str, by: Account | None) -> None:
     reset.state, reset.decided_at, reset.decided_by = state, timezone.now(), by
     reset.comment = national_id.hide(comment.strip())[:_LONGEST]
-    reset.save()
+    own = ["state", "decided_at", "decided_by", "comment", "way", "sent_to"]
+    reset.save(update_fields=own if reset.pk else None)
 
 
 @transaction.atomic
@@ -272,6 +274,7 @@ def _mailed(reset: PasswordReset, by: Account) -> Issued:
 def _issue(reset: PasswordReset, code: str, by: Account) -> PasswordReset:
     """Make the old password worthless and the code good; end the sessions; tell the owner."""
     way, sent_to, comment, account = reset.way, reset.sent_to, reset.comment, reset.account
+    versions.hold(Account.objects.all(), [account.pk])  # before the request and the code of it
     if reset.pk:
         reset = _held(reset, by)
     else:

@@ -85,8 +85,17 @@ def is_new(verb: str, *, within: timedelta, actor: str, subject: str = "") -> bo
     alike = alike.filter(address=origin.here().address, at__gt=timezone.now() - within)
     if alike.exists():
         return False
-    ChainHead.objects.select_for_update().get_or_create(pk=1)
+    hold()
     return not alike.exists()
+
+
+def hold() -> None:
+    """Lock the head of the chain until the transaction ends, which must be soon: for what can be
+    done by one at a time and has no row of its own to lock.
+
+    Nobody else leaves an event meanwhile.  Lock nothing afterwards that somebody else may hold.
+    """
+    ChainHead.objects.select_for_update().get_or_create(pk=1)
 
 
 def has_recorded(request: Any) -> bool:

@@ -64,6 +64,7 @@ def end_rule(
     rule: Rule, *, citation: str, since: date, replace: bool = False, by: Account
 ) -> RuleVersion:
     """From that day on the rule asks for nothing.  Raises dated.LaterEntry, NotPossible."""
+    _hold()
     held: Any = rule.versions.on(since).first() or rule.versions.standing().last()
     if held is None or (held.hours is None and held.since <= since):
         raise NotPossible(f"「{rule}」在 {roc.roc_date(since)} 本來就沒有要求時數，不必停用。")
@@ -135,6 +136,10 @@ def add_example(
 
 @transaction.atomic
 def remove_example(example: Example, *, by: Account) -> None:
+    """Take a worked example away.  Raises NotPossible when somebody else has."""
+    _hold()
+    if not Example.objects.filter(pk=example.pk).exists():
+        raise NotPossible("這個範例已經有人刪除了，請重新整理這一頁。")
     example.delete()
     _record("remove_example", by, example.rule, example=example.title)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from django.contrib import messages
@@ -38,6 +38,18 @@ from ismp.ui import versions
 
 _NAMED = 50
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def _in_turn(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Of two who change the law at once, the second's form is looked at when the first is done."""
+
+    @wraps(view)
+    def in_turn(request: HttpRequest, **ids: int) -> HttpResponse:
+        rules = Rule.objects.order_by("pk").values_list("pk", flat=True)
+        with versions.held(request, Rule.objects.all(), *rules):
+            return view(request, **ids)
+
+    return in_turn
 
 
 @require_safe
@@ -87,6 +99,7 @@ class _Change:
 
 @_asks_or_does
 @needs(Right.MANAGE_RULES)
+@_in_turn
 def add(request: HttpRequest) -> HttpResponse:
     """A new rule, weighed before it is written."""
 
@@ -100,6 +113,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @_asks_or_does
 @needs(Right.MANAGE_RULES)
+@_in_turn
 def change(request: HttpRequest, rule_id: int) -> HttpResponse:
     """A new version of a rule, from a day on."""
     rule = get_object_or_404(Rule, pk=rule_id)
@@ -117,6 +131,7 @@ def change(request: HttpRequest, rule_id: int) -> HttpResponse:
 
 @_asks_or_does
 @needs(Right.MANAGE_RULES)
+@_in_turn
 def end(request: HttpRequest, rule_id: int) -> HttpResponse:
     """From a day on the rule asks for nothing."""
     rule = get_object_or_404(Rule, pk=rule_id)
@@ -131,6 +146,7 @@ def end(request: HttpRequest, rule_id: int) -> HttpResponse:
 
 @_asks_or_does
 @needs(Right.MANAGE_RULES)
+@_in_turn
 def policy(request: HttpRequest) -> HttpResponse:
     """Where the law is silent, from a day on."""
     held = PolicyVersion.objects.on(timezone.localdate()).first() or PolicyVersion()
@@ -147,6 +163,7 @@ def policy(request: HttpRequest) -> HttpResponse:
 
 @_asks_or_does
 @needs(Right.MANAGE_RULES)
+@_in_turn
 def cancel_version(request: HttpRequest, version_id: int) -> HttpResponse:
     """Cancel a version of a rule, to come or mistaken."""
     standing = RuleVersion.objects.standing().select_related("rule")
@@ -157,6 +174,7 @@ def cancel_version(request: HttpRequest, version_id: int) -> HttpResponse:
 
 @_asks_or_does
 @needs(Right.MANAGE_RULES)
+@_in_turn
 def cancel_policy(request: HttpRequest, policy_id: int) -> HttpResponse:
     """Cancel a policy, to come or mistaken."""
     version = get_object_or_404(PolicyVersion.objects.standing(), pk=policy_id)
@@ -260,6 +278,7 @@ def _people(numbers: list[int], most: int = _NAMED) -> dict[str, Any]:
 
 @_asks_or_does
 @needs(Right.MANAGE_RULES)
+@_in_turn
 def add_example(request: HttpRequest, rule_id: int) -> HttpResponse:
     """A worked example beside a rule; it must come out as written."""
     user: Any = request.user
@@ -280,8 +299,11 @@ def add_example(request: HttpRequest, rule_id: int) -> HttpResponse:
 def remove_example(request: HttpRequest, example_id: int) -> HttpResponse:
     user: Any = request.user
     example = get_object_or_404(Example.objects.select_related("rule"), pk=example_id)
-    actions.remove_example(example, by=user)
-    messages.success(request, f"已刪除範例「{example.title}」。")
+    try:
+        actions.remove_example(example, by=user)
+        messages.success(request, f"已刪除範例「{example.title}」。")
+    except NotPossible as reason:
+        messages.error(request, str(reason))
     return redirect(example.rule)
 
 

@@ -26,11 +26,26 @@ from ismp.ui import versions
 from ismp.ui.uploads import takes_files
 
 # --- Deeds ---------------------------------------------------------------------------------------
+# Each holds the course: its parts have an order, and rules about all of them.
+
+
+def _hold(part: Material | Question | Quiz) -> None:
+    versions.hold(Course.objects.all(), [part.course_id])
+
+
+def _hold_stored(part: Material | Question) -> None:
+    """Hold the course, and read anew a part that is there; raises NotPossible when it is gone."""
+    _hold(part)
+    try:
+        part.refresh_from_db()
+    except (Material.DoesNotExist, Question.DoesNotExist) as gone:
+        raise NotPossible("這一項已經有人刪除了，請重新整理這一頁。") from gone
 
 
 @transaction.atomic
 def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Account) -> Material:
     """Add a material at the end, or change it; `chunks` are its new file, if there is one."""
+    _hold(material)
     material.title = national_id.hide(material.title)
     material.text = national_id.hide(material.text)
     before = changes.stored(material)
@@ -48,7 +63,11 @@ def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Acc
 
 @transaction.atomic
 def remove_material(material: Material, *, by: Account) -> None:
-    """Take it out of the course; who had only this one left has completed it now."""
+    """Take it out of the course; who had only this one left has completed it now.
+
+    Raises NotPossible.
+    """
+    _hold_stored(material)
     course = material.course
     material.delete()
     learning.complete_those_done(course, by=by)
@@ -57,7 +76,8 @@ def remove_material(material: Material, *, by: Account) -> None:
 
 @transaction.atomic
 def move_up(material: Material, *, by: Account) -> None:
-    """Change places with the material before it, if there is one."""
+    """Change places with the material before it, if there is one.  Raises NotPossible."""
+    _hold_stored(material)
     before = material.course.materials.filter(position__lt=material.position).last()
     if before:
         before.position, material.position = material.position, before.position
@@ -67,6 +87,7 @@ def move_up(material: Material, *, by: Account) -> None:
 
 @transaction.atomic
 def save_question(question: Question, *, by: Account) -> Question:
+    _hold(question)
     question.text = national_id.hide(question.text)
     before = changes.stored(question)
     question.save()
@@ -82,6 +103,7 @@ def remove_question(question: Question, *, by: Account) -> None:
     Raises NotPossible when fewer would be left than an attempt draws; without the last one the
     course has no quiz, and who had only that left has completed it.
     """
+    _hold_stored(question)
     course, left = question.course, question.course.questions.exclude(pk=question.pk).count()
     quiz = Quiz.objects.filter(course=course).first()
     if quiz and 0 < left < quiz.drawn:
@@ -93,6 +115,7 @@ def remove_question(question: Question, *, by: Account) -> None:
 
 @transaction.atomic
 def save_quiz(quiz: Quiz, *, by: Account) -> Quiz:
+    _hold(quiz)
     before = changes.stored(quiz)
     quiz.save()
     told = {"drawn": quiz.drawn, "pass_mark": quiz.pass_mark}
@@ -115,6 +138,11 @@ def _course(request: HttpRequest, course_id: int) -> Course:
 def _subject(part: Any) -> str:
     """Of the events of a part of a course."""
     return f"course:{part.course_id}"
+
+
+def _courses_of(model: type[Any], pk: int) -> list[int]:
+    """The course that a part is of, to be held before the part is read."""
+    return list(model.objects.filter(pk=pk).values_list("course", flat=True))
 
 
 def _part(request: HttpRequest, model: type[Any], pk: int) -> Any:
@@ -144,7 +172,7 @@ def add_material(request: HttpRequest, online_courses_id: int) -> HttpResponse:
 @_edits
 @needs(Right.MANAGE_COURSES)
 def edit_material(request: HttpRequest, material_id: int) -> HttpResponse:
-    with versions.held(request, Material.objects.all(), material_id):
+    with versions.held(request, Course.objects.all(), *_courses_of(Material, material_id)):
         return _material(request, _part(request, Material, material_id))
 
 
@@ -164,8 +192,11 @@ def _material(request: HttpRequest, material: Material) -> HttpResponse:
 def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
     user: Any = request.user
     material = _part(request, Material, material_id)
-    remove_material(material, by=user)
-    messages.success(request, f"已刪除教材「{material}」。")
+    try:
+        remove_material(material, by=user)
+        messages.success(request, f"已刪除教材「{material}」。")
+    except NotPossible as reason:
+        messages.error(request, str(reason))
     return redirect("online_courses:page", material.course_id)
 
 
@@ -174,7 +205,10 @@ def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
 def raise_material(request: HttpRequest, material_id: int) -> HttpResponse:
     user: Any = request.user
     material = _part(request, Material, material_id)
-    move_up(material, by=user)
+    try:
+        move_up(material, by=user)
+    except NotPossible as reason:
+        messages.error(request, str(reason))
     return redirect("online_courses:page", material.course_id)
 
 
@@ -187,7 +221,7 @@ def add_question(request: HttpRequest, online_courses_id: int) -> HttpResponse:
 @_edits
 @needs(Right.MANAGE_COURSES)
 def edit_question(request: HttpRequest, question_id: int) -> HttpResponse:
-    with versions.held(request, Question.objects.all(), question_id):
+    with versions.held(request, Course.objects.all(), *_courses_of(Question, question_id)):
         return _question(request, _part(request, Question, question_id))
 
 

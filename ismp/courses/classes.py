@@ -32,6 +32,7 @@ from ismp.courses.models import (
 )
 from ismp.hours.models import in_hours
 from ismp.notices.actions import notify
+from ismp.ui import versions
 from ismp.ui.templatetags.ismp_ui import roc_moment
 
 
@@ -63,6 +64,7 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
             raise NotPossible(f"已錄取 {before.taken} 人，名額不能少於這個人數。")
         session.taken, session.turns = before.taken, before.turns
     else:
+        versions.hold(Course.objects.all(), [session.course_id])  # its sessions have numbers
         known = Session.objects.filter(course=session.course)
         session.number = (known.aggregate(last=Max("number"))["last"] or 0) + 1
     session.save()
@@ -138,6 +140,12 @@ def hold(session: Session) -> Session:
 def hold_all(sessions: QuerySet[Session]) -> list[Session]:
     """All before the first event: who records holds the head of the trail and waits for nothing."""
     return [hold(session) for session in sessions.order_by("pk")]
+
+
+def hold_of(sign_ups: list[int]) -> None:
+    """Hold the sessions of sign-ups (by their keys), before the sign-ups: who withdraws has the
+    session and waits for a sign-up."""
+    hold_all(Session.objects.filter(sign_ups__in=sign_ups).distinct())
 
 
 # --- Signing up ----------------------------------------------------------------------------------

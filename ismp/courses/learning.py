@@ -3,10 +3,11 @@
 Where somebody is in a course is a bookmark and leaves no event; an attempt and a completion do.
 """
 
+import contextlib
 import random
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -35,15 +36,26 @@ _chance = random.SystemRandom()
 
 
 def bookmark(enrollment: Enrollment, material: Material, second: int) -> None:
-    """Remember how far a video was watched."""
-    Progress.objects.update_or_create(
-        enrollment=enrollment, material=material, defaults={"second": second}
-    )
+    """Remember how far a video was watched, as long as it is part of the course."""
+    with contextlib.suppress(IntegrityError), transaction.atomic():
+        Progress.objects.update_or_create(
+            enrollment=enrollment, material=material, defaults={"second": second}
+        )
+
+
+def finish(enrollment: Enrollment, material: Material, *, by: Account) -> bool:
+    """Note that a material is done; return whether this completed the course.
+
+    Raises NotPossible when the material was taken out of the course meanwhile.
+    """
+    try:
+        return _finish(enrollment, material, by)
+    except IntegrityError as gone:  # at the commit: who takes a material out waits for no learner
+        raise NotPossible(f"教材「{material}」已經不在這門課程裡。") from gone
 
 
 @transaction.atomic
-def finish(enrollment: Enrollment, material: Material, *, by: Account) -> bool:
-    """Note that a material is done; return whether this completed the course."""
+def _finish(enrollment: Enrollment, material: Material, by: Account) -> bool:
     enrollment = _held(enrollment)
     progress, _ = Progress.objects.get_or_create(enrollment=enrollment, material=material)
     if progress.done_at is None:

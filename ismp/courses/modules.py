@@ -314,6 +314,7 @@ SIGN_UPS = Module(
         Filter("standing", "狀態", Standing.choices),
     ),
     view=Right.VIEW_COURSES,
+    holds=classes.hold_of,
     deeds=(
         Deed(
             "approve",

@@ -122,7 +122,7 @@ def material(request: HttpRequest, course_id: int, material_id: int) -> HttpResp
     enrollment = _enrollment(request, course_id)
     shown = get_object_or_404(Material, pk=material_id, course=course_id)
     if request.method == "POST":
-        if learning.finish(enrollment, shown, by=user):
+        if _try(request, lambda: learning.finish(enrollment, shown, by=user)):
             messages.success(request, "恭喜完成這門課程！")
         left = enrollment.course.materials.exclude(pk__in=_done(enrollment))
         following = left.filter(position__gte=shown.position).first() or left.first()

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ismp.accounts import national_id, separation
-from ismp.accounts.models import Account
+from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
@@ -26,7 +26,7 @@ from ismp.hours.crediting import Credit
 from ismp.hours.models import Record, Source, in_hours
 from ismp.notices.actions import notify
 from ismp.requests.delegations import refuse_past_days
-from ismp.ui import roc
+from ismp.ui import roc, versions
 
 _BATCH = 200
 """How many certificates are deleted in one transaction."""
@@ -90,6 +90,7 @@ def approve(
     in_place_of: Account | None = None,
 ) -> Claim:
     """認列: credit the claimed hours, or other hours (thousandths) or another category."""
+    hold_agencies([claim.pk])
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by, in_place_of)
     refuse_past_days(by, in_place_of)
@@ -139,6 +140,7 @@ def _decide(
 @transaction.atomic
 def revoke(claim: Claim, *, reason: str, by: Account) -> Claim:
     """撤銷認列: the hours go for good; who asked and who decided stays."""
+    hold_agencies([claim.pk])
     claim = _held(claim, State.APPROVED)
     _refuse_own(claim, by)
     if not reason.strip():
@@ -238,6 +240,13 @@ def _forget_certificate(claim: Claim) -> None:
     files.forget(claim)
     claim.certificate_deleted_at = timezone.now()
     claim.save(update_fields=["certificate_deleted_at"])
+
+
+def hold_agencies(claims: list[int]) -> None:
+    """Hold the agencies of claims (by their keys) before these, and before hours are added up: of
+    two claims of one person that are recognised at once the second sees the first one's."""
+    agencies = Claim.objects.filter(pk__in=claims).values_list("agency", flat=True)
+    versions.hold(Agency.objects.all(), agencies)
 
 
 def _held(claim: Claim, state: State) -> Claim:

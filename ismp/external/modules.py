@@ -146,6 +146,7 @@ CLAIMS = Module(
         Filter("category", "類別", [(str(one), f"{one} {CATEGORIES[one]}") for one in CATEGORIES]),
     ),
     view=Right.VIEW_HOURS,
+    holds=actions.hold_agencies,
     deeds=(
         Deed(
             "approve",

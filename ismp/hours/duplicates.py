@@ -23,6 +23,7 @@ from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.hours.deletions import revive, take_out
 from ismp.hours.models import CREDITED, Decision, Duplicate, ImportRun, Record, Source
+from ismp.ui import versions
 from ismp.ui.folding import fold
 
 _DAYS = timedelta(days=31)
@@ -109,16 +110,24 @@ def _set_aside(agency: Agency, at: datetime) -> list[int]:
     return keys
 
 
+def hold_agencies(pairs: list[int]) -> None:
+    """Hold the agencies of pairs (by their keys), as whoever changes which records are live."""
+    agencies = Duplicate.objects.filter(pk__in=pairs).values_list("agency", flat=True)
+    versions.hold(Agency.objects.all(), agencies)
+
+
 @transaction.atomic
 def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
     """Say whether what looks the same counts once or twice; it may be said otherwise later.
 
     Returns of how many pairs it was said.  Raises NotPossible for one's own hours.
     """
-    mine = Agency.objects.filter(pk__in=pairs.order_by().values("agency")).order_by("pk")
-    agencies = list(mine.select_for_update(no_key=True))
+    keys = list(pairs.values_list("pk", flat=True))
+    hold_agencies(keys)
     said = {"decision": decision, "decided_by": by.username, "decided_at": timezone.now()}
-    told = list(pairs.select_related("agency", "credited__account"))
+    held = Duplicate.objects.filter(pk__in=keys).order_by("pk")
+    told = list(held.select_related("agency", "credited__account"))
+    agencies = sorted({pair.agency for pair in told}, key=lambda agency: agency.pk)
     for agency in agencies:
         theirs = [pair.credited.account for pair in told if pair.agency_id == agency.pk]
         separation.refuse_own(by, theirs, right=Right.DELETE_HOURS, agency=agency)

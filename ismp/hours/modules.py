@@ -18,6 +18,11 @@ def _told(record: Any) -> str:
     return f"{roc_date(record.ended_on)}　{hours} 小時　{where}"
 
 
+def _decide(pairs: Any, *, decision: Decision, by: Any) -> int:
+    """Of those of which that is not said yet: the second of two has nothing left to do."""
+    return duplicates.decide(pairs.exclude(decision=decision), decision=decision, by=by)
+
+
 def _tone(pair: Duplicate) -> str:
     return "amber" if pair.decision == Decision.PENDING else "green"
 
@@ -44,19 +49,20 @@ DUPLICATES = Module(
     search={"credited__account__username": "公務帳號", "credited__title": "名稱"},
     filters=(OF_AGENCY, Filter("decision", "處理", Decision.choices)),
     view=Right.VIEW_HOURS,
+    holds=duplicates.hold_agencies,
     deeds=(
         Deed(
             "once",
             "只採計一筆",
             Right.DELETE_HOURS,
-            partial(duplicates.decide, decision=Decision.ONE),
+            partial(_decide, decision=Decision.ONE),
             explains="這是同一次學習：採計匯入的時數，本平台登錄的那一筆不再計算。",
         ),
         Deed(
             "twice",
             "兩筆都採計",
             Right.DELETE_HOURS,
-            partial(duplicates.decide, decision=Decision.BOTH),
+            partial(_decide, decision=Decision.BOTH),
             explains="這是兩次不同的學習：本平台登錄的與匯入的時數都計算。本平台上傳到入口網、再匯回來的"
             "是同一次學習，請改按「只採計一筆」。",
         ),

@@ -170,7 +170,7 @@ def withdraw(request: Transfer | IdentityChange, *, by: Account) -> None:
     if not request.is_waiting:
         raise NotPossible("這件申請已經決定了，不能撤回。")
     request.state, request.decided_at, request.decided_by = State.WITHDRAWN, timezone.now(), by
-    request.save()
+    request.save(update_fields=["state", "decided_at", "decided_by"])
     _record("withdraw_request", request, by.username, account=request.account.username)
 
 

@@ -35,7 +35,7 @@ from ismp.security.models import (
     Reply,
     Tlp,
 )
-from ismp.ui import roc
+from ismp.ui import roc, versions
 
 
 @transaction.atomic
@@ -74,6 +74,7 @@ _WRITTEN = ("title", "severity", "tlp", "source", "issued_on", "cves", "products
 def _identify(advisory: Advisory) -> None:
     """Written by hand: a number of our own, and the id that it goes out with."""
     if not advisory.source_id:
+        trail.hold()  # two that are written at once have two numbers
         advisory.source_id = f"{timezone.localdate():%Y%m%d}-{Advisory.objects.count() + 1:05}"
     advisory.stix_id = advisory.stix_id or intelligence.stix_id(Origin.HAND, advisory.source_id)
 
@@ -245,7 +246,7 @@ def end(advisory: Advisory, kind: Ended, *, reason: str, by: Account) -> Advisor
 @transaction.atomic
 def remove(address: Address, *, reason: str, by: Account) -> Address:
     """移除受文機關: it was addressed by mistake; what it answered stays, and it is told."""
-    address = Address.objects.select_for_update(of=("self",)).get(pk=address.pk)
+    address = _hold(address)
     if address.removed_at:
         raise NotPossible(f"{address.agency.name}已經移除了。")
     if not reason.strip():
@@ -264,14 +265,19 @@ def remove(address: Address, *, reason: str, by: Account) -> Address:
 
 
 @transaction.atomic
-def acknowledge(address: Address, *, on_behalf: str = "", by: Account) -> Address:
-    """The agency has seen it; once is enough.  Somebody else's `on_behalf` says why."""
+def acknowledge(address: Address, *, on_behalf: str = "", by: Account) -> bool:
+    """The agency has seen it; once is enough.  Somebody else's `on_behalf` says why.
+
+    Returns whether nobody had acknowledged it before.
+    """
+    address = _hold(address)
     stead = separation.on_behalf_of(by, address.agency, on_behalf)
-    if address.acknowledged_at is None:
-        address.acknowledged_at, address.acknowledged_by = timezone.now(), by.username
-        address.save(update_fields=["acknowledged_at", "acknowledged_by"])
-        _record(address, "acknowledge_advisory", by, **stead)
-    return address
+    if address.acknowledged_at:
+        return False
+    address.acknowledged_at, address.acknowledged_by = timezone.now(), by.username
+    address.save(update_fields=["acknowledged_at", "acknowledged_by"])
+    _record(address, "acknowledge_advisory", by, **stead)
+    return True
 
 
 @transaction.atomic
@@ -288,13 +294,13 @@ def answer(
         raise NotPossible("請選擇回覆。")
     if not evidence.strip():
         raise NotPossible("請填寫處理情形與佐證，例如盤點的方法與結果。")
-    address = Address.objects.select_for_update(of=("self",)).get(pk=address.pk)
+    address = _hold(address)
     if address.removed_at:
         raise NotPossible("這則情資已經不再發布給這個機關，不必回覆。")
     publishers = Account.objects.filter(username=address.addressed_by)
     separation.refuse_own(by, publishers, right=Right.EDIT_SECURITY, agency=address.agency)
     acknowledge(address, on_behalf=on_behalf, by=by)
-    before = changes.stored(address)
+    before, address = changes.stored(address), _hold(address)
     address.reply, address.evidence = reply, national_id.hide(evidence.strip())
     address.replied_at, address.replied_by = timezone.now(), by.username
     address.replied_on_behalf = stead.get("because", "")
@@ -316,7 +322,9 @@ def answer(
 
 @transaction.atomic
 def attach(address: Address, incident: Incident, *, by: Account) -> Address:
-    """The warning has become an incident of the same agency."""
+    """The warning has become an incident of the same agency.  Raises NotPossible."""
+    address = _hold(address)
+    _refuse_second(address)
     if incident.agency.successor_id != address.agency.successor_id:
         raise NotPossible("這個事件不是本機關的，請重新選擇。")
     address.incident = incident
@@ -325,9 +333,34 @@ def attach(address: Address, incident: Incident, *, by: Account) -> Address:
     return address
 
 
+def _hold(address: Address) -> Address:
+    """As it is now, locked until the transaction ends."""
+    versions.hold(Address.objects.all(), [address.pk])
+    return Address.objects.select_related("advisory", "agency").get(pk=address.pk)
+
+
+def hold_agencies(addresses: list[int]) -> None:
+    """Hold the agencies of addresses (by their keys) before these: a merger does so too."""
+    agencies = Address.objects.filter(pk__in=addresses).values_list("agency", flat=True)
+    versions.hold(Agency.objects.all(), agencies)
+
+
+def _refuse_second(address: Address) -> None:
+    if address.incident:
+        number = address.incident.number
+        raise NotPossible(f"這則情資已經轉為資安事件 {number}，不必再建立；請重新整理這一頁。")
+
+
+@transaction.atomic
 def to_incident(addresses: Iterable[Address], *, by: Account) -> HttpResponse:
-    """The warning turned out true: a draft of an incident, tied to it, to go on with."""
+    """The warning turned out true: a draft of an incident, tied to it, to go on with.
+
+    Raises NotPossible; the second of two finds the first one's incident.
+    """
     [address] = addresses
+    hold_agencies([address.pk])
+    address = _hold(address)
+    _refuse_second(address)
     if address.agency_id != by.agency_id:
         raise NotPossible("只能為自己的機關建立事件。")
     incident = incidents.open_incident(

@@ -163,7 +163,7 @@ def _store(found: list[Found], new: list[tuple[Advisory, Found]], *, by: Account
 
 def _held(ids: list[str]) -> Iterable[Advisory]:
     """Locked, in one order, so that two imports wait for each other instead of blocking."""
-    rows = Advisory.objects.select_for_update(of=("self",)).filter(stix_id__in=ids)
+    rows = Advisory.objects.select_for_update(of=("self",)).filter(stix_id__in=ids).order_by("pk")
     return rows.defer("stix").prefetch_related("indicators").order_by("pk")
 
 

@@ -189,7 +189,7 @@ def _answer(things: Any, *, reply: str, by: Any, **asked: Any) -> int:
 
 
 def _acknowledge(things: Any, *, on_behalf: str, by: Any) -> int:
-    return sum(bool(advisories.acknowledge(one, on_behalf=on_behalf, by=by)) for one in things)
+    return sum(advisories.acknowledge(one, on_behalf=on_behalf, by=by) for one in things)
 
 
 def _replied_by(one: Address) -> str:
@@ -264,6 +264,7 @@ ADDRESSES = Module(
     search={"advisory__title": "情資", "agency__name": "機關"},
     filters=(OF_AGENCY, Filter("reply", "回覆", Reply.choices)),
     view=Right.VIEW_SECURITY,
+    holds=advisories.hold_agencies,
     deeds=(
         Deed(
             "acknowledge",

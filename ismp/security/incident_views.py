@@ -34,6 +34,7 @@ from ismp.security.models import (
     SecurityOfficer,
     TimeLimit,
 )
+from ismp.ui import versions
 
 
 @require_http_methods(["GET", "POST"])
@@ -60,6 +61,11 @@ def report(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest, incident_id: int) -> HttpResponse:
     """Correct what one wrote or handles: all of a draft, its words and moment once reported."""
+    with versions.held(request, Incident.objects.all(), incident_id):
+        return _edit(request, incident_id)
+
+
+def _edit(request: HttpRequest, incident_id: int) -> HttpResponse:
     user: Any = request.user
     found = get_object_or_404(Incident.objects.visible_to(user), pk=incident_id)
     if not incidents.may_correct(found, user):
@@ -71,10 +77,14 @@ def edit(request: HttpRequest, incident_id: int) -> HttpResponse:
     facts = {"title": found.title, "description": found.description, "is_drill": found.is_drill}
     initial = {**facts, "day": known.date(), "clock": known.time()}
     draft = found.state == IncidentState.DRAFT
-    make = IncidentForm if draft else EditIncidentForm
-    form = make(request.POST or None, initial=initial | LevelForm.given(found.given))
+    kind = IncidentForm if draft else EditIncidentForm
+
+    def make(sent: Any = None, *_: Any, instance: Incident) -> Any:
+        return kind(sent, initial=initial | LevelForm.given(instance.given))
+
+    form, more = versions.returned(request, make, found, _subject(found))
     stead = OnBehalfForm(request.POST or None)
-    if form.is_valid() and stead.is_valid():
+    if "stale" not in more and form.is_valid() and stead.is_valid():
         typed = {name: form.cleaned_data[name] for name in facts if name in form.fields}
         typed |= stead.cleaned_data
         moment = form.cleaned_data["moment"]
@@ -92,8 +102,14 @@ def edit(request: HttpRequest, incident_id: int) -> HttpResponse:
         "incident": found,
         "aspects": _aspects(form) if draft else (),
         "stead": stead if found.agency_id not in user.agency_ids() else None,
+        **more,
     }
     return render(request, "security/report.html", context)
+
+
+def _subject(found: Incident) -> str:
+    """Of the events of an incident."""
+    return f"incident:{found.pk}"
 
 
 def _aspects(form: Any) -> list[tuple[str, str, Any, Any]]:
@@ -174,6 +190,7 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         "may_edit": incidents.may_correct(found, user),
         "earlier": _earlier_reports(found),
         "aspects": _aspects(levels),
+        "level_version": versions.version(levels, _subject(found)),
         "own_steps": [name for name, deed in DEEDS.items() if deed.right is Right.EDIT_SECURITY]
         if found.agency_id not in user.agency_ids()
         else [],
@@ -344,6 +361,11 @@ def _may(user: Any, found: Incident, step: str) -> bool:
 @require_POST
 def deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     """Do one step; what cannot be done is said in one sentence on the incident's page."""
+    with versions.held(request, Incident.objects.all(), incident_id):
+        return _deed(request, incident_id, step)
+
+
+def _deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     user: Any = request.user
     found = get_object_or_404(Incident.objects.visible_to(user), pk=incident_id)
     wanted = DEEDS.get(step)
@@ -360,6 +382,7 @@ def deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     given = {**form.cleaned_data, **stead.cleaned_data}
     try:
         if wanted.levels:
+            _refuse_overtaken(request, found, form)
             incidents.change_level(found, form.answers(), on_behalf=given["on_behalf"], by=user)
         else:
             wanted.do(found, given, user)
@@ -367,3 +390,16 @@ def deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     except NotPossible as reason:
         messages.error(request, str(reason))
     return redirect(found)
+
+
+def _refuse_overtaken(request: HttpRequest, found: Incident, form: LevelForm) -> None:
+    """Raise NotPossible when somebody else answered a question of the level since it was shown."""
+    carried, user = request.POST.get(versions.FIELD, ""), request.user.get_username()
+    now, subject = LevelForm(initial=LevelForm.given(found.given)), _subject(found)
+    stale = versions.stale(carried, now=now, typed=form, subject=subject, by=user)
+    if stale is None:
+        return
+    differing = "；".join(f"{one.title}：現在是「{one.now}」" for one in stale.differences)
+    raise NotPossible(
+        f"您開啟這一頁之後，有人改過影響評估，您填的還沒有存檔。{differing}。請核對後再變更一次。"
+    )

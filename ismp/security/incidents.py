@@ -129,6 +129,7 @@ def edit(
     incident.title, incident.description = national_id.hide(title), national_id.hide(description)
     incident.known_at = known_at
     found = changes.between(before, incident)
+    own = ["title", "description", "known_at", "is_drill", "answers", "level"]
     if incident.state == IncidentState.DRAFT:
         incident.is_drill = is_drill
         found = changes.between(before, incident)
@@ -137,7 +138,7 @@ def edit(
             incident.answers, incident.level = given, levels.level(answers)
     if not found:
         return incident
-    incident.save()
+    incident.save(update_fields=own)
     words = "\n".join(f"{name}原為「{old}」，改為「{new}」" for name, old, new in found)
     _note(incident, Kind.EDITED, words, by, on_behalf, changes=found)
     return incident

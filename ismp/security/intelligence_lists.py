@@ -16,7 +16,7 @@ from ismp.audit.trail import NotPossible
 from ismp.security.advisory_devices import Vendors
 from ismp.security.forms import GroupForm, VendorForm
 from ismp.security.models import Advisory, AgencyGroup, Indicator, Vendor
-from ismp.ui import workbook
+from ismp.ui import versions, workbook
 from ismp.ui.columns import Column
 from ismp.ui.module import Filter, Module
 
@@ -82,7 +82,8 @@ def _names(group: AgencyGroup) -> str:
 
 @transaction.atomic
 def save_vendor(vendor: Vendor, *, by: Account) -> Vendor:
-    """Keep the names of a vendor; a name belongs to one vendor only."""
+    """Keep the names of a vendor; a name belongs to one vendor only.  Raises NotPossible."""
+    _hold_vendors()
     before = changes.stored(vendor)
     vendor.name = national_id.hide(vendor.name)
     vendor.aliases = national_id.hide(vendor.aliases)
@@ -94,6 +95,11 @@ def save_vendor(vendor: Vendor, *, by: Account) -> Vendor:
     edits = changes.between(before, vendor)
     trail.record("save_vendor", actor=by.username, subject=f"vendor:{vendor.pk}", changes=edits)
     return vendor
+
+
+def _hold_vendors(keys: Iterable[int] = ()) -> None:
+    """All of them, whichever are changed: two could be given one name at once."""
+    versions.hold(Vendor.objects.all(), Vendor.objects.values_list("pk", flat=True))
 
 
 GROUPS = Module(
@@ -127,5 +133,6 @@ VENDORS = Module(
     edit=Right.REVIEW_SECURITY,
     form=VendorForm,
     save=save_vendor,
+    holds=_hold_vendors,
     empty="同一個廠牌的中英文名稱登錄在同一筆，情資才找得到清冊裡的設備。",
 )

@@ -92,6 +92,11 @@ def is_disk_full(error: BaseException) -> bool:
     )
 
 
+def is_deadlock(error: BaseException) -> bool:
+    """Whether PostgreSQL ended a transaction because two waited for each other (40P01)."""
+    return getattr(error.__cause__, "sqlstate", "") == "40P01"
+
+
 def _disk_full(request: HttpRequest) -> HttpResponse:
     logger.error("the disk is full")
     response = page(

@@ -28,9 +28,8 @@ def save_agency(agency: Agency, *, by: Account) -> Agency:
 
     Raises NotPossible.
     """
-    # All of them, in order: two that are put under each other at once would make a circle.
-    list(Agency.objects.select_for_update(of=("self",), no_key=True).order_by("pk"))
     before = changes.stored(agency)
+    trail.hold()  # two that are put under each other at once would make a circle
     agency.code = fold_code(agency.code)
     _keep_out_of_circles(agency)
     agency.save()
@@ -46,6 +45,8 @@ def save_agency(agency: Agency, *, by: Account) -> Agency:
 def _keep_out_of_circles(agency: Agency) -> None:
     above = dict(Agency.objects.values_list("pk", "parent"))
     at = agency.parent_id
+    if agency.parent:
+        agency.parent.refresh_from_db()
     if agency.parent and (reason := agency.parent.why_closed(timezone.localdate())):
         raise NotPossible(reason)
     while at:
