@@ -1,13 +1,16 @@
 """How long a sign-in takes while a roster comes in: `python benchmarks/sign_in.py`.
 
 A city's roster is brought in, then once more with another e-mail for everybody, which writes every
-account; meanwhile people who stand in it sign in, one after the other, on another connection.  Both
-in a throw-away PostgreSQL.  Prints how long the roster took, and p50, p95 and the longest of the
-sign-ins without it and beside it; asserts nothing.
+account; meanwhile people who stand in it sign in, one after the other, on another connection.  In a
+throw-away database of each kind.  Prints how long the roster took, with nobody beside it and with
+them, and p50, p95 and the longest of the sign-ins without it and beside it; asserts nothing.
 """
 
 import argparse
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
 from statistics import median
 
@@ -19,38 +22,54 @@ PASSWORD = "a long pass phrase of 2026"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=60_000)
+    parser.add_argument("--on", choices=("sqlite", "postgresql"), help="one of the two only")
     options = parser.parse_args()
-    with cluster.home(postgresql=True):
-        import django
-
-        django.setup()
-        from django.core.management import call_command
-
-        call_command("migrate", verbosity=0)
-        call_command("collectstatic", interactive=False, verbosity=0)
-        from ismp.accounts import actions, invented
-        from ismp.accounts.models import Account
-
-        people = invented.people(options.people, 100)
-        roster = invented.roster_csv(people)
-        actions.import_roster(roster.encode(), by="bench")
-        somebody = list(Account.objects.filter(status="active").order_by("pk")[:200])
-        somebody[0].set_password(PASSWORD)
-        named = Account.objects.filter(pk__in=[one.pk for one in somebody])
-        named.update(password=somebody[0].password)
-        names = list(named.values_list("username", flat=True))
-        print("alone:", spread(sign_in(name) for name in names[:40]))
-        changed = roster.replace("@", "@new.").encode()
-        process = multiprocessing.get_context("spawn").Process(target=bring_in, args=(changed,))
-        process.start()
-        found = []
-        while process.is_alive():
-            found.append(sign_in(names[len(found) % len(names)]))
-            time.sleep(0.1)
-        print("beside the roster:", spread(found))
+    if options.on:
+        with cluster.home(postgresql=options.on == "postgresql"):
+            measure(options.people, options.on)
+        return
+    for each in ("sqlite", "postgresql"):  # Django knows one database a process
+        told = ["--people", str(options.people), "--on", each]
+        subprocess.run([sys.executable, __file__, *told], check=True)
 
 
-def bring_in(roster: bytes) -> None:
+def measure(number: int, on: str) -> None:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    from ismp.accounts import actions, invented
+    from ismp.accounts.models import Account
+
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"{on}, {number:,} people, {os.cpu_count()} processors, load average {load}", flush=True)
+    people = invented.people(number, 100)
+    roster = invented.roster_csv(people)
+    began = time.monotonic()
+    actions.import_roster(roster.encode(), by="bench")
+    print(f"roster of new people: {time.monotonic() - began:.1f} s", flush=True)
+    somebody = list(Account.objects.filter(status="active").order_by("pk")[:200])
+    somebody[0].set_password(PASSWORD)
+    named = Account.objects.filter(pk__in=[one.pk for one in somebody])
+    named.update(password=somebody[0].password)
+    names = list(named.values_list("username", flat=True))
+    sign_in(names[-1])  # the first loads templates
+    print("alone:", spread(sign_in(name) for name in names[:40]), flush=True)
+    bring_in(roster.replace("@", "@first.").encode(), "with nobody beside it")
+    told = (roster.replace("@", "@then.").encode(), "beside sign-ins")
+    process = multiprocessing.get_context("spawn").Process(target=bring_in, args=told)
+    process.start()
+    found = []
+    while process.is_alive():
+        found.append(sign_in(names[len(found) % len(names)]))
+        time.sleep(0.1)
+    print("beside the roster:", spread(found), flush=True)
+
+
+def bring_in(roster: bytes, how: str) -> None:
     import django
 
     django.setup()
@@ -58,7 +77,8 @@ def bring_in(roster: bytes) -> None:
 
     began = time.monotonic()
     result = actions.import_roster(roster, by="bench")
-    print(f"roster: {result.updated:,} accounts changed in {time.monotonic() - began:.1f} s")
+    took = time.monotonic() - began
+    print(f"roster, {how}: {result.updated:,} accounts changed in {took:.1f} s", flush=True)
 
 
 def sign_in(username: str) -> float:

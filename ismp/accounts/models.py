@@ -113,6 +113,8 @@ class Agency(models.Model):
         related_name="merged",
         verbose_name="併入的機關",
     )
+    in_first_roster = models.BooleanField(default=False, editable=False)
+    """While the roster that made it has not told all of its people: a roster comes in pieces."""
 
     objects: ClassVar["models.Manager[Agency] | AgencyQuerySet"] = AgencyQuerySet.as_manager()
 

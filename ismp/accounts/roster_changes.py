@@ -1,13 +1,15 @@
 """What the lines of a roster change of the accounts that are stored: found, said, written.
 
-Between the file (`roster`) and the action (`actions.import_roster`), which decides whether it may.
+Between the file (`roster`) and `roster_import`, which decides whether it may.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from ismp import bulk
@@ -16,20 +18,32 @@ from ismp.accounts.identities import Identity, in_words
 from ismp.accounts.models import Account, Agency, Department, Status
 from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
 from ismp.accounts.roster import Entry
+from ismp.accounts.roster_checks import Number
 from ismp.audit.changes import SECRET, SECRET_CHANGED, Change
 from ismp.ui.folding import key, one_line
 
 _BATCH = 1_000
 _KEYS = ("agency_id", "status")
 """With the national ID they are unique among those in office."""
+SERVICE = {"agency", "department", "identities", "status"}
+"""The fields that say where and as what somebody serves."""
+
+
+def stored(usernames: Collection[str]) -> dict[str, Account]:
+    """Return the accounts with these names (small letters) by them, as they are now."""
+    return _named_by(usernames, Account.objects.all())
 
 
 def hold(usernames: Collection[str]) -> dict[str, Account]:
-    """Return the accounts with these names (small letters) by them, locked in the order of their
-    numbers, so that two rosters wait for each other and never in a circle.
+    """As `stored`, but locked in the order of their numbers, so that two rosters wait for each
+    other and never in a circle.
 
-    Nobody waits for them who only signs in or reads: neither writes accounts.
+    Nobody waits for them who only signs in or reads: neither waits for an account.
     """
+    return _named_by(usernames, Account.objects.select_for_update(of=("self",), no_key=True))
+
+
+def _named_by(usernames: Collection[str], rows: QuerySet[Account]) -> dict[str, Account]:
     wanted = sorted(usernames)
     named = Account.objects.order_by().annotate(folded=Lower("username"))
     keys: list[int] = []
@@ -37,7 +51,7 @@ def hold(usernames: Collection[str]) -> dict[str, Account]:
         names = wanted[start : start + _BATCH]
         keys += named.filter(folded__in=names).values_list("pk", flat=True)
     keys.sort()
-    rows = Account.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
+    rows = rows.order_by("pk")
     found: dict[str, Account] = {}
     for start in range(0, len(keys), _BATCH):
         some = rows.filter(pk__in=keys[start : start + _BATCH])
@@ -48,27 +62,50 @@ def hold(usernames: Collection[str]) -> dict[str, Account]:
     return found
 
 
-def holders(
-    hashes: Collection[bytes], usernames: Collection[str]
-) -> dict[tuple[str, bytes], Account]:
-    """Return who is in office with one of these numbers and is not named by the roster, by code of
-    agency and hash."""
-    wanted, found = sorted(hashes), {}
+def holders(numbers: Collection[Number], usernames: Collection[str]) -> dict[Number, Account]:
+    """Return who is in office with one of these numbers and has none of these names (small
+    letters)."""
+    wanted, found = sorted({number for _, number in numbers}), {}
     rows = Account.objects.filter(status=Status.ACTIVE).select_related("agency").order_by("pk")
     for start in range(0, len(wanted), _BATCH):
         for account in rows.filter(id_hash__in=wanted[start : start + _BATCH]):
             if account.username.lower() not in usernames:
-                found[account.agency.code, bytes(account.id_hash or b"")] = account
+                found[fold_code(account.agency.code), bytes(account.id_hash or b"")] = account
     return found
 
 
-class Places:
-    """The agencies and departments that a roster names, by folded code and name."""
+@dataclass(frozen=True)
+class Names:
+    """What a whole roster calls the agencies and departments that it names: by its first line that
+    does, whatever piece of it needs one first."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self.agencies = {fold_code(agency.code): agency for agency in Agency.objects.all()}
-        self.known_before = frozenset(self.agencies)
-        self._entries = list(entries)
+    agencies: dict[str, str]
+    """By folded code."""
+    departments: dict[tuple[str, str], str]
+    """By folded code of the agency and folded name."""
+
+    @classmethod
+    def of(cls, entries: list[Entry]) -> Self:
+        agencies, departments = dict[str, str](), dict[tuple[str, str], str]()
+        for entry in entries:
+            agencies.setdefault(entry.agency_code, entry.agency_name)
+            if entry.department:
+                departments.setdefault((entry.agency_code, key(entry.department)), entry.department)
+        return cls(agencies, departments)
+
+    def close_first_rosters(self) -> None:
+        """The roster has told all that it has to tell of the agencies that were new."""
+        named = Agency.objects.filter(in_first_roster=True, code__in=list(self.agencies))
+        named.update(in_first_roster=False)
+
+
+class Places:
+    """The agencies and departments that some lines of a roster name, by folded code and name."""
+
+    def __init__(self, entries: Iterable[Entry], names: Names) -> None:
+        every = Agency.objects.select_related("merged_into")
+        self.agencies = {fold_code(agency.code): agency for agency in every}
+        self._entries, self._names = list(entries), names
         self._read_departments()
 
     def _read_departments(self) -> None:
@@ -88,22 +125,23 @@ class Places:
 
     def add_missing(self) -> None:
         """Create what the roster names and does not exist."""
+        codes = sorted({entry.agency_code for entry in self._entries} - self.agencies.keys())
         new = {
-            entry.agency_code: Agency(code=entry.agency_code, name=entry.agency_name)
-            for entry in reversed(self._entries)
-            if entry.agency_code not in self.agencies
+            code: Agency(code=code, name=self._names.agencies[code], in_first_roster=True)
+            for code in codes
         }
         Agency.objects.bulk_create(new.values())
         self.agencies |= new
         missing = {
-            (entry.agency_code, key(entry.department)): entry.department
+            (entry.agency_code, key(entry.department))
             for entry in self._entries
             if entry.department and not self.department(entry.agency_code, entry.department)
         }
         Department.objects.bulk_create(
             [
-                Department(agency=self.agencies[code], name=name, path=name)
-                for (code, _), name in sorted(missing.items())
+                Department(agency=self.agencies[place[0]], name=name, path=name)
+                for place in sorted(missing)
+                for name in [self._names.departments[place]]
             ],
             ignore_conflicts=True,
         )
@@ -121,23 +159,45 @@ class LineChange:
     fields: dict[str, Change]
     """What changes of a stored account, in words, by the field; but for the number."""
     number_is_new: bool
+    is_new: bool = False
+    """Whether there was no such account."""
+
+    @cached_property
+    def holds(self) -> Number | None:
+        """Which number no other account can have in office while this one is as it is."""
+        account = self.account
+        if account.pk is None or not account.is_active or not account.id_hash:
+            return None
+        return fold_code(account.agency.code), bytes(account.id_hash)
+
+    @cached_property
+    def takes(self) -> Number | None:
+        """Which number it has in office from now on, and had not before."""
+        entry, stored_hash = self.entry, self.account.id_hash
+        if entry.status != Status.ACTIVE:
+            return None
+        number = bytes(stored_hash) if stored_hash else b""
+        if self.number_is_new:
+            number = settings.KEYS.blind_index(entry.national_id) if entry.national_id else b""
+        taken = (entry.agency_code, number)
+        return taken if number and taken != self.holds else None
 
     @property
     def changes(self) -> list[Change]:
         """In words, before and after; empty where nothing changes and for a new account."""
-        number = self.number_is_new and self.account.pk
+        number = self.number_is_new and not self.is_new
         return [*self.fields.values(), *([SECRET_CHANGED] if number else [])]
 
     @property
     def outcome(self) -> str:
-        if self.account.pk is None:
+        if self.is_new:
             return "created"
         return "updated" if self.changes else "unchanged"
 
     @property
     def words(self) -> str:
         """For a reader; of a national ID only that it changes."""
-        if self.account.pk is None:
+        if self.is_new:
             return f"新增：{self.entry.agency_name} {self.entry.department or ''}".strip()
         words = [
             f"{t}「{a}」改為「{b}」" for t, a, b in self.changes if (t, a, b) != SECRET_CHANGED
@@ -184,7 +244,7 @@ def of(entry: Entry, account: Account | None, places: Places) -> LineChange:
     """Compare a line with its account."""
     if account is None:
         new = Account(username=entry.username)
-        return LineChange(entry, new, {}, number_is_new=bool(entry.national_id))
+        return LineChange(entry, new, {}, number_is_new=bool(entry.national_id), is_new=True)
     number_is_new = False
     if entry.national_id is not None:
         wanted = settings.KEYS.blind_index(entry.national_id) if entry.national_id else None
@@ -195,6 +255,31 @@ def of(entry: Entry, account: Account | None, places: Places) -> LineChange:
         if before != after
     }
     return LineChange(entry, account, fields, number_is_new)
+
+
+def since(judged: LineChange, now: LineChange) -> tuple[LineChange, list[str]]:
+    """Of a line that was judged before and now again: what is left of the change, and in words what
+    somebody else has changed since that stands in its way.
+
+    What the line did not change when it was judged stays, whoever has changed it since.  Where and
+    as what somebody serves is one thing.
+    """
+    if judged.is_new:
+        others = [] if now.is_new else [title for title, *_ in now.changes]
+        return now, others
+    fields = {name: now.fields[name] for name in judged.fields if name in now.fields}
+    if "agency" in fields and "role" in now.fields:
+        fields["role"] = now.fields["role"]
+    number = judged.number_is_new and now.number_is_new
+    left = replace(now, fields=fields, number_is_new=number)
+    changed = {
+        name for name in fields if name != "role" and fields[name][1] != judged.fields[name][1]
+    }
+    if SERVICE & fields.keys():
+        changed |= SERVICE & now.fields.keys() - judged.fields.keys()
+    words = [f"{now.fields[one][0]}現在是「{now.fields[one][1]}」" for one in sorted(changed)]
+    hashes = [one.account.id_hash and bytes(one.account.id_hash) for one in (judged, now)]
+    return left, [*words, *(["身分證字號"] if number and hashes[0] != hashes[1] else [])]
 
 
 def _both(entry: Entry, account: Account, places: Places) -> Iterator[tuple[str, str, str, str]]:

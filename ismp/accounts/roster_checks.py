@@ -3,7 +3,7 @@
 Each check is a row of a table: code, whose turn it is, sentence, what to do, the columns at fault,
 and what finds it: it says more about the line, or nothing when the line passes.  Their order is
 their precedence; a line gets the first that applies.  One fault refuses the whole roster, but all
-of them are told.
+of them are told; only what others change while a roster is under way costs single lines.
 """
 
 import re
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
@@ -25,6 +24,8 @@ from ismp.ui.folding import fold, key, one_line
 from ismp.ui.reading import BAD_CELL, Row, Table
 from ismp.ui.sheets import YOURS, Fault, Reason
 
+Number = tuple[str, bytes]
+"""Folded code of an agency, and the keyed hash of a national ID."""
 HEADER = [
     "機關代碼",
     "機關名稱",
@@ -153,8 +154,10 @@ class World:
     """The names of those that are known, by code."""
     accounts: dict[str, Account]
     """By name of account, small letters."""
-    holders: dict[tuple[str, bytes], Account]
-    """Who is in office outside of this roster, by agency and hash of the national ID."""
+    takes: dict[int, Number]
+    """Which number of an agency each line takes that its account has not in office yet."""
+    holders: dict[Number, Account]
+    """Who is in office with one of these and is named by none of the lines."""
     changed: dict[int, list[str]]
     """What each line would change of a stored account, by title."""
     closed: dict[str, str] = field(default_factory=dict)
@@ -372,10 +375,8 @@ def _own(line: Line, world: World) -> bool:
 
 
 def _second(line: Line, world: World) -> str | None:
-    if not line.in_office or not line.national_id:
-        return None
-    number = settings.KEYS.blind_index(line.national_id)
-    holder = world.holders.get((line.agency_code, number))
+    number = world.takes.get(line.number)
+    holder = world.holders.get(number) if number else None
     return holder.username if holder else None
 
 
@@ -470,12 +471,27 @@ LATER_ENTRY = Check(
 )
 """Of a line that changes where or as what somebody serves, while a day to come has an entry."""
 
-BY_CODE = {check.code: check for check in (*CHECKS, *REPEATS, *AGAINST_WORLD, LATER_ENTRY)}
+MEANWHILE = Check(
+    "changed-meanwhile",
+    YOURS,
+    "匯入期間有人變更了這個帳號",
+    "這一列沒有匯入；請核對帳號現在的內容，更正這一列後再匯入一次。",
+    ("公務帳號",),
+    lambda line, words: words,
+)
+"""Of a line that changes what somebody else changed while the roster was under way."""
 
+NO_RIGHT = Check(
+    "no-right",
+    YOURS,
+    "匯入期間您的權限已經變更",
+    "這一列沒有匯入；請由有權限的管理者再匯入一次。",
+    (),
+    lambda line, words: words,
+)
 
-def later_fault(line: Line, words: str) -> Fault:
-    """That an entry for a day to come, in these words, stands in the way of a line."""
-    return Fault(line.number, LATER_ENTRY, line.cells, words, LATER_ENTRY.columns)
+_OTHERS = (LATER_ENTRY, MEANWHILE, NO_RIGHT)
+BY_CODE = {check.code: check for check in (*CHECKS, *REPEATS, *AGAINST_WORLD, *_OTHERS)}
 
 
 def first_fault(

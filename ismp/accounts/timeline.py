@@ -13,6 +13,15 @@ from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
 from ismp.ui import roc
 
+SERVED = ("agency_id", "department_id", "identities", "status")
+"""What an account copies from the entry of its service that holds today."""
+
+
+def as_now(account: Account, since: date, by: str) -> Service:
+    """An entry, not stored yet, by which an account serves from a day on as it does now."""
+    served = {name: getattr(account, name) for name in SERVED}
+    return Service(account=account, since=since, recorded_by=by, **served)
+
 
 @dataclass(frozen=True)
 class Step:

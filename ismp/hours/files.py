@@ -98,6 +98,12 @@ def keep_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) -> 
     RunFile.store(RunFile(run=run, kind=kind, number=number).seal(part) for number, part in parts)
 
 
+def add_frame(run: ImportRun, kind: RunFile.Kind, packed: bytes) -> None:
+    """Keep one more part of a table."""
+    number = RunFile.objects.filter(run=run, kind=kind).count()
+    RunFile.store([RunFile(run=run, kind=kind, number=number).seal(packed)])
+
+
 def pack(frame: pl.DataFrame) -> bytes:
     # Uncompressed, it would leave holes in the heap of Python: 120 MB at a million rows.
     return zstandard.compress(frame.write_ipc(None, compression="zstd").getvalue(), _FAST)

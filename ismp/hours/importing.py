@@ -1,15 +1,18 @@
 """The import as a short story: claim → perform → report → finish, whatever kind of file it is.
 
 One file, one transaction: what it stores, counts, state and audit event stand together or not at
-all, so a killed worker leaves nothing half-done and running again is safe.  A paused worker that
-wakes after another took over finds its attempt outdated and rolls back (the fence).  What becomes
-of the rows is told by the run's profile (`profiles`): `portal_file` for the hours.
+all, so a killed worker leaves nothing half-done and running again is safe.  A file that comes in by
+pieces (a roster, `profiles.Profile.begin`) has a transaction for each, and the last one ends the
+run; whoever takes over goes on behind the last piece that stands.  A paused worker that wakes after
+another took over finds its attempt outdated and rolls back (the fence).  What becomes of the rows
+is told by the run's profile (`profiles`): `portal_file` for the hours.
 """
 
 import contextlib
 import logging
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from django.conf import settings
 from django.db import Error, connection, transaction
@@ -127,7 +130,7 @@ def _claim(runs: QuerySet[ImportRun]) -> ImportRun | None:
         if run is None or under_way:
             return None
         if run.attempt >= settings.IMPORT_ATTEMPTS:
-            refuse(run, _quarantine_sentence(run), State.QUARANTINED)
+            _quarantine(run)
             return None
         former, taken_over = run.attempt, run.state == State.RUNNING
         run.attempt, run.state, run.lease_until = former + 1, State.RUNNING, lease()
@@ -137,11 +140,16 @@ def _claim(runs: QuerySet[ImportRun]) -> ImportRun | None:
     return run
 
 
-def _quarantine_sentence(run: ImportRun) -> str:
-    return (
-        f"這個檔案連續處理 {settings.IMPORT_ATTEMPTS} 次都失敗，已暫停；資料沒有任何變動。"
+def _quarantine(run: ImportRun) -> None:
+    """Set a run aside; what came in of it by pieces stays, and is counted."""
+    so_far = profiles.of(run).so_far
+    result = so_far(run) if so_far else None
+    stands = f"已匯入的 {result.total:,} 列保留，其他" if result and result.total else "資料"
+    sentence = (
+        f"這個檔案連續處理 {settings.IMPORT_ATTEMPTS} 次都失敗，已暫停；{stands}沒有任何變動。"
         f"請報修，並提供匯入編號 {run.pk}。"
     )
+    refuse(run, sentence, State.QUARANTINED, result)
 
 
 def _give_up(run: ImportRun) -> None:
@@ -149,7 +157,7 @@ def _give_up(run: ImportRun) -> None:
     _connect_again()
     with contextlib.suppress(Error, Superseded):
         if run.attempt >= settings.IMPORT_ATTEMPTS:
-            refuse(run, _quarantine_sentence(run), State.QUARANTINED)
+            _quarantine(run)
         else:
             ImportRun.objects.filter(pk=run.pk, state=State.RUNNING, attempt=run.attempt).update(
                 lease_until=timezone.now()
@@ -172,9 +180,14 @@ def _connect_again() -> None:
 
 def _import(run: ImportRun, pulse: Pulse) -> None:
     profile = profiles.of(run)
+    if profile.begin:
+        perform = profile.begin(run, pulse.reached, partial(_turn, run))
+    else:
+        assert profile.perform
+        perform = partial(profile.perform, run, pulse.reached)
     with transaction.atomic():
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
-        result = profile.perform(run, pulse.reached)
+        result = perform()
         pulse.reached("stored", result.total, result.total)
         result.keep(run)
         pulse.reached("reported", result.total, result.total)
@@ -188,6 +201,18 @@ def _import(run: ImportRun, pulse: Pulse) -> None:
         if profile.records:
             told = result.counts()
             record_event(run, profile.verb, state="completed", sha256=run.sha256, **told)
+
+
+@contextlib.contextmanager
+def _turn(run: ImportRun) -> Iterator[None]:
+    """The transaction of one piece of a run that comes in by pieces (`profiles.Turn`)."""
+    with transaction.atomic():
+        Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
+        yield
+        # Last, so that a paused worker does not keep its successor from claiming the run.
+        still_mine = ImportRun.objects.filter(pk=run.pk, attempt=run.attempt, state=State.RUNNING)
+        if not still_mine.update(lease_until=lease()):
+            raise Superseded
 
 
 def _finish(run: ImportRun, **fields: object) -> None:

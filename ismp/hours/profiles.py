@@ -7,6 +7,7 @@ mixed up with `profile`, which is what the columns of the portal's own file look
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # the models ask this module who may see which runs
 
 Reached = Callable[[str, int, int], None]
 """(step of `pulse.STEPS`, rows done, rows in all): how far the work is."""
+Turn = Callable[[], AbstractContextManager[None]]
+"""A transaction that holds the agency, and stands only while its worker may go on."""
 LIST = ("", "created", "updated", "unchanged", "rejected")
 """The numbers of a result (keys of `report.WHICH`) that every kind of file has."""
 
@@ -43,9 +46,15 @@ class Profile:
     """Who sees its runs, within the agencies that she sees."""
     start: Right | None
     """Who sends and tries such files; None is nobody."""
-    perform: "Callable[[ImportRun, Reached], Result]"
+    perform: "Callable[[ImportRun, Reached], Result] | None" = None
     """Bring the file in: called in the run's one transaction, which holds the agency's lock; of a
     trial it keeps nothing but the outcome.  Raises `ui.sheets.Refused`."""
+    begin: "Callable[[ImportRun, Reached, Turn], Callable[[], Result]] | None" = None
+    """In place of it, where the file is judged while nothing is locked, and comes in by pieces: do
+    all but the last one, each in a turn of its own, and return what does that one within the run's
+    last transaction.  Raises `ui.sheets.Refused` before the first one only (ADR 34)."""
+    so_far: "Callable[[ImportRun], Result] | None" = None
+    """What came in by pieces of a run that broke off."""
     reasons: Mapping[str, Reason]
     """The rule book: why a row is not imported, by code."""
     titles: Mapping[str, str]

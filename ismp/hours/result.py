@@ -72,6 +72,13 @@ class Result:
         files.keep_frames(run, RunFile.Kind.ROWS, self._rows)
         files.keep_frames(run, RunFile.Kind.REJECTED, self._refused)
 
+    def keep_part(self, run: ImportRun) -> None:
+        """Keep what became of some rows, beside that of others."""
+        for part in self._rows:
+            files.add_frame(run, RunFile.Kind.ROWS, part)
+        for part in self._refused:
+            files.add_frame(run, RunFile.Kind.REJECTED, part)
+
 
 class ResultOfList(Result):
     """Of a list that people keep themselves: small enough to be held whole."""
@@ -89,6 +96,7 @@ class ResultOfList(Result):
         those of the run.
         """
         super().__init__()
+        self.taken, self.faults = taken, faults
         self._notes = dict(notes)
         titles = list(profile.titles)
         rejected = [
@@ -103,6 +111,23 @@ class ResultOfList(Result):
 
     def notes(self) -> dict[str, object]:
         return self._notes
+
+    @classmethod
+    def kept_of(cls, run: ImportRun, profile: Profile) -> Self:
+        """What is kept of some rows of a run."""
+        rows, refused = (
+            [one for part in files.packed(run, kind) for one in files.unpack(part).to_dicts()]
+            for kind in (RunFile.Kind.ROWS, RunFile.Kind.REJECTED)
+        )
+        taken = [one for one in rows if one["outcome"] != "rejected"]
+        return cls(profile, taken, [_fault_of(one, profile) for one in refused])
+
+
+def _fault_of(row: dict[str, Any], profile: Profile) -> Fault:
+    """A row at fault, as it was kept."""
+    guilty = tuple(filter(None, row["guilty"].split(BETWEEN)))
+    cells = [row[title] for title in profile.titles]
+    return Fault(row["line"], profile.reasons[row["code"]], cells, row["about"], guilty)
 
 
 BETWEEN = "\n"

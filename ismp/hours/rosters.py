@@ -1,39 +1,76 @@
 """A roster that is sent in the browser, as a profile of the import kit.
 
-Who the people are is told by `accounts.actions.import_roster`, within what the sender may change by
-hand.  It comes in whole or not at all; every line at fault is told.
+Who the people are is told by `accounts.roster_import`, within what the sender may change by hand.
+One with a line at fault does not come in at all, and every line at fault is told; one that passed
+comes in by pieces, and what became of each stands with it (ADR 34).
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from operator import itemgetter
+from types import MappingProxyType
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from ismp.accounts import actions, roster, roster_checks
+from ismp.accounts import roster, roster_checks, roster_import
 from ismp.accounts.access import needs
+from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
+from ismp.accounts.roster_import import RosterImport, RosterLine, Taken
 from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
-from ismp.hours.profiles import Profile, Reached
+from ismp.hours.profiles import Profile, Reached, Turn
 from ismp.hours.refusal import RowsAtFault
 from ismp.hours.result import ResultOfList
 from ismp.ui.columns import Column
 
 
-def perform(run: ImportRun, reached: Reached) -> ResultOfList:
+def begin(run: ImportRun, reached: Reached, turn: Turn) -> Callable[[], ResultOfList]:
     """Of a trial only the outcome is kept.  Raises RowsAtFault, with each of them."""
-    data, keeper = lists.data_of(run, ROSTER), lists.sender(run, ROSTER)
+    data, done = lists.data_of(run, ROSTER), _taken(so_far(run))
+    # Whoever lost the right when some of it had come in is told so by the lines that are left.
+    keeper = _sent_by(run) if done.numbers else lists.sender(run, ROSTER)
     reached("parsed", 0, run.lines - 1)
     try:
-        with transaction.atomic():
-            told = actions.import_roster(data, keeper=keeper, of=str(run), by=keeper.username)
-            transaction.set_rollback(run.dry_run)
+        begun = RosterImport(data, keeper=keeper, of=str(run), by=keeper.username, done=done)
     except roster.RosterRefused as refusal:
         raise RowsAtFault(str(refusal), ResultOfList(ROSTER, [], refusal.faults)) from refusal
-    lines = [asdict(one) | {"公務帳號": one.username, "姓名": one.name} for one in told.lines]
-    return ResultOfList(ROSTER, lines, [], told.notes)
+    pieces, total = ([] if run.dry_run else begun.pieces), begun.result.total
+    for piece in pieces[:-1]:
+        with turn():
+            _result(begun.take(piece)).keep_part(run)
+        reached("matched", begun.count_done, total)
+        roster_import.give_way()
+
+    def perform() -> ResultOfList:
+        for piece in pieces[-1:]:
+            begun.take(piece)
+        told = begun.result
+        return _result(Taken(told.lines, told.faults), told.notes)
+
+    return perform
+
+
+def so_far(run: ImportRun) -> ResultOfList:
+    return ResultOfList.kept_of(run, ROSTER)
+
+
+def _result(taken: Taken, notes: Mapping[str, object] = MappingProxyType({})) -> ResultOfList:
+    lines = [asdict(one) | {"公務帳號": one.username, "姓名": one.name} for one in taken.lines]
+    return ResultOfList(ROSTER, lines, taken.faults, notes)
+
+
+def _taken(kept: ResultOfList) -> Taken:
+    lines = [
+        RosterLine(one["line"], one["公務帳號"], one["姓名"], one["outcome"], one["words"])
+        for one in kept.taken
+    ]
+    return Taken(lines, kept.faults)
+
+
+def _sent_by(run: ImportRun) -> Account:
+    return Account.objects.select_related("agency").get(username=run.started_by)
 
 
 @require_safe
@@ -49,7 +86,8 @@ ROSTER = Profile(
     verb="import_roster",
     view=Right.VIEW_PEOPLE,
     start=Right.EDIT_PEOPLE,
-    perform=perform,
+    begin=begin,
+    so_far=so_far,
     reasons=roster_checks.BY_CODE,
     titles={title: title for title in roster_checks.HEADER},
     columns=(

@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                         verbose_name="併入的機關",
                     ),
                 ),
+                ("in_first_roster", models.BooleanField(default=False, editable=False)),
                 (
                     "parent",
                     models.ForeignKey(

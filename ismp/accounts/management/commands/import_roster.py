@@ -31,3 +31,5 @@ class Command(DatabaseCommand):
             f"名冊匯入完成：新增 {result.created} 人、更新 {result.updated} 人、"
             f"無變動 {result.unchanged} 人。"
         )
+        for fault in result.faults:
+            self.stderr.write(fault.sentence)
