@@ -32,9 +32,16 @@ def polls(view: View) -> View:
     return view
 
 
-def begin(session: SessionBase) -> None:
-    """Somebody has just signed in: from now on the session lasts `settings.SESSION_SECONDS`."""
+def begin(session: SessionBase, account: Account) -> None:
+    """Somebody has just signed in: from now on the session lasts `settings.SESSION_SECONDS`.
+
+    Call it in the transaction of the sign-in.  All that the first page would write is written in
+    it: where others write, such as a roster on SQLite, one waits once.
+    """
     session[_BEGUN] = time.time()
+    if _note_seen(account.pk):
+        session[_KEY] = session[_BEGUN]
+    session.save()
 
 
 class IdleMiddleware:
@@ -54,7 +61,7 @@ class IdleMiddleware:
         now = time.time()
         last = request.session.get(_KEY, 0.0)
         if _BEGUN not in request.session:
-            begin(request.session)
+            request.session[_BEGUN] = now
         if now - request.session[_BEGUN] > settings.SESSION_SECONDS:
             hours = f"{settings.SESSION_SECONDS / 3600:g}"
             return self._sign_out(request, f"登入已滿 {hours} 小時，為了安全請重新登入。")
@@ -80,12 +87,12 @@ class IdleMiddleware:
 
 
 @transaction.atomic
-def _note_seen(pk: int) -> None:
+def _note_seen(pk: int) -> bool:
     """Note when an account was used last; not while somebody else holds its row, such as a roster:
-    the next page notes it."""
+    a later page notes it.  Returns whether it is noted."""
     free = Account.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=pk)
-    for one in free.values_list("pk", flat=True):
-        Account.objects.filter(pk=one).update(last_seen_at=timezone.now())
+    found = free.values_list("pk", flat=True).first()
+    return bool(Account.objects.filter(pk=found).update(last_seen_at=timezone.now()))
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -4,6 +4,9 @@ Whoever reads the table or a copy of it has no key that a browser could send: th
 is in `keys.json`.
 """
 
+from copy import deepcopy
+from typing import Any
+
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -20,6 +23,16 @@ def stored_key(session_key: str) -> str:
 
 
 class SessionStore(DatabaseSessionStore):
+    _written: tuple[str | None, dict[str, Any]] | None = None
+    """The key and the contents that this request has stored."""
+
+    def save(self, must_create: bool = False) -> None:
+        """Store the session, unless it is stored already as it is: the end of a sign-in, whose
+        transaction has stored it, need not wait for others who write once more."""
+        if must_create or self._written != (self.session_key, dict(self.items())):
+            super().save(must_create)
+            self._written = self.session_key, deepcopy(dict(self.items()))
+
     def _get_session_from_db(self) -> AbstractBaseSession | None:
         stored = self.model.objects.filter(expire_date__gt=timezone.now())
         found: AbstractBaseSession | None = stored.filter(

@@ -40,7 +40,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         account = form.get_user()
         with transaction.atomic():
             login(request, account)
-            middleware.begin(request.session)
+            middleware.begin(request.session, account)
             trail.record("sign_in", actor=account.username, agency=account.agency.code)
         return redirect(there)
     if "username" in form.masked:
