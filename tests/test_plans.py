@@ -10,8 +10,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from files import data, row
+from plans import plans
 
-from ismp.hours import tallies
+from ismp.hours import actions, tallies
+from ismp.hours.models import Record
 
 pytestmark = pytest.mark.django_db
 LIST, ALL = "/manage/learning-map/agency-hours/", "/manage/learning-map/hours/"
@@ -89,3 +91,37 @@ def _sequential_scans(cursor):
         "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'hours_personyear'"
     )
     return cursor.fetchone()[0]
+
+
+ROWS = 3_000
+LARGE = {"hours_record", "hours_recordrevision", "hours_personyear", "hours_monthtally"}
+LARGE |= {"undo_change", "import_change", "tally_change"}
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("statistics", ["never made", "made before"])
+def test_no_deed_on_many_records_compares_them_row_by_row(account, import_bytes, city, statistics):
+    """Where the statistics do not know the agency, nor its runs, they promise one row of it."""
+    clerk = account("IC1001", "agency_admin")
+    elsewhere = next(one for one in city if one.active and one.agency_code != clerk.agency.code)
+    own = {"national_id": elsewhere.national_id, "name": elsewhere.name}
+    for score in "12":
+        import_bytes(
+            data(*(row(**own, score=score, term=str(n)) for n in range(ROWS))),
+            agency=elsewhere.agency_code,
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM pg_statistic")
+        if statistics == "made before":
+            cursor.execute("ANALYZE")
+    with plans(LARGE.__contains__) as found:
+        runs = [
+            import_bytes(data(*(row(score=score, term=str(n)) for n in range(ROWS))))["run"]
+            for score in "12"
+        ]
+        mine = Record.objects.visible_to(clerk).live().of_people("name", row()[1])
+        deletion = actions.delete(mine, reason="誤植", by=clerk)
+        assert actions.restore(deletion, by=clerk) == deletion.count == ROWS
+        assert actions.undo(runs[1], by=clerk)["restored"] == ROWS
+        assert actions.undo(runs[0], by=clerk)["removed"] == ROWS
+    assert not found, "\n\n".join(f"{words}\n{sql}" for words, sql in found)

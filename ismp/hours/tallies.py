@@ -12,10 +12,9 @@ from typing import Any
 
 import polars as pl
 from django.db import connection
-from django.db.models import Count, Expression, Max, QuerySet, Sum
-from django.db.models.functions import ExtractYear
+from django.db.models import Max, QuerySet
 
-from ismp.hours import cleaning, storing
+from ismp.hours import cleaning, reading, storing
 from ismp.hours.models import DAYS_OF_A_MONTH, Edition, MonthTally
 
 _WORDINGS, _MONTHS, _PEOPLE = "hours_wording", "hours_monthtally", "hours_personyear"
@@ -34,43 +33,44 @@ _KINDS = {
 }
 
 
+_READ = {
+    "agency_id": pl.Int64,
+    "category": pl.Int32,
+    "ended_on": pl.Date,
+    "hours": pl.Int64,
+    **dict.fromkeys(_TEXTS, pl.String),
+}
+
+
 class Change:
     """What a deed adds to the tallies and takes from them, gathered and then written at once."""
 
     def __init__(self) -> None:
-        self._people = [_lines([], _KEYS[_PEOPLE], "hours")]
-        self._texts = {field: [_lines([], _OF_TEXT)] for field in _TEXTS}
+        self._people = [_none(_KEYS[_PEOPLE], "hours")]
+        self._texts = {field: [_none(_OF_TEXT)] for field in _TEXTS}
 
     def add_loaded(self, records: pl.DataFrame) -> None:
         """Records that become live as they stand in the frame (`storing.as_records`)."""
-        live = pl.len().cast(pl.Int64).alias("live")
+        self._count(records, 1)
+
+    def add(self, records: QuerySet[Any], account: str = "account_id") -> None:
+        """Stored records, or contents in their history, that become live."""
+        self._count(_read(records, account), 1)
+
+    def take(self, records: QuerySet[Any], account: str = "account_id") -> None:
+        """Stored records, or contents in their history, that are no longer live."""
+        self._count(_read(records, account), -1)
+
+    def _count(self, records: pl.DataFrame, sign: int) -> None:
+        live = (sign * pl.len().cast(pl.Int64)).alias("live")
         category, year = pl.col("category").cast(pl.Int32), pl.col("ended_on").dt.year()
         people = records.group_by("agency_id", "account_id", category, year.alias("year"))
-        self._people.append(people.agg(live, pl.col("hours").sum()))
+        self._people.append(people.agg(live, pl.col("hours").sum() * sign))
         self._people = _few(self._people, _KEYS[_PEOPLE])
         for field, found in self._texts.items():
             text = pl.col(field).alias("text")
             found.append(records.group_by("agency_id", text, "ended_on").agg(live))
             self._texts[field] = _few(found, _OF_TEXT)
-
-    def add(self, records: QuerySet[Any], account: str = "account_id") -> None:
-        """Stored records, or contents in their history, that become live."""
-        self._count(records, account, 1)
-
-    def take(self, records: QuerySet[Any], account: str = "account_id") -> None:
-        """Stored records, or contents in their history, that are no longer live."""
-        self._count(records, account, -1)
-
-    def _count(self, records: QuerySet[Any], account: str, sign: int) -> None:
-        def ask(*keys: str | Expression, **sums: Any) -> list[Any]:
-            asked = records.order_by().values_list(*keys)
-            return list(asked.annotate(live=sign * Count("*"), **sums))
-
-        who = ("agency_id", account, "category", ExtractYear("ended_on"))
-        people = ask(*who, thousandths=sign * Sum("hours"))
-        self._people.append(_lines(people, _KEYS[_PEOPLE], "hours"))
-        for field, found in self._texts.items():
-            found.append(_lines(ask("agency_id", field, "ended_on"), _OF_TEXT))
 
     def take_effect(self, before_writing: Callable[[], None] = lambda: None) -> int:
         """Write what was gathered; return the edition that this makes, 0 when nothing changed.
@@ -117,9 +117,15 @@ def edition(agencies: list[int]) -> int:
     return newest["newest"] or 0
 
 
-def _lines(rows: list[Any], keys: list[str], *more: str) -> pl.DataFrame:
-    names = [*keys, "live", *more]
-    return pl.DataFrame(rows, {name: _KINDS[name] for name in names}, orient="row")
+def _read(records: QuerySet[Any], account: str) -> pl.DataFrame:
+    """What the sums are made of, read once: the database would look for the records each time."""
+    return reading.frame_of(records.order_by(), {account: pl.Int64, **_READ}).rename(
+        {account: "account_id"}
+    )
+
+
+def _none(keys: list[str], *more: str) -> pl.DataFrame:
+    return pl.DataFrame(schema={name: _KINDS[name] for name in (*keys, "live", *more)})
 
 
 def _few(parts: list[pl.DataFrame], keys: list[str]) -> list[pl.DataFrame]:

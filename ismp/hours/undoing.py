@@ -381,8 +381,7 @@ def _load(cursor: Any, changes: pl.DataFrame) -> None:
     names = ("source", "run", "deletion")
     columns = {f"{name}_id": name for name in names}
     storing.load(_TABLE, changes.select("line", record_id="record", **columns))
-    if connection.vendor == "postgresql":  # who else would tell the planner how many there are?
-        cursor.execute(f"ANALYZE {_TABLE}")
+    storing.make_keyed(cursor, _TABLE, "record_id")
 
 
 def _remove(
