@@ -11,6 +11,7 @@ from at_once import at_once
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 from hosts import PASSWORD
 from test_faults import AGENCY, LEASE_OVER, Site
 from test_once import place, signed_in
@@ -102,12 +103,8 @@ def test_what_others_made_of_it_already_is_no_change(pieces, lines):
 
 
 def leave(username):
-    actions.assign(
-        stored(username),
-        status=Status.LEFT,
-        since=Service.objects.latest("since").since,
-        by="another",
-    )
+    since = timezone.localdate()
+    actions.assign(stored(username), status=Status.LEFT, since=since, by="another")
 
 
 @pytest.mark.django_db
@@ -128,6 +125,27 @@ def test_who_was_let_go_meanwhile_stays_so_when_only_the_address_changes(pieces,
     assert take(*lines).updated == 4
     person = stored("IC1005")
     assert person.status == Status.LEFT and person.email.endswith("@new.example")
+
+
+def move(username):
+    agency = Agency.objects.get(code="382990002Z")
+    since = timezone.localdate()
+    actions.assign(stored(username), agency=agency, since=since, by="another")
+
+
+@pytest.mark.django_db
+def test_who_was_moved_meanwhile_stays_where_she_is(pieces, lines, city):
+    """Her address is written; what she is here is for the other agency to say."""
+    lines[2] = line_of("IC1004", city).replace("一般使用者及主管", "資訊人員")
+    pieces(1, partial(move, "IC1004"), partial(move, "IC1005"))
+    result = take(*lines)
+    [fault] = result.faults
+    assert (result.updated, fault.line, fault.reason.code) == (3, 4, "changed-meanwhile")
+    for name in ("IC1004", "IC1005"):
+        person = stored(name)
+        newest = Service.objects.filter(account=person).latest("since", "pk")
+        assert person.agency.code == newest.agency.code == "382990002Z"
+    assert stored("IC1005").email.endswith("@new.example")
 
 
 def add(username, number):

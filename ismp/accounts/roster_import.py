@@ -160,9 +160,10 @@ class RosterImport:
         try:
             with transaction.atomic():
                 return self._take_together(groups)
-        except (IntegrityError, NotPossible):
+        except (IntegrityError, NotPossible) as error:
             if len(groups) == 1:
-                return [], [_fault(self._line(one), MEANWHILE) for one in groups[0]]
+                about = str(error) if isinstance(error, NotPossible) else ""
+                return [], [_fault(self._line(one), MEANWHILE, about) for one in groups[0]]
         half = len(groups) // 2
         (first, faults), (second, more) = self._take(groups[:half]), self._take(groups[half:])
         return [*first, *second], [*faults, *more]

@@ -144,7 +144,9 @@ def _quarantine(run: ImportRun) -> None:
     """Set a run aside; what came in of it by pieces stays, and is counted."""
     so_far = profiles.of(run).so_far
     result = so_far(run) if so_far else None
-    stands = f"已匯入的 {result.total:,} 列保留，其他" if result and result.total else "資料"
+    if result and not result.total:
+        result = None
+    stands = f"已匯入的 {result.total:,} 列保留，其他" if result else "資料"
     sentence = (
         f"這個檔案連續處理 {settings.IMPORT_ATTEMPTS} 次都失敗，已暫停；{stands}沒有任何變動。"
         f"請報修，並提供匯入編號 {run.pk}。"
