@@ -111,8 +111,11 @@ def withdraw_identities(request: HttpRequest) -> HttpResponse:
     """Take the waiting one back."""
     user: Any = request.user
     if change := IdentityChange.objects.filter(account=user).waiting().first():
-        actions.withdraw(change, by=user)
-        messages.success(request, "已撤回申請。")
+        try:
+            actions.withdraw(change, by=user)
+            messages.success(request, "已撤回申請。")
+        except NotPossible as reason:
+            messages.error(request, str(reason))
     return redirect("requests:identities")
 
 
