@@ -439,6 +439,8 @@ looks back at the year before."""
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
 WAITING_KEPT_DAYS = _number("ISMP_WAITING_KEPT_DAYS", 400)
 """How long rows without an account wait for their person to come (待認領時數)."""
+# 刪除, 還原 and 復原 of more records than this are jobs of the worker (ismp/hours/jobs.py).
+DIRECT_ROWS = _number("ISMP_DIRECT_ROWS", 5_000)
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
 IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
 IMPORT_PROFILES = {
@@ -448,6 +450,7 @@ IMPORT_PROFILES = {
     "roster": "ismp.hours.rosters.ROSTER",
     "devices": "ismp.security.inventories.DEVICES",
     "products": "ismp.security.product_lists.PRODUCTS",
+    "job": "ismp.hours.jobs.JOB",
 }
 """What the import kit takes in (`hours.profiles`), by the source of its runs."""
 RUN_RESULT_PARTS = ["compliance:effect"]

@@ -296,6 +296,9 @@ def _locked_agencies_of(records: QuerySet[Record]) -> list[Agency]:
     return list(mine.select_for_update(no_key=True).order_by("pk"))
 
 
+NOT_TO_RESTORE = "這些時數已經還原過，或超過可還原的期限。"
+
+
 @transaction.atomic
 def restore(deletion: Deletion, *, by: Account) -> int:
     """Bring deleted records back as they were; return how many.
@@ -305,7 +308,7 @@ def restore(deletion: Deletion, *, by: Account) -> int:
     """
     deletion = Deletion.objects.select_for_update(of=("self",)).get(pk=deletion.pk)
     if not deletion.restorable:
-        raise NotPossible("這些時數已經還原過，或超過可還原的期限。")
+        raise NotPossible(NOT_TO_RESTORE)
     deleted = Record.objects.filter(deletion=deletion)
     agencies = _locked_agencies_of(deleted)
     if not agencies:

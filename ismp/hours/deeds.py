@@ -15,11 +15,10 @@ from ismp.accounts.access import needs
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit import trail
-from ismp.hours import actions, listing
+from ismp.hours import actions, jobs, listing
 from ismp.hours.forms import SearchForm
-from ismp.hours.models import Deletion, Record
+from ismp.hours.models import Deletion
 from ismp.ui import once, streamed, workbook
-from ismp.ui.numbers import whole_numbers
 
 _SHOWN_PEOPLE = 20
 
@@ -49,14 +48,17 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 def delete(request: HttpRequest) -> HttpResponse:
     """刪除時數: first a page that says how many and of whom, then the deed with its reason."""
     user: Any = request.user
-    records = _chosen(request.POST, user)
+    records = listing.chosen(request.POST, user)
     reason = national_id.hide(request.POST.get("reason", "").strip())
     if not records.exists():
         return _offer_everything(request, user)
     if reason and request.POST.get("confirmed"):
+        shown, reason = shown_in(request), reason[:200]
+        if jobs.is_large(count := records.count()):
+            job = jobs.delete(request.POST, reason=reason, shown=shown, count=count, by=user)
+            return redirect(job)
         try:
-            shown = shown_in(request)
-            deletion = actions.delete(records, reason=reason[:200], shown=shown, by=user)
+            deletion = actions.delete(records, reason=reason, shown=shown, by=user)
             if deletion:
                 words = f"已刪除 {deletion.count:,} 筆時數，30 天內可在已刪除清單還原。"
                 messages.success(request, words)
@@ -82,17 +84,18 @@ def delete(request: HttpRequest) -> HttpResponse:
 def shown_in(request: HttpRequest) -> dict[str, int] | None:
     """The effects that the page before had shown; None for a request that does not come from it."""
     try:
-        shown: dict[str, int] = json.loads(request.POST["shown"])
+        shown = json.loads(request.POST["shown"])
     except (KeyError, ValueError, RecursionError):
         return None
-    return shown
+    is_count = isinstance(shown, dict) and all(type(one) is int for one in shown.values())
+    return shown if is_count else {}
 
 
 def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
     """Nothing was ticked: say so, and offer the whole query as a choice of its own."""
     posted = QueryDict(mutable=True)
     posted.update({**request.POST.dict(), "everything": "1"})
-    count = _chosen(posted, user).count()
+    count = listing.chosen(posted, user).count()
     if not count:
         messages.error(request, "沒有可以刪除的時數；請先查詢，再勾選要刪除的時數。")
         return redirect("hours:agency")
@@ -105,21 +108,15 @@ def _posted(request: HttpRequest) -> list[tuple[str, str]]:
     return once.handed_on(request.POST, "reason", "confirmed", "shown")
 
 
-def _chosen(posted: QueryDict, user: Account) -> Any:
-    """The ticked records, or all that the query finds."""
-    if posted.get("everything"):
-        return listing.asked(SearchForm.asked(posted), listing.scope(posted, user), user)
-    ids = whole_numbers(posted.getlist("ids"))
-    return Record.objects.visible_to(user).live().filter(pk__in=ids)
-
-
 @require_safe
 @needs(Right.DELETE_HOURS)
 def deleted(request: HttpRequest) -> HttpResponse:
     """已刪除 list."""
     user: Any = request.user
     page = Paginator(Deletion.objects.visible_to(user), 50).get_page(request.GET.get("page"))
-    return render(request, "hours/deleted.html", {"page": page})
+    recent = list(jobs.recent(user))
+    context = {"page": page, "jobs": recent, "jobs_under_way": not all(j.finished for j in recent)}
+    return render(request, "hours/deleted.html", context)
 
 
 @require_POST
@@ -128,6 +125,8 @@ def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
     user: Any = request.user
     deletion = get_object_or_404(Deletion.objects.visible_to(user), pk=deletion_id)
     try:
+        if jobs.is_large(deletion.count):
+            return redirect(jobs.restore(deletion, by=user))
         if count := actions.restore(deletion, by=user):
             messages.success(request, f"已還原 {count:,} 筆時數。")
         else:

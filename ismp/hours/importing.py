@@ -23,7 +23,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
 from ismp.hours import profiles
-from ismp.hours.models import ImportRun, State
+from ismp.hours.models import ImportRun, Source, State
 from ismp.hours.pulse import Pulse, lease
 from ismp.hours.refusal import Limits, RowsAtFault
 from ismp.hours.result import Result
@@ -103,7 +103,8 @@ def refuse(
         _finish(run, state=state, reason=national_id.hide(sentence), **told)
         if result:
             result.keep(run)
-        record_event(run, profiles.of(run).verb, state=state.value, sha256=run.sha256)
+        if verb := profiles.of(run).verb:
+            record_event(run, verb, state=state.value, sha256=run.sha256)
 
 
 def record_event(run: ImportRun, verb: str, **detail: object) -> None:
@@ -147,8 +148,9 @@ def _quarantine(run: ImportRun) -> None:
     if result and not result.total:
         result = None
     stands = f"已匯入的 {result.total:,} 列保留，其他" if result else "資料"
+    what = "這項作業" if run.source == Source.JOB else "這個檔案"
     sentence = (
-        f"這個檔案連續處理 {settings.IMPORT_ATTEMPTS} 次都失敗，已暫停；{stands}沒有任何變動。"
+        f"{what}連續處理 {settings.IMPORT_ATTEMPTS} 次都失敗，已暫停；{stands}沒有任何變動。"
         f"請報修，並提供匯入編號 {run.pk}。"
     )
     refuse(run, sentence, State.QUARANTINED, result)
@@ -188,7 +190,8 @@ def _import(run: ImportRun, pulse: Pulse) -> None:
         assert profile.perform
         perform = partial(profile.perform, run, pulse.reached)
     with transaction.atomic():
-        Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
+        if profile.locks_agency:
+            Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
         result = perform()
         pulse.reached("stored", result.total, result.total)
         result.keep(run)

@@ -21,6 +21,7 @@ from ismp.hours.models import ImportRun, Record, in_hours
 from ismp.hours.newest import Keyword, Newest
 from ismp.hours.profile import CATEGORIES, COLUMNS, NAMES
 from ismp.ui import roc
+from ismp.ui.numbers import whole_numbers
 
 ADDED_UP = frozenset({"fee", "total", "digital_hours", "classroom_hours"})
 """Columns whose numbers are numbers in a workbook, so that Excel adds them up."""
@@ -43,6 +44,14 @@ def asked(search: SearchForm, agency: Agency | None, user: Account) -> QuerySet[
         return records.none()
     found = search.cleaned_data
     return records.ended_in(found["start"], found["end"]).of_people(*_keyword(found))
+
+
+def chosen(posted: QueryDict, user: Account) -> QuerySet[Record]:
+    """The records that were ticked, or all that the posted search finds."""
+    if posted.get("everything"):
+        return asked(SearchForm.asked(posted), scope(posted, user), user)
+    ids = whole_numbers(posted.getlist("ids"))
+    return Record.objects.visible_to(user).live().filter(pk__in=ids)
 
 
 def newest(search: SearchForm, agency: Agency | None, user: Account, using: str) -> Newest | None:

@@ -39,9 +39,13 @@ class Profile:
     """A value of `models.Source`."""
     title: str
     verb: str
-    """Of the audit event of a run that is refused and, if `records`, of one that is completed."""
+    """Of the audit event of a run that is refused and, if `records`, of one that is completed;
+    empty where only the action itself leaves one."""
     records: bool = False
     """Whether the kit leaves the event of a completed run; where not, the deed leaves its own."""
+    locks_agency: bool = True
+    """Whether the kit takes the agency's lock; where not, the action takes those that it needs, in
+    the order of all."""
     view: Right
     """Who sees its runs, within the agencies that she sees."""
     start: Right | None

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.accounts.access import needs
 from ismp.accounts.middleware import polls
 from ismp.accounts.roles import Right
-from ismp.hours import actions, claiming, profiles, report, undoing
+from ismp.hours import actions, claiming, jobs, profiles, report, undoing
 from ismp.hours.deeds import shown_in
-from ismp.hours.models import ImportRun, State, Waiting
+from ismp.hours.models import ImportRun, Source, State, Waiting
 from ismp.hours.pulse import STEPS, progress
 from ismp.ui import streamed
 from ismp.ui.columns import cells_of
@@ -98,6 +98,8 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
     return {
         "run": run,
+        "job": jobs.described(run) if run.source == Source.JOB else None,
+        "undoing": jobs.waiting(job="undo", run=run.pk) if run.can_be_undone else None,
         "way": profile.way(user),
         "may_start": profile.may_start(user),
         "progress": now,
@@ -186,8 +188,11 @@ def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
             messages.error(request, profiles.of(run).no_undo or actions.NOT_TO_UNDO)
         return redirect(run)
     if request.method == "POST":
+        shown = shown_in(request)
         try:
-            effects = actions.undo(run, shown=shown_in(request), by=user)
+            if jobs.is_large(jobs.rows_of_undo(run, shown)):
+                return redirect(jobs.undo(run, shown=shown, by=user))
+            effects = actions.undo(run, shown=shown, by=user)
             if not undoing.changes_something(effects):
                 messages.info(request, "沒有改變任何時數：其他匯入也有這些時數，或已經更正過。")
             return redirect(run)

@@ -72,6 +72,7 @@ class Migration(migrations.Migration):
                             ("roster", "名冊"),
                             ("devices", "設備清冊"),
                             ("products", "限制清單"),
+                            ("job", "刪除與復原"),
                         ],
                         default="file",
                         max_length=10,
@@ -198,7 +199,15 @@ class Migration(migrations.Migration):
                         condition=models.Q(
                             (
                                 "source__in",
-                                ["file", "platform", "external", "roster", "devices", "products"],
+                                [
+                                    "file",
+                                    "platform",
+                                    "external",
+                                    "roster",
+                                    "devices",
+                                    "products",
+                                    "job",
+                                ],
                             )
                         ),
                         name="run_source_is_a_known_source",

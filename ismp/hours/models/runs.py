@@ -34,6 +34,7 @@ class Source(models.TextChoices):
     ROSTER = "roster", "名冊"
     DEVICES = "devices", "設備清冊"
     PRODUCTS = "products", "限制清單"
+    JOB = "job", "刪除與復原"
 
 
 CREDITED = (Source.PLATFORM, Source.EXTERNAL)
@@ -79,7 +80,8 @@ class RunQuerySet(Scoped):
 class ImportRun(models.Model):
     """One uploaded file and what became of it, from the first byte on; or the like without a
     file: what one deed of this platform's own courses credited (docs/adr/0012), or what was
-    recognised with a certificate (docs/adr/0017).
+    recognised with a certificate (docs/adr/0017), or a job: what the worker does to many records
+    at once (`jobs`).
 
     `attempt` and `lease_until` are the fence: only the worker that made the newest attempt may
     finish the run, and another may take over when the lease is over.
