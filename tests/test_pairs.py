@@ -32,7 +32,7 @@ REVIEWED = {
     "resets": "reset",
 }
 STAYING = {Account, Agency, Department}
-ALL_PAIRS = {"people", "devices", "online_courses"}
+ALL_PAIRS = {"people", "devices", "online_courses", "agencies"}
 """Elsewhere, of four actions and more, each with itself and with the next one: all actions of a
 module lock the thing by the same lines, and a minute is long."""
 NUMBER = iter(range(1, 50_000))

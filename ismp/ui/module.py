@@ -371,7 +371,8 @@ class Module:
         whole = confirmed and deed.whole
         with transaction.atomic() if whole else contextlib.nullcontext():
             if whole:
-                self._hold([thing.pk for thing in things], things)
+                # Not by going through `things`: `act` would get them as they were before.
+                self._hold(list(things.order_by().values_list("pk", flat=True)), things)
             chosen = get_list_or_404(things.all())
             done, form, more = self._acted(request, deed, things, chosen)
         if isinstance(done, HttpResponseBase):
