@@ -428,6 +428,8 @@ UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
 FILE_UPLOAD_HANDLERS = ["ismp.ui.uploads.RefusingUploadHandler"]
 INTELLIGENCE_MAX_BYTES = 64 * 1024 * 1024
+INTELLIGENCE_AT_ONCE_BYTES = 1024 * 1024
+"""Larger files of intelligence are read by the worker, not within the request."""
 TABLE_MAX_BYTES = 16 * 1024 * 1024
 """Of a file that is read within the request, such as the scores of a class."""
 MATERIAL_MAX_BYTES = _number("ISMP_MATERIAL_MAX_MB", 512) * 1024 * 1024

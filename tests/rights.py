@@ -141,6 +141,7 @@ MATRIX = {
     "security:import_products": {"platform_admin"},
     "security:product_template": {"platform_admin"},
     "security:take_in": {"platform_admin"},
+    "security:intelligence_file": {"platform_admin"},
 }
 POST_ONLY = {
     "security:incident_deed",

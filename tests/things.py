@@ -13,7 +13,14 @@ from ismp.external import actions as external
 from ismp.external.models import Claim
 from ismp.objects import KeptFile
 from ismp.requests import actions as requests
-from ismp.security import advisories, devices, evidence, incidents, intelligence_lists
+from ismp.security import (
+    advisories,
+    devices,
+    evidence,
+    incidents,
+    intelligence_files,
+    intelligence_lists,
+)
 from ismp.security.models import (
     Advisory,
     AgencyGroup,
@@ -75,6 +82,7 @@ def of_security(person: Any) -> dict[str, Any]:
     address = advisory.addresses.get()
     group = AgencyGroup(name="示範群組")
     intelligence_lists.save_group(group, agencies=[person.agency], by=person)
+    sent = SimpleUploadedFile("情資.json", b"{}")
     proof = evidence.add(address, SimpleUploadedFile("佐證.pdf", PDF), by=person)
     ioc = Indicator.objects.create(advisory=advisory, kind="網域", value="evil.example")
     return {
@@ -82,6 +90,7 @@ def of_security(person: Any) -> dict[str, Any]:
         "agency_groups_id": group.pk,
         "vendors_id": Vendor.objects.earliest("pk").pk,
         "evidence_id": proof.pk,
+        "intelligence_file_id": intelligence_files.receive(sent, by=person).pk,
         "incident_id": incident.pk,
         "incidents_id": incident.pk,
         "step": "note",

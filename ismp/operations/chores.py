@@ -25,7 +25,7 @@ from ismp.notices.actions import send_digests, send_letters
 from ismp.operations import anchors
 from ismp.operations.pieces import SEALED
 from ismp.requests import actions as requests
-from ismp.security import deadlines
+from ismp.security import deadlines, intelligence_files
 from ismp.ui import once
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ def all_chores() -> list[Chore]:
         Chore("attach waiting hours", claiming.attach_due, _MINUTE),
         Chore("free places", classes.free_places, _MINUTE),
         Chore("keep boards fresh", boards.keep_fresh, _MINUTE),
+        Chore("read interrupted intelligence", intelligence_files.recover, _MINUTE),
         Chore("remind of deadlines", deadlines.remind, _MINUTE),
         Chore("send anchors", anchors.send, _MINUTE),
         Chore("send letters", send_letters, _MINUTE),
@@ -60,6 +61,7 @@ def all_chores() -> list[Chore]:
         Chore("remind of classes", classes.remind, _HOUR),
         Chore("send digests", send_digests, _HOUR),
         Chore("purge imports", hours.purge, _HOUR),
+        Chore("purge intelligence files", intelligence_files.purge, _HOUR),
         Chore("expire applications", requests.expire, _HOUR),
         Chore("expire resets", resets.expire, _HOUR),
         Chore("purge applications", requests.purge, _HOUR),

@@ -4,12 +4,13 @@ from ismp.courses.models import MaterialPiece, UploadPiece
 from ismp.external.models import ClaimPiece
 from ismp.hours.models import RunFile
 from ismp.objects import SealedPiece
-from ismp.security.models import EvidencePiece
+from ismp.security.models import EvidencePiece, IntelligencePiece
 
 SEALED: tuple[type[SealedPiece], ...] = (
     RunFile,
     MaterialPiece,
     ClaimPiece,
     EvidencePiece,
+    IntelligencePiece,
     UploadPiece,
 )

@@ -109,6 +109,7 @@ VERBS = {
     "end_advisory": "撤回情資或結案",
     "remove_addressee": "移除情資的受文機關",
     "add_evidence": "附上情資佐證",
+    "receive_intelligence": "收到情資檔案",
     "open_evidence": "開啟情資佐證",
     "save_group": "儲存機關群組",
     "save_vendor": "儲存廠牌別名",

@@ -22,6 +22,11 @@ urlpatterns = [
     path("manage/campaigns/form/<int:sign_off_id>/", views.sign_off, name="sign_off"),
     path("manage/advisories/import/", views.take_in, name="take_in"),
     path(
+        "manage/advisories/import/<int:intelligence_file_id>/",
+        views.intelligence_file,
+        name="intelligence_file",
+    ),
+    path(
         "manage/advisories/<int:advisories_id>/devices/",
         views.devices_of_advisory,
         name="advisory_devices",

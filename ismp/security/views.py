@@ -24,6 +24,7 @@ from ismp.security import (
     evidence,
     incidents,
     intelligence,
+    intelligence_files,
 )
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.intelligence import IntelligenceRefused
@@ -32,6 +33,7 @@ from ismp.security.models import (
     Advisory,
     Device,
     EvidenceFile,
+    IntelligenceFile,
     SecurityOfficer,
     SignOff,
     TimeLimit,
@@ -68,11 +70,27 @@ def take_in(request: HttpRequest) -> HttpResponse:
         "form": form,
     }
     if form.is_valid():
+        file = form.cleaned_data["file"]
+        if intelligence_files.is_large(file.size):
+            kept = intelligence_files.receive(file, by=user)
+            return redirect("security:intelligence_file", kept.pk)
         try:
-            context["taken"] = advisory_import.take_in(form.cleaned_data["file"].read(), by=user)
+            context["taken"] = advisory_import.take_in(file.read(), by=user)
         except IntelligenceRefused as refusal:
-            context["refused"] = str(refusal)
+            context["refused"] = intelligence_files.refused(refusal)
     return render(request, "security/import.html", context)
+
+
+@require_safe
+@needs(Right.REVIEW_SECURITY)
+def intelligence_file(request: HttpRequest, intelligence_file_id: int) -> HttpResponse:
+    """What became of a large file; the page asks again until the worker has read it."""
+    user: Any = request.user
+    file = get_object_or_404(IntelligenceFile, pk=intelligence_file_id, account=user)
+    partial = "HX-Request" in request.headers
+    template = "security/intelligence_window.html" if partial else "security/intelligence_file.html"
+    context = {"title": "匯入情資檔案", "file": file, "taken": file.result, "refused": file.reason}
+    return render(request, template, context)
 
 
 @require_safe

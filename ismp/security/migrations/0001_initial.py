@@ -1019,6 +1019,73 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="IntelligenceFile",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="檔名")),
+                ("size", models.PositiveIntegerField(verbose_name="大小")),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("begun_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("result", models.JSONField(default=dict)),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="IntelligencePiece",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("key_version", models.PositiveSmallIntegerField()),
+                ("data", models.BinaryField()),
+                ("stored_as", models.CharField(blank=True, max_length=32)),
+                (
+                    "file",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pieces",
+                        to="security.intelligencefile",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("stored_as", ""), _negated=True),
+                        fields=["stored_as"],
+                        name="intelligence_stored_elsewhere",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("file", "number"), name="a_piece_has_one_place_in_its_intelligence"
+                    )
+                ],
+            },
+        ),
         migrations.RunPython(enact, migrations.RunPython.noop),
         migrations.RunPython(name_vendors, migrations.RunPython.noop),
     ]

@@ -359,6 +359,57 @@ class EvidencePiece(SealedPiece):
         return f"evidence:{self.file_id}:{self.number}".encode()
 
 
+class IntelligenceFile(models.Model):
+    """A large file of intelligence on its way in (`ismp.security.intelligence_files`).
+
+    `result` holds the counts and remarks of `advisory_import.Taken`; `reason` says why nothing
+    came in.
+    """
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    name = models.CharField("檔名", max_length=200)
+    size = models.PositiveIntegerField("大小")
+    received_at = models.DateTimeField(default=timezone.now)
+    begun_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    result = models.JSONField(default=dict)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IntelligencePiece(SealedPiece):
+    """A sealed piece of an IntelligenceFile."""
+
+    file = models.ForeignKey(IntelligenceFile, models.CASCADE, related_name="pieces")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["file", "number"], name="a_piece_has_one_place_in_its_intelligence"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["stored_as"],
+                name="intelligence_stored_elsewhere",
+                condition=~Q(stored_as=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_id}/{self.number}"
+
+    @property
+    def context(self) -> bytes:
+        return f"intelligence:{self.file_id}:{self.number}".encode()
+
+
 class AgencyGroup(models.Model):
     """Agencies that are often addressed together, such as 各區公所."""
 
