@@ -20,12 +20,30 @@ def insert(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) ->
     into = f"{table} ({', '.join(columns)})"
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql" and len(rows) >= _WORTH_A_COPY:
-            with cursor.copy(f"COPY {into} FROM STDIN") as copy:
+            # A driver's error at the end of COPY is none of Django's by itself.
+            with connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
         else:
             marks = ", ".join(["%s"] * len(columns))
             cursor.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)  # noqa: S608
+
+
+def create(things: Sequence[models.Model]) -> None:
+    """Store new rows of one model; their keys stay unknown.
+
+    Where they hold long JSON, `bulk_create` takes five times as long on PostgreSQL: Django sends it
+    as arrays, which the driver quotes character by character.  Raises IntegrityError.
+    """
+    if not things:
+        return
+    meta = things[0]._meta
+    fields = [one for one in meta.concrete_fields if not (one.primary_key or one.generated)]
+    rows = [
+        [one.get_db_prep_save(one.pre_save(thing, add=True), connection) for one in fields]
+        for thing in things
+    ]
+    insert(meta.db_table, [str(one.column) for one in fields], rows)
 
 
 def update(model: type[models.Model], values: Mapping[int, Mapping[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from ismp import bulk
 from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
@@ -140,7 +141,7 @@ def _store(found: list[Found], new: list[tuple[Advisory, Found]], *, by: Account
         one.stix_id: one
         for one in _held([one.stix_id for one in found if one.stix_id not in fresh])
     }
-    Advisory.objects.bulk_create([advisory for advisory, _ in new])
+    _create([advisory for advisory, _ in new])
     Indicator.objects.bulk_create(
         ioc for advisory, source in new for ioc in _iocs(advisory, source)
     )
@@ -159,6 +160,15 @@ def _store(found: list[Found], new: list[tuple[Advisory, Found]], *, by: Account
         actor=by.username,
     )
     return taken
+
+
+def _create(advisories: list[Advisory]) -> None:
+    """Store what is new, each with its key."""
+    bulk.create(advisories)
+    stored = Advisory.objects.filter(stix_id__in=[one.stix_id for one in advisories])
+    keys = dict(stored.values_list("stix_id", "pk"))
+    for advisory in advisories:
+        advisory.pk = keys[advisory.stix_id]
 
 
 def _held(ids: list[str]) -> Iterable[Advisory]:
