@@ -162,3 +162,25 @@ def test_the_mark_of_the_it_unit_moves_by_the_form_too(client, account, make, ro
     assert told["changes"] == [["資訊單位", "是", "否"]]
     again = client.post("/manage/departments/add/", {"name": "資訊二科", **own}).content.decode()
     assert "已有同名的部門" in again
+
+
+def test_nobody_is_assigned_to_a_department_that_was_merged(make, by, account):
+    former, into, person = make("甲處"), make("乙處"), account("IC1003")
+    departments.merge(of("甲處"), into=into, by=by)
+    with pytest.raises(NotPossible, match="已併入其他部門"):
+        actions.assign(person, department=former, since=timezone.localdate(), by="x")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+def test_who_is_assigned_while_a_department_is_merged_goes_along(make, by, account):
+    today = timezone.localdate()
+    for number in range(5):  # whoever comes first
+        former, into = make(f"甲{number}處"), make(f"乙{number}處")
+        person = account("IC1003")
+        at_once(
+            lambda f=former, p=person: actions.assign(p, department=f, since=today, by="x"),
+            lambda f=former, i=into: departments.merge(of(f.name), into=i, by=by),
+        )
+        person.refresh_from_db()
+        assert person.department_id != former.pk

@@ -234,3 +234,11 @@ def test_the_search_shows_the_sessions_that_take_sign_ups(people, client, time_m
     time_machine.move_to(NOON + timedelta(hours=2))
     client.force_login(people[0])
     assert "五樓講堂" not in client.get("/search/?q=社交").content.decode()
+
+
+def test_what_was_cancelled_is_not_cancelled_once_more(full, people):
+    classes.withdraw(of(full, people[0]), by=people[0])
+    before = Event.objects.count()
+    with pytest.raises(NotPossible, match="已經取消"):
+        classes.withdraw(of(full, people[0]), by=people[5])
+    assert Event.objects.count() == before

@@ -84,6 +84,11 @@ def assign(
     moves = agency is not None and agency.pk != held.agency_id
     if department and department.agency_id != (agency.pk if agency else held.agency_id):
         raise NotPossible("這個部門不屬於該機關，請重新選擇部門。")
+    if department and since >= timezone.localdate():
+        # It stays as it is until this is stored: a merger that comes meanwhile finds the person.
+        standing = Department.objects.select_for_update(no_key=True).get(pk=department.pk)
+        if standing.merged_into_id:
+            raise NotPossible("這個部門已併入其他部門，請重新選擇部門。")
     entry = Service(
         account=account,
         agency_id=agency.pk if agency else held.agency_id,

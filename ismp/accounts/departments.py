@@ -101,6 +101,11 @@ def merge(departments: QuerySet[Department], *, into: Department, by: Account) -
     Raises NotPossible.  Returns what was done.
     """
     agency = _hold(into.agency_id)
+    chosen = list(departments.values_list("pk", flat=True))
+    # People before departments, as `assign` does; who is assigned to one meanwhile goes along.
+    serving = Account.objects.filter(department__in=chosen).values_list("pk", flat=True)
+    versions.hold(Account.objects.all(), serving)
+    versions.hold(Department.objects.all(), [*chosen, into.pk])
     into = Department.objects.get(pk=into.pk)
     going = list(departments.order_by("pk"))
     if any(one.agency_id != agency.pk for one in going) or into.merged_into_id:

@@ -224,6 +224,8 @@ def withdraw(mine: SignUp, *, by: Account) -> SignUp:
     """
     session = hold(mine.session)
     mine = SignUp.objects.select_related("account").get(pk=mine.pk)
+    if mine.standing == Standing.CANCELLED:
+        raise NotPossible("這筆報名已經取消，不必再取消。")
     if session.has_begun and by.pk == mine.account_id:
         raise NotPossible("課程已經開始，不能取消報名；請洽開課單位。")
     if session.state != SessionState.PLANNED:
