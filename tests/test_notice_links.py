@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import resolve
 from django.utils import timezone
 from rights import MATRIX, ROLES
@@ -18,7 +19,7 @@ from ismp.notices.models import Notice
 from ismp.portal import actions as portal
 from ismp.requests import actions as requests
 from ismp.requests import deciding, delegations
-from ismp.security import advisories, deadlines, devices, incidents
+from ismp.security import advisories, deadlines, devices, incidents, intelligence_files
 from ismp.security.levels import Answer, Aspect, Harm, Subject
 from ismp.security.models import Advisory, Device, RestrictedProduct
 from ismp.ui import roc
@@ -157,6 +158,9 @@ def of_advisories(people):
     advisories.publish(advisory, agencies=agencies, due_on=due, by=people["platform"])
     later = today + timedelta(days=2)
     advisories.extend(advisory, due_on=later, reason="展延", by=people["platform"])
+    sent = SimpleUploadedFile("情資.json", b"{}")
+    file = intelligence_files.receive(sent, by=people["platform"])
+    intelligence_files.read_file.func(file.pk)
 
 
 def of_requests(people):
