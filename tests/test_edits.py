@@ -445,10 +445,9 @@ def test_what_postgresql_ended_as_a_deadlock_is_done_again(clerk, monkeypatch, t
 # --- Together, on PostgreSQL ---------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_nobody_waits_for_whoever_holds_the_account(place):
-    """A roster holds its accounts to its end; who signs in, or turns a page, does not wait."""
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite locks no rows")
+    """A roster holds the accounts of a piece; who signs in, or turns a page, does not wait."""
     person = Account.objects.get(username="IC1003")
     person.set_password(PASSWORD)
     person.save(update_fields=["password"])
