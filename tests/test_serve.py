@@ -4,6 +4,7 @@ import contextlib
 import os
 import queue
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -80,7 +81,9 @@ def test_no_process_and_no_port_outlive_a_stop_at_any_moment_of_the_start(
 ):
     """50 stops in all, each at a random moment of the first five seconds, three ways in turn.
 
-    All processes of a round are known by the home in their environment.
+    All processes of a round are known by the home in their environment.  Until our handlers stand,
+    Ctrl-C is CPython's, which may lose it (an interrupted check of argv[0] is printed and ignored);
+    whoever sits before it presses again.
     """
     rounds = [
         (number, random.uniform(0, 5), (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)[number % 3])
@@ -97,7 +100,10 @@ def test_no_process_and_no_port_outlive_a_stop_at_any_moment_of_the_start(
         server = _serve(home, port, ISMP_WEB_PROCESSES=str(web_processes))
         try:
             time.sleep(seconds)
+            is_starting = not _catches_sigterm(server.pid)
             server.send_signal(stop)
+            if is_starting and stop is signal.SIGINT:
+                _press_again(server)
             server.communicate(timeout=PATIENCE_SECONDS)
             wait_for(lambda: not _processes_of(home), lambda: f"round {number}: {one} lives on")
             assert not is_open(port), one
@@ -136,6 +142,20 @@ def test_a_port_in_use_is_refused_with_a_sentence(tmp_path, town, port):
     assert server.returncode == 1
     assert f"埠號 {port} 已被其他程式使用" in said.decode()
     assert "Traceback" not in said.decode()
+
+
+def _catches_sigterm(pid):
+    """Return whether `serve` has taken over the stop signals; Python leaves SIGTERM alone."""
+    [caught] = re.findall(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def _press_again(server):
+    for _ in range(10):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(1)
+            return
+        server.send_signal(signal.SIGINT)
 
 
 def _processes_of(home):
