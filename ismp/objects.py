@@ -1,7 +1,8 @@
 """Sealed pieces of files: in a row of the database, or in S3-compatible storage when
 `ISMP_S3_BUCKET` says so.
 
-A `SealedPiece` is a row; what it belongs to is added by the model that takes it up.
+A `SealedPiece` is a row.  Where its owner has one file, the model is a `FilePiece` and adds nothing
+but the foreign key.
 
 An object is written before the row that names it, under a name that is never used again, and is
 deleted by `sweep` only, when it is old and no row names it.  So a crash or a rolled-back
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import connection, models
@@ -42,6 +43,13 @@ class SealedPiece(models.Model):
 
     class Meta:
         abstract = True
+        indexes: ClassVar = [
+            models.Index(
+                fields=["stored_as"],
+                name="%(class)s_in_storage",
+                condition=~models.Q(stored_as=""),
+            )
+        ]
 
     @property
     def context(self) -> bytes:
@@ -91,6 +99,29 @@ class SealedPiece(models.Model):
         return self
 
 
+class FilePiece(SealedPiece):
+    """A piece of the one file of its owner: a model adds `owner`, a foreign key, and `purpose`."""
+
+    purpose: ClassVar[str]
+    """What kind of file it is sealed for; changing it makes stored pieces unreadable."""
+    owner_id: int
+
+    class Meta(SealedPiece.Meta):
+        abstract = True
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner", "number"], name="%(app_label)s_%(class)s_has_one_place"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner_id}/{self.number}"
+
+    @property
+    def context(self) -> bytes:
+        return f"{self.purpose}:{self.owner_id}:{self.number}".encode()
+
+
 PIECE_BYTES = 1024 * 1024
 _SIGNATURES = {
     "application/pdf": (0, b"%PDF-"),
@@ -116,11 +147,10 @@ def media_type(head: bytes) -> str:
 
 @dataclass(frozen=True)
 class KeptFile:
-    """The file of one owner: rows of `piece`, whose foreign key `owner` is the owner's `key`."""
+    """The file of one owner: the rows of `piece` whose owner has this primary key."""
 
-    piece: type[SealedPiece]
-    owner: str
-    key: int
+    piece: type[FilePiece]
+    owner_id: int
 
     def keep(self, chunks: Iterable[bytes]) -> None:
         """Keep a file in place of the one that was kept before."""
@@ -147,10 +177,12 @@ class KeptFile:
         self._pieces().delete()
 
     def _pieces(self) -> Any:
-        return self.piece._default_manager.filter(**{self.owner: self.key})
+        pieces: Any = self.piece._default_manager
+        return pieces.filter(owner=self.owner_id)
 
     def _store(self, number: int, data: bytes) -> None:
-        self.piece(**{f"{self.owner}_id": self.key, "number": number}).keep(data)
+        piece: Any = self.piece
+        piece(owner_id=self.owner_id, number=number).keep(data)
 
 
 def put(data: bytes) -> str:

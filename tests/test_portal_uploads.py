@@ -182,7 +182,7 @@ def test_a_revoked_batch_is_offered_again_and_its_file_is_gone(client, people, c
     assert "請填寫理由" in answer
     answer = deed(client, f"{BATCHES}revoke/", upload, reason="沒有上傳成功").content.decode()
     assert "重新列入" in answer and "已撤銷" in answer
-    assert not UploadPiece.objects.filter(upload=upload).exists()
+    assert not UploadPiece.objects.filter(owner=upload).exists()
     assert "檔案已刪除" in deed(client, f"{BATCHES}again/", upload).content.decode()
     assert "已經撤銷過" in deed(client, f"{BATCHES}revoke/", upload, reason="x").content.decode()
     assert len(taken(client)) == 1

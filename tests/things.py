@@ -174,7 +174,7 @@ def of_uploads(record: Any, *, by: Any) -> dict[str, Any]:
     upload = PortalUpload.objects.create(
         filename="portal.csv", size=len(PDF), count=1, people=1, **facts
     )
-    KeptFile(UploadPiece, "upload", upload.pk).keep([PDF])
+    KeptFile(UploadPiece, upload.pk).keep([PDF])
     row = UploadedHours.objects.create(
         upload=upload, record=record, account_id=record.account_id, hours=record.hours
     )

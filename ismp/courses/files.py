@@ -45,4 +45,4 @@ def read(material: Material, first: int, last: int) -> Iterator[bytes]:
 
 
 def _file(material: Material) -> KeptFile:
-    return KeptFile(MaterialPiece, "material", material.pk)
+    return KeptFile(MaterialPiece, material.pk)

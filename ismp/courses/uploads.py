@@ -200,7 +200,7 @@ def hold_agencies(uploads: QuerySet[PortalUpload]) -> None:
 
 
 def _file(upload: PortalUpload) -> KeptFile:
-    return KeptFile(UploadPiece, "upload", upload.pk)
+    return KeptFile(UploadPiece, upload.pk)
 
 
 def subject(upload: PortalUpload) -> str:

@@ -63,4 +63,4 @@ def forget(claim: Claim) -> None:
 
 
 def _file(claim: Claim) -> KeptFile:
-    return KeptFile(ClaimPiece, "claim", claim.pk)
+    return KeptFile(ClaimPiece, claim.pk)

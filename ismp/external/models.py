@@ -15,7 +15,7 @@ from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.hours.models import ImportRun
 from ismp.hours.profile import CATEGORIES
-from ismp.objects import SealedPiece
+from ismp.objects import FilePiece
 from ismp.requests.models import Delegation
 
 
@@ -141,31 +141,11 @@ class Claim(models.Model):
         return self.media_type.startswith("image/")
 
 
-class ClaimPiece(SealedPiece):
+class ClaimPiece(FilePiece):
     """A sealed piece of a certificate (`ismp.external.files`)."""
 
-    claim = models.ForeignKey(Claim, models.CASCADE, related_name="pieces")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["claim", "number"], name="a_piece_has_one_place_in_its_certificate"
-            )
-        ]
-        indexes = [
-            models.Index(
-                fields=["stored_as"],
-                name="certificate_stored_elsewhere",
-                condition=~Q(stored_as=""),
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.claim_id}/{self.number}"
-
-    @property
-    def context(self) -> bytes:
-        return f"claim:{self.claim_id}:{self.number}".encode()
+    purpose = "claim"
+    owner = models.ForeignKey(Claim, models.CASCADE, related_name="pieces")
 
 
 MOST_A_DAY = 24_000

@@ -101,4 +101,4 @@ def note_opening(file: EvidenceFile, *, by: Account) -> None:
 
 
 def _file(file: EvidenceFile) -> KeptFile:
-    return KeptFile(EvidencePiece, "file", file.pk)
+    return KeptFile(EvidencePiece, file.pk)

@@ -120,4 +120,4 @@ def purge() -> int:
 
 
 def _bytes_of(file: IntelligenceFile) -> KeptFile:
-    return KeptFile(IntelligencePiece, "file", file.pk)
+    return KeptFile(IntelligencePiece, file.pk)

@@ -285,7 +285,7 @@ class Migration(migrations.Migration):
                 ("data", models.BinaryField()),
                 ("stored_as", models.CharField(blank=True, max_length=32)),
                 (
-                    "material",
+                    "owner",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="pieces",
@@ -294,16 +294,17 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "abstract": False,
                 "indexes": [
                     models.Index(
                         condition=models.Q(("stored_as", ""), _negated=True),
                         fields=["stored_as"],
-                        name="material_stored_elsewhere",
+                        name="materialpiece_in_storage",
                     )
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("material", "number"), name="a_piece_has_one_place_in_its_material"
+                        fields=("owner", "number"), name="courses_materialpiece_has_one_place"
                     )
                 ],
             },
@@ -913,7 +914,7 @@ class Migration(migrations.Migration):
                 ("data", models.BinaryField()),
                 ("stored_as", models.CharField(blank=True, max_length=32)),
                 (
-                    "upload",
+                    "owner",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="pieces",
@@ -922,10 +923,18 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "abstract": False,
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("stored_as", ""), _negated=True),
+                        fields=["stored_as"],
+                        name="uploadpiece_in_storage",
+                    )
+                ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("upload", "number"), name="a_piece_of_an_upload_has_one_place"
-                    ),
+                        fields=("owner", "number"), name="courses_uploadpiece_has_one_place"
+                    )
                 ],
             },
         ),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.courses.models.learners import Completion, OfPeople, Way
-from ismp.objects import SealedPiece
+from ismp.objects import FilePiece
 
 
 class Material(models.Model):
@@ -43,29 +43,11 @@ class Material(models.Model):
         return self.title
 
 
-class MaterialPiece(SealedPiece):
+class MaterialPiece(FilePiece):
     """A sealed piece of a material's file (`ismp.courses.files`)."""
 
-    material = models.ForeignKey(Material, models.CASCADE, related_name="pieces")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["material", "number"], name="a_piece_has_one_place_in_its_material"
-            )
-        ]
-        indexes = [
-            models.Index(
-                fields=["stored_as"], name="material_stored_elsewhere", condition=~Q(stored_as="")
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.material_id}/{self.number}"
-
-    @property
-    def context(self) -> bytes:
-        return f"material:{self.material_id}:{self.number}".encode()
+    purpose = "material"
+    owner = models.ForeignKey(Material, models.CASCADE, related_name="pieces")
 
 
 class Quiz(models.Model):

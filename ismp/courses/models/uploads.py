@@ -9,7 +9,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.hours.models import CREDITED, Record
-from ismp.objects import SealedPiece
+from ismp.objects import FilePiece
 
 
 class OfUploads(Scoped):
@@ -54,24 +54,11 @@ class PortalUpload(models.Model):
         return f"第 {self.pk} 批"
 
 
-class UploadPiece(SealedPiece):
+class UploadPiece(FilePiece):
     """A sealed piece of the file of a batch."""
 
-    upload = models.ForeignKey(PortalUpload, models.CASCADE, related_name="pieces")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["upload", "number"], name="a_piece_of_an_upload_has_one_place"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.upload_id}/{self.number}"
-
-    @property
-    def context(self) -> bytes:
-        return f"portal-upload:{self.upload_id}:{self.number}".encode()
+    purpose = "portal-upload"
+    owner = models.ForeignKey(PortalUpload, models.CASCADE, related_name="pieces")
 
 
 class UploadedQuerySet(Scoped):

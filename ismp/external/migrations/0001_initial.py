@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
                 ("data", models.BinaryField()),
                 ("stored_as", models.CharField(blank=True, max_length=32)),
                 (
-                    "claim",
+                    "owner",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="pieces",
@@ -197,16 +197,17 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "abstract": False,
                 "indexes": [
                     models.Index(
                         condition=models.Q(("stored_as", ""), _negated=True),
                         fields=["stored_as"],
-                        name="certificate_stored_elsewhere",
+                        name="claimpiece_in_storage",
                     )
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("claim", "number"), name="a_piece_has_one_place_in_its_certificate"
+                        fields=("owner", "number"), name="external_claimpiece_has_one_place"
                     )
                 ],
             },

@@ -872,7 +872,7 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("stored_as", ""), _negated=True),
                         fields=["stored_as"],
-                        name="pieces_stored_elsewhere",
+                        name="runfile_in_storage",
                     )
                 ],
                 "constraints": [

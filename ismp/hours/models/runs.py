@@ -201,15 +201,10 @@ class RunFile(SealedPiece):
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="files")
     kind = models.CharField(max_length=10, choices=Kind)
 
-    class Meta:
+    class Meta(SealedPiece.Meta):
         constraints = [
             models.UniqueConstraint(
                 fields=["run", "kind", "number"], name="a_piece_has_one_place_in_its_file"
-            )
-        ]
-        indexes = [
-            models.Index(
-                fields=["stored_as"], name="pieces_stored_elsewhere", condition=~Q(stored_as="")
             )
         ]
 

@@ -996,7 +996,7 @@ class Migration(migrations.Migration):
                 ("data", models.BinaryField()),
                 ("stored_as", models.CharField(blank=True, max_length=32)),
                 (
-                    "file",
+                    "owner",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="pieces",
@@ -1005,16 +1005,17 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "abstract": False,
                 "indexes": [
                     models.Index(
                         condition=models.Q(("stored_as", ""), _negated=True),
                         fields=["stored_as"],
-                        name="evidence_stored_elsewhere",
+                        name="evidencepiece_in_storage",
                     )
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("file", "number"), name="a_piece_has_one_place_in_its_evidence"
+                        fields=("owner", "number"), name="security_evidencepiece_has_one_place"
                     )
                 ],
             },
@@ -1063,7 +1064,7 @@ class Migration(migrations.Migration):
                 ("data", models.BinaryField()),
                 ("stored_as", models.CharField(blank=True, max_length=32)),
                 (
-                    "file",
+                    "owner",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="pieces",
@@ -1072,16 +1073,17 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "abstract": False,
                 "indexes": [
                     models.Index(
                         condition=models.Q(("stored_as", ""), _negated=True),
                         fields=["stored_as"],
-                        name="intelligence_stored_elsewhere",
+                        name="intelligencepiece_in_storage",
                     )
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("file", "number"), name="a_piece_has_one_place_in_its_intelligence"
+                        fields=("owner", "number"), name="security_intelligencepiece_has_one_place"
                     )
                 ],
             },

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.objects import SealedPiece
+from ismp.objects import FilePiece
 from ismp.security.models.incidents import Incident
 from ismp.security.models.scoped import Scoped
 
@@ -332,31 +332,11 @@ class EvidenceFile(models.Model):
         return self.name
 
 
-class EvidencePiece(SealedPiece):
+class EvidencePiece(FilePiece):
     """A sealed piece of an EvidenceFile (`ismp.security.evidence`)."""
 
-    file = models.ForeignKey(EvidenceFile, models.CASCADE, related_name="pieces")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["file", "number"], name="a_piece_has_one_place_in_its_evidence"
-            )
-        ]
-        indexes = [
-            models.Index(
-                fields=["stored_as"],
-                name="evidence_stored_elsewhere",
-                condition=~Q(stored_as=""),
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.file_id}/{self.number}"
-
-    @property
-    def context(self) -> bytes:
-        return f"evidence:{self.file_id}:{self.number}".encode()
+    purpose = "evidence"
+    owner = models.ForeignKey(EvidenceFile, models.CASCADE, related_name="pieces")
 
 
 class IntelligenceFile(models.Model):
@@ -383,31 +363,11 @@ class IntelligenceFile(models.Model):
         return self.name
 
 
-class IntelligencePiece(SealedPiece):
+class IntelligencePiece(FilePiece):
     """A sealed piece of an IntelligenceFile."""
 
-    file = models.ForeignKey(IntelligenceFile, models.CASCADE, related_name="pieces")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["file", "number"], name="a_piece_has_one_place_in_its_intelligence"
-            )
-        ]
-        indexes = [
-            models.Index(
-                fields=["stored_as"],
-                name="intelligence_stored_elsewhere",
-                condition=~Q(stored_as=""),
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.file_id}/{self.number}"
-
-    @property
-    def context(self) -> bytes:
-        return f"intelligence:{self.file_id}:{self.number}".encode()
+    purpose = "intelligence"
+    owner = models.ForeignKey(IntelligenceFile, models.CASCADE, related_name="pieces")
 
 
 class AgencyGroup(models.Model):
