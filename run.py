@@ -1,8 +1,13 @@
 """Set everything up and run it, on a machine with Python ≥ 3.11 and nothing else.
 
-    python3 run.py demo     an invented city, its site, its sign-ins
-    python3 run.py test     all checks and all tests, with what they need
+    python3 run.py demo                an invented city, its site, its sign-ins
+    python3 run.py test                all checks and all tests, with what they need
+    python3 run.py test --fast         all checks, and the tests that start no server, on SQLite
+    python3 run.py test PATH -k NAME   these tests alone, on SQLite, without the checks
+    python3 run.py test --clock 2027-01-15   the tests on SQLite, on that day
     python3 run.py <any other ismp command>
+
+What else stands after `test` goes to pytest (`-x`, `-n 2`, `--postgresql`, `--collect-only`, …).
 
 Standard library only.  The environment is `.venv` beside this file; a stamp with the lock's hash
 skips the set-up the next time.
@@ -16,6 +21,7 @@ import sys
 import tempfile
 import venv
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 
@@ -24,6 +30,8 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 DEBIAN_PACKAGES = ["postgresql", "chromium", "fonts-noto-cjk", "nginx-light"]
+SIDE_BY_SIDE = ["-n", "2", "--dist", "worksteal"]
+"""A worker that has come to the end of its half takes over tests of the other."""
 
 
 def main() -> int:
@@ -33,8 +41,7 @@ def main() -> int:
     arguments = sys.argv[1:] or ["--help"]
     set_up("dev" if arguments[0] == "test" else "run")
     if arguments[0] == "test":
-        install_system_packages()
-        return check(arguments[1:])
+        return test(arguments[1:])
     command = [str(PYTHON), str(ROOT / "manage.py"), *arguments]
     if os.name == "nt":
         return subprocess.call(command)
@@ -85,6 +92,63 @@ def missing_packages() -> list[str]:
     return [name for name, is_here in found.items() if not is_here]
 
 
+def test(arguments: list[str]) -> int:
+    """Run what the arguments choose: everything, or as little as the developer asks for."""
+    fast, arguments = "--fast" in arguments, [one for one in arguments if one != "--fast"]
+    clock, arguments = taken(arguments, "--clock")
+    some = [PYTHON, "-m", "pytest", *(("-m", "not end_to_end") if fast else ()), *arguments]
+    if chooses(arguments):
+        return run_tests(some, clock)
+    install_system_packages()
+    if clock:
+        return run_tests([*some, *SIDE_BY_SIDE, *without("browser")], clock)
+    if fast:
+        return check_code() or run_tests([*some, *SIDE_BY_SIDE], None)
+    return check(arguments)
+
+
+def taken(arguments: list[str], option: str) -> tuple[str | None, list[str]]:
+    """The value of an option (`--clock DAY` or `--clock=DAY`) or None, and the other arguments."""
+    for place, argument in enumerate(arguments):
+        if argument == option:
+            value = arguments[place + 1] if place + 1 < len(arguments) else ""
+            return value, [*arguments[:place], *arguments[place + 2 :]]
+        if argument.startswith(f"{option}="):
+            return argument.partition("=")[2], [*arguments[:place], *arguments[place + 1 :]]
+    return None, arguments
+
+
+def chooses(arguments: list[str]) -> bool:
+    """Whether they name tests: a file, a folder, `file::test`, or part of a name (`-k`)."""
+    named = (one.split("::")[0] for one in arguments if not one.startswith("-"))
+    return any((ROOT / name).exists() for name in named) or any(
+        one.startswith("-k") for one in arguments
+    )
+
+
+def run_tests(command: list[object], clock: str | None) -> int:
+    """Run pytest, on another day if one is given: with libfaketime, which processes inherit."""
+    prefix, environment = [], test_environment()
+    if clock is not None:
+        try:
+            day = date.fromisoformat(clock)
+        except ValueError:
+            print("--clock wants a day such as 2027-01-15.", file=sys.stderr)
+            return 2
+        # conftest.py keeps workers and leases on the clock that only goes forward.
+        environment |= {"ISMP_TEST_CLOCK": day.isoformat(), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        if shutil.which("faketime"):
+            prefix = ["faketime", "-f", f"@{day} 10:00:00"]
+        else:
+            print(
+                "WARNING: faketime is not installed (apt-get install faketime). The tests move"
+                " their own clock only:\nevery process that they start keeps today's date.",
+                file=sys.stderr,
+            )
+    announce([*prefix, *command])
+    return subprocess.call([*prefix, *command], cwd=ROOT, env=environment)
+
+
 def check(arguments: list[str]) -> int:
     """Types, lint, format, import rule, dependencies, migrations, deployment; then the tests.
 
@@ -92,8 +156,25 @@ def check(arguments: list[str]) -> int:
     lacks is skipped loudly, but never in CI (`CI` set).
     """
     missing = [] if os.environ.get("CI") else missing_packages()
+    if code := check_code():
+        return code
+    tests = [PYTHON, "-m", "pytest", *SIDE_BY_SIDE]
+    no_nginx = "nginx" * ("nginx-light" in missing)
+    passes = [[*tests, *without("browser" * ("chromium" in missing), no_nginx), *arguments]]
+    if "postgresql" not in missing:
+        passes.append([*tests, "--postgresql", *without("browser", no_nginx), *arguments])
+    for one in passes:
+        if code := run_tests(one, None):
+            return code
+    for name in missing:
+        print(f"SKIPPED: all tests that need {name}, which is not installed.", file=sys.stderr)
+    return 0
+
+
+def check_code() -> int:
+    """Everything that reads the code and does not run it."""
     python, manage = [PYTHON, "-m"], [PYTHON, "manage.py"]
-    without_tests = [
+    steps = [
         [*python, "mypy"],
         [*manage, "check", "--deploy", "--fail-level", "WARNING"],
         [*manage, "makemigrations", "--check", "--dry-run"],
@@ -102,26 +183,16 @@ def check(arguments: list[str]) -> int:
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
     ]
-    # A worker that has come to the end of its half takes over tests of the other.
-    tests = [*python, "pytest", "-n", "2", "--dist", "worksteal"]
-    no_nginx = "nginx" * ("nginx-light" in missing)
-    passes = [[*tests, *without("browser" * ("chromium" in missing), no_nginx), *arguments]]
-    if "postgresql" not in missing:
-        passes.append([*tests, "--postgresql", *without("browser", no_nginx), *arguments])
-    # The tests start hundreds of processes, and each would compile all modules anew.
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(VENV / "pycache")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="ismp-check-") as home:
-        strict = {**environment, "ISMP_HOME": home, "ISMP_HTTPS": "1"}
-        if code := side_by_side(without_tests, strict):
-            return code
-    for one in passes:
-        announce(one)
-        if code := subprocess.call(one, cwd=ROOT, env=environment):
-            return code
-    for name in missing:
-        print(f"SKIPPED: all tests that need {name}, which is not installed.", file=sys.stderr)
-    return 0
+        return side_by_side(steps, {**test_environment(), "ISMP_HOME": home, "ISMP_HTTPS": "1"})
+
+
+def test_environment() -> dict[str, str]:
+    """The tests start hundreds of processes, and each would compile all modules anew."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(VENV / "pycache")}
+    for name in ("PYTHONDONTWRITEBYTECODE", "ISMP_DEBUG"):
+        environment.pop(name, None)
+    return environment
 
 
 def side_by_side(steps: list[list[object]], environment: dict[str, str]) -> int:

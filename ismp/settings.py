@@ -6,16 +6,16 @@ files, cache.  No secret stands here; secrets are in the key ring (`ismp.keyring
 
 import logging
 import os
-import tempfile
 from datetime import timedelta
 from importlib.metadata import version
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from django.utils.functional import SimpleLazyObject
 
+from ismp import home
 from ismp.errors import SettingRefused
 from ismp.keyring import FILE_NAME, KeyRing
 
@@ -89,28 +89,6 @@ def _database(name: str, default: str | None = None) -> dict[str, Any]:
         raise SettingRefused(f"{wanted}；請更正（密碼裡的特殊字元要用 % 編碼）。") from None
 
 
-def _home() -> Path:
-    """The folder of data, for its owner only; made on the first run."""
-    home = Path(os.environ.get("ISMP_HOME") or Path.home() / "ismp-home").expanduser().resolve()
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (home / "tmp").mkdir(mode=0o700, exist_ok=True)
-        if (
-            os.name == "posix"
-            and home.stat().st_uid == os.geteuid()
-            and home.stat().st_mode & 0o077
-        ):
-            home.chmod(0o700)
-        with tempfile.TemporaryFile(dir=home / "tmp"):
-            pass
-    except OSError as error:
-        raise SettingRefused(
-            f"資料夾 {home} 不能寫入（{os.strerror(error.errno or 0)}）；"
-            "請檢查 ISMP_HOME、擁有者與磁碟。"
-        ) from None
-    return home
-
-
 def _keys() -> KeyRing:
     try:
         return KeyRing.open(ISMP_HOME)
@@ -135,7 +113,9 @@ def sqlite_options() -> dict[str, Any]:
 
 
 # --- Where we live -----------------------------------------------------------------------
-ISMP_HOME = _home()
+DEBUG = _flag("ISMP_DEBUG", False)
+"""For developers only: errors show the program, and the home is one of the checkout's own."""
+ISMP_HOME = home.find(debug=DEBUG)
 ISMP_PORT = _number("ISMP_PORT", 8000, 1, 65535)
 WEB_PROCESSES = _number("ISMP_WEB_PROCESSES", 1, 1, 256)
 """Each keeps one core busy at most; as many as the machine's cores, where it does nothing else."""
@@ -144,14 +124,17 @@ WEB_THREADS = _number("ISMP_WEB_THREADS", 32, 1, 1024)
 STOP_SECONDS = _number("ISMP_STOP_SECONDS", 60)
 """How long `serve`, told to stop, lets uploads and imports finish that have begun."""
 ISMP_HOST = os.environ.get("ISMP_HOST", "127.0.0.1")
-KEYS = _keys()
-# Libraries spool tables with names to temporary files; those too stay in our own closed folder.
-TEMPORARY = ISMP_HOME / "tmp"
-tempfile.tempdir = str(TEMPORARY)
-SECRET_KEY = KEYS.secret_key
-DEBUG = False
+# Opened, and on the first run made, when a key is needed: reading the settings writes nothing.
+KEYS = SimpleLazyObject(_keys)
+SECRET_KEY = SimpleLazyObject(lambda: KEYS.secret_key)
+TEMPORARY = home.temporary(ISMP_HOME)
 BEHIND_TLS = _flag("ISMP_HTTPS", False)
 """Whether browsers reach us by https (a proxy in front); turns on secure cookies and HSTS."""
+if DEBUG and BEHIND_TLS:
+    raise SettingRefused(
+        "ISMP_DEBUG=1 只供開發使用，錯誤畫面會顯示程式與設定，不能和 ISMP_HTTPS=1 一起使用；"
+        "請移除 ISMP_DEBUG。"
+    )
 PROXIES = _networks("ISMP_PROXIES")
 """Networks of our own proxies, whose word on the client's address counts (`audit.origin`); without
 any, with ISMP_HTTPS=1, every private network."""

@@ -8,7 +8,10 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.urls import get_resolver
 
+from ismp import home
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ismp.settings")
+home.prepare(settings.ISMP_HOME)
 application = get_wsgi_application()
 
 # A page's query ends when nobody can be waiting for it any more, or when this process is gone.

@@ -11,15 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from hosts import free_ports
 from places import ROOT, Place
-from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 _PATIENCE_MILLISECONDS = 120_000
 """For what a page shall come to show: a busy machine takes its time."""
-expect.set_options(timeout=_PATIENCE_MILLISECONDS)
+
+
+def expect(thing):
+    """Playwright's, which is loaded by the first test that drives a browser, not by all others."""
+    from playwright.sync_api import expect
+
+    return expect(thing)
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +61,9 @@ def _served(home):
 
 @pytest.fixture(scope="module")
 def chromium():
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=_PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -155,6 +162,8 @@ def walk(page, addresses, *looks):
 
 def assert_accessible(page, *looks):
     """axe-core on the page as it stands, or in each of these pairs of a width and a scheme."""
+    from axe_playwright_python.sync_playwright import Axe
+
     page.evaluate(f"{Axe().axe_script};0")  # else all of axe would come back as its value
     size = page.viewport_size
     for width, scheme in looks or [(size["width"], None)]:

@@ -11,7 +11,6 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.test import override_settings
@@ -112,5 +111,7 @@ class Place:
 
     def _server(self, statement):
         where = f"host={self._cluster} user=ismp dbname=postgres"
+        import psycopg
+
         with psycopg.connect(where, autocommit=True) as server:
             server.execute(statement)

@@ -23,7 +23,7 @@ from postgres import Cluster
 
 from ismp.accounts import invented
 
-pytestmark = pytest.mark.postgresql
+pytestmark = [pytest.mark.postgresql, pytest.mark.end_to_end]
 
 WEBS, WORKERS, AGENCIES, PEOPLE = 3, 4, 20, 100
 FILES_EACH, ROWS = 2, 3_000

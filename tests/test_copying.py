@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from places import Place
 
-pytestmark = [pytest.mark.postgresql]
+pytestmark = [pytest.mark.postgresql, pytest.mark.end_to_end]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_the_tests_that_the_findings_name_are_there():
     named = 0
     for row in (ROOT / "docs/findings.md").read_text("utf-8").splitlines():
         source = ""
-        for file, test in re.findall(r"(tests/test_\w+\.py)?(?:::(test_\w+))?", row):
+        for file, test in re.findall(r"(tests/[\w/]*test_\w+\.py)?(?:::(test_\w+))?", row):
             source = (ROOT / file).read_text("utf-8") if file else source
             assert not test or f"def {test}(" in source, (file, test)
             named += bool(test)

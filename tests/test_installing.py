@@ -148,6 +148,7 @@ def cookies_of(answer):
     return "; ".join(each.split(";")[0] for each in answer.headers.get_all("Set-Cookie"))
 
 
+@pytest.mark.end_to_end
 @pytest.mark.postgresql
 def test_the_manual_leads_to_a_site_that_works(machine, tmp_path):
     lines = commands("Setting up")

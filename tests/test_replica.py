@@ -11,7 +11,7 @@ from postgres import Cluster
 from ismp import replica
 from ismp.accounts import invented
 
-pytestmark = pytest.mark.postgresql
+pytestmark = [pytest.mark.postgresql, pytest.mark.end_to_end]
 LIST = "/manage/learning-map/agency-hours/"
 EXPORT = "/manage/learning-map/hours/export/?format="
 SHORT_SECONDS = 1

@@ -18,7 +18,7 @@ import pytest
 from hosts import PATIENCE_SECONDS, free_ports, is_open, wait_for, wait_for_web
 from places import Place
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.sqlite, pytest.mark.end_to_end]
 ROOT = Path(__file__).parent.parent
 
 

@@ -11,6 +11,7 @@ import pytest
 from hosts import free_ports
 from places import Place
 
+pytestmark = pytest.mark.end_to_end
 ROOT = Path(__file__).parent.parent
 
 
@@ -95,6 +96,56 @@ def test_a_home_that_was_open_to_others_is_closed(tmp_path):
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     for path in home.rglob("*"):
         assert not path.stat().st_mode & 0o077, path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-c", "import ismp.settings"],
+        ["-c", "import ismp.settings, django; django.setup()"],
+        ["manage.py", "check"],
+        ["manage.py", "makemigrations", "--check", "--dry-run"],
+        ["manage.py", "import_hours", "--help"],
+        ["manage.py"],
+    ],
+    ids=" ".join,
+)
+def test_who_works_on_the_program_leaves_no_home(tmp_path, arguments):
+    environment = {name: value for name, value in os.environ.items() if "ISMP" not in name}
+    environment |= {"HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "ismp.settings"}
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        check=False,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_developer_has_a_home_in_the_checkout_and_sees_errors(tmp_path):
+    ask = "from django.conf import settings; print(settings.DEBUG, settings.ISMP_HOME)"
+    environment = {name: value for name, value in os.environ.items() if "ISMP" not in name}
+    environment |= {"HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "ismp.settings"}
+
+    def said(**more):
+        command = [sys.executable, "-c", ask]
+        return subprocess.check_output(command, cwd=ROOT, env=environment | more, text=True).split()
+
+    assert said(ISMP_DEBUG="1") == ["True", str(ROOT / "ismp-home")]
+    assert said(ISMP_DEBUG="1", ISMP_HOME=str(tmp_path)) == ["True", str(tmp_path)]
+    assert said(ISMP_DEBUG="0") == said() == ["False", str(tmp_path / "ismp-home")]
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "check", "migrate"])
+def test_what_developers_see_is_not_served_to_others(tmp_path, command):
+    done = ismp(tmp_path / "home", command, ISMP_DEBUG="1", ISMP_HTTPS="1")
+    assert done.returncode == 1
+    assert "ISMP_DEBUG=1 只供開發使用" in done.stderr
 
 
 def test_the_version_is_ours(tmp_path):
