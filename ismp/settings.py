@@ -117,13 +117,17 @@ DEBUG = _flag("ISMP_DEBUG", False)
 """For developers only: errors show the program, and the home is one of the checkout's own."""
 ISMP_HOME = home.find(debug=DEBUG)
 ISMP_PORT = _number("ISMP_PORT", 8000, 1, 65535)
+"""Port of the web server."""
 WEB_PROCESSES = _number("ISMP_WEB_PROCESSES", 1, 1, 256)
-"""Each keeps one core busy at most; as many as the machine's cores, where it does nothing else."""
+"""Processes of the web server.  Each keeps one core busy at most; as many as the machine has cores,
+where it does nothing else."""
 WEB_THREADS = _number("ISMP_WEB_THREADS", 32, 1, 1024)
-"""Of each process.  An upload or an export keeps one for as long as the person's line takes."""
+"""Threads of each process.  An upload or an export keeps one for as long as the person's line
+takes."""
 STOP_SECONDS = _number("ISMP_STOP_SECONDS", 60)
 """How long `serve`, told to stop, lets uploads and imports finish that have begun."""
 ISMP_HOST = os.environ.get("ISMP_HOST", "127.0.0.1")
+"""Address that the web server listens on; `0.0.0.0` where a proxy is on another host."""
 # Opened, and on the first run made, when a key is needed: reading the settings writes nothing.
 KEYS = SimpleLazyObject(_keys)
 SECRET_KEY = SimpleLazyObject(lambda: KEYS.secret_key)
@@ -139,13 +143,17 @@ PROXIES = _networks("ISMP_PROXIES")
 """Networks of our own proxies, whose word on the client's address counts (`audit.origin`); without
 any, with ISMP_HTTPS=1, every private network."""
 ALLOWED_HOSTS = _words("ISMP_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+"""Names and addresses by which browsers may ask for the site."""
 CSRF_TRUSTED_ORIGINS = _origins("ISMP_TRUSTED_ORIGINS")
+"""Further addresses (`https://…`) whose forms are taken, where a proxy changes the name."""
 
 IMPORT_LEASE_SECONDS = _number("ISMP_IMPORT_LEASE_SECONDS", 60)
 """How long a worker may be silent before another takes its import over."""
 
 # --- The database ------------------------------------------------------------------------
 DATABASES = {"default": _database("DATABASE_URL", f"sqlite:///{ISMP_HOME / 'ismp.sqlite3'}")}
+"""Where the data is: `postgres://user:password@host:port/name`, or `sqlite:///file`; characters
+with a meaning in addresses are written in `%` codes."""
 ON_SQLITE = str(DATABASES["default"]["ENGINE"]).endswith("sqlite3")
 if ON_SQLITE:
     DATABASES["default"]["OPTIONS"] = sqlite_options()
@@ -159,6 +167,7 @@ PAGE_STATEMENT_SECONDS = _number("ISMP_PAGE_STATEMENT_SECONDS", 60)
 """How long one statement of a page may take on PostgreSQL (`ismp.wsgi`); 0 ends none."""
 if "DATABASE_REPLICA_URL" in os.environ:
     DATABASES["replica"] = _database("DATABASE_REPLICA_URL")
+    """A read-only replica of it, for lists and downloads; without it all is read from the one."""
     DATABASES["replica"].setdefault("OPTIONS", {})["connect_timeout"] = 2
 REPLICA_LAG_SECONDS = _number("ISMP_REPLICA_LAG_SECONDS", 30)
 """How far behind a list may be that is read from the replica, for what others did."""
@@ -331,6 +340,7 @@ REVIEW_DAYS = {
 }
 """Within how many days each kind is to be decided in 機關審核作業."""
 IDLE_SECONDS = _number("ISMP_IDLE_SECONDS", 20 * 60)
+"""How long a session lasts without a click."""
 SESSION_ENGINE = "ismp.accounts.sessions"
 SESSION_COOKIE_AGE = SESSION_SECONDS = _number("ISMP_SESSION_SECONDS", 12 * 60 * 60)
 """How long a session lasts from signing in on, whatever happens in it."""
@@ -340,20 +350,28 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 
 # --- E-mail: digests of notices; without a server none are sent ------------------------------
 EMAIL_HOST = os.environ.get("ISMP_SMTP_HOST", "")
+"""Server that digests and one-time codes are sent by; without one no mail is sent."""
 EMAIL_PORT = _number("ISMP_SMTP_PORT", 25)
+"""Port of the mail server."""
 EMAIL_HOST_USER = os.environ.get("ISMP_SMTP_USER", "")
+"""Whom the mail server knows us as; without it nobody signs in there."""
 EMAIL_HOST_PASSWORD = os.environ.get("ISMP_SMTP_PASSWORD", "")
+"""The password for it."""
 EMAIL_USE_TLS = _flag("ISMP_SMTP_STARTTLS", False)
+"""Whether mail is sent by STARTTLS."""
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = os.environ.get("ISMP_MAIL_FROM", "ismp@localhost")
+"""Sender of all mail."""
 SITE_URL = os.environ.get("ISMP_SITE_URL", "").rstrip("/")
 """Where people reach this site (`https://ismp.example`), for links in e-mails."""
 DIGEST_HOUR = _number("ISMP_DIGEST_HOUR", 8)
+"""The hour of the day, in Taiwan, from which on digests of notices are sent."""
 ADVISORY_REMIND_DAYS = _number("ISMP_ADVISORY_REMIND_DAYS", 3)
+"""How many days before its deadline those are reminded who have not answered an advisory."""
 INVENTORY_REMIND_DAYS = _number("ISMP_INVENTORY_REMIND_DAYS", 7)
+"""The same of those who have not signed the inventory of the year."""
 EXCEPTION_REMIND_DAYS = _number("ISMP_EXCEPTION_REMIND_DAYS", 30)
-"""How many days before its deadline those are reminded who have not answered an advisory, signed
-the inventory, or whose exception for a device ends."""
+"""The same of those whose exception for a device ends."""
 DEVICE_DECISION_YEARS = _number("ISMP_DEVICE_DECISION_YEARS", 3)
 """For how many years one decision may keep a restricted device, or put off its retirement."""
 REPORT_EXTENSION_DAYS = _number("ISMP_REPORT_EXTENSION_DAYS", 180)
@@ -399,16 +417,21 @@ if BEHIND_TLS:
     # Browsers take a cookie of such a name from this host by TLS only, from no sister domain.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_SSL_REDIRECT = BEHIND_TLS and _flag("ISMP_SSL_REDIRECT", True)
+"""Whether a request by http is sent on to https; 0 where the proxy does that."""
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
 if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# --- Limits of an import (reliability.md), each with a sentence of its own -----------------
+# --- Limits of an import (docs/explain/laws.md), each with a sentence of its own -----------------
 UPLOAD_MAX_BYTES = _number("ISMP_UPLOAD_MAX_MB", 256) * 1024 * 1024
+"""How large a file of hours, a roster or an inventory may be, unpacked."""
 UPLOAD_MAX_ROWS = _number("ISMP_UPLOAD_MAX_ROWS", 1_000_000)
+"""How many rows it may have."""
 UPLOAD_MAX_COLUMNS = _number("ISMP_UPLOAD_MAX_COLUMNS", 60)
+"""How many columns it may have."""
 UPLOAD_MAX_CELL = _number("ISMP_UPLOAD_MAX_CELL", 2_000)
+"""How many characters a cell of it may have."""
 FILE_UPLOAD_HANDLERS = ["ismp.ui.uploads.RefusingUploadHandler"]
 INTELLIGENCE_MAX_BYTES = 64 * 1024 * 1024
 INTELLIGENCE_AT_ONCE_BYTES = 1024 * 1024
@@ -416,18 +439,22 @@ INTELLIGENCE_AT_ONCE_BYTES = 1024 * 1024
 TABLE_MAX_BYTES = 16 * 1024 * 1024
 """Of a file that is read within the request, such as the scores of a class."""
 MATERIAL_MAX_BYTES = _number("ISMP_MATERIAL_MAX_MB", 512) * 1024 * 1024
+"""How large a file of 教材 may be."""
 CERTIFICATE_MAX_BYTES = _number("ISMP_CERTIFICATE_MAX_MB", 5) * 1024 * 1024
 """Of a certificate with which somebody claims hours; it is held in memory while it comes in."""
 CERTIFICATES_KEPT_DAYS = _number("ISMP_CERTIFICATES_KEPT_DAYS", 1_095)
 """How long the certificate of a decided claim is kept: hours count for two years, and an audit
 looks back at the year before."""
 UPLOAD_KEPT_DAYS = _number("ISMP_UPLOAD_KEPT_DAYS", 30)
+"""How long uploaded files, each row's result and 無法匯入資料 are kept."""
 WAITING_KEPT_DAYS = _number("ISMP_WAITING_KEPT_DAYS", 400)
 """How long rows without an account wait for their person to come (待認領時數)."""
-# 刪除, 還原 and 復原 of more records than this are jobs of the worker (ismp/hours/jobs.py).
 DIRECT_ROWS = _number("ISMP_DIRECT_ROWS", 5_000)
+"""刪除, 還原 and 復原 of more records than this are jobs of the worker."""
 DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
+"""How long 刪除時數 may be restored; the rows stay, for what was known then."""
 IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
+"""How often an import is begun before its file is set aside as one that breaks workers."""
 IMPORT_PROFILES = {
     "file": "ismp.hours.portal_file.HOURS",
     "platform": "ismp.hours.portal_file.CREDITED",
@@ -440,9 +467,11 @@ IMPORT_PROFILES = {
 """What the import kit takes in (`hours.profiles`), by the source of its runs."""
 RUN_RESULT_PARTS = ["compliance:effect"]
 """Names of addresses (of a run) whose pages the result of an import of hours shows within."""
-# Where the sealed pieces of uploads and results lie: the database, or S3-compatible storage.
 S3_BUCKET = os.environ.get("ISMP_S3_BUCKET", "")
+"""Bucket of S3-compatible storage for the encrypted pieces of uploads and results; without one they
+lie in the database."""
 S3_ENDPOINT = os.environ.get("ISMP_S3_ENDPOINT", "")
+"""Address of that storage, where it is not Amazon's."""
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # 200 ticked rows and the query; not files
 
 # --- Logs: who and what by number, never a name or an ID -----------------------------------
@@ -450,6 +479,7 @@ LOG_FORMAT = _one_of("ISMP_LOG_FORMAT", "line", "line", "json")
 """`line` for eyes, of what is wrong; `json` for programs, of each request and each import too."""
 _LEVELS = tuple(logging.getLevelNamesMapping())
 _LEVEL = _one_of("ISMP_LOG_LEVEL", "INFO" if LOG_FORMAT == "json" else "WARNING", *_LEVELS)
+"""What is logged at all: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`."""
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

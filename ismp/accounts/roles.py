@@ -9,11 +9,16 @@ class Right(StrEnum):
     ALL_AGENCIES = "all_agencies"
     """See beyond one's own agency; without it every query is scoped to the own one."""
     VIEW_TRAIL = "view_trail"
+    """Read the audit trail, and verify it."""
 
     VIEW_HOURS = "view_hours"
+    """See hours, runs of imports, standings."""
     IMPORT_HOURS = "import_hours"
+    """Send files of hours, and try them."""
     DELETE_HOURS = "delete_hours"
+    """Delete hours, and restore what was deleted."""
     UNDO_IMPORT = "undo_import"
+    """Take an import back."""
     RECOGNIZE_HOURS = "recognize_hours"
     """Decide on hours that people claim with a certificate."""
     REMIND = "remind"
@@ -30,6 +35,7 @@ class Right(StrEnum):
     VIEW_COURSES = "view_courses"
     """See courses, who takes them, and scores."""
     MANAGE_COURSES = "manage_courses"
+    """Make courses, classes and teachers; assign courses; decide about places."""
     TEACH = "teach"
     """Mark attendance and scores of the courses one teaches."""
 
@@ -49,6 +55,7 @@ class Right(StrEnum):
     VIEW_TICKETS = "view_tickets"
     """See what others reported: of the own agency, or of all."""
     ANSWER_TICKETS = "answer_tickets"
+    """Answer what is reported, and close it."""
 
 
 class Role(StrEnum):
