@@ -39,13 +39,14 @@ def measure(biggest: str) -> None:
     from django.utils import timezone
 
     from ismp.accounts.models import Agency, Service
-    from ismp.compliance import board_pages, boards
+    from ismp.compliance.dashboards import cached
+    from ismp.compliance.dashboards import views as dashboard_views
     from ismp.compliance.models import Board
 
     today = timezone.localdate()
     everywhere = list(Agency.objects.all())
     one = [agency for agency in everywhere if agency.code == biggest]
-    year = [*board_pages.year_of(today), today]
+    year = [*dashboard_views.year_of(today), today]
     people = Service.objects.on(today).filter(status="active")
     print(f"{people.count():,} people in {len(everywhere)} agencies", end="; ")
     print(f"{people.filter(agency__in=one).count():,} in the biggest")
@@ -53,15 +54,15 @@ def measure(biggest: str) -> None:
     def forgotten(agencies: list[Agency], days: list[Any]) -> Callable[[], object]:
         def count() -> None:
             Board.objects.filter(agency__in=agencies, on__in=days).delete()
-            boards.of(agencies, days)
+            cached.of(agencies, days)
 
         return count
 
     show("one agency, counted anew", forgotten(one, [today]), 5)
     show("one agency, its year counted anew", forgotten(one, year), 3)
     show("city, counted anew", forgotten(everywhere, [today]), 3)
-    show("one agency with its year, kept", lambda: boards.of(one, year), 50)
-    show("city, kept", lambda: boards.of(everywhere, [today], whole=False), 50)
+    show("one agency with its year, kept", lambda: cached.of(one, year), 50)
+    show("city, kept", lambda: cached.of(everywhere, [today], whole=False), 50)
 
 
 def show(name: str, ask: Callable[[], object], times: int) -> None:

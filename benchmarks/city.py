@@ -18,8 +18,8 @@ django.setup()
 from django.contrib.auth.hashers import make_password  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
-from ismp.accounts import actions as accounts  # noqa: E402
-from ismp.accounts import invented  # noqa: E402
+from ismp.accounts import demo_data  # noqa: E402
+from ismp.accounts.actions import postings as accounts  # noqa: E402
 from ismp.accounts.models import Account, Agency  # noqa: E402
 from ismp.accounts.roles import Role  # noqa: E402
 from ismp.hours import actions as hours  # noqa: E402
@@ -28,8 +28,8 @@ from ismp.hours.portal_export import ExportChoices, export  # noqa: E402
 
 def main(folder: Path, *, clerks: int, rows: int, people: int, agencies: int, filled: int) -> None:
     call_command("migrate", verbosity=0)
-    city = invented.people(people, agencies)
-    accounts.import_roster(invented.roster_csv(city).encode(), by="benchmark")
+    city = demo_data.people(people, agencies)
+    accounts.import_roster(demo_data.roster_csv(city).encode(), by="benchmark")
     year = ExportChoices(date(2026, 1, 1), date(2026, 10, 31), encoding="utf-8")
     for agency in Agency.objects.all():
         mine = [person for person in city if person.agency_code == agency.code]

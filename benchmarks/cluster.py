@@ -21,7 +21,7 @@ def home(*, postgresql: bool, kept: Path | None = None) -> Iterator[Path]:
     folder = kept or Path(tempfile.mkdtemp(prefix="ismp-bench-", dir="/tmp"))
     folder.mkdir(exist_ok=True)
     os.environ["ISMP_HOME"] = str(folder / "home")
-    os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.config.settings"
     os.environ.pop("DATABASE_URL", None)
     try:
         with contextlib.ExitStack() as stack:

@@ -37,14 +37,14 @@ def measure(options: argparse.Namespace) -> None:
     django.setup()
     from django.core.management import call_command
 
-    from ismp.accounts import actions as accounts
-    from ismp.accounts import invented
+    from ismp.accounts import demo_data
+    from ismp.accounts.actions import postings as accounts
     from ismp.accounts.models import Account, Agency
-    from ismp.security import devices
+    from ismp.security.devices import actions as device_actions
     from ismp.security.models import Device, RestrictedProduct
 
     call_command("migrate", verbosity=0)
-    accounts.import_roster(invented.roster_csv(invented.city()).encode(), by="benchmark")
+    accounts.import_roster(demo_data.roster_csv(demo_data.city()).encode(), by="benchmark")
     by = Account.objects.first()
     agencies, chance = list(Agency.objects.all()), random.Random(1)
     brands = [f"示範牌{number}" for number in range(options.patterns // 2)] + [
@@ -69,7 +69,7 @@ def measure(options: argparse.Namespace) -> None:
         for brand in brands[-options.patterns :]
     ]
     begun = time.perf_counter()
-    hit = devices.restrict(listed, by=by)
+    hit = device_actions.restrict(listed, by=by)
     took = time.perf_counter() - begun
     begun = time.perf_counter()
     Device.objects.exclude(restriction=None).update(place="三樓")

@@ -14,12 +14,16 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import invented
+from ismp.accounts import demo_data
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Agency
-from ismp.hours import cleaning, importing, intake, matching, portal_file, storing, tallies
+from ismp.hours import importing as hours_importing
 from ismp.hours.models import ImportRun, Record, State
 from ismp.hours.portal_export import ExportChoices, pieces
+from ismp.hours.portal_import import cleaning, matching
+from ismp.hours.portal_import import importing as portal_importing
+from ismp.hours.portal_import import reading as portal_reading
+from ismp.hours.records import bulk_write, totals
 
 AGENCIES, YEARS = 60, 10
 BIGGEST = "390000000Z"
@@ -30,7 +34,7 @@ _RECORDS_OF_A_PERSON = 1_000 / 6
 def fill(rows: int, people: int = 0) -> None:
     call_command("migrate", verbosity=0)
     city = _city(people or round(rows / _RECORDS_OF_A_PERSON))
-    accounts.import_roster(invented.roster_csv(city).encode(), by="benchmark")
+    accounts.import_roster(demo_data.roster_csv(city).encode(), by="benchmark")
     _say("people are there")
     newest = [
         _newest_year(
@@ -46,7 +50,7 @@ def fill(rows: int, people: int = 0) -> None:
             _say(f"{YEARS - back} years are loaded")
     with transaction.atomic():
         for agency in Agency.objects.all():
-            change = tallies.Change()
+            change = totals.Change()
             change.add(Record.objects.filter(agency=agency))
             change.take_effect()
     _say("tallies are there")
@@ -54,27 +58,27 @@ def fill(rows: int, people: int = 0) -> None:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
-def _city(count: int) -> list[invented.Person]:
+def _city(count: int) -> list[demo_data.Person]:
     """A tenth of all people, beside its share, serve in the biggest agency."""
-    people = invented.people(count, AGENCIES)
+    people = demo_data.people(count, AGENCIES)
     return [replace(p, agency_code=BIGGEST) if n % 10 == 0 else p for n, p in enumerate(people)]
 
 
-def _by_agency(city: list[invented.Person]) -> Iterator[tuple[str, list[invented.Person]]]:
+def _by_agency(city: list[demo_data.Person]) -> Iterator[tuple[str, list[demo_data.Person]]]:
     for code in sorted({person.agency_code for person in city}):
         yield code, [p for p in city if p.agency_code == code and p.active]
 
 
-def _newest_year(agency: Agency, people: list[invented.Person], rows: int) -> pl.DataFrame:
+def _newest_year(agency: Agency, people: list[demo_data.Person], rows: int) -> pl.DataFrame:
     today = timezone.localdate()
     choices = ExportChoices(today.replace(month=1, day=1), today, seed=agency.pk, bad_share=0)
     done = {"total": rows, "created": rows, "state": State.COMPLETED, "finished_at": timezone.now()}
     run = ImportRun.objects.create(agency=agency, filename=f"{agency.code}.csv", **done)
-    table = intake.read(pieces(people, rows, choices), importing.limits())
+    table = portal_reading.read(pieces(people, rows, choices), hours_importing.limits())
     cleaned = map(cleaning.clean, table.slices)
-    judged = pl.concat(portal_file.judged(cleaned, matching.People(agency).load(), today))
+    judged = pl.concat(portal_importing.judged(cleaned, matching.People(agency).load(), today))
     assert judged["code"].is_null().all()
-    records = storing.as_records(judged.with_columns(record=pl.lit(None, pl.Int64)), run)
+    records = bulk_write.as_records(judged.with_columns(record=pl.lit(None, pl.Int64)), run)
     return records.drop("record").sort("ended_on", "account_id", "event_key")
 
 
@@ -82,7 +86,7 @@ def _load(records: pl.DataFrame, years_back: int) -> None:
     earlier = pl.col("started_on", "ended_on").dt.offset_by(f"-{years_back}y")
     with transaction.atomic(), connection.wrap_database_errors:
         connection.ensure_connection()
-        storing.load_of("hours_record", records.with_columns(earlier))()
+        bulk_write.load_of("hours_record", records.with_columns(earlier))()
 
 
 class _later_indexes:  # noqa: N801 (used as a statement)

@@ -25,7 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import cluster  # noqa: E402
 import psutil  # noqa: E402
 
-from ismp.cli import one_heap  # noqa: E402
+from ismp.config.cli import one_heap  # noqa: E402
 
 AGENCIES = 60
 _LOOK_SECONDS = 0.02

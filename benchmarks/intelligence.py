@@ -26,15 +26,17 @@ def main() -> None:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        from ismp.accounts import actions, invented
+        from ismp.accounts import demo_data
+        from ismp.accounts.actions import postings
         from ismp.accounts.models import Account
-        from ismp.security import advisory_import, devices
+        from ismp.security.advisories import importing as advisory_importing
+        from ismp.security.devices import actions as device_actions
         from ismp.security.models import Device
 
-        actions.import_roster(invented.roster_csv(invented.city()).encode(), by="benchmark")
+        postings.import_roster(demo_data.roster_csv(demo_data.city()).encode(), by="benchmark")
         by = Account.objects.select_related("agency").first()
         device = Device(agency=by.agency, asset_no="1", kind="hardware", network="official")
-        devices.save_device(device, by=by)
+        device_actions.save_device(device, by=by)
         alone = saves(until=time.monotonic() + 3)
         context = multiprocessing.get_context("spawn")
         ended, found = context.Event(), context.Queue()
@@ -43,7 +45,7 @@ def main() -> None:
         found.get()  # it is up
         data = bundle(options.objects)
         began = time.monotonic()
-        taken = advisory_import.take_in(data, by=by)
+        taken = advisory_importing.take_in(data, by=by)
         took = time.monotonic() - began
         ended.set()
         beside = found.get()
@@ -66,7 +68,7 @@ def save_until(ended: object, found: object) -> None:
 def saves(until: float = 0, ended: object = None) -> list[float]:
     """Seconds of each save of the device, one after the other."""
     from ismp.accounts.models import Account
-    from ismp.security import devices
+    from ismp.security.devices import actions as device_actions
     from ismp.security.models import Device
 
     by, seconds = Account.objects.select_related("agency").first(), []
@@ -74,7 +76,7 @@ def saves(until: float = 0, ended: object = None) -> list[float]:
         began = time.monotonic()
         device = Device.objects.get()
         device.place = f"{len(seconds)} 樓"
-        devices.save_device(device, by=by)
+        device_actions.save_device(device, by=by)
         seconds.append(time.monotonic() - began)
         time.sleep(0.05)
     return seconds

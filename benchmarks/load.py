@@ -191,7 +191,7 @@ class Site:
             "ISMP_PORT": str(self.port),
             "ISMP_WEB_PROCESSES": str(options.processes),
             "DATABASE_URL": address,
-            "DJANGO_SETTINGS_MODULE": "ismp.settings",
+            "DJANGO_SETTINGS_MODULE": "ismp.config.settings",
         }
         numbers = map(str, [options.clerks, options.rows])
         told = subprocess.run(

@@ -261,8 +261,7 @@ def all_views() -> set[tuple[str, str]]:
 
 
 def _settings() -> str:
-    inner = (ROOT / "ismp/config/settings.py").exists()
-    return "ismp.config.settings" if inner else "ismp.settings"
+    return "ismp.config.settings"
 
 
 def _callbacks(resolver: object) -> Iterator[tuple[str, str]]:

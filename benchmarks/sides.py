@@ -14,11 +14,12 @@ from import_export import fields, resources, widgets
 from import_export.instance_loaders import CachedInstanceLoader
 from tablib import Dataset
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import invented, national_id
+from ismp.accounts import demo_data, national_id
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours import actions, cleaning, files, importing, intake, matching, portal_file, storing
+from ismp.hours import actions, files
+from ismp.hours import importing as hours_importing
 from ismp.hours.models import (
     Edition,
     ImportRun,
@@ -31,8 +32,12 @@ from ismp.hours.models import (
     Wording,
 )
 from ismp.hours.portal_export import ExportChoices, export
-from ismp.hours.profile import TITLES
-from ismp.ui import roc
+from ismp.hours.portal_import import cleaning, matching
+from ismp.hours.portal_import import importing as portal_importing
+from ismp.hours.portal_import import reading as portal_reading
+from ismp.hours.portal_import.layout import TITLES
+from ismp.hours.records import bulk_write
+from ismp.ui.text import roc_dates
 
 BAD_SHARE = 0.03
 
@@ -44,12 +49,14 @@ class World:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        people = invented.people(rows // 10, 1)
-        accounts.import_roster(invented.roster_csv(people).encode(), by="benchmark")
+        people = demo_data.people(rows // 10, 1)
+        accounts.import_roster(demo_data.roster_csv(people).encode(), by="benchmark")
         others = [Agency(code=f"X{n:09}", name=f"示範{n}") for n in range(agencies - 1)]
         Agency.objects.bulk_create(others)
         self.agency = Agency.objects.get(code=people[0].agency_code)
-        choices = ExportChoices(roc.parse("115-01-01"), roc.parse("115-10-31"), bad_share=BAD_SHARE)
+        choices = ExportChoices(
+            roc_dates.parse("115-01-01"), roc_dates.parse("115-10-31"), bad_share=BAD_SHARE
+        )
         self.data = export(people, rows, choices)
         self.clean = self._clean_rows()
         # The driver of SQLite knows no dates.
@@ -61,11 +68,11 @@ class World:
 
     def _clean_rows(self) -> pl.DataFrame:
         run = ImportRun(pk=1, agency=self.agency)
-        table = intake.read([self.data], importing.limits())
+        table = portal_reading.read([self.data], hours_importing.limits())
         people, cleaned = matching.People(self.agency).load(), map(cleaning.clean, table.slices)
-        judged = pl.concat(portal_file.judged(cleaned, people, timezone.localdate()))
+        judged = pl.concat(portal_importing.judged(cleaned, people, timezone.localdate()))
         passed = judged.filter(pl.col("code").is_null())
-        return storing.as_records(passed.with_columns(record=pl.lit(None, pl.Int64)), run).drop(
+        return bulk_write.as_records(passed.with_columns(record=pl.lit(None, pl.Int64)), run).drop(
             "record"
         )
 
@@ -83,7 +90,7 @@ class World:
                 run_id=pl.lit(0, pl.Int64),
             )
             with transaction.atomic():
-                storing.load("hours_record", part.head(filled - number * len(clean)))
+                bulk_write.load("hours_record", part.head(filled - number * len(clean)))
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 

@@ -41,15 +41,16 @@ def measure(number: int, on: str) -> None:
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
-    from ismp.accounts import actions, invented
+    from ismp.accounts import demo_data
+    from ismp.accounts.actions import postings
     from ismp.accounts.models import Account
 
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"{on}, {number:,} people, {os.cpu_count()} processors, load average {load}", flush=True)
-    people = invented.people(number, 100)
-    roster = invented.roster_csv(people)
+    people = demo_data.people(number, 100)
+    roster = demo_data.roster_csv(people)
     began = time.monotonic()
-    actions.import_roster(roster.encode(), by="bench")
+    postings.import_roster(roster.encode(), by="bench")
     print(f"roster of new people: {time.monotonic() - began:.1f} s", flush=True)
     somebody = list(Account.objects.filter(status="active").order_by("pk")[:200])
     somebody[0].set_password(PASSWORD)
@@ -73,10 +74,10 @@ def bring_in(roster: bytes, how: str) -> None:
     import django
 
     django.setup()
-    from ismp.accounts import actions
+    from ismp.accounts.actions import postings
 
     began = time.monotonic()
-    result = actions.import_roster(roster, by="bench")
+    result = postings.import_roster(roster, by="bench")
     took = time.monotonic() - began
     print(f"roster, {how}: {result.updated:,} accounts changed in {took:.1f} s", flush=True)
 

@@ -34,21 +34,24 @@ def measure(biggest: str) -> None:
     from django.utils import timezone
 
     from ismp.accounts.models import Account, Agency
-    from ismp.compliance import standing, why
+    from ismp.compliance.standing import explanation
+    from ismp.compliance.standing import table as standing_table
 
     today, now = timezone.localdate(), timezone.now()
     mid_year, agency = date(today.year, 6, 30), Agency.objects.get(code=biggest)
     person = Account.objects.filter(agency=agency, status="active")[0]
-    lines = standing.table()
+    lines = standing_table.table()
     print(f"{lines['account'].n_unique():,} people, {len(lines):,} lines")
-    show("city, today", standing.table)
-    show("city, 12-31 if nothing changes", lambda: standing.table(on=date(today.year, 12, 31)))
-    show("city, on 06-30", lambda: standing.table(on=mid_year))
-    show("city, as known now", lambda: standing.table(known_at=now - timedelta(seconds=1)))
-    show("biggest agency, today", lambda: standing.table(Q(agency=agency)))
-    show("biggest agency, on 06-30", lambda: standing.table(Q(agency=agency), on=mid_year))
-    show("one person, today", lambda: standing.table(Q(account=person)))
-    show("one person, with every reason", lambda: why.of_person(person))
+    show("city, today", standing_table.table)
+    show(
+        "city, 12-31 if nothing changes", lambda: standing_table.table(on=date(today.year, 12, 31))
+    )
+    show("city, on 06-30", lambda: standing_table.table(on=mid_year))
+    show("city, as known now", lambda: standing_table.table(known_at=now - timedelta(seconds=1)))
+    show("biggest agency, today", lambda: standing_table.table(Q(agency=agency)))
+    show("biggest agency, on 06-30", lambda: standing_table.table(Q(agency=agency), on=mid_year))
+    show("one person, today", lambda: standing_table.table(Q(account=person)))
+    show("one person, with every reason", lambda: explanation.of_person(person))
 
 
 def show(name: str, ask: Callable[[], object]) -> None:

@@ -1,7 +1,7 @@
 """`ISMP_HOME`, the only folder that the platform writes to; for its owner only.
 
 Knows where it is and how to make it.  Reading the settings does neither: `prepare` is called by
-whoever is about to work in it (`ismp.cli`, `ismp.wsgi`).
+whoever is about to work in it (`ismp.config.cli`, `ismp.config.wsgi`).
 """
 
 import os

@@ -67,7 +67,7 @@ def pytest_collectstart(collector: Any) -> None:
     needs_django = isinstance(collector, pytest.Module) and UNIT not in collector.path.parents
     if needs_django and "DJANGO_SETTINGS_MODULE" not in os.environ:
         # Not in pyproject.toml: pytest-django would read the settings before this file.
-        os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
+        os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.config.settings"
         import django
 
         from ismp import home

@@ -11,7 +11,7 @@ from datetime import timedelta
 import world
 from world import TODAY, encode, file, row, table
 
-from ismp.hours.profile import COLUMNS, NAMES, TITLES
+from ismp.hours.portal_import.layout import COLUMNS, NAMES, TITLES
 
 PASSWORD = "Abc12345"
 TOMORROW = TODAY + timedelta(days=1)

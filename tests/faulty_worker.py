@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.config.settings"
 import django
 
 django.setup()

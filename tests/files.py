@@ -1,9 +1,9 @@
 """Building a portal file by hand, row by row, for the cases of the tests."""
 
-from ismp.accounts import invented
-from ismp.hours.profile import COLUMNS, NAMES
+from ismp.accounts import demo_data
+from ismp.hours.portal_import.layout import COLUMNS, NAMES
 
-PERSON = next(p for p in invented.city() if p.active)
+PERSON = next(p for p in demo_data.city() if p.active)
 TITLES = [column.title for column in COLUMNS]
 GOOD = {
     "national_id": PERSON.national_id,

@@ -17,7 +17,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "一把測試用的長密碼"
@@ -31,7 +31,7 @@ class Hosts:
     def __init__(self, folder, database_url, **environment):
         self.folder, self.processes = folder, []
         self._environment = {**os.environ, "DATABASE_URL": database_url, **environment}
-        self._environment["DJANGO_SETTINGS_MODULE"] = "ismp.settings"
+        self._environment["DJANGO_SETTINGS_MODULE"] = "ismp.config.settings"
         self._environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 
     def start(self, *arguments, **environment):
@@ -60,7 +60,7 @@ class Hosts:
     def bring(self, people):
         """Import a roster of invented people from a host of its own."""
         roster = self.folder / "roster.csv"
-        roster.write_text(invented.roster_csv(people), "utf-8")
+        roster.write_text(demo_data.roster_csv(people), "utf-8")
         imported = self.start("manage.py", "import_roster", str(roster))
         assert imported.wait(PATIENCE_SECONDS) == 0, self.logs()[-4000:]
 
@@ -97,7 +97,7 @@ class Hosts:
         home, keys = self.folder / f"home-{uuid.uuid4().hex[:8]}", self.folder / "keys.json"
         home.mkdir(mode=0o700)
         if not keys.exists():
-            from ismp.keyring import KeyRing
+            from ismp.storage.keyring import KeyRing
 
             KeyRing.open(self.folder)
         shutil.copy(keys, home)

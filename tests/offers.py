@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from ismp.courses import actions, attendance, classes, files
-from ismp.courses.classes import Timing
+from ismp.courses import actions
+from ismp.courses.classroom import attendance, classes
+from ismp.courses.classroom.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Way
+from ismp.courses.online import files
 
 
 def offered(teacher):

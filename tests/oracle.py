@@ -15,7 +15,7 @@ from typing import Any
 
 from oracle_reading import Refused, read
 
-from ismp.hours.profile import CATEGORIES, EARLIEST_YEAR, HOUR_UNITS, NAMES
+from ismp.hours.portal_import.layout import CATEGORIES, EARLIEST_YEAR, HOUR_UNITS, NAMES
 
 MAX_CELL = 2_000
 KEY_TEXTS = ("organizer_code", "title", "term")

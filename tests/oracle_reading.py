@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import pyzipper
 
-from ismp.hours.profile import COLUMNS
+from ismp.hours.portal_import.layout import COLUMNS
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_ROWS = 1_000_000

@@ -16,8 +16,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.test import override_settings
 from hosts import PATIENCE_SECONDS, is_open, wait_for
 
-from ismp.accounts import invented
-from ismp.keyring import KeyRing
+from ismp.accounts import demo_data
+from ismp.storage.keyring import KeyRing
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,7 +29,7 @@ class Place:
         self.home, self._cluster = home, os.environ.get("ISMP_TEST_CLUSTER")
         self.environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "ismp.settings",
+            "DJANGO_SETTINGS_MODULE": "ismp.config.settings",
             "ISMP_HOME": str(home),
             "PYTHONPATH": str(ROOT),
             **environment,
@@ -101,7 +101,7 @@ class Place:
     def bring(self, people):
         """Import a roster of invented people."""
         roster = self.home.parent / "roster.csv"
-        roster.write_text(invented.roster_csv(people), "utf-8")
+        roster.write_text(demo_data.roster_csv(people), "utf-8")
         done = self.python("manage.py", "import_roster", roster)
         assert done.returncode == 0, done.stderr
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from ismp.hours import reading
+from ismp.hours.records import bulk_read
 
 _COARSE = {"agency_id", "category", "state", "status", "kind", "source", "year", "month"}
 """Columns of which one value has thousands of rows: no key."""
@@ -28,7 +28,7 @@ def plans(is_large):
 
     Each statement is explained just before it is executed, so its temporary tables are there.
     """
-    found, seen, reads = [], set(), reading.csv_of
+    found, seen, reads = [], set(), bulk_read.csv_of
 
     def explain(statement, parameters):
         with connection.cursor() as cursor:
@@ -50,7 +50,7 @@ def plans(is_large):
         return reads(statement, parameters, using)
 
     with pytest.MonkeyPatch.context() as patch, connection.execute_wrapper(look):
-        patch.setattr(reading, "csv_of", read)
+        patch.setattr(bulk_read, "csv_of", read)
         yield found
 
 

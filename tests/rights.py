@@ -16,7 +16,7 @@ def lists(name: str, viewers: set[str]) -> dict[str, set[str]]:
 
 
 def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str]]:
-    """The addresses of a module of the list kit (ismp/ui/module.py), without its deeds."""
+    """The addresses of a module of the list kit (ismp/ui/resources/resource.py), without its deeds."""
     return {**lists(name, viewers), f"{name}:add": editors, f"{name}:edit": editors}
 
 
@@ -24,14 +24,14 @@ def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str
 MATRIX = {
     "portal:home": set(ROLES),
     "portal:hours": set(ROLES),
-    "external:mine": set(ROLES),
-    "external:apply": set(ROLES),
-    "external:certificate": set(ROLES),
+    "external_hours:mine": set(ROLES),
+    "external_hours:apply": set(ROLES),
+    "external_hours:certificate": set(ROLES),
     "portal:search": set(ROLES),
     "portal:verification": set(ROLES),
     "portal:verify": set(ROLES),
     "accounts:password_change": set(ROLES),
-    "notices:list": set(ROLES),
+    "notifications:list": set(ROLES),
     "support:list": set(ROLES),
     "support:new": set(ROLES),
     "support:ticket": set(ROLES),
@@ -125,9 +125,9 @@ MATRIX = {
     "reviews:queue": MANAGERS,
     "reviews:item": IMPORTERS,
     "reviews:delegations": IMPORTERS,
-    "requests:identities": set(ROLES),
-    "requests:coming": IMPORTERS,
-    "requests:going": IMPORTERS,
+    "application_forms:identities": set(ROLES),
+    "application_forms:coming": IMPORTERS,
+    "application_forms:going": IMPORTERS,
     **lists("applications", MANAGERS),
     **lists("transfers", MANAGERS),
     **lists("changes", MANAGERS),
@@ -147,7 +147,7 @@ POST_ONLY = {
     "security:incident_deed",
     "accounts:logout",
     "portal:certificate",
-    "external:withdraw",
+    "external_hours:withdraw",
     *(f"claims:{deed}" for deed in ("approve", "refuse", "revoke")),
     "hours:upload",
     "hours:run_password",
@@ -174,8 +174,8 @@ POST_ONLY = {
     "boards:remind",
     "reviews:batch",
     "reviews:end_delegation",
-    "requests:withdraw_identities",
-    "requests:withdraw_transfer",
+    "application_forms:withdraw_identities",
+    "application_forms:withdraw_transfer",
     "person_links:revoke",
     *(f"devices:{deed}" for deed in ("retire-by", "keep", "retired", "unretire")),
     *(f"decisions:{deed}" for deed in ("approve", "reject", "withdraw")),
@@ -208,7 +208,7 @@ POST_ONLY = {
 OPEN = {
     *("accounts:login", "accounts:reset", "operations:alive", "operations:ready"),
     *("portal:sitemap", "portal:faq", "portal:about"),
-    *("requests:apply", "requests:state"),
+    *("application_forms:apply", "application_forms:state"),
 }
 WITH_SETTING = {"operations:metrics", "operations:security_contact"}
 EVERYBODYS = {

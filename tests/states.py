@@ -12,8 +12,8 @@ from typing import Any
 from django.utils import timezone
 from things import claim_of, of_uploads
 
-from ismp.accounts import actions as accounts
 from ismp.accounts import national_id
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import (
     Account,
     Agency,
@@ -23,9 +23,10 @@ from ismp.accounts.models import (
     PersonLink,
     Service,
 )
+from ismp.applications.actions import asking as requests
 from ismp.compliance.models import Rule
-from ismp.courses import classes
-from ismp.courses.classes import Timing
+from ismp.courses.classroom import classes
+from ismp.courses.classroom.classes import Timing
 from ismp.courses.models import (
     Course,
     Kind,
@@ -36,12 +37,13 @@ from ismp.courses.models import (
     TeacherCertificate,
     UploadedHours,
 )
-from ismp.external import actions as external
+from ismp.external_hours import actions as external
 from ismp.hours.models import Duplicate, Record
 from ismp.portal import actions as portal
-from ismp.requests import actions as requests
-from ismp.security import advisories, devices, incidents
-from ismp.security.levels import Answer, Aspect, Harm, Subject
+from ismp.security.advisories import actions as advisory_actions
+from ismp.security.devices import actions as device_actions
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import Answer, Aspect, Harm, Subject
 from ismp.security.models import (
     Advisory,
     AgencyGroup,
@@ -51,7 +53,7 @@ from ismp.security.models import (
     RestrictedProduct,
     Vendor,
 )
-from ismp.ui.roc import roc_date
+from ismp.ui.text.roc_dates import roc_date
 
 TODAY = timezone.localdate
 PLATFORM = (("IC1001", "platform_admin"), ("IC1002", "platform_admin"))
@@ -156,17 +158,17 @@ def a_teacher(n: int) -> Any:
 def a_device(n: int) -> Any:
     device = Device(agency=person("IC1001").agency, asset_no=f"P-{n}", kind="hardware")
     device.brand, device.network, device.quantity = "示範牌", "official", 1
-    return devices.save_device(device, by=person("IC1003"))
+    return device_actions.save_device(device, by=person("IC1003"))
 
 
 def a_retired_device(n: int) -> Any:
     device = a_device(n)
-    devices.retire(Device.objects.filter(pk=device.pk), on=TODAY(), by=person("IC1003"))
+    device_actions.retire(Device.objects.filter(pk=device.pk), on=TODAY(), by=person("IC1003"))
     return device
 
 
 def a_decision(n: int) -> Any:
-    return devices.decide(
+    return device_actions.decide(
         a_device(n),
         kind=Decision.Kind.KEEP,
         reason="業務需要",
@@ -178,7 +180,7 @@ def a_decision(n: int) -> Any:
 
 def a_product(n: int) -> Any:
     facts = {"brand": f"牌{n}", "letter": "示範字第1號", "issued_on": date(2026, 1, 1)}
-    return devices.save_product(RestrictedProduct(**facts), by=person("IC1003"))
+    return device_actions.save_product(RestrictedProduct(**facts), by=person("IC1003"))
 
 
 def a_campaign(n: int, *, signed: bool = False) -> Any:
@@ -190,17 +192,17 @@ def a_campaign(n: int, *, signed: bool = False) -> Any:
     Device.objects.update(restriction=None)
     campaign = Campaign.objects.create(year=year, due_on=date(year + 1911, 3, 1), opened_by="x")
     if signed:
-        devices.sign_off(campaign, agency=person("IC1001").agency, by=person("IC1003"))
+        device_actions.sign_off(campaign, agency=person("IC1001").agency, by=person("IC1003"))
     return campaign
 
 
 def an_advisory(n: int, *, published: bool = False) -> Any:
     facts = {"title": f"情資{n}", "severity": "high", "tlp": "green", "source": "示範中心"}
     advisory = Advisory(issued_on=TODAY(), **facts)
-    advisories.save(advisory, by=person("CU1001"))
+    advisory_actions.save(advisory, by=person("CU1001"))
     if published:
         agency = person("IC1001").agency
-        advisories.publish(advisory, agencies=[agency], due_on=TODAY(), by=person("CU1001"))
+        advisory_actions.publish(advisory, agencies=[agency], due_on=TODAY(), by=person("CU1001"))
         advisory.refresh_from_db()
     return advisory
 
@@ -288,7 +290,7 @@ def a_reset(n: int) -> Any:
 
 
 def an_incident(n: int, *, reported: bool = False) -> Any:
-    incident = incidents.open_incident(
+    incident = incident_actions.open_incident(
         agency=person("IC1001").agency,
         title="示範事件",
         description="示範",
@@ -296,7 +298,7 @@ def an_incident(n: int, *, reported: bool = False) -> Any:
         known_at=timezone.now(),
         by=person("IC1003"),
     )
-    return incidents.report(incident, by=person("IC1003")) if reported else incident
+    return incident_actions.report(incident, by=person("IC1003")) if reported else incident
 
 
 def a_department(n: int) -> Any:

@@ -8,12 +8,14 @@ from django.test import Client
 from django.utils import timezone
 from files import PERSON
 
-from ismp.accounts import actions, keeping, national_id
+from ismp.accounts import national_id
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, Agency, Service
 from ismp.accounts.roles import Role
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 HERE = "/manage/accounts/"
@@ -26,7 +28,7 @@ def of(username):
 
 
 def day(days):
-    return roc.roc_date(timezone.localdate() + timedelta(days=days))
+    return roc_dates.roc_date(timezone.localdate() + timedelta(days=days))
 
 
 def do(client, deed, *usernames, **typed):
@@ -47,7 +49,7 @@ def test_a_new_account_serves_from_its_day_and_is_found_by_its_number(clerk):
     assert answer["Location"] == f"{HERE}{new.pk}/"
     assert (new.national_id, new.department.name, new.identities) == (NUMBER, "資訊科", "it")
     assert not new.has_usable_password()
-    assert new.services.get().since == roc.parse("115-03-01")
+    assert new.services.get().since == roc_dates.parse("115-03-01")
     page = says(clerk.get(f"{HERE}{new.pk}/"))
     assert national_id.mask(NUMBER) in page and NUMBER not in page
     assert "新增帳號" in says(clerk.get(f"{HERE}{new.pk}/history/"))
@@ -180,11 +182,11 @@ def test_the_role_of_an_agency_ends_with_a_move(account, city, how):
     person = account("IC1002", "agency_admin")
     if how == "transfer":
         there = Agency.objects.get(code="382990002Z")
-        actions.assign(person, agency=there, since=timezone.localdate(), by="x")
+        postings.assign(person, agency=there, since=timezone.localdate(), by="x")
     else:
         head = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態"
         line = "382990002Z,示範市政府環境保護局,,IC1002,某人,,,,在職"
-        actions.import_roster(f"{head}\n{line}\n".encode(), by="x")
+        postings.import_roster(f"{head}\n{line}\n".encode(), by="x")
     assert (of("IC1002").agency.code, of("IC1002").role) == ("382990002Z", "staff")
 
 
@@ -211,7 +213,7 @@ def test_a_number_that_is_put_right_is_never_written_back(clerk):
     do(clerk, "set_national_id", "IC1002", number=NUMBER)
     assert of("IC1002").national_id == NUMBER
     with pytest.raises(NotPossible, match="同一個身分證字號"):
-        keeping.set_national_id([of("IC1003")], number=NUMBER, by=of("IC1001"))
+        account_actions.set_national_id([of("IC1003")], number=NUMBER, by=of("IC1001"))
     do(clerk, "set_national_id", "IC1002", number="")
     assert of("IC1002").id_hash is None
 
@@ -219,7 +221,7 @@ def test_a_number_that_is_put_right_is_never_written_back(clerk):
 @pytest.mark.parametrize("former", [(47_104, 1, 1), (102_400, 2, 8)])
 def test_an_older_hash_is_accepted_and_renewed_at_the_next_sign_in(city, settings, former):
     """Of our first figures, and of Django's own."""
-    settings.PASSWORD_HASHERS = ["ismp.accounts.hashers.Argon2id"]
+    settings.PASSWORD_HASHERS = ["ismp.accounts.sign_in.hashers.Argon2id"]
     hasher = Argon2PasswordHasher()
     hasher.memory_cost, hasher.time_cost, hasher.parallelism = former
     stored = hasher.encode("right-password-1", hasher.salt())

@@ -15,19 +15,14 @@ from test_intelligence_reading import cve_record, link, misp_event, stix, thing
 from ismp.accounts.models import Agency, Grading
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.notices.models import Notice
+from ismp.notifications.models import Notice
 from ismp.reviews.queue import waiting_for
-from ismp.security import (
-    advisories,
-    advisory_devices,
-    advisory_import,
-    deadlines,
-    evidence,
-    figures,
-    intelligence,
-    products,
-)
-from ismp.security.advisory_import import Taken
+from ismp.security import intelligence, overview, reminders
+from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories import affected_devices, evidence
+from ismp.security.advisories import importing as advisory_importing
+from ismp.security.advisories.importing import Taken
+from ismp.security.devices import product_matching
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.models import (
     Address,
@@ -68,10 +63,10 @@ def clerks(platform, handler, other):
 @pytest.fixture
 def advisory(platform, handler, other):
     """Published to two agencies, answered by none, due yesterday in one of them."""
-    advisory_import.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.take_in(as_bytes(CVE), by=platform)
     made = Advisory.objects.get()
     agencies = [handler.agency, other.agency]
-    advisories.publish(made, agencies=agencies, due_on=days(5), by=platform)
+    advisory_actions.publish(made, agencies=agencies, due_on=days(5), by=platform)
     Address.objects.filter(agency=handler.agency).update(due_on=days(-1))
     Notice.objects.all().delete()
     return Advisory.objects.get()
@@ -107,7 +102,7 @@ UNKNOWN = "marking-definition--00000000-0000-4000-8000-000000000077"
 
 
 def test_an_unknown_marking_is_asked_about_before_publishing(client, platform, handler):
-    advisory_import.take_in(marked(UNKNOWN), by=platform)
+    advisory_importing.take_in(marked(UNKNOWN), by=platform)
     advisory = Advisory.objects.get()
     assert advisory.tlp == "unknown"
     client.force_login(platform)
@@ -125,18 +120,18 @@ def test_an_unknown_marking_is_asked_about_before_publishing(client, platform, h
 
 
 def test_a_marking_that_becomes_unknown_is_asked_about_too(platform, handler):
-    advisory_import.take_in(bundle(report(1, marking=RED)), by=platform)
+    advisory_importing.take_in(bundle(report(1, marking=RED)), by=platform)
     later = report(2)
     later[0]["object_marking_refs"] = [UNKNOWN]
-    advisory_import.take_in(bundle(later), by=platform)
+    advisory_importing.take_in(bundle(later), by=platform)
     advisory = Advisory.objects.get()
     assert (advisory.tlp, advisory.source_says["tlp"]) == ("red", "unknown")
     with pytest.raises(NotPossible, match="標記無法辨識"):
-        advisories.publish(advisory, agencies=[handler.agency], due_on=days(3), by=platform)
+        advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(3), by=platform)
 
 
 def test_the_edit_form_offers_no_unknown_tlp(client, platform):
-    advisory_import.take_in(marked(UNKNOWN), by=platform)
+    advisory_importing.take_in(marked(UNKNOWN), by=platform)
     page = shown(client, platform, f"/manage/advisories/{Advisory.objects.get().pk}/edit/")
     assert "來源的標記無法辨識，請選擇" in page and 'value="unknown"' not in page
 
@@ -146,7 +141,7 @@ def test_the_edit_form_offers_no_unknown_tlp(client, platform):
 
 def is_over(client, user, advisory):
     """Nobody is late or asked any more, and the page says so."""
-    assert figures.of(user, user.agency)[0].late == 0
+    assert overview.of(user, user.agency)[0].late == 0
     assert not [one for one in waiting_for(user) if one.kind == "情資回覆"]
     page = shown(client, user, f"/manage/advisories/{advisory.pk}/")
     assert "逾期</span>" not in page
@@ -160,7 +155,7 @@ def test_a_rejected_record_ends_the_advisory_and_tells_the_agencies(
     rejected = spoilt(
         json.loads(rejected), "cveMetadata", "dateUpdated", value="2026-11-01T00:00:00Z"
     )
-    assert advisory_import.take_in(rejected, by=platform).ended == 1
+    assert advisory_importing.take_in(rejected, by=platform).ended == 1
     advisory.refresh_from_db()
     assert (advisory.ended, advisory.ended_by) == (Ended.REJECTED, "（來源）")
     for user in (handler, other):
@@ -170,9 +165,9 @@ def test_a_rejected_record_ends_the_advisory_and_tells_the_agencies(
     history = client.get(f"/manage/advisories/{advisory.pk}/history/").content.decode()
     assert "結束 （空白） → 來源已撤銷（REJECTED）" in history
     back = spoilt(CVE, "cveMetadata", "dateUpdated", value="2026-11-02T00:00:00Z")
-    advisory_import.take_in(back, by=platform)
+    advisory_importing.take_in(back, by=platform)
     advisory.refresh_from_db()
-    assert advisory.ended == "" and figures.of(handler, handler.agency)[0].late == 1
+    assert advisory.ended == "" and overview.of(handler, handler.agency)[0].late == 1
 
 
 def test_revoked_and_superseded_reports_end_alike(platform, handler):
@@ -187,11 +182,11 @@ def test_revoked_and_superseded_reports_end_alike(platform, handler):
             *taken_back,
             {**report(1)[0], "id": f"report--00000000-0000-4000-8000-00000000009{number}"},
         ]
-        advisory_import.take_in(bundle(report(1)), by=platform)
+        advisory_importing.take_in(bundle(report(1)), by=platform)
         advisory = Advisory.objects.get(stix_id=report(1)[0]["id"])
-        advisories.publish(advisory, agencies=[handler.agency], due_on=days(3), by=platform)
+        advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(3), by=platform)
         Notice.objects.all().delete()
-        advisory_import.take_in(bundle(with_new), by=platform)
+        advisory_importing.take_in(bundle(with_new), by=platform)
         advisory.refresh_from_db()
         assert advisory.ended == (Ended.SUPERSEDED if number == 2 else Ended.REVOKED)
         assert len(told_to(handler)) == 1
@@ -202,17 +197,17 @@ def test_revoked_and_superseded_reports_end_alike(platform, handler):
 def test_what_was_taken_back_before_it_came_is_not_taken_in(platform):
     gone = {**report(1)[0], "revoked": True}
     with pytest.raises(IntelligenceRefused, match="已被撤銷"):
-        advisory_import.take_in(bundle([gone]), by=platform)
+        advisory_importing.take_in(bundle([gone]), by=platform)
     new = {**report(1)[0], "id": f"report--{'0' * 8}-0000-4000-8000-{'1' * 12}"}
-    taken = advisory_import.take_in(bundle([gone, new]), by=platform)
+    taken = advisory_importing.take_in(bundle([gone, new]), by=platform)
     assert taken == Taken(1, 0, 0) and "1 則已被來源撤銷" in taken.remarks[0]
 
 
 def test_a_draft_that_was_taken_back_cannot_be_published(platform, handler):
-    advisory_import.take_in(bundle(report(1)), by=platform)
-    advisory_import.take_in(bundle([{**report(2)[0], "revoked": True}]), by=platform)
+    advisory_importing.take_in(bundle(report(1)), by=platform)
+    advisory_importing.take_in(bundle([{**report(2)[0], "revoked": True}]), by=platform)
     with pytest.raises(NotPossible, match="不能再發布"):
-        advisories.publish(
+        advisory_actions.publish(
             Advisory.objects.get(), agencies=[handler.agency], due_on=days(3), by=platform
         )
 
@@ -228,12 +223,12 @@ def test_an_advisory_is_withdrawn_or_closed_with_a_reason(client, clerks, adviso
         assert told_to(user) == [f"情資{word}，不必再回覆：Router flaw"]
     page = is_over(client, handler, advisory)
     assert word in page and "誤發" in page
-    advisories.answer(of(other, {}), Reply.NOT_AFFECTED, evidence="已盤點", by=other)
+    advisory_actions.answer(of(other, {}), Reply.NOT_AFFECTED, evidence="已盤點", by=other)
     with pytest.raises(NotPossible, match="不能再結束一次"):
-        advisories.end(advisory, Ended.CLOSED, reason="x", by=platform)
+        advisory_actions.end(advisory, Ended.CLOSED, reason="x", by=platform)
     with pytest.raises(NotPossible, match="不能再發布"):
-        advisories.publish(advisory, agencies=[platform.agency], due_on=days(3), by=platform)
-    advisory_import.take_in(cve(20, title="later"), by=platform)
+        advisory_actions.publish(advisory, agencies=[platform.agency], due_on=days(3), by=platform)
+    advisory_importing.take_in(cve(20, title="later"), by=platform)
     advisory.refresh_from_db()
     assert advisory.get_ended_display() == word  # what the platform ended, no file begins anew
 
@@ -247,12 +242,12 @@ def test_an_addressee_is_removed_and_can_be_added_again(client, platform, handle
     client.force_login(handler)
     assert client.get(f"/manage/advisories/{advisory.pk}/").status_code == 404
     assert client.get(f"/manage/addresses/{mine.pk}/").status_code == 404
-    assert figures.of(handler, handler.agency)[0].late == 0
+    assert overview.of(handler, handler.agency)[0].late == 0
     assert "已移除" in shown(client, platform, f"/manage/advisories/{advisory.pk}/")
     assert "0／1" in shown(client, platform, "/manage/advisories/")
     with pytest.raises(NotPossible, match="不必回覆"):
-        advisories.answer(mine, Reply.DONE, evidence="x", by=handler)
-    advisories.publish(advisory, agencies=[handler.agency], due_on=days(9), by=platform)
+        advisory_actions.answer(mine, Reply.DONE, evidence="x", by=handler)
+    advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(9), by=platform)
     mine.refresh_from_db()
     assert (mine.removed_at, mine.due_on) == (None, days(9))
 
@@ -262,8 +257,8 @@ def test_an_addressee_is_removed_and_can_be_added_again(client, platform, handle
 
 def test_former_answers_and_their_evidence_stay(client, platform, handler, advisory):
     mine = of(handler, {})
-    advisories.answer(mine, Reply.AFFECTED, evidence="已盤點，一台受影響", by=handler)
-    advisories.answer(mine, Reply.DONE, evidence="已更新韌體", by=handler)
+    advisory_actions.answer(mine, Reply.AFFECTED, evidence="已盤點，一台受影響", by=handler)
+    advisory_actions.answer(mine, Reply.DONE, evidence="已更新韌體", by=handler)
     assert list(Answer.objects.values_list("reply", "evidence")) == [
         ("done", "已更新韌體"),
         ("affected", "已盤點，一台受影響"),
@@ -370,7 +365,7 @@ def test_evidence_has_a_bound_and_hides_national_ids_in_names(handler, advisory,
 
 def addressed(client, platform, **asked):
     """The agencies that a filled publish form reaches."""
-    advisory_import.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.take_in(as_bytes(CVE), by=platform)
     client.force_login(platform)
     ids = {"ids": [Advisory.objects.get().pk], "confirmed": "1", "without_due": "on"}
     answer = client.post("/manage/advisories/publish/", ids | asked)
@@ -402,7 +397,7 @@ def test_to_those_who_own_such_a_device(client, platform, handler, other):
 
 
 def test_a_condition_that_nobody_meets_says_so(client, platform, handler):
-    advisory_import.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.take_in(as_bytes(CVE), by=platform)
     client.force_login(platform)
     ids = {"ids": [Advisory.objects.get().pk], "confirmed": "1", "without_due": "on"}
     page = client.post("/manage/advisories/publish/", ids | {"with_device": "on"}).content.decode()
@@ -442,7 +437,7 @@ def test_the_field_of_cves_takes_cves(client, platform, typed, kept):
 
 def test_an_advisory_is_found_by_its_cve(client, platform):
     data = stix(*misp_event("grouping"))
-    advisory_import.take_in(data, by=platform)
+    advisory_importing.take_in(data, by=platform)
     client.force_login(platform)
     for q in ("cve-2026-0001", "2026-0001"):
         page = client.get("/manage/advisories/", {"field": "cve_words", "q": q}).content.decode()
@@ -453,13 +448,13 @@ def test_an_advisory_is_found_by_its_cve(client, platform):
 
 
 def test_an_event_of_misp_has_a_table_of_iocs(client, platform, handler, other):
-    advisory_import.take_in(stix(*misp_event("grouping")), by=platform)
+    advisory_importing.take_in(stix(*misp_event("grouping")), by=platform)
     advisory = Advisory.objects.get()
     assert set(Indicator.objects.values_list("kind", "value", "detects")) == {
         ("網域", "evil.example", True),
         ("IPv4", "192.0.2.7", False),
     }
-    advisories.publish(advisory, agencies=[handler.agency], due_on=days(3), by=platform)
+    advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(3), by=platform)
     page = shown(client, handler, f"/manage/advisories/{advisory.pk}/")
     assert "evil.example" in page and "115-11-18 08:00" in page
     found = client.get("/manage/indicators/", {"field": "value", "q": "EVIL.example"})
@@ -479,7 +474,7 @@ def test_an_event_of_misp_has_a_table_of_iocs(client, platform, handler, other):
 
 def test_later_indicators_take_the_place_of_the_former(platform):
     event = misp_event("grouping")
-    advisory_import.take_in(stix(*event), by=platform)
+    advisory_importing.take_in(stix(*event), by=platform)
     later = {"modified": "2026-11-25T00:00:00.000Z"}
     changed = [
         {**one, **later, "pattern": "[url:value = 'http://evil.example/']"}
@@ -487,7 +482,7 @@ def test_later_indicators_take_the_place_of_the_former(platform):
         else one
         for one in event
     ]
-    assert advisory_import.take_in(stix(*changed), by=platform) == Taken(0, 1, 0)
+    assert advisory_importing.take_in(stix(*changed), by=platform) == Taken(0, 1, 0)
     assert {one.kind for one in Indicator.objects.all()} == {"URL", "IPv4"}
 
 
@@ -502,14 +497,14 @@ def device(user, **told):
 def hits(advisory):
     return {
         hit.device.brand: hit.words
-        for hit in advisory_devices.devices_of(advisory, Device.objects.all())
+        for hit in affected_devices.devices_of(advisory, Device.objects.all())
     }
 
 
 def about(platform, vendor, product="", versions=""):
     told = {"vendor": vendor, "product": product, "versions": versions}
     advisory = Advisory(title="x", severity="low", source="x", issued_on=days(0), products=[told])
-    return advisories.save(advisory, by=platform)
+    return advisory_actions.save(advisory, by=platform)
 
 
 def test_vendors_are_found_under_all_of_their_names(client, platform):
@@ -579,9 +574,9 @@ def test_stars_are_matched_in_time_linear_in_the_text():
     brand = "a" * 2_000
     for stars in (1, 8, 200):
         pattern = "*".join("a" * stars) + "*b"
-        assert products.match([(brand, brand)], {1: (pattern, "")}) == {}
-        assert products.match([(brand, brand)], {1: ("a*", pattern)}) == {}
-    assert products.match([("aXbYc", "m")], {1: ("a*b*c", "")}) == {("aXbYc", "m"): 1}
+        assert product_matching.match([(brand, brand)], {1: (pattern, "")}) == {}
+        assert product_matching.match([(brand, brand)], {1: ("a*", pattern)}) == {}
+    assert product_matching.match([("aXbYc", "m")], {1: ("a*b*c", "")}) == {("aXbYc", "m"): 1}
 
 
 def test_matching_is_what_a_regular_expression_would_find():
@@ -609,7 +604,7 @@ def test_matching_is_what_a_regular_expression_would_find():
     for _ in range(3_000):
         brand = "".join(chance.choices("ab海 -", k=chance.randint(1, 7))).strip(" -") or "a"
         pattern = "".join(chance.choices("ab海*", k=chance.randint(1, 4)))
-        found = bool(products.match([(brand, "")], {1: (pattern, "")}))
+        found = bool(product_matching.match([(brand, "")], {1: (pattern, "")}))
         assert found == reference(brand, pattern), (brand, pattern)
 
 
@@ -619,9 +614,9 @@ def test_matching_is_what_a_regular_expression_would_find():
 def test_what_goes_out_comes_back_unchanged_with_its_tlp(client, platform, handler):
     """CVE, KEV and STIX, one that was written here, and one that was made stricter here."""
     record = cve_record()
-    advisory_import.take_in(as_bytes(record), by=platform)
-    advisory_import.take_in(stix(*misp_event("grouping")), by=platform)
-    advisory_import.take_in(stix(*misp_event("loose")), by=platform)
+    advisory_importing.take_in(as_bytes(record), by=platform)
+    advisory_importing.take_in(stix(*misp_event("grouping")), by=platform)
+    advisory_importing.take_in(stix(*misp_event("loose")), by=platform)
     about(platform, "示範商", "路由器", "1.0 到 2.0")
     for one in Advisory.objects.all():
         edit(one, platform, tlp="amber+strict")
@@ -629,13 +624,13 @@ def test_what_goes_out_comes_back_unchanged_with_its_tlp(client, platform, handl
     ids = list(Advisory.objects.values_list("pk", flat=True))
     out = client.post("/manage/advisories/stix/", {"ids": ids, "confirmed": "1"}).content
     before = list(Advisory.objects.values())
-    assert advisory_import.take_in(out, by=platform) == Taken(0, 0, len(ids))
+    assert advisory_importing.take_in(out, by=platform) == Taken(0, 0, len(ids))
     assert list(Advisory.objects.values()) == before
     assert {one.tlp for one in intelligence.found_in(out)} == {"amber+strict"}
     Advisory.objects.all().delete()
-    assert advisory_import.take_in(out, by=platform) == Taken(len(ids), 0, 0)
+    assert advisory_importing.take_in(out, by=platform) == Taken(len(ids), 0, 0)
     assert set(Advisory.objects.values_list("tlp", flat=True)) == {"amber+strict"}
-    assert advisory_import.take_in(out, by=platform) == Taken(0, 0, len(ids))
+    assert advisory_importing.take_in(out, by=platform) == Taken(0, 0, len(ids))
 
 
 # --- Many at once --------------------------------------------------------------------------------
@@ -653,11 +648,11 @@ def test_a_large_file_is_stored_in_short_transactions(platform, monkeypatch):
 
     monkeypatch.setattr(intelligence, "read", spied)
     savepoints = len(connection.savepoint_ids)
-    assert advisory_import.take_in(stix(*flaws), by=platform) == Taken(250, 0, 0)
+    assert advisory_importing.take_in(stix(*flaws), by=platform) == Taken(250, 0, 0)
     assert len(connection.savepoint_ids) == savepoints and len(in_transaction) == 1
     events = Event.objects.filter(verb="take_in_advisories")
     assert [one.detail["created"] for one in events.order_by("number")] == [100, 100, 50]
-    assert advisory_import.take_in(stix(*flaws), by=platform) == Taken(0, 0, 250)
+    assert advisory_importing.take_in(stix(*flaws), by=platform) == Taken(0, 0, 250)
 
 
 def test_a_national_id_in_a_file_is_masked_in_all_that_is_kept(platform):
@@ -673,13 +668,13 @@ def test_a_national_id_in_a_file_is_masked_in_all_that_is_kept(platform):
         )
     )
     event[-2]["object_refs"] = [*event[-2]["object_refs"], event[-1]["id"]]
-    advisory_import.take_in(stix(*event), by=platform)
-    advisory_import.take_in(as_bytes(cve_record(title=person)), by=platform)
+    advisory_importing.take_in(stix(*event), by=platform)
+    advisory_importing.take_in(as_bytes(cve_record(title=person)), by=platform)
     kept = json.dumps(
         list(Advisory.objects.values()) + list(Indicator.objects.values()), default=str
     )
     assert person not in kept and "A12345****" in kept
-    found = advisory_import.take_in(stix(*event), by=platform)
+    found = advisory_importing.take_in(stix(*event), by=platform)
     assert found == Taken(0, 0, 1)
 
 
@@ -691,12 +686,12 @@ def test_a_title_that_may_not_be_passed_on_stays_out_of_notices(platform, handle
     advisory = Advisory(
         title="機房門禁弱點", severity="high", source="示範", tlp=tlp, issued_on=days(0)
     )
-    advisories.save(advisory, by=platform)
+    advisory_actions.save(advisory, by=platform)
     agencies = [handler.agency]
-    advisories.publish(advisory, agencies=agencies, due_on=days(2), by=platform)
-    advisories.extend(Advisory.objects.get(), due_on=days(3), reason="示範", by=platform)
-    deadlines.remind()
-    advisories.remove(advisory.addresses.get(), reason="示範", by=platform)
+    advisory_actions.publish(advisory, agencies=agencies, due_on=days(2), by=platform)
+    advisory_actions.extend(Advisory.objects.get(), due_on=days(3), reason="示範", by=platform)
+    reminders.remind()
+    advisory_actions.remove(advisory.addresses.get(), reason="示範", by=platform)
     subjects = list(Notice.objects.values_list("subject", flat=True))
     assert len(subjects) >= 4
     assert all(("機房門禁弱點" in one) is not is_kept for one in subjects)

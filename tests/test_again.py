@@ -13,13 +13,15 @@ from laws import COUNTS, outcome, take
 from world import file, row
 
 from ismp.accounts.models import Account, Status
-from ismp.hours import actions, again, files, importing, intake
+from ismp.hours import actions, files, importing
 from ismp.hours.models import Deletion, ImportRun, Record, RunFile
-from ismp.ui import roc
+from ismp.hours.portal_import import reading as portal_reading
+from ismp.hours.portal_import import unchanged_file
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 
-FUTURE = roc.roc_date(world.TODAY + timedelta(days=2))
+FUTURE = roc_dates.roc_date(world.TODAY + timedelta(days=2))
 SAME = file(
     row(term="1"),
     row(term="2", name="王大明"),
@@ -47,7 +49,9 @@ def unread(monkeypatch):
     """Call it, and reading a file is an error from then on."""
 
     def forbid():
-        monkeypatch.setattr(intake, "read", lambda *_: pytest.fail("the file was read again"))
+        monkeypatch.setattr(
+            portal_reading, "read", lambda *_: pytest.fail("the file was read again")
+        )
 
     return forbid
 
@@ -55,15 +59,15 @@ def unread(monkeypatch):
 @pytest.fixture
 def read_again(monkeypatch):
     """Count how often a file is read."""
-    calls, read = [], intake.read
-    monkeypatch.setattr(intake, "read", lambda *given: calls.append(1) or read(*given))
+    calls, read = [], portal_reading.read
+    monkeypatch.setattr(portal_reading, "read", lambda *given: calls.append(1) or read(*given))
     return calls
 
 
 def long_way(data, **options):
     """What reading the file would give, undone at once."""
     with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(again, "known", lambda *_: None)
+        patch.setattr(unchanged_file, "known", lambda *_: None)
         told = whole(take(data, **options))
         transaction.set_rollback(True)
     return told
@@ -178,7 +182,7 @@ def test_rows_of_the_future_are_read_on_another_day(cities, monkeypatch, read_ag
 
 
 def test_with_the_clock_put_back_the_file_is_read(cities, monkeypatch, read_again):
-    data = file(row(ended_on=roc.roc_date(world.TODAY)))
+    data = file(row(ended_on=roc_dates.roc_date(world.TODAY)))
     take(data)
     yesterday = world.TODAY - timedelta(days=1)
     real = timezone.localdate
@@ -194,22 +198,22 @@ def test_other_limits_or_other_rules_are_a_change(cities, settings, monkeypatch,
     assert take(SAME).reasons["too-long"] == 4
     take(SAME)
     assert len(read_again) == 2
-    monkeypatch.setattr(again, "_rules", lambda: "new")
+    monkeypatch.setattr(unchanged_file, "_rules", lambda: "new")
     take(SAME)
     assert len(read_again) == 3
 
 
 def test_every_line_of_our_code_is_a_rule(tmp_path, monkeypatch):
     copy = tmp_path / "ismp"
-    shutil.copytree(again.Path(again.ismp.__file__).parent, copy)
-    monkeypatch.setattr(again.ismp, "__file__", str(copy / "__init__.py"))
-    again._rules.cache_clear()
-    before = again._rules()
+    shutil.copytree(unchanged_file.Path(unchanged_file.ismp.__file__).parent, copy)
+    monkeypatch.setattr(unchanged_file.ismp, "__file__", str(copy / "__init__.py"))
+    unchanged_file._rules.cache_clear()
+    before = unchanged_file._rules()
     with (copy / "ui" / "roc.py").open("a") as source:
         source.write("\n# another rule\n")
-    again._rules.cache_clear()
-    assert again._rules() != before
-    again._rules.cache_clear()
+    unchanged_file._rules.cache_clear()
+    assert unchanged_file._rules() != before
+    unchanged_file._rules.cache_clear()
 
 
 POOL = [SAME, CORRECTED, OTHER, file(row(term="1"), row(term="9", score="90"))]

@@ -12,24 +12,27 @@ from django.utils import timezone
 from files import data, row
 from test_modules import modules
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import cancelling, keeping, separation, timeline
+from ismp.accounts import separation, timeline
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import cancelling
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.agencies import closing, fold_code
 from ismp.accounts.models import Account, Agency, Closing, Grade, SecurityOfficer, Service
-from ismp.accounts.roster import RosterRefused
-from ismp.accounts.roster_checks import HEADER
+from ismp.accounts.roster.checks import HEADER
+from ismp.accounts.roster.reading import RosterRefused
+from ismp.applications.actions import asking
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import actions as rules
-from ismp.compliance import why
 from ismp.compliance.models import Rule
+from ismp.compliance.rules import actions as rules
+from ismp.compliance.standing import explanation
 from ismp.courses.models import Course, Teacher
-from ismp.hours import claiming
 from ismp.hours.models import ImportRun, Record, Waiting
-from ismp.requests import actions as asking
-from ismp.security import advisories, incidents
+from ismp.hours.records import unclaimed
+from ismp.security.advisories import actions as advisory_actions
+from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import Address, AgencyGroup, Device
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +70,7 @@ def today(days=0):
 
 
 def day(days):
-    return roc.roc_date(today(days))
+    return roc_dates.roc_date(today(days))
 
 
 def agency(code):
@@ -127,7 +130,7 @@ def test_a_rule_by_grade_applies_from_the_day_of_the_grade(platform, account):
     person = Account.objects.filter(agency__code=A, identities="general", status="active").first()
 
     def owes(on):
-        return {one.line.required for one in why.of_person(person, on)}
+        return {one.line.required for one in explanation.of_person(person, on)}
 
     assert "未核定" in page(platform, A)
     do(platform, "grade", A, grade="A", since=day(-10))
@@ -296,8 +299,8 @@ def test_who_waits_there_is_found_in_the_other_agency(platform, city, import_byt
     confirm(platform, A, B)
     new = Account(username="EP9001", name="候補", agency=agency(B))
     new.national_id = number
-    keeping.save_account(new, by=of("CU1001"))
-    assert claiming.attach_due() == 1
+    account_actions.save_account(new, by=of("CU1001"))
+    assert unclaimed.attach_due() == 1
     assert Record.objects.get(account=new).agency == agency(A)
 
 
@@ -342,7 +345,7 @@ def test_the_new_agency_sees_and_handles_what_was_the_old_ones(
     import_bytes(data(row()), agency=A)
     records = Record.objects.live().filter(agency=agency(A)).count()
     own = Record.objects.live().filter(agency=agency(B)).count()
-    incident = incidents.open_incident(
+    incident = incident_actions.open_incident(
         agency=agency(A), title="入侵", description="", answers={}, known_at=timezone.now(),
         by=of("IC1003"),
     )  # fmt: skip
@@ -362,7 +365,7 @@ def test_the_new_agency_sees_and_handles_what_was_the_old_ones(
     page_of_it = client.get(incident.get_absolute_url())
     assert page_of_it.status_code == 200 and "代" not in page_of_it.context["own_steps"]
     assert separation.on_behalf_of(other, incident.agency, "") == {}
-    assert other in incidents.handlers(incident.agency)
+    assert other in incident_actions.handlers(incident.agency)
     client.force_login(account("EP1002", "staff"))
     assert client.get("/manage/learning-map/agency-hours/", whole).status_code == 403
     client.force_login(account("CU1002", "agency_admin"))
@@ -449,9 +452,9 @@ def test_an_agency_that_is_no_more_is_chosen_for_nothing(platform):
     group = AgencyGroup.objects.create(name="一級機關")
     group.agencies.add(agency(A))
     confirm(platform, A, B)
-    graded = advisories.agencies_by(group=None, grades=["A"], advisory=None)
+    graded = advisory_actions.agencies_by(group=None, grades=["A"], advisory=None)
     assert not graded.exists()
-    assert list(advisories.agencies_by(group=group, grades=[], advisory=None)) == [agency(B)]
+    assert list(advisory_actions.agencies_by(group=group, grades=[], advisory=None)) == [agency(B)]
     by = of("CU1001")
     with pytest.raises(NotPossible, match="也已登記"):
         closing.close(agency(B), into=agency(A), since=today(-1), by=by)
@@ -490,7 +493,7 @@ def test_devices_and_requests_that_wait_go_over(platform, account):
     asked = {"department": None, "since": today(), "reason": "支援", "by": here}
     between = asking.ask_for(username="EP1002", name=of("EP1002").name, **asked)
     third = Account(username="CC1001", name="丙人", agency=c)
-    keeping.save_account(third, by=of("CU1001"))
+    account_actions.save_account(third, by=of("CU1001"))
     other = asking.ask_for(username="CC1001", name="丙人", **asked)
     confirm(platform, A, B)
     for one in (between, other):

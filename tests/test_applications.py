@@ -15,15 +15,15 @@ from test_silence_forms import FORMS, database, told
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
+from ismp.applications.actions import asking, deciding
+from ismp.applications.models import AccountApplication, State
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.hours import claiming
 from ismp.hours.models import Record
-from ismp.keyring import KeyRing
-from ismp.requests import actions, deciding
-from ismp.requests.models import AccountApplication, State
+from ismp.hours.records import unclaimed
 from ismp.reviews.queue import waiting_for
+from ismp.storage.keyring import KeyRing
 
 pytestmark = pytest.mark.django_db
 APPLY, STATE = "/accounts/apply/", "/accounts/apply/state/"
@@ -78,7 +78,7 @@ def test_a_stranger_applies_and_sees_with_her_receipt_how_it_stands(client, city
     assert "歡迎" in page
     assert "一次性代碼" in page
     event = Event.objects.get(verb="apply_for_account")
-    assert (event.actor, event.agency) == (actions.STRANGER, HERE)
+    assert (event.actor, event.agency) == (asking.STRANGER, HERE)
 
 
 def test_the_answer_is_the_same_whoever_is_known(client, city):
@@ -182,7 +182,7 @@ def test_the_page_tells_what_the_approval_does_and_it_does_it(
     assert account.role == "staff"
     assert not account.has_usable_password()
     assert account.notices.filter(subject="您的帳號申請已核可").count() == 1
-    assert claiming.attach_due() == 2
+    assert unclaimed.attach_due() == 2
     assert Record.objects.live().filter(account=account).count() == 2
     application.refresh_from_db()
     assert (application.state, application.national_id) == (State.APPROVED, "")
@@ -298,10 +298,10 @@ def test_the_platform_decides_for_all(apply, clerk_of):
 def test_decided_applications_are_forgotten_after_their_time(apply, clerk_of, time_machine):
     old, waiting = apply(), apply(username="IC9002", number="F123456784")
     deciding.decide_application(old, accept=False, comment="x", by=clerk_of["here"])
-    assert actions.purge() == 0
+    assert asking.purge() == 0
     later = timezone.now() + timedelta(days=401)
     time_machine.move_to(later)
-    assert actions.purge() == 1
+    assert asking.purge() == 1
     assert AccountApplication.objects.get() == waiting
     assert Event.objects.get(verb="purge_applications").detail == {"count": 1}
 
@@ -311,9 +311,9 @@ def test_what_nobody_decides_is_closed_with_its_reason_and_without_its_number(
 ):
     late, young, now = apply(), apply(username="IC9002", number="F123456784"), timezone.now()
     AccountApplication.objects.filter(pk=young.pk).update(asked_at=now + timedelta(days=2))
-    assert actions.expire() == 0
+    assert asking.expire() == 0
     time_machine.move_to(now + timedelta(days=31))
-    assert (actions.expire(), actions.expire()) == (1, 0)
+    assert (asking.expire(), asking.expire()) == (1, 0)
     late.refresh_from_db()
     young.refresh_from_db()
     assert (late.state, late.sealed_id, late.id_hash) == (State.EXPIRED, None, None)
@@ -331,7 +331,7 @@ def test_what_nobody_decides_is_closed_with_its_reason_and_without_its_number(
     page = says(client.get(f"/manage/applications/{late.pk}/history/"))
     assert "帳號申請逾期結案" in page
     time_machine.move_to(now + timedelta(days=31 + 401))
-    assert actions.purge() == 1 and not AccountApplication.objects.filter(pk=late.pk).exists()
+    assert asking.purge() == 1 and not AccountApplication.objects.filter(pk=late.pk).exists()
 
 
 # --- National IDs --------------------------------------------------------------------------------

@@ -6,16 +6,16 @@ from datetime import date
 import pytest
 from django.utils import timezone
 
-from ismp.accounts import actions as accounts
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Service
-from ismp.assignments import plans
+from ismp.assignments import actions as assignments_actions
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import people
+from ismp.compliance.people import listing as people_listing
 from ismp.courses.models import Course, Enrollment, Kind
-from ismp.notices.models import Notice
-from ismp.security import incidents
-from ismp.security.levels import Answer, Aspect, Subject
+from ismp.notifications.models import Notice
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import Incident
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +67,7 @@ def test_from_the_course_exactly_those_behind_get_it_once(clerk, small, learned,
 
 def test_everybody_behind_of_the_agency_and_nobody_else(clerk, city, course):
     agency = of("IC1001").agency
-    found = people.chosen(people.of(agency, timezone.localdate()), light="behind")
+    found = people_listing.chosen(people_listing.of(agency, timezone.localdate()), light="behind")
     lacking = {
         person.username for person in found if any(line.category == "522" for line in person.behind)
     }
@@ -145,7 +145,7 @@ def test_an_auditor_may_not(client, account, small, course):
 
 def closed(person, cause):
     """An incident that went all its way, by one person for short."""
-    incident = incidents.open_incident(
+    incident = incident_actions.open_incident(
         agency=person.agency,
         title="釣魚郵件",
         description="點了連結",
@@ -153,12 +153,12 @@ def closed(person, cause):
         known_at=timezone.now(),
         by=person,
     )
-    incidents.report(incident, by=person)
+    incident_actions.report(incident, by=person)
     reviewer = Account.objects.exclude(pk=person.pk).order_by("pk").first()
-    incidents.review(incident, accept=True, comment="", by=reviewer)
-    incidents.recover(incident, at=timezone.now(), text="已復原", by=person)
-    incidents.finish(incident, "已改善", cause=cause, by=person)
-    return incidents.close(incident, accept=True, comment="同意", by=reviewer)
+    incident_actions.review(incident, accept=True, comment="", by=reviewer)
+    incident_actions.recover(incident, at=timezone.now(), text="已復原", by=person)
+    incident_actions.finish(incident, "已改善", cause=cause, by=person)
+    return incident_actions.close(incident, accept=True, comment="同意", by=reviewer)
 
 
 def test_an_incident_of_people_leads_to_the_list_and_notes_what_was_done(clerk, small, course):
@@ -192,7 +192,7 @@ def test_other_causes_and_other_agencies_incidents_ask_for_nothing(clerk, small,
     asked = {"course": course.pk, "incident": incident.pk}
     assert clerk.get(ASSIGN, asked).status_code == 404
     with pytest.raises(NotPossible, match="與人員無關"):
-        incidents.note_training(incident, "x", by=of("IC1001"))
+        incident_actions.note_training(incident, "x", by=of("IC1001"))
     theirs = closed(account("EP1001", "agency_admin"), "phishing")
     assert clerk.get(ASSIGN, asked | {"incident": theirs.pk}).status_code == 404
 
@@ -213,5 +213,7 @@ def test_the_cause_is_asked_with_the_final_report(client, account):
 
 def test_a_deed_with_nobody_left_is_refused(small, course):
     with pytest.raises(NotPossible):
-        plans.assign(of("IC1001").agency, {"accounts": []}, course, seen="x", by=of("IC1001"))
+        assignments_actions.assign(
+            of("IC1001").agency, {"accounts": []}, course, seen="x", by=of("IC1001")
+        )
     assert not Event.objects.filter(verb="enroll").exists()

@@ -22,9 +22,10 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.hours import files
 from ismp.hours.models import ImportRun, Record, RunFile
-from ismp.keyring import KeyRing
-from ismp.operations import archive, backup
-from ismp.operations.databases import LEFT_OUT as TABLES_LEFT_OUT
+from ismp.operations.backup import archive
+from ismp.operations.backup import story as backup_story
+from ismp.operations.backup.databases import LEFT_OUT as TABLES_LEFT_OUT
+from ismp.storage.keyring import KeyRing
 
 __all__ = ["site"]
 
@@ -329,8 +330,11 @@ def test_an_anchor_shows_that_the_tail_of_the_trail_was_cut(site, tmp_path, left
 
 def test_from_a_newer_version_or_another_database(db):
     manifest = {"database": "oracle", "migrations": [], "version": "9.0"}
-    with pytest.raises(backup.NotPossible, match="同一種資料庫"):
-        backup._fits_here(manifest, backup._ours())
-    newer = manifest | {"database": backup._ours().kind, "migrations": [["hours", "0099_later"]]}
-    with pytest.raises(backup.NotPossible, match=r"請先安裝 9\.0 以上"):
-        backup._fits_here(newer, backup._ours())
+    with pytest.raises(backup_story.NotPossible, match="同一種資料庫"):
+        backup_story._fits_here(manifest, backup_story._ours())
+    newer = manifest | {
+        "database": backup_story._ours().kind,
+        "migrations": [["hours", "0099_later"]],
+    }
+    with pytest.raises(backup_story.NotPossible, match=r"請先安裝 9\.0 以上"):
+        backup_story._fits_here(newer, backup_story._ours())

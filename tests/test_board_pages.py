@@ -12,15 +12,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import invented
+from ismp.accounts import demo_data
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.identities import sets
 from ismp.accounts.models import Account, Agency, Service
 from ismp.audit.models import Event
-from ismp.compliance import board_pages
+from ismp.compliance.dashboards import views as dashboard_views
 from ismp.compliance.models import PolicyVersion
 from ismp.hours.models import ImportRun
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 BOARD = "/manage/learning-map/board/"
@@ -59,7 +59,7 @@ def test_the_trend_follows_the_days_on_which_people_learned(clerk, small, learne
 def test_a_large_agency_need_not_wait_for_its_trend(clerk, small, learned, monkeypatch):
     learned(small["IC1001"], 3, started_on="115-02-02", ended_on="115-02-03")
     at_once = text(clerk.get(BOARD))
-    monkeypatch.setattr(board_pages, "_AT_ONCE", 2)
+    monkeypatch.setattr(dashboard_views, "_AT_ONCE", 2)
     assert text(clerk.get(BOARD)) == at_once  # it is at hand
     learned(small["IC1002"], 3, started_on="115-02-02", ended_on="115-02-03")
     page = clerk.get(BOARD)
@@ -85,7 +85,7 @@ def test_what_was_known_then(clerk, small, learned, monkeypatch):
     yesterday = timezone.localdate() - timedelta(days=1)
     Service.objects.update(recorded_at=timezone.now() - timedelta(days=9))
     learned(small["IC1001"], 3)
-    page = text(clerk.get(f"{BOARD}?known={roc.roc_date(yesterday)}"))
+    page = text(clerk.get(f"{BOARD}?known={roc_dates.roc_date(yesterday)}"))
     assert "已達標0人" in page and "當天結束時平台已知的紀錄" in page and "趨勢" not in page
     assert "已達標1人" in text(clerk.get(BOARD))
 
@@ -195,8 +195,8 @@ def test_queries_do_not_grow_with_people_nor_with_agencies(client, account):
 
     addresses = (BOARD, f"{PEOPLE}?light=", CITY)
     before = [queries(address) for address in addresses]
-    many = invented.people(200, 10, seed=9)
-    accounts.import_roster(invented.roster_csv(many).encode(), by="x")
+    many = demo_data.people(200, 10, seed=9)
+    accounts.import_roster(demo_data.roster_csv(many).encode(), by="x")
     own = Account.objects.get(username="IC1001")
     for person in Account.objects.filter(username__startswith="P", status="active")[:60]:
         accounts.assign(person, agency=own.agency, since=timezone.localdate(), by="x")
@@ -247,7 +247,7 @@ def test_a_transfer_in_mid_year_is_right_on_both_boards(client, account, small, 
         (2, 0),
         (theirs[0] + 1, theirs[1] + 1),
     )
-    assert (board(A, roc.roc_date(timezone.localdate())))[0] == 2
+    assert (board(A, roc_dates.roc_date(timezone.localdate())))[0] == 2
     hers = text(client.get(f"{PEOPLE}?agency={B}&light=green&on=115-07-01"))
     assert "IC1002" in hers and "3／3" in hers
 
@@ -317,7 +317,7 @@ def test_each_figure_of_a_board_is_the_length_of_the_list_behind_it(
             accounts.assign(person, identities=chance.choice(sets()), since=day, by="x")
     if chance.random() < 0.5:
         PolicyVersion.objects.create(grace_days=60, since=date(2020, 1, 1))
-    for on in ("", f"&on={roc.roc_date(today - timedelta(days=50))}"):
+    for on in ("", f"&on={roc_dates.roc_date(today - timedelta(days=50))}"):
         for agency in agencies:
             page = client.get(f"{BOARD}?agency={agency.code}{on}").content.decode()
             assert_each_figure_is_the_length_of_its_list(client, page)

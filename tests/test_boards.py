@@ -10,8 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from files import data, row
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import cancelling, departments, invented, keeping, persons
+from ismp.accounts import demo_data
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import cancelling, person_links
+from ismp.accounts.actions import departments as department_actions
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.identities import sets
 from ismp.accounts.models import (
     Account,
@@ -26,9 +29,10 @@ from ismp.accounts.models import (
 )
 from ismp.accounts.roles import Role
 from ismp.audit import trail
-from ismp.compliance import actions as rules
-from ismp.compliance import boards, figures, standing
+from ismp.compliance.dashboards import cached, counts
 from ismp.compliance.models import Board, RuleVersion
+from ismp.compliance.rules import actions as rules
+from ismp.compliance.standing import table as standing_table
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, ImportRun, Record
 
@@ -42,13 +46,13 @@ def days():
 
 def assert_as_freshly_counted():
     agencies = list(Agency.objects.all())
-    kept = boards.of(agencies, days())
+    kept = cached.of(agencies, days())
     for day in days():
-        fresh = figures.parts(standing.table(on=day), day)
+        fresh = counts.parts(standing_table.table(on=day), day)
         for agency in agencies:
             board = kept[agency.pk, day]
             assert board.get_parts() == fresh.get(agency.pk, [])
-            assert board.get_totals()[""] == figures.total(fresh.get(agency.pk, []))
+            assert board.get_totals()[""] == counts.total(fresh.get(agency.pk, []))
 
 
 def administrator(username="IC1001"):
@@ -76,7 +80,7 @@ class Deeds:
         return timezone.localdate() + timedelta(days=self.chance.randint(-90, 60))
 
     def do_import(self):
-        people = self.chance.sample(invented.city(), 6)
+        people = self.chance.sample(demo_data.city(), 6)
         rows = [
             row(
                 national_id=person.national_id,
@@ -158,14 +162,16 @@ class Deeds:
             accounts.grade(agency, grade, since=self.day(), replace=self.coin(), by="x")
 
     def do_roster(self):
-        people = self.chance.sample(invented.city(), 10)
-        accounts.import_roster(invented.roster_csv(people).encode(), by="x")
+        people = self.chance.sample(demo_data.city(), 10)
+        accounts.import_roster(demo_data.roster_csv(people).encode(), by="x")
 
     def do_merge(self):
         agency = self.chance.choice(list(Agency.objects.all()))
         one, other = self.chance.sample(list(agency.departments.order_by("pk")), 2)
         with contextlib.suppress(trail.NotPossible):
-            departments.merge(Department.objects.filter(pk=one.pk), into=other, by=self.clerk)
+            department_actions.merge(
+                Department.objects.filter(pk=one.pk), into=other, by=self.clerk
+            )
 
     def do_policy(self):
         with contextlib.suppress(trail.NotPossible):
@@ -191,25 +197,27 @@ class Deeds:
 
     def do_national_id(self):
         """Two accounts may turn out to be one person, or two people."""
-        other = self.chance.choice(invented.city())
+        other = self.chance.choice(demo_data.city())
         with contextlib.suppress(trail.NotPossible):
-            keeping.set_national_id([self.person()], number=other.national_id, by=self.clerk)
+            account_actions.set_national_id(
+                [self.person()], number=other.national_id, by=self.clerk
+            )
 
     def do_confirm(self):
         for link in PersonLink.objects.waiting()[:2]:
             with contextlib.suppress(trail.NotPossible):  # it may be about the second herself
-                persons.confirm(link, by=self.second)
+                person_links.confirm(link, by=self.second)
 
     def do_revoke(self):
         for link in PersonLink.objects.standing()[:1]:
             with contextlib.suppress(trail.NotPossible):
-                persons.revoke(link, reason="弄錯了", by=self.second)
+                person_links.revoke(link, reason="弄錯了", by=self.second)
 
     def do_sign_in(self):
         trail.record("sign_in", actor="x", agency="382990001Z")
 
     def do_worker(self):
-        boards.keep_fresh()
+        cached.keep_fresh()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -224,7 +232,7 @@ def test_after_any_deed_a_board_is_as_freshly_counted(city, import_bytes, seed):
 
 def counted(monkeypatch):
     """The agencies for which standings are asked, call by call."""
-    calls, table = [], standing.table
+    calls, table = [], standing_table.table
 
     def noted(whom, **more):
         numbers = whom.children[0][1]
@@ -232,7 +240,7 @@ def counted(monkeypatch):
         calls.append(sorted(codes))
         return table(whom, **more)
 
-    monkeypatch.setattr(standing, "table", noted)
+    monkeypatch.setattr(standing_table, "table", noted)
     return calls
 
 
@@ -241,20 +249,20 @@ A, B, C = "382990001Z", "382990002Z", "382990003Z"
 
 def test_only_boards_that_a_deed_concerns_are_counted_anew(city, import_bytes, monkeypatch):
     agencies, today = list(Agency.objects.all()), timezone.localdate()
-    boards.of(agencies, [today])
+    cached.of(agencies, [today])
     calls = counted(monkeypatch)
-    boards.of(agencies, [today])
+    cached.of(agencies, [today])
     trail.record("sign_in", actor="x", agency=A)
-    boards.of(agencies, [today])
+    cached.of(agencies, [today])
     assert calls == []
     import_bytes(data(row()), agency=C)
-    boards.of(agencies, [today])
+    cached.of(agencies, [today])
     assert calls == [[C]]
     import_bytes(data(row()), agency=B)  # one of A's former people serves here under a new account
-    boards.of(agencies, [today])
+    cached.of(agencies, [today])
     assert calls[1:] == [[A, B]]
     trail.record("a_deed_that_nobody_has_named_yet", actor="x", agency=C)
-    boards.of(agencies, [today])
+    cached.of(agencies, [today])
     assert calls[2:] == [[A, B, C]]
 
 
@@ -263,14 +271,14 @@ def test_accounts_that_turn_out_to_be_one_person_share_their_hours(city, import_
     number = next(person.national_id for person in city if person.username == "IC1001")
     other = Account.objects.filter(agency__code=C, status="active", identities="general").first()
     assert_as_freshly_counted()
-    before = boards.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
-    keeping.set_national_id([other], number=number, by=administrator())
+    before = cached.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    account_actions.set_national_id([other], number=number, by=administrator())
     assert_as_freshly_counted()
-    apart = boards.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    apart = cached.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
     assert apart == before  # a number alone is not a person
-    persons.confirm(PersonLink.objects.get(account=other), by=administrator("CU1001"))
+    person_links.confirm(PersonLink.objects.get(account=other), by=administrator("CU1001"))
     assert_as_freshly_counted()
-    after = boards.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    after = cached.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
     assert after.green == before.green + 1
     hours.delete(Record.objects.all(), reason="誤植", by=administrator())
     assert_as_freshly_counted()
@@ -278,28 +286,28 @@ def test_accounts_that_turn_out_to_be_one_person_share_their_hours(city, import_
 
 def test_the_worker_keeps_boards_ready_and_lets_old_ones_go(city, import_bytes, monkeypatch):
     today, a_month_end = days()[:2]
-    assert boards.keep_fresh() == 3
-    assert boards.keep_fresh() == 0
-    boards.of(Agency.objects.all(), [a_month_end])
+    assert cached.keep_fresh() == 3
+    assert cached.keep_fresh() == 0
+    cached.of(Agency.objects.all(), [a_month_end])
     first = Board.objects.filter(agency__code=A, on=today)
     yesterday = Board.objects.get(pk=first.get().pk)
     yesterday.pk, yesterday.on = None, date(2026, 1, 15)
     yesterday.save()
     import_bytes(data(row()), agency=C)
-    assert boards.keep_fresh() == 1
+    assert cached.keep_fresh() == 1
     left = set(Board.objects.values_list("agency__code", "on"))
     assert left == {(A, today), (B, today), (C, today), (A, a_month_end), (B, a_month_end)}
     assert set(Board.objects.values_list("basis", flat=True)) == {trail.newest()}
     calls = counted(monkeypatch)
-    boards.of(Agency.objects.all(), [today])
+    cached.of(Agency.objects.all(), [today])
     assert calls == []
 
 
 def test_a_kept_city_takes_three_queries(city):
     agencies, today = list(Agency.objects.all()), timezone.localdate()
-    boards.of(agencies, [today])
+    cached.of(agencies, [today])
     with CaptureQueriesContext(connection) as queries:
-        boards.of(agencies, days()[:1])
+        cached.of(agencies, days()[:1])
     assert len(queries) == 3
 
 
@@ -307,6 +315,6 @@ def test_what_was_known_then_is_counted_and_not_kept(city, import_bytes):
     before, today = timezone.now(), timezone.localdate()
     import_bytes(data(row()))
     agencies = list(Agency.objects.filter(code=A))
-    then = boards.of(agencies, [today], known_at=before)
+    then = cached.of(agencies, [today], known_at=before)
     assert then[agencies[0].pk, today].pk is None
     assert not Board.objects.exists()

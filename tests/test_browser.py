@@ -18,9 +18,9 @@ from browsing import (
 )
 from playwright.sync_api import expect
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 from ismp.hours.portal_export import ExportChoices, export
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 LIST = "/manage/learning-map/agency-hours/"
 RUNS = "/manage/learning-map/runs/"
@@ -39,8 +39,8 @@ def open_the_list(page):
 
 
 def sample(tmp_path, seed, rows=60):
-    mine = [p for p in invented.city() if p.agency_code == "382990002Z"]
-    choices = ExportChoices(roc.parse("115-01-01"), roc.parse("115-06-30"), seed=seed)
+    mine = [p for p in demo_data.city() if p.agency_code == "382990002Z"]
+    choices = ExportChoices(roc_dates.parse("115-01-01"), roc_dates.parse("115-06-30"), seed=seed)
     file = tmp_path / "成績.csv"
     file.write_bytes(export(mine, rows, choices))
     return file
@@ -158,7 +158,7 @@ def test_accounts_departments_and_teachers(site, chromium, pictures):
     page.get_by_role("button", name="存檔").click()
     page.get_by_role("button", name="登錄證照").click()
     page.get_by_label("證照名稱").fill("ISO 27001 主導稽核員")
-    soon = roc.roc_date(datetime.now(ZoneInfo("Asia/Taipei")).date() + timedelta(days=60))
+    soon = roc_dates.roc_date(datetime.now(ZoneInfo("Asia/Taipei")).date() + timedelta(days=60))
     page.get_by_role("textbox", name="到期日").fill(soon)
     page.get_by_role("button", name="確定登錄證照").click()
     expect(page.get_by_text("即將到期").first).to_be_visible()
@@ -379,7 +379,7 @@ def test_the_platform_grades_renames_and_merges_agencies(site, chromium, picture
         page.get_by_role("button", name=f"確定{deed}").click()
     page.get_by_role("button", name="改名").click()
     page.get_by_label("新的機關名稱").fill("示範市政府環境永續局")
-    page.get_by_role("textbox", name="生效日").fill(roc.roc_date(today + timedelta(days=30)))
+    page.get_by_role("textbox", name="生效日").fill(roc_dates.roc_date(today + timedelta(days=30)))
     page.get_by_role("button", name="確定改名").click()
     expect(page.get_by_text("尚未生效").first).to_be_visible()
     assert_accessible(page)

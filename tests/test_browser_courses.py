@@ -16,7 +16,7 @@ from browsing import (
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.browser
 WIDE = {"width": 1280, "height": 800}
@@ -169,9 +169,9 @@ def finished(page):
 
 def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
     """Two sessions: she signs up for the one herself, and is put into the other by list."""
-    today = roc.roc_date(timezone.localdate())
-    yesterday = roc.roc_date(timezone.localdate() - timedelta(days=1))
-    tomorrow = roc.roc_date(timezone.localdate() + timedelta(days=1))
+    today = roc_dates.roc_date(timezone.localdate())
+    yesterday = roc_dates.roc_date(timezone.localdate() - timedelta(days=1))
+    tomorrow = roc_dates.roc_date(timezone.localdate() + timedelta(days=1))
     clerk = signed_in(chromium, site, viewport=WIDE)
     staff = newcomer(chromium, site, clerk, "EP9102")
     clerk.goto("/manage/classroom-courses/add/")
@@ -214,7 +214,7 @@ def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
 
 
 def test_the_hours_of_a_class_are_uploaded_in_a_batch(site, chromium, pictures):
-    yesterday = roc.roc_date(timezone.localdate() - timedelta(days=1))
+    yesterday = roc_dates.roc_date(timezone.localdate() - timedelta(days=1))
     clerk = signed_in(chromium, site, viewport=WIDE)
     clerk.goto("/manage/classroom-courses/add/")
     clerk.get_by_label("課程名稱").fill("資安演練")

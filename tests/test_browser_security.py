@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 from test_intelligence import bundle
 
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.browser
 WIDE = {"width": 1280, "height": 800}
@@ -19,7 +19,7 @@ HANDLERS = ("示範市政府資訊中心", "示範市政府環境保護局")
 def test_an_advisory_from_the_stix_file_to_the_last_answer(site, chromium, tmp_path, pictures):
     file = tmp_path / "bundle.json"
     file.write_text(bundle().serialize(), "utf-8")
-    due = roc.roc_date(timezone.localdate() + timedelta(days=7))
+    due = roc_dates.roc_date(timezone.localdate() + timedelta(days=7))
     platform = signed_in(chromium, site, "IC1001", viewport=WIDE)
     clerk = signed_in(chromium, site, "EP1001", viewport=WIDE)
     an_affected_device(clerk)
@@ -81,7 +81,7 @@ def an_affected_device(page):
 
 
 def test_an_incident_is_told_by_staff_and_reported_by_the_agency(site, chromium, pictures):
-    today = roc.roc_date(timezone.localdate())
+    today = roc_dates.roc_date(timezone.localdate())
     staff = signed_in(chromium, site, "EP1002", viewport=WIDE)
     staff.goto("/incidents/report/")
     staff.get_by_label("事件名稱").fill("首頁遭竄改")

@@ -5,12 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from ismp.accounts import actions, departments, keeping
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import departments as department_actions
+from ismp.accounts.actions import postings
 from ismp.accounts.models import Service
 from ismp.accounts.roles import Role
 from ismp.audit import changes
 from ismp.audit.models import Event
-from ismp.courses import attendance
+from ismp.courses.classroom import attendance
 from ismp.courses.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +22,7 @@ def test_an_edit_shows_before_and_after_on_the_history_page(client, account):
     admin, person = account("IC1001", "agency_admin"), account("IC1002", "staff")
     person.email, person.name = "new@example.test", "新名"
     old_name = type(person).objects.get(pk=person.pk).name
-    keeping.save_account(person, by=admin)
+    account_actions.save_account(person, by=admin)
     client.force_login(admin)
     page = client.get(f"/manage/accounts/{person.pk}/history/").content.decode()
     assert f"姓名 {old_name} → 新名" in page
@@ -44,18 +46,18 @@ def test_choices_and_days_read_as_people_say_them(account):
 
 
 def test_days_are_shown_in_the_republics_years(client, account):
-    from ismp.portal.manage import changed_in_words
+    from ismp.portal.back_office.views import changed_in_words
 
     assert changed_in_words("汰換日期", "2026-12-31", "") == "汰換日期 115-12-31 → （空白）"
 
 
 def test_a_role_and_a_number_too(account):
     admin, person = account("IC1001", "agency_admin"), account("IC1002", "staff")
-    actions.appoint(person, Role.TEACHER, by=admin.username)
+    postings.appoint(person, Role.TEACHER, by=admin.username)
     told = Event.objects.get(verb="appoint").detail["changes"]
     assert told == [["角色", "同仁", "教師"]]
     for number, noted in (("A123456789", 1), ("A123456789", 0), ("", 1)):
-        keeping.set_national_id([person], number=number, by=admin)
+        account_actions.set_national_id([person], number=number, by=admin)
         told = Event.objects.filter(verb="set_national_id").latest("number").detail["changes"]
         assert told == [list(changes.SECRET_CHANGED)] * noted
 
@@ -65,7 +67,7 @@ def test_the_it_unit_before_tells_that_it_is_none_any_more(client, account):
     former, new = admin.agency.departments.order_by("pk")[:2]
     for one in (former, new):
         one.is_it = True
-        departments.save_department(one, by=admin)
+        department_actions.save_department(one, by=admin)
     client.force_login(admin)
     for one, words in ((former, "資訊單位 是 → 否"), (new, "資訊單位 否 → 是")):
         page = client.get(f"/manage/departments/{one.pk}/history/").content.decode()
@@ -88,5 +90,5 @@ def test_presence_and_scores_say_whose_and_from_what(things, account):
 
 def test_nothing_changed_leaves_no_change(account):
     admin, person = account("IC1001", "agency_admin"), account("IC1002", "staff")
-    keeping.save_account(person, by=admin)
+    account_actions.save_account(person, by=admin)
     assert Event.objects.get(verb="save_account").detail["changes"] == []

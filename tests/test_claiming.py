@@ -9,12 +9,13 @@ from django.apps import apps
 from django.utils import timezone
 from laws import COUNTS, take, tallies_are_true
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import keeping
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency, Status
 from ismp.audit.models import Event
-from ismp.hours import actions, claiming
+from ismp.hours import actions
 from ismp.hours.models import ImportRun, Record, RunFile, Waiting
+from ismp.hours.records import unclaimed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cities")]
 WHO = {"national_id": world.NOBODY, "name": "新同仁"}
@@ -35,7 +36,7 @@ def admin():
 def by_hand(number=world.NOBODY, code=world.AGENCY_A):
     account = Account(username="a-new", name="新同仁", agency=agency(code))
     account.national_id = number
-    return keeping.save_account(account, by=admin())
+    return account_actions.save_account(account, by=admin())
 
 
 def by_roster():
@@ -46,22 +47,22 @@ def by_roster():
 
 def by_transfer():
     new = by_hand(code=world.AGENCY_B)
-    assert claiming.attach_due() == 0  # what waits in A is none of B's business
+    assert unclaimed.attach_due() == 0  # what waits in A is none of B's business
     accounts.assign(new, agency=agency(), since=timezone.localdate(), by="test")
 
 
 def by_coming_back():
     new = by_hand()
     accounts.assign(new, status=Status.LEFT, since=timezone.localdate(), by="test")
-    assert claiming.attach_due() == 0
+    assert unclaimed.attach_due() == 0
     accounts.assign(new, status=Status.ACTIVE, since=timezone.localdate(), by="test")
 
 
 def by_a_number_put_right():
     by_hand(number="")
-    assert claiming.attach_due() == 0
+    assert unclaimed.attach_due() == 0
     new = Account.objects.filter(username="a-new")
-    keeping.set_national_id(new, number=world.NOBODY, by=admin())
+    account_actions.set_national_id(new, number=world.NOBODY, by=admin())
 
 
 def counts(run):
@@ -75,7 +76,7 @@ def test_the_outcome_of_the_import_is_as_ever_and_the_rows_wait(cities):
     assert run.reasons == {"no-account": 2}
     waiting = Waiting.objects.get()
     assert (waiting.agency, waiting.run, waiting.rows) == (agency(), run, 2)
-    assert claiming.attach_due() == 0
+    assert unclaimed.attach_due() == 0
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_they_become_records_however_their_person_comes(cities, come):
     run = take(FILE)
     before = counts(run)
     come()
-    assert claiming.attach_due() == 1
+    assert unclaimed.attach_due() == 1
     record = Record.objects.live().get(account__username="a-new")
     assert (record.run_id, record.line, record.agency) == (run.pk, 3, agency())
     assert counts(run) == before
@@ -94,7 +95,7 @@ def test_they_become_records_however_their_person_comes(cities, come):
     tallies_are_true()
     told = Event.objects.get(verb="attach_hours")
     assert (told.subject, told.detail) == (f"run:{run.pk}", {"people": 1, "count": 1})
-    assert claiming.attach_due() == 0
+    assert unclaimed.attach_due() == 0
     again = take(FILE)
     assert counts(again) == dict(zip(COUNTS, (3, 0, 0, 2, 1), strict=True))
 
@@ -103,7 +104,7 @@ def test_of_two_files_the_later_knows_better(cities):
     take(world.file(world.row(**WHO, score="60"), world.row(**WHO, term="3")))
     later = take(world.file(world.row(**WHO, score="90")))
     by_hand()
-    assert claiming.attach_due() == 2
+    assert unclaimed.attach_due() == 2
     record = Record.objects.live().get(account__username="a-new", term="1")
     assert (record.score, record.run_id) == ("90", later.pk)
     tallies_are_true()
@@ -114,7 +115,7 @@ def test_what_the_records_know_by_then_is_newer(cities):
     by_hand()
     take(world.file(world.row(**WHO, score="90")))
     actions.delete(Record.objects.filter(score="90"), reason="x", by=admin())
-    assert claiming.attach_due() == 1
+    assert unclaimed.attach_due() == 1
     stored = Record.objects.filter(account__username="a-new").order_by("term")
     assert [(one.score, one.deletion is None) for one in stored] == [("90", False), ("90", True)]
     tallies_are_true()
@@ -125,7 +126,7 @@ def test_the_same_bytes_again_wait_again_and_for_each_run_by_itself(cities):
     assert Waiting.objects.count() == 2
     actions.undo(first, by=admin())
     by_hand()
-    assert claiming.attach_due() == 1
+    assert unclaimed.attach_due() == 1
     assert Record.objects.live().get(account__username="a-new").run_id == second.pk
 
 
@@ -133,11 +134,11 @@ def test_only_whose_person_has_come(cities):
     other = {"national_id": world.LEFT, "name": "李離職"}
     take(world.file(world.row(**WHO), world.row(**other), world.row(**other, term="2")))
     by_hand()
-    assert claiming.attach_due() == 1
+    assert unclaimed.attach_due() == 1
     assert Waiting.objects.get(claimed_at=None).rows == 2
     left = Account.objects.get(username="a-left")
     accounts.assign(left, status=Status.ACTIVE, since=timezone.localdate(), by="test")
-    assert claiming.attach_due() == 2
+    assert unclaimed.attach_due() == 2
 
 
 def test_a_trial_lets_nothing_wait_and_undoing_lets_nothing_wait_on(cities):
@@ -146,14 +147,14 @@ def test_a_trial_lets_nothing_wait_and_undoing_lets_nothing_wait_on(cities):
     run = take(FILE)
     actions.undo(run, by=admin())
     by_hand()
-    assert (claiming.attach_due(), Waiting.objects.count()) == (0, 0)
+    assert (unclaimed.attach_due(), Waiting.objects.count()) == (0, 0)
     assert not RunFile.objects.filter(kind=RunFile.Kind.WAITING).exists()
 
 
 def test_undoing_takes_what_was_attached_too(cities):
     run = take(FILE)
     by_hand()
-    claiming.attach_due()
+    unclaimed.attach_due()
     assert actions.undo(run, by=admin())["removed"] == 2
     assert not Record.objects.live().filter(account__username="a-new").exists()
     tallies_are_true()
@@ -165,7 +166,7 @@ def test_they_wait_longer_than_the_upload_and_not_for_ever(cities, settings):
     actions.purge()
     assert set(run.files.values_list("kind", flat=True)) == {"waiting"}
     by_hand()
-    assert claiming.attach_due() == 1
+    assert unclaimed.attach_due() == 1
     take(world.file(world.row(**{**WHO, "national_id": world.LEFT})))
     ImportRun.objects.update(created_at=timezone.now() - timedelta(days=401))
     actions.purge()
@@ -176,7 +177,7 @@ def test_they_wait_longer_than_the_upload_and_not_for_ever(cities, settings):
 def test_no_number_stands_in_the_database_in_clear(cities):
     take(FILE)
     by_hand()
-    claiming.attach_due()
+    unclaimed.attach_due()
     models = apps.get_models(include_auto_created=True)
     everything = "\n".join(str(row) for model in models for row in model._base_manager.values())
     assert world.NOBODY not in everything
@@ -207,7 +208,7 @@ def test_the_page_counts_and_names_nobody(client, cities):
 def test_two_workers_at_once_attach_each_row_once(cities):
     take(FILE)
     by_hand()
-    made = at_once(claiming.attach_due, claiming.attach_due)
+    made = at_once(unclaimed.attach_due, unclaimed.attach_due)
     assert sum(made) == 1
     assert Record.objects.live().filter(account__username="a-new").count() == 1
     assert Event.objects.filter(verb="attach_hours").count() == 1

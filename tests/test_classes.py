@@ -12,16 +12,17 @@ from mail import NOON
 from places import Place
 from test_courses import course
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.courses import attendance, catalogue, classes
-from ismp.courses.classes import Timing
+from ismp.courses import catalogue
+from ismp.courses.classroom import attendance, classes
+from ismp.courses.classroom.classes import Timing
 from ismp.courses.models import Attendance, Kind, Session, SignUp, Standing, Way
 from ismp.hours.models import Record, RecordRevision
-from ismp.notices.models import Notice
+from ismp.notifications.models import Notice
 
 
 @pytest.fixture
@@ -263,7 +264,7 @@ with ThreadPoolExecutor({threads}) as pool:
 
 def test_500_people_for_30_places_at_once(place):
     """From four processes with twelve threads each, everybody twice."""
-    place.bring(invented.people(PEOPLE, 3))
+    place.bring(demo_data.people(PEOPLE, 3))
     with place.entered():
         planned(Account.objects.get(username="IC1001"), quota=PLACES, starts=timedelta(days=1))
     rushing = [

@@ -21,7 +21,7 @@ from hosts import PASSWORD, PATIENCE_SECONDS, Browser, Hosts, wait_for_web
 from laws import told
 from postgres import Cluster
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.end_to_end]
 
@@ -182,7 +182,7 @@ def test_every_law_holds_while_workers_die_and_the_database_restarts(hosts, clus
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    people = invented.people(PEOPLE, AGENCIES)
+    people = demo_data.people(PEOPLE, AGENCIES)
     ports = [hosts.web() for _ in range(WEBS)]  # all on an empty database: one of them fills it
     trouble = Trouble(hosts, cluster, chance)
     hosts.bring(people)
@@ -201,7 +201,7 @@ def test_every_law_holds_while_workers_die_and_the_database_restarts(hosts, clus
     hosts.close()
 
     result = hosts.python(TOLD)
-    check_laws(result, contents, list(csv.DictReader(io.StringIO(invented.roster_csv(people)))))
+    check_laws(result, contents, list(csv.DictReader(io.StringIO(demo_data.roster_csv(people)))))
     answers = [answer for browser in browsers for answer in browser.answers]
     for answer in answers:
         assert answer.polite(), answer.text

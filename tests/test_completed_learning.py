@@ -14,11 +14,11 @@ from test_learning import enrolled, lesson, read_all
 
 from ismp.audit.models import Event
 from ismp.courses import actions as courses
-from ismp.courses import attendance, classes
+from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Enrollment, SignUp, Way
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, Record
-from ismp.notices.models import Notice
+from ismp.notifications.models import Notice
 
 pytestmark = pytest.mark.django_db
 SCORES = "/manage/learning-map/{}-scores/"
@@ -134,8 +134,8 @@ def test_a_correction_after_a_transfer_stays_one_record(people, clerk, account):
 
 
 def test_an_attempt_after_the_completion_changes_no_score(people):
-    from ismp.courses.learning import against_beginning
     from ismp.courses.models import Question, Quiz
+    from ismp.courses.online.learning import against_beginning
 
     mine = completed(people[0])
     Quiz.objects.create(course=mine.course, drawn=1)
@@ -171,7 +171,7 @@ def test_who_is_corrected_to_absent_has_no_record_and_no_completion(client, peop
 
 
 def test_an_imported_record_of_no_hours_is_in_no_certificate(people, clerk):
-    from ismp.portal import certificate
+    from ismp.portal.my_hours import certificate
 
     session = met(people[:1], people[:1], by=clerk)
     Record.objects.update(hours=0)

@@ -34,7 +34,7 @@ def _forms(of=forms.ModelForm):
 
 def _edited():
     """The models that some form of the site edits."""
-    import ismp.urls  # noqa: F401 (so that every form is known)
+    import ismp.config.urls  # noqa: F401 (so that every form is known)
 
     ours = [one for one in _forms() if one.__module__.startswith("ismp.")]
     return {one._meta.model for one in ours if one._meta.model}

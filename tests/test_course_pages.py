@@ -13,9 +13,9 @@ from django.utils import timezone
 from files import data, row
 from mail import NOON
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 from ismp.audit.models import Event
-from ismp.courses import attendance, files, scores
+from ismp.courses.classroom import attendance
 from ismp.courses.models import (
     Attendance,
     Course,
@@ -27,9 +27,11 @@ from ismp.courses.models import (
     Session,
     SignUp,
 )
+from ismp.courses.online import files
+from ismp.courses.portal_scores import exports as portal_scores_exports
 from ismp.hours.models import Duplicate, Record
-from ismp.portal.manage import event_in_words
-from ismp.ui import roc
+from ismp.portal.back_office.views import event_in_words
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 20
@@ -345,7 +347,7 @@ def finished(client, account, things):
 
 
 def asked(**changes):
-    today = roc.roc_date(timezone.localdate())
+    today = roc_dates.roc_date(timezone.localdate())
     return {"start": today, "end": today, "county": "10"} | changes
 
 
@@ -360,7 +362,7 @@ def test_the_file_for_the_portal_flows_back_as_the_same_records(
     head, *rows = csv.reader(io.StringIO(text))
     assert len(head) == 25 and head[0] == "*身分證字號" and head[-1] == "*實際上課結束時間"
     assert all(len(cells) == 25 for cells in rows) and len(rows) == 2
-    person = next(one for one in invented.city() if one.username == "IC1001")
+    person = next(one for one in demo_data.city() if one.username == "IC1001")
     told = [dict(zip(head, cells, strict=True)) for cells in rows]
     assert {one["*身分證字號"] for one in told} == {person.national_id}
     assert {one["*學習性質"] for one in told} == {"1", "2"}
@@ -405,7 +407,7 @@ def test_people_without_an_id_are_named_first(client, account, things):
 
 def test_many_rows_are_split_as_the_portal_wants_them(client, account, things, monkeypatch):
     finished(client, account, things)
-    monkeypatch.setattr(scores, "_ROWS_A_FILE", 1)
+    monkeypatch.setattr(portal_scores_exports, "_ROWS_A_FILE", 1)
     archive = zipfile.ZipFile(io.BytesIO(client.post(UPLOAD, asked()).content))
     assert len(archive.namelist()) == 2
     assert all(archive.read(name).startswith('"*身'.encode("cp950")) for name in archive.namelist())
@@ -496,7 +498,7 @@ def test_no_constraint_and_no_english_word_reaches_a_page(clerk, things):
     waits = {"turn": 9, "way": "list", "standing": "enrolled"}
     SignUp.objects.create(session=session, account_id=things["people_id"], **waits)
     Session.objects.update(taken=2)
-    today = roc.roc_date(timezone.localdate())
+    today = roc_dates.roc_date(timezone.localdate())
     told = {"place": "102", "quota": "1", "opens_on": today, "closes_on": today}
     told["timings"] = f"{today} 23:00-23:30"
     page = f"/manage/sessions/{session.pk}/edit/"
@@ -544,7 +546,7 @@ def test_no_constraint_and_no_english_word_reaches_a_page(clerk, things):
     ],
 )
 def test_each_edit_says_what_was_and_what_is(things, clerk, page, sent, says):
-    day = roc.roc_date(timezone.localdate())
+    day = roc_dates.roc_date(timezone.localdate())
     words = {**things, "day": day}
     told = {"opens_on": day, "closes_on": day} | {k: v.format(**words) for k, v in sent.items()}
     assert clerk.post(page.format(**things), told).status_code == 302

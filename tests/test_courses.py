@@ -5,10 +5,12 @@ from datetime import date
 import pytest
 from django.utils import timezone
 
-from ismp.courses import actions, catalogue, classes, invented, learning
+from ismp.courses import actions, catalogue, demo_data
+from ismp.courses.classroom import classes
 from ismp.courses.models import Category, Course, CourseState, Kind, Session, Way
+from ismp.courses.online import learning
 from ismp.hours.models import Record
-from ismp.ui.folding import fold
+from ismp.ui.text.search_folding import fold
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 3, 2)
@@ -55,7 +57,7 @@ def test_who_is_offered_what(account):
 
 
 def test_the_demos_courses_can_be_taken_at_once(account):
-    offered = invented.offer(by=account("IC1001", "platform_admin"))
+    offered = demo_data.offer(by=account("IC1001", "platform_admin"))
     learner, today = account("EP1001"), timezone.localdate()
     assert set(Course.objects.offered_to(learner).beginning(today)) == set(offered)
     for one in offered[:2]:

@@ -10,9 +10,10 @@ from laws import records_of, take, tallies_are_true
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, crediting, duplicates
-from ismp.hours.crediting import Credit
+from ismp.hours import actions
 from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
+from ismp.hours.records import crediting, duplicates
+from ismp.hours.records.crediting import Credit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cities")]
 

@@ -6,13 +6,14 @@ import polars as pl
 import pytest
 from corpus import CASES
 
-from ismp.hours import container, importing, intake
+from ismp.hours import container, importing
+from ismp.hours.portal_import import reading as portal_reading
 from ismp.hours.refusal import FileRefused
 
 
 def read(pieces):
     try:
-        table = intake.read(pieces, importing.limits())
+        table = portal_reading.read(pieces, importing.limits())
         return pl.concat(table.slices).rows(), table.ignored
     except FileRefused as refusal:
         return str(refusal)

@@ -9,17 +9,18 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ismp.accounts import actions, cancelling, dated, timeline
+from ismp.accounts import effective_dated, timeline
+from ismp.accounts.actions import cancelling, postings
 from ismp.accounts.identities import sets
 from ismp.accounts.models import Account, Grading, Service
-from ismp.accounts.roster import RosterRefused
-from ismp.accounts.roster_checks import HEADER
+from ismp.accounts.roster.checks import HEADER
+from ismp.accounts.roster.reading import RosterRefused
+from ismp.applications.actions import asking
+from ismp.applications.models import IdentityChange, Transfer
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import standing
-from ismp.requests import actions as asking
-from ismp.requests.models import IdentityChange, Transfer
-from ismp.ui import roc
+from ismp.compliance.standing import table as standing_table
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 PEOPLE = "/manage/accounts/"
@@ -30,7 +31,7 @@ def today(days=0):
 
 
 def day(days):
-    return roc.roc_date(today(days))
+    return roc_dates.roc_date(today(days))
 
 
 def of(username):
@@ -138,7 +139,7 @@ def test_two_entries_of_one_day_are_one_that_stands(clerk):
 def test_an_agency_does_not_write_the_days_of_another_one(client, account):
     """She came from elsewhere yesterday: what was before is the other agency's to say."""
     there = of("EP1001").agency
-    actions.assign(of("IC1002"), agency=there, since=today(-1), by="x")
+    postings.assign(of("IC1002"), agency=there, since=today(-1), by="x")
     client.force_login(account("EP1001", "agency_admin"))
     page = do(client, "leave", "IC1002", since=day(-9), replace="on")
     assert "不是由您的機關登記" in page and of("IC1002").is_active
@@ -148,7 +149,7 @@ def test_an_agency_does_not_write_the_days_of_another_one(client, account):
 
 def test_a_roster_line_before_a_later_entry_is_refused_with_both_named(client, account):
     clerk = account("IC1001", "agency_admin")
-    actions.assign(of("IC1002"), status="left", since=today(9), by="x")
+    postings.assign(of("IC1002"), status="left", since=today(9), by="x")
     person = of("IC1002")
     line = [
         *(person.agency.code, person.agency.name, "人事室", person.username, person.name),
@@ -156,7 +157,7 @@ def test_a_roster_line_before_a_later_entry_is_refused_with_both_named(client, a
     ]
     roster = f"{','.join(HEADER)}\n{','.join(line)}\n".encode()
     with pytest.raises(RosterRefused, match="已登記之後的異動") as refused:
-        actions.import_roster(roster, keeper=clerk, by="IC1001")
+        postings.import_roster(roster, keeper=clerk, by="IC1001")
     assert day(9) in str(refused.value) and "第 2 列" in str(refused.value)
 
 
@@ -167,7 +168,7 @@ def test_a_roster_twice_a_day_leaves_one_entry(account):
             *(person.agency.code, person.agency.name, department, person.username, person.name),
             *("", of_line.email, "資訊人員", "在職"),
         ]
-        actions.import_roster(f"{','.join(HEADER)}\n{','.join(line)}\n".encode(), by="x")
+        postings.import_roster(f"{','.join(HEADER)}\n{','.join(line)}\n".encode(), by="x")
     assert of("IC1002").services.standing().filter(since=today()).count() == 1
     assert of("IC1002").department.name == "秘書室"
 
@@ -254,7 +255,7 @@ def test_a_transfer_to_come_is_refused_where_her_number_is_in_office_already(acc
     twin.national_id = person.national_id
     twin.save()
     with pytest.raises(NotPossible, match="同一個身分證字號"):
-        actions.assign(person, agency=twin.agency, since=today(30), by="x")
+        postings.assign(person, agency=twin.agency, since=today(30), by="x")
 
 
 # Cancelling
@@ -271,8 +272,8 @@ def test_an_entry_to_come_is_cancelled_with_a_reason_and_does_not_begin(clerk, m
     assert "請填寫理由" in do(clerk, "cancel_service", "IC1002", entry=entry.pk)
     do(clerk, "cancel_service", "IC1002", entry=entry.pk, reason="登錯人")
     later = today(16)
-    monkeypatch.setattr(actions.timezone, "localdate", lambda: later)
-    actions.apply_due()
+    monkeypatch.setattr(postings.timezone, "localdate", lambda: later)
+    postings.apply_due()
     assert of("IC1002").is_active
     monkeypatch.undo()
     event = Event.objects.get(verb="cancel_service")
@@ -288,11 +289,11 @@ def test_a_mistaken_past_entry_is_cancelled_and_the_copy_and_the_figures_follow(
     do(clerk, "leave", "IC1002", since=day(-5))
     assert not of("IC1002").is_active
     agency = of("IC1002").agency
-    without = len(standing.table()["account"].unique())
+    without = len(standing_table.table()["account"].unique())
     entry = of("IC1002").services.get(status="left")
     do(clerk, "cancel_service", "IC1002", entry=entry.pk, reason="誤植")
     assert of("IC1002").is_active and of("IC1002").agency == agency
-    assert len(standing.table()["account"].unique()) == without + 1
+    assert len(standing_table.table()["account"].unique()) == without + 1
 
 
 def test_cancelling_brings_back_what_the_entry_had_replaced(clerk):
@@ -309,7 +310,7 @@ def test_the_only_entry_and_one_cancelled_already_are_refused(account):
     entry = of("IC1002").services.get()
     with pytest.raises(NotPossible, match="唯一"):
         cancelling.cancel_service(entry, reason="x", by=clerk)
-    actions.assign(of("IC1002"), status="left", since=today(3), by="x")
+    postings.assign(of("IC1002"), status="left", since=today(3), by="x")
     last = of("IC1002").services.get(since=today(3))
     cancelling.cancel_service(last, reason="誤植", by=clerk)
     with pytest.raises(NotPossible, match="已經取消"):
@@ -319,7 +320,7 @@ def test_the_only_entry_and_one_cancelled_already_are_refused(account):
 
 
 def test_a_move_between_agencies_is_cancelled_by_the_platform_only(client, account):
-    actions.assign(of("IC1002"), agency=of("EP1001").agency, since=today(), by="x")
+    postings.assign(of("IC1002"), agency=of("EP1001").agency, since=today(), by="x")
     entry = of("IC1002").services.get(since=today())
     with pytest.raises(NotPossible, match="平台管理者"):
         cancelling.cancel_service(entry, reason="誤植", by=account("EP1001", "agency_admin"))
@@ -351,10 +352,10 @@ def test_leaves_that_overlap_are_refused_or_replaced(clerk):
 
 def test_a_grade_before_a_later_one_is_refused_and_a_mistaken_one_cancelled(account):
     agency, platform = of("IC1001").agency, account("CU1001", "platform_admin")
-    actions.grade(agency, "A", since=today(30), by="x")
-    with pytest.raises(dated.LaterEntry, match=f"{day(30)} A級"):
-        actions.grade(agency, "B", since=today(), by="x")
-    actions.grade(agency, "B", since=today(), replace=True, by="x")
+    postings.grade(agency, "A", since=today(30), by="x")
+    with pytest.raises(effective_dated.LaterEntry, match=f"{day(30)} A級"):
+        postings.grade(agency, "B", since=today(), by="x")
+    postings.grade(agency, "B", since=today(), replace=True, by="x")
     held = Grading.objects.on(today(40)).get(agency=agency)
     assert held.grade == "B"
     cancelling.cancel_grading(held, reason="誤植", by=platform)
@@ -381,10 +382,10 @@ def test_whatever_was_entered_is_as_if_it_had_never_come_once_it_is_cancelled(ci
         for days, identities, replace in steps:
             before = [str(step) for step in timeline.of(person)]
             try:
-                entry = actions.assign(
+                entry = postings.assign(
                     person, identities=identities, since=today(days), replace=replace, by="x"
                 )
-            except dated.LaterEntry:
+            except effective_dated.LaterEntry:
                 assert [str(step) for step in timeline.of(person)] == before
                 continue
             stood.append((before, timezone.now(), entry.since))

@@ -10,10 +10,13 @@ from mail import text_of
 
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
-from ismp.notices.actions import send_digests
-from ismp.notices.models import Notice
-from ismp.security import advisories, deadlines, devices, incidents
-from ismp.security.levels import Answer, Aspect, Subject
+from ismp.notifications.actions import send_digests
+from ismp.notifications.models import Notice
+from ismp.security import reminders
+from ismp.security.advisories import actions as advisory_actions
+from ismp.security.devices import actions as device_actions
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import (
     Advisory,
     Campaign,
@@ -61,9 +64,9 @@ def told():
 def twice():
     """What one round tells; another one finds nothing left."""
     Notice.objects.all().delete()
-    deadlines.remind()
+    reminders.remind()
     once = told()
-    assert deadlines.remind() == 0 and told() == once
+    assert reminders.remind() == 0 and told() == once
     return once
 
 
@@ -71,9 +74,9 @@ def published(handler, platform, *agencies):
     advisory = Advisory(
         title="示範弱點", severity="high", source="示範", issued_on=date(2026, 11, 1)
     )
-    advisories.save(advisory, by=platform)
+    advisory_actions.save(advisory, by=platform)
     agencies = agencies or [handler.agency]
-    return advisories.publish(advisory, agencies=agencies, due_on=DUE, by=platform)
+    return advisory_actions.publish(advisory, agencies=agencies, due_on=DUE, by=platform)
 
 
 def test_an_advisory_three_days_before_and_on_its_day(handler, platform, clock):
@@ -106,7 +109,7 @@ def test_an_overdue_advisory_is_told_each_week_and_to_the_platform(handler, plat
         "情資尚未回覆：示範弱點（已逾期 8 天）",
         "有 1 個機關逾期未回覆情資：示範弱點（已逾期 8 天）",
     ]
-    advisories.end(advisory, Ended.CLOSED, reason="已無影響", by=platform)
+    advisory_actions.end(advisory, Ended.CLOSED, reason="已無影響", by=platform)
     clock(DUE + timedelta(days=15))
     assert twice() == []
 
@@ -115,7 +118,7 @@ def test_who_has_answered_is_left_alone_and_others_are_not(handler, platform, cl
     other = account("CU1001", "agency_admin")
     advisory = published(handler, platform, handler.agency, other.agency)
     mine = advisory.addresses.get(agency=handler.agency)
-    advisories.answer(mine, Reply.DONE, evidence="已更新", by=handler)
+    advisory_actions.answer(mine, Reply.DONE, evidence="已更新", by=handler)
     clock(DUE - timedelta(days=1))
     assert [username for username, _ in twice()] == ["CU1001"]
 
@@ -141,13 +144,13 @@ def test_a_deadline_that_was_moved_is_told_anew(handler, platform, clock):
     clock(DUE)
     assert len(twice()) == 1
     later = DUE + timedelta(days=2)
-    advisories.extend(advisory, due_on=later, reason="更新較慢", by=platform)
+    advisory_actions.extend(advisory, due_on=later, reason="更新較慢", by=platform)
     assert twice() == [("IC1001", "情資尚未回覆：示範弱點（115-12-12 到期）")]
 
 
 def opened(handler, **changes):
     told = {"title": "勒索軟體", "description": "x", "answers": SMALL, "known_at": timezone.now()}
-    return incidents.open_incident(agency=handler.agency, by=handler, **told | changes)
+    return incident_actions.open_incident(agency=handler.agency, by=handler, **told | changes)
 
 
 def test_an_incidents_clock_at_half_of_its_time_and_when_it_is_over(handler, platform, clock):
@@ -159,7 +162,7 @@ def test_an_incidents_clock_at_half_of_its_time_and_when_it_is_over(handler, pla
     assert twice() == [("IC1001", f"資安事件 {number}「通報」期限 115-11-25 13:00")]
     clock(START, 13, 1)
     assert twice() == [("IC1001", f"資安事件 {number}「通報」已逾期")]
-    incidents.report(incident, by=handler)
+    incident_actions.report(incident, by=handler)
     clock(START, 17, 1)
     review = f"資安事件 {number}「審核」期限 115-11-25 21:01"
     assert twice() == [("EP1001", review)]  # who receives reports, not the agency
@@ -181,14 +184,14 @@ def test_a_drill_says_that_it_is_one_and_what_is_closed_says_nothing(handler, pl
 
 def test_the_inventory_seven_days_before_and_on_its_day(handler, platform, clock, account):
     account("CU1001", "agency_admin")
-    campaign = devices.open_campaign(year=115, due_on=DUE, by=platform)
-    devices.sign_off(campaign, agency=platform.agency, by=platform)
+    campaign = device_actions.open_campaign(year=115, due_on=DUE, by=platform)
+    device_actions.sign_off(campaign, agency=platform.agency, by=platform)
     clock(DUE - timedelta(days=8))
     assert twice() == []
     clock(DUE - timedelta(days=7))
     words = "115 年度管制設備盤點尚未簽署（115-12-10 到期）"
     assert sorted(twice()) == [("CU1001", words), ("IC1001", words)]
-    devices.sign_off(campaign, agency=handler.agency, by=handler)
+    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     clock(DUE)
     assert twice() == [("CU1001", "115 年度管制設備盤點尚未簽署（今天到期）")]
     assert Campaign.objects.count() == 1
@@ -196,18 +199,18 @@ def test_the_inventory_seven_days_before_and_on_its_day(handler, platform, clock
 
 def kept(handler, approver, until):
     product = RestrictedProduct(brand="示範牌", letter="第1號", issued_on=date(2026, 1, 1))
-    devices.save_product(product, by=approver)
+    device_actions.save_product(product, by=approver)
     device = Device(
         agency=handler.agency, asset_no="T-1", kind="hardware", brand="示範牌", network="official"
     )
-    devices.save_device(device, by=handler)
+    device_actions.save_device(device, by=handler)
     return device, keep(device, handler, approver, until)
 
 
 def keep(device, handler, approver, until):
     asked = {"kind": Decision.Kind.KEEP, "reason": "業務需要", "measure": "獨立網段"}
-    decision = devices.decide(device, **asked, expires_on=until, by=handler)
-    return devices.approve(decision, accept=True, comment="", by=approver)
+    decision = device_actions.decide(device, **asked, expires_on=until, by=handler)
+    return device_actions.approve(decision, accept=True, comment="", by=approver)
 
 
 def test_an_exception_thirty_days_before_it_ends(handler, platform, clock):
@@ -226,7 +229,7 @@ def test_an_exception_thirty_days_before_it_ends(handler, platform, clock):
     assert len(twice()) == 1
     Notice.objects.all().delete()
     Reminder.objects.all().delete()
-    devices.retire(Device.objects.all(), on=timezone.localdate(), by=handler)
+    device_actions.retire(Device.objects.all(), on=timezone.localdate(), by=handler)
     assert twice() == []
 
 
@@ -241,11 +244,11 @@ def test_a_worker_killed_in_the_midst_leaves_nothing_and_the_next_tells(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(deadlines.trail, "record", killed)
+        broken.setattr(reminders.trail, "record", killed)
         with pytest.raises(KeyboardInterrupt):
-            deadlines.remind()
+            reminders.remind()
     assert told() == [] and not Reminder.objects.exists()
-    assert deadlines.remind() == 1 and len(told()) == 1
+    assert reminders.remind() == 1 and len(told()) == 1
 
 
 def test_of_two_workers_one_tells(handler, platform, clock, monkeypatch):
@@ -253,19 +256,19 @@ def test_of_two_workers_one_tells(handler, platform, clock, monkeypatch):
     published(handler, platform)
     clock(DUE)
     Notice.objects.all().delete()
-    [found] = [one for source in deadlines._SOURCES for one in source(timezone.now())]
-    assert deadlines._tell(found) and not deadlines._tell(found)
+    [found] = [one for source in reminders._SOURCES for one in source(timezone.now())]
+    assert reminders._tell(found) and not reminders._tell(found)
     assert len(told()) == 1
 
 
 def test_they_go_out_in_the_one_digest_of_the_day(handler, platform, clock, mailbox):
     published(handler, platform)
     Notice.objects.all().delete()
-    devices.open_campaign(year=115, due_on=DUE, by=platform)
+    device_actions.open_campaign(year=115, due_on=DUE, by=platform)
     Notice.objects.all().delete()
     clock(DUE)
     Account.objects.exclude(pk=handler.pk).update(email="")
-    assert deadlines.remind() == 1 + 2  # both agencies that have somebody who answers
+    assert reminders.remind() == 1 + 2  # both agencies that have somebody who answers
     assert (send_digests(), send_digests()) == (1, 0)
     [(to, content)] = mailbox.letters
     assert to == [handler.email]
@@ -280,6 +283,6 @@ def test_two_workers_at_the_same_moment_tell_once(city, clock, account):
     published(handler, platform)
     clock(DUE)
     Notice.objects.all().delete()
-    made = at_once(deadlines.remind, deadlines.remind)
+    made = at_once(reminders.remind, reminders.remind)
     assert sum(made) == 1 and len(told()) == 1
     assert Event.objects.filter(verb="remind_deadline").count() == 1

@@ -6,7 +6,8 @@ import pytest
 from at_once import at_once
 from django.utils import timezone
 
-from ismp.accounts import actions, departments
+from ismp.accounts.actions import departments as department_actions
+from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, Department, Service
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
@@ -23,7 +24,7 @@ def by(account):
 def make(by):
     def save(name, parent=None, agency=None, **fields):
         fields = {"agency": agency or by.agency, "name": name, "parent": parent, **fields}
-        return departments.save_department(Department(**fields), by=by)
+        return department_actions.save_department(Department(**fields), by=by)
 
     return save
 
@@ -37,7 +38,7 @@ def test_those_below_move_along_and_are_listed_by_their_place(make, by):
     middle = make("系統科", top)
     leaf = make("開發股", middle)
     middle.parent, middle.name = other, "應用科"
-    departments.save_department(middle, by=by)
+    department_actions.save_department(middle, by=by)
     leaf.refresh_from_db()
     assert leaf.path == "行政處 / 應用科 / 開發股"
     assert Event.objects.order_by("-number").first().detail["department"] == "行政處 / 應用科"
@@ -50,7 +51,7 @@ def test_a_department_cannot_stand_below_itself(make, by, to):
     below = {"itself": top, "child": child, "grandchild": make("開發股", child)}
     top.parent = below[to]
     with pytest.raises(NotPossible, match="不能是自己"):
-        departments.save_department(top, by=by)
+        department_actions.save_department(top, by=by)
 
 
 def test_neither_too_deep_nor_under_another_agency(make, by, account):
@@ -79,9 +80,9 @@ def test_merging_takes_people_and_departments_along_from_today_on(make, by, acco
     people = list(Account.objects.filter(department=going))
     assert people
     later = account("IC1001")
-    actions.assign(later, department=going, since=today + timedelta(days=9), by="x")
+    postings.assign(later, department=going, since=today + timedelta(days=9), by="x")
     before = Service.objects.count()
-    departments.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
+    department_actions.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
     for person in people:
         person.refresh_from_db()
         assert person.department == into
@@ -97,11 +98,11 @@ def test_merging_takes_people_and_departments_along_from_today_on(make, by, acco
 
 
 def test_a_roster_that_still_names_a_merged_department_means_the_one_it_is_in(make, by, city):
-    from ismp.accounts import invented
+    from ismp.accounts import demo_data
 
     into = make("綜合處")
-    departments.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
-    result = actions.import_roster(invented.roster_csv(city).encode(), by="test")
+    department_actions.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
+    result = postings.import_roster(demo_data.roster_csv(city).encode(), by="test")
     assert (result.created, result.updated) == (0, 0)
 
 
@@ -109,12 +110,14 @@ def test_what_cannot_be_merged(make, by, account):
     top = make("資訊處")
     child = make("系統科", top)
     with pytest.raises(NotPossible, match="不能併入自己"):
-        departments.merge(of("資訊處"), into=child, by=by)
+        department_actions.merge(of("資訊處"), into=child, by=by)
     with pytest.raises(NotPossible, match="同一機關"):
-        departments.merge(of("資訊處"), into=account("EP1001").agency.departments.first(), by=by)
-    departments.merge(of("系統科"), into=top, by=by)
+        department_actions.merge(
+            of("資訊處"), into=account("EP1001").agency.departments.first(), by=by
+        )
+    department_actions.merge(of("系統科"), into=top, by=by)
     with pytest.raises(NotPossible, match="已經合併過"):
-        departments.merge(of("系統科"), into=top, by=by)
+        department_actions.merge(of("系統科"), into=top, by=by)
     with pytest.raises(NotPossible, match="使用中的部門"):
         make("新科", of("系統科").get())
     assert not Event.objects.filter(verb="merge_departments", subject=f"department:{top.pk}")
@@ -139,7 +142,7 @@ def test_two_changes_at_once_make_no_circle(make, by):
 
     def put(department, under):
         department.parent = under
-        departments.save_department(department, by=by)
+        department_actions.save_department(department, by=by)
         return "moved"
 
     outcomes = at_once(lambda: put(first, second), lambda: put(second, first))
@@ -166,9 +169,9 @@ def test_the_mark_of_the_it_unit_moves_by_the_form_too(client, account, make, ro
 
 def test_nobody_is_assigned_to_a_department_that_was_merged(make, by, account):
     former, into, person = make("甲處"), make("乙處"), account("IC1003")
-    departments.merge(of("甲處"), into=into, by=by)
+    department_actions.merge(of("甲處"), into=into, by=by)
     with pytest.raises(NotPossible, match="已併入其他部門"):
-        actions.assign(person, department=former, since=timezone.localdate(), by="x")
+        postings.assign(person, department=former, since=timezone.localdate(), by="x")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -179,8 +182,8 @@ def test_who_is_assigned_while_a_department_is_merged_goes_along(make, by, accou
         former, into = make(f"甲{number}處"), make(f"乙{number}處")
         person = account("IC1003")
         at_once(
-            lambda f=former, p=person: actions.assign(p, department=f, since=today, by="x"),
-            lambda f=former, i=into: departments.merge(of(f.name), into=i, by=by),
+            lambda f=former, p=person: postings.assign(p, department=f, since=today, by="x"),
+            lambda f=former, i=into: department_actions.merge(of(f.name), into=i, by=by),
         )
         person.refresh_from_db()
         assert person.department_id != former.pk

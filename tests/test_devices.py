@@ -10,11 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ismp.audit.trail import NotPossible
-from ismp.security import devices, products
+from ismp.security.devices import actions as device_actions
+from ismp.security.devices import product_matching
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
-YEAR = roc.roc_year(timezone.localdate())
+YEAR = roc_dates.roc_year(timezone.localdate())
 PATTERNS = {
     1: ("海康威視", ""),
     2: ("Hikvision", ""),
@@ -53,13 +54,13 @@ PRODUCTS = [
 
 @pytest.mark.parametrize(("brand", "model", "expected"), PRODUCTS)
 def test_products_against_the_list(brand, model, expected):
-    found = products.match([(brand, model)], PATTERNS)
+    found = product_matching.match([(brand, model)], PATTERNS)
     assert found.get((brand, model)) == expected
 
 
 def test_patterns_are_text_and_not_expressions():
-    assert products.match([("a(b", "c+d")], {1: ("a(b", "c+*")}) == {("a(b", "c+d"): 1}
-    assert products.match([("axb", "c")], {1: ("a.b", "")}) == {}
+    assert product_matching.match([("a(b", "c+d")], {1: ("a(b", "c+*")}) == {("a(b", "c+d"): 1}
+    assert product_matching.match([("axb", "c")], {1: ("a.b", "")}) == {}
 
 
 pytestmark = pytest.mark.django_db
@@ -86,51 +87,51 @@ def listed(approver):
     product = RestrictedProduct(
         brand="Hikvision", letter="示範字第1號", issued_on=date(2025, 3, 31)
     )
-    devices.restrict([product], by=approver)
+    device_actions.restrict([product], by=approver)
     return RestrictedProduct.objects.get()
 
 
 def test_a_device_on_the_list_asks_for_a_decision(handler, listed):
-    held = devices.save_device(device(handler.agency), by=handler)
+    held = device_actions.save_device(device(handler.agency), by=handler)
     assert held.restriction == listed
-    assert devices.figures_of(handler.agency)["undecided"] == 1
+    assert device_actions.figures_of(handler.agency)["undecided"] == 1
     day = timezone.localdate() + timedelta(days=30)
-    devices.decide(held, kind="retire", retire_by=day, by=handler)
+    device_actions.decide(held, kind="retire", retire_by=day, by=handler)
     held.refresh_from_db()
     assert held.retire_by == day
-    assert devices.figures_of(handler.agency)["undecided"] == 0
-    assert devices.retire(Device.objects.all(), on=timezone.localdate(), by=handler) == 1
-    assert devices.figures_of(handler.agency)["in_use"] == 0
+    assert device_actions.figures_of(handler.agency)["undecided"] == 0
+    assert device_actions.retire(Device.objects.all(), on=timezone.localdate(), by=handler) == 1
+    assert device_actions.figures_of(handler.agency)["in_use"] == 0
 
 
 def test_keeping_needs_reason_measure_expiry_and_another_person(handler, approver, listed):
-    held = devices.save_device(device(handler.agency), by=handler)
+    held = device_actions.save_device(device(handler.agency), by=handler)
     expiry = timezone.localdate() + timedelta(days=90)
     with pytest.raises(NotPossible, match="理由、補償措施"):
-        devices.decide(held, kind="keep", reason="業務需要", by=handler)
+        device_actions.decide(held, kind="keep", reason="業務需要", by=handler)
     whole = {"reason": "業務需要", "measure": "獨立網段", "expires_on": expiry}
-    decision = devices.decide(held, kind="keep", **whole, by=handler)
-    assert devices.figures_of(handler.agency)["undecided"] == 1
+    decision = device_actions.decide(held, kind="keep", **whole, by=handler)
+    assert device_actions.figures_of(handler.agency)["undecided"] == 1
     with pytest.raises(NotPossible, match="與您自己有關"):
-        devices.approve(decision, accept=True, comment="", by=handler)
-    devices.approve(decision, accept=True, comment="", by=approver)
-    assert devices.figures_of(handler.agency)["undecided"] == 0
+        device_actions.approve(decision, accept=True, comment="", by=handler)
+    device_actions.approve(decision, accept=True, comment="", by=approver)
+    assert device_actions.figures_of(handler.agency)["undecided"] == 0
     with pytest.raises(NotPossible, match="已經有人決定"):
-        devices.approve(decision, accept=False, comment="x", by=approver)
+        device_actions.approve(decision, accept=False, comment="x", by=approver)
     assert Device.objects.all().undecided(expiry + timedelta(days=1)).get() == held
 
 
 def test_the_list_reaches_what_stands_there_and_lets_go_again(handler, approver, listed):
-    kept = devices.save_device(device(handler.agency, brand="ＴＰ-Link"), by=handler)
+    kept = device_actions.save_device(device(handler.agency, brand="ＴＰ-Link"), by=handler)
     assert kept.restriction is None
     product = RestrictedProduct(brand="TP-Link", letter="示範字第2號", issued_on=date(2026, 1, 1))
-    devices.restrict([product], by=approver)
+    device_actions.restrict([product], by=approver)
     kept.refresh_from_db()
     assert kept.restriction.brand == "TP-Link"
     assert handler.notices.get(kind="device").subject.startswith("有設備列入")
-    devices.restrict([product], by=approver)
+    device_actions.restrict([product], by=approver)
     assert RestrictedProduct.objects.count() == 2
-    devices.lift(kept.restriction, on=timezone.localdate() - timedelta(days=1), by=approver)
+    device_actions.lift(kept.restriction, on=timezone.localdate() - timedelta(days=1), by=approver)
     kept.refresh_from_db()
     assert kept.restriction is None
 
@@ -139,22 +140,22 @@ def test_the_yearly_inventory_is_signed_once_and_only_when_all_is_decided(
     handler, approver, listed
 ):
     due = timezone.localdate() + timedelta(days=30)
-    campaign = devices.open_campaign(year=YEAR, due_on=due, by=approver)
-    held = devices.save_device(device(handler.agency), by=handler)
+    campaign = device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
+    held = device_actions.save_device(device(handler.agency), by=handler)
     with pytest.raises(NotPossible, match="還有 1 項"):
-        devices.sign_off(campaign, agency=handler.agency, by=handler)
-    devices.decide(held, kind="retire", retire_by=due, by=handler)
-    signed = devices.sign_off(campaign, agency=handler.agency, by=handler)
+        device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    device_actions.decide(held, kind="retire", retire_by=due, by=handler)
+    signed = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     assert signed.figures["restricted"] == 1 and len(signed.digest) == 64
     with pytest.raises(NotPossible, match="已經簽署"):
-        devices.sign_off(campaign, agency=handler.agency, by=handler)
+        device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     with pytest.raises(NotPossible, match="已經開始"):
-        devices.open_campaign(year=YEAR, due_on=due, by=approver)
+        device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
     assert Campaign.objects.get().sign_offs.count() == 1
 
 
 def test_another_agencys_devices_are_not_there(handler, approver, account, listed):
-    devices.save_device(device(handler.agency), by=handler)
+    device_actions.save_device(device(handler.agency), by=handler)
     stranger = account("CU1001", "agency_admin")
     assert not Device.objects.visible_to(stranger).exists()
     assert Device.objects.visible_to(handler).exists()
@@ -171,16 +172,16 @@ def test_two_hundred_patterns_against_many_devices_look_at_each_product_once(han
         RestrictedProduct(brand=f"brand{n}", letter="示範", issued_on=date(2026, 1, 1))
         for n in range(10, 210)
     ]
-    products.fold.cache_clear()
-    assert devices.restrict(listed, by=approver) == 500
+    product_matching.fold.cache_clear()
+    assert device_actions.restrict(listed, by=approver) == 500
     assert Device.objects.restricted().count() == 500
     assert Decision.objects.count() == 0
 
 
 def test_the_signed_form_names_who_signed_what(handler, approver, listed, client):
     due = timezone.localdate() + timedelta(days=30)
-    campaign = devices.open_campaign(year=YEAR, due_on=due, by=approver)
-    signed = devices.sign_off(campaign, agency=handler.agency, by=handler)
+    campaign = device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
+    signed = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     client.force_login(handler)
     answer = client.get(f"/manage/campaigns/form/{signed.pk}/")
     text = pypdfium2.PdfDocument(answer.content)[0].get_textpage().get_text_range()
@@ -194,22 +195,24 @@ def test_the_signed_form_names_who_signed_what(handler, approver, listed, client
 def kept(held, by, **changes):
     whole = {"reason": "業務需要", "measure": "獨立網段"}
     whole["expires_on"] = timezone.localdate() + timedelta(days=90)
-    return devices.decide(held, kind="keep", **whole | changes, by=by)
+    return device_actions.decide(held, kind="keep", **whole | changes, by=by)
 
 
 @pytest.fixture
 def held(handler, listed):
-    return devices.save_device(device(handler.agency, bought_on=date(2020, 5, 1)), by=handler)
+    return device_actions.save_device(
+        device(handler.agency, bought_on=date(2020, 5, 1)), by=handler
+    )
 
 
 def test_a_decided_day_is_not_edited_but_decided_anew(client, handler, held):
     today = timezone.localdate()
-    devices.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
+    device_actions.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
     held.refresh_from_db()
     held.retire_by = today + timedelta(days=400)
     with pytest.raises(NotPossible, match="限期汰換"):
-        devices.save_device(held, by=handler)
-    devices.decide(held, kind="retire", retire_by=today + timedelta(days=400), by=handler)
+        device_actions.save_device(held, by=handler)
+    device_actions.decide(held, kind="retire", retire_by=today + timedelta(days=400), by=handler)
     assert not Device.objects.all().overdue(today + timedelta(days=10)).exists()
     assert Device.objects.all().overdue(today + timedelta(days=401)).exists()
     client.force_login(handler)
@@ -219,8 +222,8 @@ def test_a_decided_day_is_not_edited_but_decided_anew(client, handler, held):
 
 def test_what_may_be_kept_is_not_overdue_until_its_exception_ends(handler, approver, held):
     today = timezone.localdate()
-    devices.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
-    devices.approve(kept(held, handler), accept=True, comment="", by=approver)
+    device_actions.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
+    device_actions.approve(kept(held, handler), accept=True, comment="", by=approver)
     assert not Device.objects.all().overdue(today + timedelta(days=10)).exists()
     assert Device.objects.all().overdue(today + timedelta(days=91)).exists()
 
@@ -235,8 +238,8 @@ SENSELESS = [
 def test_no_decision_holds_for_ever(handler, held, asked, sentence):
     whole = {"reason": "業務需要", "measure": "獨立網段"} | asked
     with pytest.raises(NotPossible, match=sentence):
-        devices.decide(held, **whole, by=handler)
-    assert devices.last_day_of_a_decision(date(2028, 2, 29)) == date(2031, 2, 28)
+        device_actions.decide(held, **whole, by=handler)
+    assert device_actions.last_day_of_a_decision(date(2028, 2, 29)) == date(2031, 2, 28)
 
 
 def test_one_decision_of_a_device_waits(handler, approver, held, client):
@@ -244,30 +247,30 @@ def test_one_decision_of_a_device_waits(handler, approver, held, client):
     with pytest.raises(NotPossible, match="已經有一個例外留用"):
         kept(held, handler)
     with pytest.raises(NotPossible, match="只有提出的人"):
-        devices.withdraw(first, by=approver)
+        device_actions.withdraw(first, by=approver)
     client.force_login(handler)
     answer = client.post("/manage/decisions/withdraw/", {"ids": first.pk, "confirmed": "1"})
     assert answer.status_code == 302
     first.refresh_from_db()
     assert first.state == Decision.State.WITHDRAWN
     second = kept(held, handler)
-    devices.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    device_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
     second.refresh_from_db()
     assert (second.state, second.comment) == (Decision.State.WITHDRAWN, "改為限期汰換。")
     with pytest.raises(NotPossible, match="已經有人決定"):
-        devices.approve(second, accept=True, comment="", by=approver)
+        device_actions.approve(second, accept=True, comment="", by=approver)
 
 
 def test_an_exception_that_no_longer_fits_is_not_approved(handler, approver, held, listed):
     decision = kept(held, handler)
-    devices.lift(listed, on=timezone.localdate() - timedelta(days=1), by=approver)
+    device_actions.lift(listed, on=timezone.localdate() - timedelta(days=1), by=approver)
     with pytest.raises(NotPossible, match="已不在清單上"):
-        devices.approve(decision, accept=True, comment="", by=approver)
+        device_actions.approve(decision, accept=True, comment="", by=approver)
     Decision.objects.update(expires_on=timezone.localdate())
     Device.objects.update(restriction=listed)
     with pytest.raises(NotPossible, match="有效期限已經過了"):
-        devices.approve(decision, accept=True, comment="", by=approver)
-    devices.approve(decision, accept=False, comment="過期", by=approver)
+        device_actions.approve(decision, accept=True, comment="", by=approver)
+    device_actions.approve(decision, accept=False, comment="過期", by=approver)
 
 
 @pytest.mark.parametrize(("on", "sentence"), [("120-01-01", "不能晚於今天"), ("100-01-01", "購置")])
@@ -281,7 +284,7 @@ def test_a_device_is_retired_on_a_day_that_can_be(client, handler, held, on, sen
 
 def test_a_retirement_is_cancelled_with_a_reason(client, handler, held):
     waiting = kept(held, handler)
-    assert devices.retire(Device.objects.all(), on=timezone.localdate(), by=handler) == 1
+    assert device_actions.retire(Device.objects.all(), on=timezone.localdate(), by=handler) == 1
     waiting.refresh_from_db()
     assert waiting.state == Decision.State.WITHDRAWN
     client.force_login(handler)
@@ -298,11 +301,11 @@ def test_a_retirement_is_cancelled_with_a_reason(client, handler, held):
     held.save(update_fields=["retired_on"])
     held.bought_on = timezone.localdate() - timedelta(days=1)
     with pytest.raises(NotPossible, match="購置日期不能比它晚"):
-        devices.save_device(held, by=handler)
+        device_actions.save_device(held, by=handler)
 
 
 def test_a_retired_device_on_the_list_offers_no_buttons_that_are_not_there(client, handler, held):
-    devices.retire(Device.objects.all(), on=timezone.localdate(), by=handler)
+    device_actions.retire(Device.objects.all(), on=timezone.localdate(), by=handler)
     client.force_login(handler)
     page = client.get(f"/manage/devices/{held.pk}/").content.decode()
     assert "不需要處置" in page and "例外留用」" not in page
@@ -318,7 +321,7 @@ def test_a_pattern_that_would_find_everything_is_refused(client, approver, brand
     answer = client.post("/manage/products/add/", typed)
     assert "廠牌不能只有" in answer.content.decode()
     with pytest.raises(NotPossible, match="廠牌不能只有"):
-        devices.restrict(
+        device_actions.restrict(
             [RestrictedProduct(brand=brand, model=model, letter="函", issued_on=date(2026, 1, 1))],
             by=approver,
         )
@@ -338,13 +341,13 @@ def test_the_number_of_a_device_is_used_once_and_said_in_chinese(client, handler
 @pytest.fixture
 def campaign(approver):
     due = timezone.localdate() + timedelta(days=30)
-    return devices.open_campaign(year=YEAR, due_on=due, by=approver)
+    return device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
 
 
 @pytest.mark.parametrize("year", [0, YEAR - 2, YEAR + 2, 3000])
 def test_a_campaign_is_of_a_year_near_this_one(client, approver, year):
     client.force_login(approver)
-    typed = {"year": year, "due_on": roc.roc_date(timezone.localdate() + timedelta(days=9))}
+    typed = {"year": year, "due_on": roc_dates.roc_date(timezone.localdate() + timedelta(days=9))}
     page = client.post("/manage/campaigns/add/", typed).content.decode()
     assert f"只能是 {YEAR - 1} 到 {YEAR + 1}" in page and not Campaign.objects.exists()
 
@@ -352,7 +355,7 @@ def test_a_campaign_is_of_a_year_near_this_one(client, approver, year):
 @pytest.mark.parametrize("days", [-1, 3 * 366])
 def test_a_campaign_ends_on_a_day_that_can_be(approver, handler, days):
     with pytest.raises(NotPossible, match="期限不能早於今天"):
-        devices.open_campaign(
+        device_actions.open_campaign(
             year=YEAR, due_on=timezone.localdate() + timedelta(days=days), by=approver
         )
     assert not handler.notices.exists()
@@ -363,35 +366,35 @@ def test_before_anybody_signs_a_campaign_is_corrected_and_agencies_are_told(
 ):
     client.force_login(approver)
     due = timezone.localdate() + timedelta(days=20)
-    typed = {"year": YEAR, "due_on": roc.roc_date(due)}
+    typed = {"year": YEAR, "due_on": roc_dates.roc_date(due)}
     client.post(f"/manage/campaigns/{campaign.pk}/edit/", typed)
     campaign.refresh_from_db()
     assert campaign.due_on == due
-    assert handler.notices.filter(subject__contains=roc.roc_date(due)).exists()
+    assert handler.notices.filter(subject__contains=roc_dates.roc_date(due)).exists()
     history = client.get(f"/manage/campaigns/{campaign.pk}/history/").content.decode()
-    assert f"→ {roc.roc_date(due)}" in history
+    assert f"→ {roc_dates.roc_date(due)}" in history
 
 
 def test_what_is_signed_stays_in_its_year_and_its_day_only_moves_on(
     client, approver, handler, campaign
 ):
-    devices.sign_off(campaign, agency=handler.agency, by=handler)
+    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     client.force_login(approver)
     address, was = f"/manage/campaigns/{campaign.pk}/", campaign.due_on
     assert f"{address}edit/" not in client.get(address).content.decode()
-    for typed in ({"year": YEAR + 1}, {"due_on": roc.roc_date(was + timedelta(days=1))}):
-        whole = {"year": YEAR, "due_on": roc.roc_date(was)} | typed
+    for typed in ({"year": YEAR + 1}, {"due_on": roc_dates.roc_date(was + timedelta(days=1))}):
+        whole = {"year": YEAR, "due_on": roc_dates.roc_date(was)} | typed
         assert "已經有機關簽署" in client.post(f"{address}edit/", whole).content.decode()
     asked = {"ids": campaign.pk, "confirmed": "1", "reason": "配合汰換期程"}
     for days, sentence in ((-1, "只能往後"), (0, "只能往後"), (2_000, "年內")):
-        asked["due_on"] = roc.roc_date(was + timedelta(days=days))
+        asked["due_on"] = roc_dates.roc_date(was + timedelta(days=days))
         assert sentence in client.post("/manage/campaigns/extend/", asked).content.decode()
     later = was + timedelta(days=5)
-    client.post("/manage/campaigns/extend/", asked | {"due_on": roc.roc_date(later)})
+    client.post("/manage/campaigns/extend/", asked | {"due_on": roc_dates.roc_date(later)})
     campaign.refresh_from_db()
     assert (campaign.year, campaign.due_on) == (YEAR, later)
     shown = client.get(address).content.decode()
-    assert f"期限由 {roc.roc_date(was)} 展延到 {roc.roc_date(later)}" in shown
+    assert f"期限由 {roc_dates.roc_date(was)} 展延到 {roc_dates.roc_date(later)}" in shown
     assert "配合汰換期程" in shown
     assert handler.notices.filter(subject__contains="展延到").exists()
 
@@ -401,7 +404,7 @@ def test_the_platform_sees_who_has_not_signed(client, approver, handler, campaig
     page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
     before = page.split("<h2>簽署</h2>")[0]
     assert handler.agency.name in before
-    devices.sign_off(campaign, agency=handler.agency, by=handler)
+    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
     before, after = page.split("<h2>簽署</h2>")
     assert handler.agency.name not in before and handler.agency.name in after
@@ -412,15 +415,15 @@ def test_the_platform_sees_who_has_not_signed(client, approver, handler, campaig
 def test_a_signature_is_withdrawn_with_a_reason_and_given_anew(
     client, approver, handler, campaign, held
 ):
-    devices.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
-    first = devices.sign_off(campaign, agency=handler.agency, by=handler)
+    device_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    first = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     client.force_login(handler)
     asked = {"ids": campaign.pk, "confirmed": "1", "reason": ""}
     assert "請填寫理由" in client.post("/manage/campaigns/withdraw/", asked).content.decode()
     client.post("/manage/campaigns/withdraw/", asked | {"reason": "漏列一項"})
     assert approver.notices.filter(subject__contains="撤回").exists()
-    devices.save_device(device(handler.agency, "A-002", brand="示範牌"), by=handler)
-    second = devices.sign_off(campaign, agency=handler.agency, by=handler)
+    device_actions.save_device(device(handler.agency, "A-002", brand="示範牌"), by=handler)
+    second = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
     assert "漏列一項" in page and "已撤回" in page and "有效" in page
     first.refresh_from_db()
@@ -428,15 +431,15 @@ def test_a_signature_is_withdrawn_with_a_reason_and_given_anew(
     pdf = client.get(f"/manage/campaigns/form/{first.pk}/").content
     assert "已撤回" in pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
     with pytest.raises(NotPossible, match="沒有簽署"):
-        devices.withdraw_sign_off(campaign, agency=approver.agency, reason="x", by=approver)
+        device_actions.withdraw_sign_off(campaign, agency=approver.agency, reason="x", by=approver)
 
 
 def test_the_form_has_the_list_and_its_digest_is_that_of_the_list(
     client, handler, campaign, held, monkeypatch
 ):
-    devices.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
-    devices.save_device(device(handler.agency, "=B-2", brand="示範牌"), by=handler)
-    signed = devices.sign_off(campaign, agency=handler.agency, by=handler)
+    device_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    device_actions.save_device(device(handler.agency, "=B-2", brand="示範牌"), by=handler)
+    signed = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     Device.objects.update(place="後來搬走")  # what was signed stays what it was
     client.force_login(handler)
     listing = client.get(f"/manage/campaigns/form/{signed.pk}/?format=csv").content
@@ -448,7 +451,7 @@ def test_the_form_has_the_list_and_its_digest_is_that_of_the_list(
         return pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
 
     assert "A-001" in text() and "=B-2" in text() and "'=B-2" not in text()
-    monkeypatch.setattr(devices, "_ON_PAPER", 1)
+    monkeypatch.setattr(device_actions, "_ON_PAPER", 1)
     assert "A-001" in text() and "=B-2" not in text() and "清冊共 2 項" in text()
 
 
@@ -460,8 +463,8 @@ def test_a_campaigns_page_asks_the_same_of_one_agency_and_of_many(
     client.get(address)
     with CaptureQueriesContext(connection) as before:
         client.get(address)
-    for agency in devices.signing_agencies():
-        devices.sign_off(campaign, agency=agency, by=handler)
+    for agency in device_actions.signing_agencies():
+        device_actions.sign_off(campaign, agency=agency, by=handler)
     with CaptureQueriesContext(connection) as after:
         client.get(address)
     assert len(after) <= len(before) + 1

@@ -27,13 +27,13 @@ from typing_in import forms_in
 from ismp.accounts.models import Account, Department
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import actions as rules
 from ismp.compliance.models import Example, PolicyVersion, Rule
-from ismp.courses import authoring
+from ismp.compliance.rules import actions as rules
 from ismp.courses.models import Course, Material, Question, Session
-from ismp.security import advisories
+from ismp.courses.online import authoring
+from ismp.security.advisories import actions as advisory_actions
 from ismp.security.models import Address, Incident
-from ismp.ui import versions
+from ismp.ui.resources import versions
 
 TOLD = "您開啟這一頁之後，有人改過這筆資料"
 __all__ = ["place"]
@@ -156,7 +156,7 @@ def test_a_stale_form_comes_back_and_stores_what_the_person_then_chooses(editor,
 
 @pytest.mark.django_db
 def test_what_is_mine_stays_over_the_rest_and_both_values_are_shown(editor, account):
-    from ismp.accounts.modules import ACCOUNTS
+    from ismp.accounts.resources import ACCOUNTS
 
     client, address, person = editor(ACCOUNTS)
     shown = form_of(client.get(address), address)
@@ -180,7 +180,7 @@ def test_what_is_mine_stays_over_the_rest_and_both_values_are_shown(editor, acco
 @pytest.mark.django_db
 def test_who_finds_only_her_own_changes_is_not_asked(editor):
     """The back button brings the form back, to be corrected."""
-    from ismp.accounts.modules import ACCOUNTS
+    from ismp.accounts.resources import ACCOUNTS
 
     client, address, person = editor(ACCOUNTS)
     shown = form_of(client.get(address), address)
@@ -206,7 +206,7 @@ def test_a_number_typed_into_a_stale_form_is_masked_as_everywhere(editor, accoun
 
 @pytest.mark.django_db
 def test_a_form_without_a_version_or_with_a_senseless_one_is_taken_as_ever(editor):
-    from ismp.accounts.modules import DEPARTMENTS
+    from ismp.accounts.resources import DEPARTMENTS
 
     client, address, thing = editor(DEPARTMENTS)
     shown = form_of(client.get(address), address)
@@ -222,7 +222,7 @@ def test_a_form_without_a_version_or_with_a_senseless_one_is_taken_as_ever(edito
 
 @pytest.mark.django_db
 def test_a_version_tells_nothing(editor):
-    from ismp.accounts.modules import ACCOUNTS
+    from ismp.accounts.resources import ACCOUNTS
 
     client, address, account = editor(ACCOUNTS)
     version = form_of(client.get(address), address)["form_version"][0]
@@ -356,7 +356,7 @@ def test_who_comes_second_with_a_page_of_before_is_told_and_leaves_no_event(thin
         ("remove_material", partial(authoring.remove_material, first, by=by)),
         ("remove_question", partial(authoring.remove_question, question, by=by)),
         ("remove_example", partial(rules.remove_example, example, by=by)),
-        ("incident", partial(advisories.to_incident, [address], by=by)),
+        ("incident", partial(advisory_actions.to_incident, [address], by=by)),
     )
     for verb, act in actions:
         kept = copy.deepcopy(act)

@@ -22,9 +22,10 @@ from test_standing import (
     some_step,
 )
 
-from ismp.accounts import actions as people
+from ismp.accounts.actions import postings as people
 from ismp.accounts.models import Status
-from ismp.compliance import effect, standing, why
+from ismp.compliance.standing import explanation, import_effect
+from ismp.compliance.standing import table as standing_table
 from ismp.hours import actions
 from ismp.hours.models import RunFile
 
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 
 def behind(code):
-    return set(standing.behind(standing.table(Q(agency=agency(code)))))
+    return set(standing_table.behind(standing_table.table(Q(agency=agency(code)))))
 
 
 @by_chance
@@ -46,20 +47,20 @@ def test_predicted_is_what_the_import_does_and_what_the_standing_shows(cities, c
             people.assign(of(username), identities=identities, since=since, by="x")
         for _ in range(chance.randint(0, 4)):
             do(some_step(chance), clerk, {frozenset(pair) for pair in links()})
-        trial = effect.of_run(take(world.file(*rows), agency=code, dry_run=True))
+        trial = import_effect.of_run(take(world.file(*rows), agency=code, dry_run=True))
         was = behind(code)
         run = take(world.file(*rows), agency=code)
-        done = effect.of_run(run)
+        done = import_effect.of_run(run)
         assert done == trial
         assert (done.before, done.after) == (was, behind(code))
         do(some_step(chance), clerk, {frozenset(pair) for pair in links()})
-        assert effect.of_run(run) == done
+        assert import_effect.of_run(run) == done
         transaction.set_rollback(True)
 
 
 def test_it_says_who_turned_green_and_who_red(cities):
     take(world.file(row(world.XU)))
-    done = effect.of_run(take(world.file(row(world.WANG), row(world.XU, hours="1"))))
+    done = import_effect.of_run(take(world.file(row(world.WANG), row(world.XU, hours="1"))))
     assert (done.done, done.fallen) == ([of("a-wang").pk], [of("a-xu").pk])
     assert len(done.before) == len(done.after) == 14
 
@@ -67,7 +68,7 @@ def test_it_says_who_turned_green_and_who_red(cities):
 def test_a_trial_whose_rows_are_gone_predicts_no_more(cities):
     trial = take(world.file(row(world.WANG)), dry_run=True)
     RunFile.objects.filter(run=trial).delete()
-    assert effect.of_run(trial) is None
+    assert import_effect.of_run(trial) is None
 
 
 # Why
@@ -83,7 +84,7 @@ def test_the_sentence_has_the_arithmetic_record_by_record(cities):
             row(world.WANG, hours="2", title="丁", category="523", ended_on="114-12-31"),
         )
     )
-    basic, professional = why.of_person(of("a-wang"))
+    basic, professional = explanation.of_person(of("a-wang"))
     assert basic.sentence == (
         "115-01-01 至 115-12-31 應有資通安全(通識) 3 小時，已採計 1.5 小時"
         "（115-01-05「甲」1 小時；115-02-01「乙」0.5 小時），"
@@ -103,9 +104,9 @@ def test_deleted_and_repeated_records_are_named_with_their_reason(cities):
     wang = of("a-wang")
     people.assign(wang, agency=agency(B), since=world.TODAY, by="x")
     take(world.file(row(world.WANG, hours="1")), agency=B)
-    records = standing.Record.objects.filter(title="乙")
+    records = standing_table.Record.objects.filter(title="乙")
     actions.delete(records, reason="誤植", by=wang)
-    [line] = why.of_person(of("a-wang"))
+    [line] = explanation.of_person(of("a-wang"))
     assert sorted(item.why_not for item in line.not_counted) == [
         "與已採計的是同一個課程，只採計一次",
         "這筆時數已刪除",
@@ -115,12 +116,12 @@ def test_deleted_and_repeated_records_are_named_with_their_reason(cities):
 
 def test_who_is_exempt_or_done_is_told_so(cities):
     take(world.file(row(world.WANG)))
-    assert why.of_person(of("a-wang"))[0].sentence.endswith("，已達標。")
+    assert explanation.of_person(of("a-wang"))[0].sentence.endswith("，已達標。")
     people.grant_leave(of("a-xu"), since=world.TODAY, until=None, reason="育嬰", by="x")
-    [exempt] = why.of_person(of("a-xu"))
+    [exempt] = explanation.of_person(of("a-xu"))
     assert "留職停薪（育嬰，" in exempt.sentence and "這段期間免計。" in exempt.sentence
     people.assign(of("a-xu"), status=Status.LEFT, since=world.TODAY, by="x")
-    assert why.of_person(of("a-xu")) == []
+    assert explanation.of_person(of("a-xu")) == []
 
 
 def test_a_course_that_closes_the_gap_is_offered(cities):
@@ -129,10 +130,10 @@ def test_a_course_that_closes_the_gap_is_offered(cities):
     made = {"kind": Kind.ONLINE, "hours": 3_000, "state": CourseState.OPEN, "for_all": True}
     wanted = Course.objects.create(title="通識", category="522", **made)
     Course.objects.create(title="專業", category="523", **made)
-    [line] = why.of_person(of("a-wang"))
+    [line] = explanation.of_person(of("a-wang"))
     assert line.courses == [wanted]
     take(world.file(row(world.WANG)))
-    assert why.of_person(of("a-wang"))[0].courses == []
+    assert explanation.of_person(of("a-wang"))[0].courses == []
 
 
 @by_chance
@@ -150,7 +151,7 @@ def test_the_records_named_add_up_to_the_figures(cities, chance):
             moments.append(timezone.now())
         for username in ("a-wang", "a-movedin"):
             for known_at in (None, *moments):
-                for one in why.of_person(of(username), known_at=known_at):
+                for one in explanation.of_person(of(username), known_at=known_at):
                     assert sum(item.hours for item in one.counted) == one.line.done
                     assert all(item.why_not for item in one.not_counted)
         transaction.set_rollback(True)
@@ -158,6 +159,6 @@ def test_the_records_named_add_up_to_the_figures(cities, chance):
 
 def test_what_is_asked_of_another_agency_is_not_changed(cities):
     theirs = behind(B)
-    done = effect.of_run(take(world.file(row(world.WANG))))
+    done = import_effect.of_run(take(world.file(row(world.WANG))))
     assert not done.before & theirs
     assert behind(A) == done.after

@@ -10,8 +10,8 @@ from django.db import OperationalError
 from files import data, row
 from test_modules import modules
 
-from ismp.hours import listing
-from ismp.ui import streamed, workbook
+from ismp.hours.listing import search as listing_search
+from ismp.ui.exports import tables, xlsx
 
 pytestmark = pytest.mark.django_db
 EXPORT = "/manage/learning-map/hours/export/"
@@ -38,15 +38,15 @@ def broken_after(count):
             yield frame
         raise OperationalError
 
-    whole = listing.frames
+    whole = listing_search.frames
     return frames
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 @pytest.mark.parametrize("count", [0, 1])
 def test_an_export_that_breaks_off_is_an_error_page(clerk, two, monkeypatch, kind, count):
-    monkeypatch.setattr(listing, "_BATCH", 1)
-    monkeypatch.setattr(listing, "frames", broken_after(count))
+    monkeypatch.setattr(listing_search, "_BATCH", 1)
+    monkeypatch.setattr(listing_search, "frames", broken_after(count))
     clerk.raise_request_exception = False
     answer = clerk.get(EXPORT, {"format": kind})
     assert answer.status_code == 503
@@ -63,8 +63,8 @@ def test_a_list_that_breaks_off_is_an_error_page(manager, things, monkeypatch, k
         raise OperationalError
 
     # Before a row is read: a cursor that an exception keeps would be closed in another test.
-    monkeypatch.setattr(workbook, "csv_lines", lines)
-    monkeypatch.setattr(workbook, "write", write)
+    monkeypatch.setattr(tables, "csv_lines", lines)
+    monkeypatch.setattr(tables, "write", write)
     manager.raise_request_exception = False
     for module in modules():
         answer = manager.get(module.address("export"), {"format": kind})
@@ -73,9 +73,9 @@ def test_a_list_that_breaks_off_is_an_error_page(manager, things, monkeypatch, k
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_what_is_too_long_to_be_held_does_not_look_whole(clerk, two, monkeypatch, kind):
-    monkeypatch.setattr(listing, "_BATCH", 1)
-    monkeypatch.setattr(listing, "frames", broken_after(1))
-    monkeypatch.setattr(streamed, "_HELD_BYTES", 1)
+    monkeypatch.setattr(listing_search, "_BATCH", 1)
+    monkeypatch.setattr(listing_search, "frames", broken_after(1))
+    monkeypatch.setattr(xlsx, "_HELD_BYTES", 1)
     answer = clerk.get(EXPORT, {"format": kind})
     assert "Content-Length" not in answer
     got = b""
@@ -122,7 +122,7 @@ def test_hours_of_every_list_are_numbers(manager, things):
     [("3", 3), ("2.5", 2.5), ("-1", -1), ("0", 0), ("007", "007"), ("1e3", "1e3"), ("", "")],
 )
 def test_what_is_a_number(text, number):
-    assert workbook.as_number(text) == number
+    assert tables.as_number(text) == number
 
 
 def test_codes_stay_texts(clerk, import_bytes):

@@ -16,15 +16,15 @@ from ismp.accounts.models import Account, Service
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import effect, why
-from ismp.external import actions, files
-from ismp.external.models import Claim, ClaimPiece, State
+from ismp.compliance.standing import explanation, import_effect
+from ismp.external_hours import actions, files
+from ismp.external_hours.models import Claim, ClaimPiece, State
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, Duplicate, ImportRun, Record
-from ismp.notices.models import Notice
-from ismp.objects import FilePiece, SealedPiece
-from ismp.operations.pieces import SEALED
+from ismp.notifications.models import Notice
+from ismp.operations.backup.sealed_pieces import SEALED
 from ismp.reviews.queue import waiting_for
+from ismp.storage.encrypted_files import FilePiece, SealedPiece
 from ismp.ui.templatetags.ismp_ui import roc_moment
 
 pytestmark = pytest.mark.django_db
@@ -178,7 +178,7 @@ def test_approved_is_credited_once_with_its_origin(client, staff, decider):
     mine = client.get("/my/hours/claims/").content.decode()
     assert "已認列" in mine and "審核意見：可" in mine
     assert Notice.objects.filter(account=staff, subject__contains="已認列").count() == 1
-    told = [item for one in why.of_person(staff) for item in one.counted]
+    told = [item for one in explanation.of_person(staff) for item in one.counted]
     assert [(item.origin, "外部認列" in str(item)) for item in told] == [("外部認列", True)]
 
 
@@ -251,7 +251,7 @@ def test_who_moved_away_is_not_credited_here(staff, decider, account):
 def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, small, account):
     staff, decider = account("IC1002"), account("IC1001", "agency_admin")
     claim = claim_of(staff)
-    [(before, after)] = effect.of_hours(
+    [(before, after)] = import_effect.of_hours(
         [staff], category=522, ended_on=claim.ended_on, hours=claim.hours
     )[staff.pk]
     assert (before.light, after.light) == ("red", "green")
@@ -259,13 +259,13 @@ def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, sma
     page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
     assert "tag-red" in page and "tag-green" in page and "照申請認列後" in page
     actions.approve(claim, comment="", by=decider)
-    assert [one.line for one in why.of_person(staff)] == [after]
+    assert [one.line for one in explanation.of_person(staff)] == [after]
 
 
 @pytest.mark.parametrize("day", [date(2024, 12, 31), date(2025, 6, 1)])
 def test_hours_of_another_year_do_not_close_this_years_duty(small, account, day):
     staff = account("IC1002")
-    told = effect.of_hours([staff], category=522, ended_on=day, hours=3000)
+    told = import_effect.of_hours([staff], category=522, ended_on=day, hours=3000)
     [(before, after)] = told[staff.pk]
     assert before == after
 
@@ -310,9 +310,9 @@ def test_what_the_portal_has_already_changes_no_light_and_the_page_says_so(
     client.force_login(decider)
     page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
     assert "認列後會列入「可能重複」" in page
-    [before] = [one.line for one in why.of_person(staff)]
+    [before] = [one.line for one in explanation.of_person(staff)]
     actions.approve(claim, comment="", by=decider)
-    assert [one.line for one in why.of_person(staff)] == [before]
+    assert [one.line for one in explanation.of_person(staff)] == [before]
     assert Duplicate.objects.count() == 1
 
 

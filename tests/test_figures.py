@@ -6,8 +6,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ismp.compliance import figures
-from ismp.compliance.figures import PERSON, Counts, Part
+from ismp.compliance.dashboards import counts
+from ismp.compliance.dashboards.counts import PERSON, Counts, Part
 
 ON = date(2026, 7, 2)
 """Half of the year is gone: day 183 of 365."""
@@ -34,7 +34,7 @@ def line(account, done, required=3_000, light=None, *, department=1, years=1, **
 
 
 def parts(*lines):
-    return figures.parts(pl.DataFrame(lines), ON)[1]
+    return counts.parts(pl.DataFrame(lines), ON)[1]
 
 
 def test_a_person_is_as_good_as_the_worst_of_her_duties():
@@ -43,16 +43,16 @@ def test_a_person_is_as_good_as_the_worst_of_her_duties():
         line(1, 0, identities="it", category="523", years=2),
         line(2, 3_000, identities="it"),
     )
-    persons = figures.total(of)
+    persons = counts.total(of)
     assert (persons.green, persons.red, persons.missing) == (1, 1, 3_000)
-    assert figures.total(of, "522/1").green == 2
-    assert figures.total(of, "523/2").red == 1
-    assert figures.duties(of) == ["522/1", "523/2"]
+    assert counts.total(of, "522/1").green == 2
+    assert counts.total(of, "523/2").red == 1
+    assert counts.duties(of) == ["522/1", "523/2"]
 
 
 def test_the_exempt_are_in_no_denominator_and_amber_is_not_yet_compliant():
     of = parts(line(1, 3_000), line(2, 0, light="amber"), line(3, 0, light="exempt"))
-    persons = figures.total(of)
+    persons = counts.total(of)
     assert (persons.obliged, persons.behind, persons.percent) == (2, 1, 50)
     assert persons.exempt == 1 and persons.on_pace == 1
 
@@ -70,31 +70,31 @@ def test_the_pace_of_a_year_and_of_two():
     """By 2 July: 183 of 365 days of one year, 548 of 730 of two."""
     enough, short = 1_505, 1_504
     of = parts(line(1, enough), line(2, short))
-    assert figures.total(of).on_pace == 1
+    assert counts.total(of).on_pace == 1
     two = parts(line(1, 2_253, years=2), line(2, 2_252, years=2))
-    assert figures.total(two, "522/2").on_pace == 1
+    assert counts.total(two, "522/2").on_pace == 1
 
 
 def test_a_window_that_goes_on_next_year_is_asked_for_the_end_of_this_one():
     """Fixed pairs 115–116: by 31 December half of the window is over, and so is half of the pace."""
     pair = {"years": 2, "window_start": date(2026, 1, 1), "window_end": date(2027, 12, 31)}
-    assert figures.total(parts(line(1, 1_505, **pair))).on_pace == 1
-    assert figures.total(parts(line(1, 1_504, **pair))).on_pace == 0
+    assert counts.total(parts(line(1, 1_505, **pair))).on_pace == 1
+    assert counts.total(parts(line(1, 1_504, **pair))).on_pace == 0
 
 
 def test_by_department_and_identity():
     of = parts(
         line(1, 3_000), line(2, 0, department=2), line(3, 3_000, department=2, identities="it")
     )
-    assert {d: c.percent for d, c in figures.grouped(of, "department").items()} == {
+    assert {d: c.percent for d, c in counts.grouped(of, "department").items()} == {
         1: 100,
         2: 50,
     }
-    assert figures.grouped(of, "identities")["it"] == Counts(green=1, on_pace=1)
+    assert counts.grouped(of, "identities")["it"] == Counts(green=1, on_pace=1)
 
 
 def test_no_people_give_no_parts():
-    assert figures.parts(pl.DataFrame([line(1, 0)]).clear(), ON) == {}
+    assert counts.parts(pl.DataFrame([line(1, 0)]).clear(), ON) == {}
 
 
 LINES = st.lists(
@@ -119,7 +119,7 @@ def test_counts_are_those_of_a_plain_loop(lines):
     for each in lines:
         rank = order.index(each["light"])
         worst[each["account"]] = max(rank, worst.get(each["account"], 0))
-    persons = figures.total(of)
+    persons = counts.total(of)
     for rank, light in enumerate(order):
         assert getattr(persons, light) == list(worst.values()).count(rank)
         by_duty = sum(getattr(p.counts, light) for p in of if p.duty != PERSON)

@@ -10,7 +10,7 @@ from files import data, row
 
 from ismp.accounts.models import Agency
 from ismp.hours.models import ImportRun, State
-from ismp.operations import health, metrics
+from ismp.operations.monitoring import health, metrics
 
 TOKEN = "a-secret-of-monitoring"
 
@@ -97,7 +97,7 @@ def test_a_full_disk_is_named(client, db, monkeypatch, error):
         raise error
 
     client.raise_request_exception = False
-    monkeypatch.setattr("ismp.accounts.views.SignInForm", full)
+    monkeypatch.setattr("ismp.accounts.sign_in.views.SignInForm", full)
     answer = client.get("/accounts/login/")
     assert answer.status_code == 503
     assert "磁碟空間已滿" in answer.content.decode()

@@ -10,10 +10,10 @@ from django.utils import timezone
 from files import PERSON, data, row
 from things import of_security
 
-from ismp.accounts import actions as accounts
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Service
 from ismp.courses.models import Course
-from ismp.security import incidents
+from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import Address, Device, Incident, RestrictedProduct
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +108,7 @@ def test_reports_are_counted_done_of_all(client, person, account):
     assert "管制設備通報 0／0 件" in home(client)
     known = timezone.now()
     for state in ("draft", "handling", "closed", "closed"):
-        incidents.open_incident(
+        incident_actions.open_incident(
             agency=person.agency, title="x", description="x", answers={}, known_at=known, by=person
         )
         newest = Incident.objects.filter(pk=Incident.objects.latest("pk").pk)

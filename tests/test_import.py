@@ -15,8 +15,11 @@ from files import PERSON, data, row
 
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, importing, portal_file, report, storing
+from ismp.hours import actions, report
+from ismp.hours import importing as hours_importing
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, State
+from ismp.hours.portal_import import importing as portal_importing
+from ismp.hours.records import bulk_write
 
 pytestmark = pytest.mark.django_db
 
@@ -108,26 +111,26 @@ def test_no_national_id_stands_in_clear_in_the_database(import_bytes):
 
 
 def test_a_poison_file_is_set_aside_after_three_tries(import_bytes, monkeypatch):
-    monkeypatch.setattr(portal_file, "judged", lambda *_: 1 / 0)
+    monkeypatch.setattr(portal_importing, "judged", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         import_bytes(data(row()))
     run = ImportRun.objects.get()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            importing.perform(run.pk)
+            hours_importing.perform(run.pk)
     run.refresh_from_db()
     assert (run.state, run.attempt) == (State.QUARANTINED, 3)
     assert "3 次" in run.reason
 
 
 def test_a_superseded_worker_leaves_nothing(import_bytes, monkeypatch):
-    store = portal_file.store
+    store = portal_importing.store
 
     def overtaken(run, *arguments):
         ImportRun.objects.filter(pk=run.pk).update(attempt=2)
         return store(run, *arguments)
 
-    monkeypatch.setattr(portal_file, "store", overtaken)
+    monkeypatch.setattr(portal_importing, "store", overtaken)
     result = import_bytes(data(row()))
     assert result["run"].state == State.RUNNING
     assert not Record.objects.exists()
@@ -168,13 +171,13 @@ def test_the_command_prints_one_json_object(city, tmp_path, capsys):
 
 def test_only_a_trial_opens_a_savepoint(import_bytes, monkeypatch):
     """On SQLite a savepoint keeps each page that changes after it in memory."""
-    opened, store = [], portal_file.store
+    opened, store = [], portal_importing.store
 
     def noting(*args):
         opened.append(len([name for name in connection.savepoint_ids if name]))
         return store(*args)
 
-    monkeypatch.setattr(portal_file, "store", noting)
+    monkeypatch.setattr(portal_importing, "store", noting)
     import_bytes(data(row()))
     import_bytes(data(row(term="2")), dry_run=True)
     assert opened[1] == opened[0] + 1
@@ -202,8 +205,10 @@ def test_rows_are_loaded_as_they_are_whatever_repeats(count):
             "CREATE TEMPORARY TABLE loaded"
             " (missing text, empty text, day text, once text, number integer)"
         )
-        storing.load("loaded", some)
-        storing.load("loaded", some.with_columns(number=pl.lit(-1)))  # nothing differs but `once`
+        bulk_write.load("loaded", some)
+        bulk_write.load(
+            "loaded", some.with_columns(number=pl.lit(-1))
+        )  # nothing differs but `once`
         cursor.execute("SELECT missing, empty, day, once, number FROM loaded ORDER BY number")
         found = cursor.fetchall()
         cursor.execute("DROP TABLE loaded")

@@ -10,10 +10,12 @@ from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.notices.models import Notice
-from ismp.portal import dashboard
-from ismp.security import devices, figures, incidents
-from ismp.security.levels import CLOCKS, Answer, Aspect, Harm, Step, Subject
+from ismp.notifications.models import Notice
+from ismp.portal.home import dashboard
+from ismp.security import overview
+from ismp.security.devices import actions as device_actions
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import CLOCKS, Answer, Aspect, Harm, Step, Subject
 from ismp.security.models import (
     Device,
     Incident,
@@ -63,7 +65,9 @@ def noticed(people, answers=SMALL, **more):
         "answers": answers,
         "known_at": NINE,
     }
-    return incidents.open_incident(agency=people[0].agency, by=people[0], **{**given, **more})
+    return incident_actions.open_incident(
+        agency=people[0].agency, by=people[0], **{**given, **more}
+    )
 
 
 def limits(incident):
@@ -81,30 +85,30 @@ def test_the_life_of_an_incident(people, clock):
     assert limits(incident)[Step.REPORT] == NINE + timedelta(hours=1)
     assert Notice.objects.filter(account=handler).exists()
     clock.later(minutes=40)
-    incident = incidents.report(incident, by=handler)
+    incident = incident_actions.report(incident, by=handler)
     assert limits(incident)[Step.REVIEW] == clock.now + timedelta(hours=8)
     clock.later(hours=1)
     with pytest.raises(NotPossible, match="補正什麼"):
-        incidents.review(incident, accept=False, comment=" ", by=reviewer)
-    incident = incidents.review(incident, accept=False, comment="請補影響範圍", by=reviewer)
+        incident_actions.review(incident, accept=False, comment=" ", by=reviewer)
+    incident = incident_actions.review(incident, accept=False, comment="請補影響範圍", by=reviewer)
     first = incident.reported_at
-    incident = incidents.report(incident, by=handler)
+    incident = incident_actions.report(incident, by=handler)
     assert incident.reported_at == first
-    incident = incidents.review(incident, accept=True, comment="", by=reviewer)
+    incident = incident_actions.review(incident, accept=True, comment="", by=reviewer)
     assert limits(incident)[Step.FORWARD] == clock.now + timedelta(hours=1)
-    incident = incidents.forward(incident, by=reviewer)
-    incidents.add_note(incident, "已隔離主機，A123456789 處理", by=handler)
+    incident = incident_actions.forward(incident, by=reviewer)
+    incident_actions.add_note(incident, "已隔離主機，A123456789 處理", by=handler)
     clock.later(hours=5)
-    incident = incidents.recover(incident, at=clock.now, text="改由備援提供", by=handler)
+    incident = incident_actions.recover(incident, at=clock.now, text="改由備援提供", by=handler)
     assert limits(incident)[Step.FINAL_REPORT].date() == datetime(2026, 12, 25).date()
     later = clock.now + timedelta(days=45)
-    incident = incidents.extend(incident, to=later, reason="等候鑑識報告", by=reviewer)
+    incident = incident_actions.extend(incident, to=later, reason="等候鑑識報告", by=reviewer)
     assert limits(incident)[Step.FINAL_REPORT] == later
     clock.later(days=10)
-    incident = incidents.finish(incident, "原因、處理、改善", by=handler)
-    incident = incidents.close(incident, accept=False, comment="請補改善期程", by=reviewer)
-    incident = incidents.finish(incident, "原因、處理、改善與期程", by=handler)
-    incident = incidents.close(incident, accept=True, comment="同意", by=reviewer)
+    incident = incident_actions.finish(incident, "原因、處理、改善", by=handler)
+    incident = incident_actions.close(incident, accept=False, comment="請補改善期程", by=reviewer)
+    incident = incident_actions.finish(incident, "原因、處理、改善與期程", by=handler)
+    incident = incident_actions.close(incident, accept=True, comment="同意", by=reviewer)
     assert incident.state == IncidentState.CLOSED
     assert steps(incident) == (
         "created reported returned reported accepted forwarded note recovered extended"
@@ -119,11 +123,11 @@ def test_each_step_begins_where_the_one_before_ended(people, clock):
     _, handler, reviewer = people
     incident = noticed(people)
     moves = [
-        lambda: incidents.review(incident, accept=True, comment="", by=reviewer),
-        lambda: incidents.forward(incident, by=reviewer),
-        lambda: incidents.recover(incident, at=clock.now, text="", by=handler),
-        lambda: incidents.finish(incident, "x", by=handler),
-        lambda: incidents.close(incident, accept=True, comment="x", by=reviewer),
+        lambda: incident_actions.review(incident, accept=True, comment="", by=reviewer),
+        lambda: incident_actions.forward(incident, by=reviewer),
+        lambda: incident_actions.recover(incident, at=clock.now, text="", by=handler),
+        lambda: incident_actions.finish(incident, "x", by=handler),
+        lambda: incident_actions.close(incident, accept=True, comment="x", by=reviewer),
     ]
     for move in moves:
         with pytest.raises(NotPossible, match="草稿"):
@@ -135,11 +139,11 @@ def test_a_major_incident_goes_to_the_security_officer_at_each_level(people, clo
     _, handler, _ = people
     officer = account("EP1005")
     SecurityOfficer.objects.create(agency=officer.agency, account=officer)
-    incident = incidents.report(noticed(people, BIG), by=handler)
+    incident = incident_actions.report(noticed(people, BIG), by=handler)
     assert incident.level == 3
     assert Notice.objects.filter(account=officer).get().subject.startswith("重大資安事件")
     worse = {Aspect.CONFIDENTIALITY: Answer(Subject.STATE_SECRET)}
-    incident = incidents.change_level(incident, worse, by=handler)
+    incident = incident_actions.change_level(incident, worse, by=handler)
     assert incident.level == 4
     assert steps(incident).count("escalated") == 2
     assert Notice.objects.filter(account=officer).count() == 2
@@ -147,39 +151,39 @@ def test_a_major_incident_goes_to_the_security_officer_at_each_level(people, clo
 
 def test_without_an_officer_the_handlers_are_told_to_name_one(people, clock):
     _, handler, _ = people
-    incident = incidents.report(noticed(people, BIG), by=handler)
+    incident = incident_actions.report(noticed(people, BIG), by=handler)
     assert "尚未登錄資安長" in incident.timeline.get(kind="escalated").text
 
 
 def test_another_level_after_the_report_is_told_to_the_reviewers(people, clock):
     _, handler, reviewer = people
-    incident = incidents.change_level(noticed(people), BIG, by=handler)
+    incident = incident_actions.change_level(noticed(people), BIG, by=handler)
     assert steps(incident) == ["created", "edited"]  # not reported yet: nothing to report again
-    incident = incidents.report(incident, by=handler)
+    incident = incident_actions.report(incident, by=handler)
     told = Notice.objects.filter(account=reviewer).count()
-    incident = incidents.change_level(incident, SMALL, by=handler)
+    incident = incident_actions.change_level(incident, SMALL, by=handler)
     assert (incident.level, incident.level_changed_at) == (1, clock.now)
     assert Notice.objects.filter(account=reviewer).count() == told + 1
     with pytest.raises(NotPossible, match="至少有一個面向"):
-        incidents.change_level(incident, {}, by=handler)
+        incident_actions.change_level(incident, {}, by=handler)
 
 
 def test_where_nothing_was_hit_nothing_is_reported(people, clock):
     incident = noticed(people, {Aspect.INTEGRITY: Answer(Subject.NONE)})
     assert incident.level is None and incident.limits(CLOCKS) == []
     with pytest.raises(NotPossible, match="沒有等級"):
-        incidents.report(incident, by=people[1])
+        incident_actions.report(incident, by=people[1])
 
 
 def test_times_that_cannot_be_are_refused(people, clock):
     with pytest.raises(NotPossible, match="不能晚於現在"):
         noticed(people, known_at=NINE + timedelta(minutes=1))
     _, handler, reviewer = people
-    incident = incidents.report(noticed(people), by=handler)
-    incident = incidents.review(incident, accept=True, comment="", by=reviewer)
+    incident = incident_actions.report(noticed(people), by=handler)
+    incident = incident_actions.review(incident, accept=True, comment="", by=reviewer)
     for moment in (NINE - timedelta(minutes=1), NINE + timedelta(minutes=1)):
         with pytest.raises(NotPossible, match="復原時間"):
-            incidents.recover(incident, at=moment, text="", by=handler)
+            incident_actions.recover(incident, at=moment, text="", by=handler)
 
 
 def test_numbers_have_no_gaps_and_begin_anew_each_year(people, clock):
@@ -214,9 +218,9 @@ def test_the_database_itself_refuses_a_report_without_a_level(people, clock):
 
 def recovered(people, clock, **more):
     _, handler, reviewer = people
-    incident = incidents.report(noticed(people, **more), by=handler)
-    incident = incidents.review(incident, accept=True, comment="", by=reviewer)
-    return incidents.recover(incident, at=clock.now, text="", by=handler)
+    incident = incident_actions.report(noticed(people, **more), by=handler)
+    incident = incident_actions.review(incident, accept=True, comment="", by=reviewer)
+    return incident_actions.recover(incident, at=clock.now, text="", by=handler)
 
 
 @pytest.mark.parametrize(
@@ -226,14 +230,16 @@ def test_an_extension_goes_forward_and_not_without_end(people, clock, days, sent
     incident = recovered(people, clock)
     with pytest.raises(NotPossible, match=sentence):
         to = clock.now + timedelta(days=days)
-        incidents.extend(incident, to=to, reason="等候鑑識報告", by=people[2])
+        incident_actions.extend(incident, to=to, reason="等候鑑識報告", by=people[2])
     limit = limits(incident)[Step.FINAL_REPORT]
     for more in (10, 20):
-        incident = incidents.extend(
+        incident = incident_actions.extend(
             incident, to=limit + timedelta(days=more), reason="等候", by=people[2]
         )
     with pytest.raises(NotPossible, match="比目前的期限"):  # nor back to the first extension
-        incidents.extend(incident, to=limit + timedelta(days=15), reason="等候", by=people[2])
+        incident_actions.extend(
+            incident, to=limit + timedelta(days=15), reason="等候", by=people[2]
+        )
 
 
 # --- Another level is another report -------------------------------------------------------------
@@ -251,10 +257,10 @@ def officer(account):
 
 def reviewed(people, clock, answers):
     _, handler, reviewer = people
-    incident = incidents.report(noticed(people, answers), by=handler)
+    incident = incident_actions.report(noticed(people, answers), by=handler)
     clock.later(hours=1)
-    incident = incidents.review(incident, accept=True, comment="", by=reviewer)
-    return incidents.forward(incident, by=reviewer)
+    incident = incident_actions.review(incident, accept=True, comment="", by=reviewer)
+    return incident_actions.forward(incident, by=reviewer)
 
 
 def test_a_higher_level_is_reported_and_reviewed_anew(people, clock, officer, client):
@@ -263,7 +269,7 @@ def test_a_higher_level_is_reported_and_reviewed_anew(people, clock, officer, cl
     before = Notice.objects.filter(account=officer).count()
     first_review = incident.reviewed_at
     clock.later(days=1)
-    incident = incidents.change_level(incident, STATE_SECRET, by=handler)
+    incident = incident_actions.change_level(incident, STATE_SECRET, by=handler)
     assert (incident.level, incident.state) == (4, IncidentState.REPORTED)
     assert Notice.objects.filter(account=officer).count() == before + 1
     due = limits(incident)
@@ -272,11 +278,13 @@ def test_a_higher_level_is_reported_and_reviewed_anew(people, clock, officer, cl
     assert due[Step.FORWARD] is None
     assert due[Step.CONTROL] == NINE + timedelta(hours=36)
     assert incident.done[Step.REVIEW] is None and incident.done[Step.REPORT] == clock.now
-    incident = incidents.recover(incident, at=clock.now, text="已復原", by=handler)  # meanwhile
+    incident = incident_actions.recover(
+        incident, at=clock.now, text="已復原", by=handler
+    )  # meanwhile
     assert incident.state == IncidentState.REPORTED
     with pytest.raises(NotPossible):
-        incidents.close(incident, accept=True, comment="x", by=reviewer)
-    incident = incidents.review(incident, accept=True, comment="", by=reviewer)
+        incident_actions.close(incident, accept=True, comment="x", by=reviewer)
+    incident = incident_actions.review(incident, accept=True, comment="", by=reviewer)
     assert (incident.state, incident.resumes) == (IncidentState.RECOVERED, "")
     [former] = incident.earlier_reports
     assert former["level"] == 3 and datetime.fromisoformat(former["reviewed_at"]) == first_review
@@ -288,16 +296,16 @@ def test_a_higher_level_is_reported_and_reviewed_anew(people, clock, officer, cl
 def test_a_lower_level_holds_when_the_reviewer_agrees(people, clock, officer, client):
     _, handler, reviewer = people
     incident = reviewed(people, clock, BIG)
-    incident = incidents.change_level(incident, SMALL, by=handler)
+    incident = incident_actions.change_level(incident, SMALL, by=handler)
     assert (incident.level, incident.asked_level) == (3, 1)
     assert limits(incident)[Step.CONTROL] == NINE + timedelta(hours=36)
     client.force_login(handler)
     page = client.get(incident.get_absolute_url()).content.decode()
     assert "已申請改為 1 級" in page and "審核同意以前仍以 3 級" in page
-    refused = incidents.review(incident, accept=False, comment="影響仍在", by=reviewer)
+    refused = incident_actions.review(incident, accept=False, comment="影響仍在", by=reviewer)
     assert (refused.level, refused.asked_level, refused.state) == (3, None, "handling")
-    incident = incidents.change_level(refused, SMALL, by=handler)
-    accepted = incidents.review(incident, accept=True, comment="", by=reviewer)
+    incident = incident_actions.change_level(refused, SMALL, by=handler)
+    accepted = incident_actions.review(incident, accept=True, comment="", by=reviewer)
     assert (accepted.level, accepted.asked_level, accepted.state) == (1, None, "handling")
     assert limits(accepted)[Step.CONTROL] == NINE + timedelta(hours=72)
     assert len(accepted.earlier_reports) == 2
@@ -307,28 +315,28 @@ def test_a_level_that_stays_major_calls_the_officer_again(people, clock, officer
     _, handler, reviewer = people
     incident = reviewed(people, clock, STATE_SECRET)
     called = Notice.objects.filter(account=officer).count()
-    incident = incidents.change_level(incident, BIG, by=handler)
+    incident = incident_actions.change_level(incident, BIG, by=handler)
     assert Notice.objects.filter(account=officer).count() == called  # not yet
-    incidents.review(incident, accept=True, comment="", by=reviewer)
+    incident_actions.review(incident, accept=True, comment="", by=reviewer)
     assert Notice.objects.filter(account=officer).count() == called + 1
 
 
 def test_what_was_given_back_is_reported_by_its_own_clock_at_another_level(people, clock):
     _, handler, reviewer = people
-    incident = incidents.report(noticed(people), by=handler)
-    incident = incidents.review(incident, accept=False, comment="請補", by=reviewer)
+    incident = incident_actions.report(noticed(people), by=handler)
+    incident = incident_actions.review(incident, accept=False, comment="請補", by=reviewer)
     clock.later(days=2)
-    incident = incidents.change_level(incident, BIG, by=handler)
+    incident = incident_actions.change_level(incident, BIG, by=handler)
     assert (incident.state, incident.reported_at) == (IncidentState.RETURNED, None)
     assert limits(incident)[Step.REPORT] == clock.now + timedelta(hours=1)
-    incident = incidents.report(incident, by=handler)
+    incident = incident_actions.report(incident, by=handler)
     assert incident.reported_at == clock.now and incident.first_reported_at == NINE
 
 
 def test_the_same_level_by_other_answers_asks_for_no_new_report(people, clock):
     incident = reviewed(people, clock, BIG)
     same = {Aspect.INTEGRITY: Answer(Subject.CORE, Harm.SERIOUS)}
-    incident = incidents.change_level(incident, same, by=people[1])
+    incident = incident_actions.change_level(incident, same, by=people[1])
     assert (incident.state, incident.earlier_reports) == (IncidentState.HANDLING, [])
     told = Event.objects.filter(verb="incident").latest("number").detail["changes"]
     assert told[0][0] == "影響評估" and "機密性" in told[0][1] and "完整性" in told[0][2]
@@ -370,17 +378,17 @@ def test_a_draft_is_corrected_by_who_wrote_it(people, clock, client, account):
 
 def test_what_was_given_back_is_corrected_and_reported_again(people, clock, client):
     _, handler, reviewer = people
-    incident = incidents.report(noticed(people), by=handler)
+    incident = incident_actions.report(noticed(people), by=handler)
     client.force_login(handler)
     address = f"{incident.get_absolute_url()}edit/"
     assert client.get(address).status_code == 302  # under review it stays as it is
-    incidents.review(incident, accept=False, comment="請補影響範圍", by=reviewer)
+    incident_actions.review(incident, accept=False, comment="請補影響範圍", by=reviewer)
     page = client.get(address).content.decode()
     assert "影響評估請按「變更等級」" in page and "confidentiality_subject" not in page
     client.post(address, typed(incident, description="影響 3 個系統", is_drill="on"))
     incident.refresh_from_db()
     assert (incident.description, incident.is_drill, incident.level) == ("影響 3 個系統", False, 1)
-    assert incidents.report(incident, by=handler).state == IncidentState.REPORTED
+    assert incident_actions.report(incident, by=handler).state == IncidentState.REPORTED
 
 
 @pytest.mark.parametrize("day", ["80-01-01", "115-11-26", "107-12-31"])
@@ -395,16 +403,16 @@ def test_nobody_knows_of_an_incident_at_a_time_that_cannot_be(people, clock, cli
 
 def test_known_is_not_later_than_reported(people, clock):
     _, handler, reviewer = people
-    incident = incidents.report(noticed(people), by=handler)
-    incidents.review(incident, accept=False, comment="請補", by=reviewer)
+    incident = incident_actions.report(noticed(people), by=handler)
+    incident_actions.review(incident, accept=False, comment="請補", by=reviewer)
     clock.later(days=3)
     with pytest.raises(NotPossible, match="不能晚於通報"):
-        incidents.edit(incident, title="x", description="x", known_at=clock.now, by=handler)
+        incident_actions.edit(incident, title="x", description="x", known_at=clock.now, by=handler)
 
 
 def test_a_false_alarm_is_withdrawn_and_counts_nowhere(people, clock, client, account):
     noticer, handler, reviewer = people
-    incident = incidents.report(noticed(people), by=handler)
+    incident = incident_actions.report(noticed(people), by=handler)
     client.force_login(noticer)
     address = incident.get_absolute_url()
     client.post(f"{address}withdraw/", {"text": " "})
@@ -429,10 +437,10 @@ def test_a_false_alarm_is_withdrawn_and_counts_nowhere(people, clock, client, ac
 def test_what_was_accepted_is_not_withdrawn(people, clock, client):
     incident = reviewed(people, clock, SMALL)
     with pytest.raises(NotPossible, match="目前是"):
-        incidents.withdraw(incident, reason="誤報", by=people[1])
-    incident = incidents.change_level(incident, BIG, by=people[1])
+        incident_actions.withdraw(incident, reason="誤報", by=people[1])
+    incident = incident_actions.change_level(incident, BIG, by=people[1])
     with pytest.raises(NotPossible, match="審核通過的事件不能撤回"):
-        incidents.withdraw(incident, reason="誤報", by=people[1])
+        incident_actions.withdraw(incident, reason="誤報", by=people[1])
 
 
 # --- 資安長 ---------------------------------------------------------------------------------------
@@ -442,8 +450,8 @@ def test_the_officer_opens_what_she_is_called_to_and_nothing_else(
     people, clock, officer, client, account
 ):
     _, handler, _ = people
-    small = incidents.report(noticed(people), by=handler)
-    major = incidents.report(noticed(people, BIG), by=handler)
+    small = incident_actions.report(noticed(people), by=handler)
+    major = incident_actions.report(noticed(people, BIG), by=handler)
     client.force_login(officer)
     link = Notice.objects.get(account=officer, subject__contains="重大").link
     assert link == major.get_absolute_url() and client.get(link).status_code == 200
@@ -462,14 +470,14 @@ def test_the_officer_decides_on_exceptions_whatever_her_role(
 ):
     _, handler, platform = people
     product = RestrictedProduct(brand="示範牌", letter="函", issued_on=NINE.date())
-    devices.restrict([product], by=platform)
+    device_actions.restrict([product], by=platform)
     held = Device(
         agency=handler.agency, asset_no="1", kind="hardware", brand="示範牌", network="offline"
     )
-    devices.save_device(held, by=handler)
+    device_actions.save_device(held, by=handler)
     whole = {"reason": "業務需要", "measure": "獨立網段"}
     until = NINE.date() + timedelta(days=30)
-    decision = devices.decide(held, kind="keep", **whole, expires_on=until, by=handler)
+    decision = device_actions.decide(held, kind="keep", **whole, expires_on=until, by=handler)
     link = Notice.objects.get(account=officer).link
     client.force_login(officer)
     assert "獨立網段" in client.get(link).content.decode()
@@ -491,12 +499,12 @@ def test_the_officer_decides_on_exceptions_whatever_her_role(
 
 def test_a_drill_never_counts_among_real_incidents(people, clock, client):
     noticer, handler, _ = people
-    incidents.report(noticed(people), by=handler)
-    incidents.report(noticed(people, is_drill=True), by=handler)
-    by_title = {one.title: one for one in figures.of(handler, handler.agency)}
+    incident_actions.report(noticed(people), by=handler)
+    incident_actions.report(noticed(people, is_drill=True), by=handler)
+    by_title = {one.title: one for one in overview.of(handler, handler.agency)}
     assert by_title["資通安全通報"].total == 1 and by_title["資通安全通報（演練）"].total == 1
     for person in (noticer, handler):
         assert dashboard.reports(person)[0].total == 1
     clock.later(days=9)
-    late = {one.title: one.late for one in figures.of(handler, handler.agency)}
+    late = {one.title: one.late for one in overview.of(handler, handler.agency)}
     assert (late["資通安全通報"], late["資通安全通報（演練）"]) == (1, 1)

@@ -22,7 +22,7 @@ import pytest
 from files import data, row
 from hosts import PATIENCE_SECONDS, free_ports, wait_for_web
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 
 ROOT = Path(__file__).parent.parent
 HOST, CLERK, PASSWORD = "ismp.example", "IC1001", "一把在安裝時用的很長的密碼"
@@ -167,11 +167,11 @@ def test_the_manual_leads_to_a_site_that_works(machine, tmp_path):
         machine.start(name)
     wait_for_web(machine.ports.values())
 
-    (tmp_path / "roster.csv").write_text(invented.roster_csv(invented.city()), "utf-8")
+    (tmp_path / "roster.csv").write_text(demo_data.roster_csv(demo_data.city()), "utf-8")
     machine.run(roster.replace("roster.csv", f"{tmp_path}/roster.csv"))
     machine.run(role.replace("AB1234", CLERK))
     machine.run(password.replace("AB1234", CLERK), f"{PASSWORD}\n{PASSWORD}\n")
-    person = next(one for one in invented.city() if one.username == CLERK)
+    person = next(one for one in demo_data.city() if one.username == CLERK)
     file = tmp_path / "hours.csv"
     file.write_bytes(data(row(national_id=person.national_id, name=person.name), encoding="utf-8"))
     taken = machine.run(f"ismp-run import_hours {file} --agency {person.agency_code}")

@@ -9,15 +9,13 @@ from django.utils import timezone
 
 from ismp.accounts.models import Agency
 from ismp.audit.trail import NotPossible
-from ismp.notices.models import Notice
-from ismp.security import (
-    advisories,
-    advisory_devices,
-    advisory_import,
-    devices,
-    incidents,
-    intelligence,
-)
+from ismp.notifications.models import Notice
+from ismp.security import intelligence
+from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories import affected_devices
+from ismp.security.advisories import importing as advisory_importing
+from ismp.security.devices import actions as device_actions
+from ismp.security.incidents import actions as incident_actions
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.models import Address, Advisory, Device, Reply
 
@@ -173,27 +171,27 @@ def handler(account):
 @pytest.mark.django_db
 def test_the_same_file_again_changes_nothing_and_a_newer_one_updates(platform):
     data = as_bytes(CVE)
-    assert advisory_import.take_in(data, by=platform) == advisory_import.Taken(1, 0, 0)
-    assert advisory_import.take_in(data, by=platform) == advisory_import.Taken(0, 0, 1)
+    assert advisory_importing.take_in(data, by=platform) == advisory_importing.Taken(1, 0, 0)
+    assert advisory_importing.take_in(data, by=platform) == advisory_importing.Taken(0, 0, 1)
     newer = spoilt(CVE, "cveMetadata", "dateUpdated", value="2026-11-01T00:00:00Z")
-    assert advisory_import.take_in(newer, by=platform) == advisory_import.Taken(0, 1, 0)
+    assert advisory_importing.take_in(newer, by=platform) == advisory_importing.Taken(0, 1, 0)
     assert Advisory.objects.get().source_modified.startswith("2026-11-01")
 
 
 @pytest.mark.django_db
 def test_a_bad_file_takes_nothing(platform):
     with pytest.raises(IntelligenceRefused):
-        advisory_import.take_in(b"{}", by=platform)
+        advisory_importing.take_in(b"{}", by=platform)
     with pytest.raises(IntelligenceRefused, match="已被撤銷"):
         rejected = spoilt(CVE, "cveMetadata", "state", value="REJECTED")
-        advisory_import.take_in(rejected, by=platform)
+        advisory_importing.take_in(rejected, by=platform)
     assert not Advisory.objects.exists()
 
 
 @pytest.mark.django_db
 def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
     """Advisory → devices → answer → incident, and back."""
-    advisory_import.take_in(bundle().serialize().encode(), by=platform)
+    advisory_importing.take_in(bundle().serialize().encode(), by=platform)
     advisory = Advisory.objects.get(title="攝影機韌體弱點")
     mine = Device(
         agency=handler.agency,
@@ -203,25 +201,25 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
         model="DS-2CD2042",
         network="official",
     )
-    devices.save_device(mine, by=handler)
+    device_actions.save_device(mine, by=handler)
     other = Device(
         agency=platform.agency, asset_no="A-1", kind="hardware", brand="海康", network="offline"
     )
-    devices.save_device(other, by=platform)
+    device_actions.save_device(other, by=platform)
     today = timezone.localdate()
     assert not Advisory.objects.visible_to(handler).exists()
-    advisories.publish(
+    advisory_actions.publish(
         advisory, agencies=Agency.objects.all(), due_on=today + timedelta(days=7), by=platform
     )
     assert Notice.objects.filter(account=handler, kind="advisory").exists()
     assert Advisory.objects.visible_to(handler).get() == advisory
-    found = advisory_devices.devices_of(advisory, Device.objects.visible_to(handler))
+    found = affected_devices.devices_of(advisory, Device.objects.visible_to(handler))
     assert found == [(mine, True, None)]
     address = Address.objects.visible_to(handler).get()
     with pytest.raises(NotPossible, match="佐證"):
-        advisories.answer(address, Reply.AFFECTED, evidence=" ", by=handler)
-    advisories.answer(address, Reply.AFFECTED, evidence="盤點後一台", by=handler)
-    incident = incidents.open_incident(
+        advisory_actions.answer(address, Reply.AFFECTED, evidence=" ", by=handler)
+    advisory_actions.answer(address, Reply.AFFECTED, evidence="盤點後一台", by=handler)
+    incident = incident_actions.open_incident(
         agency=handler.agency,
         title="攝影機遭入侵",
         description="x",
@@ -229,9 +227,9 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
         known_at=timezone.now(),
         by=handler,
     )
-    advisories.attach(address, incident, by=handler)
+    advisory_actions.attach(address, incident, by=handler)
     assert incident.advisories.get().advisory == advisory
-    assert advisories.standing(advisory, today + timedelta(days=8)) == {
+    assert advisory_actions.standing(advisory, today + timedelta(days=8)) == {
         "total": 3,
         "seen": 1,
         "late": 2,
@@ -243,26 +241,28 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
     stranger = account("CU1001", "agency_admin")
     with pytest.raises(NotPossible, match="不是本機關"):
         theirs = Address.objects.visible_to(stranger).get()
-        advisories.attach(theirs, incident, by=stranger)
-    exported = intelligence.as_bundle([advisories.as_found(advisory)])
+        advisory_actions.attach(theirs, incident, by=stranger)
+    exported = intelligence.as_bundle([advisory_actions.as_found(advisory)])
     assert advisory.source_id in exported
 
 
 @pytest.mark.django_db
 def test_an_advisory_needs_agencies_and_a_day_to_come(platform):
-    advisory_import.take_in(as_bytes(KEV), by=platform)
+    advisory_importing.take_in(as_bytes(KEV), by=platform)
     advisory = Advisory.objects.get()
     with pytest.raises(NotPossible, match="至少選擇一個"):
-        advisories.publish(advisory, agencies=[], due_on=None, by=platform)
+        advisory_actions.publish(advisory, agencies=[], due_on=None, by=platform)
     yesterday = timezone.localdate() - timedelta(days=1)
     with pytest.raises(NotPossible, match="不能早於今天"):
-        advisories.publish(advisory, agencies=Agency.objects.all(), due_on=yesterday, by=platform)
+        advisory_actions.publish(
+            advisory, agencies=Agency.objects.all(), due_on=yesterday, by=platform
+        )
 
 
 @pytest.mark.django_db
 def test_a_national_id_stands_in_no_text_of_an_advisory_written_by_hand(platform):
     told = dict.fromkeys(("title", "body", "action"), "請聯絡 A123456789")
     advisory = Advisory(severity="low", source="x", issued_on=timezone.localdate(), **told)
-    advisories.save(advisory, by=platform)
+    advisory_actions.save(advisory, by=platform)
     kept = Advisory.objects.values_list("title", "body", "action").get()
     assert set(kept) == {"請聯絡 A12345****"}

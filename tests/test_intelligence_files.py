@@ -9,8 +9,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from ismp.audit.models import Event
-from ismp.notices.models import Notice
-from ismp.security import advisory_import, intelligence_files
+from ismp.notifications.models import Notice
+from ismp.security.advisories import importing as advisory_importing
+from ismp.security.advisories import uploaded_files
 from ismp.security.models import Advisory, IntelligenceFile, IntelligencePiece
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +48,7 @@ def send(client, platform, django_capture_on_commit_callbacks):
             answer = client.post(PAGE, {"file": file}, follow=True)
         kept = IntelligenceFile.objects.get()
         if read:
-            intelligence_files.read_file.func(kept.pk)
+            uploaded_files.read_file.func(kept.pk)
             answer = client.get(answer.request["PATH_INFO"])
         return answer.content.decode()
 
@@ -60,7 +61,7 @@ def test_its_sender_may_close_the_window_and_is_told(send, platform):
     assert "A123456789" not in page and not Advisory.objects.exists()
     kept = IntelligenceFile.objects.get()
     assert Event.objects.get(verb="receive_intelligence").actor == platform.username
-    intelligence_files.read_file.func(kept.pk)
+    uploaded_files.read_file.func(kept.pk)
     notice = Notice.objects.get(account=platform)
     assert notice.subject == "情資檔案已匯入" and notice.link == f"{PAGE}{kept.pk}/"
     assert Advisory.objects.get().title
@@ -93,14 +94,14 @@ def test_a_file_whose_worker_has_died_is_read_anew(send, monkeypatch):
     send(json.dumps(CVE).encode(), read=False)
     kept = IntelligenceFile.objects.get()
     with monkeypatch.context() as patch:
-        patch.setattr(advisory_import, "take_in", dies)
+        patch.setattr(advisory_importing, "take_in", dies)
         with pytest.raises(SystemExit):
-            intelligence_files.read_file.func(kept.pk)
-    intelligence_files.read_file.func(kept.pk)  # its worker may still be at it
-    assert not Advisory.objects.exists() and intelligence_files.recover() == 0
+            uploaded_files.read_file.func(kept.pk)
+    uploaded_files.read_file.func(kept.pk)  # its worker may still be at it
+    assert not Advisory.objects.exists() and uploaded_files.recover() == 0
     with time_machine.travel(timezone.now() + timedelta(minutes=11)):
-        assert intelligence_files.recover() == 1
-        intelligence_files.read_file.func(kept.pk)
+        assert uploaded_files.recover() == 1
+        uploaded_files.read_file.func(kept.pk)
     assert Advisory.objects.count() == 1 and IntelligenceFile.objects.get().tries == 2
 
 
@@ -110,18 +111,18 @@ def test_a_file_that_always_fails_ends_with_a_sentence(send, monkeypatch):
 
     send(json.dumps(CVE).encode(), read=False)
     kept, now = IntelligenceFile.objects.get(), timezone.now()
-    monkeypatch.setattr(advisory_import, "take_in", fails)
+    monkeypatch.setattr(advisory_importing, "take_in", fails)
     for hours in range(2):
         with time_machine.travel(now + timedelta(hours=hours)), pytest.raises(RuntimeError):
-            intelligence_files.read_file.func(kept.pk)
+            uploaded_files.read_file.func(kept.pk)
     with time_machine.travel(now + timedelta(hours=3)):
-        intelligence_files.read_file.func(kept.pk)
+        uploaded_files.read_file.func(kept.pk)
     assert "請洽客服" in IntelligenceFile.objects.get().reason
 
 
 def test_what_a_file_brought_is_forgotten_with_the_uploads(send, settings):
     send(json.dumps(CVE).encode())
-    assert intelligence_files.purge() == 0
+    assert uploaded_files.purge() == 0
     with time_machine.travel(timezone.now() + timedelta(days=settings.UPLOAD_KEPT_DAYS, seconds=1)):
-        assert intelligence_files.purge() == 1
+        assert uploaded_files.purge() == 1
     assert not IntelligenceFile.objects.exists() and Advisory.objects.exists()

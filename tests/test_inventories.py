@@ -21,7 +21,7 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours import importing, report
 from ismp.hours.models import ImportRun, State
-from ismp.security import devices
+from ismp.security.devices import actions as device_actions
 from ismp.security.models import (
     Decision,
     Device,
@@ -30,7 +30,7 @@ from ismp.security.models import (
     RestrictedProduct,
     asset_key,
 )
-from ismp.ui.roc import roc_date
+from ismp.ui.text.roc_dates import roc_date
 
 pytestmark = pytest.mark.django_db
 RUNS = "/manage/learning-map/runs/"
@@ -68,7 +68,7 @@ def counts(run):
 
 def test_an_inventory_comes_in_again_changes_nothing_and_corrects(send, account):
     product = RestrictedProduct(brand="Hikvision", letter="示範", issued_on=date(2025, 3, 31))
-    devices.restrict([product], by=account("IC1001", "platform_admin"))
+    device_actions.restrict([product], by=account("IC1001", "platform_admin"))
     data = csv_of(line(), line("A-2", brand="Hikvision"))
     trial = send(data, mode="dry_run")
     assert not Device.objects.exists()
@@ -349,7 +349,7 @@ def test_a_wrapped_title_is_read_and_what_is_not_used_is_named(send, client):
 @pytest.fixture
 def listed(account):
     product = RestrictedProduct(brand="Hikvision", letter="示範", issued_on=date(2025, 3, 31))
-    devices.restrict([product], by=account("IC1001", "platform_admin"))
+    device_actions.restrict([product], by=account("IC1001", "platform_admin"))
 
 
 def decided(handler, day):
@@ -357,8 +357,8 @@ def decided(handler, day):
     held = Device(
         agency=handler.agency, asset_no="Z-1", kind="hardware", brand="Hikvision", network="offline"
     )
-    devices.save_device(held, by=handler)
-    devices.decide(held, kind=Decision.Kind.RETIRE, retire_by=day, by=handler)
+    device_actions.save_device(held, by=handler)
+    device_actions.decide(held, kind=Decision.Kind.RETIRE, retire_by=day, by=handler)
     return held
 
 
@@ -384,7 +384,7 @@ def test_a_file_does_not_move_the_day_that_was_decided(send, client, handler, li
 def test_a_file_buys_no_device_after_it_was_retired(send, client, handler):
     send(csv_of(line("A-1")))
     day = timezone.localdate() - timedelta(days=30)
-    devices.retire(Device.objects.all(), on=day, by=handler)
+    device_actions.retire(Device.objects.all(), on=day, by=handler)
     late = roc_date(day + timedelta(days=1))
     run = send(csv_of(line("A-1", bought=late, quantity="3")))
     held = Device.objects.get()
@@ -471,7 +471,7 @@ def test_rows_of_other_agencies_are_not_taken(client, account):
         device = Device(
             agency=person.agency, asset_no="S-1", kind="hardware", brand="示範牌", network="offline"
         )
-        devices.save_device(device, by=person)
+        device_actions.save_device(device, by=person)
     client.force_login(platform)
     run = sending.send(client, exported(client, "csv"), source="devices", name="清冊.csv")
     assert counts(run) == (0, 0, 1, 1) and run.reasons == {"other-agency": 1}

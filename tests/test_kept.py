@@ -11,19 +11,19 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from files import data, row
 
-from ismp.accounts import actions as accounts
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.roles import Role
-from ismp.audit import kept, trail
-from ismp.audit.kept import Kept, Looking
+from ismp.applications.actions import delegating
+from ismp.audit import event_cache, trail
+from ismp.audit.event_cache import Kept, Looking
 from ismp.audit.models import Event
-from ismp.compliance import actions as rules
-from ismp.compliance import person
 from ismp.compliance.models import PolicyVersion
-from ismp.compliance.standing import InForce
+from ismp.compliance.rules import actions as rules
+from ismp.compliance.standing import one_person
+from ismp.compliance.standing.table import InForce
 from ismp.portal import actions as portal
 from ismp.portal.models import Page, PageVersion
-from ismp.requests import delegations
-from ismp.reviews import context
+from ismp.reviews import context_processors
 from ismp.reviews.queue import principals_of, waiting_for
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ LIST, RUNS = "/manage/learning-map/agency-hours/", "/manage/learning-map/runs/"
 def outside(db, monkeypatch):
     """As on the site, where a request is not within the transaction that a test is rolled back by."""
     depth = len(connection.savepoint_ids)
-    monkeypatch.setattr(kept, "_in_a_deed", lambda: len(connection.savepoint_ids) > depth)
+    monkeypatch.setattr(event_cache, "_in_a_deed", lambda: len(connection.savepoint_ids) > depth)
     happen("begin")
 
 
@@ -117,7 +117,7 @@ def test_other_events_with_the_same_numbers_are_another_history(outside):
 
 
 def test_a_process_that_missed_much_begins_anew(outside, monkeypatch):
-    monkeypatch.setattr(kept, "_MOST_EVENTS", 3)
+    monkeypatch.setattr(event_cache, "_MOST_EVENTS", 3)
     source = Source(deaf_to=["sign_in"])
     source.get()
     happen("sign_in")
@@ -157,7 +157,7 @@ def test_rules_grades_and_texts_are_never_older_than_the_newest_deed(outside, cl
     def seen():
         return (
             InForce.on(today).policy.grace_days,
-            person.grade_of(agency.pk, today),
+            one_person.grade_of(agency.pk, today),
             PageVersion.current(Page.KEYWORDS).body,
         )
 
@@ -191,14 +191,14 @@ def test_the_menu_counts_what_waits_after_each_deed(outside, make_things, monkey
 
     def compare():
         for user in everybody:
-            assert context._waiting_for(user) == len(waiting_for(user))
-            assert context._principals_of(user).count == len(principals_of(user))
+            assert context_processors._waiting_for(user) == len(waiting_for(user))
+            assert context_processors._principals_of(user).count == len(principals_of(user))
 
     def recorded(verb, **detail):
         event = record(verb, **detail)
         told.add(verb)
         with monkeypatch.context() as patch:  # nobody else sees it yet; it is all there, though
-            patch.setattr(kept, "_in_a_deed", lambda: False)
+            patch.setattr(event_cache, "_in_a_deed", lambda: False)
             compare()
         return event
 
@@ -216,7 +216,7 @@ def test_the_menu_counts_what_waits_after_each_deed(outside, make_things, monkey
             one.decide(accept=False, comment="資料不完整", by=platform)
             decided += 1
     assert decided >= 4
-    delegations.delegate(username="IC1003", since=today, until=today, by=here)
+    delegating.delegate(username="IC1003", since=today, until=today, by=here)
     compare()
     assert {"incident", "decide_device", "claim_hours", "ask_identities"} <= told
 
@@ -224,13 +224,13 @@ def test_the_menu_counts_what_waits_after_each_deed(outside, make_things, monkey
 def test_a_delegate_is_told_while_she_stands_in(outside, account):
     here, colleague = account("IC1001", "agency_admin"), account("IC1003")
     today = timezone.localdate()
-    assert context._principals_of(colleague).count == 0
-    held = delegations.delegate(username="IC1003", since=today, until=today, by=here)
-    assert context._principals_of(colleague).count == 1
+    assert context_processors._principals_of(colleague).count == 0
+    held = delegating.delegate(username="IC1003", since=today, until=today, by=here)
+    assert context_processors._principals_of(colleague).count == 1
     with time_machine.travel(today + timedelta(days=1)):
-        assert context._principals_of(colleague).count == 0
-    delegations.end_delegation(held, by=here)
-    assert context._principals_of(colleague).count == 0
+        assert context_processors._principals_of(colleague).count == 0
+    delegating.end_delegation(held, by=here)
+    assert context_processors._principals_of(colleague).count == 0
 
 
 def test_who_begins_to_serve_elsewhere_leaves_an_event(account, city, monkeypatch):

@@ -6,15 +6,16 @@ import pytest
 from places import Place
 from test_courses import course
 
-from ismp import objects
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.courses import actions, files, learning
+from ismp.courses import actions
 from ismp.courses.models import Attempt, Course, Enrollment, Material, Progress, Question, Quiz, Way
+from ismp.courses.online import files, learning
 from ismp.hours.models import ImportRun, PersonYear, Record
-from ismp.notices.models import Notice
+from ismp.notifications.models import Notice
+from ismp.storage import encrypted_files
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ def test_progress_is_kept(person):
 
 @pytest.mark.django_db
 def test_any_range_of_a_file_is_read_by_itself(settings, monkeypatch):
-    monkeypatch.setattr(objects, "PIECE_BYTES", 10)
+    monkeypatch.setattr(encrypted_files, "PIECE_BYTES", 10)
     material = Material.objects.create(course=course(), position=0, kind="video", title="影片")
     content = bytes(range(95))
     files.keep(material, [content[:33], content[33:34], content[34:]])

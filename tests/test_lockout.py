@@ -8,7 +8,8 @@ from axes.models import AccessAttempt
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from ismp.accounts import codes, keeping
+from ismp.accounts import codes
+from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.models import Account, ResetCode
 from ismp.audit import origin
 from ismp.audit.models import Event
@@ -174,7 +175,7 @@ def test_a_forged_header_does_not_escape_the_count(people):
 def code(clerk):
     code = codes.new()
     owner = Account.objects.get(username="IC1002")
-    keeping.store_reset_code(owner, code, timedelta(hours=1))
+    account_actions.store_reset_code(owner, code, timedelta(hours=1))
     return codes.grouped(code)
 
 
@@ -250,7 +251,7 @@ def test_the_old_password_is_guessed_no_oftener_than_at_the_door(people):
 
 @pytest.fixture
 def clock(monkeypatch):
-    from ismp.accounts import middleware
+    from ismp.accounts.sign_in import middleware
 
     now = [timezone.now().timestamp()]
     monkeypatch.setattr(middleware.time, "time", lambda: now[0])

@@ -9,7 +9,7 @@ from django.conf import settings
 from files import data, row
 from places import Place
 
-from ismp.accounts.logs import JsonFormatter
+from ismp.accounts.national_id.log_masking import JsonFormatter
 from ismp.hours import runs
 
 pytestmark = pytest.mark.django_db

@@ -4,9 +4,10 @@ import pytest
 import pyzipper
 from django.core.management import CommandError, call_command
 
-from ismp.accounts import actions, invented
+from ismp.accounts import demo_data
+from ismp.accounts.actions import postings
 from ismp.hours.portal_export import ExportChoices, export
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 AGENCY = "382990002Z"
 
@@ -27,8 +28,8 @@ def test_the_same_choices_make_the_same_bytes(made):
     first = made("a.csv", rows=5_000, seed=7).read_bytes()
     assert made("b.csv", rows=5_000, seed=7).read_bytes() == first
     assert made("c.csv", rows=5_000, seed=8).read_bytes() != first
-    mine = [p for p in invented.city() if p.agency_code == AGENCY]
-    choices = ExportChoices(roc.parse("115-01-01"), roc.parse("115-11-20"), seed=7)
+    mine = [p for p in demo_data.city() if p.agency_code == AGENCY]
+    choices = ExportChoices(roc_dates.parse("115-01-01"), roc_dates.parse("115-11-20"), seed=7)
     assert export(mine, 5_000, choices) == first
 
 
@@ -81,7 +82,7 @@ def test_the_archive_holds_the_plain_file(made):
 def test_an_invented_nation_and_its_roster_fit_together(made, tmp_path, import_bytes):
     roster = tmp_path / "roster.csv"
     path = made(rows=300, agency=None, people=120, agencies=4, roster_out=roster, bad_share=0.0)
-    actions.import_roster(roster.read_bytes(), by="test")
+    postings.import_roster(roster.read_bytes(), by="test")
     result = import_bytes(path.read_bytes(), agency="390000000Z")
     assert result["created"] >= 60
     again = made("b.csv", rows=300, agency="390000001Z", roster=roster, bad_share=0.0)

@@ -9,9 +9,9 @@ from files import data, row
 from laws import tallies_are_true
 
 from ismp.accounts.models import Agency
+from ismp.hours.listing.record_pages import Keyword, Newest
 from ismp.hours.models import Record
-from ismp.hours.newest import Keyword, Newest
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 FIRST = date(2024, 11, 20)
@@ -57,7 +57,7 @@ def filled(city, import_bytes, account):
 
 
 def some_row(chance, person, term):
-    day = roc.roc_date(FIRST + timedelta(days=int(chance.random() ** 2 * 180)))
+    day = roc_dates.roc_date(FIRST + timedelta(days=int(chance.random() ** 2 * 180)))
     return row(
         national_id=person.national_id,
         name=person.name,

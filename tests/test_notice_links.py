@@ -14,15 +14,19 @@ from things import claim_of
 
 import ismp
 from ismp.accounts.models import Agency
-from ismp.external import actions as external
-from ismp.notices.models import Notice
+from ismp.applications.actions import asking as requests
+from ismp.applications.actions import deciding, delegating
+from ismp.external_hours import actions as external
+from ismp.notifications.models import Notice
 from ismp.portal import actions as portal
-from ismp.requests import actions as requests
-from ismp.requests import deciding, delegations
-from ismp.security import advisories, deadlines, devices, incidents, intelligence_files
-from ismp.security.levels import Answer, Aspect, Harm, Subject
+from ismp.security import reminders
+from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories import uploaded_files
+from ismp.security.devices import actions as device_actions
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import Answer, Aspect, Harm, Subject
 from ismp.security.models import Advisory, Device, RestrictedProduct
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 HERE = Path(ismp.__file__).parent
@@ -30,19 +34,19 @@ SMALL = {Aspect.AVAILABILITY: Answer(Subject.NON_CORE, Harm.SLIGHT)}
 BIG = {Aspect.CONFIDENTIALITY: Answer(Subject.CORE, Harm.SERIOUS)}
 
 OPEN_TO_ALL = {
-    ("compliance/reminding.py", "remind"): "portal:home",
-    ("courses/classes.py", "_tell"): "courses:course",
+    ("compliance/people/reminders.py", "remind"): "portal:home",
+    ("courses/classroom/classes.py", "_tell"): "courses:course",
     ("courses/actions.py", "enroll"): "courses:learn",
-    ("courses/attendance.py", "_give"): "courses:course",
-    ("courses/attendance.py", "_withdraw"): "courses:course",
-    ("courses/learning.py", "_complete_if_done"): "courses:course",
-    ("requests/deciding.py", "decide_application"): "portal:hours",
+    ("courses/classroom/attendance.py", "_give"): "courses:course",
+    ("courses/classroom/attendance.py", "_withdraw"): "courses:course",
+    ("courses/online/learning.py", "_complete_if_done"): "courses:course",
+    ("applications/actions/deciding.py", "decide_application"): "portal:hours",
 }
 """Told elsewhere (each by the tests of its package), with an address that opens for everybody."""
 ELSEWHERE = {
-    ("accounts/following.py", "tell"): "tests/test_persons.py and test_resets.py walk its links",
-    ("security/advisory_import.py", "tell"): "the link of `publish`, to the same people",
-    ("security/advisories.py", "remove"): "has no link: there is nothing left to open",
+    ("accounts/consequences.py", "tell"): "tests/test_persons.py and test_resets.py walk its links",
+    ("security/advisories/importing.py", "tell"): "the link of `publish`, to the same people",
+    ("security/advisories/actions.py", "remove"): "has no link: there is nothing left to open",
 }
 
 
@@ -100,23 +104,25 @@ def opens(client, notices):
 
 def of_incidents(people):
     handler, platform = people["handler"], people["platform"]
-    incidents.name_officer(people["officer"], by=handler)
+    incident_actions.name_officer(people["officer"], by=handler)
     what = {"title": "示範", "description": "示範", "known_at": timezone.now()}
     opened = {"agency": handler.agency, "by": people["staff"], **what}
     for answers, worse in ((BIG, SMALL), (SMALL, BIG)):
-        incident = incidents.open_incident(answers=answers, **opened)
-        incidents.report(incident, by=handler)
-        incidents.review(incident, accept=False, comment="請補", by=platform)
-        incidents.report(incident, by=handler)
-        incidents.review(incident, accept=True, comment="", by=platform)
-        incidents.change_level(incident, worse, by=handler)
-        incidents.review(incident, accept=True, comment="", by=platform)
-        incidents.recover(incident, at=timezone.now(), text="", by=handler)
-        incidents.finish(incident, "改善", by=handler)
-        incidents.close(incident, accept=True, comment="同意", by=platform)
-    mistaken = incidents.report(incidents.open_incident(answers=BIG, **opened), by=handler)
-    incidents.withdraw(mistaken, reason="誤報", by=people["staff"])
-    incidents.reinstate(mistaken, reason="請補證據", by=platform)
+        incident = incident_actions.open_incident(answers=answers, **opened)
+        incident_actions.report(incident, by=handler)
+        incident_actions.review(incident, accept=False, comment="請補", by=platform)
+        incident_actions.report(incident, by=handler)
+        incident_actions.review(incident, accept=True, comment="", by=platform)
+        incident_actions.change_level(incident, worse, by=handler)
+        incident_actions.review(incident, accept=True, comment="", by=platform)
+        incident_actions.recover(incident, at=timezone.now(), text="", by=handler)
+        incident_actions.finish(incident, "改善", by=handler)
+        incident_actions.close(incident, accept=True, comment="同意", by=platform)
+    mistaken = incident_actions.report(
+        incident_actions.open_incident(answers=BIG, **opened), by=handler
+    )
+    incident_actions.withdraw(mistaken, reason="誤報", by=people["staff"])
+    incident_actions.reinstate(mistaken, reason="請補證據", by=platform)
 
 
 def of_devices(people):
@@ -129,38 +135,40 @@ def of_devices(people):
             brand="示範牌",
             network="offline",
         )
-        devices.save_device(held, by=handler)
+        device_actions.save_device(held, by=handler)
     today = timezone.localdate()
     product = RestrictedProduct(brand="示範牌", letter="函", issued_on=today)
-    devices.restrict([product], by=platform)
+    device_actions.restrict([product], by=platform)
     whole = {"kind": "keep", "reason": "業務需要", "measure": "獨立網段"}
     whole["expires_on"] = today + timedelta(days=20)
     first, second = Device.objects.order_by("asset_no")
-    decision = devices.decide(first, **whole, by=handler)  # asks the officer
-    devices.approve(decision, accept=True, comment="", by=people["officer"])
-    incidents.name_officer(handler, by=people["second"])
-    asked = devices.decide(second, **whole, by=handler)  # who is herself the officer
-    devices.approve(asked, accept=False, comment="請汰換", by=people["second"])
-    devices.decide(second, kind="retire", retire_by=today, by=handler)
-    year = roc.roc_year(today)
-    campaign = devices.open_campaign(year=year, due_on=today, by=platform)
-    devices.extend_campaign(campaign, due_on=today + timedelta(days=3), reason="展延", by=platform)
-    devices.sign_off(campaign, agency=handler.agency, by=handler)
-    devices.withdraw_sign_off(campaign, agency=handler.agency, reason="漏列", by=handler)
+    decision = device_actions.decide(first, **whole, by=handler)  # asks the officer
+    device_actions.approve(decision, accept=True, comment="", by=people["officer"])
+    incident_actions.name_officer(handler, by=people["second"])
+    asked = device_actions.decide(second, **whole, by=handler)  # who is herself the officer
+    device_actions.approve(asked, accept=False, comment="請汰換", by=people["second"])
+    device_actions.decide(second, kind="retire", retire_by=today, by=handler)
+    year = roc_dates.roc_year(today)
+    campaign = device_actions.open_campaign(year=year, due_on=today, by=platform)
+    device_actions.extend_campaign(
+        campaign, due_on=today + timedelta(days=3), reason="展延", by=platform
+    )
+    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    device_actions.withdraw_sign_off(campaign, agency=handler.agency, reason="漏列", by=handler)
 
 
 def of_advisories(people):
     today = timezone.localdate()
     advisory = Advisory(title="示範情資", severity="high", source="示範中心", issued_on=today)
-    advisories.save(advisory, by=people["platform"])
+    advisory_actions.save(advisory, by=people["platform"])
     agencies = list(Agency.objects.all())
     due = today + timedelta(days=1)
-    advisories.publish(advisory, agencies=agencies, due_on=due, by=people["platform"])
+    advisory_actions.publish(advisory, agencies=agencies, due_on=due, by=people["platform"])
     later = today + timedelta(days=2)
-    advisories.extend(advisory, due_on=later, reason="展延", by=people["platform"])
+    advisory_actions.extend(advisory, due_on=later, reason="展延", by=people["platform"])
     sent = SimpleUploadedFile("情資.json", b"{}")
-    file = intelligence_files.receive(sent, by=people["platform"])
-    intelligence_files.read_file.func(file.pk)
+    file = uploaded_files.receive(sent, by=people["platform"])
+    uploaded_files.read_file.func(file.pk)
 
 
 def of_requests(people):
@@ -178,7 +186,7 @@ def of_requests(people):
     )
     deciding.decide_transfer(transfer, accept=False, comment="暫緩", by=people["handler"])
     span = {"since": today, "until": today + timedelta(days=3)}
-    delegations.delegate(username=people["second"].username, **span, by=people["handler"])
+    delegating.delegate(username=people["second"].username, **span, by=people["handler"])
 
 
 def of_hours_and_tickets(people):
@@ -197,7 +205,7 @@ def test_every_link_opens_for_whoever_is_told(client, people, told):
         of_incidents,
         of_devices,
         of_advisories,
-        lambda _: deadlines.remind(),
+        lambda _: reminders.remind(),
         of_requests,
         of_hours_and_tickets,
     ):

@@ -7,8 +7,8 @@ from django.db import connection
 from mail import NOON, text_of
 
 from ismp.accounts.models import Account
-from ismp.notices import actions
-from ismp.notices.models import Digest, Notice
+from ismp.notifications import actions
+from ismp.notifications.models import Digest, Notice
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from files import PERSON, data, row
 from moto.server import ThreadedMotoServer
 
-from ismp import objects
 from ismp.hours import actions, files, importing, report
 from ismp.hours.models import ImportRun, Record, RunFile, State
+from ismp.storage import encrypted_files
 
 pytestmark = pytest.mark.django_db
 
@@ -32,17 +32,17 @@ def bucket(server, settings, monkeypatch):
         monkeypatch.setenv(name, "of-the-test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     settings.S3_ENDPOINT, settings.S3_BUCKET = server, f"ismp-{secrets.token_hex(8)}"
-    objects._storage.cache_clear()
+    encrypted_files._storage.cache_clear()
     bucket = boto3.resource("s3", endpoint_url=server).Bucket(settings.S3_BUCKET)
     bucket.create()
     yield bucket
-    objects._storage.cache_clear()
+    encrypted_files._storage.cache_clear()
 
 
 @pytest.fixture
 def old(monkeypatch):
     """Every object counts as old enough to be swept."""
-    monkeypatch.setattr(objects, "_OLD", -timedelta(seconds=2))
+    monkeypatch.setattr(encrypted_files, "_OLD", -timedelta(seconds=2))
 
 
 def names(bucket):
@@ -93,21 +93,21 @@ def test_a_crash_between_object_and_row_leaves_an_object_that_is_swept(
             import_bytes(data(row(term="2")))
     assert len(names(bucket) - before) == 1
     assert named() == before
-    assert objects.sweep([RunFile]) == 1
+    assert encrypted_files.sweep([RunFile]) == 1
     assert names(bucket) == before
     assert b"".join(files.pieces(kept, RunFile.Kind.UPLOAD)) == data(row())
 
 
 def test_pieces_whose_object_is_gone_are_counted(import_bytes, bucket):
     import_bytes(data(row()))
-    assert objects.lost([RunFile]) == 0
+    assert encrypted_files.lost([RunFile]) == 0
     bucket.objects.all().limit(1).delete()
-    assert objects.lost([RunFile]) == 1
+    assert encrypted_files.lost([RunFile]) == 1
 
 
 def test_what_is_young_is_not_swept_though_no_row_names_it_yet(import_bytes, bucket):
-    objects.put(b"on its way")
-    assert objects.sweep([RunFile]) == 0
+    encrypted_files.put(b"on its way")
+    assert encrypted_files.sweep([RunFile]) == 0
     assert len(names(bucket)) == 1
 
 
@@ -119,7 +119,7 @@ def test_an_import_rolled_back_leaves_nothing_after_the_sweep(
         import_bytes(data(row()))
     assert not Record.objects.exists()
     assert len(names(bucket)) > len(named()) == 1
-    objects.sweep([RunFile])
+    encrypted_files.sweep([RunFile])
     assert names(bucket) == named()
 
 
@@ -128,7 +128,7 @@ def test_a_purge_empties_the_bucket(import_bytes, bucket, settings, old):
     past = timezone.now() - timedelta(days=settings.UPLOAD_KEPT_DAYS, seconds=1)
     ImportRun.objects.filter(pk=run.pk).update(created_at=past)
     count = len(names(bucket))
-    assert (actions.purge(), objects.sweep([RunFile])) == (1, count)
+    assert (actions.purge(), encrypted_files.sweep([RunFile])) == (1, count)
     assert names(bucket) == set()
     assert files.load_frame(run, RunFile.Kind.ROWS) is None
 

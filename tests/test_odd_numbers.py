@@ -14,7 +14,7 @@ from django.urls import reverse
 from rights import POST_ONLY
 from test_pages import addresses
 
-from ismp.ui.numbers import whole_number, whole_numbers
+from ismp.ui.text.numbers import whole_number, whole_numbers
 
 pytestmark = pytest.mark.django_db
 

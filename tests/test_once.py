@@ -20,9 +20,9 @@ from ismp.accounts.models import Account, Department
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.hours.models import Deletion, Record
-from ismp.ui import once
+from ismp.ui.http import once
+from ismp.ui.http.uploads import SPOOLING_HANDLERS
 from ismp.ui.models import SentForm
-from ismp.ui.uploads import SPOOLING_HANDLERS
 
 HERE = "/manage/departments/"
 
@@ -116,10 +116,10 @@ def test_a_form_with_a_fault_and_a_page_that_asks_first_may_be_sent_again(clerk,
 @pytest.mark.django_db
 def test_what_was_taken_back_is_not_done(clerk, monkeypatch):
     """The event went with the transaction: the form may be sent again."""
-    from ismp.accounts import departments
-    from ismp.accounts.modules import DEPARTMENTS
+    from ismp.accounts.actions import departments as department_actions
+    from ismp.accounts.resources import DEPARTMENTS
 
-    save = departments.save_department
+    save = department_actions.save_department
 
     def fails(*args, **kwargs):
         save(*args, **kwargs)

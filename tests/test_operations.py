@@ -13,7 +13,7 @@ TEXTS = [
     ROOT / "README.md",
     *(p for p in (ROOT / "deploy").rglob("*") if p.is_file()),
 ]
-SETTINGS = (ROOT / "ismp/settings.py").read_text("utf-8")
+SETTINGS = (ROOT / "ismp/config/settings.py").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)

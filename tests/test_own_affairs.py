@@ -25,25 +25,26 @@ from test_modules import modules
 from things import claim_of
 
 from ismp import reviews
-from ismp.accounts import actions as accounts
-from ismp.accounts import keeping, persons
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import person_links
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Leave, PasswordReset, PersonLink
 from ismp.accounts.roles import Role
-from ismp.courses import attendance, classes
+from ismp.applications.actions import asking as requests
+from ismp.applications.models import AccountApplication, IdentityChange, Transfer
+from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Attendance, Session, SignUp, Standing
-from ismp.external import actions as external
-from ismp.external.models import Claim
+from ismp.external_hours import actions as external
+from ismp.external_hours.models import Claim
 from ismp.hours.models import Decision as Verdict
 from ismp.hours.models import Duplicate, Record
-from ismp.requests import actions as requests
-from ismp.requests.models import AccountApplication, IdentityChange, Transfer
 from ismp.reviews.queue import SOURCES
-from ismp.reviews.waiting import Deciding
-from ismp.security import incidents
-from ismp.security.incident_views import DEEDS as STEPS
-from ismp.security.levels import Answer, Aspect, Subject
+from ismp.reviews.queue_item import Deciding
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import Answer, Aspect, Subject
+from ismp.security.incidents.views import DEEDS as STEPS
 from ismp.security.models import Address, Advisory, Decision, Incident
-from ismp.ui.roc import roc_date
+from ismp.ui.text.roc_dates import roc_date
 
 pytestmark = pytest.mark.django_db
 SMALL = {Aspect.INTEGRITY: Answer(Subject.NON_CORE)}
@@ -162,12 +163,12 @@ def own_link(people: People) -> PersonLink:
     """An account elsewhere got his number."""
     PersonLink.objects.all().delete()
     elsewhere = Account.objects.get(username="CU1005")
-    keeping.set_national_id([elsewhere], number=people.own.national_id, by=people.stranger)
+    account_actions.set_national_id([elsewhere], number=people.own.national_id, by=people.stranger)
     return PersonLink.objects.get(account=elsewhere)
 
 
 def own_confirmed_link(people: People) -> PersonLink:
-    return persons.confirm(own_link(people), by=people.other)
+    return person_links.confirm(own_link(people), by=people.other)
 
 
 def duplicate(former: Verdict) -> Callable[[People], Duplicate]:
@@ -233,7 +234,7 @@ def judged(step: str, **typed: Any) -> Case:
 
     def case(people: People) -> Trial:
         third = Account.objects.get(username="CU1003")
-        incident = incidents.open_incident(
+        incident = incident_actions.open_incident(
             agency=people.own.agency,
             title="x",
             description="x",
@@ -241,14 +242,14 @@ def judged(step: str, **typed: Any) -> Case:
             known_at=timezone.now(),
             by=people.own,
         )
-        incident = incidents.report(incident, by=people.own)
+        incident = incident_actions.report(incident, by=people.own)
         if step == "reinstate":
-            incident = incidents.withdraw(incident, reason="x", by=people.own)
+            incident = incident_actions.withdraw(incident, reason="x", by=people.own)
         elif step != "review":
-            incident = incidents.review(incident, accept=True, comment="", by=third)
-            incident = incidents.recover(incident, at=timezone.now(), text="", by=people.own)
+            incident = incident_actions.review(incident, accept=True, comment="", by=third)
+            incident = incident_actions.recover(incident, at=timezone.now(), text="", by=people.own)
         if step == "close":
-            incident = incidents.finish(incident, "x", by=people.own)
+            incident = incident_actions.finish(incident, "x", by=people.own)
         day = timezone.localdate() + timedelta(days=45)
         given = {"day": roc_date(day)} if step == "extend" else {}
         typed_now = {"accept": "1", "text": "x", **given, **typed}
@@ -412,7 +413,11 @@ OTHER_ADDRESSES = {
     "reviews:end_delegation": "one's own stand-in",
     "accounts:logout": "oneself",
     **dict.fromkeys(
-        ("external:withdraw", "requests:withdraw_identities", "requests:withdraw_transfer"),
+        (
+            "external_hours:withdraw",
+            "application_forms:withdraw_identities",
+            "application_forms:withdraw_transfer",
+        ),
         "one takes back what one asked for",
     ),
     **dict.fromkeys(

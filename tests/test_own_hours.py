@@ -12,14 +12,15 @@ from django.utils import timezone
 from files import PERSON, data, row
 from reportlab.pdfgen.canvas import Canvas
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.hours import actions as hours
 from ismp.hours.models import Record
-from ismp.portal import actions, certificate
+from ismp.portal import actions
 from ismp.portal.models import Certificate
-from ismp.ui.paper import can_be_set
+from ismp.portal.my_hours import certificate
+from ismp.ui.exports.pdf import can_be_set
 
 pytestmark = pytest.mark.django_db
 MINE = "/my/hours/"
@@ -90,7 +91,7 @@ def test_deleted_hours_are_gone(client, account, person):
 @pytest.fixture
 def moved(client, import_bytes):
     """Who served in one agency and serves in another: both imported the same course."""
-    city = invented.city()
+    city = demo_data.city()
     new = city[-1]
     old = next(one for one in city if one.national_id == new.national_id)
     mine = {"national_id": new.national_id, "name": new.name}
@@ -284,7 +285,7 @@ def test_only_the_key_makes_a_code(person):
     paper = actions.issue_certificate(start=date(2026, 1, 1), end=date(2026, 12, 31), by=person)
     from django.conf import settings
 
-    from ismp.keyring import KeyRing
+    from ismp.storage.keyring import KeyRing
 
     other = KeyRing.open(settings.ISMP_HOME / "tmp" / "other-keys")
     kept, settings.KEYS = settings.KEYS, other

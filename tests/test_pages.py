@@ -190,7 +190,7 @@ def test_sign_in_whatever_the_case_but_never_by_national_id(client, account):
 
 
 def test_idle_people_are_signed_out_and_polling_does_not_count(client, account, monkeypatch):
-    from ismp.accounts import middleware
+    from ismp.accounts.sign_in import middleware
 
     client.force_login(account("IC1001", "agency_admin"))
     now = [1000.0]

@@ -20,7 +20,7 @@ from typing_in import forms_in
 from ismp.accounts.models import Account, Agency, Department
 from ismp.audit.models import Event
 from ismp.courses.models import SignUp
-from ismp.notices.models import Notice
+from ismp.notifications.models import Notice
 
 KIT = {one.name: one for one in modules()}
 READS = {("advisories", "stix"), ("advisories", "iocs")}

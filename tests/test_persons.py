@@ -22,19 +22,23 @@ from files import data, row
 from test_pages import addresses
 from things import claim_of
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import keeping, national_id, persons, separation
+from ismp.accounts import national_id, separation
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import person_links
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, AccountControl, Agency, PersonLink, Status
+from ismp.applications.actions import asking as requests
+from ismp.applications.actions import deciding, delegating
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import boards, standing, why
-from ismp.external.models import Claim
-from ismp.external.models import State as ClaimState
+from ismp.compliance.dashboards import cached
+from ismp.compliance.standing import explanation
+from ismp.compliance.standing import table as standing_table
+from ismp.external_hours.models import Claim
+from ismp.external_hours.models import State as ClaimState
 from ismp.hours.models import Record
-from ismp.notices.models import Notice
+from ismp.notifications.models import Notice
 from ismp.portal.models import Certificate
-from ismp.requests import actions as requests
-from ismp.requests import deciding, delegations
 from ismp.reviews.queue import waiting_for
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +90,7 @@ def ghost(number, by, username="IC9001", name="隨便"):
     facts = {"username": username, "name": name, "agency": by.agency, "identities": "general"}
     made = Account(**facts)
     made.national_id = number
-    return keeping.save_account(made, by=by)
+    return account_actions.save_account(made, by=by)
 
 
 def newest(verb):
@@ -143,14 +147,14 @@ def test_a_made_up_account_gets_nothing_of_whose_number_it_has(
         0,
         0,
     )
-    assert not any(one.counted for one in why.of_person(of("ghost1")))
+    assert not any(one.counted for one in explanation.of_person(of("ghost1")))
 
 
 def test_a_certificate_belongs_to_the_account_that_brought_it(client, clerks, number):
     """Also when the two are one person: opening the other account's leaves an event."""
     claim = claim_of(of("EP1003"))
     ghost(number, clerks["here"])
-    persons.confirm(link_of("IC9001"), by=clerks["there"])
+    person_links.confirm(link_of("IC9001"), by=clerks["there"])
     go(client, "IC9001")
     assert client.get(f"/my/hours/claims/{claim.pk}/certificate/").status_code == 404
     assert client.post(f"/my/hours/claims/{claim.pk}/withdraw/").status_code == 404
@@ -198,7 +202,7 @@ def test_the_other_agency_is_asked_and_confirms(client, clerks, learned_there, n
     assert clerks["here"].notices.filter(subject__contains="對方機關確認").exists()
     go(client, "IC9001")
     assert HERS in says(client.get("/my/hours/"))
-    assert any(one.counted for one in why.of_person(of("IC9001")))
+    assert any(one.counted for one in explanation.of_person(of("IC9001")))
     go(client, "EP1003")
     assert HERS in says(client.get("/my/hours/"))
 
@@ -215,11 +219,11 @@ def test_a_no_leaves_them_apart_and_is_final_until_the_number_is_set_anew(
     assert not made.notices.exists()
     go(client, "IC9001")
     assert HERS not in says(client.get("/my/hours/"))
-    keeping.set_national_id([made], number=number, by=clerks["here"])
-    persons.ask_missing()
+    account_actions.set_national_id([made], number=number, by=clerks["here"])
+    person_links.ask_missing()
     assert queue(clerks["there"]) == queue(clerks["platform"]) == []
     for again in ("", number):
-        keeping.set_national_id([of("IC9001")], number=again, by=clerks["here"])
+        account_actions.set_national_id([of("IC9001")], number=again, by=clerks["here"])
     assert len(queue(clerks["there"])) == 1
     assert PersonLink.objects.filter(account=made).count() == 2
 
@@ -290,9 +294,9 @@ def test_who_registered_the_number_first_does_not_confirm_it(
     if how == "made":
         ghost(number, clerks["here"])
     else:
-        keeping.set_national_id([of("IC1005")], number=number, by=clerks["here"])
+        account_actions.set_national_id([of("IC1005")], number=number, by=clerks["here"])
     first = "IC9001" if how == "made" else "IC1005"
-    keeping.set_national_id([of("EP1003")], number=number, by=clerks["there"])
+    account_actions.set_national_id([of("EP1003")], number=number, by=clerks["there"])
     link = PersonLink.objects.get(account__username="EP1003", other__username=first)
     assert queue(clerks["here"]) == []
     go(client, "IC1001")
@@ -301,7 +305,7 @@ def test_who_registered_the_number_first_does_not_confirm_it(
     with pytest.raises(NotPossible, match="不能由您決定"):
         deciding.decide_person_link(link, accept=True, comment="", by=clerks["here"])
     told = {"since": timezone.localdate(), "until": timezone.localdate()}
-    delegations.delegate(username="IC1006", **told, by=clerks["here"])
+    delegating.delegate(username="IC1006", **told, by=clerks["here"])
     assert queue(of("IC1006")) == []
     go(client, first)
     assert HERS not in says(client.get("/my/hours/"))
@@ -349,7 +353,7 @@ def test_a_delegate_decides_in_place_of_the_clerk_but_not_about_himself(clerks, 
     today = timezone.localdate()
     for username in ("EP1002", "EP1003"):
         told = {"username": username, "since": today, "until": today}
-        delegations.delegate(**told, by=clerks["there"])
+        delegating.delegate(**told, by=clerks["there"])
     ghost(number, clerks["here"])
     assert queue(of("EP1003")) == []
     [one] = queue(of("EP1002"))
@@ -375,20 +379,20 @@ def test_three_accounts_of_a_person(clerks, number, account):
     """Of a person with two accounts each agency is asked; one yes is enough, but not against a no.
     An account in doubt is no ground to be asked: its agency would learn who has the number."""
     ghost(number, clerks["here"])
-    persons.confirm(link_of("IC9001"), by=clerks["there"])
+    person_links.confirm(link_of("IC9001"), by=clerks["there"])
     third = account("CU1002", "agency_admin")
     ghost(number, third, username="CU9001")
     asked = PersonLink.objects.filter(account__username="CU9001")
     assert {link.other.username for link in asked.waiting()} == {"IC9001", "EP1003"}
     assert (len(queue(clerks["here too"])), len(queue(clerks["there"]))) == (1, 1)
     refused = asked.get(other__username="IC9001")
-    persons.refuse(refused, comment="不是", by=clerks["here too"])
+    person_links.refuse(refused, comment="不是", by=clerks["here too"])
     link = asked.get(other__username="EP1003")
     with pytest.raises(NotPossible, match="請由平台管理者決定"):
-        persons.confirm(link, by=clerks["there"])
-    persons.confirm(link, by=clerks["platform"])
+        person_links.confirm(link, by=clerks["there"])
+    person_links.confirm(link, by=clerks["platform"])
     assert Account.objects.of_person(of("CU9001")).count() == 3
-    persons.revoke(link, reason="弄錯了", by=clerks["platform"])
+    person_links.revoke(link, reason="弄錯了", by=clerks["platform"])
     assert Account.objects.of_person(of("CU9001")).count() == 1
     assert Account.objects.of_person(of("EP1003")).count() == 2
 
@@ -409,7 +413,7 @@ def confirmed(clerks, learned_there, number):
     """IC9001 of A and EP1003 of B are one person."""
     Notice.objects.all().delete()
     ghost(number, clerks["here"])
-    persons.confirm(link_of("IC9001"), by=clerks["there"])
+    person_links.confirm(link_of("IC9001"), by=clerks["there"])
     Notice.objects.all().delete()
     return PersonLink.objects.get(account__username="IC9001")
 
@@ -418,7 +422,7 @@ def confirmed(clerks, learned_there, number):
 @pytest.mark.parametrize("to", ["", UNKNOWN])
 def test_another_number_ends_it(client, clerks, confirmed, changed, to):
     by = clerks["here" if changed == "IC9001" else "there"]
-    keeping.set_national_id([of(changed)], number=to, by=by)
+    account_actions.set_national_id([of(changed)], number=to, by=by)
     confirmed.refresh_from_db()
     assert confirmed.state == "ended" and confirmed.ended_at
     assert {of("IC9001").person, of("EP1003").person} == {None}
@@ -443,9 +447,9 @@ def test_a_roster_that_changes_the_number_ends_it_and_a_key_rotation_does_not(co
 
 def test_an_edit_begun_before_the_confirmation_does_not_end_it(clerks, number):
     before = ghost(number, clerks["here"])
-    persons.confirm(link_of("IC9001"), by=clerks["there"])
+    person_links.confirm(link_of("IC9001"), by=clerks["there"])
     before.name = "新名字"
-    keeping.save_account(before, by=clerks["here"])
+    account_actions.save_account(before, by=clerks["here"])
     assert Account.objects.of_person(of("IC9001")).count() == 2
 
 
@@ -465,7 +469,7 @@ def test_the_platform_revokes_a_wrong_one(client, clerks, confirmed):
     assert "撤銷同一人的確認" in says(client.get(f"{page}history/"))
     go(client, "IC9001")
     assert HERS not in says(client.get("/my/hours/"))
-    persons.ask_missing()
+    person_links.ask_missing()
     assert queue(clerks["there"]) == []
 
 
@@ -473,7 +477,7 @@ def test_what_was_known_at_a_moment(clerks, confirmed):
     """As known then: apart before the confirmation, together while it stood."""
     today, account = timezone.localdate(), of("IC9001")
     confirmed_at = confirmed.confirmed_at
-    persons.revoke(confirmed, reason="弄錯了", by=clerks["platform"])
+    person_links.revoke(confirmed, reason="弄錯了", by=clerks["platform"])
     ended_at = PersonLink.objects.get(pk=confirmed.pk).ended_at
     instant = timedelta(microseconds=1)
     for moment, together in (
@@ -483,10 +487,12 @@ def test_what_was_known_at_a_moment(clerks, confirmed):
         (ended_at, False),
         (None, False),
     ):
-        counted = [item for one in why.of_person(account, today, moment) for item in one.counted]
+        counted = [
+            item for one in explanation.of_person(account, today, moment) for item in one.counted
+        ]
         assert bool(counted) == together
         [line, *_] = (
-            standing.table(on=today, known_at=moment)
+            standing_table.table(on=today, known_at=moment)
             .filter(account=account.pk)
             .iter_rows(named=True)
         )
@@ -557,8 +563,8 @@ def test_the_origin_is_not_told_of_an_account_of_the_destination(clerks, number)
 def sums():
     today = timezone.localdate()
     agencies = list(Agency.objects.all())
-    kept = boards.of(agencies, [today])
-    lines = standing.table().select("account", "category", "years", "done").rows()
+    kept = cached.of(agencies, [today])
+    lines = standing_table.table().select("account", "category", "years", "done").rows()
     totals = {pk: kept[pk, today].get_totals()[""].as_json() for pk in (a.pk for a in agencies)}
     return sorted(lines), totals
 
@@ -569,10 +575,10 @@ def test_any_order_of_confirming_moving_leaving_and_numbers_ends_in_the_same_sum
     made, today = ghost(number, clerks["here"]), timezone.localdate()
     there = Agency.objects.get(code="382990003Z")
     deeds = {
-        "confirm": lambda: persons.confirm(link_of("IC9001"), by=clerks["there"]),
+        "confirm": lambda: person_links.confirm(link_of("IC9001"), by=clerks["there"]),
         "move": lambda: accounts.assign(made, agency=there, since=today, by="x"),
         "leave": lambda: accounts.assign(of("EP1003"), status=Status.LEFT, since=today, by="x"),
-        "number": lambda: keeping.set_national_id(
+        "number": lambda: account_actions.set_national_id(
             [of("IC9001")], number=UNKNOWN, by=clerks["platform"]
         ),
     }
@@ -606,8 +612,8 @@ def test_accounts_that_got_a_number_in_the_same_moment_are_asked_about_later(cle
     made = ghost(UNKNOWN, clerks["here"])
     made.national_id = number
     made.save()  # neither saw the other
-    assert persons.ask_missing() == 1
-    assert persons.ask_missing() == 0
+    assert person_links.ask_missing() == 1
+    assert person_links.ask_missing() == 0
     assert len(queue(clerks["there"])) == 1
 
 
@@ -615,20 +621,20 @@ def test_accounts_that_got_a_number_in_the_same_moment_are_asked_about_later(cle
 @pytest.mark.postgresql
 def test_two_confirmed_in_the_same_moment_are_one_person(clerks, number, account):
     ghost(number, clerks["here"])
-    persons.confirm(link_of("IC9001"), by=clerks["there"])
+    person_links.confirm(link_of("IC9001"), by=clerks["there"])
     third = account("CU1002", "agency_admin")
     ghost(number, third, username="CU9001")
     first, second = PersonLink.objects.filter(account__username="CU9001").order_by("pk")
     at_once(
-        lambda: persons.confirm(first, by=clerks["there"]),
-        lambda: persons.confirm(second, by=clerks["here"]),
+        lambda: person_links.confirm(first, by=clerks["there"]),
+        lambda: person_links.confirm(second, by=clerks["here"]),
     )
     assert Account.objects.of_person(of("CU9001")).count() == 3
     assert_persons_follow_from_links()
 
 
 def assert_persons_follow_from_links():
-    lowest = persons._lowest(PersonLink.objects.standing().values_list("account", "other"))
+    lowest = person_links._lowest(PersonLink.objects.standing().values_list("account", "other"))
     kept = {one.pk: one.person_id for one in Account.objects.exclude(person=None)}
     assert kept == lowest
 

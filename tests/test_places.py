@@ -8,13 +8,13 @@ from mail import NOON
 from test_classes import planned, standings
 from test_courses import course
 
-from ismp.accounts import actions as accounts
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Status
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.courses import classes
+from ismp.courses.classroom import classes
 from ismp.courses.models import Phase, Session, SignUp, Standing, Way
-from ismp.notices.models import Notice
+from ismp.notifications.models import Notice
 
 pytestmark = pytest.mark.django_db
 

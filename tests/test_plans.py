@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from files import data, row
 from plans import plans
 
-from ismp.hours import actions, tallies
+from ismp.hours import actions
 from ismp.hours.models import Record
+from ismp.hours.records import totals
 
 pytestmark = pytest.mark.django_db
 LIST, ALL = "/manage/learning-map/agency-hours/", "/manage/learning-map/hours/"
@@ -74,7 +75,7 @@ def test_tallies_of_many_people_are_not_looked_for_among_themselves(account):
         department=pl.lit(""),
         title=pl.lit("資安"),
     )
-    change = tallies.Change()
+    change = totals.Change()
     change.add_loaded(people)
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE hours_personyear")

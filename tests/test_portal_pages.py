@@ -103,7 +103,7 @@ def test_the_map_of_the_site_has_every_page_one_may_open_and_no_other(client, ac
     reached = {
         "support:new",
         "security:report",
-        "external:apply",
+        "external_hours:apply",
     }  # by a button of a page that is on the map
     pages = everybodys | {name for name in OPEN if name.startswith("portal:")}
     wanted = {a for name, a in addresses() if name in pages - reached and "{" not in a}

@@ -16,15 +16,15 @@ from test_classes import planned
 from test_completed_learning import completed, deleted, downloaded, met, settle
 from test_learning import enrolled, lesson, read_all
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.courses import attendance, classes
+from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import PortalUpload, SignUp, UploadedHours, UploadPiece, Way
 from ismp.hours import actions as hours
-from ismp.hours import duplicates
 from ismp.hours.models import Decision, Duplicate, ImportRun, Record
-from ismp.ui import roc
+from ismp.hours.records import duplicates
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 UPLOAD = "/manage/learning-map/scores/upload/"
@@ -45,7 +45,7 @@ def people(account):
 
 
 def asked(**changes):
-    today = roc.roc_date(timezone.localdate())
+    today = roc_dates.roc_date(timezone.localdate())
     return {"start": today, "end": today, "county": "10"} | changes
 
 
@@ -103,7 +103,7 @@ def test_hours_that_an_imported_record_stands_for_are_not_uploaded(
 
 def row_of(record, **changes):
     """A row of the portal that tells of a record."""
-    [person] = [one for one in invented.city() if one.username == record.account.username]
+    [person] = [one for one in demo_data.city() if one.username == record.account.username]
     total = f"{record.hours / 1000:g}"
     facts = {
         "national_id": person.national_id,
@@ -112,8 +112,8 @@ def row_of(record, **changes):
         "category": str(record.category),
         "title": record.title,
         "term": record.term,
-        "started_on": roc.roc_date(record.started_on),
-        "ended_on": roc.roc_date(record.ended_on),
+        "started_on": roc_dates.roc_date(record.started_on),
+        "ended_on": roc_dates.roc_date(record.ended_on),
         "total": total,
         "digital_hours": total,
         "classroom_hours": "0",
@@ -168,7 +168,7 @@ def test_a_batch_is_remembered_and_only_what_is_new_is_offered(client, people, c
     assert once_more.content == first.content
     assert once_more["Content-Disposition"] == first["Content-Disposition"]
     assert Event.objects.filter(verb="take_upload_again").count() == 1
-    number = next(one.national_id for one in invented.city() if one.username == "IC1001")
+    number = next(one.national_id for one in demo_data.city() if one.username == "IC1001")
     assert number not in page and number not in str(list(Event.objects.values()))
     pieces = b"".join(bytes(one.data) for one in UploadPiece.objects.all())
     assert number.encode() not in pieces

@@ -12,9 +12,10 @@ from hypothesis import given, settings, strategies
 from ismp.audit.models import Event
 from ismp.hours import report
 from ismp.hours.models import State
-from ismp.security import devices, product_lists
+from ismp.security.devices import actions as device_actions
+from ismp.security.devices import product_import
 from ismp.security.models import Device, RestrictedProduct
-from ismp.ui.roc import roc_date
+from ismp.ui.text.roc_dates import roc_date
 
 pytestmark = pytest.mark.django_db
 HEADER = "廠牌,型號,來源函號,發文日期"
@@ -46,7 +47,7 @@ def test_a_list_comes_in_at_once_and_agencies_are_told(send, client, account):
     held = Device(
         agency=handler.agency, asset_no="1", kind="hardware", brand="Hikvision", network="offline"
     )
-    devices.save_device(held, by=handler)
+    device_actions.save_device(held, by=handler)
     data = csv_of(GOOD, "大華,DH-*,示範字第1號,115-01-05")
     assert counts(send(data, mode="dry_run")) == (2, 0, 0, 0)
     assert not RestrictedProduct.objects.exists() and not handler.notices.exists()
@@ -66,7 +67,7 @@ def test_a_list_comes_in_at_once_and_agencies_are_told(send, client, account):
 def test_what_was_lifted_stays_lifted(send, platform):
     send(csv_of(GOOD))
     product = RestrictedProduct.objects.get()
-    devices.lift(product, on=date(2026, 3, 1), by=platform)
+    device_actions.lift(product, on=date(2026, 3, 1), by=platform)
     assert counts(send(csv_of(GOOD))) == (0, 0, 1, 0)
     product.refresh_from_db()
     assert product.ended_on == date(2026, 3, 1)
@@ -84,7 +85,7 @@ def test_no_letter_is_of_a_day_to_come_or_after_its_end(send, platform, client):
     place = f"/manage/products/{product.pk}/edit/"
     page = client.post(place, {**typed, "issued_on": to_come})
     assert "發文日期不能晚於今天" in page.content.decode()
-    devices.lift(product, on=date(2026, 3, 1), by=platform)
+    device_actions.lift(product, on=date(2026, 3, 1), by=platform)
     page = client.post(place, {**typed, "issued_on": "115-05-05"})
     assert "發文日期不能比它晚" in page.content.decode()
     product.refresh_from_db()
@@ -123,7 +124,7 @@ def test_only_the_platform_keeps_the_list(client, account):
 
 def test_the_template_is_a_list_to_begin_with(send, client):
     data = client.get("/manage/products/template/").content
-    assert counts(send(data)) == (len(product_lists.PUBLISHED), 0, 0, 0)
+    assert counts(send(data)) == (len(product_import.PUBLISHED), 0, 0, 0)
 
 
 _TEXT = strategies.text(strategies.sampled_from("'=+-@ *aZ0９海康，,\""), min_size=1, max_size=8)
@@ -135,7 +136,9 @@ _TEXT = _TEXT.map(str.strip).filter(lambda text: text.strip("*-＊ "))
     strategies.lists(
         strategies.tuples(_TEXT, _TEXT | strategies.just("")),
         min_size=1,
-        unique_by=lambda pair: devices.product_key(RestrictedProduct(brand=pair[0], model=pair[1])),
+        unique_by=lambda pair: device_actions.product_key(
+            RestrictedProduct(brand=pair[0], model=pair[1])
+        ),
         max_size=6,
     )
 )
@@ -149,7 +152,7 @@ def test_the_list_that_is_downloaded_changes_nothing_when_it_is_imported(
         RestrictedProduct(brand=brand, model=model, letter="函", issued_on=date(2026, 1, 1))
         for brand, model in pairs
     ]
-    devices.restrict(listed, by=platform)
+    device_actions.restrict(listed, by=platform)
     answer = client.get("/manage/products/export/", {"format": how})
     data = b"".join(answer.streaming_content)
     run = sending.send(client, data, source="products", name=f"清單.{how}")

@@ -15,7 +15,7 @@ from ismp.hours.models import State
 from ismp.security.models import Device
 from ismp.ui import reading
 from ismp.ui.reading import file_types
-from ismp.ui.sheets import Refused
+from ismp.ui.reading.faults import Refused
 
 TITLES = ("編號", "名稱", "數量")
 ROWS = [["A-1", "甲，一", "1"], ["A-2", "乙", ""], ["A-3", "", ""]]

@@ -9,9 +9,9 @@ from mail import NOON, text_of
 from ismp.accounts.models import Account, Service
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import reminding
-from ismp.notices.actions import notify, send_digests
-from ismp.notices.models import Notice
+from ismp.compliance.people import reminders
+from ismp.notifications.actions import notify, send_digests
+from ismp.notifications.models import Notice
 
 pytestmark = pytest.mark.django_db
 A = "382990001Z"
@@ -97,7 +97,7 @@ def test_those_who_have_enough_are_exempt_or_left_get_nothing(clerk, small, lear
 
 def test_a_deed_with_nobody_left_is_refused(city, small):
     with pytest.raises(NotPossible):
-        reminding.remind(of("IC1001").agency, {"accounts": []}, seen="x", by=of("IC1001"))
+        reminders.remind(of("IC1001").agency, {"accounts": []}, seen="x", by=of("IC1001"))
     assert not Event.objects.filter(verb="remind").exists()
 
 

@@ -8,8 +8,8 @@ from files import data, row
 from hosts import PASSWORD, Browser, Hosts, wait_for, wait_for_web
 from postgres import Cluster
 
-from ismp import replica
-from ismp.accounts import invented
+from ismp.accounts import demo_data
+from ismp.storage import replica
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.end_to_end]
 LIST = "/manage/learning-map/agency-hours/"
@@ -31,7 +31,7 @@ class Town:
     def __init__(self, folder):
         self.primary = Cluster()
         self.hosts = Hosts(folder, self.primary.url())
-        self.hosts.bring(invented.city())
+        self.hosts.bring(demo_data.city())
         self.replica = Cluster(self.primary)
         self.hosts.python(APPOINT)
         url = self.replica.url()
@@ -83,7 +83,7 @@ def whole_town(tmp_path_factory):
 @pytest.fixture
 def town(whole_town):
     """With one record in each of two agencies, both called 原名."""
-    other = next(p for p in invented.city() if p.agency_code == "382990002Z" and p.active)
+    other = next(p for p in demo_data.city() if p.agency_code == "382990002Z" and p.active)
     whole_town.primary.execute(f"TRUNCATE {RECORDS_AND_SUMS}")
     imported(whole_town.person(MINE), row(title="原名"))
     theirs = row(national_id=other.national_id, name=other.name, title="原名")

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from ismp.accounts import actions as accounts
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency, Grade
+from ismp.applications.actions import asking, deciding
+from ismp.applications.models import IdentityChange, State, Transfer
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import why
-from ismp.requests import actions, deciding
-from ismp.requests.models import IdentityChange, State, Transfer
+from ismp.compliance.standing import explanation
 from ismp.reviews.queue import waiting_for
-from ismp.ui.roc import roc_date
+from ismp.ui.text.roc_dates import roc_date
 
 pytestmark = pytest.mark.django_db
 MINE = "/my/identities/"
@@ -42,12 +42,12 @@ def queue(user):
 def come(by, username="EP1002", **other):
     name = Account.objects.get(username=username).name
     asked = {"name": name, "department": None, "since": today(), "reason": "商調", **other}
-    return actions.ask_for(username=username, **asked, by=by)
+    return asking.ask_for(username=username, **asked, by=by)
 
 
 def go(by, username="IC1002", to=THERE):
     told = {"agency": agency(to), "since": today(), "reason": "調出"}
-    return actions.give_away(username=username, **told, by=by)
+    return asking.give_away(username=username, **told, by=by)
 
 
 def test_only_when_the_other_side_agrees_the_person_moves(client, clerk_of):
@@ -92,7 +92,7 @@ def test_the_page_shows_whose_light_turns_where_another_grade_holds(
     assert "不列管" in page
     assert "整體由「未達標」變成「已達標」" in page
     deciding.decide_transfer(transfer, accept=True, comment="", by=clerk_of["there"])
-    assert {one.line.light for one in why.of_person(person)} == {"green"}
+    assert {one.line.light for one in explanation.of_person(person)} == {"green"}
 
 
 def test_giving_away_begins_on_the_page_of_an_account(client, clerk_of):
@@ -177,7 +177,7 @@ def test_a_third_agency_sees_no_transfer(client, account, clerk_of):
 
 def ask(by, identities="security", **other):
     told = {"identities": identities, "since": today(), "reason": "職務調整", **other}
-    return actions.ask_for_identities(**told, by=by)
+    return asking.ask_for_identities(**told, by=by)
 
 
 def test_a_person_asks_and_her_administrator_decides(client, small, learned, account, clerk_of):

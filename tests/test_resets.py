@@ -11,15 +11,16 @@ from django.utils import timezone
 from mail import text_of
 from things import claim_of, of_security
 
-from ismp.accounts import actions, keeping, resets
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import password_resets, postings
 from ismp.accounts.models import Account, PasswordReset, ResetCode
+from ismp.applications.actions import asking as requests
+from ismp.applications.actions import delegating
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.external.models import Claim
-from ismp.notices import actions as notices
-from ismp.notices.models import Letter, Notice
-from ismp.requests import actions as requests
-from ismp.requests import delegations
+from ismp.external_hours.models import Claim
+from ismp.notifications import actions as notices
+from ismp.notifications.models import Letter, Notice
 from ismp.reviews.queue import waiting_for
 from ismp.security.models import Decision
 
@@ -181,7 +182,7 @@ def test_without_an_address_a_second_administrator_prints_the_code(people):
     decide = {"decision": "approve", "comment": ""}
     assert asker.post(f"{QUEUE}reset/{reset.pk}/", decide).status_code == 404
     with pytest.raises(NotPossible, match="與您自己有關"):
-        resets.approve(reset, by=of("IC1001"))
+        password_resets.approve(reset, by=of("IC1001"))
     assert "不要交給申請的人" in says(signed_in("IC1002").get(f"{QUEUE}reset/{reset.pk}/"))
     page = says(confirm("IC1002", "IC1003"))
     code = CODE.search(page)[0]
@@ -266,8 +267,8 @@ def test_asking_twice_is_said_and_refusing_needs_a_reason(people):
 def test_who_comes_second_learns_that_it_is_decided(people):
     ask("IC1001", "IC1003")
     reset = PasswordReset.objects.get()
-    resets.approve(reset, by=of("IC1002"))
-    for action in (resets.approve, resets.refuse):
+    password_resets.approve(reset, by=of("IC1002"))
+    for action in (password_resets.approve, password_resets.refuse):
         with pytest.raises(NotPossible, match="已經有人決定"):
             action(reset, comment="x", by=of("EP1001"))
 
@@ -277,7 +278,7 @@ def test_a_request_that_nobody_decides_ends(people, time_machine):
     moment = timezone.now() + timedelta(days=8)
     time_machine.move_to(moment)
     assert "過期" in says(confirm("IC1002", "IC1003"))
-    assert resets.expire() == 1 and resets.expire() == 0
+    assert password_resets.expire() == 1 and password_resets.expire() == 0
     assert PasswordReset.objects.get().state == "expired" and unchanged("IC1003")
     assert Event.objects.get(verb="expire_reset").detail["account"] == "IC1003"
     assert not waiting_for(of("IC1002"))
@@ -292,17 +293,17 @@ def test_resets_are_decided_in_person_one_by_one(people, account):
     ids = {"ids": f"reset-{reset.pk}", "decision": "approve", "confirmed": "1"}
     signed_in("IC1002").post(f"{QUEUE}batch/", ids)
     today = timezone.localdate()
-    delegations.delegate(username="IC1004", since=today, until=today, by=of("IC1002"))
+    delegating.delegate(username="IC1004", since=today, until=today, by=of("IC1002"))
     assert confirm("IC1004", "IC1003").status_code == 404
     assert unchanged("IC1003")
 
 
 def test_who_left_gets_no_code(people):
     ask("IC1001", "IC1003")
-    actions.assign(of("IC1003"), status="left", since=timezone.localdate(), by="x")
+    postings.assign(of("IC1003"), status="left", since=timezone.localdate(), by="x")
     assert "不在職" in says(confirm("IC1002", "IC1003"))
     with pytest.raises(NotPossible, match="不在職"):
-        resets.ask(of("IC1003"), by=of("IC1001"))
+        password_resets.ask(of("IC1003"), by=of("IC1001"))
 
 
 # --- Nobody gets at a code by a detour -----------------------------------------------------------
@@ -338,11 +339,11 @@ def test_who_changes_an_address_does_not_get_the_code_there(how, people, mailbox
         given = {"name": of("IC1003").name, "email": "mine@ismp.example"}
         signed_in("IC1001").post(f"{HERE}{of('IC1003').pk}/edit/", given)
     else:
-        from ismp.accounts import invented
+        from ismp.accounts import demo_data
 
-        person = next(one for one in invented.city() if one.username == "IC1003")
-        line = invented.roster_csv([person]).replace("ic1003@", "mine@")
-        actions.import_roster(line.encode(), keeper=of("IC1001"), by="IC1001")
+        person = next(one for one in demo_data.city() if one.username == "IC1003")
+        line = demo_data.roster_csv([person]).replace("ic1003@", "mine@")
+        postings.import_roster(line.encode(), keeper=of("IC1001"), by="IC1001")
     assert of("IC1003").email == "mine@ismp.example"
     told = of("IC1003").notices.get(kind="reset")
     assert "電子郵件已變更" in told.subject and "IC1001" in told.body
@@ -368,7 +369,7 @@ def test_an_address_that_is_the_askers_own_is_not_the_owners(people, mailbox):
 
 def test_a_puppet_confirms_nothing_for_its_maker(people):
     ghost = Account(agency=of("IC1001").agency, username="ghost1", name="隨便")
-    keeping.save_account(ghost, by=of("IC1001"))
+    account_actions.save_account(ghost, by=of("IC1001"))
     signed_in("IC1001").post(
         f"{HERE}appoint/", {"ids": ghost.pk, "confirmed": "1", "role": "agency_admin"}
     )
@@ -376,7 +377,7 @@ def test_a_puppet_confirms_nothing_for_its_maker(people):
     assert "ghost1" not in page and "IC1002" in page
     assert confirm("ghost1", "IC1003").status_code == 404
     with pytest.raises(NotPossible, match="30 天內"):
-        resets.approve(PasswordReset.objects.get(), by=of("ghost1"))
+        password_resets.approve(PasswordReset.objects.get(), by=of("ghost1"))
     assert unchanged("IC1003")
 
 
@@ -385,7 +386,7 @@ def test_one_human_with_two_accounts_is_no_second_person(people):
     ask("IC1001", "IC1003")
     assert confirm("EP1001", "IC1003").status_code == 404
     with pytest.raises(NotPossible, match="與您自己有關"):
-        resets.approve(PasswordReset.objects.get(), by=of("EP1001"))
+        password_resets.approve(PasswordReset.objects.get(), by=of("EP1001"))
 
 
 # --- First passwords -----------------------------------------------------------------------------
@@ -427,7 +428,7 @@ def test_without_mail_an_applicants_first_code_waits_for_a_second_person(people)
 
 def test_many_applicants_at_once_get_their_codes_and_a_delegate_lets_them(people, mailbox, account):
     today = timezone.localdate()
-    delegations.delegate(username="IC1004", since=today, until=today, by=of("IC1001"))
+    delegating.delegate(username="IC1004", since=today, until=today, by=of("IC1001"))
     one = application()
     ids = {"ids": f"application-{one.pk}", "decision": "approve", "confirmed": "1"}
     page = says(signed_in("IC1004").post(f"{QUEUE}batch/", ids))
@@ -472,7 +473,9 @@ def test_the_owner_learns_of_each_step_on_the_site_and_by_letter(people, mailbox
 def test_letters_wait_for_a_server_that_is_away_and_go_once(
     people, mailbox, settings, time_machine
 ):
-    keeping.tell_of_email([(people, "old@ismp.example"), (people, "gone@ismp.example")], None)
+    account_actions.tell_of_email(
+        [(people, "old@ismp.example"), (people, "gone@ismp.example")], None
+    )
     mailbox.refused.add("gone@ismp.example")
     port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1
     assert notices.send_letters() == 0
@@ -485,7 +488,7 @@ def test_letters_wait_for_a_server_that_is_away_and_go_once(
 
 
 def test_without_a_mail_server_no_letter_is_kept(people):
-    keeping.tell_of_email([(people, "old@ismp.example")], None)
+    account_actions.tell_of_email([(people, "old@ismp.example")], None)
     assert not Letter.objects.exists() and notices.send_letters() == 0
 
 
@@ -526,5 +529,5 @@ def test_a_weak_or_mistyped_password_leaves_the_code_good(code):
 
 
 def test_who_left_meanwhile_gets_no_new_password(code):
-    actions.assign(of("IC1003"), status="left", since=timezone.localdate(), by="x")
+    postings.assign(of("IC1003"), status="left", since=timezone.localdate(), by="x")
     assert "代碼不對" in says(set_by(code, "IC1003"))

@@ -10,7 +10,7 @@ from test_intake import packed
 
 from ismp.hours import importing, profiles
 from ismp.hours.models import ImportRun, State
-from ismp.portal.manage import VERBS
+from ismp.portal.back_office.views import VERBS
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parent.parent

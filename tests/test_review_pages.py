@@ -12,18 +12,18 @@ from things import claim_of, of_requests, of_security
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
+from ismp.applications.actions import asking, deciding, delegating
+from ismp.applications.models import AccountApplication, Delegation, State
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.courses import classes
+from ismp.courses.classroom import classes
 from ismp.courses.models import Session, Teacher
 from ismp.hours.models import Record
-from ismp.requests import actions, deciding, delegations
-from ismp.requests.models import AccountApplication, Delegation, State
-from ismp.reviews import of_learning
 from ismp.reviews.queue import waiting_for
-from ismp.security import devices
+from ismp.reviews.sources import learning as sources_learning
+from ismp.security.devices import actions as device_actions
 from ismp.security.models import Decision
-from ismp.ui.roc import roc_date
+from ismp.ui.text.roc_dates import roc_date
 
 pytestmark = pytest.mark.django_db
 QUEUE, BATCH, NAMING = "/manage/reviews/", "/manage/reviews/batch/", "/manage/reviews/delegations/"
@@ -38,7 +38,7 @@ def today():
 
 
 def apply(n, agency="382990001Z", **other):
-    return actions.apply_for_account(
+    return asking.apply_for_account(
         agency=Agency.objects.get(code=agency),
         department="",
         username=f"IC8{n:03}",
@@ -69,7 +69,7 @@ def colleague(account):
 @pytest.fixture
 def standing_in(clerk, colleague):
     """IC1002, who is no administrator, stands in for IC1001 from today on."""
-    return delegations.delegate(
+    return delegating.delegate(
         username="ic1002", since=today(), until=today() + timedelta(days=5), by=clerk
     )
 
@@ -190,7 +190,7 @@ def test_a_delegate_gets_no_other_right(client, colleague, standing_in):
 
 def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk, colleague):
     of_security(account("IC1003", "agency_admin"))
-    delegations.delegate(username="IC1002", since=today(), until=today(), by=clerk)
+    delegating.delegate(username="IC1002", since=today(), until=today(), by=clerk)
     decision = Decision.objects.get()
     client.force_login(colleague)
     page = says(client.get(f"/manage/reviews/exception/{decision.pk}/"))
@@ -199,7 +199,7 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     told = {"decision": "approve", "comment": ""}
     assert client.post(f"/manage/reviews/exception/{decision.pk}/", told).status_code == 404
     with pytest.raises(NotPossible, match="與您自己有關"):
-        devices.approve(
+        device_actions.approve(
             Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
         )
     Decision.objects.update(made_by=account("IC1003", "agency_admin"))
@@ -209,7 +209,7 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     Decision.objects.update(state=Decision.State.PENDING)
     Delegation.objects.update(since=today() - timedelta(9), until=today() - timedelta(1))
     with pytest.raises(NotPossible, match="代理"):
-        devices.approve(
+        device_actions.approve(
             Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
         )
     assert Decision.objects.get().state == Decision.State.PENDING
@@ -237,7 +237,7 @@ def test_a_delegate_decides_claims_with_the_certificate_beside(
     Delegation.objects.update(since=today() - timedelta(9), until=today() - timedelta(1))
     assert client.get(f"/my/hours/claims/{last.pk}/certificate/").status_code == 404
     with pytest.raises(NotPossible, match="代理"):
-        of_learning.CLAIM.deed(last, accept=True, comment="", by=colleague, in_place_of=clerk)
+        sources_learning.CLAIM.deed(last, accept=True, comment="", by=colleague, in_place_of=clerk)
 
 
 def test_a_delegate_lets_people_into_a_class(client, account, clerk, colleague, standing_in):
@@ -272,7 +272,7 @@ def test_a_full_class_is_told_by_no_more_queries_than_a_small_one(account, clerk
 
     def told():
         with CaptureQueriesContext(connection) as queries:
-            facts = of_learning.SIGN_UPS.tells(session)
+            facts = sources_learning.SIGN_UPS.tells(session)
         return len(queries), [line for line in facts.follows if "會由" in line]
 
     classes.sign_up(session, account("IC1003"), by=account("IC1003"))
@@ -285,7 +285,7 @@ def test_a_full_class_is_told_by_no_more_queries_than_a_small_one(account, clerk
 
 
 def test_nobody_decides_her_own_request_by_standing_in(colleague, clerk, standing_in):
-    change = actions.ask_for_identities(
+    change = asking.ask_for_identities(
         identities="security+it+general", since=today(), reason="x", by=colleague
     )
     with pytest.raises(NotPossible, match="與您自己有關"):
@@ -293,7 +293,7 @@ def test_nobody_decides_her_own_request_by_standing_in(colleague, clerk, standin
 
 
 def test_it_holds_within_its_days_and_while_both_are_here(account, clerk, colleague, standing_in):
-    from ismp.accounts import actions as accounts
+    from ismp.accounts.actions import postings as accounts
 
     application = apply(1)
 
@@ -389,9 +389,9 @@ def test_the_queue_takes_the_same_queries_for_few_and_for_many(client, account, 
             apply(n)
             person = Account.objects.get(username=f"IC10{10 + n}")
             if person.is_active:
-                actions.ask_for_identities(
+                asking.ask_for_identities(
                     identities="security+it", since=today(), reason="x", by=person
                 )
                 asked = {"department": None, "since": today(), "reason": "x"}
-                actions.ask_for(username=person.username, name=person.name, **asked, by=other)
+                asking.ask_for(username=person.username, name=person.name, **asked, by=other)
     assert counts[:3] == counts[3:]

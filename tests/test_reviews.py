@@ -9,12 +9,14 @@ from django.utils import timezone
 from offers import offered
 from things import of_security
 
-from ismp.courses import classes
+from ismp.courses.classroom import classes
 from ismp.courses.models import Session, SignUp, Teacher
 from ismp.reviews.queue import waiting_for
-from ismp.reviews.waiting import due_of
-from ismp.security import advisories, devices, incidents
-from ismp.security.levels import Answer, Aspect, Subject
+from ismp.reviews.queue_item import due_of
+from ismp.security.advisories import actions as advisory_actions
+from ismp.security.devices import actions as device_actions
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import Address, Advisory, Decision, Incident, Reply
 
 pytestmark = pytest.mark.django_db
@@ -47,22 +49,22 @@ def test_each_thing_waits_for_whoever_is_next(handler, platform, account):
     assert kinds(account("CU1001", "agency_admin")) == []
     assert kinds(account("CU1002", "auditor")) == kinds(account("CU1003")) == []
     incident = Incident.objects.get()
-    incidents.report(incidents.change_level(incident, SMALL, by=handler), by=handler)
+    incident_actions.report(incident_actions.change_level(incident, SMALL, by=handler), by=handler)
     assert "資安事件：通報" not in kinds(handler)
     assert kinds(platform) == ["例外留用核可", "資安事件：審核"]
-    incidents.review(incident, accept=True, comment="", by=platform)
+    incident_actions.review(incident, accept=True, comment="", by=platform)
     assert "資安事件：損害控制或復原" in kinds(handler)
-    devices.approve(Decision.objects.get(), accept=True, comment="", by=platform)
+    device_actions.approve(Decision.objects.get(), accept=True, comment="", by=platform)
     assert kinds(platform) == []
     address = Address.objects.visible_to(handler).get()
-    advisories.answer(address, Reply.NOT_AFFECTED, evidence="已盤點", by=handler)
+    advisory_actions.answer(address, Reply.NOT_AFFECTED, evidence="已盤點", by=handler)
     assert kinds(handler) == ["資安事件：損害控制或復原"]
 
 
 def test_what_is_late_comes_first_and_is_marked(client, handler, time_machine):
     of_security(handler)
     Advisory.objects.update(due_on=timezone.localdate() + timedelta(days=2))
-    incidents.change_level(Incident.objects.get(), SMALL, by=handler)
+    incident_actions.change_level(Incident.objects.get(), SMALL, by=handler)
     first, second = waiting_for(handler)
     assert (first.kind, second.kind) == ("資安事件：通報", "情資回覆")
     assert first.due - first.since == timedelta(hours=1)
@@ -85,7 +87,7 @@ def test_the_queue_takes_the_same_queries_for_one_thing_and_for_twenty(handler, 
             waiting_for(colleague)
         counts.append(len(queries))
         for _ in range(20):
-            incidents.open_incident(
+            incident_actions.open_incident(
                 agency=handler.agency,
                 title="x",
                 description="x",

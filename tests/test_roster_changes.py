@@ -4,12 +4,13 @@ import pytest
 import sending
 from django.core.management import call_command
 
-from ismp.accounts import actions, invented, national_id
+from ismp.accounts import demo_data, national_id
+from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, Agency, Department, Service
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours.models import State
-from ismp.ui import sheets
+from ismp.ui.reading import faults
 
 pytestmark = pytest.mark.django_db
 HEAD = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態"
@@ -19,17 +20,17 @@ NEW = "382990100A,新北市測試甲局"
 
 
 def take(*lines, head=HEAD, **more):
-    return actions.import_roster("\r\n".join([head, *lines, ""]).encode(), by="test", **more)
+    return postings.import_roster("\r\n".join([head, *lines, ""]).encode(), by="test", **more)
 
 
 def refused(*lines, **more):
-    with pytest.raises(sheets.Refused) as refusal:
+    with pytest.raises(faults.Refused) as refusal:
         take(*lines, **more)
     return str(refusal.value)
 
 
 def line_of(username, city):
-    lines = invented.roster_csv(city).splitlines()
+    lines = demo_data.roster_csv(city).splitlines()
     return next(line for line in lines if f",{username}," in line)
 
 
@@ -312,7 +313,7 @@ def test_a_roster_is_read_however_it_was_written(city, write):
     in_big5 = [one for one in city if one.name.encode("cp950", "replace").count(b"?") == 0]
     text = "\r\n".join([HEAD, *(line_of(one.username, city) for one in in_big5[:3]), ""])
     before = everything(), counts()
-    result = actions.import_roster(write(text), by="test")
+    result = postings.import_roster(write(text), by="test")
     assert (result.created, result.updated, result.unchanged) == (0, 0, 3)
     assert before == (everything(), counts())
 

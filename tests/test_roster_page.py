@@ -10,8 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from files import PERSON, data, row
 
-from ismp.accounts import invented, roster_checks
+from ismp.accounts import demo_data
 from ismp.accounts.models import Account
+from ismp.accounts.roster import checks as roster_checks
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
 from ismp.hours import actions, importing, report
@@ -38,7 +39,7 @@ def accounts():
 def as_it_is(username):
     line = next(
         line
-        for line in invented.roster_csv(invented.city()).splitlines()
+        for line in demo_data.roster_csv(demo_data.city()).splitlines()
         if f",{username}," in line
     )
     return line

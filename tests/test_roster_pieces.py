@@ -17,9 +17,12 @@ from test_faults import AGENCY, LEASE_OVER, Site
 from test_once import place, signed_in
 from test_roster_changes import HEAD, MINE, NEW, A, B, line_of, take
 
-from ismp.accounts import actions, invented, keeping, roster_import
+from ismp.accounts import demo_data
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, Agency, Department, Service, Status
 from ismp.accounts.roles import Role
+from ismp.accounts.roster import importing as roster_importing
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours import importing, report
@@ -35,8 +38,8 @@ def pieces(monkeypatch):
 
     def arrange(size, *deeds):
         left = list(deeds)
-        monkeypatch.setattr(roster_import, "_PIECE", size)
-        monkeypatch.setattr(roster_import, "give_way", lambda: left and left.pop(0)())
+        monkeypatch.setattr(roster_importing, "_PIECE", size)
+        monkeypatch.setattr(roster_importing, "give_way", lambda: left and left.pop(0)())
 
     return arrange
 
@@ -104,7 +107,7 @@ def test_what_others_made_of_it_already_is_no_change(pieces, lines):
 
 def leave(username):
     since = timezone.localdate()
-    actions.assign(stored(username), status=Status.LEFT, since=since, by="another")
+    postings.assign(stored(username), status=Status.LEFT, since=since, by="another")
 
 
 @pytest.mark.django_db
@@ -130,7 +133,7 @@ def test_who_was_let_go_meanwhile_stays_so_when_only_the_address_changes(pieces,
 def move(username):
     agency = Agency.objects.get(code="382990002Z")
     since = timezone.localdate()
-    actions.assign(stored(username), agency=agency, since=since, by="another")
+    postings.assign(stored(username), agency=agency, since=since, by="another")
 
 
 @pytest.mark.django_db
@@ -151,7 +154,7 @@ def test_who_was_moved_meanwhile_stays_where_she_is(pieces, lines, city):
 def add(username, number):
     somebody = Account(username=username, name="別人加的", agency=Agency.objects.get(code=AGENCY))
     somebody.national_id = number
-    return keeping.save_account(somebody, by=stored("CU1001"))
+    return account_actions.save_account(somebody, by=stored("CU1001"))
 
 
 @pytest.mark.django_db
@@ -174,14 +177,14 @@ def test_an_account_that_others_added_meanwhile_is_not_taken_over(pieces, lines,
 def test_what_the_database_refuses_is_the_fault_of_its_line_alone(pieces, lines, monkeypatch):
     """Whatever slips between the second look and the writing."""
     new = [f"{MINE},資訊科,IC80{n},方新進,,,,在職" for n in range(5)]
-    begin = roster_import._begin
+    begin = roster_importing._begin
 
     def refuse(served):
         if "IC803" in {one.account.username for one in served}:
             Account.objects.create(username="ic803", agency_id=served[0].agency_id)
         begin(served)
 
-    monkeypatch.setattr(roster_import, "_begin", refuse)
+    monkeypatch.setattr(roster_importing, "_begin", refuse)
     result = take(*new)
     assert [(one.line, one.reason.code) for one in result.faults] == [(5, "changed-meanwhile")]
     assert (result.created, told()) == (4, [{"created": 4, "updated": 0, "rejected": 1}])
@@ -288,7 +291,7 @@ def test_pieces_end_where_the_whole_would(city, pieces, size):
 @pytest.mark.django_db
 def test_a_line_at_fault_anywhere_stores_no_piece(city, pieces, lines):
     pieces(1)
-    with pytest.raises(roster_import.roster.RosterRefused):
+    with pytest.raises(roster_importing.roster.RosterRefused):
         take(*lines, f"{MINE},資訊科,IC8001,某人,A123456780,,,在職")
     assert emails() == [] and told() == []
 
@@ -298,7 +301,7 @@ def test_a_line_at_fault_anywhere_stores_no_piece(city, pieces, lines):
 
 def test_between_two_pieces_people_sign_in_and_are_edited(place, pieces):
     """On another connection, which waits for nothing."""
-    city = [one for one in invented.city() if one.username in {"IC1002", "IC1003", "IC1004"}]
+    city = [one for one in demo_data.city() if one.username in {"IC1002", "IC1003", "IC1004"}]
     lines = [line_of(one.username, city).replace("@ismp", "@new") for one in city]
     person = stored("IC1004")
     person.set_password(PASSWORD)
@@ -315,13 +318,13 @@ def test_between_two_pieces_people_sign_in_and_are_edited(place, pieces):
         dont_wait()
         one = stored("IC1002")  # of the piece that is done
         one.name = "別人改的名"
-        keeping.save_account(one, by=editor)
+        account_actions.save_account(one, by=editor)
         other = stored("IC1004")  # of one to come
-        actions.appoint(other, Role.TEACHER, by=editor.username)
+        postings.appoint(other, Role.TEACHER, by=editor.username)
 
     answers = []
     pieces(1, lambda: answers.extend(at_once(sign_in)), lambda: answers.extend(at_once(edit)))
-    result = actions.import_roster("\n".join([HEAD, *lines]).encode(), by="test")
+    result = postings.import_roster("\n".join([HEAD, *lines]).encode(), by="test")
     assert answers == [(302, 200), None]
     assert (result.updated, result.faults) == (3, [])
     assert stored("IC1002").name == "別人改的名"
@@ -343,7 +346,7 @@ def dont_wait():
 def test_a_roster_is_judged_while_others_write(place, pieces, monkeypatch):
     """Reading a city's roster takes seconds; on SQLite too it holds nobody up."""
     held = []
-    judge = roster_import._judge
+    judge = roster_importing._judge
 
     def judge_and_look(*told):
         if not held:
@@ -356,7 +359,7 @@ def test_a_roster_is_judged_while_others_write(place, pieces, monkeypatch):
         with transaction.atomic():
             Agency.objects.filter(code=AGENCY).update(contact_name="某人")
 
-    monkeypatch.setattr(roster_import, "_judge", judge_and_look)
+    monkeypatch.setattr(roster_importing, "_judge", judge_and_look)
     client, _ = signed_in("IC1001", Role.AGENCY_ADMIN)
     for mode in ("dry_run", "import"):
         held.clear()
@@ -371,7 +374,7 @@ def test_a_roster_is_judged_while_others_write(place, pieces, monkeypatch):
 
 # --- It breaks off -------------------------------------------------------------------------------
 
-SIZE = roster_import._PIECE
+SIZE = roster_importing._PIECE
 LINES = SIZE * 2 + 30
 LONG = "\n".join([HEAD, *(f"{NEW},某科,ZZ{n},某人{n},,,,在職" for n in range(LINES))])
 

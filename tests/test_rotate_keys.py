@@ -11,13 +11,13 @@ from hosts import PASSWORD, PATIENCE_SECONDS, Browser, Hosts, wait_for, wait_for
 from postgres import Cluster
 from test_faults import DONE, site, state_of
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.hours import files, report
 from ismp.hours.models import ImportRun, RunFile
-from ismp.keyring import KeyRing
 from ismp.operations.management.commands import rotate_keys
+from ismp.storage.keyring import KeyRing
 from ismp.ui.models import SentForm
 
 __all__ = ["site"]
@@ -143,7 +143,7 @@ def test_on_several_hosts_under_load(tmp_path):
     cluster = Cluster()
     hosts = Hosts(tmp_path, cluster.url())
     try:
-        people = invented.city()
+        people = demo_data.city()
         hosts.bring(people)
         hosts.python(APPOINT)
         ports = [hosts.web(), hosts.web()]
@@ -181,7 +181,7 @@ def _rounds(hosts, folder, people, browsers):
         assert _rotated(hosts, "--new-key")
         _copied(folder)
         sealing = hosts.start("manage.py", "rotate_keys")
-        for browser, code in zip(browsers, invented.AGENCIES, strict=True):
+        for browser, code in zip(browsers, demo_data.AGENCIES, strict=True):
             mine = next(p for p in people if p.active and p.agency_code == code)
             for n in range(2):
                 rows = [

@@ -6,12 +6,14 @@ import pytest
 from django.utils import timezone
 from files import PERSON, data, row
 
-from ismp.accounts import actions as people
+from ismp.accounts.actions import postings as people
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.compliance import actions, law, standing
 from ismp.compliance.models import Example, PolicyVersion, Rule, RuleVersion
+from ismp.compliance.rules import actions as rule_actions
+from ismp.compliance.rules import statute
+from ismp.compliance.standing import table as standing_table
 
 pytestmark = pytest.mark.django_db
 RULES = "/manage/learning-map/rules/"
@@ -35,10 +37,10 @@ def asked(**changes):
 
 def test_the_shipped_rules_are_the_law(city):
     for on in (date(2021, 8, 22), date(2021, 8, 23), date(2026, 1, 6), date(2026, 1, 7)):
-        mine = {(d.identity, d.categories, d.years, d.hours, d.grades) for d in law.duties() if d.since <= on <= (d.until or on)}  # fmt: skip
-        stored = standing.InForce.on(on).duties
+        mine = {(d.identity, d.categories, d.years, d.hours, d.grades) for d in statute.duties() if d.since <= on <= (d.until or on)}  # fmt: skip
+        stored = standing_table.InForce.on(on).duties
         assert {(d.identity, d.categories, d.years, d.hours, d.grades) for d in stored} == mine
-    assert len(standing.InForce.on(date(2026, 1, 7), known_at=timezone.now()).duties) == 4
+    assert len(standing_table.InForce.on(date(2026, 1, 7), known_at=timezone.now()).duties) == 4
 
 
 def test_every_manager_reads_the_rules(clerk):
@@ -53,7 +55,7 @@ def test_a_change_is_weighed_then_written_and_the_past_stays(admin, import_bytes
     rule = general()
     address = f"{RULES}{rule.pk}/change/"
     page = admin.post(address, asked(hours="2.5")).content.decode()
-    before = len(standing.behind(standing.table()))
+    before = len(standing_table.behind(standing_table.table()))
     assert f"未達標 <b>{before}</b> 人 → <b>{before}</b> 人" in page
     for words in ("A級、B級、C級、D級、E級", "2.5", "試行要點", "119-01-01"):
         assert f"<dd>{words}</dd>" in page
@@ -92,19 +94,19 @@ def test_a_rule_may_be_added_and_ended(admin):
     assert "確定存檔" in page
     admin.post(f"{RULES}add/", {**new, "confirmed": "1"})
     rule = Rule.objects.get(categories="522+523")
-    assert [d.rule for d in standing.InForce.on(TOMORROW).duties].count(rule.pk) == 1
+    assert [d.rule for d in standing_table.InForce.on(TOMORROW).duties].count(rule.pk) == 1
     ended = {"citation": "停止試行", "since": "119-06-01", "confirmed": "1"}
     admin.post(f"{RULES}{rule.pk}/end/", ended)
-    assert rule.pk in {d.rule for d in standing.InForce.on(date(2030, 5, 31)).duties}
-    assert rule.pk not in {d.rule for d in standing.InForce.on(date(2030, 6, 1)).duties}
+    assert rule.pk in {d.rule for d in standing_table.InForce.on(date(2030, 5, 31)).duties}
+    assert rule.pk not in {d.rule for d in standing_table.InForce.on(date(2030, 6, 1)).duties}
 
 
 def test_a_policy_holds_from_its_day(admin):
     chosen = {"two_years": "pairs", "grace_days": "30", "since": "119-01-01", "confirmed": "1"}
     admin.post(f"{RULES}policy/", chosen)
-    policy = standing.InForce.on(TOMORROW).policy
+    policy = standing_table.InForce.on(TOMORROW).policy
     assert (policy.two_years, policy.grace_days, policy.unlisted_as_general) == ("pairs", 30, False)
-    assert standing.InForce.on(TOMORROW - timedelta(days=1)).policy.two_years == "rolling"
+    assert standing_table.InForce.on(TOMORROW - timedelta(days=1)).policy.two_years == "rolling"
     assert Event.objects.filter(verb="set_policy").count() == 1
 
 
@@ -145,7 +147,7 @@ def test_a_bad_input_gets_a_sentence(admin, place, fill, sentence):
 
 def test_the_policy_may_not_break_an_example(account):
     with pytest.raises(NotPossible, match="兩年合計：前一年"):
-        actions.set_policy(
+        rule_actions.set_policy(
             two_years="pairs",
             grace_days=0,
             unlisted=True,
@@ -158,7 +160,7 @@ def test_the_policy_may_not_break_an_example(account):
 def _with_example(account):
     """An example that only holds while two years are this one and the one before."""
     admin = account("IC1001", "platform_admin")
-    actions.add_example(
+    rule_actions.add_example(
         Rule.objects.get(identity="it", categories="523"),
         title="兩年合計：前一年",
         on=date(2025, 6, 30),
@@ -202,7 +204,9 @@ def test_a_version_before_a_later_one_is_refused_or_replaces_it(admin):
         "119-01-01" in Event.objects.filter(verb="change_rule").latest("number").detail["replaced"]
     )
     with pytest.raises(NotPossible, match="118-01-01"):
-        actions.end_rule(rule, citation="x", since=date(2028, 1, 1), by=Account.objects.first())
+        rule_actions.end_rule(
+            rule, citation="x", since=date(2028, 1, 1), by=Account.objects.first()
+        )
 
 
 def test_a_version_is_cancelled_with_a_reason_after_who_is_concerned_is_told(admin, import_bytes):
@@ -217,7 +221,7 @@ def test_a_version_is_cancelled_with_a_reason_after_who_is_concerned_is_told(adm
     assert general().versions.standing().count() == 2
     admin.post(address, {"reason": "時數誤植", "confirmed": "1"})
     assert [one.hours for one in general().versions.standing()] == [3_000]
-    assert standing.InForce.on(TOMORROW) == standing.InForce.on(TOMORROW - timedelta(1))
+    assert standing_table.InForce.on(TOMORROW) == standing_table.InForce.on(TOMORROW - timedelta(1))
     assert "時數誤植" in admin.get(f"{RULES}{general().pk}/").content.decode()
     assert admin.get(address).status_code == 404
 
@@ -230,7 +234,7 @@ def test_a_policy_is_cancelled_and_an_earlier_one_is_not_made_without_effect(adm
     version = PolicyVersion.objects.get()
     assert f"policy/{version.pk}/cancel/" in admin.get(RULES).content.decode()
     admin.post(f"{RULES}policy/{version.pk}/cancel/", {"reason": "誤植", "confirmed": "1"})
-    assert standing.InForce.on(TOMORROW).policy.two_years == "rolling"
+    assert standing_table.InForce.on(TOMORROW).policy.two_years == "rolling"
 
 
 def test_the_preview_of_a_grace_names_those_who_are_waited_for(admin):

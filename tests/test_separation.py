@@ -9,21 +9,23 @@ from django.utils import timezone
 from test_course_pages import end_now
 from things import claim_of, of_security
 
-from ismp.accounts import actions, keeping, separation
+from ismp.accounts import separation
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, AccountControl
 from ismp.accounts.roles import Role
+from ismp.applications.actions import delegating
 from ismp.audit.models import Event
 from ismp.audit.trail import NotPossible
-from ismp.courses import attendance, classes
+from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Attendance, Course, Session, SignUp, Standing, Way
-from ismp.external.models import Claim
+from ismp.external_hours.models import Claim
 from ismp.hours.models import Record
-from ismp.requests import delegations
 from ismp.reviews.queue import waiting_for
-from ismp.security import incidents
-from ismp.security.levels import Answer, Aspect, Subject
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import Decision, Incident
-from ismp.ui.roc import roc_date
+from ismp.ui.text.roc_dates import roc_date
 
 pytestmark = pytest.mark.django_db
 SMALL = {Aspect.INTEGRITY: Answer(Subject.NON_CORE)}
@@ -77,7 +79,7 @@ def test_everybody_is_barred_for_the_own_accounts_confirmed_or_not(account, admi
 def test_who_parts_from_a_number_is_still_barred_for_it(account, admin, platform):
     elsewhere = account("EP1002")
     Account.objects.filter(pk=elsewhere.pk).update(id_hash=admin.id_hash)
-    keeping.set_national_id([of("EP1002")], number="", by=platform)
+    account_actions.set_national_id([of("EP1002")], number="", by=platform)
     assert separation.conflicts(admin) == {admin.pk, elsewhere.pk}
     assert separation.conflicts(of("EP1002")) == {admin.pk, elsewhere.pk}
 
@@ -86,15 +88,15 @@ def test_who_parts_from_a_number_is_still_barred_for_it(account, admin, platform
 def test_control_of_an_account_bars_it_for_thirty_days(how, admin, second, time_machine):
     other = second
     if how == "role":
-        actions.appoint(second, Role.AGENCY_ADMIN, by=admin.username)
+        postings.appoint(second, Role.AGENCY_ADMIN, by=admin.username)
     elif how == "email":
         second.email = "other@ismp.example"
-        keeping.save_account(second, by=admin)
+        account_actions.save_account(second, by=admin)
     elif how == "number":  # neither a credential nor a role
-        keeping.set_national_id([second], number="", by=admin)
+        account_actions.set_national_id([second], number="", by=admin)
     else:
         made = Account(agency=admin.agency, username="ghost1", name="隨便", identities="general")
-        other = keeping.save_account(made, by=admin)
+        other = account_actions.save_account(made, by=admin)
     barred = {other.pk} if how == "number" else {other.pk, admin.pk}
     assert separation.conflicts(other) >= barred
     assert (admin.pk in separation.conflicts(other)) is (how != "number")
@@ -105,25 +107,25 @@ def test_control_of_an_account_bars_it_for_thirty_days(how, admin, second, time_
 
 def test_control_reaches_through_a_third_account(account, admin):
     ghost, puppet = account("IC1003", "agency_admin"), account("IC1004", "agency_admin")
-    actions.appoint(ghost, Role.AGENCY_ADMIN, by=admin.username)
-    actions.appoint(puppet, Role.AGENCY_ADMIN, by=ghost.username)
+    postings.appoint(ghost, Role.AGENCY_ADMIN, by=admin.username)
+    postings.appoint(puppet, Role.AGENCY_ADMIN, by=ghost.username)
     assert admin.pk in separation.conflicts(puppet)
 
 
 def test_a_roster_gives_control_as_a_form_does(admin):
-    from ismp.accounts import invented
+    from ismp.accounts import demo_data
 
-    mine = [one for one in invented.city() if one.agency_code == admin.agency.code][:3]
-    lines = invented.roster_csv(mine).replace("ic1002@", "mine@").splitlines()
+    mine = [one for one in demo_data.city() if one.agency_code == admin.agency.code][:3]
+    lines = demo_data.roster_csv(mine).replace("ic1002@", "mine@").splitlines()
     lines = [line for line in lines if not line.startswith("382990001Z") or "IC1001" not in line]
     new = "382990001Z,示範市政府資訊中心,,ghost1,隨便,,g@x.tw,一般使用者及主管,在職"
-    actions.import_roster("\n".join([*lines, new]).encode(), keeper=admin, by=admin.username)
+    postings.import_roster("\n".join([*lines, new]).encode(), keeper=admin, by=admin.username)
     found = AccountControl.objects.values_list("account__username", "kind", "by__username")
     assert set(found) == {("IC1002", "email", "IC1001"), ("ghost1", "created", "IC1001")}
 
 
 def test_the_commands_of_the_operator_are_nobodys_control(second):
-    actions.appoint(second, Role.AGENCY_ADMIN, by="（系統）")
+    postings.appoint(second, Role.AGENCY_ADMIN, by="（系統）")
     assert not AccountControl.objects.exists()
 
 
@@ -133,7 +135,7 @@ def test_the_sentence_names_who_can(account, admin, second, platform):
         separation.refuse_own(admin, [claim.account], agency=admin.agency)
     assert f"{second.name}（IC1002）" in str(refused.value)
     assert f"平台管理者{platform.name}（EP1001）" in str(refused.value)
-    actions.appoint(second, Role.AGENCY_ADMIN, by=admin.username)
+    postings.appoint(second, Role.AGENCY_ADMIN, by=admin.username)
     with pytest.raises(NotPossible) as refused:  # the second is his puppet
         separation.refuse_own(second, [claim.account], agency=admin.agency)
     assert "IC1002" not in str(refused.value) and "EP1001" in str(refused.value)
@@ -244,7 +246,7 @@ def test_who_reported_or_handled_an_incident_neither_reviews_nor_closes_it(
     admin, platform, account
 ):
     """One platform administrator in her own agency: report, review, recover, finish, close."""
-    incident = incidents.open_incident(
+    incident = incident_actions.open_incident(
         agency=platform.agency,
         title="x",
         description="x",
@@ -252,7 +254,7 @@ def test_who_reported_or_handled_an_incident_neither_reviews_nor_closes_it(
         known_at=timezone.now(),
         by=platform,
     )
-    incident = incidents.report(incident, by=platform)
+    incident = incident_actions.report(incident, by=platform)
     other = account("CU1001", "platform_admin")
     assert not [one for one in waiting_for(platform) if "審核" in one.kind]
     assert [one.kind for one in waiting_for(other)] == ["資安事件：審核"]
@@ -261,18 +263,20 @@ def test_who_reported_or_handled_an_incident_neither_reviews_nor_closes_it(
     )
     assert f"與您自己有關，不能由您決定；請由平台管理者{other.name}（CU1001）辦理" in says(page)
     assert Incident.objects.get().state == "reported"
-    incident = incidents.review(incident, accept=True, comment="", by=other)
-    incident = incidents.recover(incident, at=timezone.now(), text="", by=platform)
+    incident = incident_actions.review(incident, accept=True, comment="", by=other)
+    incident = incident_actions.recover(incident, at=timezone.now(), text="", by=platform)
     with pytest.raises(NotPossible, match="與您自己有關"):
-        incidents.extend(incident, to=timezone.now() + timedelta(days=9), reason="x", by=platform)
-    incident = incidents.finish(incident, "改善", by=platform)
+        incident_actions.extend(
+            incident, to=timezone.now() + timedelta(days=9), reason="x", by=platform
+        )
+    incident = incident_actions.finish(incident, "改善", by=platform)
     with pytest.raises(NotPossible, match="與您自己有關"):
-        incidents.close(incident, accept=True, comment="x", by=platform)
-    assert incidents.close(incident, accept=True, comment="x", by=other).state == "closed"
+        incident_actions.close(incident, accept=True, comment="x", by=platform)
+    assert incident_actions.close(incident, accept=True, comment="x", by=other).state == "closed"
 
 
 def test_who_judged_the_impact_of_a_draft_does_not_review_it(admin, platform, account):
-    incident = incidents.open_incident(
+    incident = incident_actions.open_incident(
         agency=admin.agency,
         title="x",
         description="x",
@@ -280,11 +284,13 @@ def test_who_judged_the_impact_of_a_draft_does_not_review_it(admin, platform, ac
         known_at=timezone.now(),
         by=admin,
     )
-    incident = incidents.change_level(incident, SMALL, on_behalf="代為評估", by=platform)
-    incident = incidents.report(incident, by=admin)
+    incident = incident_actions.change_level(incident, SMALL, on_behalf="代為評估", by=platform)
+    incident = incident_actions.report(incident, by=admin)
     with pytest.raises(NotPossible, match="與您自己有關"):
-        incidents.review(incident, accept=True, comment="", by=platform)
-    incidents.review(incident, accept=True, comment="", by=account("CU1001", "platform_admin"))
+        incident_actions.review(incident, accept=True, comment="", by=platform)
+    incident_actions.review(
+        incident, accept=True, comment="", by=account("CU1001", "platform_admin")
+    )
 
 
 @pytest.mark.parametrize("kind", ["claim", "exception"])
@@ -293,11 +299,11 @@ def test_an_account_decides_nothing_of_who_gave_it_its_role(kind, admin, second,
     of_security(admin)
     claim = claim_of(admin)
     puppet = account("IC1003", "agency_admin")
-    actions.appoint(puppet, Role.AGENCY_ADMIN, by=admin.username)
+    postings.appoint(puppet, Role.AGENCY_ADMIN, by=admin.username)
     thing = claim if kind == "claim" else Decision.objects.get()
     key = f"{kind}-{thing.pk}"
     today = timezone.localdate()
-    delegations.delegate(username="IC1004", since=today, until=today, by=puppet)
+    delegating.delegate(username="IC1004", since=today, until=today, by=puppet)
     for person in (puppet, account("IC1004")):
         assert key not in [one.key for one in waiting_for(person)]
         browser = signed_in(person)
@@ -331,7 +337,7 @@ def step(person, incident, name, **typed):
 def test_who_handles_an_incident_in_an_agencys_place_says_so(admin, platform, account):
     """Without the tick and a reason nothing happens; with them it stands on the page and in the
     trail; the platform's own steps ask nothing."""
-    incident = incidents.open_incident(
+    incident = incident_actions.open_incident(
         agency=admin.agency,
         title="x",
         description="x",

@@ -6,7 +6,8 @@ import pytest
 import world
 from django.utils import timezone
 
-from ismp.accounts import actions, following
+from ismp.accounts import consequences
+from ismp.accounts.actions import postings
 from ismp.accounts.identities import Identity, as_set, in_words, members, sets
 from ismp.accounts.models import Account, Agency, Service, Status
 from ismp.audit.models import Event
@@ -32,7 +33,7 @@ def test_a_set_of_identities_is_one_text():
 def test_the_first_roster_tells_who_serves_but_not_since_when(cities):
     assert {entry.since for entry in Service.objects.all()} == {Service.UNKNOWN}
     assert Service.objects.count() == Account.objects.count()
-    actions.import_roster(world.roster_csv(), by="test")
+    postings.import_roster(world.roster_csv(), by="test")
     assert Service.objects.count() == Account.objects.count()
 
 
@@ -42,7 +43,7 @@ def test_a_newcomer_and_a_change_in_a_later_roster_begin_today(cities):
     changed = wang.replace("一般使用者及主管", "資訊人員、一般使用者及主管")
     new = "382990001A,測試市政府資訊局,資訊科,a-new,方新進,,new@example.invalid,,在職"
     roster = "\n".join([lines[0], changed, new]).encode()
-    actions.import_roster(roster, by="test")
+    postings.import_roster(roster, by="test")
     assert of("a-wang").identities == "it+general"
     assert [entry.since for entry in of("a-wang").services.all()] == [Service.UNKNOWN, today()]
     assert [entry.since for entry in of("a-new").services.all()] == [today()]
@@ -51,7 +52,7 @@ def test_a_newcomer_and_a_change_in_a_later_roster_begin_today(cities):
 def test_a_transfer_holds_from_its_day_and_leaves_the_department(cities):
     other = Agency.objects.get(code=world.AGENCY_B)
     day = today() - timedelta(days=30)
-    actions.assign(of("a-wang"), agency=other, since=day, by="x")
+    postings.assign(of("a-wang"), agency=other, since=day, by="x")
     wang = of("a-wang")
     assert (wang.agency, wang.department) == (other, None)
     held = {entry.agency.code for entry in wang.services.on(day - timedelta(days=1))}
@@ -64,40 +65,40 @@ def test_a_transfer_holds_from_its_day_and_leaves_the_department(cities):
 
 def test_what_is_assigned_for_a_day_to_come_takes_effect_on_that_day(cities, monkeypatch):
     tomorrow = today() + timedelta(days=1)
-    actions.assign(of("a-wang"), identities="security", since=tomorrow, by="x")
+    postings.assign(of("a-wang"), identities="security", since=tomorrow, by="x")
     assert of("a-wang").identities == "general"
-    assert actions.apply_due() == 0
-    monkeypatch.setattr(actions.timezone, "localdate", lambda: tomorrow)
-    assert actions.apply_due() == 1
+    assert postings.apply_due() == 0
+    monkeypatch.setattr(postings.timezone, "localdate", lambda: tomorrow)
+    assert postings.apply_due() == 1
     assert of("a-wang").identities == "security"
-    assert actions.apply_due() == 0
+    assert postings.apply_due() == 0
 
 
 def test_nobody_moves_to_where_another_account_has_the_same_number(cities):
     """趙調任 serves in B; her old account in A may not serve there too."""
     other = Agency.objects.get(code=world.AGENCY_B)
     before = Service.objects.count()
-    with pytest.raises(actions.NotPossible, match="同一個身分證字號"):
-        actions.assign(of("a-moved"), agency=other, status=Status.ACTIVE, since=today(), by="x")
+    with pytest.raises(postings.NotPossible, match="同一個身分證字號"):
+        postings.assign(of("a-moved"), agency=other, status=Status.ACTIVE, since=today(), by="x")
     assert (of("a-moved").agency.code, Service.objects.count()) == (world.AGENCY_A, before)
 
 
 def test_a_department_of_another_agency_is_refused(cities):
     foreign = of("b-sun").department
-    with pytest.raises(actions.NotPossible, match="部門"):
-        actions.assign(of("a-wang"), department=foreign, since=today(), by="x")
+    with pytest.raises(postings.NotPossible, match="部門"):
+        postings.assign(of("a-wang"), department=foreign, since=today(), by="x")
 
 
 def test_grades_and_leaves_leave_their_events(cities):
     agency = Agency.objects.get(code=world.AGENCY_A)
-    actions.grade(agency, "A", since=date(2026, 1, 1), by="x")
+    postings.grade(agency, "A", since=date(2026, 1, 1), by="x")
     assert agency.gradings.get().grade == "A"
-    with pytest.raises(actions.NotPossible, match="早於起日"):
-        actions.grant_leave(
+    with pytest.raises(postings.NotPossible, match="早於起日"):
+        postings.grant_leave(
             of("a-wang"), since=today(), until=today() - timedelta(1), reason="育嬰", by="x"
         )
-    leave = actions.grant_leave(of("a-wang"), since=today(), until=None, reason="育嬰", by="x")
-    actions.withdraw_leave(leave, by="x")
+    leave = postings.grant_leave(of("a-wang"), since=today(), until=None, reason="育嬰", by="x")
+    postings.withdraw_leave(leave, by="x")
     verbs = list(Event.objects.order_by("number").values_list("verb", flat=True))
     assert verbs[-3:] == ["grade", "grant_leave", "withdraw_leave"]
 
@@ -105,17 +106,17 @@ def test_grades_and_leaves_leave_their_events(cities):
 def test_what_follows_hears_of_each_who_serves_otherwise_by_deed_roster_or_day(cities, monkeypatch):
     heard = []
     monkeypatch.setattr(
-        following,
+        consequences,
         "_followers",
         [lambda one, was: heard.append((one.username, was.status, one.status))],
     )
-    actions.assign(of("a-wang"), status=Status.LEFT, since=today(), by="x")
+    postings.assign(of("a-wang"), status=Status.LEFT, since=today(), by="x")
     tomorrow = today() + timedelta(days=1)
-    actions.assign(of("a-xu"), status=Status.LEFT, since=tomorrow, by="x")
+    postings.assign(of("a-xu"), status=Status.LEFT, since=tomorrow, by="x")
     assert heard == [("a-wang", "active", "left")]
     lines = world.roster_csv().decode("utf-8-sig").splitlines()
     movedin = next(line for line in lines if "a-movedin" in line).replace("在職", "離職")
-    actions.import_roster("\n".join([lines[0], movedin]).encode(), by="test")
-    monkeypatch.setattr(actions.timezone, "localdate", lambda: tomorrow)
-    actions.apply_due()
+    postings.import_roster("\n".join([lines[0], movedin]).encode(), by="test")
+    monkeypatch.setattr(postings.timezone, "localdate", lambda: tomorrow)
+    postings.apply_due()
     assert heard[1:] == [("a-movedin", "active", "left"), ("a-xu", "active", "left")]

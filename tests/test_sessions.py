@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from hosts import PASSWORD
 
 from ismp.audit import trail
-from ismp.operations import anchors
+from ismp.operations.monitoring import anchors
 
 pytestmark = pytest.mark.django_db
 

@@ -20,10 +20,10 @@ from django.core.management import call_command
 from files import data, row
 from test_intake import packed
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import invented, national_id
-from ismp.accounts.logs import JsonFormatter, MaskingFormatter
+from ismp.accounts import demo_data, national_id
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account
+from ismp.accounts.national_id.log_masking import JsonFormatter, MaskingFormatter
 from ismp.hours import importing, runs
 from ismp.hours.models import ImportRun, Record
 from ismp.portal.models import Ticket
@@ -58,7 +58,7 @@ def traces(clerk, log, capfd, tmp_path, monkeypatch):
     """Everything a whole month with the canary leaves outside of the pages themselves."""
     before = set(_files())
     line = f"382990001Z,示範市政府資訊中心,秘書室,CAN1,{NAME},{CANARY},,一般使用者及主管,在職"
-    roster = invented.roster_csv([]) + line + "\r\n"
+    roster = demo_data.roster_csv([]) + line + "\r\n"
     accounts.import_roster(roster.encode(), by="test")
     answers = []
     for answer in chain(_a_month(clerk, tmp_path), _a_bad_day(clerk, monkeypatch)):

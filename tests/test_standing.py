@@ -19,18 +19,22 @@ from hypothesis import strategies as st
 from laws import take
 from test_crediting import credit
 
-from ismp.accounts import actions as people
-from ismp.accounts import keeping, persons
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import person_links
+from ismp.accounts.actions import postings as people
 from ismp.accounts.identities import members, sets
 from ismp.accounts.models import Account, Agency, Grading, Leave, PersonLink, Service, Status
 from ismp.accounts.roles import Role
 from ismp.audit.trail import NotPossible
-from ismp.compliance import rules, standing, why
 from ismp.compliance.models import PolicyVersion
-from ismp.compliance.rules import Credit, Light
-from ismp.hours import actions, claiming
+from ismp.compliance.rules import arithmetic
+from ismp.compliance.rules.arithmetic import Credit, Light
+from ismp.compliance.standing import explanation
+from ismp.compliance.standing import table as standing_table
+from ismp.hours import actions
 from ismp.hours.models import Deletion, ImportRun, Record
-from ismp.ui import roc
+from ismp.hours.records import unclaimed
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 A, B = world.AGENCY_A, world.AGENCY_B
@@ -39,7 +43,7 @@ WHO = {
     B: [world.OF_B, world.MOVED_IN, world.WANG, world.MOVED_AWAY],
 }
 ENDS = ["113-05-01", "114-12-31", "115-01-01", "115-06-30"]
-DAYS = [roc.parse(text) for text in ("113-12-31", "114-06-30", "115-06-30", "115-12-31")]
+DAYS = [roc_dates.parse(text) for text in ("113-12-31", "114-06-30", "115-06-30", "115-12-31")]
 
 
 def of(username):
@@ -65,7 +69,7 @@ def row(number, *, category="522", ended_on="115-01-05", hours="3", title="概�
 
 
 def lines(username, **asked):
-    told = [one.line for one in why.of_person(of(username), **asked)]
+    told = [one.line for one in explanation.of_person(of(username), **asked)]
     return {(line.category, line.years): line for line in told}
 
 
@@ -78,7 +82,7 @@ def test_a_person_who_has_done_nothing_is_red_and_turns_green(cities):
     take(world.file(row(world.WANG, hours="2"), row(world.XU)))
     assert lines("a-wang")["522", 1].missing == 1000
     assert lines("a-xu")["522", 1].light == "green"
-    assert len(standing.behind(standing.table(Q(agency=agency(A))))) == 14
+    assert len(standing_table.behind(standing_table.table(Q(agency=agency(A))))) == 14
 
 
 def test_hours_follow_a_person_to_her_new_account(cities):
@@ -103,7 +107,7 @@ def test_an_event_that_two_agencies_brought_counts_once(cities):
 @pytest.mark.parametrize("few", [False, True])
 def test_an_event_under_two_accounts_of_one_agency_counts_once(cities, monkeypatch, few):
     """周杰明 had an account of A before the one that he has now."""
-    monkeypatch.setattr(standing, "_one_by_one", lambda accounts: few)
+    monkeypatch.setattr(standing_table, "_one_by_one", lambda accounts: few)
     old, new = of("a-twice-old"), of("a-twice-new")
     people.assign(new, status=Status.LEFT, since=world.TODAY, by="x")
     people.assign(old, status=Status.ACTIVE, since=world.TODAY, by="x")
@@ -143,9 +147,9 @@ def test_a_newcomer_is_waited_for(cities):
 
 def test_a_department_or_a_person_has_the_lines_that_she_has_in_the_city(cities):
     take(world.file(row(world.WANG), row(world.XU, hours="1")))
-    everybody = standing.table()
+    everybody = standing_table.table()
     for whom in (Q(agency=agency(A)), Q(department=of("a-wang").department), Q(account=of("a-xu"))):
-        mine = standing.table(whom)
+        mine = standing_table.table(whom)
         assert len(mine) and mine.equals(everybody.join(mine, on="account", how="semi"))
 
 
@@ -180,7 +184,7 @@ def some_step(chance):
     if deed == "both":
         return deed, some_rows(chance, [world.WANG, world.MOVED_IN])
     if deed == "credit":
-        ended_on = roc.parse(chance.choice(ENDS))
+        ended_on = roc_dates.parse(chance.choice(ENDS))
         earned = {"category": 522, "title": chance.choice(["甲", "乙"]), "ended_on": ended_on}
         return deed, earned | {"digital_hours": chance.choice([1_000, 3_000])}
     if deed == "number":
@@ -238,24 +242,24 @@ def do(step, clerk, pairs):
         to = Status.LEFT if moved.status == Status.ACTIVE else Status.ACTIVE
         with contextlib.suppress(NotPossible), transaction.atomic():
             people.assign(moved, status=to, since=world.TODAY, by="x")
-        claiming.attach_due()
+        unclaimed.attach_due()
     elif step == "confirm":
         if link := PersonLink.objects.waiting().order_by("pk").first():
             with (
                 contextlib.suppress(NotPossible),
                 transaction.atomic(),
             ):  # it may be the judge's own
-                persons.confirm(link, by=judge())
+                person_links.confirm(link, by=judge())
                 pairs.add(frozenset((link.account_id, link.other_id)))
     elif step == "revoke":
         if link := PersonLink.objects.standing().order_by("pk").first():
-            persons.revoke(link, reason="弄錯了", by=judge())
+            person_links.revoke(link, reason="弄錯了", by=judge())
             pairs.remove(frozenset((link.account_id, link.other_id)))
     elif step[0] == "number":
         account, number = of(step[1]), step[2]
         if number != account.national_id:
             with contextlib.suppress(NotPossible), transaction.atomic():
-                keeping.set_national_id([account], number=number, by=judge())
+                account_actions.set_national_id([account], number=number, by=judge())
                 pairs -= {pair for pair in pairs if account.pk in pair}
     elif step[0] == "credit":
         credit("a-xu", started_on=step[1]["ended_on"], **step[1])
@@ -296,14 +300,14 @@ def told_by_the_rules(records, pairs, on, known_at):
     by_account = defaultdict(list)
     for account, _, category, ended_on, event, hours in records:
         by_account[account].append(Credit(category, ended_on, hours, event))
-    in_force = standing.InForce.on(on, known_at)
+    in_force = standing_table.InForce.on(on, known_at)
     found = {}
     for account in Account.objects.all():
         given = [credit for one in one_person(account.pk, pairs) for credit in by_account[one]]
         person = person_of(account, on, known_at)
         if person is None:
             continue
-        for one in rules.judge(person, given, *vars(in_force).values(), on):
+        for one in arithmetic.judge(person, given, *vars(in_force).values(), on):
             duty = ("+".join(map(str, sorted(one.duty.categories))), one.duty.years)
             found[account.pk, *duty] = (one.required, one.done, one.missing, one.light)
     return found
@@ -326,7 +330,7 @@ def person_of(account, on, known_at):
     if entry is None:
         return None
     agency_id = entry.agency_id
-    hers = list(persons.accounts_of(account, known_at))
+    hers = list(person_links.accounts_of(account, known_at))
     days = {one.since for other in hers for one in other.services.all() if one.since <= on}
     arrived = None
     for day in sorted(days):  # nothing changes between them
@@ -347,7 +351,7 @@ def person_of(account, on, known_at):
         and not (one.withdrawn_at and one.withdrawn_at <= known_at)
         for one in Leave.objects.filter(account=account)
     )
-    return rules.Person(
+    return arithmetic.Person(
         frozenset(members(entry.identities)),
         grades[-1] if grades else "",
         None if arrived == Service.UNKNOWN else arrived,
@@ -363,16 +367,16 @@ def told_by_the_table(on, known_at=None):
             row["missing"],
             Light(row["light"]),
         )
-        for row in standing.table(on=on, known_at=known_at).iter_rows(named=True)
+        for row in standing_table.table(on=on, known_at=known_at).iter_rows(named=True)
     }
 
 
 def assert_each_sees_the_same(chance, on, known_at=None):
     """As some of them see it on 首頁, without the table."""
     some = chance.sample(list(Account.objects.order_by("pk")), 2)
-    table = standing.table(Q(account__in=some), on=on, known_at=known_at)
-    told = [one.line for each in some for one in why.of_person(each, on, known_at)]
-    wanted = [standing.Line(**row) for row in table.iter_rows(named=True)]
+    table = standing_table.table(Q(account__in=some), on=on, known_at=known_at)
+    told = [one.line for each in some for one in explanation.of_person(each, on, known_at)]
+    wanted = [standing_table.Line(**row) for row in table.iter_rows(named=True)]
     assert sorted(told, key=_by_duty) == sorted(wanted, key=_by_duty)
 
 
@@ -384,7 +388,7 @@ def _by_duty(line):
 @by_chance
 @given(chance=chances)
 def test_the_table_is_what_the_rules_say_record_by_record(few, cities, monkeypatch, chance):
-    monkeypatch.setattr(standing, "_one_by_one", lambda accounts: few)
+    monkeypatch.setattr(standing_table, "_one_by_one", lambda accounts: few)
     with transaction.atomic():
         clerk = of("a-wang")
         for username, (identities, since) in some_services(chance).items():
@@ -406,7 +410,7 @@ def test_the_table_is_what_the_rules_say_record_by_record(few, cities, monkeypat
         assert_each_sees_the_same(chance, chance.choice(DAYS))
         accounts = list(Account.objects.values_list("pk", flat=True))
         for moment, records, pairs in remembered:
-            found = standing.events_of(accounts, date(1912, 1, 1), world.TODAY, moment)
+            found = standing_table.events_of(accounts, date(1912, 1, 1), world.TODAY, moment)
             known = {(a, b, c, d, e.hex, h) for a, b, c, d, e, h in records}
             assert set(found.iter_rows()) == known
             on = chance.choice(DAYS[2:])

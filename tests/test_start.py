@@ -101,8 +101,8 @@ def test_a_home_that_was_open_to_others_is_closed(tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["-c", "import ismp.settings"],
-        ["-c", "import ismp.settings, django; django.setup()"],
+        ["-c", "import ismp.config.settings"],
+        ["-c", "import ismp.config.settings, django; django.setup()"],
         ["manage.py", "check"],
         ["manage.py", "makemigrations", "--check", "--dry-run"],
         ["manage.py", "import_hours", "--help"],
@@ -112,7 +112,7 @@ def test_a_home_that_was_open_to_others_is_closed(tmp_path):
 )
 def test_who_works_on_the_program_leaves_no_home(tmp_path, arguments):
     environment = {name: value for name, value in os.environ.items() if "ISMP" not in name}
-    environment |= {"HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "ismp.settings"}
+    environment |= {"HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "ismp.config.settings"}
     environment.pop("DATABASE_URL", None)
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -130,7 +130,7 @@ def test_who_works_on_the_program_leaves_no_home(tmp_path, arguments):
 def test_a_developer_has_a_home_in_the_checkout_and_sees_errors(tmp_path):
     ask = "from django.conf import settings; print(settings.DEBUG, settings.ISMP_HOME)"
     environment = {name: value for name, value in os.environ.items() if "ISMP" not in name}
-    environment |= {"HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "ismp.settings"}
+    environment |= {"HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "ismp.config.settings"}
 
     def said(**more):
         command = [sys.executable, "-c", ask]
@@ -161,7 +161,7 @@ def test_a_pages_query_ends_and_a_commands_does_not(tmp_path):
         for name in ("statement_timeout", "client_connection_check_interval", "jit")
     )
     try:
-        assert place.script(f"import ismp.wsgi\n{ask}").split() == ["7s", "10s", "off"]
+        assert place.script(f"import ismp.config.wsgi\n{ask}").split() == ["7s", "10s", "off"]
         assert place.script(f"import django; django.setup()\n{ask}").split() == ["0", "0", "off"]
     finally:
         place.close()

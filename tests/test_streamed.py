@@ -12,10 +12,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from files import PERSON, data, row
 
-from ismp.hours import listing
-from ismp.hours.newest import Newest
-from ismp.hours.profile import NAMES
-from ismp.ui import streamed
+from ismp.hours.listing import search as listing_search
+from ismp.hours.listing.record_pages import Newest
+from ismp.hours.portal_import.layout import NAMES
+from ismp.ui.exports import xlsx
 
 HEAD = [f"欄{n}" for n in range(30)]
 ODD = [
@@ -25,7 +25,7 @@ ODD = [
 
 
 def written(frames, head=HEAD):
-    return b"".join(streamed.workbook("學習時數", head, frames))
+    return b"".join(xlsx.workbook("學習時數", head, frames))
 
 
 def texts(book):
@@ -62,7 +62,7 @@ def test_it_looks_like_the_other_workbooks():
 
 
 def test_numbers_are_numbers_and_marked_cells_are_red_even_when_empty():
-    mark = streamed.mark_of("b")
+    mark = xlsx.mark_of("b")
     frame = pl.DataFrame({"a": [7, 8], "b": ["甲", ""], mark: [False, True], "c": ["", "乙"]})
     sheet = openpyxl.load_workbook(io.BytesIO(written([frame], ["數", "字", "末"]))).active
     rows = list(sheet.iter_rows(min_row=2))
@@ -74,7 +74,7 @@ def test_numbers_are_numbers_and_marked_cells_are_red_even_when_empty():
 
 @pytest.mark.parametrize("count", [0, 7, 8, 9, 20])
 def test_no_row_is_lost_that_a_sheet_has_no_room_for(monkeypatch, count):
-    monkeypatch.setattr(streamed, "ROWS_OF_A_SHEET", 8)
+    monkeypatch.setattr(xlsx, "ROWS_OF_A_SHEET", 8)
     cells = [f"{n}" for n in range(count)]
     parts = [pl.DataFrame({"a": cells[n : n + 3]}) for n in range(0, count, 3)]
     book = openpyxl.load_workbook(io.BytesIO(written(parts, ["欄"])))
@@ -103,7 +103,7 @@ def test_rows_are_sent_before_the_last_is_read():
             read.append(number)
             yield pl.DataFrame({name: [f"{number}-{n}" for n in range(500)] for name in HEAD})
 
-    pieces = streamed.workbook("a", HEAD, frames())
+    pieces = xlsx.workbook("a", HEAD, frames())
     assert next(pieces)[:2] == b"PK"
     assert not read
     sizes = [len(next(pieces)) for _ in range(10)]
@@ -115,7 +115,7 @@ def test_rows_are_sent_before_the_last_is_read():
 @pytest.mark.parametrize("taken", range(1, 5))
 def test_nothing_goes_on_when_nobody_takes_it_any_more(taken):
     frame = pl.DataFrame({name: ["字"] * 500 for name in HEAD})
-    pieces = streamed.workbook("a", HEAD, [frame] * 9)
+    pieces = xlsx.workbook("a", HEAD, [frame] * 9)
     for _ in range(taken):
         next(pieces)
     pieces.close()
@@ -127,7 +127,7 @@ def test_what_breaks_off_does_not_look_whole():
         yield b"1,2\r\n"
         raise ValueError
 
-    pieces = streamed.to_the_end(broken(), "沒有傳完".encode())
+    pieces = xlsx.to_the_end(broken(), "沒有傳完".encode())
     assert [next(pieces), next(pieces).decode()] == [b"1,2\r\n", "沒有傳完"]
     with pytest.raises(ValueError):
         next(pieces)
@@ -136,7 +136,7 @@ def test_what_breaks_off_does_not_look_whole():
 @pytest.mark.django_db
 @pytest.mark.parametrize("at_once", [1, 10_000])
 def test_the_export_shows_what_the_page_shows(account, import_bytes, monkeypatch, at_once):
-    monkeypatch.setattr(listing, "_BATCH", at_once)
+    monkeypatch.setattr(listing_search, "_BATCH", at_once)
     import_bytes(
         data(
             row(),
@@ -147,20 +147,20 @@ def test_the_export_shows_what_the_page_shows(account, import_bytes, monkeypatch
     )
     person = account("IC1001", "agency_admin")
     newest = Newest((None, None), agency=person.agency, user=person, using="default")
-    frames = list(listing.frames(newest))
-    shown = [[listing.cell(record, name) for name in NAMES] for record in newest[0:9]]
+    frames = list(listing_search.frames(newest))
+    shown = [[listing_search.cell(record, name) for name in NAMES] for record in newest[0:9]]
     assert [list(cells) for frame in frames for cells in frame.iter_rows()] == shown
     assert len(shown) == 4
 
 
 @pytest.mark.django_db
 def test_the_export_asks_once_who_somebody_is(account, import_bytes, monkeypatch):
-    monkeypatch.setattr(listing, "_BATCH", 1)
+    monkeypatch.setattr(listing_search, "_BATCH", 1)
     days = ("115-01-05", "115-01-06", "115-01-07")
     import_bytes(data(*(row(started_on=day, ended_on=day) for day in days)))
     person = account("IC1001", "agency_admin")
     newest = Newest((None, None), agency=person.agency, user=person, using="default")
-    frames = listing.frames(newest)
+    frames = listing_search.frames(newest)
     assert [*next(frames)["name"]] == [PERSON.name]
     with CaptureQueriesContext(connection) as asked:
         assert [len(frame) for frame in frames] == [1, 1]

@@ -8,7 +8,7 @@ from files import PERSON
 from test_courses import course
 
 from ismp.courses.models import Teacher, TeacherCertificate
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 ADD = "/manage/teachers/add/"
@@ -57,7 +57,7 @@ def test_certificates_by_the_day_they_end(clerk):
     today = timezone.localdate()
     add = "/manage/teachers/add_certificate/"
     for name, days in (("過期", -1), ("快到", 90), ("還久", 91)):
-        end = roc.roc_date(today + timedelta(days=days))
+        end = roc_dates.roc_date(today + timedelta(days=days))
         clerk.post(add, {"ids": teacher.pk, "confirmed": "1", "name": name, "expires_on": end})
     clerk.post(add, {"ids": teacher.pk, "confirmed": "1", "name": "長期"})
     page = clerk.get(f"/manage/teachers/{teacher.pk}/").content.decode()

@@ -10,7 +10,7 @@ from ismp.accounts import national_id
 from ismp.audit.models import Event
 from ismp.hours import importing
 from ismp.hours.models import ImportRun
-from ismp.notices.models import Notice
+from ismp.notifications.models import Notice
 from ismp.portal import actions
 from ismp.portal.models import Ticket
 

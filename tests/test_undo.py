@@ -18,10 +18,11 @@ from laws import take, tallies_are_true
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, crediting, duplicates
-from ismp.hours.crediting import Credit
+from ismp.hours import actions
 from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
-from ismp.ui import roc
+from ismp.hours.records import crediting, duplicates
+from ismp.hours.records.crediting import Credit
+from ismp.ui.text import roc_dates
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cities")]
 PEOPLE = {"a-wang": (world.WANG, "王小明"), "a-xu": (world.XU, "許功蓋")}
@@ -418,7 +419,7 @@ def test_until_when_a_deletion_can_be_restored_is_a_day_of_ours(page):
     early = datetime.combine(timezone.localdate(), time(3, 16))  # yesterday still, in UTC
     deletion.at = timezone.make_aware(early)
     deletion.save()
-    until = roc.roc_date(timezone.localdate() + timedelta(days=30))
+    until = roc_dates.roc_date(timezone.localdate() + timedelta(days=30))
     assert f"還原（{until} 前）" in page.get("/manage/learning-map/hours/deleted/").content.decode()
 
 

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
-from ismp.ui.uploads import FORM_MAX_BYTES
+from ismp.ui.http.uploads import FORM_MAX_BYTES
 
 pytestmark = pytest.mark.django_db
 TOO_LARGE = FORM_MAX_BYTES + 1
@@ -87,7 +87,7 @@ def test_every_form_with_a_file_stands_on_a_page_that_takes_files():
     marked = {name for name, view, _ in views() if getattr(view, "takes_files", None) is not None}
     assert marked >= {
         "hours:upload",
-        "external:apply",
+        "external_hours:apply",
         "courses:session_file",
         "authoring:add_material",
         "authoring:edit_material",

@@ -11,7 +11,7 @@ from hosts import PASSWORD, PATIENCE_SECONDS, Browser, free_ports, wait_for
 from places import Place
 from test_faults import AGENCY
 
-from ismp.accounts import invented
+from ismp.accounts import demo_data
 
 LIST = "/manage/learning-map/agency-hours/"
 CLERK = "IC1001"
@@ -30,7 +30,7 @@ def port(tmp_path_factory, town):
     folder = tmp_path_factory.mktemp("web")
     [number] = free_ports(1)
     place = Place(folder / "home", like=town, ISMP_PORT=str(number))
-    mine = [p for p in invented.city() if p.active and p.agency_code == AGENCY]
+    mine = [p for p in demo_data.city() if p.active and p.agency_code == AGENCY]
     rows = [
         row(national_id=p.national_id, name=p.name, title=f"資通安全課程第{n}講", term=str(n))
         for n in range(60)

@@ -6,21 +6,18 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from ismp.accounts import keeping, persons
+from ismp.accounts.actions import accounts as account_actions
+from ismp.accounts.actions import person_links
 from ismp.accounts.models import Account, PasswordReset, PersonLink
+from ismp.applications.actions import asking as requests
 from ismp.courses.models import PortalUpload, UploadedHours, UploadPiece
-from ismp.external import actions as external
-from ismp.external.models import Claim
-from ismp.objects import KeptFile
-from ismp.requests import actions as requests
-from ismp.security import (
-    advisories,
-    devices,
-    evidence,
-    incidents,
-    intelligence_files,
-    intelligence_lists,
-)
+from ismp.external_hours import actions as external
+from ismp.external_hours.models import Claim
+from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories import evidence, uploaded_files
+from ismp.security.advisories import lists as advisory_lists
+from ismp.security.devices import actions as device_actions
+from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import (
     Advisory,
     AgencyGroup,
@@ -30,7 +27,8 @@ from ismp.security.models import (
     SignOff,
     Vendor,
 )
-from ismp.ui import roc
+from ismp.storage.encrypted_files import KeptFile
+from ismp.ui.text import roc_dates
 
 PDF = b"%PDF-1.4 certificate"
 
@@ -38,7 +36,7 @@ PDF = b"%PDF-1.4 certificate"
 def of_security(person: Any) -> dict[str, Any]:
     """An incident, a restricted device with an exception to decide, a published advisory."""
     today = timezone.localdate()
-    incident = incidents.open_incident(
+    incident = incident_actions.open_incident(
         agency=person.agency,
         title="示範事件",
         description="示範",
@@ -47,7 +45,7 @@ def of_security(person: Any) -> dict[str, Any]:
         by=person,
     )
     product = RestrictedProduct(brand="示範牌", letter="示範字第1號", issued_on=date(2026, 1, 1))
-    devices.save_product(product, by=person)
+    device_actions.save_product(product, by=person)
     device = Device(
         agency=person.agency,
         asset_no="T-1",
@@ -55,8 +53,8 @@ def of_security(person: Any) -> dict[str, Any]:
         brand="示範牌",
         network="official",
     )
-    devices.save_device(device, by=person)
-    decision = devices.decide(
+    device_actions.save_device(device, by=person)
+    decision = device_actions.decide(
         device,
         kind="keep",
         reason="業務需要",
@@ -64,24 +62,24 @@ def of_security(person: Any) -> dict[str, Any]:
         expires_on=today + timedelta(days=30),
         by=person,
     )
-    year = roc.roc_year(today)
-    campaign = devices.open_campaign(year=year, due_on=today, by=person)
-    last_year = devices.open_campaign(year=year - 1, due_on=today, by=person)
+    year = roc_dates.roc_year(today)
+    campaign = device_actions.open_campaign(year=year, due_on=today, by=person)
+    last_year = device_actions.open_campaign(year=year - 1, due_on=today, by=person)
     signed = SignOff.objects.create(
         campaign=last_year,
         agency=person.agency,
         signed_by=person.username,
         signed_by_name=person.name,
-        figures=devices.figures_of(person.agency),
+        figures=device_actions.figures_of(person.agency),
         digest="0" * 64,
     )
     advisory = Advisory(title="示範情資", severity="high", source="示範中心", issued_on=today)
-    advisories.save(advisory, by=person)
+    advisory_actions.save(advisory, by=person)
     publisher = Account.objects.exclude(agency=person.agency).order_by("pk").first()
-    advisories.publish(advisory, agencies=[person.agency], due_on=today, by=publisher)
+    advisory_actions.publish(advisory, agencies=[person.agency], due_on=today, by=publisher)
     address = advisory.addresses.get()
     group = AgencyGroup(name="示範群組")
-    intelligence_lists.save_group(group, agencies=[person.agency], by=person)
+    advisory_lists.save_group(group, agencies=[person.agency], by=person)
     sent = SimpleUploadedFile("情資.json", b"{}")
     proof = evidence.add(address, SimpleUploadedFile("佐證.pdf", PDF), by=person)
     ioc = Indicator.objects.create(advisory=advisory, kind="網域", value="evil.example")
@@ -90,7 +88,7 @@ def of_security(person: Any) -> dict[str, Any]:
         "agency_groups_id": group.pk,
         "vendors_id": Vendor.objects.earliest("pk").pk,
         "evidence_id": proof.pk,
-        "intelligence_file_id": intelligence_files.receive(sent, by=person).pk,
+        "intelligence_file_id": uploaded_files.receive(sent, by=person).pk,
         "incident_id": incident.pk,
         "incidents_id": incident.pk,
         "step": "note",
@@ -146,9 +144,9 @@ def of_requests(person: Any, other: Any) -> dict[str, Any]:
 
 def of_persons(person: Any, stranger: Any, *, asked_by: Any, decided_by: Any) -> dict[str, Any]:
     """A refused 同一人確認: a third agency's administrator gave `stranger` the number of `person`."""
-    keeping.set_national_id([stranger], number=person.national_id, by=asked_by)
+    account_actions.set_national_id([stranger], number=person.national_id, by=asked_by)
     link = PersonLink.objects.get(account=stranger)
-    persons.refuse(link, comment="不是同一人", by=decided_by)
+    person_links.refuse(link, comment="不是同一人", by=decided_by)
     return {"person_links_id": link.pk}
 
 

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from things import PDF
 
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 _TEXT = {"text", "email", "search", "url", "tel"}
 
@@ -72,7 +72,7 @@ def _good(one):
     if one.kind == "text" and one.name in _EXAMPLES and not one.values[0]:
         return _EXAMPLES[one.name]
     if one.kind == "date":
-        return one.values[0] if one.values[0] else roc.roc_date(timezone.localdate())
+        return one.values[0] if one.values[0] else roc_dates.roc_date(timezone.localdate())
     if one.kind == "text":
         return one.values[0] or "測試"
     if one.kind == "number":

@@ -27,38 +27,39 @@ def _plain_static_files(request: Any) -> None:
 
 def _law() -> None:
     """The shipped rules: a test that emptied every table took them too."""
-    from ismp.compliance import law
     from ismp.compliance.models import Example, Rule, RuleVersion
+    from ismp.compliance.rules import statute
 
-    law.enact(Rule, RuleVersion, Example)
+    statute.enact(Rule, RuleVersion, Example)
 
 
 def _city() -> None:
-    from ismp.accounts import actions, invented
+    from ismp.accounts import demo_data
+    from ismp.accounts.actions import postings
 
     _law()
-    actions.import_roster(invented.roster_csv(invented.city()).encode(), by="test")
+    postings.import_roster(demo_data.roster_csv(demo_data.city()).encode(), by="test")
     _confirm_all("IC1001")
 
 
 def _confirm_all(username: str) -> None:
     """Let whoever has two accounts be one person, as the platform confirms it; all have read the
     notices of it."""
-    from ismp.accounts import persons
+    from ismp.accounts.actions import person_links
     from ismp.accounts.models import Account, PersonLink
-    from ismp.notices.models import Notice
+    from ismp.notifications.models import Notice
 
     for link in PersonLink.objects.waiting():
-        persons.confirm(link, by=Account.objects.get(username=username))
+        person_links.confirm(link, by=Account.objects.get(username=username))
     Notice.objects.all().delete()
 
 
 @pytest.fixture
 def city(there: Any) -> list[Any]:
     """The invented city, brought in by its roster: its people."""
-    from ismp.accounts import invented
+    from ismp.accounts import demo_data
 
-    return invented.city()
+    return demo_data.city()
 
 
 def _appointed(username: str, role: str = "staff") -> Any:
@@ -104,10 +105,10 @@ def _cities() -> None:
     import world
     from laws import take
 
-    from ismp.accounts import actions
+    from ismp.accounts.actions import postings
 
     _law()
-    actions.import_roster(world.roster_csv(), by="test")
+    postings.import_roster(world.roster_csv(), by="test")
     _confirm_all("a-wang")
     theirs = world.file(world.row(national_id=world.OF_B, name="孫文化"))
     assert take(theirs, agency=world.AGENCY_B).created == 1

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pyzipper
 
 from ismp.accounts.national_id import complete
-from ismp.hours.profile import NAMES, TITLES
+from ismp.hours.portal_import.layout import NAMES, TITLES
 
 AGENCY_A = "382990001A"
 AGENCY_B = "382990002B"

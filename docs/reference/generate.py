@@ -72,7 +72,7 @@ def _settings() -> Iterator[tuple[str, str, str, str]]:
 
 def _settings_file() -> Path:
     inner = ROOT / "ismp/config/settings.py"
-    return inner if inner.exists() else ROOT / "ismp/settings.py"
+    return inner if inner.exists() else ROOT / "ismp/config/settings.py"
 
 
 def _docstring(node: ast.stmt | None) -> str:
@@ -150,7 +150,7 @@ def _option(action: argparse.Action) -> str | None:
 
 
 def audit_verbs() -> str:
-    from ismp.portal.manage import VERBS
+    from ismp.portal.back_office.views import VERBS
 
     return _page(
         "Verbs of the audit trail",

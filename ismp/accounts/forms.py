@@ -15,8 +15,8 @@ from ismp.accounts.identities import Identity, as_set, members
 from ismp.accounts.models import Account, Agency, Department, Leave, Service
 from ismp.accounts.roles import ROLE_NAMES, Right
 from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField, Suggesting, TextMask
-from ismp.ui.numbers import whole_number
-from ismp.ui.roc import roc_date
+from ismp.ui.text.numbers import whole_number
+from ismp.ui.text.roc_dates import roc_date
 
 _FARTHEST = timedelta(days=366)
 """A day farther ahead is a year mistyped."""

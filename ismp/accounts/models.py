@@ -17,12 +17,12 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from ismp.accounts.agencies import fold_code
-from ismp.accounts.dated import Dated, Entry
+from ismp.accounts.effective_dated import Dated, Entry
 from ismp.accounts.identities import Identity, in_words, members, sets
+from ismp.accounts.national_id.encrypted import HasNationalId
 from ismp.accounts.roles import APPOINTS, RIGHTS, ROLE_NAMES, Right, Role
-from ismp.accounts.sealed import HasNationalId
-from ismp.audit.kept import Kept
-from ismp.ui import roc
+from ismp.audit.event_cache import Kept
+from ismp.ui.text import roc_dates
 
 ONLINE_FOR = timedelta(minutes=5)
 _CODE_TAKEN = "這個機關代碼已經有機關使用，請檢查後再填。"
@@ -171,7 +171,7 @@ class Agency(models.Model):
         """Why nothing new can be entered for it on a day, in a sentence; empty while it is open."""
         if self.closed_on is None or self.closed_on > day:
             return ""
-        since = roc.roc_date(self.closed_on)
+        since = roc_dates.roc_date(self.closed_on)
         if self.merged_into:
             return f"「{self.name}」已於 {since} 併入「{self.merged_into.name}」，請改用該機關。"
         return f"「{self.name}」已於 {since} 裁撤，不能再登記或匯入。"
@@ -259,7 +259,7 @@ class Closing(Entry):
     @property
     def in_words(self) -> str:
         """115-01-31 併入乙局."""
-        day = roc.roc_date(self.since)
+        day = roc_dates.roc_date(self.since)
         return f"{day} 併入{self.into}" if self.into else f"{day} 裁撤"
 
 
@@ -451,7 +451,7 @@ class Account(HasNationalId, AbstractBaseUser):
         "self", models.PROTECT, null=True, editable=False, related_name="+", db_index=False
     )
     """The lowest-numbered account of the person when several accounts are confirmed to be hers;
-    null when it stands alone.  Written only by `ismp.accounts.persons`, from `PersonLink`."""
+    null when it stands alone.  Written only by `actions.person_links`, from `PersonLink`."""
 
     objects = AccountManager.from_queryset(AccountQuerySet)()
 
@@ -713,7 +713,7 @@ class PasswordResetQuerySet(Scoped):
 
 
 class PasswordReset(models.Model):
-    """重設密碼 of an account, asked for by an administrator (`accounts.resets`)."""
+    """重設密碼 of an account, asked for by an administrator (`actions.password_resets`)."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "等候確認"
@@ -879,7 +879,7 @@ class Leave(models.Model):
     @property
     def in_words(self) -> str:
         """115-01-01 ~ 115-06-30 育嬰."""
-        return f"{roc.roc_date(self.since)} ~ {roc.roc_date(self.until)} {self.reason}"
+        return f"{roc_dates.roc_date(self.since)} ~ {roc_dates.roc_date(self.until)} {self.reason}"
 
 
 class SecurityOfficerQuerySet(Dated):

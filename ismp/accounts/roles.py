@@ -30,7 +30,7 @@ class Right(StrEnum):
     """Keep departments and accounts: add, change, suspend, transfer, reset a password."""
 
     TRANSFER_PEOPLE = "transfer_people"
-    """Move people to another agency without asking it; others ask (`ismp.requests`)."""
+    """Move people to another agency without asking it; others ask (`ismp.applications`)."""
 
     VIEW_COURSES = "view_courses"
     """See courses, who takes them, and scores."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from ismp.accounts import dated
+from ismp.accounts import effective_dated
 from ismp.accounts.models import Account, Service, Status
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 SERVED = ("agency_id", "department_id", "identities", "status")
 """What an account copies from the entry of its service that holds today."""
@@ -36,7 +36,7 @@ class Step:
 
 def day_of(since: date) -> str:
     """115-01-31; 最早 for what an agency's first roster told."""
-    return "最早" if since == Service.UNKNOWN else roc.roc_date(since)
+    return "最早" if since == Service.UNKNOWN else roc_dates.roc_date(since)
 
 
 def of(account: Account) -> list[Step]:
@@ -84,7 +84,9 @@ def later_than(account: Account, since: date) -> list[Step]:
 def without(entry: Service) -> list[Step]:
     """What would stand if this entry were cancelled."""
     stays = [one for one in entries_of(entry.account) if one.pk != entry.pk]
-    return list(_steps(sorted([*stays, *dated.back_with(entry)], key=lambda one: one.since)))
+    return list(
+        _steps(sorted([*stays, *effective_dated.back_with(entry)], key=lambda one: one.since))
+    )
 
 
 def later_of_each(accounts: Iterable[Account], since: date) -> dict[Account, list[Step]]:
@@ -106,10 +108,10 @@ def changes_nothing(account: Account, since: date, **what: object) -> bool:
 def refusal(account: Account, since: date, later: Iterable[Step]) -> str:
     """Why an entry for that day cannot simply be made, and what to do."""
     steps = list(later)
-    last = roc.roc_date(steps[-1].entry.since)
+    last = roc_dates.roc_date(steps[-1].entry.since)
     return (
         f"{account.name}（{account.username}）之後已有登記：{'；'.join(map(str, steps))}。"
-        f"生效日 {roc.roc_date(since)} 比它早，存檔也不會有完整的效果；"
+        f"生效日 {roc_dates.roc_date(since)} 比它早，存檔也不會有完整的效果；"
         f"請改填 {last} 以後的日期，或選擇「取代之後的異動」。"
     )
 

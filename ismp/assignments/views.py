@@ -9,17 +9,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from ismp.accounts.access import needs
 from ismp.accounts.models import Account
+from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.assignments import plans
+from ismp.assignments import actions
 from ismp.audit.trail import NotPossible
-from ismp.compliance.board_pages import agency_asked
-from ismp.compliance.people_pages import search_asked
+from ismp.compliance.dashboards.views import agency_asked
+from ismp.compliance.people.views import search_asked
 from ismp.courses.models import Course
 from ismp.security.models import Incident
-from ismp.ui import once
-from ismp.ui.numbers import whole_number
+from ismp.ui.http import once
+from ismp.ui.text.numbers import whole_number
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,19 +31,19 @@ def assign(request: HttpRequest) -> HttpResponse:
     incident = _incident(user, asked.get("incident", ""))
     agency = incident.agency if incident else agency_asked(request)
     search = search_asked(asked, agency)
-    offered = plans.offered_in(agency)
+    offered = actions.offered_in(agency)
     course = _course(offered, asked.get("course", ""))
     plan = None
     if course:
         if request.method == "POST" and (seen := asked.get("seen")):
             try:
-                made = plans.assign(agency, search, course, seen=seen, incident=incident, by=user)
+                made = actions.assign(agency, search, course, seen=seen, incident=incident, by=user)
                 messages.success(request, f"已指派「{course}」給 {len(made)} 人，並通知他們。")
                 people = f"{reverse('boards:people')}?agency={agency.code}"
                 return redirect(incident.get_absolute_url() if incident else people)
             except NotPossible as reason:
                 messages.error(request, str(reason))
-        plan = plans.plan(agency, search, course, everybody=incident is not None)
+        plan = actions.plan(agency, search, course, everybody=incident is not None)
     context = {
         "agency": agency,
         "incident": incident,

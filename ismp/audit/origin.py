@@ -1,6 +1,6 @@
 """Where an event comes from: the address of the client, the session, the reference of the request.
 
-Set for each request by `ismp.ui.middleware.ReferenceMiddleware`; empty for workers and commands.
+Set for each request by `ui.http.middleware.ReferenceMiddleware`; empty for workers and commands.
 """
 
 import ipaddress

@@ -12,9 +12,9 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from ismp import bulk
-from ismp.audit import kept, origin
+from ismp.audit import event_cache, origin
 from ismp.audit.models import ChainHead, Event
+from ismp.storage import bulk
 
 SYSTEM = "（系統）"
 _TOLD = ("actor", "verb", "agency", "subject", "detail", "address", "session", "reference")
@@ -71,7 +71,7 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
     head.number, head.chain = number, chain
     head.save(update_fields=["number", "chain"])
     origin.note(number)
-    kept.look_again()
+    event_cache.look_again()
 
 
 def is_new(verb: str, *, within: timedelta, actor: str, subject: str = "") -> bool:

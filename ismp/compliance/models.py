@@ -12,15 +12,15 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
-from ismp.accounts.dated import Dated, Entry
+from ismp.accounts.effective_dated import Dated, Entry
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Agency, Grade
-from ismp.compliance import rules
-from ismp.compliance.figures import Counts, Part, duties, total
-from ismp.compliance.rules import Credit, Duty, TwoYears
+from ismp.compliance.dashboards.counts import Counts, Part, duties, total
+from ismp.compliance.rules import arithmetic
+from ismp.compliance.rules.arithmetic import Credit, Duty, TwoYears
 from ismp.hours.models import in_hours
-from ismp.hours.profile import CATEGORIES
-from ismp.ui import roc
+from ismp.hours.portal_import.layout import CATEGORIES
+from ismp.ui.text import roc_dates
 
 CATEGORY_SETS = {
     "+".join(map(str, chosen)): "或".join(CATEGORIES[code] for code in chosen)
@@ -115,7 +115,7 @@ class RuleVersion(Entry):
         asks = (
             f"{in_hours(self.hours)} 小時（{'、'.join(self.grades)}級）" if self.hours else "停用"
         )
-        return f"{roc.roc_date(self.since)} 起{asks}"
+        return f"{roc_dates.roc_date(self.since)} 起{asks}"
 
     def duty(self) -> Duty:
         return Duty(
@@ -156,10 +156,10 @@ class Example(models.Model):
             for category, ended_on, hours in self.records
         ]
 
-    def verdict(self, duties: list[Duty], policy: rules.Policy) -> int | None:
+    def verdict(self, duties: list[Duty], policy: arithmetic.Policy) -> int | None:
         """What is missing by these duties; None when the rule asks for nothing."""
-        person = rules.Person(frozenset({self.rule.identity}), self.grade)
-        for one in rules.judge(person, self.credits(), duties, policy, self.on):
+        person = arithmetic.Person(frozenset({self.rule.identity}), self.grade)
+        for one in arithmetic.judge(person, self.credits(), duties, policy, self.on):
             mine = one.duty.identity == self.rule.identity and one.duty.years == self.rule.years
             if mine and categories_text(one.duty.categories) == self.rule.categories:
                 return one.missing
@@ -167,9 +167,9 @@ class Example(models.Model):
 
 
 class PolicyQuerySet(Dated):
-    def policy(self) -> rules.Policy:
+    def policy(self) -> arithmetic.Policy:
         entry: Any = self.first()
-        return entry.policy() if entry else rules.Policy()
+        return entry.policy() if entry else arithmetic.Policy()
 
 
 class PolicyVersion(Entry):
@@ -214,12 +214,12 @@ class PolicyVersion(Entry):
         """115-01-01 起：兩年為今年與前一年，新到職寬限 30 天，等級未列的身分…."""
         listed = "視為一般使用者及主管" if self.unlisted else "沒有義務"
         return (
-            f"{roc.roc_date(self.since)} 起：兩年為{self.get_two_years_display()}，"
+            f"{roc_dates.roc_date(self.since)} 起：兩年為{self.get_two_years_display()}，"
             f"新到職寬限 {self.grace_days} 天，等級未列的身分{listed}"
         )
 
-    def policy(self) -> rules.Policy:
-        return rules.Policy(
+    def policy(self) -> arithmetic.Policy:
+        return arithmetic.Policy(
             TwoYears(self.two_years), self.grace_days, unlisted_as_general=self.unlisted
         )
 
@@ -228,7 +228,7 @@ class Board(models.Model):
     """The figures of an agency's people on a day.
 
     They hold until a deed after `basis` (the number of the newest audit event when the counting
-    began) concerns one of `leans_on`; see `ismp.compliance.boards`.
+    began) concerns one of `leans_on`; see `ismp.compliance.dashboards.cached`.
     """
 
     agency = models.ForeignKey(Agency, models.CASCADE, related_name="+")

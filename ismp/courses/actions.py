@@ -25,7 +25,7 @@ from ismp.courses.models import (
     Way,
 )
 from ismp.hours.models import in_hours
-from ismp.notices.actions import notify
+from ismp.notifications.actions import notify
 
 _OF_EVENTS = ("title", "category", "agency_id")
 """What the records of those who completed a course are known by."""

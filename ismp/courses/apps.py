@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from ismp.accounts import following
+from ismp.accounts import consequences
 
 
 class CoursesConfig(AppConfig):
@@ -10,8 +10,8 @@ class CoursesConfig(AppConfig):
 
     def ready(self) -> None:
         from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
-        from ismp.courses.classes import give_up_places  # noqa: PLC0415
+        from ismp.courses.classroom.classes import give_up_places  # noqa: PLC0415
         from ismp.courses.merging import CONSEQUENCES  # noqa: PLC0415
 
-        following.on_change(give_up_places)
+        consequences.on_change(give_up_places)
         closing.register(*CONSEQUENCES)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.courses.models import Course, Session
-from ismp.ui.folding import fold
+from ismp.ui.text.search_folding import fold
 
 
 def open_for(category: int | str, on: date, account: Account | None = None) -> QuerySet[Course]:

@@ -15,12 +15,12 @@ from ismp.accounts.forms import OfAgencyForm
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right
-from ismp.courses import files
-from ismp.courses.classes import Timing
+from ismp.courses.classroom.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Teacher, Way
+from ismp.courses.online import files
 from ismp.hours.models import in_hours
-from ismp.ui import roc
 from ismp.ui.forms import DeedForm, ModelForm, ModuleForm, RocDateField
+from ismp.ui.text import roc_dates
 
 _HOURS = re.compile(r"\d{1,3}(\.\d{1,3})?", re.ASCII)
 _TIMING = re.compile(
@@ -162,7 +162,7 @@ class SessionForm(ModuleForm):
 
 def _line(meeting: Any) -> str:
     starts, ends = timezone.localtime(meeting.starts_at), timezone.localtime(meeting.ends_at)
-    return f"{roc.roc_date(starts)} {starts:%H:%M}-{ends:%H:%M} {in_hours(meeting.hours)}"
+    return f"{roc_dates.roc_date(starts)} {starts:%H:%M}-{ends:%H:%M} {in_hours(meeting.hours)}"
 
 
 def _timing(number: int, line: str) -> Timing:
@@ -172,7 +172,7 @@ def _timing(number: int, line: str) -> Timing:
             f"上課時段第 {number} 列請寫成「115-03-02 09:00-12:00 3」的樣子。"
         )
     try:
-        day = roc.parse(found["day"])
+        day = roc_dates.parse(found["day"])
         starts_at, ends_at = (
             timezone.make_aware(datetime.combine(day, time.fromisoformat(found[end].zfill(5))))
             for end in ("start", "end")

@@ -1,4 +1,4 @@
-"""教師: the deeds on them, and 教師管理 as data (`ismp.ui.module` says what each line means)."""
+"""教師: the deeds on them, and 教師管理 as data (see `ismp.ui.resources.resource`)."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -11,14 +11,14 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.forms import OfAgencyForm
 from ismp.accounts.models import Account
-from ismp.accounts.modules import AGENCY, OF_AGENCY
+from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
 from ismp.courses.models import Teacher, TeacherCertificate
-from ismp.ui.columns import Column
 from ismp.ui.forms import DeedForm, RocDateField
-from ismp.ui.module import Deed, Filter, Module
-from ismp.ui.roc import roc_date
+from ismp.ui.resources.columns import Column
+from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.text.roc_dates import roc_date
 
 SOON = timedelta(days=90)
 """How long before its end a certificate is said to expire soon."""

@@ -12,9 +12,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ismp.audit.trail import NotPossible
-from ismp.courses import actions, attendance, classes, files, learning
+from ismp.courses import actions
+from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Course, Enrollment, Kind, Material, Meeting, Session, SignUp, Way
-from ismp.ui.numbers import whole_number
+from ismp.courses.online import files, learning
+from ismp.ui.text.numbers import whole_number
 
 _MINE = 100
 _AT_ONCE = 4 * 1024 * 1024

@@ -19,19 +19,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
-from ismp.hours import (
-    claiming,
-    container,
-    duplicates,
-    files,
-    importing,
-    profiles,
-    storing,
-    tallies,
-    tasks,
-    undoing,
-)
-from ismp.hours.deletions import take_out
+from ismp.hours import container, files, importing, profiles, tasks, undoing
 from ismp.hours.importing import limits
 from ismp.hours.models import (
     Deletion,
@@ -42,8 +30,10 @@ from ismp.hours.models import (
     State,
 )
 from ismp.hours.pulse import lease
+from ismp.hours.records import bulk_write, duplicates, totals, unclaimed
+from ismp.hours.records.soft_delete import take_out
 from ismp.ui.reading import file_types, workbooks
-from ismp.ui.sheets import Refused
+from ismp.ui.reading.faults import Refused
 
 _RECEIVING_LEASES = 10
 _PASSWORD_WAITS = timedelta(days=1)
@@ -197,7 +187,7 @@ def purge() -> int:
     with transaction.atomic():
         if old.delete()[0]:
             trail.record("purge_uploads", actor=trail.SYSTEM, runs=count)
-    claiming.purge()
+    unclaimed.purge()
     return count
 
 
@@ -238,7 +228,7 @@ def undo(run: ImportRun, *, shown: dict[str, int] | None = None, by: Account) ->
     if run.released_at and planned.changes.is_empty():
         return effects
     undoing.carry_out(planned, reason=f"復原匯入 {run.pk}", by=by, run=run, at=now)
-    claiming.forget(run)
+    unclaimed.forget(run)
     run.released_at = now
     if undoing.changes_something(effects):
         run.undone_at, run.undone_by, run.undo_result = now, by.username, effects
@@ -314,11 +304,11 @@ def restore(deletion: Deletion, *, by: Account) -> int:
     if not agencies:
         return 0
     ended = deleted.aggregate(first=Min("ended_on"), last=Max("ended_on"))
-    change = tallies.Change()
+    change = totals.Change()
     change.add(deleted)
     deletion.restored_edition = change.take_effect()
     now = timezone.now()
-    storing.end_deletion(deletion, now)
+    bulk_write.end_deletion(deletion, now)
     count = deleted.update(deletion=None)
     for agency in agencies:
         duplicates.settle(agency, **ended)

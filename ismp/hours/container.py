@@ -14,10 +14,10 @@ from pathlib import PurePosixPath
 
 import pyzipper
 
-from ismp.hours.intake import PORTAL, refuse_other_types
+from ismp.hours.portal_import.reading import PORTAL, refuse_other_types
 from ismp.hours.refusal import FileRefused, Limits, too_large
 from ismp.ui.reading import file_types
-from ismp.ui.sheets import Refused
+from ismp.ui.reading.faults import Refused
 
 _JUNK = re.compile(
     r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$|~\$[^/]*$)", re.IGNORECASE

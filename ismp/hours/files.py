@@ -1,6 +1,7 @@
 """What a run keeps: compressed, sealed, in pieces, so memory stays flat.
 
-The pieces are rows; their bytes lie there too, or in S3-compatible storage (`ismp.objects`).
+The pieces are rows; their bytes lie there too, or in S3-compatible storage
+(`ismp.storage.encrypted_files`).
 No clear byte of an upload ever stands on a disk, neither here nor on its way.
 """
 

@@ -27,8 +27,8 @@ from ismp.hours.models import ImportRun, Source, State
 from ismp.hours.pulse import Pulse, lease
 from ismp.hours.refusal import Limits, RowsAtFault
 from ismp.hours.result import Result
-from ismp.ui import marks
-from ismp.ui.sheets import Refused
+from ismp.ui.http import log_context
+from ismp.ui.reading.faults import Refused
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
         return
     begun = time.monotonic()
     with (
-        marks.marked(run=run.pk, attempt=run.attempt),
+        log_context.marked(run=run.pk, attempt=run.attempt),
         Pulse(run, run.attempt) as pulse,
         _named_connection(run),
     ):

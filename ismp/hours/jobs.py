@@ -22,11 +22,12 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
-from ismp.hours import actions, listing, tasks
+from ismp.hours import actions, tasks
+from ismp.hours.listing import search as listing_search
 from ismp.hours.models import Deletion, ImportRun, Source, State
 from ismp.hours.profiles import Profile, Reached
 from ismp.hours.result import Result
-from ismp.ui.sheets import Refused
+from ismp.ui.reading.faults import Refused
 
 _UNDER_WAY = (State.QUEUED, State.RUNNING)
 _SEARCH = ("field", "q", "start", "end", "agency", "everything", "ids")
@@ -68,7 +69,7 @@ def delete(
     fields = [(name, one) for name in _SEARCH for one in posted.getlist(name)]
     about = {"search": urlencode(fields), "reason": national_id.hide(reason)}
     what: dict[str, Any] = {"job": "delete", **about, "shown": shown, "count": count}
-    agency = listing.scope(posted, by) or by.agency
+    agency = listing_search.scope(posted, by) or by.agency
     with transaction.atomic():  # a double click sends it twice, and neither leaves an event yet
         Account.objects.select_for_update(no_key=True, of=("self",)).get(pk=by.pk)
         mine = waiting(**what, by=by)
@@ -156,7 +157,7 @@ def _undo(notes: dict[str, Any], by: Account) -> dict[str, int]:
 
 
 def _delete(notes: dict[str, Any], by: Account) -> dict[str, int]:
-    records = listing.chosen(QueryDict(notes["search"]), by)
+    records = listing_search.chosen(QueryDict(notes["search"]), by)
     deletion = actions.delete(records, reason=notes["reason"], shown=notes["shown"], by=by)
     return {"count": deletion.count if deletion else 0}
 

@@ -17,8 +17,8 @@ from typing import IO, Protocol
 import pyzipper
 
 from ismp.accounts import national_id
-from ismp.hours.profile import COLUMNS
-from ismp.ui import roc
+from ismp.hours.portal_import.layout import COLUMNS
+from ismp.ui.text import roc_dates
 
 MOST_ROWS = 1_000_000
 ENCODINGS = ("cp950", "utf-8", "utf-8-sig", "utf-16")
@@ -172,8 +172,8 @@ def _good(
         "degree": "6",
         "title": title,
         "term": str(term),
-        "started_on": roc.roc_date(start),
-        "ended_on": roc.roc_date(end),
+        "started_on": roc_dates.roc_date(start),
+        "ended_on": roc_dates.roc_date(end),
         "total": str(digital + classroom),
         "unit": "1",
         "nature": "3" if digital and classroom else "1" if digital else "2",

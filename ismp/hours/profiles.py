@@ -16,9 +16,9 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from ismp.accounts.roles import Right
-from ismp.hours.intake import PORTAL
-from ismp.ui.columns import Column
-from ismp.ui.sheets import Reason
+from ismp.hours.portal_import.reading import PORTAL
+from ismp.ui.reading.faults import Reason
+from ismp.ui.resources.columns import Column
 
 if TYPE_CHECKING:  # the models ask this module who may see which runs
     from ismp.accounts.models import Account
@@ -52,11 +52,11 @@ class Profile:
     """Who sends and tries such files; None is nobody."""
     perform: "Callable[[ImportRun, Reached], Result] | None" = None
     """Bring the file in: called in the run's one transaction, which holds the agency's lock; of a
-    trial it keeps nothing but the outcome.  Raises `ui.sheets.Refused`."""
+    trial it keeps nothing but the outcome.  Raises `ui.reading.faults.Refused`."""
     begin: "Callable[[ImportRun, Reached, Turn], Callable[[], Result]] | None" = None
     """In place of it, where the file is judged while nothing is locked, and comes in by pieces: do
     all but the last one, each in a turn of its own, and return what does that one within the run's
-    last transaction.  Raises `ui.sheets.Refused` before the first one only (ADR 34)."""
+    last transaction.  Raises `ui.reading.faults.Refused` before the first one only (ADR 34)."""
     so_far: "Callable[[ImportRun], Result] | None" = None
     """What came in by pieces of a run that broke off."""
     reasons: Mapping[str, Reason]

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ismp.ui.reading.faults import Refused
 from ismp.ui.reading.raw import Limits
-from ismp.ui.sheets import Refused
 
 
 class FileRefused(Refused):

@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from ismp.accounts import national_id
-from ismp.hours import cleaning, files, profiles, result
+from ismp.hours import files, profiles, result
 from ismp.hours.models import ImportRun, RunFile, State
+from ismp.hours.portal_import import cleaning
 from ismp.hours.profiles import Profile
-from ismp.ui import streamed
-from ismp.ui.sheets import Reason
+from ismp.ui.exports import xlsx
+from ismp.ui.reading.faults import Reason
 
 _NO_TEXT = ("outcome", "code")
 """Columns of what a run keeps that hold words of ours."""
@@ -103,7 +104,7 @@ def rejected_workbook(run: ImportRun) -> Iterator[bytes]:
     head = ["檔案列號", *profile.titles.values(), "代碼", "類別", "原因", "怎麼辦"]
     kept = map(files.unpack, files.packed(run, RunFile.Kind.REJECTED))
     frames = (_told(_masked(frame, profile), profile) for frame in kept)
-    return streamed.workbook("無法匯入資料", head, frames)
+    return xlsx.workbook("無法匯入資料", head, frames)
 
 
 def _told(rejected: pl.DataFrame, profile: Profile) -> pl.DataFrame:
@@ -123,7 +124,7 @@ def _told(rejected: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     return rejected.select(
         "line",
         *profile.titles,
-        *(is_guilty(name).alias(streamed.mark_of(name)) for name in profile.titles),
+        *(is_guilty(name).alias(xlsx.mark_of(name)) for name in profile.titles),
         "code",
         cls=of_reason("cls"),
         sentence=pl.concat_str(of_reason("sentence"), said),

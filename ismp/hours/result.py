@@ -12,11 +12,12 @@ from typing import Any, Self
 import polars as pl
 from django.utils import timezone
 
-from ismp.hours import claiming, files, undoing
+from ismp.hours import files, undoing
 from ismp.hours.models import ImportRun, RunFile
-from ismp.hours.profile import NAMES
+from ismp.hours.portal_import.layout import NAMES
 from ismp.hours.profiles import Profile
-from ismp.ui.sheets import Fault
+from ismp.hours.records import unclaimed
+from ismp.ui.reading.faults import Fault
 
 _ROW = ["line", "outcome", "code", "account", "other_name"]
 _ROW += ["name", "category", "title", "ended_on", "hours_m"]
@@ -159,7 +160,7 @@ class ResultOfHours(Result):
         """Of the agency's records, as `ImportRun.edition` says it."""
         self._same_as: int | None = None
         self._held: list[bytes] = []
-        self._unclaimed = claiming.Unclaimed()
+        self._unclaimed = unclaimed.Unclaimed()
 
     @classmethod
     def of_same_bytes(cls, former: ImportRun) -> Self | None:
@@ -173,7 +174,7 @@ class ResultOfHours(Result):
             result._add_rows(files.unpack(part).with_columns(outcome.alias("outcome")))
         result.reasons.update(former.reasons)
         result.names = former.notes["names"]
-        result._unclaimed = claiming.Unclaimed.of(former)
+        result._unclaimed = unclaimed.Unclaimed.of(former)
         result._refused = list(files.packed(former, RunFile.Kind.REJECTED))
         return result if result.total == former.total and result._refused else None
 

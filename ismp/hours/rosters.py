@@ -1,6 +1,7 @@
 """A roster that is sent in the browser, as a profile of the import kit.
 
-Who the people are is told by `accounts.roster_import`, within what the sender may change by hand.
+Who the people are is decided by `accounts.roster.importing`, within what the sender may change by
+hand.
 One with a line at fault does not come in at all, and every line at fault is told; one that passed
 comes in by pieces, and what became of each stands with it (ADR 34).
 """
@@ -13,17 +14,19 @@ from types import MappingProxyType
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from ismp.accounts import roster, roster_checks, roster_import
-from ismp.accounts.access import needs
 from ismp.accounts.models import Account
+from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.accounts.roster_import import RosterImport, RosterLine, Taken
+from ismp.accounts.roster import checks as roster_checks
+from ismp.accounts.roster import importing as roster_importing
+from ismp.accounts.roster import reading as roster_reading
+from ismp.accounts.roster.importing import RosterImport, RosterLine, Taken
 from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
 from ismp.hours.profiles import Profile, Reached, Turn
 from ismp.hours.refusal import RowsAtFault
 from ismp.hours.result import ResultOfList
-from ismp.ui.columns import Column
+from ismp.ui.resources.columns import Column
 
 
 def begin(run: ImportRun, reached: Reached, turn: Turn) -> Callable[[], ResultOfList]:
@@ -34,14 +37,14 @@ def begin(run: ImportRun, reached: Reached, turn: Turn) -> Callable[[], ResultOf
     reached("parsed", 0, run.lines - 1)
     try:
         begun = RosterImport(data, keeper=keeper, of=str(run), by=keeper.username, done=done)
-    except roster.RosterRefused as refusal:
+    except roster_reading.RosterRefused as refusal:
         raise RowsAtFault(str(refusal), ResultOfList(ROSTER, [], refusal.faults)) from refusal
     pieces, total = ([] if run.dry_run else begun.pieces), begun.result.total
     for piece in pieces[:-1]:
         with turn():
             _result(begun.take(piece)).keep_part(run)
         reached("matched", begun.count_done, total)
-        roster_import.give_way()
+        roster_importing.give_way()
 
     def perform() -> ResultOfList:
         for piece in pieces[-1:]:

@@ -14,15 +14,16 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ismp.accounts.access import needs
-from ismp.accounts.middleware import polls
+from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.hours import actions, claiming, jobs, profiles, report, undoing
-from ismp.hours.deeds import shown_in
+from ismp.accounts.sign_in.middleware import polls
+from ismp.hours import actions, jobs, profiles, report, undoing
 from ismp.hours.models import ImportRun, Source, State, Waiting
 from ismp.hours.pulse import STEPS, progress
-from ismp.ui import streamed
-from ismp.ui.columns import cells_of
+from ismp.hours.records import unclaimed
+from ismp.hours.records.views import shown_in
+from ismp.ui.exports import xlsx
+from ismp.ui.resources.columns import cells_of
 
 _PER_PAGE = 50
 _SUMS = (
@@ -105,7 +106,7 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "progress": now,
         "checked": step >= STEPS.index("checked"),
         "stored": step >= STEPS.index("stored"),
-        "waits": claiming.UNKNOWN in run.reasons and not (run.dry_run or run.released_at),
+        "waits": unclaimed.UNKNOWN in run.reasons and not (run.dry_run or run.released_at),
         "no_undo": profile.no_undo if _has_changed_something(run) else "",
         "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
         "reasons": _reasons(run, profile),
@@ -174,7 +175,7 @@ def _row(line: dict[str, Any], profile: profiles.Profile) -> dict[str, Any]:
 def run_report(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
     """下載無法匯入資料."""
     pieces = report.rejected_workbook(find_run(request, run_id))
-    return streamed.workbook_answer(pieces, f"rejected-{run_id}.xlsx")
+    return xlsx.workbook_answer(pieces, f"rejected-{run_id}.xlsx")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

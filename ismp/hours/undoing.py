@@ -26,7 +26,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from ismp.accounts.models import Account, Agency
-from ismp.hours import duplicates, files, reading, storing, tallies
+from ismp.hours import files
 from ismp.hours.models import (
     CREDITED,
     Deletion,
@@ -38,6 +38,7 @@ from ismp.hours.models import (
     State,
     Withdrawal,
 )
+from ismp.hours.records import bulk_read, bulk_write, duplicates, totals
 
 _ROW = {
     "id": pl.Int64,
@@ -206,7 +207,7 @@ def _rows(found: QuerySet[Any]) -> pl.DataFrame:
     """Rows of `_ROW`, with `contents` in place of `key`."""
     asked = found.order_by().annotate(key=Cast("content_key", TextField()))
     key = pl.col("key").str.replace_all("-", "", literal=True).str.decode("hex")
-    frame = reading.frame_of(asked, _ROW)
+    frame = bulk_read.frame_of(asked, _ROW)
     return frame.with_columns(_digest(key).alias("contents")).drop("key")
 
 
@@ -328,7 +329,7 @@ def _replayed(deeds: list[dict[str, Any]]) -> int | None:
 _TABLE = "undo_change"
 _TOUCHED = RawSQL("SELECT record_id FROM undo_change", [])
 _GOING = RawSQL("SELECT record_id FROM undo_change WHERE run_id IS NULL", [])
-_CONTENTS = [name for name in storing.CONTENTS if name not in {"run_id", "line", "deletion_id"}]
+_CONTENTS = [name for name in bulk_write.CONTENTS if name not in {"run_id", "line", "deletion_id"}]
 _WHO = "run_id = c.run_id, line = c.line, deletion_id = c.deletion_id"
 
 
@@ -344,10 +345,10 @@ def carry_out(
     touched = Record.objects.filter(agency=planned.agency, pk__in=_TOUCHED)
     with connection.cursor() as cursor:
         _load(cursor, planned.changes)
-        change = tallies.Change()
+        change = totals.Change()
         change.take(touched.live())
         cursor.execute(
-            f"{storing.KEEP_HISTORY} JOIN {_TABLE} c ON c.record_id = r.id"
+            f"{bulk_write.KEEP_HISTORY} JOIN {_TABLE} c ON c.record_id = r.id"
             " WHERE r.agency_id = %s AND (c.run_id IS NOT NULL OR r.deletion_id IS NOT NULL)",
             [None, at, planned.agency.pk],
         )
@@ -365,7 +366,7 @@ def carry_out(
         )
         deletion = _remove(planned.agency, reason=reason, by=by, run=run, at=at)
         change.add(touched.live())
-        change.take_effect() or tallies.begin_edition([planned.agency.pk])
+        change.take_effect() or totals.begin_edition([planned.agency.pk])
         ended = touched.aggregate(first=Min("ended_on"), last=Max("ended_on"))
         cursor.execute(f"DROP TABLE {_TABLE}")
     duplicates.settle(planned.agency, **ended)
@@ -380,8 +381,8 @@ def _load(cursor: Any, changes: pl.DataFrame) -> None:
     )
     names = ("source", "run", "deletion")
     columns = {f"{name}_id": name for name in names}
-    storing.load(_TABLE, changes.select("line", record_id="record", **columns))
-    storing.make_keyed(cursor, _TABLE, "record_id")
+    bulk_write.load(_TABLE, changes.select("line", record_id="record", **columns))
+    bulk_write.make_keyed(cursor, _TABLE, "record_id")
 
 
 def _remove(

@@ -18,14 +18,14 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from ismp.accounts.access import needs
 from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Agency
+from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.hours import actions, files, importing, profiles
 from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.refusal import too_large
-from ismp.ui.uploads import takes_files_by_itself
+from ismp.ui.http.uploads import takes_files_by_itself
 
 _RUNS_PER_PAGE = 20
 

@@ -2,19 +2,21 @@
 
 from django.urls import path
 
-from ismp.hours import deeds, rosters, runs, upload, views
+from ismp.hours import rosters, runs, upload
+from ismp.hours.listing import views as listing_views
+from ismp.hours.records import views as record_views
 
 app_name = "hours"
 urlpatterns = [
-    path("agency-hours/", views.agency_hours, name="agency"),
-    path("hours/", views.all_hours, name="all"),
-    path("hours/export/", deeds.export, name="export"),
-    path("hours/delete/", deeds.delete, name="delete"),
-    path("hours/deleted/", deeds.deleted, name="deleted"),
-    path("hours/deleted/<int:deletion_id>/restore/", deeds.restore, name="restore"),
-    path("columns/", views.columns, name="columns"),
-    path("help/", views.help_page, name="help"),
-    path("help/sample/", views.sample, name="sample"),
+    path("agency-hours/", listing_views.agency_hours, name="agency"),
+    path("hours/", listing_views.all_hours, name="all"),
+    path("hours/export/", record_views.export, name="export"),
+    path("hours/delete/", record_views.delete, name="delete"),
+    path("hours/deleted/", record_views.deleted, name="deleted"),
+    path("hours/deleted/<int:deletion_id>/restore/", record_views.restore, name="restore"),
+    path("columns/", listing_views.columns, name="columns"),
+    path("help/", listing_views.help_page, name="help"),
+    path("help/sample/", listing_views.sample, name="sample"),
     path("upload/", upload.upload, name="upload"),
     path("runs/", runs.runs, name="runs"),
     path("waiting/", runs.waiting, name="waiting"),

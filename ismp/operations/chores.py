@@ -13,20 +13,21 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
-from ismp import objects
-from ismp.accounts import persons, resets
-from ismp.accounts.actions import apply_due
-from ismp.compliance import boards
-from ismp.courses import classes
-from ismp.external import actions as external
+from ismp.accounts.actions import password_resets, person_links
+from ismp.accounts.actions.postings import apply_due
+from ismp.applications.actions import asking as requests
+from ismp.compliance.dashboards import cached
+from ismp.courses.classroom import classes
+from ismp.external_hours import actions as external
 from ismp.hours import actions as hours
-from ismp.hours import claiming
-from ismp.notices.actions import send_digests, send_letters
-from ismp.operations import anchors
-from ismp.operations.pieces import SEALED
-from ismp.requests import actions as requests
-from ismp.security import deadlines, intelligence_files
-from ismp.ui import once
+from ismp.hours.records import unclaimed
+from ismp.notifications.actions import send_digests, send_letters
+from ismp.operations.backup.sealed_pieces import SEALED
+from ismp.operations.monitoring import anchors
+from ismp.security import reminders
+from ismp.security.advisories import uploaded_files
+from ismp.storage import encrypted_files
+from ismp.ui.http import once
 
 logger = logging.getLogger(__name__)
 _ROUND_SECONDS = 5
@@ -49,25 +50,25 @@ def all_chores() -> list[Chore]:
     """Return the chores in the order in which a round does those that are due."""
     return [
         Chore("recover interrupted imports", hours.recover, every=0),
-        Chore("attach waiting hours", claiming.attach_due, _MINUTE),
+        Chore("attach waiting hours", unclaimed.attach_due, _MINUTE),
         Chore("free places", classes.free_places, _MINUTE),
-        Chore("keep boards fresh", boards.keep_fresh, _MINUTE),
-        Chore("read interrupted intelligence", intelligence_files.recover, _MINUTE),
-        Chore("remind of deadlines", deadlines.remind, _MINUTE),
+        Chore("keep boards fresh", cached.keep_fresh, _MINUTE),
+        Chore("read interrupted intelligence", uploaded_files.recover, _MINUTE),
+        Chore("remind of deadlines", reminders.remind, _MINUTE),
         Chore("send anchors", anchors.send, _MINUTE),
         Chore("send letters", send_letters, _MINUTE),
         Chore("apply dated entries", apply_due, _HOUR),
-        Chore("ask about persons", persons.ask_missing, _HOUR),
+        Chore("ask about persons", person_links.ask_missing, _HOUR),
         Chore("remind of classes", classes.remind, _HOUR),
         Chore("send digests", send_digests, _HOUR),
         Chore("purge imports", hours.purge, _HOUR),
-        Chore("purge intelligence files", intelligence_files.purge, _HOUR),
+        Chore("purge intelligence files", uploaded_files.purge, _HOUR),
         Chore("expire applications", requests.expire, _HOUR),
-        Chore("expire resets", resets.expire, _HOUR),
+        Chore("expire resets", password_resets.expire, _HOUR),
         Chore("purge applications", requests.purge, _HOUR),
         Chore("purge claims", external.purge, _HOUR),
         Chore("purge sent forms", once.purge, _HOUR),
-        Chore("sweep objects", lambda: objects.sweep(SEALED), _HOUR),
+        Chore("sweep objects", lambda: encrypted_files.sweep(SEALED), _HOUR),
         Chore("clear sessions", lambda: call_command("clearsessions", verbosity=0), _HOUR),
         Chore("prune task results", _prune_task_results, _HOUR),
         Chore("sweep temporary files", sweep_temporary_files, _HOUR),

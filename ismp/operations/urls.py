@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ismp.operations import health, metrics
+from ismp.operations.monitoring import health, metrics
 
 app_name = "operations"
 urlpatterns = [

@@ -14,9 +14,9 @@ from ismp.accounts.roles import Role
 from ismp.audit import trail
 from ismp.audit.trail import NotPossible
 from ismp.hours.models import ImportRun
-from ismp.notices.actions import notify
-from ismp.portal import certificate
+from ismp.notifications.actions import notify
 from ismp.portal.models import Answer, Certificate, Page, PageVersion, Ticket
+from ismp.portal.my_hours import certificate
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.audit.kept import Kept
+from ismp.audit.event_cache import Kept
 from ismp.hours.models import ImportRun
 
 _SHIPPED = Path(__file__).parent / "texts"

@@ -15,12 +15,13 @@ from django.utils import timezone
 from ismp.accounts import separation
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
-from ismp.requests.models import Delegation
-from ismp.reviews import of_learning, of_people
-from ismp.reviews.waiting import Change, Deciding, Told, Waiting, due_of
-from ismp.security import devices, incidents
-from ismp.security.deadlines import end_of
-from ismp.security.levels import STEPS, Step
+from ismp.applications.models import Delegation
+from ismp.reviews.queue_item import Change, Deciding, Told, Waiting, due_of
+from ismp.reviews.sources import learning as sources_learning
+from ismp.reviews.sources import people as sources_people
+from ismp.security.devices import actions as device_actions
+from ismp.security.incidents import actions as incident_actions
+from ismp.security.incidents.levels import STEPS, Step
 from ismp.security.models import (
     Address,
     Decision,
@@ -29,7 +30,8 @@ from ismp.security.models import (
     IncidentState,
     TimeLimit,
 )
-from ismp.ui.roc import roc_date
+from ismp.security.reminders import end_of
+from ismp.ui.text.roc_dates import roc_date
 
 
 def waiting_for(user: Account) -> list[Waiting]:
@@ -81,7 +83,7 @@ def _incidents(user: Account) -> Iterator[Waiting]:
     clocks = [line.clock for line in TimeLimit.objects.all()]
     seen = list(Incident.objects.visible_to(user).open().select_related("agency"))
     judged = [one for one in seen if _NEXT[one.state][0] is Right.REVIEW_SECURITY]
-    handlers = incidents.handlers_of(judged) if user.may(Right.REVIEW_SECURITY) else {}
+    handlers = incident_actions.handlers_of(judged) if user.may(Right.REVIEW_SECURITY) else {}
     agencies = user.agency_ids()
     for incident in seen:
         right, step, words = _NEXT[incident.state]
@@ -136,7 +138,7 @@ def _of_exception(decision: Decision) -> Told:
     return Told(facts, changes, ["到期後自動失效，要再決定汰換或重新申請留用。"])
 
 
-_EXCEPTION = Deciding("exception", devices.approve, _of_exception)
+_EXCEPTION = Deciding("exception", device_actions.approve, _of_exception)
 
 
 def _advisories(user: Account) -> Iterator[Waiting]:
@@ -164,11 +166,11 @@ SOURCES: tuple[Callable[[Account], Iterator[Waiting]], ...] = (
     _incidents,
     _exceptions,
     _advisories,
-    of_people.applications,
-    of_people.transfers,
-    of_people.identity_changes,
-    of_people.password_resets,
-    of_people.person_links,
-    of_learning.claims,
-    of_learning.sign_ups,
+    sources_people.applications,
+    sources_people.transfers,
+    sources_people.identity_changes,
+    sources_people.password_resets,
+    sources_people.person_links,
+    sources_learning.claims,
+    sources_learning.sign_ups,
 )

@@ -16,18 +16,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ismp.accounts.access import needs
 from ismp.accounts.models import Account
+from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
+from ismp.applications.actions import delegating as deputising
+from ismp.applications.forms import DelegationForm
+from ismp.applications.models import Delegation
 from ismp.audit.trail import NotPossible
-from ismp.requests import delegations as deputising
-from ismp.requests.forms import DelegationForm
-from ismp.requests.models import Delegation
 from ismp.reviews.queue import decides, principals_of, waiting_for
-from ismp.reviews.waiting import Waiting
+from ismp.reviews.queue_item import Waiting
 from ismp.ui.forms import Form
-from ismp.ui.module import Page
-from ismp.ui.numbers import whole_number
+from ismp.ui.resources.resource import Page
+from ismp.ui.text.numbers import whole_number
 
 _PER_PAGE = 50
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])

@@ -10,8 +10,16 @@ from django.utils import timezone
 
 from ismp.accounts.forms import OfAgencyForm, OfTheAgencyForm
 from ismp.accounts.models import Account, Agency, Grade, Status
+from ismp.security.incidents.levels import (
+    ASPECTS,
+    SUBJECTS,
+    Answer,
+    Aspect,
+    Harm,
+    Subject,
+    subjects_of,
+)
 from ismp.security.intelligence.cve import CVE_ID
-from ismp.security.levels import ASPECTS, SUBJECTS, Answer, Aspect, Harm, Subject, subjects_of
 from ismp.security.models import (
     Advisory,
     AgencyGroup,
@@ -24,8 +32,8 @@ from ismp.security.models import (
     Tlp,
     Vendor,
 )
-from ismp.ui.folding import one_line
 from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField
+from ismp.ui.text.search_folding import one_line
 
 CLOCK = {"size": 6, "inputmode": "numeric", "placeholder": "14:30", "autocomplete": "off"}
 """As text: the browser's own field shows AM and PM where its language does."""

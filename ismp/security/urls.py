@@ -2,7 +2,9 @@
 
 from django.urls import path
 
-from ismp.security import incident_views, inventories, product_lists, views
+from ismp.security import views as security_views
+from ismp.security.devices import inventory_import, product_import
+from ismp.security.incidents import views as incident_views
 
 app_name = "security"
 urlpatterns = [
@@ -12,25 +14,29 @@ urlpatterns = [
     path("exceptions/<int:decision_id>/", incident_views.exception, name="exception"),
     path("incidents/<int:incident_id>/", incident_views.incident, name="incident"),
     path("incidents/<int:incident_id>/<slug:step>/", incident_views.deed, name="incident_deed"),
-    path("devices/", views.my_devices, name="my_devices"),
-    path("manage/incidents/time-limits/", views.time_limits, name="time_limits"),
-    path("manage/officers/", views.officers, name="officers"),
-    path("manage/devices/import/", inventories.page, name="import_devices"),
-    path("manage/devices/template/", inventories.template, name="inventory_template"),
-    path("manage/products/import/", product_lists.page, name="import_products"),
-    path("manage/products/template/", product_lists.template, name="product_template"),
-    path("manage/campaigns/form/<int:sign_off_id>/", views.sign_off, name="sign_off"),
-    path("manage/advisories/import/", views.take_in, name="take_in"),
+    path("devices/", security_views.my_devices, name="my_devices"),
+    path("manage/incidents/time-limits/", security_views.time_limits, name="time_limits"),
+    path("manage/officers/", security_views.officers, name="officers"),
+    path("manage/devices/import/", inventory_import.page, name="import_devices"),
+    path("manage/devices/template/", inventory_import.template, name="inventory_template"),
+    path("manage/products/import/", product_import.page, name="import_products"),
+    path("manage/products/template/", product_import.template, name="product_template"),
+    path("manage/campaigns/form/<int:sign_off_id>/", security_views.sign_off, name="sign_off"),
+    path("manage/advisories/import/", security_views.take_in, name="take_in"),
     path(
         "manage/advisories/import/<int:intelligence_file_id>/",
-        views.intelligence_file,
+        security_views.intelligence_file,
         name="intelligence_file",
     ),
     path(
         "manage/advisories/<int:advisories_id>/devices/",
-        views.devices_of_advisory,
+        security_views.devices_of_advisory,
         name="advisory_devices",
     ),
-    path("manage/addresses/<int:addresses_id>/evidence/", views.add_evidence, name="add_evidence"),
-    path("manage/evidence/<int:evidence_id>/", views.open_evidence, name="evidence"),
+    path(
+        "manage/addresses/<int:addresses_id>/evidence/",
+        security_views.add_evidence,
+        name="add_evidence",
+    ),
+    path("manage/evidence/<int:evidence_id>/", security_views.open_evidence, name="evidence"),
 ]

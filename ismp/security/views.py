@@ -13,20 +13,16 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ismp.accounts.access import needs
 from ismp.accounts.models import Agency
+from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit.trail import NotPossible
-from ismp.security import (
-    advisory_devices,
-    advisory_import,
-    devices,
-    evidence,
-    incidents,
-    intelligence,
-    intelligence_files,
-)
+from ismp.security import intelligence
+from ismp.security.advisories import affected_devices, evidence, uploaded_files
+from ismp.security.advisories import importing as advisory_importing
+from ismp.security.devices import actions as device_actions
 from ismp.security.forms import FileForm, OfficerForm
+from ismp.security.incidents import actions as incident_actions
 from ismp.security.intelligence import IntelligenceRefused
 from ismp.security.models import (
     Address,
@@ -38,7 +34,7 @@ from ismp.security.models import (
     SignOff,
     TimeLimit,
 )
-from ismp.ui.uploads import takes_files
+from ismp.ui.http.uploads import takes_files
 
 _SHOWN = 500
 _PER_PAGE = 50
@@ -71,13 +67,13 @@ def take_in(request: HttpRequest) -> HttpResponse:
     }
     if form.is_valid():
         file = form.cleaned_data["file"]
-        if intelligence_files.is_large(file.size):
-            kept = intelligence_files.receive(file, by=user)
+        if uploaded_files.is_large(file.size):
+            kept = uploaded_files.receive(file, by=user)
             return redirect("security:intelligence_file", kept.pk)
         try:
-            context["taken"] = advisory_import.take_in(file.read(), by=user)
+            context["taken"] = advisory_importing.take_in(file.read(), by=user)
         except IntelligenceRefused as refusal:
-            context["refused"] = intelligence_files.refused(refusal)
+            context["refused"] = uploaded_files.refused(refusal)
     return render(request, "security/import.html", context)
 
 
@@ -99,9 +95,9 @@ def devices_of_advisory(request: HttpRequest, advisories_id: int) -> HttpRespons
     """All devices that an advisory may speak of, of the agencies that somebody sees."""
     user: Any = request.user
     advisory = get_object_or_404(Advisory.objects.visible_to(user), pk=advisories_id)
-    found = advisory_devices.hit_by(advisory, Device.objects.visible_to(user))
+    found = affected_devices.hit_by(advisory, Device.objects.visible_to(user))
     page = Paginator(found.order_by("agency", "pk"), _PER_PAGE).get_page(request.GET.get("page"))
-    hits = advisory_devices.judged(advisory, page.object_list)
+    hits = affected_devices.judged(advisory, page.object_list)
     context = {"advisory": advisory, "page": page, "hits": hits}
     return render(request, "security/advisory_devices.html", context)
 
@@ -162,7 +158,7 @@ def officers(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not user.may(Right.EDIT_SECURITY):
         raise PermissionDenied
     if form.is_valid():
-        incidents.name_officer(**form.cleaned_data, by=user)
+        incident_actions.name_officer(**form.cleaned_data, by=user)
         messages.success(request, "已登錄資安長；重大資安事件會立刻通知。")
         return redirect("security:officers")
     today = timezone.localdate()
@@ -186,7 +182,9 @@ def sign_off(request: HttpRequest, sign_off_id: int) -> HttpResponse:
     found = get_object_or_404(signed, pk=sign_off_id)
     if request.GET.get("format") == "csv":
         headers = {"Content-Disposition": 'attachment; filename="sign-off.csv"'}
-        listing = devices.list_of(found)
+        listing = device_actions.list_of(found)
         return HttpResponse(listing, content_type="text/csv; charset=utf-8", headers=headers)
     headers = {"Content-Disposition": 'attachment; filename="sign-off.pdf"'}
-    return HttpResponse(devices.form_of(found), content_type="application/pdf", headers=headers)
+    return HttpResponse(
+        device_actions.form_of(found), content_type="application/pdf", headers=headers
+    )

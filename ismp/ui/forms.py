@@ -9,7 +9,7 @@ from django import forms
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 KEYWORD = {"placeholder": "請輸入關鍵字查詢"}
 
@@ -25,14 +25,14 @@ class RocDateField(forms.CharField):
         """A date that can be read is shown back as 115-01-01, however it was typed."""
         if isinstance(value, str):
             with contextlib.suppress(ValueError):
-                value = roc.parse(value)
-        return roc.roc_date(value) if isinstance(value, date) else value
+                value = roc_dates.parse(value)
+        return roc_dates.roc_date(value) if isinstance(value, date) else value
 
     def to_python(self, value: Any) -> Any:
         if not value:
             return None
         try:
-            return roc.parse(str(value))
+            return roc_dates.parse(str(value))
         except ValueError as error:
             raise forms.ValidationError("日期請寫成 115-01-01 的樣子。") from error
 

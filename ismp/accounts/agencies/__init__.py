@@ -5,7 +5,7 @@ Models, forms, commands and the roster all fold a code here before they compare 
 
 import re
 
-from ismp.ui.folding import key
+from ismp.ui.text.search_folding import key
 
 
 def fold_code(text: str) -> str:

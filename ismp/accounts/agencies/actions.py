@@ -1,6 +1,7 @@
 """Actions on agencies: add, edit, rename, name the 資安長, and cancel what was entered by mistake.
 
-責任等級 is `accounts.actions.grade`; 合併 and 裁撤 are in `closing`.  Each holds its agency.
+責任等級 is `accounts.actions.postings.grade`; 合併 and 裁撤 are in `closing`.  Each locks its
+agency.
 """
 
 from datetime import date
@@ -9,12 +10,12 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from ismp.accounts import dated
+from ismp.accounts import effective_dated
 from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Account, Agency, AgencyName, SecurityOfficer, Status
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
-from ismp.ui import roc
+from ismp.ui.text import roc_dates
 
 
 def hold(agency: Agency) -> Agency:
@@ -72,14 +73,14 @@ def rename(
             agency=agency, name=agency.name, since=AgencyName.FIRST, recorded_by=trail.SYSTEM
         )
     entry = AgencyName(agency=agency, name=name, since=since, recorded_by=by.username)
-    later = [f"{roc.roc_date(one.since)} {one.name}" for one in entry.later()]
-    dated.add(entry, replace=replace, refusal=_refusal("改名", later, since))
+    later = [f"{roc_dates.roc_date(one.since)} {one.name}" for one in entry.later()]
+    effective_dated.add(entry, replace=replace, refusal=_refusal("改名", later, since))
     _copy_name(agency)
     record_event(
         "rename_agency",
         agency,
         by,
-        since=roc.roc_date(since),
+        since=roc_dates.roc_date(since),
         replaced="；".join(later),
         changes=[("機關名稱", former, name)],
     )
@@ -92,14 +93,14 @@ def cancel_name(entry: AgencyName, *, reason: str, by: Account) -> AgencyName:
     agency = hold(entry.agency)
     if entry.since == AgencyName.FIRST:
         raise NotPossible("這是機關原來的名稱，不能取消；請用「改名」登記正確的名稱。")
-    dated.cancel(entry, reason=reason, by=by.username)
+    effective_dated.cancel(entry, reason=reason, by=by.username)
     _copy_name(agency)
     holds = agency.name_on(entry.since)
     record_event(
         "cancel_rename",
         agency,
         by,
-        since=roc.roc_date(entry.since),
+        since=roc_dates.roc_date(entry.since),
         reason=reason,
         changes=[("機關名稱", entry.name, holds)],
     )
@@ -142,13 +143,13 @@ def name_officer(
     entry = SecurityOfficer(
         agency=agency, account=account, deputy=deputy, since=since, recorded_by=by.username
     )
-    later = [f"{roc.roc_date(one.since)} {one.in_words}" for one in entry.later()]
-    dated.add(entry, replace=replace, refusal=_refusal("登錄資安長", later, since))
+    later = [f"{roc_dates.roc_date(one.since)} {one.in_words}" for one in entry.later()]
+    effective_dated.add(entry, replace=replace, refusal=_refusal("登錄資安長", later, since))
     record_event(
         "name_officer",
         agency,
         by,
-        since=roc.roc_date(since),
+        since=roc_dates.roc_date(since),
         replaced="；".join(later),
         changes=[("資安長", held.in_words if held else "", entry.in_words)],
     )
@@ -159,13 +160,13 @@ def name_officer(
 def cancel_officer(entry: SecurityOfficer, *, reason: str, by: Account) -> SecurityOfficer:
     """Cancel that somebody was named 資安長.  Raises NotPossible."""
     agency = hold(entry.agency)
-    dated.cancel(entry, reason=reason, by=by.username)
+    effective_dated.cancel(entry, reason=reason, by=by.username)
     held = agency.security_officers.on(entry.since).first()
     record_event(
         "cancel_officer",
         agency,
         by,
-        since=roc.roc_date(entry.since),
+        since=roc_dates.roc_date(entry.since),
         reason=reason,
         changes=[("資安長", entry.in_words, held.in_words if held else "")],
     )
@@ -203,7 +204,7 @@ def _begin_name(agency: Agency) -> bool:
 
 def _refusal(what: str, later: list[str], since: date) -> str:
     return (
-        f"之後已有「{what}」的登記：{'；'.join(later)}。生效日 {roc.roc_date(since)} 比它早；"
+        f"之後已有「{what}」的登記：{'；'.join(later)}。生效日 {roc_dates.roc_date(since)} 比它早；"
         "請改填更後面的日期，或選擇「取代之後的登記」。"
     )
 

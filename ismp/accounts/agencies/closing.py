@@ -15,16 +15,17 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ismp.accounts import dated, following
+from ismp.accounts import consequences as accounts_consequences
+from ismp.accounts import effective_dated
 from ismp.accounts.agencies.actions import record_event
 from ismp.accounts.models import Account, Agency, Closing, Department, Service, Status
 from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
-from ismp.accounts.roster_changes import role_elsewhere
+from ismp.accounts.roster.changes import role_elsewhere
 from ismp.accounts.timeline import day_of
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
-from ismp.ui import roc
-from ismp.ui.folding import key
+from ismp.ui.text import roc_dates
+from ismp.ui.text.search_folding import key
 
 logger = logging.getLogger(__name__)
 _BATCH = 500
@@ -86,7 +87,7 @@ def preview(agency: Agency, into: Agency | None, since: date) -> Preview:
         names = "、".join(one.name for one in new[:_NAMED])
         made = f"；其中 {len(new)} 個在「{into}」新建：{names}" if new else ""
         lines += [
-            ("在職同仁", len(active), f"{roc.roc_date(since)} 起在「{into}」任職"),
+            ("在職同仁", len(active), f"{roc_dates.roc_date(since)} 起在「{into}」任職"),
             ("離職的帳號", left, f"改由「{into}」管理"),
             (
                 "尚未生效的異動",
@@ -117,7 +118,7 @@ def obstacles(agency: Agency, into: Agency | None, since: date) -> list[str]:
         if people:
             named = "、".join(one.account.name for one in people[:_NAMED])
             found.append(
-                f"{roc.roc_date(since)} 以後還有 {len(people)} 人在職（{named}"
+                f"{roc_dates.roc_date(since)} 以後還有 {len(people)} 人在職（{named}"
                 f"{'……' if len(people) > _NAMED else ''}）：請選擇併入的機關，"
                 "或先辦理調職、離職。"
             )
@@ -209,8 +210,8 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
     else:
         if into is None and (reasons := obstacles(agency, into, since)):
             raise NotPossible("".join(reasons))
-        record_event("order_closing", agency, by, since=roc.roc_date(since), **_into(closing))
-        following.tell(
+        record_event("order_closing", agency, by, since=roc_dates.roc_date(since), **_into(closing))
+        accounts_consequences.tell(
             _administrators(agency, into),
             kind="agency",
             subject=f"{agency}：{closing.in_words}",
@@ -226,7 +227,7 @@ def cancel_closing(closing: Closing, *, reason: str, by: Account) -> Closing:
     closing = Closing.objects.get(pk=closing.pk)
     if closing.done_at:
         raise NotPossible("合併或裁撤已經生效，不能取消。")
-    dated.cancel(closing, reason=reason, by=by.username)
+    effective_dated.cancel(closing, reason=reason, by=by.username)
     record_event("cancel_closing", agency, by, cancelled=closing.in_words, reason=reason)
     return closing
 
@@ -295,7 +296,7 @@ def _carry_out(closing: Closing, by: str) -> None:
     if reasons := obstacles(agency, into, since):
         raise NotPossible("".join(reasons))
     administrators = _administrators(into)
-    detail: dict[str, Any] = {"since": roc.roc_date(since), **_into(closing)}
+    detail: dict[str, Any] = {"since": roc_dates.roc_date(since), **_into(closing)}
     moved: list[Account] = []
     if into:
         places = _bring_departments(agency, into)
@@ -306,7 +307,7 @@ def _carry_out(closing: Closing, by: str) -> None:
         detail |= {"people": len(moved), "departments": len(places)}
     _hand_over_below(agency, into)
     reason = f"併入{into.name}"[:200] if into else "裁撤"
-    dated.cancel_all(_to_cancel(agency, since), reason=reason, by=by, at=timezone.now())
+    effective_dated.cancel_all(_to_cancel(agency, since), reason=reason, by=by, at=timezone.now())
     agency.name = agency.name_on(since)
     agency.closed_on, agency.merged_into = since, into
     agency.save(update_fields=["name", "closed_on", "merged_into"])
@@ -316,11 +317,11 @@ def _carry_out(closing: Closing, by: str) -> None:
     closing.save(update_fields=["done_at"])
     if into:
         active = [one for one in moved if one.status == Status.ACTIVE]
-        words = f"{roc.roc_date(since)} 起，{agency.name}併入{into.name}"
+        words = f"{roc_dates.roc_date(since)} 起，{agency.name}併入{into.name}"
         body = "您的時數與學習紀錄不變，帳號照常使用；機關管理者、教師由新機關重新指派。"
-        following.tell(active, kind="agency", subject=words, body=body)
+        accounts_consequences.tell(active, kind="agency", subject=words, body=body)
         body = "人員、部門與未辦完的事已移到本機關；請檢查部門，並重新指派機關管理者與教師。"
-        following.tell(administrators, kind="agency", subject=words, body=body)
+        accounts_consequences.tell(administrators, kind="agency", subject=words, body=body)
     record_event("merge_agency" if into else "close_agency", agency, by, **detail)
 
 
@@ -387,7 +388,7 @@ def _move_people(
     held = list(Service.objects.on(since).filter(agency=agency))
     entries = [*held, *_to_come(agency, since)]
     same_day = [one for one in entries if one.since >= since]
-    dated.cancel_all(same_day, reason=f"併入{into.name}"[:200], by=by, at=now)
+    effective_dated.cancel_all(same_day, reason=f"併入{into.name}"[:200], by=by, at=now)
     Service.objects.bulk_create(
         [
             Service(
@@ -418,17 +419,17 @@ def _move_people(
             entry = by_account.get(account.pk)
             if entry is None or entry.agency_id == agency.pk:
                 continue
-            before, role = following.Served.now(account), account.role
+            before, role = accounts_consequences.Served.now(account), account.role
             account.agency, account.department = entry.agency, entry.department
             account.identities, account.status = entry.identities, entry.status
             account.role = role_elsewhere(account)
             account.save(update_fields=["agency", "department", "identities", "status", "role"])
-            following.follow(account, before)
+            accounts_consequences.follow(account, before)
             moved.append(account)
-            edits = changes.between(former[account.pk], entry, *dated.BOOKKEEPING)
+            edits = changes.between(former[account.pk], entry, *effective_dated.BOOKKEEPING)
             if account.role != role:
                 edits.append(("角色", ROLE_NAMES[Role(role)], ROLE_NAMES[Role(account.role)]))
-            detail = {"since": roc.roc_date(entry.since), "changes": edits}
+            detail = {"since": roc_dates.roc_date(entry.since), "changes": edits}
             code, subject = account.agency.code, f"account:{account.username}"
             events.append(trail.Entry("assign", code, subject, detail))
     trail.record_many(events, actor=by)

@@ -17,9 +17,9 @@ from ismp.accounts.models import (
     SecurityOfficer,
     Status,
 )
-from ismp.ui import roc
-from ismp.ui.folding import one_line
 from ismp.ui.forms import DeedForm, ModuleForm
+from ismp.ui.text import roc_dates
+from ismp.ui.text.search_folding import one_line
 
 
 class AgencyField(forms.ModelChoiceField):
@@ -81,7 +81,9 @@ class AgencyEntryForm(Replacing, DeedForm):
     def in_the_way(self) -> list[str]:
         since = self.day() or timezone.localdate()
         later = self.entries.objects.standing().filter(agency=self.things[0], since__gt=since)
-        return [f"{roc.roc_date(one.since)} {one.in_words}" for one in later.order_by("since")]
+        return [
+            f"{roc_dates.roc_date(one.since)} {one.in_words}" for one in later.order_by("since")
+        ]
 
     def starts_from(self, thing: Any, name: str, otherwise: Any) -> Any:
         return thing.name if name == "name" else otherwise
@@ -170,7 +172,7 @@ class CancelEntryForm(DeedForm):
             entries: Any = model
             for one in entries.objects.standing().filter(agency=self.things[0]):
                 self._entries[f"{kind}-{one.pk}"] = one
-                day = "最早" if one.since == AgencyName.FIRST else roc.roc_date(one.since)
+                day = "最早" if one.since == AgencyName.FIRST else roc_dates.roc_date(one.since)
                 choices.append((f"{kind}-{one.pk}", f"{title}：{day} {one.in_words}"))
         entry: Any = self.fields["entry"]
         entry.choices = choices

@@ -1,4 +1,4 @@
-"""機關管理 as data (`ismp.ui.module` says what each line means).
+"""機關管理 as data (`ismp.ui.resources.resource` says what each line means).
 
 The platform keeps the agencies; the others see their own, an auditor all.
 """
@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils import timezone
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import cancelling
+from ismp.accounts.actions import cancelling
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.agencies import actions, closing
 from ismp.accounts.agencies.forms import (
     AgencyForm,
@@ -31,9 +31,9 @@ from ismp.accounts.models import (
     Status,
 )
 from ismp.accounts.roles import Right
-from ismp.ui.columns import Column
-from ismp.ui.module import Deed, Filter, Module, Page
-from ismp.ui.roc import roc_date
+from ismp.ui.resources.columns import Column
+from ismp.ui.resources.resource import Deed, Filter, Module, Page
+from ismp.ui.text.roc_dates import roc_date
 
 
 def _rows(user: Any) -> Any:

@@ -4,12 +4,12 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-from ismp.compliance import law
+from ismp.compliance.rules import statute
 
 
 def enact(apps, schema_editor):
     of = [apps.get_model("compliance", name) for name in ("Rule", "RuleVersion", "Example")]
-    law.enact(*of)
+    statute.enact(*of)
 
 
 class Migration(migrations.Migration):

@@ -17,7 +17,7 @@ from ismp.courses.models.classroom import HOLDING, Meeting, Session, SessionStat
 from ismp.courses.models.learners import Category
 from ismp.courses.models.online import Enrollment
 from ismp.courses.models.teachers import Teacher
-from ismp.ui.folding import fold
+from ismp.ui.text.search_folding import fold
 
 
 class Kind(models.TextChoices):
@@ -104,7 +104,7 @@ class Course(models.Model):
     for_all = models.BooleanField("開放其他機關同仁", default=False)
     title = models.CharField("課程名稱", max_length=200)
     folded_title = models.CharField(max_length=400, editable=False)
-    """What searches look in, see `ismp.ui.folding`."""
+    """What searches look in, see `ismp.ui.text.search_folding`."""
     category = models.CharField("課程類別", max_length=10, choices=Category)
     hours = models.PositiveIntegerField("時數")
     """In thousandths.  Of a classroom course what a whole session gives, to announce it."""

@@ -5,7 +5,7 @@ from django.db import models
 from ismp.accounts.models import Scoped
 from ismp.accounts.roles import Right
 from ismp.hours.models import Record
-from ismp.hours.profile import CATEGORIES
+from ismp.hours.portal_import.layout import CATEGORIES
 
 
 class OfPeople(Scoped):

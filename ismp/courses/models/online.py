@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.courses.models.learners import Completion, OfPeople, Way
-from ismp.objects import FilePiece
+from ismp.storage.encrypted_files import FilePiece
 
 
 class Material(models.Model):
@@ -44,7 +44,7 @@ class Material(models.Model):
 
 
 class MaterialPiece(FilePiece):
-    """A sealed piece of a material's file (`ismp.courses.files`)."""
+    """A sealed piece of a material's file (`ismp.courses.online.files`)."""
 
     purpose = "material"
     owner = models.ForeignKey(Material, models.CASCADE, related_name="pieces")

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.hours.models import CREDITED, Record
-from ismp.objects import FilePiece
+from ismp.storage.encrypted_files import FilePiece
 
 
 class OfUploads(Scoped):

@@ -13,8 +13,8 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency
 from ismp.hours.models.runs import ImportRun
 from ismp.hours.models.scoped import Scoped
-from ismp.hours.profile import CATEGORIES
-from ismp.ui.folding import containing
+from ismp.hours.portal_import.layout import CATEGORIES
+from ismp.ui.text.search_folding import containing
 
 
 class Deletion(models.Model):

@@ -12,7 +12,7 @@ from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
 from ismp.hours import profiles
 from ismp.hours.models.scoped import Scoped
-from ismp.objects import SealedPiece
+from ismp.storage.encrypted_files import SealedPiece
 
 
 class State(models.TextChoices):
@@ -243,7 +243,7 @@ class WaitingQuerySet(Scoped):
 class Waiting(models.Model):
     """待認領: one person of one run whom the agency did not know, by the keyed hash of her ID.
 
-    The rows themselves wait sealed in the run's pieces (`ismp.hours.claiming`).  As with records,
+    The rows themselves wait sealed in the run's pieces (`records.unclaimed`).  As with records,
     a constraint of either key would be asked for each line at the end of an import.
     """
 

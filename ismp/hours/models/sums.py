@@ -1,4 +1,4 @@
-"""Sums that are kept, so that no list and no duty counts records anew; kept by `hours.tallies`."""
+"""Totals that are stored, so that no list and no duty counts records anew (`records.totals`)."""
 
 from functools import reduce
 from operator import add

@@ -5,10 +5,10 @@ from html import escape
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from ismp.hours import listing
+from ismp.hours.listing import search as listing_search
 from ismp.hours.models import Record, State, in_hours
-from ismp.hours.profile import Column
-from ismp.ui.sheets import NORMAL, OURS, YOURS
+from ismp.hours.portal_import.layout import Column
+from ismp.ui.reading.faults import NORMAL, OURS, YOURS
 
 register = template.Library()
 _TONES = {
@@ -47,7 +47,7 @@ def row(record: Record, columns: list[Column], *, pick: bool, with_agency: bool)
         box = f'<input type="checkbox" name="ids" value="{record.pk}" aria-label="選取 {whose}">'
         cells.append(f'<td class="c-pick">{box}</td>')
     for column in columns:
-        text = escape(listing.cell(record, column.name))
+        text = escape(listing_search.cell(record, column.name))
         if column.name == "national_id":
             cells.append(f'<th scope="row" class="c-national_id">{text}</th>')
             continue

@@ -15,7 +15,7 @@ from ismp.security.intelligence import cve, kev, stix
 from ismp.security.intelligence.found import Contents, Found, IntelligenceRefused
 from ismp.security.intelligence.schema import Fault, Record, may_hold_unstorable
 from ismp.ui import reading
-from ismp.ui.sheets import Refused
+from ismp.ui.reading.faults import Refused
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED = 256 * 1024 * 1024

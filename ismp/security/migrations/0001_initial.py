@@ -5,8 +5,9 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import ismp.security.levels
-from ismp.security import levels, products
+import ismp.security.incidents.levels
+from ismp.security.devices import product_matching
+from ismp.security.incidents import levels
 
 
 def enact(apps, schema_editor):
@@ -19,7 +20,8 @@ def name_vendors(apps, schema_editor):
     """Names by which files and people know the same vendor; the platform keeps them further."""
     vendor = apps.get_model("security", "Vendor")
     vendor.objects.bulk_create(
-        vendor(name=name, aliases="、".join(aliases)) for name, *aliases in products.SHIPPED_VENDORS
+        vendor(name=name, aliases="、".join(aliases))
+        for name, *aliases in product_matching.SHIPPED_VENDORS
     )
 
 
@@ -692,11 +694,17 @@ class Migration(migrations.Migration):
                     "step",
                     models.CharField(
                         choices=[
-                            (ismp.security.levels.Step["REPORT"], "通報"),
-                            (ismp.security.levels.Step["REVIEW"], "審核"),
-                            (ismp.security.levels.Step["FORWARD"], "審核結果送上級或主管機關"),
-                            (ismp.security.levels.Step["CONTROL"], "損害控制或復原"),
-                            (ismp.security.levels.Step["FINAL_REPORT"], "調查、處理及改善報告"),
+                            (ismp.security.incidents.levels.Step["REPORT"], "通報"),
+                            (ismp.security.incidents.levels.Step["REVIEW"], "審核"),
+                            (
+                                ismp.security.incidents.levels.Step["FORWARD"],
+                                "審核結果送上級或主管機關",
+                            ),
+                            (ismp.security.incidents.levels.Step["CONTROL"], "損害控制或復原"),
+                            (
+                                ismp.security.incidents.levels.Step["FINAL_REPORT"],
+                                "調查、處理及改善報告",
+                            ),
                         ],
                         max_length=20,
                         verbose_name="步驟",
@@ -706,10 +714,10 @@ class Migration(migrations.Migration):
                     "since",
                     models.CharField(
                         choices=[
-                            (ismp.security.levels.Moment["KNOWN"], "知悉"),
-                            (ismp.security.levels.Moment["REPORTED"], "通報"),
-                            (ismp.security.levels.Moment["REVIEWED"], "審核完成"),
-                            (ismp.security.levels.Moment["RECOVERED"], "損害控制或復原"),
+                            (ismp.security.incidents.levels.Moment["KNOWN"], "知悉"),
+                            (ismp.security.incidents.levels.Moment["REPORTED"], "通報"),
+                            (ismp.security.incidents.levels.Moment["REVIEWED"], "審核完成"),
+                            (ismp.security.incidents.levels.Moment["RECOVERED"], "損害控制或復原"),
                         ],
                         max_length=20,
                         verbose_name="起算",

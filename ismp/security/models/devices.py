@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, Status
 from ismp.security.models.scoped import Scoped
-from ismp.ui.folding import key
+from ismp.ui.text.search_folding import key
 
 
 class Network(models.TextChoices):

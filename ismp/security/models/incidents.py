@@ -12,8 +12,18 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, SecurityOfficer
 from ismp.accounts.roles import Right
-from ismp.security import levels
-from ismp.security.levels import Answer, Aspect, Clock, Harm, Level, Limit, Moment, Step, Subject
+from ismp.security.incidents import levels
+from ismp.security.incidents.levels import (
+    Answer,
+    Aspect,
+    Clock,
+    Harm,
+    Level,
+    Limit,
+    Moment,
+    Step,
+    Subject,
+)
 from ismp.security.models.scoped import Scoped
 
 

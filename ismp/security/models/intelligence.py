@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.objects import FilePiece
 from ismp.security.models.incidents import Incident
 from ismp.security.models.scoped import Scoped
+from ismp.storage.encrypted_files import FilePiece
 
 
 class Severity(models.TextChoices):
@@ -333,14 +333,14 @@ class EvidenceFile(models.Model):
 
 
 class EvidencePiece(FilePiece):
-    """A sealed piece of an EvidenceFile (`ismp.security.evidence`)."""
+    """A sealed piece of an EvidenceFile (`ismp.security.advisories.evidence`)."""
 
     purpose = "evidence"
     owner = models.ForeignKey(EvidenceFile, models.CASCADE, related_name="pieces")
 
 
 class IntelligenceFile(models.Model):
-    """A large file of intelligence on its way in (`ismp.security.intelligence_files`).
+    """A large file of intelligence on its way in (`ismp.security.advisories.uploaded_files`).
 
     `result` holds the counts and remarks of `advisory_import.Taken`; `reason` says why nothing
     came in.

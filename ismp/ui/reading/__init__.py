@@ -6,7 +6,8 @@
 
 The header proves the encoding and the separator, and which of several lines and sheets it is.
 Lines are numbered as Excel numbers them: a blank one counts, a line break within quotes does not.
-Knows no domain and no column; the portal's file of hours is read in slices (`hours.intake`).
+Knows no domain and no column; the portal's file of hours is read in slices
+(`hours.portal_import.reading`).
 """
 
 import contextlib
@@ -18,11 +19,11 @@ from itertools import chain, islice
 from django.conf import settings
 from xlsxwriter.utility import xl_col_to_name
 
-from ismp.ui.folding import key
+from ismp.ui.exports.tables import unguarded
 from ismp.ui.reading import csv_text, file_types, workbooks
+from ismp.ui.reading.faults import YOURS, Reason, Refused
 from ismp.ui.reading.raw import Limits, RawRow, Source
-from ismp.ui.sheets import YOURS, Reason, Refused
-from ismp.ui.workbook import unguarded
+from ismp.ui.text.search_folding import key
 
 _ABOVE_HEADER = 10
 """How many lines may stand above the header: a title, who made it and when."""

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from ismp.ui.reading import cp950
+from ismp.ui.reading.faults import Refused
 from ismp.ui.reading.raw import RawRow, Source
-from ismp.ui.sheets import Refused
 
 _SEPARATORS = ",;\t"
 _NAMED = re.compile('\\A"?sep=([,;\t|])"?\r?\n?', re.IGNORECASE)

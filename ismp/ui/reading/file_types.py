@@ -4,7 +4,7 @@ import io
 import re
 import zipfile
 
-from ismp.ui.sheets import Refused
+from ismp.ui.reading.faults import Refused
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "這是 PDF 檔，不是 {wanted}；{instead}。"),

@@ -15,9 +15,9 @@ from typing import Any
 
 from xlsxwriter.utility import xl_cell_to_rowcol
 
-from ismp.ui import roc
+from ismp.ui.reading.faults import Refused
 from ismp.ui.reading.raw import Limits, RawRow, Source
-from ismp.ui.sheets import Refused
+from ismp.ui.text import roc_dates
 
 NO_WORKBOOK = "Excel 檔無法開啟，請重新存成 .xlsx 再匯入。"
 NOT_CALCULATED = "公式還沒有計算"
@@ -143,7 +143,7 @@ def _shown(value: Any, style: str) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, date):  # a datetime is one too
-        return roc.roc_date(value) if value.year > roc.OFFSET else f"{value:%Y-%m-%d}"
+        return roc_dates.roc_date(value) if value.year > roc_dates.OFFSET else f"{value:%Y-%m-%d}"
     if isinstance(value, time | timedelta):
         return str(value)
     if isinstance(value, int | float) and abs(value) < 10**_MOST_DIGITS and value == int(value):

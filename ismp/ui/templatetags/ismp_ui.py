@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ismp.ui import markdown, roc
+from ismp.ui.text import markdown, roc_dates
 
 register = template.Library()
 
@@ -16,20 +16,20 @@ register = template.Library()
 @register.filter(name="roc")
 def roc_filter(value: date | None) -> str:
     """115-01-05; of a moment the day that it is here."""
-    return roc.roc_date(timezone.localtime(value) if isinstance(value, datetime) else value)
+    return roc_dates.roc_date(timezone.localtime(value) if isinstance(value, datetime) else value)
 
 
 @register.filter
 def roc_moment(value: datetime | None) -> str:
     """115-01-05 14:03, local time."""
     local = timezone.localtime(value) if value else None
-    return f"{roc.roc_date(local)} {local:%H:%M}" if local else ""
+    return f"{roc_dates.roc_date(local)} {local:%H:%M}" if local else ""
 
 
 @register.filter
 def roc_year(value: date) -> int:
     """115."""
-    return roc.roc_year(value)
+    return roc_dates.roc_year(value)
 
 
 @register.filter

@@ -1,4 +1,4 @@
-"""`{% csrf_token %}` as everywhere, with the key of the drawn form beside it (`ismp.ui.once`)."""
+"""`{% csrf_token %}` as everywhere, with the key of the drawn form beside it (`ui.http.once`)."""
 
 import secrets
 from typing import Any
@@ -8,7 +8,7 @@ from django.template.defaulttags import CsrfTokenNode
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ismp.ui.once import FIELD
+from ismp.ui.http.once import FIELD
 
 register = template.Library()
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ismp.compliance import law, rules
-from ismp.compliance.rules import Credit, Duty, Light, Person, Policy, Reason, TwoYears
-from ismp.ui import roc
+from ismp.compliance.rules import arithmetic, statute
+from ismp.compliance.rules.arithmetic import Credit, Duty, Light, Person, Policy, Reason, TwoYears
+from ismp.ui.text import roc_dates
 
 IDENTITIES = {"專職": "security", "資訊": "it", "一般": "general"}
 LIGHTS = {"綠": Light.GREEN, "黃": Light.AMBER, "紅": Light.RED, "免": Light.EXEMPT}
-DUTIES = list(law.duties())
+DUTIES = list(statute.duties())
 
 # 身分 等級 | 基準日 | 時數：類別@迄日=小時（*甲 是同一個學習事件，-刪 已刪除） | 另有條件 | 應得：類別/年數 已完成/應完成 燈
 CASES = """
@@ -120,7 +120,7 @@ def credits_of(text):
         ).groups()
         given = {"event": event} if event else {}
         yield Credit(
-            int(category), roc.parse(day), thousandths(hours), deleted=bool(deleted), **given
+            int(category), roc_dates.parse(day), thousandths(hours), deleted=bool(deleted), **given
         )
 
 
@@ -130,7 +130,7 @@ def person_of(who, more):
     return Person(
         frozenset(IDENTITIES[name] for name in identities.split("+")),
         grade.strip("-"),
-        roc.parse(arrived[1]) if arrived else None,
+        roc_dates.parse(arrived[1]) if arrived else None,
         "育嬰留職停薪" if "留停" in more else "",
     )
 
@@ -159,7 +159,7 @@ def test_there_are_at_least_sixty_cases():
 @pytest.mark.parametrize(("who", "on", "records", "more", "verdicts"), cases())
 def test_the_regulation(who, on, records, more, verdicts):
     person, given = person_of(who, more), list(credits_of(records))
-    found = rules.judge(person, given, DUTIES, policy_of(more), roc.parse(on))
+    found = arithmetic.judge(person, given, DUTIES, policy_of(more), roc_dates.parse(on))
     told = [
         (*one.duty.categories, one.duty.years, one.done, one.required, one.light) for one in found
     ]
@@ -175,7 +175,7 @@ def test_each_hour_not_counted_has_its_reason():
             "522@115-05-01=3-刪 523@115-05-01=3 522@114-12-31=3 522@115-07-01=3 522@115-05-01=1*甲 522@115-05-01=2*甲"
         )
     )
-    [one] = rules.judge(person_of("一般 A", ""), given, DUTIES, Policy(), date(2026, 6, 30))
+    [one] = arithmetic.judge(person_of("一般 A", ""), given, DUTIES, Policy(), date(2026, 6, 30))
     assert one.counted == (given[5],)
     assert [reason for _, reason in one.not_counted] == [
         Reason.DELETED,
@@ -189,7 +189,7 @@ def test_each_hour_not_counted_has_its_reason():
 def test_the_strictest_rule_counts_when_two_ask_for_the_same():
     stricter = Duty("general", frozenset("A"), frozenset({522}), 6_000, 1, since=date(2026, 1, 1))
     for duties in ([*DUTIES, stricter], [stricter, *DUTIES]):
-        [one] = rules.owed(["general"], "A", duties, Policy(), date(2026, 2, 1))
+        [one] = arithmetic.owed(["general"], "A", duties, Policy(), date(2026, 2, 1))
         assert one.hours == 6_000
 
 
@@ -198,7 +198,7 @@ def test_a_rule_may_accept_several_categories():
         "general", frozenset("A"), frozenset({522, 523}), 3_000, 1, since=date(2026, 1, 1)
     )
     given = list(credits_of("522@115-05-01=1 523@115-05-01=2"))
-    [one] = rules.judge(person_of("一般 A", ""), given, [either], Policy(), date(2026, 12, 31))
+    [one] = arithmetic.judge(person_of("一般 A", ""), given, [either], Policy(), date(2026, 12, 31))
     assert (one.done, one.light) == (3_000, Light.GREEN)
 
 
@@ -233,15 +233,15 @@ def told(verdicts):
 
 @given(people, credits_given, policies, days, st.randoms())
 def test_the_order_of_records_never_matters(person, given, policy, on, chance):
-    before = rules.judge(person, given, DUTIES, policy, on)
+    before = arithmetic.judge(person, given, DUTIES, policy, on)
     shuffled, duties = chance.sample(given, len(given)), chance.sample(DUTIES, len(DUTIES))
-    assert told(rules.judge(person, shuffled, duties, policy, on)) == told(before)
+    assert told(arithmetic.judge(person, shuffled, duties, policy, on)) == told(before)
 
 
 @given(people, credits_given, credits_given, policies, days)
 def test_more_hours_never_make_anyone_redder(person, given, more, policy, on):
-    before = rules.judge(person, given, DUTIES, policy, on)
-    after = rules.judge(person, given + more, DUTIES, policy, on)
+    before = arithmetic.judge(person, given, DUTIES, policy, on)
+    after = arithmetic.judge(person, given + more, DUTIES, policy, on)
     for less, more_done in zip(before, after, strict=True):
         assert more_done.done >= less.done
         assert more_done.missing <= less.missing
@@ -252,11 +252,11 @@ def test_more_hours_never_make_anyone_redder(person, given, more, policy, on):
 @given(policies, days)
 def test_windows_tile_without_gaps(policy, on):
     for years in (1, 2):
-        here = rules.window(years, policy, on)
+        here = arithmetic.window(years, policy, on)
         assert on in here
         assert (here.start.month, here.start.day) == (1, 1)
         assert here.end.year - here.start.year == years - 1
-        following = rules.window(years, policy, here.end + timedelta(days=1))
+        following = arithmetic.window(years, policy, here.end + timedelta(days=1))
         rolls = years == 2 and policy.two_years is TwoYears.ROLLING
         last_year = date(here.end.year, 1, 1)
         assert following.start == (last_year if rolls else here.end + timedelta(days=1))
@@ -264,6 +264,6 @@ def test_windows_tile_without_gaps(policy, on):
 
 @given(people, policies, days)
 def test_each_days_rules_are_those_of_their_time(person, policy, on):
-    for duty in rules.owed(person.identities, person.grade, DUTIES, policy, on):
+    for duty in arithmetic.owed(person.identities, person.grade, DUTIES, policy, on):
         assert duty.since <= on <= (duty.until or on)
         assert not person.grade or person.grade in duty.grades

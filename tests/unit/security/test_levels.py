@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ismp.security import levels
-from ismp.security.levels import Answer, Aspect, Harm, Level, Moment, Step, Subject
+from ismp.security.incidents import levels
+from ismp.security.incidents.levels import Answer, Aspect, Harm, Level, Moment, Step, Subject
 
 C, I, A = Aspect.CONFIDENTIALITY, Aspect.INTEGRITY, Aspect.AVAILABILITY  # noqa: E741
 SLIGHT, SERIOUS = Harm.SLIGHT, Harm.SERIOUS

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ismp.accounts.agencies import fold_code
-from ismp.ui.folding import key, one_line
+from ismp.ui.text.search_folding import key, one_line
 
 SAME = [
     "資安課程",

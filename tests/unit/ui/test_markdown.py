@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ismp.ui import markdown
+from ismp.ui.text import markdown
 
 HOSTILE = (
     "<script>alert(1)</script>",

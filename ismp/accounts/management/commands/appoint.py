@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ismp.accounts import actions
+from ismp.accounts.actions import postings
 from ismp.accounts.models import Account
 from ismp.accounts.roles import ROLE_NAMES, Role
 from ismp.audit import trail
@@ -25,5 +25,5 @@ class Command(DatabaseCommand):
         except Account.DoesNotExist as error:
             raise CommandError(f"找不到公務帳號 {options['account']}。") from error
         role = Role(options["role"])
-        actions.appoint(account, role, by=trail.SYSTEM)
+        postings.appoint(account, role, by=trail.SYSTEM)
         self.stdout.write(f"{account.username} 現在的角色是{ROLE_NAMES[role]}。")

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ismp.accounts import actions
+from ismp.accounts.actions import postings
 from ismp.audit import trail
-from ismp.ui import sheets
 from ismp.ui.commands import DatabaseCommand
+from ismp.ui.reading import faults
 
 
 class Command(DatabaseCommand):
@@ -24,8 +24,8 @@ class Command(DatabaseCommand):
         except OSError as error:
             raise CommandError(f"無法開啟名冊檔案：{options['file']}", returncode=2) from error
         try:
-            result = actions.import_roster(data, by=trail.SYSTEM)
-        except sheets.Refused as refusal:
+            result = postings.import_roster(data, by=trail.SYSTEM)
+        except faults.Refused as refusal:
             raise CommandError(str(refusal), returncode=2) from refusal
         self.stdout.write(
             f"名冊匯入完成：新增 {result.created} 人、更新 {result.updated} 人、"

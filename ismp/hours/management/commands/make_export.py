@@ -7,11 +7,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ismp.accounts import invented, roster
+from ismp.accounts import demo_data
 from ismp.accounts.models import Status
+from ismp.accounts.roster import reading as roster_reading
 from ismp.hours.portal_export import ENCODINGS, MOST_ROWS, ExportChoices, Learner, write
-from ismp.hours.profile import CATEGORIES
-from ismp.ui import roc, sheets
+from ismp.hours.portal_import.layout import CATEGORIES
+from ismp.ui.reading import faults
+from ismp.ui.text import roc_dates
 
 
 class Command(BaseCommand):
@@ -56,25 +58,25 @@ class Command(BaseCommand):
     def _people(self, options: dict[str, Any]) -> Sequence[Any]:
         if options["roster"]:
             try:
-                entries = roster.read(options["roster"].read_bytes()).proven()
+                entries = roster_reading.read(options["roster"].read_bytes()).proven()
             except OSError as error:
                 raise CommandError("無法開啟名冊，請檢查 --roster 的路徑。") from error
-            except sheets.Refused as error:
+            except faults.Refused as error:
                 raise CommandError(str(error)) from error
             return [entry for entry in entries if entry.status == Status.ACTIVE]
         if options["people"] is None:
-            return invented.city()
-        if not 1 <= options["agencies"] <= options["people"] <= invented.MOST_PEOPLE:
+            return demo_data.city()
+        if not 1 <= options["agencies"] <= options["people"] <= demo_data.MOST_PEOPLE:
             raise CommandError(
-                f"人數必須在 1 到 {invented.MOST_PEOPLE:,} 之間，機關數不能多於人數；"
+                f"人數必須在 1 到 {demo_data.MOST_PEOPLE:,} 之間，機關數不能多於人數；"
                 "請更正 --people 或 --agencies。"
             )
-        return invented.people(options["people"], options["agencies"], options["seed"])
+        return demo_data.people(options["people"], options["agencies"], options["seed"])
 
 
 def _choices(options: dict[str, Any]) -> ExportChoices:
     try:
-        dates = roc.parse(options["start"]), roc.parse(options["end"])
+        dates = roc_dates.parse(options["start"]), roc_dates.parse(options["end"])
     except ValueError as error:
         raise CommandError("日期請寫成 115-01-01 的樣子，請更正 --start 或 --end。") from error
     try:
@@ -92,7 +94,7 @@ def _choices(options: dict[str, Any]) -> ExportChoices:
 
 
 def _roster_of(people: Sequence[Learner]) -> str:
-    own = [person for person in people if isinstance(person, invented.Person)]
+    own = [person for person in people if isinstance(person, demo_data.Person)]
     if not own:
         raise CommandError("--roster 與 --roster-out 不能一起用：名冊已經有了。")
-    return invented.roster_csv(own)
+    return demo_data.roster_csv(own)

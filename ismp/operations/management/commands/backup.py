@@ -9,7 +9,8 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from ismp.operations import backup, encryption
+from ismp.operations.backup import encryption
+from ismp.operations.backup import story as backup_story
 from ismp.ui.commands import DatabaseCommand
 
 
@@ -25,8 +26,8 @@ class Command(DatabaseCommand):
             suffix = encryption.SUFFIX if settings.BACKUP_RECIPIENTS else ""
             target = target / f"ismp-{timezone.localtime():%Y%m%d-%H%M%S}.zip{suffix}"
         try:
-            made = backup.make(target)
-        except backup.NotPossible as reason:
+            made = backup_story.make(target)
+        except backup_story.NotPossible as reason:
             raise CommandError(str(reason)) from None
         except (OSError, DatabaseError) as error:
             raise CommandError(

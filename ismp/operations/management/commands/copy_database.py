@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import DatabaseError
 
-from ismp.operations import copying
-from ismp.operations.archive import NotPossible
+from ismp.operations.backup import copying
+from ismp.operations.backup.archive import NotPossible
 from ismp.ui.commands import DatabaseCommand
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from django.core.management import call_command
 from django.utils import timezone
 
-from ismp.accounts import actions as accounts
-from ismp.accounts import invented, persons
+from ismp.accounts import demo_data
+from ismp.accounts.actions import person_links
+from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency, PersonLink
 from ismp.accounts.roles import Role
 from ismp.audit import trail
-from ismp.courses import invented as courses
+from ismp.courses import demo_data as courses
 from ismp.hours import actions as hours
 from ismp.hours.portal_export import ExportChoices, export
 from ismp.ui.commands import DatabaseCommand
@@ -43,11 +44,11 @@ class Command(DatabaseCommand):
         call_command("serve")
 
     def _build(self) -> None:
-        people = invented.city()
-        accounts.import_roster(invented.roster_csv(people).encode(), by=trail.SYSTEM)
+        people = demo_data.city()
+        accounts.import_roster(demo_data.roster_csv(people).encode(), by=trail.SYSTEM)
         platform = Account.objects.get_by_natural_key(_SIGN_INS[0][0])
         for link in PersonLink.objects.waiting():  # who moved keeps her hours
-            persons.confirm(link, comment="示範資料", by=platform)
+            person_links.confirm(link, comment="示範資料", by=platform)
         today = timezone.localdate()
         end = today - timedelta(days=1 if today.timetuple().tm_yday > 1 else 0)
         for seed, agency in enumerate(Agency.objects.all(), start=1):

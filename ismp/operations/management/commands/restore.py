@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from ismp import objects
-from ismp.operations import backup
-from ismp.operations.pieces import SEALED
+from ismp.operations.backup import story as backup_story
+from ismp.operations.backup.sealed_pieces import SEALED
+from ismp.storage import encrypted_files
 
 
 class Command(BaseCommand):
@@ -22,10 +22,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            restored = backup.restore(
+            restored = backup_story.restore(
                 options["source"], force=options["force"], identity=options["identity"]
             )
-        except backup.NotPossible as reason:
+        except backup_story.NotPossible as reason:
             raise CommandError(str(reason)) from None
         except (OSError, DatabaseError) as error:
             raise CommandError(
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"已還原 {rows:,} 列（{restored['made_at']} 的備份），與備份當時相同，稽核軌跡完整。"
         )
-        if lost := objects.lost(SEALED):
+        if lost := encrypted_files.lost(SEALED):
             self.stdout.write(
                 f"有 {lost:,} 個檔案片段不在 S3 儲存區；相關的匯入結果或教材無法下載。"
             )

@@ -13,10 +13,10 @@ from django.core.management.base import CommandError
 from django.db import models, transaction
 
 from ismp.accounts.models import Account
+from ismp.applications.models import AccountApplication
 from ismp.audit import trail
-from ismp.objects import SealedPiece
-from ismp.operations.pieces import SEALED
-from ismp.requests.models import AccountApplication
+from ismp.operations.backup.sealed_pieces import SEALED
+from ismp.storage.encrypted_files import SealedPiece
 from ismp.ui.commands import DatabaseCommand
 from ismp.ui.models import SentForm
 

@@ -31,7 +31,7 @@ class Command(DatabaseCommand):
         web += ["--workers", str(settings.WEB_PROCESSES)]
         web += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
         web += ["--blocking-threads", str(settings.WEB_THREADS), "--log-level", "error"]
-        web.append("ismp.wsgi:application")
+        web.append("ismp.config.wsgi:application")
         commands = [web]
         if not options["no_worker"]:
             commands.append([sys.executable, "-m", "django", "worker"])

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from ismp.audit import trail
-from ismp.operations import anchors
+from ismp.operations.monitoring import anchors
 from ismp.ui.commands import DatabaseCommand
 
 

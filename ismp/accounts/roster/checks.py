@@ -1,0 +1,505 @@
+"""The rule book of the roster: every reason for which a line is not taken stands here.
+
+Each check is a row of a table: code, whose turn it is, sentence, what to do, the columns at fault,
+and what finds it: it says more about the line, or nothing when the line passes.  Their order is
+their precedence; a line gets the first that applies.  One fault refuses the whole roster, but all
+of them are told; only what others change while a roster is under way costs single lines.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
+
+from ismp.accounts import national_id, separation
+from ismp.accounts.agencies import fold_code
+from ismp.accounts.identities import Identity
+from ismp.accounts.models import Account, Agency, Department, Status
+from ismp.accounts.roles import Right
+from ismp.ui.reading import BAD_CELL, Row, Table
+from ismp.ui.reading.faults import YOURS, Fault, Reason
+from ismp.ui.text.search_folding import fold, key, one_line
+
+Number = tuple[str, bytes]
+"""Folded code of an agency, and the keyed hash of a national ID."""
+HEADER = [
+    "機關代碼",
+    "機關名稱",
+    "部門",
+    "公務帳號",
+    "姓名",
+    "身分證字號",
+    "電子郵件",
+    "資安列管身分",
+    "狀態",
+]
+REQUIRED = ("機關代碼", "機關名稱", "公務帳號", "姓名", "狀態")
+_NO_PLACE_FOR_IDS = ("機關代碼", "機關名稱", "部門", "公務帳號", "姓名", "電子郵件")
+_LABELS = [label for _, label in Identity.choices]
+_BETWEEN_IDENTITIES = re.compile(r"[、,，;；/+＋]")
+_FIELDS = {
+    "機關代碼": (Agency, "code"),
+    "機關名稱": (Agency, "name"),
+    "部門": (Department, "name"),
+    "公務帳號": (Account, "username"),
+    "姓名": (Account, "name"),
+    "電子郵件": (Account, "email"),
+}
+LONGEST: dict[str, int] = {
+    title: model._meta.get_field(name).max_length  # type: ignore[misc, union-attr]
+    for title, (model, name) in _FIELDS.items()
+}
+_ADDRESS = EmailValidator()
+
+
+_FOLDS: dict[str, Callable[[str], str]] = {
+    "機關代碼": fold_code,
+    "機關名稱": one_line,
+    "部門": one_line,
+    "公務帳號": key,
+    "姓名": one_line,
+    "身分證字號": national_id.fold,
+    "電子郵件": key,
+    "資安列管身分": key,
+    "狀態": key,
+}
+"""How the cells of a column are read: a key folded, a name as it is shown on one line."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the file."""
+
+    number: int
+    cells: list[str]
+    """As they were written, in the order of `HEADER`; then what is beyond the last column."""
+    read: dict[str, str]
+    """By title, folded; without those that the file has no column for."""
+    width: int
+    wanted: int
+    """How many cells were written, and how many titles the file has."""
+    is_cut: bool = False
+    """Whether it ends before a column that must be filled in."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """Of a workbook: the columns whose cells hold no value, and what to say of each."""
+
+    @classmethod
+    def of(cls, row: Row, table: Table) -> "Line":
+        place = table.place
+        written = [row.cells[place[title]] if title in place else "" for title in HEADER]
+        folded = {title: _FOLDS[title](row.cells[index]) for title, index in place.items()}
+        cells = [*written, *row.more]
+        width = {"width": row.width, "wanted": len(row.cells)}
+        cut, bad = table.is_cut(row, REQUIRED), table.bad_cells(row)
+        return cls(row.line, cells, folded, **width, is_cut=cut, bad=bad)
+
+    def __getitem__(self, title: str) -> str:
+        return self.read.get(title, "")
+
+    @property
+    def agency_code(self) -> str:
+        return self["機關代碼"]
+
+    @property
+    def username(self) -> str:
+        return self["公務帳號"]
+
+    @property
+    def national_id(self) -> str:
+        return self["身分證字號"]
+
+    @cached_property
+    def identities(self) -> list[str]:
+        named = _BETWEEN_IDENTITIES.split(self["資安列管身分"])
+        return [one.strip() for one in named if one.strip()]
+
+    @property
+    def in_office(self) -> bool:
+        return self["狀態"] == Status.ACTIVE.label
+
+
+@dataclass
+class Repeats:
+    """The lines before this one, by what no two lines may share or say otherwise."""
+
+    agencies: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """The line that named an agency first, and the name."""
+    accounts: dict[str, int] = field(default_factory=dict)
+    people: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Of those in office."""
+
+    def fault(self, line: Line) -> Fault | None:
+        """That it repeats one of them; a line that repeats none is remembered."""
+        self.agencies.setdefault(line.agency_code, (line.number, line["機關名稱"]))
+        if found := first_fault(line, self, REPEATS):
+            return found
+        if line.in_office:
+            self.accounts[line.username.lower()] = line.number
+            if line.national_id:
+                self.people[line.agency_code, line.national_id] = line.number
+        return None
+
+
+@dataclass(frozen=True)
+class World:
+    """Against what is stored already, as far as it concerns the roster."""
+
+    keeper: Account | None
+    """Who sends it, and may change no more by it than by hand; None is the command."""
+    agencies: dict[str, str]
+    """The names of those that are known, by code."""
+    accounts: dict[str, Account]
+    """By name of account, small letters."""
+    takes: dict[int, Number]
+    """Which number of an agency each line takes that its account has not in office yet."""
+    holders: dict[Number, Account]
+    """Who is in office with one of these and is named by none of the lines."""
+    changed: dict[int, list[str]]
+    """What each line would change of a stored account, by title."""
+    closed: dict[str, str] = field(default_factory=dict)
+    """Why those agencies take nobody any more that were merged or dissolved, by code."""
+
+    @cached_property
+    def own(self) -> frozenset[int]:
+        """The accounts that are the keeper's, whatever agency they are of."""
+        return separation.accounts_of(self.keeper) if self.keeper else frozenset()
+
+    @cached_property
+    def sees_all(self) -> bool:
+        return self.keeper is None or self.keeper.may(Right.ALL_AGENCIES)
+
+    @property
+    def agency(self) -> Agency:
+        return self.keeper.agency  # type: ignore[union-attr]
+
+    def account(self, line: Line) -> Account | None:
+        return self.accounts.get(line.username.lower())
+
+
+@dataclass(frozen=True)
+class Check(Reason):
+    """One reason.  `finds` takes the line and what it is held against; it says what to add about
+    the line, be it nothing (an empty text), and None when the line passes."""
+
+    finds: Callable[[Line, Any], str | None]
+    guilty: Callable[[Line], tuple[str, ...]] = lambda line: ()
+    """Which of `columns` are at fault in a line, where not all of them are."""
+
+
+def _when(applies: bool, about: str = "") -> str | None:
+    return about if applies else None
+
+
+def _empty(line: Line) -> tuple[str, ...]:
+    return tuple(title for title in REQUIRED if not line[title])
+
+
+def _with_id(line: Line) -> tuple[str, ...]:
+    """Where a national ID would be stored in clear; nobody may write it there by hand either."""
+    return tuple(
+        title
+        for title in _NO_PLACE_FOR_IDS
+        if national_id.holds(line[title], valid=title == "機關代碼")
+    )
+
+
+def _too_long(line: Line) -> tuple[str, ...]:
+    return tuple(title for title, most in LONGEST.items() if len(line[title]) > most)
+
+
+def _wrong_width(line: Line, _: Any) -> str | None:
+    """Blank cells at the end may be left out, as Excel does; what must be filled in may not."""
+    if line.width <= line.wanted and not line.is_cut:
+        return None
+    return f"有 {line.width} 欄，應該是 {line.wanted} 欄"
+
+
+def _is_no_address(line: Line) -> bool:
+    text = line["電子郵件"]
+    try:
+        _ADDRESS(text)
+    except ValidationError:
+        return bool(text)
+    return False
+
+
+def _limits(titles: tuple[str, ...]) -> str:
+    return "、".join(f"「{title}」最多 {LONGEST[title]} 字" for title in titles)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        BAD_CELL.code,
+        BAD_CELL.cls,
+        BAD_CELL.sentence,
+        BAD_CELL.remedy,
+        (),
+        lambda line, _: "、".join(line.bad.values()) or None,
+        lambda line: tuple(line.bad),
+    ),
+    Check(
+        "columns",
+        YOURS,
+        "欄位數與標題不同",
+        "請檢查這一列是否多了或少了逗號。",
+        (),
+        _wrong_width,
+    ),
+    Check(
+        "required",
+        YOURS,
+        "必填的欄位是空的",
+        "請補上；機關代碼、機關名稱、公務帳號、姓名與狀態都要填。",
+        REQUIRED,
+        lambda line, _: "、".join(f"「{title}」" for title in _empty(line)) or None,
+        _empty,
+    ),
+    Check(
+        "id-elsewhere",
+        YOURS,
+        "身分證字號寫在別的欄位",
+        "請刪除；身分證字號只能寫在「身分證字號」這一欄。",
+        _NO_PLACE_FOR_IDS,
+        lambda line, _: "、".join(f"「{title}」" for title in _with_id(line)) or None,
+        _with_id,
+    ),
+    Check(
+        "too-long",
+        YOURS,
+        "有欄位太長",
+        "請縮短。",
+        tuple(_FIELDS),
+        lambda line, _: _limits(_too_long(line)) or None,
+        _too_long,
+    ),
+    Check(
+        "id-invalid",
+        YOURS,
+        "身分證字號的格式或檢查碼不對",
+        "請核對身分證字號，更正這一列。",
+        ("身分證字號",),
+        lambda line, _: _when(
+            bool(line.national_id) and not national_id.is_valid(line.national_id)
+        ),
+    ),
+    Check(
+        "status",
+        YOURS,
+        "狀態無法辨認",
+        "狀態只能是「在職」或「離職」，請更正。",
+        ("狀態",),
+        lambda line, _: _when(line["狀態"] not in Status.labels),
+    ),
+    Check(
+        "identity",
+        YOURS,
+        "資安列管身分無法辨認",
+        f"資安列管身分只能是{'、'.join(_LABELS)}，可用「、」分隔填多個，請更正。",
+        ("資安列管身分",),
+        lambda line, _: _when(not set(line.identities) <= set(_LABELS)),
+    ),
+    Check(
+        "email",
+        YOURS,
+        "電子郵件不是一個電子郵件地址",
+        "請填一個地址（例如 name@example.gov.tw），沒有就留空。",
+        ("電子郵件",),
+        lambda line, _: _when(_is_no_address(line)),
+    ),
+)
+
+
+def _other_name(line: Line, seen: Repeats) -> str | None:
+    number, name = seen.agencies[line.agency_code]
+    return f"第 {number} 列是「{name}」" if fold(name) != fold(line["機關名稱"]) else None
+
+
+def _repeated_account(line: Line, seen: Repeats) -> str | None:
+    number = line.in_office and seen.accounts.get(line.username.lower())
+    return f"與第 {number} 列重複" if number else None
+
+
+def _repeated_person(line: Line, seen: Repeats) -> str | None:
+    number = line.in_office and seen.people.get((line.agency_code, line.national_id))
+    return f"與第 {number} 列相同" if number else None
+
+
+REPEATS: tuple[Check, ...] = (
+    Check(
+        "agency-names",
+        YOURS,
+        "同一個機關代碼有兩個機關名稱",
+        "請改成同一個名稱。",
+        ("機關名稱",),
+        _other_name,
+    ),
+    Check(
+        "account-repeated",
+        YOURS,
+        "公務帳號在名冊裡重複",
+        "同一帳號只能有一列在職，請保留正確的一列。",
+        ("公務帳號",),
+        _repeated_account,
+    ),
+    Check(
+        "id-repeated",
+        YOURS,
+        "身分證字號在名冊裡重複",
+        "同一機關的一個身分證字號只能有一個在職帳號，請將其中一列改為離職或更正。",
+        ("身分證字號",),
+        _repeated_person,
+    ),
+)
+
+
+def _elsewhere(line: Line, world: World) -> bool:
+    account = world.account(line)
+    return bool(account) and not world.sees_all and account.agency_id != world.agency.pk  # type: ignore[union-attr]
+
+
+def _beyond(line: Line, world: World) -> str | None:
+    account, keeper = world.account(line), world.keeper
+    if not account or not keeper or account.pk == keeper.pk or keeper.may_touch(account):
+        return None
+    return f"是{account.get_role_display()}"
+
+
+def _own(line: Line, world: World) -> bool:
+    account = world.account(line)
+    leaves = account and account.is_active and not line.in_office
+    return bool(leaves and account.pk in world.own)  # type: ignore[union-attr]
+
+
+def _second(line: Line, world: World) -> str | None:
+    number = world.takes.get(line.number)
+    holder = world.holders.get(number) if number else None
+    return holder.username if holder else None
+
+
+def _renamed(line: Line, world: World) -> str | None:
+    stored = world.agencies.get(line.agency_code)
+    if stored is None or fold(stored) == fold(line["機關名稱"]):
+        return None
+    return f"登錄的名稱是「{stored}」"
+
+
+def _own_changes(line: Line, world: World) -> str | None:
+    account = world.account(line)
+    if not account or account.pk not in world.own:
+        return None
+    return "、".join(world.changed.get(line.number, ())) or None
+
+
+AGAINST_WORLD: tuple[Check, ...] = (
+    Check(
+        "agency-closed",
+        YOURS,
+        "這個機關已經合併或裁撤",
+        "請改填現在的機關代碼與名稱。",
+        ("機關代碼",),
+        lambda line, world: world.closed.get(line.agency_code),
+    ),
+    Check(
+        "other-agency",
+        YOURS,
+        "機關代碼不是您的機關",
+        "只能匯入本機關的名冊，請刪除這一列。",
+        ("機關代碼",),
+        lambda line, world: _when(not world.sees_all and line.agency_code != world.agency.code),
+    ),
+    Check(
+        "agency-renamed",
+        YOURS,
+        "機關名稱與登錄的不同",
+        "名冊不能更改機關名稱；請改成登錄的名稱，機關改名請由平台管理者辦理。",
+        ("機關名稱",),
+        _renamed,
+    ),
+    Check(
+        "account-elsewhere",
+        YOURS,
+        "公務帳號已經有其他機關使用",
+        "調入的同仁請由原機關辦理調職，再匯入名冊。",
+        ("公務帳號",),
+        lambda line, world: _when(_elsewhere(line, world)),
+    ),
+    Check(
+        "account-beyond",
+        YOURS,
+        "這個帳號請由平台管理者維護",
+        "請刪除這一列。",
+        ("公務帳號",),
+        _beyond,
+    ),
+    Check(
+        "own-account",
+        YOURS,
+        "不能將自己的帳號改為離職",
+        "請由另一位管理者辦理。",
+        ("狀態",),
+        lambda line, world: _when(_own(line, world)),
+    ),
+    Check(
+        "own-changed",
+        YOURS,
+        "不能用名冊變更自己的帳號",
+        "請恢復這一列原來的內容，由另一位管理者辦理變更。",
+        (),
+        _own_changes,
+    ),
+    Check(
+        "second-account",
+        YOURS,
+        "這個身分證字號在同一機關已有在職帳號",
+        "請先將舊帳號改為離職，或更正這一列。",
+        ("身分證字號",),
+        _second,
+    ),
+)
+
+LATER_ENTRY = Check(
+    "later-entry",
+    YOURS,
+    "這位同仁已登記之後的異動",
+    "名冊的異動從今天生效，管不到那一天以後；請刪除這一列，或先到帳號的網頁取消那筆登記。",
+    ("公務帳號",),
+    lambda line, words: words,
+)
+"""Of a line that changes where or as what somebody serves, while a day to come has an entry."""
+
+MEANWHILE = Check(
+    "changed-meanwhile",
+    YOURS,
+    "匯入期間有人變更了這個帳號",
+    "這一列沒有匯入；請核對帳號現在的內容，更正這一列後再匯入一次。",
+    ("公務帳號",),
+    lambda line, words: words,
+)
+"""Of a line that changes what somebody else changed while the roster was under way."""
+
+NO_RIGHT = Check(
+    "no-right",
+    YOURS,
+    "匯入期間您的權限已經變更",
+    "這一列沒有匯入；請由有權限的管理者再匯入一次。",
+    (),
+    lambda line, words: words,
+)
+
+_OTHERS = (LATER_ENTRY, MEANWHILE, NO_RIGHT)
+BY_CODE = {check.code: check for check in (*CHECKS, *REPEATS, *AGAINST_WORLD, *_OTHERS)}
+
+
+def first_fault(
+    line: Line, against: Any = None, checks: tuple[Check, ...] = CHECKS
+) -> Fault | None:
+    """The first check that applies to a line."""
+    for check in checks:
+        about = check.finds(line, against)
+        if about is not None:
+            return Fault(line.number, check, line.cells, about, check.guilty(line))
+    return None

@@ -1,0 +1,1 @@
+"""申請: asking, deciding, and naming a delegate who decides."""

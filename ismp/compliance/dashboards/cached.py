@@ -1,0 +1,194 @@
+"""The figures of agencies, kept: counted once, read until a deed changes them (ADR 13).
+
+A board says up to which audit event it holds.  Every deed leaves an event in its own transaction,
+and events become visible in the order of their numbers: so a board is as good as freshly counted
+when no event since then concerns it.  A verb that is not named here concerns every board; a new
+deed can make us count in vain, never show an old figure.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from ismp.accounts.models import Agency, Service
+from ismp.audit import trail
+from ismp.audit.models import Event
+from ismp.compliance.dashboards import counts
+from ismp.compliance.models import Board
+from ismp.compliance.standing import table as standing_table
+
+ASIDE = (
+    *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
+    *("fail_old_password", "reset_failed", "refuse_page"),
+    *("reset_password", "end_sessions", "save_page", "backup"),
+    *("export_hours", "export_list", "export_standing", "export_for_portal", "export_bundle"),
+    *("issue_certificate", "open_certificate", "purge_uploads", "purge_waiting"),
+    *("create_by_roster", "change_by_roster"),  # `import_roster` tells once for all of them
+    *("open_ticket", "answer_ticket", "close_ticket", "remind", "remind_deadline"),
+)
+"""Deeds after which the agencies, their people, hours and decisions stand as before."""
+_NO_CONCERN = (
+    *ASIDE,
+    *("appoint", "save_department", "add_agency", "save_agency"),
+    *("rename_agency", "cancel_rename", "begin_name", "order_closing", "cancel_closing"),
+    "begin_serving",  # boards count by the service of the day, which `assign` has told
+    *("save_teacher", "add_certificate", "remove_certificate"),
+    *("incident", "name_officer", "cancel_officer"),
+    *("save_device", "take_in_devices", "retire_devices"),
+    *("unretire_devices", "decide_device", "approve_device", "withdraw_device"),
+    *("open_campaign", "save_campaign", "extend_campaign", "sign_inventory", "withdraw_sign_off"),
+    "take_in_products",
+    *("save_product", "lift_product", "restrict_products", "take_in_advisories", "save_advisory"),
+    *("update_advisory", "extend_advisory", "end_advisory", "remove_addressee"),
+    *("add_evidence", "open_evidence", "save_group", "save_vendor"),
+    *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
+    # What a decided request changes has its own event: add_account, assign.
+    *("ask_reset", "approve_reset", "refuse_reset", "expire_reset"),
+    *("apply_for_account", "ask_transfer", "ask_identities", "withdraw_request"),
+    *("decide_application", "decide_transfer", "decide_identities", "expire_application"),
+    *("purge_applications", "delegate", "end_delegation"),
+    *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim", "revoke_claim"),
+    "purge_certificates",
+    *("ask_person_link", "refuse_person_link"),
+)
+_OF_ONE_AGENCY = (
+    *("import_hours", "undo_import", "delete_hours", "restore_hours"),
+    *("credit_hours", "take_back_hours", "withdraw_hours", "decide_duplicate", "attach_hours"),
+    *("grade", "cancel_grade"),
+)
+"""Concern those who lean on the agency that the event names."""
+_OF_COURSES = "course:"
+"""What happens in a course concerns no board; the hours it gives have their own event."""
+_EVERYBODY = ""
+Key = tuple[int, date]
+
+
+def of(
+    agencies: Iterable[Agency],
+    days: Iterable[date],
+    known_at: datetime | None = None,
+    *,
+    whole: bool = True,
+) -> dict[Key, Board]:
+    """The board of each agency on each day, by what is known now or was known at a moment.
+
+    Boards of today and of month ends are kept; any other day, and the past's knowledge, is
+    counted for this once.  Who asks for totals only need not be sent the parts (`whole`).
+    """
+    agencies, days = list(agencies), list(dict.fromkeys(days))
+    if known_at:
+        return _counted(agencies, days, known_at)
+    kept_days = [day for day in days if _is_kept(day)]
+    newest = trail.newest()  # before counting: a deed meanwhile makes the board old, not wrong
+    mine = [agency.pk for agency in agencies]
+    kept = Board.objects.filter(on__in=kept_days, agency__in=mine)
+    kept = kept if whole else kept.defer("parts")
+    boards = {(board.agency_id, board.on): board for board in _still_true(list(kept))}
+    for day in days:
+        if lacking := [agency for agency in agencies if (agency.pk, day) not in boards]:
+            fresh = _counted(lacking, [day])
+            if day in kept_days:
+                _keep(fresh, lacking, newest)
+            boards |= fresh
+    return boards
+
+
+def at_hand(agency: Agency, days: Iterable[date]) -> bool:
+    """Whether the boards of an agency on these days need not be counted."""
+    kept = Board.objects.filter(agency=agency, on__in=days).defer("totals", "parts")
+    return {board.on for board in _still_true(list(kept))} == set(days)
+
+
+def keep_fresh() -> int:
+    """Count anew what deeds have changed, for today; let go of what nobody asks for any more.
+
+    Called by the worker, so that the pages find true boards.  Returns how many were counted.
+    """
+    today, newest = timezone.localdate(), trail.newest()
+    boards = list(Board.objects.defer("parts", "totals"))
+    true = {board.pk for board in _still_true(boards)}
+    gone = [b.pk for b in boards if b.pk not in true or (b.on < today and not _is_kept(b.on))]
+    Board.objects.filter(pk__in=gone).delete()
+    for basis in {board.basis for board in boards if board.pk in true and board.basis < newest}:
+        # By its basis again: whoever counted meanwhile says herself how far it holds.
+        Board.objects.filter(pk__in=true, basis=basis).update(basis=newest)
+    agencies = list(Agency.objects.open_on(today))
+    lacking = len(agencies) - sum(b.on == today and b.pk in true for b in boards)
+    of(agencies, [today])
+    return lacking
+
+
+def _is_kept(day: date) -> bool:
+    """Today, and the last day of any month: what the trend and the forecast ask for."""
+    return day == timezone.localdate() or (day + timedelta(days=1)).day == 1
+
+
+def _still_true(boards: list[Board]) -> list[Board]:
+    """Those that no event since their basis concerns."""
+    if not boards:
+        return []
+    newest_of: dict[str, int] = defaultdict(int)
+    since = Event.objects.filter(number__gt=min(board.basis for board in boards))
+    events = since.exclude(verb__in=_NO_CONCERN).exclude(subject__startswith=_OF_COURSES)
+    events = events.order_by("number")
+    for number, verb, code in events.values_list("number", "verb", "agency"):
+        newest_of[code if verb in _OF_ONE_AGENCY else _EVERYBODY] = number
+    if not newest_of:
+        return boards
+    return [
+        board
+        for board in boards
+        if board.basis >= max(newest_of[code] for code in (_EVERYBODY, *board.leans_on))
+    ]
+
+
+def _counted(
+    agencies: list[Agency], days: list[date], known_at: datetime | None = None
+) -> dict[Key, Board]:
+    boards, whom = {}, Q(agency__in=[agency.pk for agency in agencies])
+    for day in days:
+        parts = counts.parts(standing_table.table(whom, on=day, known_at=known_at), day)
+        for agency in agencies:
+            board = Board(agency=agency, on=day).counted(parts.get(agency.pk, []))
+            boards[agency.pk, day] = board
+    return boards
+
+
+def _keep(boards: dict[Key, Board], agencies: list[Agency], newest: int) -> None:
+    leaning = _leaning(agencies)
+    for board in boards.values():
+        board.basis, board.leans_on = newest, sorted(leaning[board.agency_id])
+    Board.objects.bulk_create(
+        boards.values(),
+        update_conflicts=True,
+        unique_fields=["on", "agency"],
+        update_fields=["basis", "leans_on", "totals", "parts"],
+        batch_size=100,
+    )
+
+
+def _leaning(agencies: list[Agency]) -> dict[int, set[str]]:
+    """For each agency the codes of those whose hours can be hers: where her people ever served.
+
+    Hours follow the person, under whatever account that is confirmed to be hers.
+    Records come to an account only where it serves.
+    """
+    codes = dict(Agency.objects.values_list("pk", "code"))
+    leaning = {agency.pk: {agency.code} for agency in agencies}
+    merged = Agency.objects.filter(merged_into__in=leaning)  # hours that waited there come here
+    for part, whole in merged.values_list("code", "merged_into"):
+        leaning[whole or 0].add(part)
+    for person in ("account__person", "account"):
+        served = Service.objects.order_by().filter(**{f"{person}__isnull": False})
+        moved = served.values(person).annotate(n=Count("agency", distinct=True)).filter(n__gt=1)
+        places = served.filter(**{f"{person}__in": moved.values(person)})
+        by_person: dict[object, set[int]] = defaultdict(set)
+        for one, agency in places.values_list(person, "agency").distinct():
+            by_person[one].add(agency)
+        for agency_ids in by_person.values():
+            for agency in agency_ids & leaning.keys():
+                leaning[agency] |= {codes[other] for other in agency_ids}
+    return leaning

@@ -1,0 +1,178 @@
+"""達標狀況 by person: who is behind and by how much, why, and a reminder to those who are."""
+
+import tempfile
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from ismp.accounts import timeline
+from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.permissions import needs
+from ismp.accounts.roles import Right
+from ismp.audit import trail
+from ismp.compliance.dashboards.forms import DayForm, PeopleForm
+from ismp.compliance.dashboards.views import agencies_of, agency_asked, title_of
+from ismp.compliance.people import listing, reminders
+from ismp.compliance.standing import explanation
+from ismp.notifications.actions import digest_hours
+from ismp.ui.exports import tables
+from ismp.ui.http import once
+from ismp.ui.text.numbers import whole_number, whole_numbers
+
+_PER_PAGE = 50
+_SPOOL_BYTES = 4 * 1024 * 1024
+_HEADS = (
+    ("username", "公務帳號", ""),
+    ("name", "姓名", ""),
+    ("department", "部門", ""),
+    ("identities", "資安列管身分", ""),
+    ("-missing", "還缺時數", "number"),
+)
+
+
+def _form(query: QueryDict, agency: Agency) -> PeopleForm:
+    return PeopleForm(query, agency.departments.values_list("pk", "name"))
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def people_list(request: HttpRequest) -> HttpResponse:
+    """同仁達標名單 of one agency: those who are behind, unless others are asked for."""
+    user: Any = request.user
+    agency = agency_asked(request)
+    form = _form(request.GET, agency)
+    if "q" in form.errors:
+        return _without_keyword(request, form)
+    found = listing.chosen(listing.of(agency, form.on_day, form.known_at), **form.search)
+    page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
+    reminded = reminders.last_reminded([person.account for person in page])
+    days = {"agency": agency.code, **form.asked}
+    incident = request.GET.get("incident", "")
+    if whole_number(incident):  # what it is about is known above; here it is handed on
+        days["incident"] = incident
+    asked = {**days, **form.search}
+    context = {
+        "agency": agency.as_of(form.on_day),
+        "form": form,
+        "on": form.on_day,
+        "page": page,
+        "people": [(person, reminded.get(person.account)) for person in page],
+        "duty": title_of(form.search["duty"]) if form.search["duty"] else "",
+        "heads": _HEADS,
+        "base": urlencode(days),
+        "unsorted": urlencode({name: asked[name] for name in asked if name != "sort"}),
+        "query": urlencode(asked),
+        "hidden": list(asked.items()),
+        "may_remind": not form.asked and user.may(Right.REMIND),
+        "may_assign": not form.asked and user.may(Right.MANAGE_COURSES),
+        "incident": days.get("incident"),
+    }
+    return render(request, "compliance/people.html", context)
+
+
+def _without_keyword(request: HttpRequest, form: PeopleForm) -> HttpResponse:
+    """Say why, at an address without the keyword: it may be somebody's national ID."""
+    for fault in form.errors["q"]:
+        messages.error(request, str(fault))
+    query = request.GET.copy()
+    query.pop("q")
+    return redirect(f"{request.path}?{query.urlencode()}")
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def download(request: HttpRequest) -> FileResponse:
+    """The whole list, one row per person and duty, as Excel."""
+    user: Any = request.user
+    agency = agency_asked(request)
+    form = _form(request.GET, agency)
+    found = listing.chosen(listing.of(agency, form.on_day, form.known_at), **form.search)
+    with transaction.atomic():
+        trail.record("export_standing", actor=user.username, agency=agency.code, people=len(found))
+    file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 (the response closes it)
+    rows = (tables.Row(cells) for cells in listing.cells(found))
+    tables.write(file, "達標名單", listing.HEAD, rows)
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename="達標名單.xlsx")
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def person(request: HttpRequest, account_id: int) -> HttpResponse:
+    """One person on a day: where and as what she served, each duty with its arithmetic, and the
+    records behind it.
+
+    An agency that she has left sees her on the days on which she served it, and nothing later.
+    """
+    user: Any = request.user
+    form, mine = DayForm(request.GET), agencies_of(user)
+    known = Account.objects.select_related("agency")
+    account = get_object_or_404(known, pk=account_id)
+    held = timeline.held_on(account, form.on_day, form.known_at)
+    served = held if held and held.status == Status.ACTIVE else None
+    present = mine.filter(pk=account.agency_id).exists()
+    agency = served.agency if served else account.agency
+    if not present and not (served and mine.filter(pk=agency.pk).exists()):
+        raise Http404
+    former = None if present else agency.pk
+    context = {
+        "account": account,
+        "form": form,
+        "on": form.on_day,
+        "served": served,
+        "duties": explanation.of_person(account, form.on_day, form.known_at, former_agency=former),
+        "former": former,
+        "reminded_at": None if former else reminders.last_reminded([account.pk]).get(account.pk),
+        "agency": agency.as_of(form.on_day),
+        "may_see_agency": mine.filter(pk=agency.pk).exists(),
+        "base": urlencode({"agency": agency.code, **form.asked}),
+    }
+    return render(request, "compliance/person.html", context)
+
+
+def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:
+    """Whom a deed on the list means: those who are ticked in it, or all that it found."""
+    if asked.get("whom") == "ticked":
+        ids = whole_numbers(asked.getlist("ids"))
+        return {"light": "", "accounts": ids}
+    return _form(asked, agency).search
+
+
+# --- 提醒 ----------------------------------------------------------------------------------------
+
+
+@require_POST
+@needs(Right.REMIND)
+def remind(request: HttpRequest) -> HttpResponse:
+    """提醒: first a page that says who is told what, then the deed."""
+    user: Any = request.user
+    agency = agency_asked(request)
+    search = search_asked(request.POST, agency)
+    if seen := request.POST.get("seen"):
+        try:
+            told = reminders.remind(agency, search, seen=seen, by=user)
+            messages.success(request, f"已提醒 {len(told.letters)} 人。")
+            return redirect(f"{reverse('boards:people')}?agency={agency.code}")
+        except trail.NotPossible as reason:
+            messages.error(request, str(reason))
+    plan = reminders.plan(agency, search)
+    mailed, today = plan.mailed_on, timezone.localdate()
+    context = {
+        "agency": agency,
+        "plan": plan,
+        "by_mail": bool(settings.EMAIL_HOST),
+        "mailed_today": mailed[today],
+        "mailed_tomorrow": mailed.total() - mailed[today],
+        "digest_hours": digest_hours(),
+        "posted": once.handed_on(request.POST, "seen"),
+    }
+    return render(request, "compliance/remind.html", context)

@@ -1,0 +1,1 @@
+"""學習地圖: the duties of the law, their arithmetic, and their administration."""

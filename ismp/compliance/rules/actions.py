@@ -1,0 +1,206 @@
+"""Deeds on 學習地圖: write, change and end rules, their examples, and the policy.
+
+Whatever is changed, all worked examples must give their verdicts afterwards; one that does not
+refuses the deed.
+"""
+
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+
+from ismp.accounts import effective_dated
+from ismp.accounts.models import Account
+from ismp.audit import changes, trail
+from ismp.audit.trail import NotPossible
+from ismp.compliance.models import Example, PolicyVersion, Rule, RuleVersion
+from ismp.compliance.standing.table import InForce
+from ismp.hours.models import in_hours
+from ismp.ui.text import roc_dates
+
+
+@transaction.atomic
+def add_rule(
+    *,
+    identity: str,
+    categories: str,
+    years: int,
+    grades: str,
+    hours: int,
+    citation: str,
+    since: date,
+    by: Account,
+) -> Rule:
+    """A duty that was not there before.  Raises NotPossible."""
+    _hold()
+    rule = Rule.objects.create(identity=identity, categories=categories, years=years)
+    change_rule(rule, grades=grades, hours=hours, citation=citation, since=since, by=by)
+    return rule
+
+
+@transaction.atomic
+def change_rule(
+    rule: Rule,
+    *,
+    grades: str,
+    hours: int,
+    citation: str,
+    since: date,
+    replace: bool = False,
+    by: Account,
+) -> RuleVersion:
+    """What the rule asks from a day on; earlier days stay judged as they were.
+
+    Later versions are replaced with `replace` only.  Raises dated.LaterEntry, NotPossible.
+    """
+    asked = {"grades": grades, "hours": hours, "citation": citation}
+    version, detail = _add_version(RuleVersion(rule=rule, since=since, **asked), replace, by)
+    _record("change_rule", by, rule, hours=in_hours(hours), grades=grades, **detail)
+    return version
+
+
+@transaction.atomic
+def end_rule(
+    rule: Rule, *, citation: str, since: date, replace: bool = False, by: Account
+) -> RuleVersion:
+    """From that day on the rule asks for nothing.  Raises dated.LaterEntry, NotPossible."""
+    _hold()
+    held: Any = rule.versions.on(since).first() or rule.versions.standing().last()
+    if held is None or (held.hours is None and held.since <= since):
+        raise NotPossible(
+            f"「{rule}」在 {roc_dates.roc_date(since)} 本來就沒有要求時數，不必停用。"
+        )
+    ended = RuleVersion(rule=rule, grades=held.grades, hours=None, citation=citation, since=since)
+    version, detail = _add_version(ended, replace, by)
+    _record("end_rule", by, rule, **detail)
+    return version
+
+
+def _add_version(version: Any, replace: bool, by: Account) -> tuple[Any, dict[str, Any]]:
+    """Store a version, and prove it; return it and what the event says of it."""
+    _hold()
+    version.recorded_by = by.username
+    held = version.siblings().filter(since__lte=version.since).last()
+    named = "；".join(one.in_words for one in version.later())
+    effective_dated.add(
+        version,
+        replace=replace,
+        refusal=f"之後已有：{named}。生效日 {roc_dates.roc_date(version.since)} 比它早；"
+        "請改填更後面的日期，或選擇「取代之後的版本」。",
+    )
+    _prove()
+    changed = changes.between(held, version, *effective_dated.BOOKKEEPING)
+    return version, {"since": version.since, "replaced": named, "changes": changed}
+
+
+@transaction.atomic
+def cancel_version(version: RuleVersion, *, reason: str, by: Account) -> RuleVersion:
+    """Cancel a version of a rule; what it had replaced holds again.  Raises NotPossible."""
+    _cancel(version, reason, by)
+    _record("cancel_rule", by, version.rule, cancelled=version.in_words, reason=reason)
+    return version
+
+
+@transaction.atomic
+def cancel_policy(version: PolicyVersion, *, reason: str, by: Account) -> PolicyVersion:
+    """Cancel a policy; what it had replaced holds again.  Raises NotPossible."""
+    _cancel(version, reason, by)
+    trail.record("cancel_policy", actor=by.username, cancelled=version.in_words, reason=reason)
+    return version
+
+
+def _cancel(version: Any, reason: str, by: Account) -> None:
+    _hold()
+    effective_dated.cancel(version, reason=reason, by=by.username)
+    _prove()
+
+
+@transaction.atomic
+def add_example(
+    rule: Rule,
+    *,
+    title: str,
+    on: date,
+    grade: str,
+    records: list[list[Any]],
+    missing: int | None,
+    by: Account,
+) -> Example:
+    """Write down what must come out of a case; refused when it does not come out today."""
+    _hold()
+    example = Example.objects.create(
+        rule=rule, title=title, on=on, grade=grade, records=records, missing=missing
+    )
+    _prove()
+    _record("add_example", by, rule, example=title)
+    return example
+
+
+@transaction.atomic
+def remove_example(example: Example, *, by: Account) -> None:
+    """Take a worked example away.  Raises NotPossible when somebody else has."""
+    _hold()
+    if not Example.objects.filter(pk=example.pk).exists():
+        raise NotPossible("這個範例已經有人刪除了，請重新整理這一頁。")
+    example.delete()
+    _record("remove_example", by, example.rule, example=example.title)
+
+
+@transaction.atomic
+def set_policy(
+    *,
+    two_years: str,
+    grace_days: int,
+    unlisted: bool,
+    since: date,
+    replace: bool = False,
+    by: Account,
+) -> PolicyVersion:
+    """What holds from a day on where the law is silent.  Raises dated.LaterEntry, NotPossible."""
+    chosen = {"two_years": two_years, "grace_days": grace_days, "unlisted": unlisted}
+    version: PolicyVersion
+    version, detail = _add_version(PolicyVersion(since=since, **chosen), replace, by)
+    trail.record(
+        "set_policy",
+        actor=by.username,
+        two_years=version.get_two_years_display(),
+        grace_days=grace_days,
+        unlisted=unlisted,
+        **_told(detail),
+    )
+    return version
+
+
+def _hold() -> None:
+    """Two changes that are right each for itself may not be so together."""
+    list(Rule.objects.select_for_update().order_by("pk"))
+
+
+def _prove() -> None:
+    """Run every worked example by the rules of its day."""
+    in_force: dict[date, InForce] = {}
+    for example in Example.objects.select_related("rule"):
+        held = in_force.setdefault(example.on, InForce.on(example.on))
+        found = example.verdict(list(held.duties), held.policy)
+        if found != example.missing:
+            raise NotPossible(
+                f"「{example.rule}」的範例「{example.title}」應為{in_words(example.missing)}，"
+                f"這樣存檔會變成{in_words(found)}；請更正，或先刪除這個範例。"
+            )
+
+
+def in_words(missing: int | None) -> str:
+    """What is missing in a worked example, in words."""
+    if missing is None:
+        return "沒有義務"
+    return f"還差 {in_hours(missing)} 小時" if missing else "已達標"
+
+
+def _record(verb: str, by: Account, rule: Rule, **detail: Any) -> None:
+    trail.record(
+        verb, actor=by.username, subject=f"rule:{rule.pk}", rule=str(rule), **_told(detail)
+    )
+
+
+def _told(detail: dict[str, Any]) -> dict[str, Any]:
+    return {name: roc_dates.roc_date(v) if isinstance(v, date) else v for name, v in detail.items()}

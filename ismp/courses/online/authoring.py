@@ -1,0 +1,275 @@
+"""What an online course is made of, put together by who administers it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Max
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.views.decorators.http import require_http_methods, require_POST
+
+from ismp.accounts import national_id
+from ismp.accounts.models import Account
+from ismp.accounts.permissions import needs
+from ismp.accounts.roles import Right
+from ismp.audit import changes
+from ismp.audit.trail import NotPossible
+from ismp.courses.actions import record_event
+from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
+from ismp.courses.models import Course, Kind, Material, Question, Quiz
+from ismp.courses.online import files, learning
+from ismp.ui.http.uploads import takes_files
+from ismp.ui.resources import versions
+
+# --- Deeds ---------------------------------------------------------------------------------------
+# Each holds the course: its parts have an order, and rules about all of them.
+
+
+def _hold(part: Material | Question | Quiz) -> None:
+    versions.hold(Course.objects.all(), [part.course_id])
+
+
+def _hold_stored(part: Material | Question) -> None:
+    """Hold the course, and read anew a part that is there; raises NotPossible when it is gone."""
+    _hold(part)
+    try:
+        part.refresh_from_db()
+    except (Material.DoesNotExist, Question.DoesNotExist) as gone:
+        raise NotPossible("這一項已經有人刪除了，請重新整理這一頁。") from gone
+
+
+@transaction.atomic
+def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Account) -> Material:
+    """Add a material at the end, or change it; `chunks` are its new file, if there is one."""
+    _hold(material)
+    material.title = national_id.hide(material.title)
+    material.text = national_id.hide(material.text)
+    before = changes.stored(material)
+    if material.pk is None:
+        last = material.course.materials.aggregate(last=Max("position"))["last"]
+        material.position = 1 if last is None else last + 1
+    material.save()
+    changed = changes.between(before, material)
+    if chunks is not None:
+        files.keep(material, chunks)
+        changed += [("檔案", "原來的檔案", "新的檔案")] if before else []
+    record_event("save_material", material.course, by, material=material.title, changes=changed)
+    return material
+
+
+@transaction.atomic
+def remove_material(material: Material, *, by: Account) -> None:
+    """Take it out of the course; who had only this one left has completed it now.
+
+    Raises NotPossible.
+    """
+    _hold_stored(material)
+    course = material.course
+    material.delete()
+    learning.complete_those_done(course, by=by)
+    record_event("remove_material", course, by, material=material.title)
+
+
+@transaction.atomic
+def move_up(material: Material, *, by: Account) -> None:
+    """Change places with the material before it, if there is one.  Raises NotPossible."""
+    _hold_stored(material)
+    before = material.course.materials.filter(position__lt=material.position).last()
+    if before:
+        before.position, material.position = material.position, before.position
+        Material.objects.bulk_update([before, material], ["position"])
+        record_event("move_material", material.course, by, material=material.title)
+
+
+@transaction.atomic
+def save_question(question: Question, *, by: Account) -> Question:
+    _hold(question)
+    question.text = national_id.hide(question.text)
+    before = changes.stored(question)
+    question.save()
+    changed = changes.between(before, question)
+    record_event("save_question", question.course, by, changes=changed)
+    return question
+
+
+@transaction.atomic
+def remove_question(question: Question, *, by: Account) -> None:
+    """Take it out of the pool; papers that were drawn keep it.
+
+    Raises NotPossible when fewer would be left than an attempt draws; without the last one the
+    course has no quiz, and who had only that left has completed it.
+    """
+    _hold_stored(question)
+    course, left = question.course, question.course.questions.exclude(pk=question.pk).count()
+    quiz = Quiz.objects.filter(course=course).first()
+    if quiz and 0 < left < quiz.drawn:
+        raise NotPossible(f"每次出 {quiz.drawn} 題，題庫不能更少；請先把「測驗設定」的題數改少。")
+    question.delete()
+    learning.complete_those_done(course, by=by)
+    record_event("remove_question", course, by)
+
+
+@transaction.atomic
+def save_quiz(quiz: Quiz, *, by: Account) -> Quiz:
+    _hold(quiz)
+    before = changes.stored(quiz)
+    quiz.save()
+    told = {"drawn": quiz.drawn, "pass_mark": quiz.pass_mark}
+    changed = changes.between(before, quiz)
+    record_event("save_quiz", quiz.course, by, **told, changes=changed)
+    return quiz
+
+
+# --- Pages ---------------------------------------------------------------------------------------
+
+_edits = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def _course(request: HttpRequest, course_id: int) -> Course:
+    user: Any = request.user
+    mine = Course.objects.visible_to(user).filter(kind=Kind.ONLINE)
+    return get_object_or_404(mine, pk=course_id)
+
+
+def _subject(part: Any) -> str:
+    """Of the events of a part of a course."""
+    return f"course:{part.course_id}"
+
+
+def _courses_of(model: type[Any], pk: int) -> list[int]:
+    """The course that a part is of, to be held before the part is read."""
+    return list(model.objects.filter(pk=pk).values_list("course", flat=True))
+
+
+def _part(request: HttpRequest, model: type[Any], pk: int) -> Any:
+    user: Any = request.user
+    mine = model.objects.filter(course__in=Course.objects.visible_to(user))
+    return get_object_or_404(mine.select_related("course"), pk=pk)
+
+
+def _edited(
+    request: HttpRequest, form: forms.ModelForm, course: Course, title: str, more: dict[str, Any]
+) -> HttpResponse:
+    context = {"form": form, "course": course, "title": title, **more}
+    return render(request, "courses/part_form.html", context)
+
+
+@takes_files("MATERIAL_MAX_BYTES")
+@_edits
+@needs(Right.MANAGE_COURSES)
+def add_material(request: HttpRequest, online_courses_id: int) -> HttpResponse:
+    course, kind = _course(request, online_courses_id), request.GET.get("kind", "page")
+    if kind not in Material.Kind.values:
+        raise Http404
+    return _material(request, Material(course=course, kind=kind))
+
+
+@takes_files("MATERIAL_MAX_BYTES")
+@_edits
+@needs(Right.MANAGE_COURSES)
+def edit_material(request: HttpRequest, material_id: int) -> HttpResponse:
+    with versions.held(request, Course.objects.all(), *_courses_of(Material, material_id)):
+        return _material(request, _part(request, Material, material_id))
+
+
+def _material(request: HttpRequest, material: Material) -> HttpResponse:
+    user: Any = request.user
+    form, more = versions.returned(request, MaterialForm, material, _subject(material))
+    if request.method == "POST" and "stale" not in more and form.is_valid():
+        file = form.cleaned_data.get("file")
+        save_material(form.save(commit=False), file.chunks() if file else None, by=user)
+        messages.success(request, f"教材「{material}」已存檔。")
+        return redirect("online_courses:page", material.course_id)
+    return _edited(request, form, material.course, f"教材（{material.get_kind_display()}）", more)
+
+
+@require_POST
+@needs(Right.MANAGE_COURSES)
+def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
+    user: Any = request.user
+    material = _part(request, Material, material_id)
+    try:
+        remove_material(material, by=user)
+        messages.success(request, f"已刪除教材「{material}」。")
+    except NotPossible as reason:
+        messages.error(request, str(reason))
+    return redirect("online_courses:page", material.course_id)
+
+
+@require_POST
+@needs(Right.MANAGE_COURSES)
+def raise_material(request: HttpRequest, material_id: int) -> HttpResponse:
+    user: Any = request.user
+    material = _part(request, Material, material_id)
+    try:
+        move_up(material, by=user)
+    except NotPossible as reason:
+        messages.error(request, str(reason))
+    return redirect("online_courses:page", material.course_id)
+
+
+@_edits
+@needs(Right.MANAGE_COURSES)
+def add_question(request: HttpRequest, online_courses_id: int) -> HttpResponse:
+    return _question(request, Question(course=_course(request, online_courses_id)))
+
+
+@_edits
+@needs(Right.MANAGE_COURSES)
+def edit_question(request: HttpRequest, question_id: int) -> HttpResponse:
+    with versions.held(request, Course.objects.all(), *_courses_of(Question, question_id)):
+        return _question(request, _part(request, Question, question_id))
+
+
+def _question(request: HttpRequest, question: Question) -> HttpResponse:
+    user: Any = request.user
+    form, more = versions.returned(request, QuestionForm, question, _subject(question))
+    if request.method == "POST" and "stale" not in more and form.is_valid():
+        save_question(form.save(commit=False), by=user)
+        messages.success(request, "題目已存檔。")
+        return redirect("online_courses:page", question.course_id)
+    return _edited(request, form, question.course, "題目", more)
+
+
+@require_POST
+@needs(Right.MANAGE_COURSES)
+def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
+    user: Any = request.user
+    question = _part(request, Question, question_id)
+    try:
+        remove_question(question, by=user)
+        messages.success(request, "已刪除題目。")
+    except NotPossible as reason:
+        messages.error(request, str(reason))
+    return redirect("online_courses:page", question.course_id)
+
+
+@_edits
+@needs(Right.MANAGE_COURSES)
+def quiz(request: HttpRequest, online_courses_id: int) -> HttpResponse:
+    user: Any = request.user
+    with versions.held(request, Course.objects.all(), online_courses_id):
+        course = _course(request, online_courses_id)
+        quiz = Quiz.objects.filter(course=course).first() or Quiz(course=course)
+        form, more = versions.returned(request, QuizForm, quiz, _subject(quiz))
+        if request.method == "POST" and "stale" not in more and form.is_valid():
+            save_quiz(form.save(commit=False), by=user)
+            messages.success(request, "測驗設定已存檔。")
+            return redirect("online_courses:page", course.pk)
+    return _edited(request, form, course, "測驗設定", more)
+
+
+urlpatterns = [
+    path("<int:online_courses_id>/materials/add/", add_material, name="add_material"),
+    path("<int:online_courses_id>/questions/add/", add_question, name="add_question"),
+    path("<int:online_courses_id>/quiz/", quiz, name="quiz"),
+    path("materials/<int:material_id>/edit/", edit_material, name="edit_material"),
+    path("materials/<int:material_id>/up/", raise_material, name="raise_material"),
+    path("materials/<int:material_id>/remove/", drop_material, name="drop_material"),
+    path("questions/<int:question_id>/edit/", edit_question, name="edit_question"),
+    path("questions/<int:question_id>/remove/", drop_question, name="drop_question"),
+]

@@ -1,0 +1,48 @@
+"""The files of materials: what they may be, and where they are kept (`storage.encrypted_files`)."""
+
+from collections.abc import Iterable, Iterator
+
+from django.core.files.uploadedfile import UploadedFile
+
+from ismp.courses.models import Material, MaterialPiece
+from ismp.storage.encrypted_files import KeptFile, WrongFile
+from ismp.storage.encrypted_files import media_type as any_media_type
+
+_STARTS = 64
+"""How many bytes tell what a file is."""
+_TAUGHT = ("video/mp4", "video/webm", "application/pdf")
+
+
+def media_type(head: bytes) -> str:
+    """What a material is by its first bytes, whatever its name says.  Raises WrongFile."""
+    found = any_media_type(head)
+    if found not in _TAUGHT:
+        raise WrongFile("這個檔案不是 MP4、WebM 影片，也不是 PDF；請轉存成其中一種再上傳。")
+    return found
+
+
+def check(file: UploadedFile, kind: str, most: int) -> str:
+    """The media type of a file that may be a material of this kind.  Raises WrongFile."""
+    if not file.size:
+        raise WrongFile("這個檔案是空的，請重新選擇。")
+    if file.size > most:
+        raise WrongFile(f"檔案超過 {most // 1024 // 1024} MB，請壓縮或分成幾個教材再上傳。")
+    file.seek(0)
+    found = media_type(file.read(_STARTS))
+    if found.startswith("video") != (kind == Material.Kind.VIDEO):
+        raise WrongFile("檔案和教材種類不同：影片請選 MP4 或 WebM，PDF 請選 PDF 檔。")
+    return found
+
+
+def keep(material: Material, chunks: Iterable[bytes]) -> None:
+    """Keep a file in place of the one that was kept before."""
+    _file(material).keep(chunks)
+
+
+def read(material: Material, first: int, last: int) -> Iterator[bytes]:
+    """The bytes of a file from `first` to `last`, both included, piece by piece."""
+    return _file(material).read(first, last)
+
+
+def _file(material: Material) -> KeptFile:
+    return KeptFile(MaterialPiece, material.pk)

@@ -1,0 +1,66 @@
+"""The certificates: what they may be, how they come in, and where they are kept.
+
+No clear byte of one ever stands on a disk.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
+
+from ismp.external_hours.models import Claim, ClaimPiece
+from ismp.storage.encrypted_files import KeptFile, WrongFile, media_type
+
+EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
+_STARTS = 64
+"""How many bytes tell what a file is."""
+
+
+class InMemory(FileUploadHandler):
+    """Holds a file in memory; of one that is too large, no more than tells that it is."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        self.held = io.BytesIO()
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        if self.held.tell() <= settings.CERTIFICATE_MAX_BYTES:
+            self.held.write(raw_data)
+
+    def file_complete(self, file_size: int) -> UploadedFile:
+        self.held.seek(0)
+        told = (self.field_name, self.file_name, self.content_type)
+        return InMemoryUploadedFile(self.held, *told, file_size, self.charset)
+
+
+def check(file: UploadedFile) -> str:
+    """The media type of a file that may be a certificate.  Raises WrongFile."""
+    most = settings.CERTIFICATE_MAX_BYTES
+    if (file.size or 0) > most:
+        raise WrongFile(f"檔案超過 {most // 1024 // 1024} MB，請壓縮或只掃描證明那一頁再上傳。")
+    file.seek(0)
+    found = media_type(file.read(_STARTS))
+    file.seek(0)
+    if found not in EXTENSIONS:
+        raise WrongFile("這個檔案不是 PDF、JPG 或 PNG；請轉存成其中一種再上傳。")
+    return found
+
+
+def keep(claim: Claim, chunks: Iterable[bytes]) -> None:
+    _file(claim).keep(chunks)
+
+
+def read(claim: Claim) -> Iterator[bytes]:
+    """The whole certificate, piece by piece."""
+    return _file(claim).read(0, claim.size - 1)
+
+
+def forget(claim: Claim) -> None:
+    _file(claim).forget()
+
+
+def _file(claim: Claim) -> KeptFile:
+    return KeptFile(ClaimPiece, claim.pk)

@@ -1,0 +1,1 @@
+"""The list of learning hours: its search, its pages, its export."""

@@ -1,0 +1,37 @@
+"""What the search line of the list may look like."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from ismp.ui.forms import Form, KeywordField, RocDateField
+from ismp.ui.text import roc_dates
+
+FIELDS = [("username", "公務帳號"), ("name", "姓名"), ("department", "部門單位"), ("title", "名稱")]
+
+
+class SearchForm(Form):
+    field = forms.ChoiceField(label="搜尋欄位", choices=FIELDS, required=False)
+    q = KeywordField()
+    start = RocDateField(label="搜尋期間起日")
+    end = RocDateField(label="搜尋期間迄日")
+
+    @classmethod
+    def asked(cls, query: Any) -> "SearchForm":
+        """Bound to the address; without dates it asks for this ROC year."""
+        year = timezone.localdate().year
+        defaults = {
+            "field": "username",
+            "start": roc_dates.roc_date(date(year, 1, 1)),
+            "end": roc_dates.roc_date(date(year, 12, 31)),
+        }
+        asked = {**defaults, **{name: query[name] for name in query if name in cls.base_fields}}
+        return cls(asked)
+
+    def clean(self) -> dict[str, Any]:
+        start, end = self.cleaned_data.get("start"), self.cleaned_data.get("end")
+        if start and end and end < start:
+            raise forms.ValidationError("搜尋期間的迄日早於起日，請更正。")
+        return self.cleaned_data

@@ -1,0 +1,1 @@
+"""The portal's file of learning hours, from bytes to stored records."""

@@ -1,0 +1,1 @@
+"""What happens to stored records: credit, deletion, duplicates, totals."""

@@ -1,0 +1,141 @@
+"""Taking records away: export, deletion, and what was deleted."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from ismp.accounts import national_id
+from ismp.accounts.models import Account
+from ismp.accounts.permissions import needs
+from ismp.accounts.roles import Right
+from ismp.audit import trail
+from ismp.hours import actions, jobs
+from ismp.hours.listing import search as listing_search
+from ismp.hours.listing.forms import SearchForm
+from ismp.hours.models import Deletion
+from ismp.ui.exports import tables, xlsx
+from ismp.ui.http import once
+
+_SHOWN_PEOPLE = 20
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """下載查詢結果: the whole query, .xlsx or .csv, sent while it is read."""
+    user: Any = request.user
+    agency = listing_search.scope(request.GET, user)
+    search, using = SearchForm.asked(request.GET), listing_search.reader(request, agency)
+    frames = listing_search.frames(
+        listing_search.newest(search, agency, user, using), with_agency=not agency
+    )
+    kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
+    with transaction.atomic():
+        code = agency.code if agency else ""
+        trail.record("export_hours", actor=user.username, agency=code, format=kind)
+    if kind == "csv":
+        rows = (list(row) for frame in frames for row in frame.iter_rows())
+        lines = tables.csv_lines(listing_search.head(agency), rows)
+        return xlsx.csv_answer(lines, "learning-hours.csv")
+    pieces = xlsx.workbook("學習時數", listing_search.head(agency), frames, listing_search.ADDED_UP)
+    return xlsx.workbook_answer(pieces, "learning-hours.xlsx")
+
+
+@require_POST
+@needs(Right.DELETE_HOURS)
+def delete(request: HttpRequest) -> HttpResponse:
+    """刪除時數: first a page that says how many and of whom, then the deed with its reason."""
+    user: Any = request.user
+    records = listing_search.chosen(request.POST, user)
+    reason = national_id.hide(request.POST.get("reason", "").strip())
+    if not records.exists():
+        return _offer_everything(request, user)
+    if reason and request.POST.get("confirmed"):
+        shown, reason = shown_in(request), reason[:200]
+        if jobs.is_large(count := records.count()):
+            job = jobs.delete(request.POST, reason=reason, shown=shown, count=count, by=user)
+            return redirect(job)
+        try:
+            deletion = actions.delete(records, reason=reason, shown=shown, by=user)
+            if deletion:
+                words = f"已刪除 {deletion.count:,} 筆時數，30 天內可在已刪除清單還原。"
+                messages.success(request, words)
+            return redirect("hours:deleted")
+        except actions.Differs as difference:
+            if not records.exists():  # it was pressed twice: the first time has done it
+                return redirect("hours:deleted")
+            messages.error(request, str(difference))
+    effects = actions.delete_effects(records)
+    people = list(actions.people_of(records, _SHOWN_PEOPLE))
+    context = {
+        "count": effects["count"],
+        "people": people,
+        "more_people": effects["people"] - len(people),
+        "shown": json.dumps(effects),
+        "reason": reason,
+        "posted": _posted(request),
+        "missing_reason": bool(request.POST.get("confirmed")) and not reason,
+    }
+    return render(request, "hours/delete.html", context)
+
+
+def shown_in(request: HttpRequest) -> dict[str, int] | None:
+    """The effects that the page before had shown; None for a request that does not come from it."""
+    try:
+        shown = json.loads(request.POST["shown"])
+    except (KeyError, ValueError, RecursionError):
+        return None
+    is_count = isinstance(shown, dict) and all(type(one) is int for one in shown.values())
+    return shown if is_count else {}
+
+
+def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
+    """Nothing was ticked: say so, and offer the whole query as a choice of its own."""
+    posted = QueryDict(mutable=True)
+    posted.update({**request.POST.dict(), "everything": "1"})
+    count = listing_search.chosen(posted, user).count()
+    if not count:
+        messages.error(request, "沒有可以刪除的時數；請先查詢，再勾選要刪除的時數。")
+        return redirect("hours:agency")
+    context = {"everything": count, "posted": _posted(request)}
+    return render(request, "hours/delete_none.html", context)
+
+
+def _posted(request: HttpRequest) -> list[tuple[str, str]]:
+    """What to hand on from one page of the deed to the next."""
+    return once.handed_on(request.POST, "reason", "confirmed", "shown")
+
+
+@require_safe
+@needs(Right.DELETE_HOURS)
+def deleted(request: HttpRequest) -> HttpResponse:
+    """已刪除 list."""
+    user: Any = request.user
+    page = Paginator(Deletion.objects.visible_to(user), 50).get_page(request.GET.get("page"))
+    recent = list(jobs.recent(user))
+    context = {"page": page, "jobs": recent, "jobs_under_way": not all(j.finished for j in recent)}
+    return render(request, "hours/deleted.html", context)
+
+
+@require_POST
+@needs(Right.DELETE_HOURS)
+def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
+    user: Any = request.user
+    deletion = get_object_or_404(Deletion.objects.visible_to(user), pk=deletion_id)
+    try:
+        if jobs.is_large(deletion.count):
+            return redirect(jobs.restore(deletion, by=user))
+        if count := actions.restore(deletion, by=user):
+            messages.success(request, f"已還原 {count:,} 筆時數。")
+        else:
+            words = "這些時數都已經由其他匯入帶回或移除，沒有可以還原的。"
+            messages.info(request, words)
+    except actions.NotPossible as reason:
+        messages.error(request, str(reason))
+    return redirect("hours:deleted")

@@ -1,0 +1,1 @@
+"""Backup and restore of the whole platform, and moving it to PostgreSQL."""

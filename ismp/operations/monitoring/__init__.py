@@ -1,0 +1,1 @@
+"""What monitoring and people on call read: health, metrics, anchors of the trail."""

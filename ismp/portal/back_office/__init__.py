@@ -1,0 +1,1 @@
+"""管理環境: its entrance and the audit trail."""

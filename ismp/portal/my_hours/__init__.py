@@ -1,0 +1,1 @@
+"""我的時數 and the certificate of hours."""

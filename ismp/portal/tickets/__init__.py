@@ -1,0 +1,1 @@
+"""報修: tickets and their pages."""

@@ -1,0 +1,80 @@
+"""How many things wait for the person, for the menus of every page.
+
+Counting takes a query or more for each kind of thing, so it is kept until a deed that can change
+it (ADR 18).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from ismp.accounts.models import Account
+from ismp.accounts.roles import Right
+from ismp.audit.event_cache import Happened, Kept
+from ismp.compliance.dashboards.cached import ASIDE
+from ismp.reviews.queue import decides, principals_of, waiting_for
+
+_NO_CONCERN = (
+    *ASIDE,
+    *("import_hours", "undo_import", "delete_hours", "restore_hours", "attach_hours"),
+    *("credit_hours", "withdraw_hours", "decide_duplicate", "remind_class"),
+    *("enroll", "begin_quiz", "submit_quiz", "complete_course", "attend", "mark_attendance"),
+)
+_OF_ONE_AGENCY = (
+    *("incident", "decide_device", "approve_device", "acknowledge_advisory", "answer_advisory"),
+    *("apply_for_account", "decide_application", "ask_identities", "decide_identities"),
+    "ask_person_link",
+    *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim"),
+    *("sign_up", "withdraw", "approve_sign_up", "refuse_sign_up"),
+)
+"""Concern those who decide for the agency that the event names."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a menu says, and the agency whose deeds can change it; empty: any agency's."""
+
+    count: int
+    agency: str
+
+
+def _concerns(event: Happened, told: _Told) -> bool:
+    elsewhere = event.agency and told.agency and event.agency != told.agency
+    return not (event.verb in _OF_ONE_AGENCY and elsewhere)
+
+
+_waiting = Kept[_Told](deaf_to=_NO_CONCERN, concerns=_concerns)
+_principals = Kept[_Told](deaf_to=_NO_CONCERN, concerns=_concerns)
+
+
+def waiting(request: HttpRequest) -> dict[str, Any]:
+    """`reviews_waiting` in the menu of 管理環境, `stands_in` in the person's own menu."""
+    user: Any = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    return {
+        "reviews_waiting": SimpleLazyObject(lambda: _waiting_for(user) if decides(user) else 0),
+        "stands_in": SimpleLazyObject(lambda: bool(_principals_of(user).count)),
+    }
+
+
+def _waiting_for(user: Account) -> int:
+    agency = _principals_of(user).agency
+    return _waiting.get(_key(user), lambda: _Told(len(waiting_for(user)), agency)).count
+
+
+def _principals_of(user: Account) -> _Told:
+    def read() -> _Told:
+        principals = [delegation.principal for delegation in principals_of(user)]
+        everywhere = any(one.may(Right.ALL_AGENCIES) for one in (user, *principals))
+        return _Told(len(principals), "" if everywhere else user.agency.code)
+
+    return _principals.get(_key(user), read)
+
+
+def _key(user: Account) -> tuple[Any, ...]:
+    """Delegations begin and end with a day; the rest is her own."""
+    return user.pk, user.role, user.agency_id, timezone.localdate()

@@ -1,0 +1,1 @@
+"""資安情資: taking in, publishing, answering."""

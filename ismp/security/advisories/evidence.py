@@ -1,0 +1,104 @@
+"""Files that agencies put to their answers: what they may be, and where they are kept.
+
+Sealed like certificates (`ismp.external_hours.files`): no clear byte of one stands in the database.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from ismp.accounts import national_id
+from ismp.accounts.models import Account
+from ismp.audit import trail
+from ismp.audit.trail import NotPossible
+from ismp.security.models import Address, EvidenceFile, EvidencePiece
+from ismp.storage.encrypted_files import KeptFile, media_type
+from ismp.ui.text.search_folding import one_line
+
+EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
+ZIP, TEXT = "application/zip", "text/plain"
+_PLAIN = {"txt": TEXT, "log": TEXT, "csv": "text/csv"}
+_ZIPPED = {
+    "zip": ZIP,
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+}
+ACCEPT = ",".join(f".{one}" for one in ("pdf", "jpg", "jpeg", "png", *_PLAIN, *_ZIPPED))
+MOST_FILES = 20
+"""That one agency may put to one advisory."""
+_HEAD = 4_096
+
+
+@transaction.atomic
+def add(address: Address, file: Any, *, by: Account) -> EvidenceFile:
+    """Keep an uploaded file with the agency's answer.  Raises NotPossible."""
+    address = Address.objects.select_for_update(of=("self",)).get(pk=address.pk)
+    if address.agency_id not in by.agency_ids():
+        raise NotPossible("只能為自己的機關附上佐證。")
+    if address.files.count() >= MOST_FILES:
+        raise NotPossible(f"一則情資最多附 {MOST_FILES} 個檔案；請把檔案合併或壓縮後再附上。")
+    name = national_id.hide(one_line(file.name or "佐證"))[-200:]
+    kept = EvidenceFile.objects.create(
+        address=address,
+        name=name,
+        media_type=_type_of(file, name),
+        size=file.size,
+        by=by.username,
+        by_name=by.name,
+    )
+    _file(kept).keep(file.chunks())
+    trail.record(
+        "add_evidence",
+        actor=by.username,
+        agency=address.agency.code,
+        subject=f"advisory:{address.advisory_id}",
+        file=name,
+    )
+    return kept
+
+
+def _type_of(file: Any, name: str) -> str:
+    """What it is by its first bytes; what they do not say, by its ending.  Raises NotPossible."""
+    most = settings.CERTIFICATE_MAX_BYTES
+    if not file.size:
+        raise NotPossible("這個檔案是空的，請重新選擇。")
+    if file.size > most:
+        raise NotPossible(f"檔案超過 {most // 1024 // 1024} MB，請壓縮後再附上。")
+    file.seek(0)
+    head = file.read(_HEAD)
+    file.seek(0)
+    ending = name.rsplit(".", 1)[-1].casefold()
+    if (found := media_type(head)) in EXTENSIONS:
+        return found
+    if head.startswith(b"PK\x03\x04") and ending in _ZIPPED:
+        return _ZIPPED[ending]
+    if ending in _PLAIN and b"\0" not in head and not head.lstrip().startswith(b"<"):
+        return _PLAIN[ending]
+    raise NotPossible("佐證可以是 PDF、JPG、PNG、文字檔、CSV、Office 文件或 ZIP；請轉存後再附上。")
+
+
+def read(file: EvidenceFile) -> Iterator[bytes]:
+    """The whole file, piece by piece."""
+    return _file(file).read(0, file.size - 1)
+
+
+@transaction.atomic
+def note_opening(file: EvidenceFile, *, by: Account) -> None:
+    """Whoever opens another agency's evidence leaves a trace."""
+    if file.address.agency_id not in by.agency_ids():
+        trail.record(
+            "open_evidence",
+            actor=by.username,
+            agency=file.address.agency.code,
+            subject=f"advisory:{file.address.advisory_id}",
+            file=file.name,
+        )
+
+
+def _file(file: EvidenceFile) -> KeptFile:
+    return KeptFile(EvidencePiece, file.pk)

@@ -1,0 +1,1 @@
+"""管制設備: inventory, restricted products, decisions, 年度盤點."""

@@ -1,0 +1,211 @@
+"""A list of restricted products that is sent in the browser, as a profile of the import kit.
+
+CSV or .xlsx with 廠牌, 型號, 來源函號, 發文日期; 下載查詢結果 of 限制清單 is one too.  Judges the
+rows; what becomes of the list is `devices.take_in_products`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from operator import itemgetter
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from ismp.accounts import national_id
+from ismp.accounts.permissions import needs
+from ismp.accounts.roles import Right
+from ismp.hours import lists, upload
+from ismp.hours.models import ImportRun, Source
+from ismp.hours.profiles import Profile, Reached
+from ismp.hours.result import ResultOfList
+from ismp.security.devices import actions
+from ismp.security.models import RestrictedProduct
+from ismp.ui import reading
+from ismp.ui.exports import tables
+from ismp.ui.reading.faults import YOURS, Fault, Reason
+from ismp.ui.resources.columns import Column
+from ismp.ui.text import roc_dates
+from ismp.ui.text.search_folding import one_line
+
+_COLUMNS = {"廠牌": "brand", "型號": "model", "來源函號": "letter", "發文日期": "issued_on"}
+_TITLES = {name: title for title, name in _COLUMNS.items()}
+_REQUIRED = ("廠牌", "來源函號", "發文日期")
+_LONGEST = {"brand": 100, "model": 100, "letter": 200}
+MAX_ROWS = 10_000
+
+PUBLISHED_ON = date(2025, 12, 9)
+PUBLISHED = (
+    *("Hikvision", "Huawei", "DJI", "OPPO", "TP-Link", "Xiaomi", "Dahua"),
+    *("ZTE", "Hisense", "Tenda", "Hytera", "vivo", "TOTOLINK", "FOSCAM"),
+)
+"""Brands as a school passed on the list of restricted products on 114-12-09
+(admin.must.edu.tw/news/page.aspx?UnitID=127&id=29617): an example to begin with, not the
+authority's letter, which the platform puts in its place."""
+_EXAMPLE = "公開廠牌清單（114-12-09），請改填來函的文號"
+
+
+@dataclass(frozen=True)
+class _Check(Reason):
+    """One reason.  `applies` takes the row by field."""
+
+    applies: Callable[[dict[str, str]], bool] = lambda row: False
+
+
+def _is_no_day(text: str) -> bool:
+    try:
+        roc_dates.parse(text)
+    except ValueError:
+        return True
+    return False
+
+
+def _finds_everything(row: dict[str, str]) -> bool:
+    try:
+        actions.refuse_everything(row["brand"], row.get("model", ""))
+    except actions.NotPossible:
+        return True
+    return False
+
+
+_CHECKS = (
+    _Check(
+        *(reading.BAD_CELL.code, reading.BAD_CELL.cls, reading.BAD_CELL.sentence),
+        *(reading.BAD_CELL.remedy, ()),
+    ),
+    _Check("columns", YOURS, "欄位數與標題不同", "請檢查這一列是否多了或少了逗號。", ()),
+    _Check(
+        *("brand-missing", YOURS, "沒有廠牌", "請補上廠牌。", ("brand",)),
+        lambda row: not row["brand"],
+    ),
+    _Check(
+        *("everything", YOURS, "廠牌只有 * 或符號", "這樣所有的設備都會列入；請填廠牌的名稱。"),
+        ("brand", "model"),
+        _finds_everything,
+    ),
+    _Check(
+        *("letter-missing", YOURS, "沒有來源函號", "請補上來函的文號。", ("letter",)),
+        lambda row: not row["letter"],
+    ),
+    _Check(
+        *("too-long", YOURS, "有一格太長", "廠牌、型號最多 100 字，來源函號最多 200 字；請縮短。"),
+        tuple(_LONGEST),
+        lambda row: any(len(row.get(name, "")) > most for name, most in _LONGEST.items()),
+    ),
+    _Check(
+        *("national-id", YOURS, "有身分證字號", "限制清單不寫個人資料；請刪去身分證字號。"),
+        tuple(_LONGEST),
+        lambda row: any(national_id.holds(row.get(name, ""), valid=True) for name in _LONGEST),
+    ),
+    _Check(
+        *("date-invalid", YOURS, "發文日期無法辨認", "日期請寫成 115-01-05 的樣子。"),
+        ("issued_on",),
+        lambda row: _is_no_day(row["issued_on"]),
+    ),
+    _Check(
+        *("date-future", YOURS, "發文日期晚於今天", "這樣限制就還沒有開始；請更正發文日期。"),
+        ("issued_on",),
+        lambda row: roc_dates.parse(row["issued_on"]) > timezone.localdate(),
+    ),
+    _Check(
+        *("duplicate-in-file", YOURS, "與前面的列重複", "前面那一列已經採用；請刪去這一列。"),
+        ("brand", "model", "letter"),
+    ),
+)
+"""In the order in which they apply: one code a row."""
+_BY_CODE = {check.code: check for check in _CHECKS}
+
+
+def perform(run: ImportRun, reached: Reached) -> ResultOfList:
+    """Of a trial only the outcome is kept."""
+    data, by = lists.data_of(run, PRODUCTS), lists.sender(run, PRODUCTS)
+    table = reading.read(data, _COLUMNS, required=_REQUIRED, max_rows=MAX_ROWS)
+    faults: list[Fault] = []
+    listed = dict(_judged(table, faults))
+    reached("parsed", 0, len(listed) + len(faults))
+    with transaction.atomic():
+        rows = actions.take_in_products(listed, rejected=len(faults), of=str(run), by=by)
+        transaction.set_rollback(run.dry_run)
+    taken = [
+        {"line": line, "outcome": outcome, "words": words}
+        | {name: str(getattr(listed[line], name)) for name in ("brand", "model", "letter")}
+        for line, outcome, words in rows
+    ]
+    ignored = [national_id.hide(title) for title in table.ignored]
+    return ResultOfList(PRODUCTS, taken, faults, {**table.notes, "ignored": ignored})
+
+
+def _judged(table: reading.Table, faults: list[Fault]) -> Iterator[tuple[int, RestrictedProduct]]:
+    """Yield the good rows by line; add the others to `faults`."""
+    seen = set[tuple[str, ...]]()
+    for one in table.rows:
+        row = {_COLUMNS[title]: one_line(one.cells[at]) for title, at in table.place.items()}
+        if bad := table.bad_cells(one):
+            columns = tuple(_COLUMNS[title] for title in bad)
+            cells = [row.get(name, "") for name in _TITLES]
+            about = "、".join(bad.values())
+            faults.append(Fault(one.line, _BY_CODE["cell"], cells, about, columns))
+            continue
+        if one.more or table.is_cut(one, _REQUIRED):
+            faults.append(Fault(one.line, _BY_CODE["columns"], [*one.cells, *one.more]))
+            continue
+        reason = next((check for check in _CHECKS if check.applies(row)), None)
+        if not reason:
+            day = roc_dates.parse(row["issued_on"])
+            product = RestrictedProduct(**{**row, "issued_on": day})
+            if (key := actions.product_key(product)) not in seen:
+                seen.add(key)
+                yield one.line, product
+                continue
+            reason = _BY_CODE["duplicate-in-file"]
+        faults.append(Fault(one.line, reason, [row.get(name, "") for name in _TITLES]))
+
+
+@require_safe
+@needs(Right.REVIEW_SECURITY)
+def page(request: HttpRequest) -> HttpResponse:
+    """匯入限制清單: choose a file, try it, import it; and what was sent before."""
+    return upload.import_page(request, Source.PRODUCTS, "security/products_import.html")
+
+
+@require_safe
+@needs(Right.REVIEW_SECURITY)
+def template(request: HttpRequest) -> HttpResponse:
+    """A list to begin with, as CSV: the brands that have been published."""
+    day = roc_dates.roc_date(PUBLISHED_ON)
+    rows: list[list[tables.Cell]] = [[brand, "", _EXAMPLE, day] for brand in PUBLISHED]
+    headers = {"Content-Disposition": 'attachment; filename="products.csv"'}
+    lines = b"".join(tables.csv_lines(list(_COLUMNS), rows))
+    return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+PRODUCTS = Profile(
+    source="products",
+    title="限制清單",
+    verb="take_in_products",
+    view=Right.VIEW_SECURITY,
+    start=Right.REVIEW_SECURITY,
+    perform=perform,
+    reasons=_BY_CODE,
+    titles=_TITLES,
+    columns=(
+        Column("廠牌", itemgetter("brand")),
+        Column("型號", itemgetter("model")),
+        Column("來源函號", itemgetter("letter"), "text"),
+        Column("變動", itemgetter("words"), "text"),
+    ),
+    shown=("brand", "model", "letter", "words"),
+    crumbs=(
+        ("限制清單", "products:list", Right.VIEW_SECURITY),
+        ("匯入限制清單", "security:import_products", Right.REVIEW_SECURITY),
+    ),
+    excel=True,
+    max_rows=MAX_ROWS,
+    instead="請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入",
+    no_undo=(
+        "限制清單不能整份復原：各機關可能已經依它決定處置。多出來的產品請「登錄解除」，"
+        "寫錯的請匯入更正後的清單或逐項編輯。"
+    ),
+)

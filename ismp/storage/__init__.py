@@ -1,0 +1,1 @@
+"""Keys, encrypted files, bulk writes and the replica of the database."""

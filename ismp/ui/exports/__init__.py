@@ -1,0 +1,1 @@
+"""Tables and papers to take away: .xlsx, CSV and PDF."""

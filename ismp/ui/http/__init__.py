@@ -1,0 +1,1 @@
+"""What every request passes through: middleware, error pages, uploads, sent forms."""
