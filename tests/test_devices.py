@@ -9,10 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from ismp.accounts.models import Account, Agency
 from ismp.audit.trail import NotPossible
 from ismp.security.devices import actions as device_actions
 from ismp.security.devices import product_matching
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct
+from ismp.security.models.devices import signing_agencies
 from ismp.ui.text import roc_dates
 
 YEAR = roc_dates.roc_year(timezone.localdate())
@@ -410,6 +412,26 @@ def test_the_platform_sees_who_has_not_signed(client, approver, handler, campaig
     assert handler.agency.name not in before and handler.agency.name in after
     client.force_login(handler)
     assert "未簽署的機關" not in client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
+
+
+def test_the_list_counts_who_signed_and_who_has_not(approver, handler, campaign):
+    """An agency without anybody signs nothing; what was withdrawn, or is of another year, is none."""
+
+    def counts():
+        found = Campaign.objects.with_sign_offs(handler).get(pk=campaign.pk)
+        return found.signed, found.missing, found.mine
+
+    Agency.objects.create(code="X", name="沒有人的機關")
+    signing = signing_agencies().count()
+    assert counts() == (0, signing, False)
+    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    last_year = Campaign.objects.create(year=YEAR - 1, due_on=timezone.localdate(), opened_by="x")
+    device_actions.sign_off(last_year, agency=handler.agency, by=handler)
+    assert counts() == (1, signing - 1, True)
+    Account.objects.filter(agency=handler.agency).update(status="left")
+    assert counts() == (1, signing - 1, True)  # it signed while somebody served
+    device_actions.withdraw_sign_off(campaign, agency=handler.agency, reason="漏列", by=handler)
+    assert counts() == (0, signing - 1, False)
 
 
 def test_a_signature_is_withdrawn_with_a_reason_and_given_anew(

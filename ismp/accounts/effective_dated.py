@@ -38,9 +38,12 @@ class Dated(models.QuerySet[Any]):
         The one with the latest `since`; of those with the same, the one recorded last.
         """
         known_then = known(known_at) & Q(since__lte=day)
+        entries = self.model._default_manager.order_by()
+        if not self.model.OF:
+            last = entries.filter(known_then).order_by("-since", "-pk")
+            return self.filter(pk__in=last.values("pk")[:1])
         same = {name: OuterRef(name) for name in self.model.OF}
         later = Q(since__gt=OuterRef("since")) | Q(since=OuterRef("since"), pk__gt=OuterRef("pk"))
-        entries = self.model._default_manager.order_by()
         return self.filter(known_then, ~Exists(entries.filter(known_then, later, **same)))
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef
 from django.urls import reverse
 from django.utils import timezone
 
@@ -173,10 +172,8 @@ def _of_day(now: datetime, due_on: date, *, words: str, **told: object) -> Deadl
 def _exceptions(now: datetime) -> Iterator[Deadline]:
     """Exceptions for devices in use that end soon, unless a later decision took their place."""
     until = _day(now) + timedelta(days=settings.EXCEPTION_REMIND_DAYS)
-    approved = Decision.objects.filter(state=Decision.State.APPROVED, device__retired_on=None)
-    later = approved.filter(device=OuterRef("device")).order_by("-pk").values("pk")[:1]
-    newest = approved.filter(pk=later, kind=Decision.Kind.KEEP)
-    ending = newest.filter(expires_on__range=(_day(now), until))
+    kept = Decision.objects.standing().filter(device__retired_on=None, kind=Decision.Kind.KEEP)
+    ending = kept.filter(expires_on__range=(_day(now), until))
     for decision in ending.select_related("device__agency"):
         day = decision.expires_on or until
         yield Deadline(

@@ -262,18 +262,22 @@ def signing_agencies() -> models.QuerySet[Agency]:
     return Agency.objects.filter(pk__in=active.order_by().values("agency"))
 
 
+def _count(rows: models.QuerySet[Any]) -> Coalesce:
+    """How many rows, as a subquery."""
+    counts = rows.values(one=models.Value(1)).annotate(n=models.Count("pk")).values("n")
+    return Coalesce(models.Subquery(counts), 0)
+
+
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def with_sign_offs(self, user: Account) -> Self:
         """With `signed` and `missing` (how many agencies have signed, and have not) and `mine`
         (whether this person's has signed)."""
-        signed = models.Count("sign_offs", filter=Q(sign_offs__withdrawn_at=None))
-        mine = SignOff.objects.valid().filter(campaign=models.OuterRef("pk"), agency=user.agency_id)
-        theirs = SignOff.objects.valid().filter(
-            campaign=models.OuterRef(models.OuterRef("pk")), agency=models.OuterRef("pk")
-        )
-        unsigned = signing_agencies().exclude(models.Exists(theirs)).order_by()
-        missing = unsigned.values(one=models.Value(1)).annotate(n=models.Count("pk")).values("n")
-        found = self.annotate(signed=signed, missing=Coalesce(models.Subquery(missing), 0))
+        valid = SignOff.objects.valid().order_by().filter(campaign=models.OuterRef("pk"))
+        staff = Account.objects.filter(status=Status.ACTIVE, agency=models.OuterRef("agency"))
+        signing = valid.filter(models.Exists(staff.order_by()))
+        mine = valid.filter(agency=user.agency_id)
+        signed, expected = _count(valid), _count(signing_agencies().order_by())
+        found = self.annotate(signed=signed, missing=expected - _count(signing))
         return found.annotate(mine=models.Exists(mine)).order_by("-year")
 
 
