@@ -1,4 +1,4 @@
-"""Bad and odd inputs, each with the outcome that a clerk is owed (reliability.md, "Try at least").
+"""Bad and odd inputs, each with the outcome that a clerk is owed (docs/explain/laws.md).
 
 A table: what the file is, and what must become of it.  The outcomes are written by hand; the laws
 that hold after each stand in test_corpus.py.

@@ -2,7 +2,7 @@
 
 The product must give the same answer.  It shares no code with it, knows no Django and no database:
 `store` is a dictionary, a check is an `if`, and the order of the `if`s is the order of the codes in
-product.md.
+docs/explain/contracts.md.
 """
 
 import re

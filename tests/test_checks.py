@@ -1,4 +1,4 @@
-"""The rule book, row by row: each value and the code it gets (product.md, rejection codes)."""
+"""The rule book, row by row: each value and the code it gets (docs/explain/contracts.md)."""
 
 import pytest
 from files import data, row

@@ -1,4 +1,4 @@
-"""Every case of the corpus, and after each of them every law (reliability.md)."""
+"""Every case of the corpus, and after each of them every law (docs/explain/laws.md)."""
 
 import csv
 import io

@@ -1,6 +1,6 @@
 """A canary's national ID and name go through everything; nothing that stays behind sings.
 
-Not in logs, addresses, headers, temporary files, the database, workbooks (reliability.md, law 7).
+Not in logs, addresses, headers, temporary files, the database, workbooks (docs/explain/laws.md, 7).
 """
 
 import io

@@ -1,7 +1,7 @@
 """The canary's number as people really write it: glued to other text, full width, small letters.
 
 Wherever a file may carry it (each column of text, the file's name, a heading of its own), the
-database, the report and the pages must not hold it in clear (reliability.md, law 7).
+database, the report and the pages must not hold it in clear (docs/explain/laws.md, 7).
 """
 
 import io

@@ -167,10 +167,12 @@ def audit_verbs() -> str:
 def reason_codes() -> str:
     from ismp.hours import profiles
 
-    lines = []
+    lines: list[str] = []
+    seen: list[object] = []
     for kind in profiles.every():
-        if not kind.reasons:
-            continue
+        if not kind.reasons or kind.reasons in seen:
+            continue  # those of hours that we credit ourselves are those of the portal's file
+        seen.append(kind.reasons)
         rows = [
             f"| `{code}` | {reason.cls} | {reason.sentence} | {reason.remedy} |"
             for code, reason in kind.reasons.items()

@@ -82,7 +82,7 @@ def _agency_name(code: str) -> str:
 
 
 def roster_csv(people: Iterable[Person]) -> str:
-    """The roster that `ismp import_roster` takes (product.md, contracts)."""
+    """The roster that `ismp import_roster` takes (docs/explain/contracts.md)."""
     lines = [
         f"{p.agency_code},{_agency_name(p.agency_code)},{p.department},{p.username},{p.name},"
         f"{p.national_id},{p.username.lower()}@ismp.example,{p.identity},"

@@ -21,7 +21,7 @@ _NO_TEXT = ("outcome", "code")
 
 
 def as_json(run: ImportRun, report: str | None = None) -> dict[str, Any]:
-    """The object that `ismp import_hours --json` prints (product.md, contracts)."""
+    """The object that `ismp import_hours --json` prints (docs/explain/contracts.md)."""
     refused = run.state != State.COMPLETED
     return {
         "state": State.REFUSED.value if refused else State.COMPLETED.value,

@@ -1,4 +1,4 @@
-"""學習地圖管理: the addresses of the hours (product.md, contracts)."""
+"""學習地圖管理: the addresses of the hours (docs/explain/contracts.md)."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Reading a roster: the CSV in which an agency tells us its people (product.md, contracts).
+"""Reading a roster: the CSV in which an agency tells us its people (docs/explain/contracts.md).
 
 Knows the file only; what becomes of the people is `actions.import_roster`.  Every reason for which
 a line is not taken stands in `roster_checks`.  A column that the file does not have says nothing:

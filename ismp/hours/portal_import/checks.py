@@ -4,7 +4,7 @@ Each check is a row of one table: code, class, sentence, what to do, the columns
 expression that finds it.  Their order is their precedence; a row gets the first that applies.
 No Django; no reason exists outside of this file.
 
-Source: product.md, rejection codes.
+Source: docs/explain/contracts.md.
 """
 
 from collections.abc import Callable

@@ -19,7 +19,7 @@ class Column:
     title: str
     aliases: tuple[str, ...] = ()
     group: str = "其他"
-    """Neighbours of one group share a head cell in the wide table (look.md)."""
+    """Neighbours of one group share a head cell in the wide table."""
     tick: str = ""
     """The box in the portal's 成績下載 form that adds this column, if a box does."""
 

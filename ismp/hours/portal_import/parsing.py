@@ -3,7 +3,7 @@
 Works on some thousand records at a time, so that memory stays flat and the next slice can be cut
 while the last one is stored.  No Django, no meaning of a cell.
 
-Source: reliability.md, findings on encoding and structure; Microsoft CP950 user-defined areas.
+Source: docs/explain/laws.md, findings; Microsoft CP950 user-defined areas.
 """
 
 import codecs

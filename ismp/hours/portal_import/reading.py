@@ -4,7 +4,7 @@ Knows the portal's columns (`profile`) and no meaning of a cell; no Django.  The
 failure: the file is refused, with one sentence that says what it is and what to do.  The records
 are cut by `cutting`.
 
-Source: reliability.md, findings on encoding and structure.
+Source: docs/explain/laws.md, findings.
 """
 
 import codecs

@@ -1,4 +1,6 @@
-"""`ismp import_hours FILE --agency CODE`: the main job without a browser (product.md, contracts).
+"""`ismp import_hours FILE --agency CODE`: the main job without a browser.
+
+Contract: docs/explain/contracts.md.
 
 Exit code 0 when completed (rejections included), 2 when the file is refused whole, 1 for our own
 fault.

@@ -1,4 +1,4 @@
-"""`ismp make_export OUTPUT`: an export file as the national portal makes it (product.md)."""
+"""`ismp make_export OUTPUT`: an export file as the national portal makes it."""
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
