@@ -87,3 +87,19 @@ def test_the_two_readmes_lead_to_the_same_pages():
         for text in (one, other)
     ]
     assert [line.strip() for line in commands[0]] == [line.strip() for line in commands[1]]
+
+
+def test_every_module_that_the_developers_pages_name_is_there():
+    """`ismp/…`, `tests/…`, `benchmarks/…` and `docs/…` in their code and their sentences."""
+    for page in (ROOT / "docs/develop").glob("*.md"):
+        named = re.findall(
+            r"\b((?:ismp|tests|benchmarks|docs)/[\w/.-]*\w)", page.read_text("utf-8")
+        )
+        for name in named:
+            assert (ROOT / name).exists(), (page.name, name)
+        for name in re.findall(r"\b(ismp(?:\.\w+)+)", page.read_text("utf-8")):
+            module = ROOT / name.replace(".", "/")
+            whole = module.is_dir() or module.with_suffix(".py").exists()
+            assert whole or (module.parent.is_dir() or module.parent.with_suffix(".py").exists()), (
+                name
+            )
