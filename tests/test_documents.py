@@ -41,7 +41,7 @@ def test_every_link_leads_to_a_file_that_is_there(page):
 
 def test_no_file_cites_a_document_that_is_not_here():
     """In code, tests and documents; a name without a folder may be that of any page."""
-    cited = re.compile(r"(?<![\w.…-])((?:docs/)?(?:[\w-]+/)*[\w.-]+\.md)\b")
+    cited = re.compile(r"(?<![\w./…-])((?:docs/)?(?:[\w-]+/)*[\w.-]+\.md)\b")
     names = {path.name for path in PAGES}
     sources = [
         *ROOT.glob("ismp/**/*.py"),
