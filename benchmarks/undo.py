@@ -46,8 +46,8 @@ def measure(options: argparse.Namespace) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from ismp.accounts import actions as accounts
-    from ismp.accounts import invented
+    from ismp.accounts import demo_data
+    from ismp.accounts.actions import postings as accounts
     from ismp.accounts.models import Account, Agency
     from ismp.hours import actions
     from ismp.hours.models import Record
@@ -59,8 +59,8 @@ def measure(options: argparse.Namespace) -> None:
         with connection.cursor() as cursor:
             cursor.execute("ALTER SYSTEM SET autovacuum = off")
             cursor.execute("SELECT pg_reload_conf()")
-    people = invented.people(options.rows // 10, 1)
-    accounts.import_roster(invented.roster_csv(people).encode(), by="benchmark")
+    people = demo_data.people(options.rows // 10, 1)
+    accounts.import_roster(demo_data.roster_csv(people).encode(), by="benchmark")
     agency, by = Agency.objects.get(), Account.objects.earliest("pk")
     year = ExportChoices(
         roc_dates.parse("115-01-01"), roc_dates.parse("115-10-31"), encoding="utf-8"

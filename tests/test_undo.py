@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
+import polars as pl
 import pytest
 import world
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours import actions
 from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
-from ismp.hours.records import crediting, duplicates
+from ismp.hours.records import bulk_read, crediting, duplicates
 from ismp.hours.records.crediting import Credit
 from ismp.ui.text import roc_dates
 
@@ -432,3 +433,21 @@ def test_what_a_file_found_unchanged_is_kept_for_long(settings):
     assert live() == {A: "1", B: "1"}
     actions.undo(second, by=clerk())
     assert live() == {}
+
+
+ODD_TEXTS = ["", '"', '""', "a,b", "a\nb\r\nc", "\\", "'", "許功蓋", " x ", "%s", "{1}"]
+
+
+@pytest.mark.django_db
+def test_rows_that_are_read_at_once_are_what_is_stored():
+    kinds = {"number": pl.Int64, "day": pl.Date, "text": pl.String, "none": pl.Int64}
+    one = "SELECT CAST(%s AS bigint), CAST(%s AS date), CAST(%s AS text), CAST(NULL AS bigint)"
+    if connection.vendor == "sqlite":
+        one = one.replace("AS date", "AS text")
+    statement = " UNION ALL ".join([one] * len(ODD_TEXTS))
+    rows = [(number, date(2026, 1, 5), text, None) for number, text in enumerate(ODD_TEXTS)]
+    values = [value for row in rows for value in row[:3]]
+    read = bulk_read.frame_at_once(kinds, statement, values, using="default")
+    assert sorted(read.rows()) == rows
+    nothing = bulk_read.frame_at_once(kinds, f"{one} WHERE 1 = 0", values[:3], using="default")
+    assert nothing.is_empty() and nothing.schema == pl.Schema(kinds)

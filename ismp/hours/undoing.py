@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Count, F, Max, Min, Q, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
@@ -62,8 +62,9 @@ _RUN = {
 }
 _DELETION = {"deletion": pl.Int64, "edition": pl.Int64, "restored_edition": pl.Int64}
 _WITHDRAWAL = {"record": pl.Int64, "withdrawn": pl.Int64}
-_FEW = 10_000
-"""So many records are asked for by their ids; of more, all between the first and the last."""
+_FEW, _MANY = 10_000, 250_000
+"""So many records are asked for by their ids; of more, all between the first and the last, so many
+records at once."""
 
 
 # --- What a run holds ----------------------------------------------------------------------------
@@ -205,9 +206,9 @@ def _changes(
 
 def _rows(found: QuerySet[Any]) -> pl.DataFrame:
     """Rows of `_ROW`, with `contents` in place of `key`."""
-    asked = found.order_by().annotate(key=Cast("content_key", TextField()))
+    asked = found.order_by().annotate(key=Cast("content_key", TextField())).values_list(*_ROW)
     key = pl.col("key").str.replace_all("-", "", literal=True).str.decode("hex")
-    frame = bulk_read.frame_of(asked, _ROW)
+    frame = bulk_read.frame_at_once(_ROW, *asked.query.sql_with_params(), using=asked.db)
     return frame.with_columns(_digest(key).alias("contents")).drop("key")
 
 
@@ -217,8 +218,12 @@ def _revisions(agency: Agency, records: pl.Series) -> pl.DataFrame:
     revisions: QuerySet[Any] = RecordRevision.objects.filter(agency=agency)
     if len(records) <= _FEW:
         return _rows(revisions.filter(record__in=records.to_list()))
-    between = revisions.filter(record__gte=records.min(), record__lte=records.max())
-    return _rows(between).join(records.alias("record").to_frame(), "record", "semi")
+    parts = []
+    for some in records.alias("record").sort().to_frame().iter_slices(_MANY):
+        first, last = some["record"].first(), some["record"].last()
+        between = revisions.filter(record__gte=first, record__lte=last)
+        parts.append(_rows(between).join(some, "record", "semi"))
+    return pl.concat(parts)
 
 
 def _runs(agency: Agency, without: int) -> pl.DataFrame:
@@ -345,8 +350,7 @@ def carry_out(
     touched = Record.objects.filter(agency=planned.agency, pk__in=_TOUCHED)
     with connection.cursor() as cursor:
         _load(cursor, planned.changes)
-        change = totals.Change()
-        change.take(touched.live())
+        change = _changed_totals(planned.agency)
         cursor.execute(
             f"{bulk_write.KEEP_HISTORY} JOIN {_TABLE} c ON c.record_id = r.id"
             " WHERE r.agency_id = %s AND (c.run_id IS NOT NULL OR r.deletion_id IS NOT NULL)",
@@ -365,12 +369,44 @@ def carry_out(
             [planned.agency.pk],
         )
         deletion = _remove(planned.agency, reason=reason, by=by, run=run, at=at)
-        change.add(touched.live())
         change.take_effect() or totals.begin_edition([planned.agency.pk])
         ended = touched.aggregate(first=Min("ended_on"), last=Max("ended_on"))
         cursor.execute(f"DROP TABLE {_TABLE}")
     duplicates.settle(planned.agency, **ended)
     return deletion
+
+
+def _changed_totals(agency: Agency) -> totals.Change:
+    """What the changes in the table, not made yet, will do to the totals: of what stays live only
+    what will say otherwise."""
+    counted = [*totals.READ]
+    before, after = ([f"{one}.{name}" for name in counted] for one in "rv")
+    is_live = "(c.run_id IS NOT NULL AND c.deletion_id IS NULL)"
+    columns = [
+        *("r.account_id", f"CASE WHEN {is_live} THEN 1 ELSE 0 END"),
+        "CASE WHEN r.deletion_id IS NULL THEN 1 ELSE 0 END",
+        *before,
+        *(f"coalesce({new}, {old})" for new, old in zip(after, before, strict=True)),
+    ]
+    differ = " OR ".join(f"{new} <> {old}" for new, old in zip(after, before, strict=True))
+    kinds = {
+        **dict.fromkeys(("account_id", "comes", "goes"), pl.Int64),
+        **totals.READ,
+        **{f"new_{name}": kind for name, kind in totals.READ.items()},
+    }
+    statement = (
+        f"SELECT {', '.join(columns)} FROM {_TABLE} c"  # noqa: S608
+        " JOIN hours_record r ON r.id = c.record_id AND r.agency_id = %s"
+        " LEFT JOIN hours_recordrevision v ON v.id = c.source_id AND v.agency_id = %s"
+        f" WHERE (r.deletion_id IS NULL OR {is_live})"
+        f" AND (NOT (r.deletion_id IS NULL AND {is_live}) OR {differ})"
+    )
+    found = bulk_read.frame_at_once(kinds, statement, [agency.pk] * 2, using=DEFAULT_DB_ALIAS)
+    change = totals.Change()
+    change.take_loaded(found.filter(goes=1).select("account_id", *counted))
+    new = [pl.col(f"new_{name}").alias(name) for name in counted]
+    change.add_loaded(found.filter(comes=1).select("account_id", *new))
+    return change
 
 
 def _load(cursor: Any, changes: pl.DataFrame) -> None:

@@ -33,14 +33,14 @@ _KINDS = {
     **{"ended_on": pl.Date, "text": pl.String},
 }
 
-
-_READ = {
+READ = {
     "agency_id": pl.Int64,
     "category": pl.Int32,
     "ended_on": pl.Date,
     "hours": pl.Int64,
     **dict.fromkeys(_TEXTS, pl.String),
 }
+"""The fields of a record, beside its account, that the sums are made of."""
 
 
 class Change:
@@ -53,6 +53,10 @@ class Change:
     def add_loaded(self, records: pl.DataFrame) -> None:
         """Records that become live as they stand in the frame (`storing.as_records`)."""
         self._count(records, 1)
+
+    def take_loaded(self, records: pl.DataFrame) -> None:
+        """Records that are no longer live, as they stand in the frame."""
+        self._count(records, -1)
 
     def add(self, records: QuerySet[Any], account: str = "account_id") -> None:
         """Stored records, or contents in their history, that become live."""
@@ -120,7 +124,7 @@ def edition(agencies: list[int]) -> int:
 
 def _read(records: QuerySet[Any], account: str) -> pl.DataFrame:
     """What the sums are made of, read once: the database would look for the records each time."""
-    return bulk_read.frame_of(records.order_by(), {account: pl.Int64, **_READ}).rename(
+    return bulk_read.frame_of(records.order_by(), {account: pl.Int64, **READ}).rename(
         {account: "account_id"}
     )
 
