@@ -2,6 +2,7 @@
 
 `--postgresql` runs them on a throw-away PostgreSQL cluster of Debian's binaries instead of SQLite;
 `--hypothesis-profile=soak` draws forty times as many random cases, fresh ones each time.
+`--pairs=all` sends every pair of actions at once (test_pairs.py) instead of those drawn for the day.
 A soak is longer than a test may take: it wants `-o faulthandler_timeout=0` too.
 
 What is in `unit/` needs no Django: a run of these alone does not load it.
@@ -50,6 +51,9 @@ settings.load_profile("suite")
 def pytest_addoption(parser: Any) -> None:
     parser.addoption("--postgresql", action="store_true", help="on PostgreSQL, not on SQLite")
     parser.addoption("--soak", type=int, default=0, metavar="SECONDS", help="of test_cluster.py")
+    parser.addoption(
+        "--pairs", metavar="all|SEED", help="of test_pairs.py: all, or drawn by a seed"
+    )
     parser.addoption("--pictures", action="store_true", help="renew the pictures of docs/manual.md")
 
 

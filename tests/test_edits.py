@@ -1,5 +1,6 @@
 """Two people edit one thing: nothing that one has stored is lost, and who comes second is told."""
 
+import ast
 import copy
 import re
 import time
@@ -20,6 +21,7 @@ from django.test import Client
 from django.utils import timezone
 from examples import EXAMPLES
 from hosts import PASSWORD
+from places import ROOT
 from test_modules import each_that_adds
 from test_once import place
 from typing_in import forms_in
@@ -470,3 +472,28 @@ def test_nobody_waits_for_whoever_holds_the_account(place):
         assert client.get("/").status_code == 200
         person.refresh_from_db()
         assert person.last_seen_at is not None
+
+
+# --- The law of all saves ------------------------------------------------------------------------
+
+
+WHOLE_OR_NAMED = {"update_fields", "force_insert", "commit", None}
+
+
+def saves():
+    """Each call of `save` on what may be a row: the file, its line, what it names."""
+    for path in sorted((ROOT / "ismp").rglob("*.py")):
+        name = path.relative_to(ROOT / "ismp").as_posix()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            is_save = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if not is_save or node.func.attr != "save":
+                continue
+            receiver = ast.unparse(node.func.value)
+            if receiver not in {"super()", "session", "advisories", "actions"}:
+                yield f"{name}:{node.lineno}", receiver, {one.arg for one in node.keywords}
+
+
+def test_every_save_names_its_columns_or_adds_a_row():
+    """A whole row that is written back undoes what others changed in it meanwhile."""
+    found = [place for place, _, named in saves() if not named & WHOLE_OR_NAMED]
+    assert not found

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import pytest
+from django.http import QueryDict
 from files import data, row
 from hosts import PATIENCE_SECONDS
 from places import Place
@@ -17,8 +18,8 @@ from places import Place
 from ismp.accounts.models import Account, Agency, Service
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, files
-from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
+from ismp.hours import actions, files, importing, jobs
+from ismp.hours.models import Deletion, ImportRun, Record, RecordRevision, RunFile
 from ismp.hours.pulse import STEPS
 from ismp.security.models import Device
 
@@ -206,3 +207,64 @@ def test_a_worker_killed_at_a_list_loses_and_doubles_nothing(site, source, step)
         "events": 1,
         "faults": [],
     }
+
+
+# --- Deletions, restorings and undos of many records, which are jobs -----------------------------
+
+EVERYTHING = QueryDict("everything=1&field=title&q=")
+
+
+def job_of(kind, run):
+    """A job about what a run brought in; what is to become of its records."""
+    by = Account.objects.select_related("agency").get(username="IC1001")
+    Account.objects.filter(pk=by.pk).update(role="agency_admin")
+    by.refresh_from_db()
+    told = {"shown": None, "by": by}
+    if kind == "undo":
+        return jobs.undo(ImportRun.objects.get(pk=run), **told), 0
+    if kind == "delete":
+        return jobs.delete(EVERYTHING, reason="誤植", count=ROWS, **told), 0
+    records = Record.objects.live()
+    return jobs.restore(actions.delete(records, reason="誤植", **told), by=by), ROWS
+
+
+def state_of_job(place, job):
+    with place.entered():
+        job = ImportRun.objects.get(pk=job.pk)
+        return {
+            "state": job.state,
+            "attempt": job.attempt,
+            "records": Record.objects.live().count(),
+            "deletions": Deletion.objects.count(),
+            "restored": Deletion.objects.exclude(restored_at=None).count(),
+            "undone": ImportRun.objects.exclude(undone_at=None).count(),
+            "events": Event.objects.count(),
+            "faults": list(trail.faults()),
+        }
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "outcome"),
+    [
+        ("delete", "checked", {"deletions": 1}),
+        ("delete", "stored", {"deletions": 1}),
+        ("restore", "stored", {"restored": 1}),
+        ("undo", "stored", {"undone": 1, "deletions": 1}),
+    ],
+)
+def test_a_worker_killed_at_a_job_leaves_nothing_half_done_and_it_ends_once(
+    site, kind, step, outcome
+):
+    run = site.queue()
+    with site.entered():
+        importing.perform(run)
+        job, left = job_of(kind, run)
+    queued = state_of_job(site, job)
+    killed = site.python("tests/faulty_worker.py", job.pk, step, "SIGKILL")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert state_of_job(site, job) == queued | {"state": "running", "attempt": 1}
+    site.perform(job.pk, after=LEASE_OVER)
+    ended = {"state": "completed", "attempt": 2, "records": left, "events": queued["events"] + 1}
+    assert state_of_job(site, job) == queued | ended | outcome
+    site.perform(job.pk)
+    assert state_of_job(site, job) == queued | ended | outcome

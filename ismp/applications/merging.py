@@ -1,11 +1,14 @@
 """What becomes of requests that wait when an agency is merged into another one or dissolved."""
 
+from copy import copy
+
 from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts.agencies.closing import Consequence
 from ismp.accounts.models import Agency
 from ismp.applications.models import AccountApplication, IdentityChange, State, Transfer
+from ismp.audit import changes
 
 _NEEDLESS = "機關合併後已在同一個機關，不必再辦異動。"
 
@@ -31,6 +34,7 @@ def _transfers(agency: Agency) -> int:
 def _carry_transfers(agency: Agency, into: Agency) -> None:
     """The other agency stands where this one stood; one between the two is needless."""
     for one in Transfer.objects.waiting().filter(_of(agency)).select_for_update(of=("self",)):
+        before = copy(one)
         if {one.origin_id, one.destination_id} == {agency.pk, into.pk}:
             one.state, one.decided_at, one.comment = State.WITHDRAWN, timezone.now(), _NEEDLESS
         else:
@@ -39,7 +43,7 @@ def _carry_transfers(agency: Agency, into: Agency) -> None:
                     setattr(one, side, into.pk)
             if one.destination_id == into.pk:
                 one.department = None
-        one.save()
+        changes.store(one, before)
 
 
 CONSEQUENCES = (

@@ -1,7 +1,7 @@
 """What an edit changed, field by field: (title, before, after), for the event of the edit.
 
     before = changes.stored(device)              # locks the row until the transaction ends
-    device.save()
+    changes.store(device, before)                # writes what differs, and nothing else
     trail.record("save_device", …, changes=changes.between(before, device))
 
 The one place that turns two states of a model into `detail["changes"]` of an event; the portal
@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from django.db import models
 from django.utils import timezone
+
+from ismp.audit.trail import NotPossible
 
 Thing = TypeVar("Thing", bound=models.Model)
 Change = tuple[str, str, str]
@@ -32,6 +34,27 @@ def stored(thing: Thing) -> Thing | None:
         return None
     held = type(thing)._default_manager.select_for_update(of=("self",), no_key=True)
     return held.filter(pk=thing.pk).first()
+
+
+def store(thing: models.Model, before: models.Model | None, *derived: str) -> None:
+    """Add a thing, or write only the columns in which it differs from `before`: what others wrote
+    in another column meanwhile stays.
+
+    `derived` are columns worked out of others when the row is stored.  Raises NotPossible when
+    somebody deleted the thing meanwhile.
+    """
+    if before is None:
+        if not thing._state.adding:
+            raise NotPossible("這筆資料已經有人刪除了，請重新整理清單。")
+        thing.save(force_insert=True)
+        return
+    names = [
+        field.name
+        for field in thing._meta.concrete_fields
+        if getattr(before, field.attname) != getattr(thing, field.attname)
+    ]
+    if names:
+        thing.save(update_fields={*names, *derived})
 
 
 def between(before: models.Model | None, after: models.Model, *leave_out: str) -> list[Change]:

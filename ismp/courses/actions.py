@@ -42,7 +42,7 @@ def save_course(course: Course, *, teachers: Iterable[Teacher] = (), by: Account
         if differs and _has_completions(course):
             raise NotPossible("已有人在這門課取得時數，名稱與類別不能再改；請另外新增一門課程。")
         taught = _teachers_of(course)
-    course.save()
+    changes.store(course, before, "folded_title")
     course.teachers.set(teachers)
     changed = changes.between(before, course, "folded_title", "hours")
     if before and before.hours != course.hours:

@@ -33,7 +33,7 @@ def save_teacher(teacher: Teacher, *, by: Account) -> Teacher:
     for name in ("organization", "expertise", "profile"):
         setattr(teacher, name, national_id.hide(getattr(teacher, name)))
     before = changes.stored(teacher)
-    teacher.save()
+    changes.store(teacher, before)
     changed = changes.between(before, teacher)
     _record("save_teacher", teacher, by, engaged=teacher.is_engaged, changes=changed)
     return teacher
@@ -59,7 +59,7 @@ def add_certificate(
         expires_on=expires_on,
     )
     certificate.validate_constraints()
-    certificate.save()
+    certificate.save(force_insert=True)
     _record("add_certificate", teacher, by, certificate=name, until=roc_date(expires_on))
     return f"已登錄證照「{name}」。"
 

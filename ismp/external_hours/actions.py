@@ -50,7 +50,7 @@ def apply(claim: Claim, certificate: Iterable[bytes], *, by: Account) -> Claim:
     if known:
         raise NotPossible("這個訓練已經認列過了，不能再申請一次；時數請看「我的時數」。")
     _refuse_odd_hours(claim, claim.hours)
-    claim.save()
+    claim.save(force_insert=True)
     files.keep(claim, certificate)
     notify(
         deciders(claim),
@@ -130,7 +130,8 @@ def _decide(
 ) -> Claim:
     claim.state, claim.comment = state, national_id.hide(comment.strip())
     claim.decided_at, claim.decided_by = timezone.now(), by
-    claim.save()
+    given = ("given_category", "given_hours", "run")
+    claim.save(update_fields=["state", "comment", "decided_at", "decided_by", *given])
     _tell(claim)
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
     approved, hours_given = state == State.APPROVED, in_hours(claim.given_hours)
@@ -151,7 +152,7 @@ def revoke(claim: Claim, *, reason: str, by: Account) -> Claim:
     crediting.take_back(claim.run, reason=f"撤銷外部認列：{reason.strip()}"[:200], by=by)
     claim.state, claim.revoke_reason = State.REVOKED, national_id.hide(reason.strip())
     claim.revoked_at, claim.revoked_by = timezone.now(), by
-    claim.save()
+    claim.save(update_fields=["state", "revoke_reason", "revoked_at", "revoked_by"])
     _tell(claim)
     _record("revoke_claim", claim, by, hours=in_hours(claim.given_hours))
     return claim

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import Error, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -28,12 +28,14 @@ from ismp.hours.pulse import Pulse, lease
 from ismp.hours.refusal import Limits, RowsAtFault
 from ismp.hours.result import Result
 from ismp.ui.http import log_context
+from ismp.ui.http.error_pages import is_deadlock
 from ismp.ui.reading.faults import Refused
 
 logger = logging.getLogger(__name__)
 
 
 _RETRY_SECONDS = 0.5
+_TRIES = 3
 _OPEN = [State.RECEIVING, State.QUEUED, State.RUNNING]
 """States of a run that can be performed; RECEIVING by whoever has received it only."""
 
@@ -76,7 +78,7 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
         _named_connection(run),
     ):
         try:
-            _import(run, pulse)
+            _import_after_deadlocks(run, pulse)
             took = round((time.monotonic() - begun) * 1000)
             logger.info("run %s imported", run.pk, extra={"rows": run.total, "milliseconds": took})
         except RowsAtFault as refusal:
@@ -180,6 +182,18 @@ def _connect_again() -> None:
             connection.ensure_connection()
             return
         time.sleep(_RETRY_SECONDS)
+
+
+def _import_after_deadlocks(run: ImportRun, pulse: Pulse) -> None:
+    """Import it, again when PostgreSQL ends the transaction because somebody else waited for its
+    rows, and it for theirs: that is no fault of the file, and costs no attempt."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _import(run, pulse)
+        except OperationalError as error:
+            if connection.in_atomic_block or not is_deadlock(error):
+                raise
+    return _import(run, pulse)
 
 
 def _import(run: ImportRun, pulse: Pulse) -> None:

@@ -99,7 +99,7 @@ def _claimed(pk: int) -> Letter | None:
         letter.due_at = timezone.now() + _FIRST_PAUSE * 2**letter.tries
         letter.tries += 1
         letter.ended_at = timezone.now() if letter.tries > _MOST_TRIES else None
-        letter.save()
+        letter.save(update_fields=["due_at", "tries", "ended_at"])
     return letter if letter and letter.ended_at is None else None
 
 

@@ -57,7 +57,7 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
     if reason := account.agency.why_closed(timezone.localdate()):
         raise NotPossible(reason)
     account.password = "!"  # noqa: S105 (marks an unusable one)
-    _save(account)
+    _save(account, force_insert=True)
     entry = Service.objects.create(
         account=account,
         agency=account.agency,
@@ -88,7 +88,7 @@ def set_national_id(accounts: Iterable[Account], *, number: str, by: Account) ->
     [account] = touch(accounts, by)
     former = bytes(account.id_hash) if account.id_hash else None
     account.national_id = number
-    _save(account, update_fields=["sealed_id", "id_hash", "key_version"])
+    _save(account, update_fields=Account.ID_COLUMNS)
     if account.id_hash != former:
         person_links.numbers_set([account], by=by)
     separation.note_control(account, AccountControl.Kind.NUMBER, by, former)
@@ -148,6 +148,20 @@ def check_reset_code(username: str, code: str) -> Account | None:
     account: Account = issued.account
     good = secrets.compare_digest(bytes(issued.digest), _digest(account, codes.tidy(code)))
     return account if good else None
+
+
+@transaction.atomic
+def change_password(account: Account, *, old: str, new: str) -> None:
+    """Let a person who is signed in and knows her password have another one.
+
+    Raises NotPossible when it was reset, or changed elsewhere, since the page asked for it.
+    """
+    versions.hold(Account.objects.all(), [account.pk])
+    if not Account.objects.get(pk=account.pk).check_password(old):
+        raise NotPossible("您的密碼剛剛已在別處變更或重設，這次沒有變更；請重新登入後再試。")
+    account.set_password(new)
+    account.save(update_fields=["password"])
+    _record("change_password", account, account)
 
 
 @transaction.atomic

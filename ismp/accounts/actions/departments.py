@@ -30,7 +30,7 @@ def save_department(department: Department, *, by: Account) -> Department:
     if department.is_it:
         _unmark_it_unit(agency, department, by)
     department.path = Department.PATH.join([*(one.name for one in above), department.name])
-    department.save()
+    changes.store(department, before)
     of_agency[department.pk] = department
     _write_paths(department, of_agency, len(above))
     _record(department, agency, by, before, it_unit=department.is_it)

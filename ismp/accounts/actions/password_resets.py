@@ -112,7 +112,7 @@ def _wait(reset: PasswordReset) -> PasswordReset:
     account, by = reset.account, reset.asked_by
     try:
         with transaction.atomic():
-            reset.save()
+            reset.save(force_insert=True)
     except IntegrityError as error:
         raise NotPossible(
             f"{account} 已有一件等候確認的重設密碼，請等另一位管理者決定。"

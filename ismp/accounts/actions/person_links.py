@@ -381,7 +381,8 @@ def _decide(
     link.state, link.decided_at = state, timezone.now()
     link.decided_by, link.in_place_of = by, in_place_of
     link.comment = national_id.hide(comment.strip())[:_LONGEST]
-    link.save()
+    decided = ("state", "decided_at", "confirmed_at", "decided_by", "in_place_of")
+    link.save(update_fields=[*decided, "comment"])
 
 
 def _tell_both(link: PersonLink, subject: str, follows: str) -> None:

@@ -3,7 +3,7 @@
 import logging
 from datetime import date, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from ismp.accounts import consequences, effective_dated, separation, timeline
@@ -23,14 +23,16 @@ from ismp.accounts.models import (
 from ismp.accounts.roles import ROLE_NAMES, Role
 from ismp.accounts.roster import importing as roster_importing
 from ismp.accounts.roster.changes import role_elsewhere
-from ismp.accounts.roster.importing import RosterImport, RosterResult
+from ismp.accounts.roster.importing import RosterImport, RosterResult, Taken
 from ismp.audit import changes, trail
 from ismp.audit.trail import NotPossible
+from ismp.ui.http.error_pages import is_deadlock
 from ismp.ui.text.roc_dates import roc_date
 
 logger = logging.getLogger(__name__)
 
 _DUE_DAYS = 31
+_TRIES = 3
 _SECOND_ACCOUNT = "該機關已有另一個在職帳號使用同一個身分證字號，請先將那個帳號改為離職。"
 
 
@@ -46,12 +48,23 @@ def import_roster(
 
     One that passed is written in short pieces (`roster_import`): each a transaction of its own with
     an event for each account that it makes or changes and one for itself.  When it breaks off,
-    those that are done stay, and importing the file again does the rest.
+    those that are done stay, and importing the file again does the rest: as is done here when
+    PostgreSQL ends a piece because somebody else waited for its rows, and it for theirs.
     """
-    begun = RosterImport(data, keeper=keeper, of=of, by=by)
-    for piece in begun.pieces:
-        begun.take(piece)
-        roster_importing.give_way()
+    done = Taken()
+    for number in range(_TRIES):
+        begun = RosterImport(data, keeper=keeper, of=of, by=by, done=done)
+        try:
+            for piece in begun.pieces:
+                taken = begun.take(piece)
+                done = Taken([*done.lines, *taken.lines], [*done.faults, *taken.faults])
+                roster_importing.give_way()
+        except OperationalError as error:
+            is_last = number == _TRIES - 1
+            if is_last or connection.in_atomic_block or not is_deadlock(error):
+                raise
+        else:
+            break
     return begun.result
 
 
@@ -245,7 +258,7 @@ def grant_leave(
         one.withdrawn_at, one.withdrawn_by = leave.recorded_at, by
         one.withdrawal_reason = "由新的登記取代"
         one.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawal_reason"])
-    leave.save()
+    leave.save(force_insert=True)
     trail.record(
         "grant_leave",
         actor=by,

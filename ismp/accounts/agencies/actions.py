@@ -33,7 +33,7 @@ def save_agency(agency: Agency, *, by: Account) -> Agency:
     trail.hold()  # two that are put under each other at once would make a circle
     agency.code = fold_code(agency.code)
     _keep_out_of_circles(agency)
-    agency.save()
+    changes.store(agency, before)
     record_event(
         "save_agency" if before else "add_agency",
         agency,

@@ -204,7 +204,7 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
     if reasons := _orders_into(agency, since):
         raise NotPossible("".join(reasons))
     closing = Closing(agency=agency, into=into, since=since, recorded_by=by.username)
-    closing.save()
+    closing.save(force_insert=True)
     if since <= today:
         _carry_out(closing, by.username)
     else:

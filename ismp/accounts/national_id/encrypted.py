@@ -13,6 +13,8 @@ class HasNationalId(models.Model):
 
     SEALED_FOR: ClassVar[bytes]
     """To what the sealed number belongs: one table's cannot be opened as another's."""
+    ID_COLUMNS: ClassVar = ("sealed_id", "id_hash", "key_version")
+    """What a row is stored with (`update_fields`) when its number changes."""
 
     sealed_id = models.BinaryField("身分證字號（加密）", null=True, editable=False)
     id_hash = models.BinaryField(max_length=32, null=True, editable=False)

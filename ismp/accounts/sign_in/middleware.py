@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
 from ismp.accounts.models import Account
+from ismp.storage.waiting import unless_busy
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -60,9 +61,7 @@ class IdleMiddleware:
             return self._ask_to_sign_in(request)
         now = time.time()
         last = request.session.get(_KEY, 0.0)
-        if _BEGUN not in request.session:
-            request.session[_BEGUN] = now
-        if now - request.session[_BEGUN] > settings.SESSION_SECONDS:
+        if now - request.session.get(_BEGUN, now) > settings.SESSION_SECONDS:
             hours = f"{settings.SESSION_SECONDS / 3600:g}"
             return self._sign_out(request, f"登入已滿 {hours} 小時，為了安全請重新登入。")
         if last and now - last > settings.IDLE_SECONDS:
@@ -72,8 +71,7 @@ class IdleMiddleware:
         if not getattr(view, "polls", False) and now - last > min(
             _TOUCH_SECONDS, settings.IDLE_SECONDS / 10
         ):
-            request.session[_KEY] = now
-            _note_seen(request.user.pk)
+            _touch(request.session, request.user.pk, now)
         return None
 
     def _ask_to_sign_in(self, request: HttpRequest) -> HttpResponse | None:
@@ -84,6 +82,26 @@ class IdleMiddleware:
         logout(request)
         messages.info(request, reason)
         return _to_sign_in(request)
+
+
+def _touch(session: SessionBase, pk: int, now: float) -> None:
+    """Note that the person was there; where others write (SQLite), a later page notes it."""
+    former, was_modified = {name: session.get(name) for name in (_KEY, _BEGUN)}, session.modified
+
+    def write() -> None:
+        _note_seen(pk)
+        session.save()
+
+    session[_KEY] = now
+    session.setdefault(_BEGUN, now)
+    # UpdateError: it has ended meanwhile, as SessionMiddleware finds out too, and says so.
+    with contextlib.suppress(UpdateError):
+        if not unless_busy(write):
+            for name, value in former.items():
+                session[name] = value
+                if value is None:
+                    del session[name]
+            session.modified = was_modified
 
 
 @transaction.atomic

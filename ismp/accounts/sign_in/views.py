@@ -19,6 +19,7 @@ from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.forms import OldPasswordForm, ResetForm, SignInForm
 from ismp.accounts.sign_in import lockout, middleware
 from ismp.audit import trail
+from ismp.audit.trail import NotPossible
 from ismp.ui.http.once import each_time
 
 _WRONG_CODE = "公務帳號或代碼不對，或代碼已經過期；請檢查後再試，或重新索取。"
@@ -93,12 +94,15 @@ def change_password(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     form = OldPasswordForm(request, request.POST or None)
     if form.is_valid():
-        with transaction.atomic():
-            form.save()
-            trail.record("change_password", actor=user.username, agency=user.agency.code)
-        update_session_auth_hash(request, user)
-        messages.success(request, "密碼已變更；您在其他裝置上的登入都已失效。")
-        return redirect("portal:home")
+        old, new = form.cleaned_data["old_password"], form.cleaned_data["new_password1"]
+        try:
+            account_actions.change_password(user, old=old, new=new)
+        except NotPossible as reason:
+            form.add_error("old_password", str(reason))
+        else:
+            update_session_auth_hash(request, user)
+            messages.success(request, "密碼已變更；您在其他裝置上的登入都已失效。")
+            return redirect("portal:home")
     return render(request, "accounts/password_change.html", {"form": form})
 
 

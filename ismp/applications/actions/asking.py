@@ -54,7 +54,7 @@ def apply_for_account(
         **facts,
     )
     application.national_id = number
-    application.save()
+    application.save(force_insert=True)
     _record("apply_for_account", application, STRANGER)
     return application
 
@@ -151,7 +151,7 @@ def _check_day(since: date) -> None:
 def _save_only_one(request: Request, otherwise: str) -> None:
     try:
         with transaction.atomic():
-            request.save()
+            request.save(force_insert=True)
     except IntegrityError as error:
         raise NotPossible(otherwise) from error
 
@@ -185,7 +185,8 @@ def expire() -> int:
         application.national_id = ""
         application.state, application.decided_at = State.EXPIRED, timezone.now()
         application.comment = f"超過 {days} 天沒有審核，自動結案。"
-        application.save()
+        own = ("state", "decided_at", "comment")
+        application.save(update_fields=[*own, *application.ID_COLUMNS])
     for application in held:
         _record("expire_application", application, trail.SYSTEM)
     return len(held)

@@ -56,7 +56,7 @@ def decide_application(
             link="/my/hours/",
         )
     application.national_id = ""
-    _decide(application, accept, comment, by, in_place_of)
+    _decide(application, accept, comment, by, in_place_of, *application.ID_COLUMNS)
     _record("decide_application", application, by, account=application.username)
     return account
 
@@ -247,7 +247,12 @@ def known_of(applications: Iterable[AccountApplication]) -> dict[int, frozenset[
 
 
 def _decide(
-    request: Request, accept: bool, comment: str, by: Account, in_place_of: Account | None
+    request: Request,
+    accept: bool,
+    comment: str,
+    by: Account,
+    in_place_of: Account | None,
+    *changed: str,
 ) -> None:
     if not accept and not comment.strip():
         raise NotPossible("不同意時，請寫明理由。")
@@ -255,7 +260,8 @@ def _decide(
     request.comment = national_id.hide(comment.strip())[:_LONGEST]
     request.decided_by, request.in_place_of = by, in_place_of
     request.decided_at = timezone.now()
-    request.save()
+    own = ("state", "comment", "decided_by", "in_place_of", "decided_at")
+    request.save(update_fields=[*own, *changed])
 
 
 def _tell(request: Request, person: Account, what: str, link: str = "") -> None:

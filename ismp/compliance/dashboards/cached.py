@@ -9,6 +9,7 @@ deed can make us count in vain, never show an old figure.
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from django.db.models import Count, Q
 from django.utils import timezone
@@ -19,6 +20,7 @@ from ismp.audit.models import Event
 from ismp.compliance.dashboards import counts
 from ismp.compliance.models import Board
 from ismp.compliance.standing import table as standing_table
+from ismp.storage.waiting import unless_busy
 
 ASIDE = (
     *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
@@ -91,7 +93,7 @@ def of(
         if lacking := [agency for agency in agencies if (agency.pk, day) not in boards]:
             fresh = _counted(lacking, [day])
             if day in kept_days:
-                _keep(fresh, lacking, newest)
+                unless_busy(partial(_keep, fresh, lacking, newest))
             boards |= fresh
     return boards
 

@@ -21,6 +21,7 @@ from ismp.courses.models import (
     Attendance,
     Category,
     Completion,
+    Course,
     Meeting,
     Session,
     SessionState,
@@ -180,6 +181,8 @@ def finish(session: Session, *, by: Account) -> Settlement:
     May be done again after a correction: the records follow.  Who is absent now has no completion
     and no record; what an agency deleted stays deleted.  Raises NotPossible.
     """
+    # Who edits the course holds it: the records tell of one name, the old one or the new one.
+    versions.hold(Course.objects.all(), [session.course_id])
     session = hold(session)
     meetings = list(session.meetings.all())
     if session.state == SessionState.CANCELLED:

@@ -67,7 +67,7 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
         versions.hold(Course.objects.all(), [session.course_id])  # its sessions have numbers
         known = Session.objects.filter(course=session.course)
         session.number = (known.aggregate(last=Max("number"))["last"] or 0) + 1
-    session.save()
+    changes.store(session, before)
     _plan(session, list(timings))
     changed = changes.between(before, session, "taken", "turns")
     if before and planned != _in_words(session):
@@ -176,7 +176,8 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
         mine.standing = Standing.APPLIED
     else:
         mine.standing = _place(session)
-    mine.save()
+    own = ["turn", "way", "signed_up_at", "standing"]
+    mine.save(force_insert=mine.pk is None, update_fields=own if mine.pk else None)
     session.save(update_fields=["turns", "taken"])
     _tell([mine], session, "signed_up", f"{mine.get_standing_display()}：{{}}")
     record_event(

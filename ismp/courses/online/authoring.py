@@ -52,7 +52,7 @@ def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Acc
     if material.pk is None:
         last = material.course.materials.aggregate(last=Max("position"))["last"]
         material.position = 1 if last is None else last + 1
-    material.save()
+    changes.store(material, before)
     changed = changes.between(before, material)
     if chunks is not None:
         files.keep(material, chunks)
@@ -90,7 +90,7 @@ def save_question(question: Question, *, by: Account) -> Question:
     _hold(question)
     question.text = national_id.hide(question.text)
     before = changes.stored(question)
-    question.save()
+    changes.store(question, before)
     changed = changes.between(before, question)
     record_event("save_question", question.course, by, changes=changed)
     return question
@@ -117,7 +117,7 @@ def remove_question(question: Question, *, by: Account) -> None:
 def save_quiz(quiz: Quiz, *, by: Account) -> Quiz:
     _hold(quiz)
     before = changes.stored(quiz)
-    quiz.save()
+    changes.store(quiz, before)
     told = {"drawn": quiz.drawn, "pass_mark": quiz.pass_mark}
     changed = changes.between(before, quiz)
     record_event("save_quiz", quiz.course, by, **told, changes=changed)

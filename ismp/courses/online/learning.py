@@ -27,6 +27,7 @@ from ismp.courses.models import (
 )
 from ismp.hours.records.crediting import Credit, credit, records_of
 from ismp.notifications.actions import notify
+from ismp.ui.resources import versions
 
 PLATFORM = "資安統籌管理平台"
 """學習機關 of what no agency gives."""
@@ -153,7 +154,9 @@ def has_quiz(course: Course) -> bool:
 
 
 def _held(enrollment: Enrollment) -> Enrollment:
-    """Under lock, so that a course is completed once however often somebody presses."""
+    """Under lock, so that a course is completed once however often somebody presses, and by the
+    name, category and hours that it has then: who edits the course holds it too."""
+    versions.hold(Course.objects.all(), [enrollment.course_id])
     held = Enrollment.objects.select_for_update(of=("self",))
     return held.select_related("course__agency", "account__agency").get(pk=enrollment.pk)
 
@@ -175,7 +178,7 @@ def _complete_if_done(enrollment: Enrollment, by: Account) -> bool:
     course = enrollment.course
     enrollment.completed_at, enrollment.hours = timezone.now(), course.hours
     fix(enrollment, course)
-    enrollment.save()
+    enrollment.save(update_fields=["completed_at", "hours", *FIXED])
     notify(
         [enrollment.account],
         kind="course_completed",
@@ -189,6 +192,10 @@ def _complete_if_done(enrollment: Enrollment, by: Account) -> bool:
         enrollment.save(update_fields=["record"])
     record_event("complete_course", course, by, score=enrollment.score)
     return True
+
+
+FIXED = ("title", "category", "organizer_code", "organizer_name")
+"""What `fix` writes down."""
 
 
 def fix(completion: Completion, course: Course) -> None:

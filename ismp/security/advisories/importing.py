@@ -209,7 +209,7 @@ def _renew(advisory: Advisory, found: Found) -> _News | None:
     ]
     news += _renewed_iocs(advisory, found)
     ended = _end_by_source(advisory, found)
-    advisory.save()
+    changes.store(advisory, before, "cve_words")
     if not news and not ended and found.origin == Origin.KEV:
         return None  # a later catalogue in which this line is the same
     if ended:
@@ -316,7 +316,7 @@ def _supersede(superseded: dict[str, str], *, by: Account) -> int:
         advisory.ended_by = _SOURCE
         advisory.ended_because = f"改用 {superseded[advisory.stix_id]}"
         advisory.source_says = {**advisory.source_says, "ended": Ended.SUPERSEDED.value}
-        advisory.save()
+        changes.store(advisory, before)
         tell(advisory, f"{Ended.SUPERSEDED.label}，不必再回覆")
         edits = edits_of(before, advisory)
         detail = {"changes": edits}

@@ -67,7 +67,7 @@ def save_group(group: AgencyGroup, *, agencies: Iterable[Agency], by: Account) -
     before = changes.stored(group)
     former = _names(group) if before else ""
     group.name = national_id.hide(group.name)
-    group.save()
+    changes.store(group, before)
     group.agencies.set(agencies)
     edits = changes.between(before, group)
     if before and former != _names(group):
@@ -92,7 +92,7 @@ def save_vendor(vendor: Vendor, *, by: Account) -> Vendor:
     for name in vendor.names:
         if taken.knows(name):
             raise NotPossible(f"「{name}」已是另一個廠牌的名稱或別名，請先從那裡移除。")
-    vendor.save()
+    changes.store(vendor, before)
     edits = changes.between(before, vendor)
     trail.record("save_vendor", actor=by.username, subject=f"vendor:{vendor.pk}", changes=edits)
     return vendor

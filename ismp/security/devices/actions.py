@@ -15,8 +15,9 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -49,8 +50,27 @@ _BATCH = 5_000
 _UPDATED_AT_ONCE = 200
 
 
+_LIST_LOCK = 0x4C495354
+"""Of `pg_advisory_xact_lock`: the list of restricted products beside what falls under it."""
+
+
+def _hold_list(*, to_change: bool) -> None:
+    """Let nobody change the list, or with `to_change` match devices either, until the transaction
+    ends: each would match by what the other one has not stored yet.
+
+    SQLite has one writer at a time anyhow.
+    """
+    if connection.vendor == "postgresql":
+        kind = "" if to_change else "_shared"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_advisory_xact_lock{kind}(%s)", [_LIST_LOCK])
+
+
 def match(devices: QuerySet[Device], today: date | None = None) -> int:
-    """Note on each of these devices what it falls under; return how many changed."""
+    """Note on each of these devices what it falls under; return how many changed.
+
+    Call `_hold_list` before the devices, or the list, are written.
+    """
     today = today or timezone.localdate()
     listed = RestrictedProduct.objects.filter(issued_on__lte=today).exclude(ended_on__lt=today)
     patterns = {one.pk: (one.brand, one.model) for one in listed}
@@ -73,10 +93,11 @@ def save_device(device: Device, *, by: Account) -> Device:
 
     Raises NotPossible when it moves a day that was decided.
     """
+    _hold_list(to_change=False)
     before = changes.stored(device)
     if before is not None:
         _refuse_moved_days(before, device)
-    device.save()
+    changes.store(device, before, "asset_key")
     match(Device.objects.filter(pk=device.pk))
     device.refresh_from_db()
     trail.record(
@@ -137,6 +158,7 @@ def take_in(found: Inventory, *, agency: Agency, of: str = "", by: Account) -> l
     device that is added or changed has an event of its own, so that its 異動紀錄 is whole, and the
     file one, which is about `of`.
     """
+    _hold_list(to_change=False)
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
     held = {device.asset_key: device for device in Device.objects.filter(agency=agency)}
     decided = _decided_days(Device.objects.filter(agency=agency))
@@ -261,6 +283,7 @@ def unretire(devices: QuerySet[Device], *, reason: str, by: Account) -> int:
     """取消汰換: the devices are in use after all; return how many.  Raises NotPossible."""
     if not reason.strip():
         raise NotPossible("請填寫取消汰換的理由。")
+    _hold_list(to_change=False)
     chosen = list(_held(devices).exclude(retired_on=None))
     _set_retired_on(chosen, None, verb="unretire_devices", by=by, reason=national_id.hide(reason))
     match(Device.objects.filter(pk__in=[one.pk for one in chosen]))
@@ -314,8 +337,9 @@ def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduc
             f"這項產品在 {roc_dates.roc_date(product.ended_on)} 解除，發文日期不能比它晚；請更正，"
             "或以新的來源函號新增。"
         )
+    _hold_list(to_change=True)
     before = changes.stored(product)
-    product.save()
+    changes.store(product, before)
     _match_all()
     trail.record(
         "save_product",
@@ -335,6 +359,7 @@ def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
     listed = list(listed)
     for product in listed:
         refuse_everything(product.brand, product.model)
+    _hold_list(to_change=True)
     RestrictedProduct.objects.bulk_create(listed, ignore_conflicts=True)
     changed = _match_all()
     trail.record("restrict_products", actor=by.username, count=changed)
@@ -355,6 +380,7 @@ def take_in_products(
     Only the day of the letter is corrected; what was lifted stays as it is.  Return (line,
     outcome, words) of each row.  Agencies that have such devices are told.
     """
+    _hold_list(to_change=True)
     held = {product_key(one): one for one in RestrictedProduct.objects.select_for_update()}
     rows, new, corrected = [], [], []
     for line, product in listed.items():
@@ -403,6 +429,7 @@ def take_in_products(
 @transaction.atomic
 def lift(product: RestrictedProduct, *, on: date, by: Account) -> int:
     """The authority no longer restricts a product after a day.  Raises NotPossible."""
+    _hold_list(to_change=True)
     before = changes.stored(product)
     if on < product.issued_on:
         raise NotPossible("解除日期不能早於發文日期，請更正。")
@@ -637,7 +664,7 @@ def save_campaign(campaign: Campaign, *, by: Account) -> Campaign:
     if campaign.sign_offs.exists():
         raise NotPossible("已經有機關簽署，年度與期限不能再改；要延後期限，請按「展延期限」。")
     _refuse_senseless(campaign.year, campaign.due_on)
-    campaign.save()
+    changes.store(campaign, before)
     if found := changes.between(before, campaign):
         _tell_agencies(
             f"管制設備盤點改為 {campaign.year} 年度、期限 {roc_dates.roc_date(campaign.due_on)}"
@@ -713,10 +740,9 @@ def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
     Raises NotPossible.
     """
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    figures = figures_of(agency)
+    figures, listing = _as_it_stands(agency)
     if figures["undecided"]:
         raise NotPossible(f"還有 {figures['undecided']} 項清單上的設備沒有處置，請先決定再簽署。")
-    listing = b"".join(_signed_list(agency))
     sign_off, is_new = SignOff.objects.get_or_create(
         campaign=campaign,
         agency=agency,
@@ -804,30 +830,44 @@ _LISTED = (
 """What a signed list says of a device: everything but people."""
 
 
-def _signed_list(agency: Agency) -> Iterator[bytes]:
-    """The devices in use as a CSV, by number; each restricted one with what was decided."""
-    standing = Decision.objects.standing().filter(device__agency=agency, device__retired_on=None)
-    decided = {one.device_id: one for one in standing}
+def _as_it_stands(agency: Agency) -> tuple[dict[str, int], bytes]:
+    """What is signed: the figures (as `figures_of`), and the devices in use as a CSV, by number,
+    each restricted one with what was decided.
+
+    One query reads both, so that they fit whatever others store meanwhile.
+    """
+    today = timezone.localdate()
+    same = Device.objects.filter(pk=OuterRef("pk"))
+    standing = Decision.objects.standing().filter(device=OuterRef("pk")).order_by()
     devices = Device.objects.filter(agency=agency).in_use().select_related("restriction")
-    head = [*(title for title, _ in _LISTED), "限制清單", "處置"]
-    return tables.csv_lines(
-        head,
-        (
-            [
+    found: Any = devices.order_by("asset_no").annotate(
+        is_undecided=Exists(same.undecided(today)),
+        is_overdue=Exists(same.overdue(today)),
+        decided_kind=Subquery(standing.values("kind")),
+        decided_day=Subquery(standing.values(day=Coalesce("retire_by", "expires_on"))),
+    )
+    figures = dict.fromkeys(("in_use", "restricted", "undecided", "overdue"), 0)
+
+    def lines() -> Iterator[list[tables.Cell]]:
+        for device in found.iterator(2_000):
+            is_restricted = device.restriction_id is not None
+            figures["in_use"] += 1
+            figures["restricted"] += is_restricted
+            figures["undecided"] += device.is_undecided
+            figures["overdue"] += device.is_overdue
+            yield [
                 *(_in_words(device, name) for _, name in _LISTED),
                 str(device.restriction or ""),
-                _in_short(decided.get(device.pk)) if device.restriction_id else "",
+                _in_short(device.decided_kind, device.decided_day) if is_restricted else "",
             ]
-            for device in devices.order_by("asset_no").iterator(2_000)
-        ),
-    )
+
+    head = [*(title for title, _ in _LISTED), "限制清單", "處置"]
+    listing = b"".join(tables.csv_lines(head, lines()))
+    return figures, listing
 
 
-def _in_short(decision: Decision | None) -> str:
-    if decision is None:
-        return ""
-    day = roc_dates.roc_date(decision.retire_by or decision.expires_on)
-    return f"{decision.get_kind_display()}（{day}）"
+def _in_short(kind: str | None, day: date | None) -> str:
+    return f"{Decision.Kind(kind).label}（{roc_dates.roc_date(day)}）" if kind else ""
 
 
 def list_of(sign_off: SignOff) -> bytes:

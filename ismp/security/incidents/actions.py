@@ -195,6 +195,14 @@ def reinstate(incident: Incident, *, reason: str, by: Account) -> Incident:
     return incident
 
 
+_LEVEL = ("answers", "level", "asked_answers", "asked_level")
+_REPORT = (
+    *("state", "resumes", "earlier_reports", "level_changed_at"),
+    *("reported_at", "reviewed_at", "forwarded_at"),
+)
+"""What a report anew writes (`_report_anew`)."""
+
+
 @transaction.atomic
 def change_level(
     incident: Incident, answers: Mapping[Aspect, Answer], *, on_behalf: str = "", by: Account
@@ -221,7 +229,7 @@ def change_level(
     else:
         incident.answers, incident.level = _as_json(answers), new
         incident.asked_answers, incident.asked_level = {}, None
-    incident.save()
+    incident.save(update_fields=[*_LEVEL, *_REPORT])
     words = f"{former} 級改為 {new} 級"
     _note(incident, Kind.LEVEL, f"{words}{'，待審核同意後生效' if waits else ''}", by, on_behalf)
     notify(
@@ -247,7 +255,7 @@ def _set_level(
     incident.asked_answers, incident.asked_level = {}, None
     if before == (incident.answers, incident.level):
         return
-    incident.save(update_fields=["answers", "level", "asked_answers", "asked_level"])
+    incident.save(update_fields=_LEVEL)
     found: list[changes.Change] = [("影響評估", _in_words(before[0]), _in_words(incident.answers))]
     is_draft = incident.state == IncidentState.DRAFT
     words = "影響評估更正" if is_draft else "影響評估更正，等級不變"
@@ -306,7 +314,7 @@ def review(incident: Incident, *, accept: bool, comment: str, by: Account) -> In
         incident.asked_answers, incident.asked_level = {}, None
     else:
         incident.state = IncidentState.RETURNED
-    incident.save()
+    incident.save(update_fields=[*_LEVEL, "state", "resumes", "reviewed_at"])
     outcome = "審核通過" if accept else "退回補正"
     if asked is not None:
         words = f"{former} 級改為 {asked} 級"
