@@ -1,7 +1,11 @@
 """Building a portal file by hand, row by row, for the cases of the tests."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from ismp.accounts import demo_data
 from ismp.hours.portal_import.layout import COLUMNS, NAMES
+from ismp.ui.text.roc_dates import roc_date
 
 PERSON = next(p for p in demo_data.city() if p.active)
 TITLES = [column.title for column in COLUMNS]
@@ -25,6 +29,13 @@ GOOD = {
 
 def row(**changes: str) -> list[str]:
     return [(GOOD | changes).get(name, "") for name in NAMES]
+
+
+def row_of_today(**changes: str) -> list[str]:
+    """One that ended today: pages show this year at first, and duties of a year count it."""
+    today = roc_date(datetime.now(ZoneInfo("Asia/Taipei")).date())
+    ended_on = changes.get("ended_on", today)
+    return row(**{"started_on": ended_on, "ended_on": ended_on} | changes)
 
 
 def text(

@@ -32,7 +32,9 @@ class Hosts:
         self.folder, self.processes = folder, []
         self._environment = {**os.environ, "DATABASE_URL": database_url, **environment}
         self._environment["DJANGO_SETTINGS_MODULE"] = "ismp.config.settings"
-        self._environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+        self._environment["PYTHONPATH"] = os.pathsep.join(
+            [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
+        )
 
     def start(self, *arguments, **environment):
         log = (self.folder / f"{len(self.processes)}.log").open("wb")

@@ -31,7 +31,7 @@ class Place:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "ismp.config.settings",
             "ISMP_HOME": str(home),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             **environment,
         }
         self.environment.pop("DATABASE_URL", None)

@@ -8,7 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from files import data, row
+from files import data
+from files import row_of_today as row
 
 from ismp.accounts import demo_data
 from ismp.accounts.actions import accounts as account_actions
@@ -35,6 +36,7 @@ from ismp.compliance.rules import actions as rules
 from ismp.compliance.standing import table as standing_table
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, ImportRun, Record
+from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
 
@@ -81,14 +83,17 @@ class Deeds:
 
     def do_import(self):
         people = self.chance.sample(demo_data.city(), 6)
+        today = timezone.localdate()
+        this_year = today.year - 1911
+        ends = [f"{this_year - 1}-12-31", f"{this_year}-01-01", roc_dates.roc_date(today)]
         rows = [
             row(
                 national_id=person.national_id,
                 name=person.name,
                 category=self.chance.choice(["522", "523"]),
                 term=str(self.chance.randint(1, 9)),
-                started_on="114-10-05",
-                ended_on=self.chance.choice(["114-12-31", "115-03-01", "115-10-31"]),
+                started_on=f"{this_year - 1}-10-05",
+                ended_on=self.chance.choice(ends),
             )
             for person in people
         ]

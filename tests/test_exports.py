@@ -7,7 +7,8 @@ import zipfile
 import openpyxl
 import pytest
 from django.db import OperationalError
-from files import data, row
+from files import data
+from files import row_of_today as row
 from test_modules import modules
 
 from ismp.hours.listing import search as listing_search

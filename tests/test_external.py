@@ -8,7 +8,8 @@ from at_once import at_once
 from django.core.files import temp
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
-from files import data, row
+from files import data
+from files import row_of_today as row
 from laws import tallies_are_true
 from things import PDF, claim_of
 
@@ -44,14 +45,18 @@ def decider(account):
     return account("IC1001", "agency_admin")
 
 
+FIRST = f"{timezone.localdate().year - 1911}-01-01"
+"""A day of this year that is not in the future, on whatever day of it."""
+
+
 def filled(certificate=PDF, name="證明.pdf", **changes):
     typed = {
         "category": "522",
         "title": "資安月研討會",
         "organizer": "示範學會",
         "nature": "classroom",
-        "started_on": "115-03-02",
-        "ended_on": "115-03-02",
+        "started_on": FIRST,
+        "ended_on": FIRST,
         "hours": "3",
         "description": "",
     } | changes
@@ -95,7 +100,7 @@ def test_the_same_claim_twice_is_one(client, staff):
         ({"certificate": b"MZ program"}, "不是 PDF、JPG 或 PNG"),
         ({"certificate": b"<html><script>"}, "不是 PDF、JPG 或 PNG"),
         ({"certificate": b""}, "這個檔案是空的"),
-        ({"ended_on": "115-03-01"}, "迄日期早於起日期"),
+        ({"started_on": "115-03-02", "ended_on": "115-03-01"}, "迄日期早於起日期"),
         ({"ended_on": "199-01-01"}, "迄日期在今天以後"),
         ({"started_on": "三月"}, "日期請寫成"),
         ({"hours": "25"}, "一天最多 24 小時"),
@@ -225,7 +230,7 @@ def test_never_more_than_a_day_has(staff, decider, import_bytes, city):
         claim_of(staff, hours=24_001)
     [person] = [one for one in city if one.username == "IC1002"]
     hours_ = {"total": "20", "digital_hours": "20", "classroom_hours": "0"}
-    day = {"started_on": "115-03-02", "ended_on": "115-03-02"}
+    day = {"started_on": FIRST, "ended_on": FIRST}
     mine = {"national_id": person.national_id, "name": person.name, "title": "別的課"}
     assert import_bytes(data(row(**mine, **hours_, **day), encoding="utf-8"))["created"] == 1
     with pytest.raises(NotPossible, match="已有 20 小時"):
@@ -281,10 +286,10 @@ def test_who_is_not_in_office_owes_nothing_and_the_page_says_so(client, small, a
 
 def test_other_records_of_the_days_are_shown(client, staff, decider, learned, city):
     [person] = [one for one in city if one.username == "IC1002"]
-    same_day = {"started_on": "115-03-02", "ended_on": "115-03-02"}
+    same_day = {"started_on": FIRST, "ended_on": FIRST}
     learned(person, 2, title="同日的課", **same_day)
-    learned(person, 2, title="資安月研討會", started_on="115-03-20", ended_on="115-03-20")
-    learned(person, 2, title="無關的課", started_on="115-06-01", ended_on="115-06-01")
+    learned(person, 2, title="資安月研討會", started_on=FIRST, ended_on=FIRST)
+    learned(person, 2, title="無關的課", started_on="110-06-01", ended_on="110-06-01")
     claim = claim_of(staff)
     client.force_login(decider)
     page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
@@ -296,7 +301,7 @@ def from_portal(import_bytes, city):
     """The same training as the national portal tells of it later."""
     [person] = [one for one in city if one.username == "IC1002"]
     mine = {"national_id": person.national_id, "name": person.name, "title": "資安月研討會"}
-    day = {"started_on": "115-03-02", "ended_on": "115-03-02"}
+    day = {"started_on": FIRST, "ended_on": FIRST}
     told = {"total": "3", "digital_hours": "3", "classroom_hours": "0"}
     return import_bytes(data(row(**mine, **day, **told), encoding="utf-8"))["run"]
 

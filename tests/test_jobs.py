@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from files import data, row
+from files import data
+from files import row_of_today as row
 from test_turns import lose, work
 
 from ismp.audit.models import Event

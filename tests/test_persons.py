@@ -18,7 +18,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
-from files import data, row
+from files import data
+from files import row_of_today as row
 from test_pages import addresses
 from things import claim_of
 

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from mail import NOON, text_of
 
 from ismp.accounts.models import Account, Service
@@ -44,7 +45,8 @@ def test_the_preview_is_what_is_sent(clerk, small, learned):
             assert sentence in page
     hers = Notice.objects.get(account__username="IC1002")
     assert hers.subject == "資通安全訓練時數還缺：522 資通安全(通識)（每年） 2 小時"
-    assert "115-01-01 至 115-12-31 應有 3 小時，已有 1 小時，還缺 2 小時" in hers.body
+    year = timezone.localdate().year - 1911
+    assert f"{year}-01-01 至 {year}-12-31 應有 3 小時，已有 1 小時，還缺 2 小時" in hers.body
     event = Event.objects.get(verb="remind")
     assert (event.actor, event.agency, event.detail) == ("IC1001", A, {"people": 3})
 

@@ -54,7 +54,8 @@ def agency(code):
     return Agency.objects.get(code=code)
 
 
-def row(number, *, category="522", ended_on="115-01-05", hours="3", title="概論"):
+def row(number, *, category="522", ended_on="", hours="3", title="概論"):
+    ended_on = ended_on or roc_dates.roc_date(timezone.localdate())
     return world.row(
         national_id=number,
         name="",

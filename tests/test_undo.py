@@ -380,7 +380,8 @@ def test_what_somebody_decided_about_a_pair_stays_decided(page):
 
 def test_a_deletion_takes_what_was_shown_or_asks_again(page):
     bring(Model(), {A: "1"})
-    place, everything = "/manage/learning-map/hours/delete/", {"everything": "1"}
+    place = "/manage/learning-map/hours/delete/"
+    everything = {"everything": "1", "start": "115-01-01", "end": "115-12-31"}
     shown = shown_in(page.post(place, everything))
     bring(Model(), {B: "1"})
     sent = everything | {"confirmed": "1", "reason": "誤植", "shown": shown}

@@ -205,13 +205,13 @@ def small(city: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def learned(import_bytes: Any) -> Callable[..., None]:
-    """Import one record of so many hours of a person of the city."""
-    from files import data, row
+    """Import one record of so many hours of a person of the city, of today if nothing is said."""
+    from files import data, row_of_today
 
     def take(person: Any, hours: int, **more: str) -> None:
         own = {"national_id": person.national_id, "name": person.name}
         sums = {"total": str(hours), "digital_hours": str(hours), "classroom_hours": "0"}
-        file = data(row(**own, **sums, **more), encoding="utf-8")
+        file = data(row_of_today(**own, **sums, **more), encoding="utf-8")
         import_bytes(file, agency=person.agency_code)
 
     return take
