@@ -71,7 +71,9 @@ def told(monkeypatch):
     def noted(notices, **options):
         made = create(notices, **options)
         frames = [one for one in traceback.extract_stack() if one.filename.startswith(str(HERE))]
-        there = next(one for one in reversed(frames) if "notices" not in Path(one.filename).parts)
+        there = next(
+            one for one in reversed(frames) if "notifications" not in Path(one.filename).parts
+        )
         site = (str(Path(there.filename).relative_to(HERE)), there.name)
         found.setdefault(site, []).extend(one.pk for one in made)
         return made
