@@ -1,7 +1,7 @@
 """How long boards take, kept and counted: `python benchmarks/boards.py --postgresql`.
 
 Prints for one agency (the biggest) and for the city: reading what is kept, and counting anew after
-a deed; beside the whole time, what of it was waiting for the database and what our own work.
+an action; beside the whole time, what of it was waiting for the database and what our own work.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
 def measure(biggest: str) -> None:
     from django.utils import timezone
 
-    from ismp.accounts.models import Agency, Service
+    from ismp.accounts.models import Agency, Posting
     from ismp.compliance.dashboards import cached
     from ismp.compliance.dashboards import views as dashboard_views
     from ismp.compliance.models import Board
@@ -47,7 +47,7 @@ def measure(biggest: str) -> None:
     everywhere = list(Agency.objects.all())
     one = [agency for agency in everywhere if agency.code == biggest]
     year = [*dashboard_views.year_of(today), today]
-    people = Service.objects.on(today).filter(status="active")
+    people = Posting.objects.on(today).filter(status="active")
     print(f"{people.count():,} people in {len(everywhere)} agencies", end="; ")
     print(f"{people.filter(agency__in=one).count():,} in the biggest")
 

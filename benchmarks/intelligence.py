@@ -45,7 +45,7 @@ def main() -> None:
         found.get()  # it is up
         data = bundle(options.objects)
         began = time.monotonic()
-        taken = advisory_importing.take_in(data, by=by)
+        taken = advisory_importing.import_advisories(data, by=by)
         took = time.monotonic() - began
         ended.set()
         beside = found.get()

@@ -242,9 +242,9 @@ def boards() -> None:
         print(f"hours of every person of the {whose}, by category: {taken * 1_000:.0f} ms")
 
 
-def timed(deed: Callable[[], Any]) -> float:
+def timed(action: Callable[[], Any]) -> float:
     begun = time.perf_counter()
-    deed()
+    action()
     return time.perf_counter() - begun
 
 

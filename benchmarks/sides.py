@@ -21,15 +21,15 @@ from ismp.audit import trail
 from ismp.hours import actions, files
 from ismp.hours import importing as hours_importing
 from ismp.hours.models import (
-    Edition,
     ImportRun,
-    MonthTally,
+    MonthlyCount,
     PersonYear,
     Record,
     RecordRevision,
+    RecordsVersion,
     RunFile,
+    SearchText,
     Waiting,
-    Wording,
 )
 from ismp.hours.portal_export import ExportChoices, export
 from ismp.hours.portal_import import cleaning, matching
@@ -100,7 +100,7 @@ class World:
             return
         for model in (RunFile, RecordRevision):
             model.objects.all().delete()
-        of_agency = (Record, Waiting, PersonYear, MonthTally, Wording, Edition)
+        of_agency = (Record, Waiting, PersonYear, MonthlyCount, SearchText, RecordsVersion)
         for model in of_agency:
             model.objects.filter(agency=self.agency).delete()
         ImportRun.objects.all().delete()

@@ -1,28 +1,28 @@
-"""Deeds in the same moment, each in a thread with a connection of its own."""
+"""Actions in the same moment, each in a thread with a connection of its own."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 
 
-def at_once(*deeds):
+def at_once(*actions):
     """What each came to, in their order: what it gave back, or why it was not possible."""
-    ready, here = threading.Barrier(len(deeds)), connections[DEFAULT_DB_ALIAS]
-    own = [here.copy() for _ in deeds]  # to wherever the test is, which may be a `Place`
+    ready, here = threading.Barrier(len(actions)), connections[DEFAULT_DB_ALIAS]
+    own = [here.copy() for _ in actions]  # to wherever the test is, which may be a `Place`
 
-    def do(deed):
+    def do(action):
         connections[DEFAULT_DB_ALIAS] = connection = own.pop()
         connection.inc_thread_sharing()
         try:
             ready.wait()
-            return deed()
-        except NotPossible as reason:
+            return action()
+        except ActionRefused as reason:
             return str(reason)
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(len(deeds)) as pool:
-        return list(pool.map(do, deeds))
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(do, actions))

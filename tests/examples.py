@@ -18,8 +18,8 @@ class Example:
     """What the page then says."""
     by: str = "agency_admin"
     """The role that adds."""
-    deeds: dict[str, dict] = field(default_factory=dict)
-    """What each deed's form is filled with; a function is asked with the things' model."""
+    actions: dict[str, dict] = field(default_factory=dict)
+    """What each action's form is filled with; a function is asked with the things' model."""
     most: int = 100
     """So many can be added beside those of the fixture `things`."""
 

@@ -7,7 +7,14 @@ import world
 
 from ismp.accounts.models import Agency
 from ismp.hours import actions, report
-from ismp.hours.models import DAYS_OF_A_MONTH, Edition, MonthTally, PersonYear, Record, Wording
+from ismp.hours.models import (
+    DAYS_OF_A_MONTH,
+    MonthlyCount,
+    PersonYear,
+    Record,
+    RecordsVersion,
+    SearchText,
+)
 
 COUNTS = ("total", "created", "updated", "unchanged", "rejected")
 
@@ -47,10 +54,10 @@ def tallies_are_true():
         year = agency, record.account_id, record.category, day.year
         people[(*year, "records")] += 1
         people[(*year, "hours")] += record.hours
-    wordings = {(w.agency_id, w.wording): (w.field, w.text) for w in Wording.objects.all()}
+    wordings = {(w.agency_id, w.wording): (w.field, w.text) for w in SearchText.objects.all()}
     assert texts <= {(agency, *text) for (agency, _), text in wordings.items()}
     told_months, told_people = Counter(), Counter()
-    for line in MonthTally.objects.all():
+    for line in MonthlyCount.objects.all():
         wording = wordings.get((line.agency_id, line.wording), ("", ""))
         days = [getattr(line, name) for name in DAYS_OF_A_MONTH]
         assert line.live == sum(days)
@@ -62,6 +69,8 @@ def tallies_are_true():
         told_people[(*year, "records")] += line.live
         told_people[(*year, "hours")] += line.hours
     told = {key[0] for key in (*wordings, *told_months, *told_people)}
-    assert told <= set(Edition.objects.values_list("agency_id", flat=True))  # else taken for new
+    assert told <= set(
+        RecordsVersion.objects.values_list("agency_id", flat=True)
+    )  # else taken for new
     assert +months == +told_months
     assert +people == +told_people

@@ -13,7 +13,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from oracle_reading import Refused, read
+from oracle_reading import FileRejected, read
 
 from ismp.hours.portal_import.layout import CATEGORIES, EARLIEST_YEAR, HOUR_UNITS, NAMES
 
@@ -66,7 +66,7 @@ def import_file(
     outcome = Outcome()
     try:
         parsed = read(data, password)
-    except Refused as refusal:
+    except FileRejected as refusal:
         return Outcome(state="refused", reason=str(refusal))
     people = in_office(accounts, agency)
     events: Store = {}

@@ -36,7 +36,7 @@ BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"))
 BOMS += ((codecs.BOM_UTF16_BE, "utf-16-be"),)
 
 
-class Refused(ValueError):
+class FileRejected(ValueError):
     """The file as a whole is refused."""
 
 
@@ -58,7 +58,7 @@ def read(data: bytes, password: str | None = None) -> Parsed:
                 columns = header_at(lines[start:], codec, sep)
                 if columns:
                     return Parsed(columns, body(lines[start:], codec, sep))
-    raise Refused("no header")
+    raise FileRejected("no header")
 
 
 # What the bytes are
@@ -67,18 +67,18 @@ def read(data: bytes, password: str | None = None) -> Parsed:
 def unwrap(data: bytes, password: str | None) -> bytes:
     """The CSV's bytes, out of its archive if it is in one."""
     if not data:
-        raise Refused("empty")
+        raise FileRejected("empty")
     if data.startswith(ZIP):
         data = only_csv(data, password)
         if data.startswith(ZIP) or not data:
-            raise Refused("an archive or nothing in the archive")
+            raise FileRejected("an archive or nothing in the archive")
     if len(data) > MAX_BYTES:
-        raise Refused("too big")
+        raise FileRejected("too big")
     if any(data.startswith(magic) for magic in FOREIGN):
-        raise Refused("another kind of file")
+        raise FileRejected("another kind of file")
     start = data[:1000].removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if start.startswith((b"<html", b"<!doctype", b"<table")):
-        raise Refused("HTML")
+        raise FileRejected("HTML")
     return data
 
 
@@ -89,27 +89,27 @@ def only_csv(data: bytes, password: str | None) -> bytes:
         infos = archive.infolist()
         names = [info.filename for info in infos]
         if "[Content_Types].xml" in names or any(name.startswith("xl/") for name in names):
-            raise Refused("xlsx")
+            raise FileRejected("xlsx")
         if any(dangerous(name) for name in names):
-            raise Refused("path")
+            raise FileRejected("path")
         if overlapping(infos):
-            raise Refused("overlap")
+            raise FileRejected("overlap")
         named = [info for info in infos if info.filename.lower().endswith(".csv")]
         wanted = [info for info in named if not ignorable(info.filename)]
         if len(wanted) != 1:
-            raise Refused("not exactly one CSV")
+            raise FileRejected("not exactly one CSV")
         if wanted[0].file_size > MAX_BYTES:
-            raise Refused("says itself that it is a bomb")
+            raise FileRejected("says itself that it is a bomb")
         if wanted[0].flag_bits & 1 and not password:
-            raise Refused("password")
+            raise FileRejected("password")
         with archive.open(wanted[0], pwd=(password or "").encode() or None) as entry:
             content = entry.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise Refused("bomb")
-    except Refused:
+            raise FileRejected("bomb")
+    except FileRejected:
         raise
     except Exception as error:  # RuntimeError, zlib.error, BadZipFile, NotImplementedError …
-        raise Refused(f"broken archive: {error}") from error
+        raise FileRejected(f"broken archive: {error}") from error
     return content
 
 
@@ -217,7 +217,7 @@ def header_at(lines: list[bytes], codec: str, sep: str) -> list[str | None] | No
     if sorted(name for name in columns if name) != sorted(column.name for column in COLUMNS):
         return None
     if len(columns) > MAX_COLUMNS:
-        raise Refused("too many columns")
+        raise FileRejected("too many columns")
     return columns
 
 
@@ -240,11 +240,11 @@ def body(lines: list[bytes], codec: str, sep: str) -> list[list[str]]:
     try:
         records = list(records_of(text, sep))[1:]
     except csv.Error as error:
-        raise Refused(f"quotes: {error}") from error
+        raise FileRejected(f"quotes: {error}") from error
     if not records:
-        raise Refused("no rows")
+        raise FileRejected("no rows")
     if len(records) > MAX_ROWS:
-        raise Refused("too many rows")
+        raise FileRejected("too many rows")
     return records
 
 

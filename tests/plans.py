@@ -24,7 +24,12 @@ _COARSE = {
 }
 """Columns of which one value may have thousands of rows: no key."""
 _FEW_OF_AN_AGENCY = {
-    *("accounts_agencyname", "accounts_grading", "accounts_securityofficer", "accounts_closing"),
+    *(
+        "accounts_agencyname",
+        "accounts_agencygrade",
+        "accounts_securityofficer",
+        "accounts_closing",
+    ),
     "security_signoff",
 }
 """Tables of which one agency has few rows."""

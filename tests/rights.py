@@ -16,7 +16,7 @@ def lists(name: str, viewers: set[str]) -> dict[str, set[str]]:
 
 
 def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str]]:
-    """The addresses of a module of the list kit (ismp/ui/resources/resource.py), without its deeds."""
+    """The addresses of a module of the list kit (ismp/ui/resources/resource.py), without its actions."""
     return {**lists(name, viewers), f"{name}:add": editors, f"{name}:edit": editors}
 
 
@@ -140,15 +140,15 @@ MATRIX = {
     "security:inventory_template": IMPORTERS,
     "security:import_products": {"platform_admin"},
     "security:product_template": {"platform_admin"},
-    "security:take_in": {"platform_admin"},
+    "security:import_advisories": {"platform_admin"},
     "security:intelligence_file": {"platform_admin"},
 }
 POST_ONLY = {
-    "security:incident_deed",
+    "security:incident_action",
     "accounts:logout",
     "portal:certificate",
     "external_hours:withdraw",
-    *(f"claims:{deed}" for deed in ("approve", "refuse", "revoke")),
+    *(f"claims:{action}" for action in ("approve", "refuse", "revoke")),
     "hours:upload",
     "hours:run_password",
     "hours:run_commit",
@@ -157,7 +157,7 @@ POST_ONLY = {
     "hours:restore",
     "compliance:remove_example",
     "departments:merge",
-    *(f"agencies:{deed}" for deed in ("grade", "rename", "officer", "close", "cancel")),
+    *(f"agencies:{action}" for action in ("grade", "rename", "officer", "close", "cancel")),
     "people:change",
     "people:transfer",
     "people:leave",
@@ -177,11 +177,14 @@ POST_ONLY = {
     "application_forms:withdraw_identities",
     "application_forms:withdraw_transfer",
     "person_links:revoke",
-    *(f"devices:{deed}" for deed in ("retire-by", "keep", "retired", "unretire")),
-    *(f"decisions:{deed}" for deed in ("approve", "reject", "withdraw")),
-    *("products:lift", *(f"campaigns:{deed}" for deed in ("sign", "withdraw", "extend"))),
-    *(f"advisories:{deed}" for deed in ("publish", "extend", "close", "withdraw", "stix", "iocs")),
-    *(f"addresses:{deed}" for deed in ("acknowledge", "answer", "remove", "incident")),
+    *(f"devices:{action}" for action in ("retire-by", "keep", "retired", "unretire")),
+    *(f"decisions:{action}" for action in ("approve", "reject", "withdraw")),
+    *("products:lift", *(f"campaigns:{action}" for action in ("sign", "withdraw", "extend"))),
+    *(
+        f"advisories:{action}"
+        for action in ("publish", "extend", "close", "withdraw", "stix", "iocs")
+    ),
+    *(f"addresses:{action}" for action in ("acknowledge", "answer", "remove", "incident")),
     "courses:enroll",
     "courses:bookmark",
     "courses:sign_up",

@@ -21,7 +21,7 @@ from ismp.accounts.models import (
     Grade,
     PasswordReset,
     PersonLink,
-    Service,
+    Posting,
 )
 from ismp.applications.actions import asking as requests
 from ismp.compliance.models import Rule
@@ -70,7 +70,7 @@ class State:
     """By action, what is typed or chosen otherwise than by who leaves nothing empty; perhaps as a
     function of the thing."""
     only: tuple[str, ...] = ()
-    """The only actions: deeds whose buttons stand beside one entry of the thing's page."""
+    """The only actions: actions whose buttons stand beside one entry of the thing's page."""
 
 
 def person(username: str) -> Any:
@@ -82,7 +82,7 @@ def a_person(n: int, **changes: Any) -> Any:
     facts = {"agency": person("IC1001").agency, "name": f"測試{n}", "identities": "general"}
     made = Account.objects.create(username=f"PA{n}", **{**facts, **changes})
     served = {"agency": made.agency, "identities": made.identities, "status": made.status}
-    Service.objects.create(account=made, since=date(2026, 1, 5), recorded_by="x", **served)
+    Posting.objects.create(account=made, since=date(2026, 1, 5), recorded_by="x", **served)
     return made
 
 
@@ -333,8 +333,8 @@ _RULE = {
     "change": {"grades": ["A"], "hours": "5", "citation": "示範", "since": later(30)},
     "end": {"citation": "示範", "since": later(30)},
 }
-_LAST_SERVICE = {"cancel_service": lambda one: {"entry": one.services.latest("pk").pk}}
-_LAST_GRADE = {"cancel": lambda one: {"entry": f"grade-{one.gradings.latest('pk').pk}"}}
+_LAST_SERVICE = {"cancel_service": lambda one: {"entry": one.postings.latest("pk").pk}}
+_LAST_GRADE = {"cancel": lambda one: {"entry": f"grade-{one.grade_entries.latest('pk').pk}"}}
 STATES: dict[str, tuple[State, ...]] = {
     "departments": (State(a_department, typed={"edit": {"department": "人事室"}}),),
     "people": (

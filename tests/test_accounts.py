@@ -11,10 +11,10 @@ from files import PERSON
 from ismp.accounts import national_id
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import postings
-from ismp.accounts.models import Account, Agency, Service
+from ismp.accounts.models import Account, Agency, Posting
 from ismp.accounts.roles import Role
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
@@ -31,9 +31,9 @@ def day(days):
     return roc_dates.roc_date(timezone.localdate() + timedelta(days=days))
 
 
-def do(client, deed, *usernames, **typed):
+def do(client, action, *usernames, **typed):
     ids = [of(name).pk for name in usernames]
-    return client.post(f"{HERE}{deed}/", {"ids": ids, "confirmed": "1", **typed})
+    return client.post(f"{HERE}{action}/", {"ids": ids, "confirmed": "1", **typed})
 
 
 def says(answer):
@@ -49,7 +49,7 @@ def test_a_new_account_serves_from_its_day_and_is_found_by_its_number(clerk):
     assert answer["Location"] == f"{HERE}{new.pk}/"
     assert (new.national_id, new.department.name, new.identities) == (NUMBER, "資訊科", "it")
     assert not new.has_usable_password()
-    assert new.services.get().since == roc_dates.parse("115-03-01")
+    assert new.postings.get().since == roc_dates.parse("115-03-01")
     page = says(clerk.get(f"{HERE}{new.pk}/"))
     assert national_id.mask(NUMBER) in page and NUMBER not in page
     assert "新增帳號" in says(clerk.get(f"{HERE}{new.pk}/history/"))
@@ -94,8 +94,8 @@ def test_a_change_and_a_transfer_hold_from_their_day(client, account):
     do(client, "transfer", "IC1002", agency=there.pk, since=day(0), replace="on")
     assert (of("IC1002").agency, of("IC1002").department) == (there, None)
     assert clerk.get(f"{HERE}{of('IC1002').pk}/").status_code == 404
-    services = of("IC1002").services
-    assert services.on(timezone.localdate() - timedelta(1)).get().agency.code == "382990001Z"
+    postings = of("IC1002").postings
+    assert postings.on(timezone.localdate() - timedelta(1)).get().agency.code == "382990001Z"
 
 
 def test_a_bad_change_says_what_is_missing(clerk, client, account):
@@ -147,21 +147,21 @@ def test_leave_without_pay_is_noted_and_withdrawn(clerk):
 @pytest.mark.parametrize("role", ["platform_admin", "auditor"])
 def test_an_agency_administrator_touches_nobody_above_her(clerk, account, role):
     account("IC1002", role)
-    before = (Event.objects.count(), Service.objects.count())
+    before = (Event.objects.count(), Posting.objects.count())
     typed = {"since": day(0), "identities": ["it"], "role": "staff", "number": NUMBER}
     typed |= {"agency": Agency.objects.get(code="382990003Z").pk, "identified": "on"}
-    for deed in {*DEEDS, "reset_password"} - {"transfer"}:  # that is the platform's own
-        assert "請由平台管理者維護" in says(do(clerk, deed, "IC1002", **typed)), deed
+    for action in {*DEEDS, "reset_password"} - {"transfer"}:  # that is the platform's own
+        assert "請由平台管理者維護" in says(do(clerk, action, "IC1002", **typed)), action
     edit = {"name": "改名", "email": ""}
     assert "請由平台管理者維護" in says(clerk.post(f"{HERE}{of('IC1002').pk}/edit/", edit))
-    assert before == (Event.objects.count(), Service.objects.count())
+    assert before == (Event.objects.count(), Posting.objects.count())
     page = says(clerk.get(f"{HERE}{of('IC1002').pk}/"))
-    assert not [deed for deed in DEEDS if f"{HERE}{deed}/" in page]
+    assert not [action for action in DEEDS if f"{HERE}{action}/" in page]
 
 
 def test_nobody_touches_her_own_account(clerk):
-    for deed in ("appoint", "leave", "end_sessions"):
-        answer = do(clerk, deed, "IC1001", role="staff", since=day(0))
+    for action in ("appoint", "leave", "end_sessions"):
+        answer = do(clerk, action, "IC1001", role="staff", since=day(0))
         assert "不能變更自己的帳號" in says(answer)
     assert of("IC1001").role == Role.AGENCY_ADMIN
 
@@ -212,7 +212,7 @@ def test_a_number_that_is_put_right_is_never_written_back(clerk):
     assert "檢查碼" in says(answer) and "A123456780" not in says(answer)
     do(clerk, "set_national_id", "IC1002", number=NUMBER)
     assert of("IC1002").national_id == NUMBER
-    with pytest.raises(NotPossible, match="同一個身分證字號"):
+    with pytest.raises(ActionRefused, match="同一個身分證字號"):
         account_actions.set_national_id([of("IC1003")], number=NUMBER, by=of("IC1001"))
     do(clerk, "set_national_id", "IC1002", number="")
     assert of("IC1002").id_hash is None

@@ -12,9 +12,9 @@ from test_advisory_versions import RED, bundle, cve, days, edit, report
 from test_intelligence import CVE, as_bytes, spoilt
 from test_intelligence_reading import cve_record, link, misp_event, stix, thing
 
-from ismp.accounts.models import Agency, Grading
+from ismp.accounts.models import Agency, AgencyGrade
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 from ismp.reviews.queue import waiting_for
 from ismp.security import intelligence, overview, reminders
@@ -23,7 +23,7 @@ from ismp.security.advisories import affected_devices, evidence
 from ismp.security.advisories import importing as advisory_importing
 from ismp.security.advisories.importing import Taken
 from ismp.security.devices import product_matching
-from ismp.security.intelligence import IntelligenceRefused
+from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import (
     Address,
     Advisory,
@@ -63,7 +63,7 @@ def clerks(platform, handler, other):
 @pytest.fixture
 def advisory(platform, handler, other):
     """Published to two agencies, answered by none, due yesterday in one of them."""
-    advisory_importing.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     made = Advisory.objects.get()
     agencies = [handler.agency, other.agency]
     advisory_actions.publish(made, agencies=agencies, due_on=days(5), by=platform)
@@ -102,7 +102,7 @@ UNKNOWN = "marking-definition--00000000-0000-4000-8000-000000000077"
 
 
 def test_an_unknown_marking_is_asked_about_before_publishing(client, platform, handler):
-    advisory_importing.take_in(marked(UNKNOWN), by=platform)
+    advisory_importing.import_advisories(marked(UNKNOWN), by=platform)
     advisory = Advisory.objects.get()
     assert advisory.tlp == "unknown"
     client.force_login(platform)
@@ -120,18 +120,18 @@ def test_an_unknown_marking_is_asked_about_before_publishing(client, platform, h
 
 
 def test_a_marking_that_becomes_unknown_is_asked_about_too(platform, handler):
-    advisory_importing.take_in(bundle(report(1, marking=RED)), by=platform)
+    advisory_importing.import_advisories(bundle(report(1, marking=RED)), by=platform)
     later = report(2)
     later[0]["object_marking_refs"] = [UNKNOWN]
-    advisory_importing.take_in(bundle(later), by=platform)
+    advisory_importing.import_advisories(bundle(later), by=platform)
     advisory = Advisory.objects.get()
     assert (advisory.tlp, advisory.source_says["tlp"]) == ("red", "unknown")
-    with pytest.raises(NotPossible, match="標記無法辨識"):
+    with pytest.raises(ActionRefused, match="標記無法辨識"):
         advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(3), by=platform)
 
 
 def test_the_edit_form_offers_no_unknown_tlp(client, platform):
-    advisory_importing.take_in(marked(UNKNOWN), by=platform)
+    advisory_importing.import_advisories(marked(UNKNOWN), by=platform)
     page = shown(client, platform, f"/manage/advisories/{Advisory.objects.get().pk}/edit/")
     assert "來源的標記無法辨識，請選擇" in page and 'value="unknown"' not in page
 
@@ -155,7 +155,7 @@ def test_a_rejected_record_ends_the_advisory_and_tells_the_agencies(
     rejected = spoilt(
         json.loads(rejected), "cveMetadata", "dateUpdated", value="2026-11-01T00:00:00Z"
     )
-    assert advisory_importing.take_in(rejected, by=platform).ended == 1
+    assert advisory_importing.import_advisories(rejected, by=platform).ended == 1
     advisory.refresh_from_db()
     assert (advisory.ended, advisory.ended_by) == (Ended.REJECTED, "（來源）")
     for user in (handler, other):
@@ -165,7 +165,7 @@ def test_a_rejected_record_ends_the_advisory_and_tells_the_agencies(
     history = client.get(f"/manage/advisories/{advisory.pk}/history/").content.decode()
     assert "結束 （空白） → 來源已撤銷（REJECTED）" in history
     back = spoilt(CVE, "cveMetadata", "dateUpdated", value="2026-11-02T00:00:00Z")
-    advisory_importing.take_in(back, by=platform)
+    advisory_importing.import_advisories(back, by=platform)
     advisory.refresh_from_db()
     assert advisory.ended == "" and overview.of(handler, handler.agency)[0].late == 1
 
@@ -182,11 +182,11 @@ def test_revoked_and_superseded_reports_end_alike(platform, handler):
             *taken_back,
             {**report(1)[0], "id": f"report--00000000-0000-4000-8000-00000000009{number}"},
         ]
-        advisory_importing.take_in(bundle(report(1)), by=platform)
+        advisory_importing.import_advisories(bundle(report(1)), by=platform)
         advisory = Advisory.objects.get(stix_id=report(1)[0]["id"])
         advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(3), by=platform)
         Notice.objects.all().delete()
-        advisory_importing.take_in(bundle(with_new), by=platform)
+        advisory_importing.import_advisories(bundle(with_new), by=platform)
         advisory.refresh_from_db()
         assert advisory.ended == (Ended.SUPERSEDED if number == 2 else Ended.REVOKED)
         assert len(told_to(handler)) == 1
@@ -196,17 +196,17 @@ def test_revoked_and_superseded_reports_end_alike(platform, handler):
 
 def test_what_was_taken_back_before_it_came_is_not_taken_in(platform):
     gone = {**report(1)[0], "revoked": True}
-    with pytest.raises(IntelligenceRefused, match="已被撤銷"):
-        advisory_importing.take_in(bundle([gone]), by=platform)
+    with pytest.raises(IntelligenceRejected, match="已被撤銷"):
+        advisory_importing.import_advisories(bundle([gone]), by=platform)
     new = {**report(1)[0], "id": f"report--{'0' * 8}-0000-4000-8000-{'1' * 12}"}
-    taken = advisory_importing.take_in(bundle([gone, new]), by=platform)
+    taken = advisory_importing.import_advisories(bundle([gone, new]), by=platform)
     assert taken == Taken(1, 0, 0) and "1 則已被來源撤銷" in taken.remarks[0]
 
 
 def test_a_draft_that_was_taken_back_cannot_be_published(platform, handler):
-    advisory_importing.take_in(bundle(report(1)), by=platform)
-    advisory_importing.take_in(bundle([{**report(2)[0], "revoked": True}]), by=platform)
-    with pytest.raises(NotPossible, match="不能再發布"):
+    advisory_importing.import_advisories(bundle(report(1)), by=platform)
+    advisory_importing.import_advisories(bundle([{**report(2)[0], "revoked": True}]), by=platform)
+    with pytest.raises(ActionRefused, match="不能再發布"):
         advisory_actions.publish(
             Advisory.objects.get(), agencies=[handler.agency], due_on=days(3), by=platform
         )
@@ -214,9 +214,9 @@ def test_a_draft_that_was_taken_back_cannot_be_published(platform, handler):
 
 @pytest.mark.parametrize("how", [("withdraw", "平台已撤回"), ("close", "已結案")])
 def test_an_advisory_is_withdrawn_or_closed_with_a_reason(client, clerks, advisory, how):
-    (platform, handler, other), (deed, word) = clerks, how
+    (platform, handler, other), (action, word) = clerks, how
     client.force_login(platform)
-    address, asked = f"/manage/advisories/{deed}/", {"ids": [advisory.pk], "confirmed": "1"}
+    address, asked = f"/manage/advisories/{action}/", {"ids": [advisory.pk], "confirmed": "1"}
     assert "請填寫理由" in client.post(address, asked | {"reason": ""}).content.decode()
     assert client.post(address, asked | {"reason": "誤發"}).status_code == 302
     for user in (handler, other):
@@ -224,11 +224,11 @@ def test_an_advisory_is_withdrawn_or_closed_with_a_reason(client, clerks, adviso
     page = is_over(client, handler, advisory)
     assert word in page and "誤發" in page
     advisory_actions.answer(of(other, {}), Reply.NOT_AFFECTED, evidence="已盤點", by=other)
-    with pytest.raises(NotPossible, match="不能再結束一次"):
+    with pytest.raises(ActionRefused, match="不能再結束一次"):
         advisory_actions.end(advisory, Ended.CLOSED, reason="x", by=platform)
-    with pytest.raises(NotPossible, match="不能再發布"):
+    with pytest.raises(ActionRefused, match="不能再發布"):
         advisory_actions.publish(advisory, agencies=[platform.agency], due_on=days(3), by=platform)
-    advisory_importing.take_in(cve(20, title="later"), by=platform)
+    advisory_importing.import_advisories(cve(20, title="later"), by=platform)
     advisory.refresh_from_db()
     assert advisory.get_ended_display() == word  # what the platform ended, no file begins anew
 
@@ -245,7 +245,7 @@ def test_an_addressee_is_removed_and_can_be_added_again(client, platform, handle
     assert overview.of(handler, handler.agency)[0].late == 0
     assert "已移除" in shown(client, platform, f"/manage/advisories/{advisory.pk}/")
     assert "0／1" in shown(client, platform, "/manage/advisories/")
-    with pytest.raises(NotPossible, match="不必回覆"):
+    with pytest.raises(ActionRefused, match="不必回覆"):
         advisory_actions.answer(mine, Reply.DONE, evidence="x", by=handler)
     advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(9), by=platform)
     mine.refresh_from_db()
@@ -356,7 +356,7 @@ def test_evidence_has_a_bound_and_hides_national_ids_in_names(handler, advisory,
     monkeypatch.setattr(evidence, "MOST_FILES", 1)
     evidence.add(mine, SimpleUploadedFile("A123456789 名單.txt", b"x"), by=handler)
     assert "A123456789" not in EvidenceFile.objects.get().name
-    with pytest.raises(NotPossible, match="最多附 1 個"):
+    with pytest.raises(ActionRefused, match="最多附 1 個"):
         evidence.add(mine, SimpleUploadedFile("b.txt", b"x"), by=handler)
 
 
@@ -365,7 +365,7 @@ def test_evidence_has_a_bound_and_hides_national_ids_in_names(handler, advisory,
 
 def addressed(client, platform, **asked):
     """The agencies that a filled publish form reaches."""
-    advisory_importing.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     client.force_login(platform)
     ids = {"ids": [Advisory.objects.get().pk], "confirmed": "1", "without_due": "on"}
     answer = client.post("/manage/advisories/publish/", ids | asked)
@@ -383,9 +383,9 @@ def test_to_a_group_and_to_grades(client, platform, handler, other):
     group.agencies.set([handler.agency])
     since = timezone.localdate() - timedelta(days=5)
     told = {"since": since, "recorded_by": "test"}
-    Grading.objects.create(agency=other.agency, grade="A", **told)
-    Grading.objects.create(agency=platform.agency, grade="A", **told)
-    Grading.objects.create(agency=platform.agency, grade="B", **told | {"since": days(-1)})
+    AgencyGrade.objects.create(agency=other.agency, grade="A", **told)
+    AgencyGrade.objects.create(agency=platform.agency, grade="A", **told)
+    AgencyGrade.objects.create(agency=platform.agency, grade="B", **told | {"since": days(-1)})
     found = addressed(client, platform, group=group.pk, grades=["A"])
     assert found == {handler.agency.code, other.agency.code}
 
@@ -397,7 +397,7 @@ def test_to_those_who_own_such_a_device(client, platform, handler, other):
 
 
 def test_a_condition_that_nobody_meets_says_so(client, platform, handler):
-    advisory_importing.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     client.force_login(platform)
     ids = {"ids": [Advisory.objects.get().pk], "confirmed": "1", "without_due": "on"}
     page = client.post("/manage/advisories/publish/", ids | {"with_device": "on"}).content.decode()
@@ -437,7 +437,7 @@ def test_the_field_of_cves_takes_cves(client, platform, typed, kept):
 
 def test_an_advisory_is_found_by_its_cve(client, platform):
     data = stix(*misp_event("grouping"))
-    advisory_importing.take_in(data, by=platform)
+    advisory_importing.import_advisories(data, by=platform)
     client.force_login(platform)
     for q in ("cve-2026-0001", "2026-0001"):
         page = client.get("/manage/advisories/", {"field": "cve_words", "q": q}).content.decode()
@@ -448,7 +448,7 @@ def test_an_advisory_is_found_by_its_cve(client, platform):
 
 
 def test_an_event_of_misp_has_a_table_of_iocs(client, platform, handler, other):
-    advisory_importing.take_in(stix(*misp_event("grouping")), by=platform)
+    advisory_importing.import_advisories(stix(*misp_event("grouping")), by=platform)
     advisory = Advisory.objects.get()
     assert set(Indicator.objects.values_list("kind", "value", "detects")) == {
         ("網域", "evil.example", True),
@@ -474,7 +474,7 @@ def test_an_event_of_misp_has_a_table_of_iocs(client, platform, handler, other):
 
 def test_later_indicators_take_the_place_of_the_former(platform):
     event = misp_event("grouping")
-    advisory_importing.take_in(stix(*event), by=platform)
+    advisory_importing.import_advisories(stix(*event), by=platform)
     later = {"modified": "2026-11-25T00:00:00.000Z"}
     changed = [
         {**one, **later, "pattern": "[url:value = 'http://evil.example/']"}
@@ -482,7 +482,7 @@ def test_later_indicators_take_the_place_of_the_former(platform):
         else one
         for one in event
     ]
-    assert advisory_importing.take_in(stix(*changed), by=platform) == Taken(0, 1, 0)
+    assert advisory_importing.import_advisories(stix(*changed), by=platform) == Taken(0, 1, 0)
     assert {one.kind for one in Indicator.objects.all()} == {"URL", "IPv4"}
 
 
@@ -614,9 +614,9 @@ def test_matching_is_what_a_regular_expression_would_find():
 def test_what_goes_out_comes_back_unchanged_with_its_tlp(client, platform, handler):
     """CVE, KEV and STIX, one that was written here, and one that was made stricter here."""
     record = cve_record()
-    advisory_importing.take_in(as_bytes(record), by=platform)
-    advisory_importing.take_in(stix(*misp_event("grouping")), by=platform)
-    advisory_importing.take_in(stix(*misp_event("loose")), by=platform)
+    advisory_importing.import_advisories(as_bytes(record), by=platform)
+    advisory_importing.import_advisories(stix(*misp_event("grouping")), by=platform)
+    advisory_importing.import_advisories(stix(*misp_event("loose")), by=platform)
     about(platform, "示範商", "路由器", "1.0 到 2.0")
     for one in Advisory.objects.all():
         edit(one, platform, tlp="amber+strict")
@@ -624,13 +624,13 @@ def test_what_goes_out_comes_back_unchanged_with_its_tlp(client, platform, handl
     ids = list(Advisory.objects.values_list("pk", flat=True))
     out = client.post("/manage/advisories/stix/", {"ids": ids, "confirmed": "1"}).content
     before = list(Advisory.objects.values())
-    assert advisory_importing.take_in(out, by=platform) == Taken(0, 0, len(ids))
+    assert advisory_importing.import_advisories(out, by=platform) == Taken(0, 0, len(ids))
     assert list(Advisory.objects.values()) == before
     assert {one.tlp for one in intelligence.found_in(out)} == {"amber+strict"}
     Advisory.objects.all().delete()
-    assert advisory_importing.take_in(out, by=platform) == Taken(len(ids), 0, 0)
+    assert advisory_importing.import_advisories(out, by=platform) == Taken(len(ids), 0, 0)
     assert set(Advisory.objects.values_list("tlp", flat=True)) == {"amber+strict"}
-    assert advisory_importing.take_in(out, by=platform) == Taken(0, 0, len(ids))
+    assert advisory_importing.import_advisories(out, by=platform) == Taken(0, 0, len(ids))
 
 
 # --- Many at once --------------------------------------------------------------------------------
@@ -648,11 +648,11 @@ def test_a_large_file_is_stored_in_short_transactions(platform, monkeypatch):
 
     monkeypatch.setattr(intelligence, "read", spied)
     savepoints = len(connection.savepoint_ids)
-    assert advisory_importing.take_in(stix(*flaws), by=platform) == Taken(250, 0, 0)
+    assert advisory_importing.import_advisories(stix(*flaws), by=platform) == Taken(250, 0, 0)
     assert len(connection.savepoint_ids) == savepoints and len(in_transaction) == 1
     events = Event.objects.filter(verb="take_in_advisories")
     assert [one.detail["created"] for one in events.order_by("number")] == [100, 100, 50]
-    assert advisory_importing.take_in(stix(*flaws), by=platform) == Taken(0, 0, 250)
+    assert advisory_importing.import_advisories(stix(*flaws), by=platform) == Taken(0, 0, 250)
 
 
 def test_a_national_id_in_a_file_is_masked_in_all_that_is_kept(platform):
@@ -668,13 +668,13 @@ def test_a_national_id_in_a_file_is_masked_in_all_that_is_kept(platform):
         )
     )
     event[-2]["object_refs"] = [*event[-2]["object_refs"], event[-1]["id"]]
-    advisory_importing.take_in(stix(*event), by=platform)
-    advisory_importing.take_in(as_bytes(cve_record(title=person)), by=platform)
+    advisory_importing.import_advisories(stix(*event), by=platform)
+    advisory_importing.import_advisories(as_bytes(cve_record(title=person)), by=platform)
     kept = json.dumps(
         list(Advisory.objects.values()) + list(Indicator.objects.values()), default=str
     )
     assert person not in kept and "A12345****" in kept
-    found = advisory_importing.take_in(stix(*event), by=platform)
+    found = advisory_importing.import_advisories(stix(*event), by=platform)
     assert found == Taken(0, 0, 1)
 
 

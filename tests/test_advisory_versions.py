@@ -10,7 +10,7 @@ from test_intelligence import CVE, KEV, as_bytes, spoilt
 
 from ismp.accounts.models import Account, Agency
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.advisories import importing as advisory_importing
@@ -88,14 +88,14 @@ def edit(advisory, platform, **changes):
 
 
 def test_what_the_platform_decided_survives_a_later_version(client, platform, handler):
-    advisory_importing.take_in(cve(3), by=platform)
+    advisory_importing.import_advisories(cve(3), by=platform)
     advisory = Advisory.objects.get()
     edit(advisory, platform, title="【本市】路由器弱點", severity="critical", tlp="amber")
     agencies = [handler.agency]
     advisory_actions.publish(advisory, agencies=agencies, due_on=days(9), by=platform)
     Notice.objects.all().delete()
     later = cve(9, title="Router flaw, again", descriptions=said("new text"))
-    assert advisory_importing.take_in(later, by=platform).updated == 1
+    assert advisory_importing.import_advisories(later, by=platform).updated == 1
     kept = Advisory.objects.get()
     decided = (kept.title, kept.severity, kept.tlp, kept.due_on)
     assert decided == ("【本市】路由器弱點", "critical", "amber", days(9))
@@ -111,9 +111,12 @@ def test_what_the_platform_decided_survives_a_later_version(client, platform, ha
 
 
 def test_an_older_version_replaces_nothing(platform):
-    advisory_importing.take_in(cve(9, descriptions=said("new")), by=platform)
+    advisory_importing.import_advisories(cve(9, descriptions=said("new")), by=platform)
     assert (
-        advisory_importing.take_in(cve(1, descriptions=said("OLDEST")), by=platform).unchanged == 1
+        advisory_importing.import_advisories(
+            cve(1, descriptions=said("OLDEST")), by=platform
+        ).unchanged
+        == 1
     )
     assert Advisory.objects.get().body == "new"
 
@@ -121,28 +124,28 @@ def test_an_older_version_replaces_nothing(platform):
 @pytest.mark.parametrize("order", [(22, 20), (20, 22)])
 def test_of_two_versions_in_one_file_the_later_stands(platform, order):
     data = bundle(*(report(day, f"{day} 日版") for day in order))
-    assert advisory_importing.take_in(data, by=platform).created == 1
+    assert advisory_importing.import_advisories(data, by=platform).created == 1
     assert Advisory.objects.get().title == "22 日版"
-    advisory_importing.take_in(bundle(report(20, "20 日版")), by=platform)
+    advisory_importing.import_advisories(bundle(report(20, "20 日版")), by=platform)
     assert Advisory.objects.get().title == "22 日版"
 
 
 def test_a_file_makes_tlp_stricter_but_never_looser(platform, handler):
-    advisory_importing.take_in(bundle(report(1, marking=AMBER)), by=platform)
-    advisory_importing.take_in(bundle(report(2, marking=GREEN)), by=platform)
+    advisory_importing.import_advisories(bundle(report(1, marking=AMBER)), by=platform)
+    advisory_importing.import_advisories(bundle(report(2, marking=GREEN)), by=platform)
     advisory = Advisory.objects.get()
     assert (advisory.tlp, advisory.source_says["tlp"]) == ("amber", "green")
     advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(5), by=platform)
-    advisory_importing.take_in(bundle(report(3, marking=RED)), by=platform)
+    advisory_importing.import_advisories(bundle(report(3, marking=RED)), by=platform)
     assert Advisory.objects.get().tlp == "red"
-    advisory_importing.take_in(bundle(report(4)), by=platform)
+    advisory_importing.import_advisories(bundle(report(4)), by=platform)
     assert Advisory.objects.get().tlp == "red"
 
 
 def test_any_changed_field_of_the_catalogue_is_an_update(platform):
     line = {**KEV["vulnerabilities"][0], "knownRansomwareCampaignUse": "Unknown", "cwes": []}
     kev = {**KEV, "vulnerabilities": [line]}
-    advisory_importing.take_in(as_bytes(kev), by=platform)
+    advisory_importing.import_advisories(as_bytes(kev), by=platform)
     for name, value in (
         ("requiredAction", "停用產品"),
         ("dueDate", "2026-12-01"),
@@ -152,12 +155,16 @@ def test_any_changed_field_of_the_catalogue_is_an_update(platform):
         ("product", "Server 2"),
     ):
         line[name] = value
-        assert advisory_importing.take_in(as_bytes(kev), by=platform) == Taken(0, 1, 0), name
-        assert advisory_importing.take_in(as_bytes(kev), by=platform) == Taken(0, 0, 1), name
+        assert advisory_importing.import_advisories(as_bytes(kev), by=platform) == Taken(0, 1, 0), (
+            name
+        )
+        assert advisory_importing.import_advisories(as_bytes(kev), by=platform) == Taken(0, 0, 1), (
+            name
+        )
     later = as_bytes({**kev, "catalogVersion": "2026.11.25"})
-    assert advisory_importing.take_in(later, by=platform) == Taken(0, 0, 1)
+    assert advisory_importing.import_advisories(later, by=platform) == Taken(0, 0, 1)
     line["requiredAction"] = "不再更新"
-    assert advisory_importing.take_in(as_bytes(kev), by=platform) == Taken(
+    assert advisory_importing.import_advisories(as_bytes(kev), by=platform) == Taken(
         0, 0, 1
     )  # of the 20th, older
     advisory = Advisory.objects.get()
@@ -167,7 +174,7 @@ def test_any_changed_field_of_the_catalogue_is_an_update(platform):
 
 def test_a_day_of_the_file_that_is_over_is_refused_like_a_typed_one(client, platform, handler):
     over = spoilt(KEV, "vulnerabilities", 0, "dueDate", value=days(-3).isoformat())
-    advisory_importing.take_in(over, by=platform)
+    advisory_importing.import_advisories(over, by=platform)
     advisory = Advisory.objects.get()
     client.force_login(platform)
     asked = {"ids": [advisory.pk], "confirmed": "1", "agencies": [handler.agency_id]}
@@ -179,7 +186,7 @@ def test_a_day_of_the_file_that_is_over_is_refused_like_a_typed_one(client, plat
 
 
 def test_publishing_without_a_day_asks(client, platform, handler):
-    advisory_importing.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     client.force_login(platform)
     asked = {
         "ids": [Advisory.objects.get().pk],
@@ -195,10 +202,10 @@ def test_publishing_without_a_day_asks(client, platform, handler):
 
 
 def test_a_published_day_stays_for_those_who_have_it(platform, handler, account):
-    advisory_importing.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     advisory = Advisory.objects.get()
     advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(5), by=platform)
-    with pytest.raises(NotPossible, match="展延期限"):
+    with pytest.raises(ActionRefused, match="展延期限"):
         advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(2), by=platform)
     other = account("CU1001", "agency_admin").agency
     advisory_actions.publish(advisory, agencies=[other], due_on=days(8), by=platform)
@@ -207,10 +214,10 @@ def test_a_published_day_stays_for_those_who_have_it(platform, handler, account)
 
 
 def test_a_day_is_extended_forward_only_and_visibly(client, platform, handler):
-    advisory_importing.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     advisory = Advisory.objects.get()
     advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(5), by=platform)
-    with pytest.raises(NotPossible, match="要晚於目前的期限"):
+    with pytest.raises(ActionRefused, match="要晚於目前的期限"):
         advisory_actions.extend(advisory, due_on=days(4), reason="x", by=platform)
     Notice.objects.all().delete()
     advisory_actions.extend(advisory, due_on=days(9), reason="更新檔未出", by=platform)
@@ -220,12 +227,12 @@ def test_a_day_is_extended_forward_only_and_visibly(client, platform, handler):
     history = client.get(f"/manage/advisories/{advisory.pk}/history/").content.decode()
     assert "展延情資回覆期限" in history and "更新檔未出" in history
     advisory_actions.answer(Address.objects.get(), Reply.DONE, evidence="已更新", by=handler)
-    with pytest.raises(NotPossible, match="沒有等候回覆"):
+    with pytest.raises(ActionRefused, match="沒有等候回覆"):
         advisory_actions.extend(advisory, due_on=days(20), reason="x", by=platform)
 
 
 def test_a_correction_of_a_published_one_is_told(client, platform, handler):
-    advisory_importing.take_in(as_bytes(CVE), by=platform)
+    advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     advisory = Advisory.objects.get()
     advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(5), by=platform)
     Notice.objects.all().delete()
@@ -245,7 +252,7 @@ def test_random_orders_of_importing_and_deciding(platform, handler, seed):
         for day in range(1, 10)
     ]
     strictness = ["clear", "green", "amber", "amber+strict", "red"]
-    advisory_importing.take_in(bundle(versions[4]), by=platform)
+    advisory_importing.import_advisories(bundle(versions[4]), by=platform)
     newest, decided, held = 4, {}, {}
     for _ in range(14):
         before = Advisory.objects.get()
@@ -253,7 +260,9 @@ def test_random_orders_of_importing_and_deciding(platform, handler, seed):
             case "import":
                 some = chance.sample(range(9), chance.randint(1, 4))
                 newest = max(newest, *some)
-                advisory_importing.take_in(bundle(*(versions[one] for one in some)), by=platform)
+                advisory_importing.import_advisories(
+                    bundle(*(versions[one] for one in some)), by=platform
+                )
                 after = Advisory.objects.get()
                 assert strictness.index(after.tlp) >= strictness.index(before.tlp)
             case "edit":

@@ -17,16 +17,16 @@ from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import cancelling
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.agencies import closing, fold_code
-from ismp.accounts.models import Account, Agency, Closing, Grade, SecurityOfficer, Service
+from ismp.accounts.models import Account, Agency, Closing, Grade, Posting, SecurityOfficer
 from ismp.accounts.roster.checks import HEADER
-from ismp.accounts.roster.reading import RosterRefused
+from ismp.accounts.roster.reading import RosterRejected
 from ismp.applications.actions import asking
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.compliance.models import Rule
 from ismp.compliance.rules import actions as rules
 from ismp.compliance.standing import explanation
 from ismp.courses.models import Course, Teacher
+from ismp.errors import ActionRefused
 from ismp.hours.models import ImportRun, Record, Waiting
 from ismp.hours.records import unclaimed
 from ismp.security.advisories import actions as advisory_actions
@@ -87,8 +87,8 @@ def platform(client, account):
     return client
 
 
-def do(client, deed, code, **typed):
-    answer = client.post(f"{HERE}{deed}/", {"ids": agency(code).pk, "confirmed": "1", **typed})
+def do(client, action, code, **typed):
+    answer = client.post(f"{HERE}{action}/", {"ids": agency(code).pk, "confirmed": "1", **typed})
     return answer.content.decode()
 
 
@@ -138,7 +138,7 @@ def test_a_rule_by_grade_applies_from_the_day_of_the_grade(platform, account):
     assert owes(today()) == {9_000} and 9_000 not in owes(today(5))
     assert "A級" in page(platform, A) and "尚未生效" in page(platform, A)
     assert day(5) in do(platform, "grade", A, grade="B", since=day(2))
-    entry = agency(A).gradings.get(grade="C")
+    entry = agency(A).grade_entries.get(grade="C")
     do(platform, "cancel", A, entry=f"grade-{entry.pk}", reason="誤植")
     assert owes(today(5)) == {9_000}
     assert "取消責任等級" in platform.get(f"{HERE}{agency(A).pk}/history/").content.decode()
@@ -236,12 +236,12 @@ def test_a_merger_takes_people_and_what_is_theirs_along_from_its_day(
 
 def test_a_closed_agency_takes_nobody_and_no_file(platform, account, import_bytes):
     confirm(platform, A, B)
-    with pytest.raises(NotPossible, match="併入"):
+    with pytest.raises(ActionRefused, match="併入"):
         accounts.assign(of("CU1002"), agency=agency(A), since=today(), by="x")
     refused = import_bytes(data(row()), agency=A)
     assert refused["state"] == "refused" and "併入" in refused["reason"]
     line = [A, agency(A).name, "", "IC9001", "方新進", "", "", "一般使用者及主管", "在職"]
-    with pytest.raises(RosterRefused, match="已經合併或裁撤"):
+    with pytest.raises(RosterRejected, match="已經合併或裁撤"):
         accounts.import_roster(f"{','.join(HEADER)}\n{','.join(line)}\n".encode(), by="x")
     choices = platform.get("/manage/accounts/add/").content.decode()
     assert f'<option value="{agency(A).pk}"' not in choices
@@ -306,8 +306,8 @@ def test_who_waits_there_is_found_in_the_other_agency(platform, city, import_byt
 
 def test_an_entry_that_would_lead_back_into_a_closed_agency_cannot_be_cancelled(platform):
     confirm(platform, A, B)
-    entry = of("IC1003").services.standing().latest("since")
-    with pytest.raises(NotPossible, match="併入"):
+    entry = of("IC1003").postings.standing().latest("since")
+    with pytest.raises(ActionRefused, match="併入"):
         cancelling.cancel_service(entry, reason="誤植", by=of("CU1001"))
 
 
@@ -427,8 +427,8 @@ def test_what_was_entered_for_later_days_of_an_agency_ends_with_it(platform):
     with time_machine.travel(later):
         accounts.apply_due()
         assert agency(A).merged_into == agency(B) and agency(A).name == former
-        assert not agency(A).gradings.standing().exists()
-        with pytest.raises(NotPossible, match="併入"):
+        assert not agency(A).grade_entries.standing().exists()
+        with pytest.raises(ActionRefused, match="併入"):
             accounts.grade(agency(A), Grade.C, since=later, by="x")
 
 
@@ -439,7 +439,7 @@ def test_an_unknown_code_never_means_all_agencies(platform):
 
 
 def test_as_it_was_known_before_a_merger_was_recorded_the_agency_stands(platform):
-    Service.objects.update(recorded_at=timezone.now() - timedelta(days=90))
+    Posting.objects.update(recorded_at=timezone.now() - timedelta(days=90))
     confirm(platform, A, B, day(-10))
     city = "/manage/learning-map/city/"
     then = platform.get(city, {"on": day(-3), "known": day(-4)}).content.decode()
@@ -456,9 +456,9 @@ def test_an_agency_that_is_no_more_is_chosen_for_nothing(platform):
     assert not graded.exists()
     assert list(advisory_actions.agencies_by(group=group, grades=[], advisory=None)) == [agency(B)]
     by = of("CU1001")
-    with pytest.raises(NotPossible, match="也已登記"):
+    with pytest.raises(ActionRefused, match="也已登記"):
         closing.close(agency(B), into=agency(A), since=today(-1), by=by)
-    with pytest.raises(NotPossible, match="併入"):
+    with pytest.raises(ActionRefused, match="併入"):
         accounts.assign(of("CU1002"), agency=agency(A), since=today(-20), by="x")
     parent = platform.post(f"{HERE}{agency(B).pk}/edit/", {"parent": agency(A).pk})
     assert agency(B).parent is None and parent.status_code == 200
@@ -555,9 +555,9 @@ def test_who_was_entered_while_a_merger_was_carried_out_is_brought_over(platform
     person = of("CU1002")
     place = agency(A).departments.first()
     confirm(platform, A, B)
-    served = Service.objects.on(today()).get(account=person)
+    served = Posting.objects.on(today()).get(account=person)
     Account.objects.filter(pk=person.pk).update(agency=agency(A), department=place)
-    Service.objects.filter(pk=served.pk).update(agency=agency(A), department=place)
+    Posting.objects.filter(pk=served.pk).update(agency=agency(A), department=place)
     accounts.apply_due()
     accounts.apply_due()
     assert of("CU1002").agency == agency(B) and of("CU1002").department.name == place.name

@@ -19,7 +19,7 @@ from ismp.applications.actions import asking, deciding
 from ismp.applications.models import AccountApplication, State
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.hours.models import Record
 from ismp.hours.records import unclaimed
 from ismp.reviews.queue import waiting_for
@@ -225,7 +225,7 @@ def test_two_deciders_give_one_outcome(apply, clerk_of):
     application = apply()
     deciding.decide_application(application, accept=True, comment="", by=clerk_of["here"])
     for accept in (True, False):
-        with pytest.raises(NotPossible, match="已經有人決定過"):
+        with pytest.raises(ActionRefused, match="已經有人決定過"):
             deciding.decide_application(
                 application, accept=accept, comment="x", by=clerk_of["platform"]
             )
@@ -277,7 +277,7 @@ def test_nobody_else_decides(client, apply, account, role):
     address = f"/manage/reviews/application/{application.pk}/"
     for answer in (client.get(address), client.post(address, {"decision": "approve"})):
         assert answer.status_code == (404 if role == "agency_admin" else 403)
-    with pytest.raises(NotPossible, match="不是由您決定"):
+    with pytest.raises(ActionRefused, match="不是由您決定"):
         deciding.decide_application(application, accept=True, comment="", by=person)
     client.post(
         "/manage/reviews/batch/", {"decision": "approve", "ids": f"application-{application.pk}"}
@@ -321,7 +321,7 @@ def test_what_nobody_decides_is_closed_with_its_reason_and_without_its_number(
     event = Event.objects.get(verb="expire_application")
     assert (event.actor, event.subject, event.detail) == (trail.SYSTEM, late.subject, {})
     assert [one.thing for one in waiting_for(clerk_of["here"])] == [young]
-    with pytest.raises(NotPossible, match="已經有人決定"):
+    with pytest.raises(ActionRefused, match="已經有人決定"):
         deciding.decide_application(late, accept=True, comment="", by=clerk_of["here"])
     asked = {"receipt": late.receipt, "username": late.username}
     page = says(client.post(STATE, asked))

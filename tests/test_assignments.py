@@ -7,12 +7,12 @@ import pytest
 from django.utils import timezone
 
 from ismp.accounts.actions import postings as accounts
-from ismp.accounts.models import Account, Service
+from ismp.accounts.models import Account, Posting
 from ismp.assignments import actions as assignments_actions
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.compliance.people import listing as people_listing
 from ismp.courses.models import Course, Enrollment, Kind
+from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Subject
@@ -83,7 +83,7 @@ def test_only_a_duty_that_the_course_closes(clerk, small, course):
     professional = offer(category="523", title="專業")
     page, seal = preview(clerk, professional)
     assert seal is None and "沒有要指派的同仁" in page
-    Service.objects.filter(account__username="IC1002").update(identities="it")
+    Posting.objects.filter(account__username="IC1002").update(identities="it")
     accounts.grade(of("IC1001").agency, "B", since=date(2026, 1, 1), by="test")
     page, seal = preview(clerk, professional)
     assert "給 1 位同仁？" in page and "IC1002" in page
@@ -191,7 +191,7 @@ def test_other_causes_and_other_agencies_incidents_ask_for_nothing(clerk, small,
     assert "指派教育訓練" not in clerk.get(incident.get_absolute_url()).content.decode()
     asked = {"course": course.pk, "incident": incident.pk}
     assert clerk.get(ASSIGN, asked).status_code == 404
-    with pytest.raises(NotPossible, match="與人員無關"):
+    with pytest.raises(ActionRefused, match="與人員無關"):
         incident_actions.note_training(incident, "x", by=of("IC1001"))
     theirs = closed(account("EP1001", "agency_admin"), "phishing")
     assert clerk.get(ASSIGN, asked | {"incident": theirs.pk}).status_code == 404
@@ -211,8 +211,8 @@ def test_the_cause_is_asked_with_the_final_report(client, account):
     assert (Incident.objects.get().state, Incident.objects.get().cause) == ("final", "human")
 
 
-def test_a_deed_with_nobody_left_is_refused(small, course):
-    with pytest.raises(NotPossible):
+def test_an_action_with_nobody_left_is_refused(small, course):
+    with pytest.raises(ActionRefused):
         assignments_actions.assign(
             of("IC1001").agency, {"accounts": []}, course, seen="x", by=of("IC1001")
         )

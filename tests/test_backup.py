@@ -330,11 +330,11 @@ def test_an_anchor_shows_that_the_tail_of_the_trail_was_cut(site, tmp_path, left
 
 def test_from_a_newer_version_or_another_database(db):
     manifest = {"database": "oracle", "migrations": [], "version": "9.0"}
-    with pytest.raises(backup_story.NotPossible, match="同一種資料庫"):
+    with pytest.raises(backup_story.ActionRefused, match="同一種資料庫"):
         backup_story._fits_here(manifest, backup_story._ours())
     newer = manifest | {
         "database": backup_story._ours().kind,
         "migrations": [["hours", "0099_later"]],
     }
-    with pytest.raises(backup_story.NotPossible, match=r"請先安裝 9\.0 以上"):
+    with pytest.raises(backup_story.ActionRefused, match=r"請先安裝 9\.0 以上"):
         backup_story._fits_here(newer, backup_story._ours())

@@ -15,7 +15,7 @@ from django.utils import timezone
 from ismp.accounts import demo_data
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.identities import sets
-from ismp.accounts.models import Account, Agency, Service
+from ismp.accounts.models import Account, Agency, Posting
 from ismp.audit.models import Event
 from ismp.compliance.dashboards import views as dashboard_views
 from ismp.compliance.models import PolicyVersion
@@ -88,7 +88,7 @@ def test_the_pace_is_that_of_the_year_so_far(clerk, small, learned, time_machine
 
 def test_what_was_known_then(clerk, small, learned, monkeypatch):
     yesterday = timezone.localdate() - timedelta(days=1)
-    Service.objects.update(recorded_at=timezone.now() - timedelta(days=9))
+    Posting.objects.update(recorded_at=timezone.now() - timedelta(days=9))
     learned(small["IC1001"], 3)
     page = text(clerk.get(f"{BOARD}?known={roc_dates.roc_date(yesterday)}"))
     assert "已達標0人" in page and "當天結束時平台已知的紀錄" in page and "趨勢" not in page

@@ -1,4 +1,4 @@
-"""Kept boards: after any deed they say what a fresh count says, and without one nothing is counted."""
+"""Kept boards: after any step they say what a fresh count says, and without one nothing is counted."""
 
 import contextlib
 import random
@@ -20,12 +20,12 @@ from ismp.accounts.identities import sets
 from ismp.accounts.models import (
     Account,
     Agency,
+    AgencyGrade,
     Department,
     Grade,
-    Grading,
     Leave,
     PersonLink,
-    Service,
+    Posting,
     Status,
 )
 from ismp.accounts.roles import Role
@@ -34,6 +34,7 @@ from ismp.compliance.dashboards import cached, counts
 from ismp.compliance.models import Board, RuleVersion
 from ismp.compliance.rules import actions as rules
 from ismp.compliance.standing import table as standing_table
+from ismp.errors import ActionRefused
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, ImportRun, Record
 from ismp.ui.text import roc_dates
@@ -64,7 +65,7 @@ def administrator(username="IC1001"):
     return found
 
 
-class Deeds:
+class Steps:
     """What people do, at random."""
 
     def __init__(self, seed, import_bytes):
@@ -72,8 +73,8 @@ class Deeds:
         self.clerk, self.second = administrator(), administrator("CU1001")
 
     def one(self):
-        deeds = [name for name in dir(self) if name.startswith("do_")] + ["do_import"] * 4
-        getattr(self, self.chance.choice(deeds))()
+        steps = [name for name in dir(self) if name.startswith("do_")] + ["do_import"] * 4
+        getattr(self, self.chance.choice(steps))()
 
     def person(self):
         return self.chance.choice(list(Account.objects.filter(status="active")))
@@ -125,7 +126,7 @@ class Deeds:
             "identities": self.chance.choice(sets()),
             "status": self.chance.choice([Status.ACTIVE, Status.ACTIVE, Status.LEFT]),
         }
-        with contextlib.suppress(trail.NotPossible):
+        with contextlib.suppress(ActionRefused):
             accounts.assign(
                 self.person(), **with_luck, since=self.day(), replace=self.coin(), by="x"
             )
@@ -134,19 +135,19 @@ class Deeds:
         return self.chance.random() < 0.5
 
     def do_cancel(self):
-        entries = Service.objects.standing().exclude(since=Service.UNKNOWN)
-        gradings = Grading.objects.standing()
+        entries = Posting.objects.standing().exclude(since=Posting.UNKNOWN)
+        grade_entries = AgencyGrade.objects.standing()
         self.clerk.role = "platform_admin"
-        with contextlib.suppress(trail.NotPossible):
-            if self.coin() and gradings:
+        with contextlib.suppress(ActionRefused):
+            if self.coin() and grade_entries:
                 cancelling.cancel_grading(
-                    self.chance.choice(gradings), reason="誤植", by=self.clerk
+                    self.chance.choice(grade_entries), reason="誤植", by=self.clerk
                 )
             elif entries:
                 cancelling.cancel_service(self.chance.choice(entries), reason="誤植", by=self.clerk)
 
     def do_leave(self):
-        with contextlib.suppress(trail.NotPossible):
+        with contextlib.suppress(ActionRefused):
             accounts.grant_leave(
                 self.person(),
                 since=self.day(),
@@ -162,7 +163,7 @@ class Deeds:
 
     def do_grade(self):
         agency = self.chance.choice(list(Agency.objects.all()))
-        with contextlib.suppress(trail.NotPossible):
+        with contextlib.suppress(ActionRefused):
             grade = self.chance.choice(list(Grade))
             accounts.grade(agency, grade, since=self.day(), replace=self.coin(), by="x")
 
@@ -173,13 +174,13 @@ class Deeds:
     def do_merge(self):
         agency = self.chance.choice(list(Agency.objects.all()))
         one, other = self.chance.sample(list(agency.departments.order_by("pk")), 2)
-        with contextlib.suppress(trail.NotPossible):
+        with contextlib.suppress(ActionRefused):
             department_actions.merge(
                 Department.objects.filter(pk=one.pk), into=other, by=self.clerk
             )
 
     def do_policy(self):
-        with contextlib.suppress(trail.NotPossible):
+        with contextlib.suppress(ActionRefused):
             rules.set_policy(
                 two_years=self.chance.choice(["rolling", "pairs"]),
                 grace_days=self.chance.choice([0, 60]),
@@ -190,7 +191,7 @@ class Deeds:
 
     def do_rule(self):
         held = self.chance.choice(list(RuleVersion.objects.exclude(hours=None)))
-        with contextlib.suppress(trail.NotPossible):
+        with contextlib.suppress(ActionRefused):
             rules.change_rule(
                 held.rule,
                 grades="ABCDE",
@@ -203,19 +204,19 @@ class Deeds:
     def do_national_id(self):
         """Two accounts may turn out to be one person, or two people."""
         other = self.chance.choice(demo_data.city())
-        with contextlib.suppress(trail.NotPossible):
+        with contextlib.suppress(ActionRefused):
             account_actions.set_national_id(
                 [self.person()], number=other.national_id, by=self.clerk
             )
 
     def do_confirm(self):
         for link in PersonLink.objects.waiting()[:2]:
-            with contextlib.suppress(trail.NotPossible):  # it may be about the second herself
+            with contextlib.suppress(ActionRefused):  # it may be about the second herself
                 person_links.confirm(link, by=self.second)
 
     def do_revoke(self):
         for link in PersonLink.objects.standing()[:1]:
-            with contextlib.suppress(trail.NotPossible):
+            with contextlib.suppress(ActionRefused):
                 person_links.revoke(link, reason="弄錯了", by=self.second)
 
     def do_sign_in(self):
@@ -226,12 +227,12 @@ class Deeds:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_after_any_deed_a_board_is_as_freshly_counted(city, import_bytes, seed):
-    deeds = Deeds(seed, import_bytes)
-    deeds.do_import()
+def test_after_any_step_a_board_is_as_freshly_counted(city, import_bytes, seed):
+    steps = Steps(seed, import_bytes)
+    steps.do_import()
     assert Record.objects.exists()
     for _ in range(10):
-        deeds.one()
+        steps.one()
         assert_as_freshly_counted()
 
 
@@ -252,7 +253,7 @@ def counted(monkeypatch):
 A, B, C = "382990001Z", "382990002Z", "382990003Z"
 
 
-def test_only_boards_that_a_deed_concerns_are_counted_anew(city, import_bytes, monkeypatch):
+def test_only_boards_that_an_step_concerns_are_counted_anew(city, import_bytes, monkeypatch):
     agencies, today = list(Agency.objects.all()), timezone.localdate()
     cached.of(agencies, [today])
     calls = counted(monkeypatch)
@@ -266,7 +267,7 @@ def test_only_boards_that_a_deed_concerns_are_counted_anew(city, import_bytes, m
     import_bytes(data(row()), agency=B)  # one of A's former people serves here under a new account
     cached.of(agencies, [today])
     assert calls[1:] == [[A, B]]
-    trail.record("a_deed_that_nobody_has_named_yet", actor="x", agency=C)
+    trail.record("an_step_that_nobody_has_named_yet", actor="x", agency=C)
     cached.of(agencies, [today])
     assert calls[2:] == [[A, B, C]]
 

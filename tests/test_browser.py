@@ -367,16 +367,16 @@ def test_the_platform_grades_renames_and_merges_agencies(site, chromium, picture
     if width > 1000:
         pictures(page, "agencies")
     page.get_by_role("link", name="382990002Z").click()
-    for deed, label, chosen in (
+    for action, label, chosen in (
         ("核定責任等級", "責任等級", "B級"),
         ("登錄資安長", "資安長", None),
     ):
-        page.get_by_role("button", name=deed).click()
+        page.get_by_role("button", name=action).click()
         assert_accessible(page)
         page.get_by_label(label, exact=True).select_option(
             *([chosen] if chosen else []), **({} if chosen else {"index": 2})
         )
-        page.get_by_role("button", name=f"確定{deed}").click()
+        page.get_by_role("button", name=f"確定{action}").click()
     page.get_by_role("button", name="改名").click()
     page.get_by_label("新的機關名稱").fill("示範市政府環境永續局")
     page.get_by_role("textbox", name="生效日").fill(roc_dates.roc_date(today + timedelta(days=30)))

@@ -43,9 +43,9 @@ def save(page):
     page.get_by_role("button", name="存檔").click()
 
 
-def confirm(page, deed):
-    page.get_by_role("button", name=deed, exact=True).click()
-    page.get_by_role("button", name=f"確定{deed}").click()
+def confirm(page, action):
+    page.get_by_role("button", name=action, exact=True).click()
+    page.get_by_role("button", name=f"確定{action}").click()
 
 
 def reached(page, pattern):

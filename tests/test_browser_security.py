@@ -98,7 +98,7 @@ def test_an_incident_is_told_by_staff_and_reported_by_the_agency(site, chromium,
     clerk.goto("/manage/reviews/")
     clerk.get_by_role("link", name="首頁遭竄改").click()
     expect(clerk.get_by_role("heading", level=1)).to_contain_text("首頁遭竄改")
-    clerk.locator(".deedlist").get_by_role("button", name="通報").click()
+    clerk.locator(".action-list").get_by_role("button", name="通報").click()
     expect(clerk.get_by_text("已通報").first).to_be_visible()
     pictures(clerk, "incident")
     platform = signed_in(chromium, site, "IC1001", viewport=WIDE)

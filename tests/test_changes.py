@@ -8,7 +8,7 @@ import pytest
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import departments as department_actions
 from ismp.accounts.actions import postings
-from ismp.accounts.models import Service
+from ismp.accounts.models import Posting
 from ismp.accounts.roles import Role
 from ismp.audit import changes
 from ismp.audit.models import Event
@@ -37,8 +37,8 @@ def test_a_national_id_is_named_but_never_shown(account):
 
 
 def test_choices_and_days_read_as_people_say_them(account):
-    entry = account("IC1002", "staff").services.first()
-    before = Service.objects.get(pk=entry.pk)
+    entry = account("IC1002", "staff").postings.first()
+    before = Posting.objects.get(pk=entry.pk)
     entry.status, entry.since = "left", date(2026, 3, 1)
     found = {title: (old, new) for title, old, new in changes.between(before, entry)}
     assert found["狀態"] == ("在職", "離職")

@@ -16,11 +16,11 @@ from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.courses import catalogue
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.classroom.classes import Timing
 from ismp.courses.models import Attendance, Kind, Session, SignUp, Standing, Way
+from ismp.errors import ActionRefused
 from ismp.hours.models import Record, RecordRevision
 from ismp.notifications.models import Notice
 
@@ -89,7 +89,7 @@ class TestSigningUp:
             classes.sign_up(session, one, by=one)
         session.refresh_from_db()
         session.quota = 1
-        with pytest.raises(NotPossible, match="已錄取 2 人"):
+        with pytest.raises(ActionRefused, match="已錄取 2 人"):
             classes.save_session(session, timings=_timings(session), by=people[0])
 
     def test_approval_keeps_the_order_in_which_people_came(self, people):
@@ -102,7 +102,7 @@ class TestSigningUp:
             SignUp.objects.filter(pk__in=[one.pk for one in reversed(mine)]), by=people[5]
         )
         assert standings(session) == ["refused", "enrolled", "enrolled", "waiting"]
-        with pytest.raises(NotPossible, match="未獲錄取"):
+        with pytest.raises(ActionRefused, match="未獲錄取"):
             classes.sign_up(session, people[0], by=people[0])
         by_list = classes.sign_up(session, people[0], way=Way.LIST, by=people[1])
         assert by_list.standing == Standing.WAITING
@@ -112,13 +112,13 @@ class TestSigningUp:
         session = planned(
             people[0], agency=people[0].agency, opens_on=yesterday, closes_on=yesterday
         )
-        with pytest.raises(NotPossible, match="報名期間"):
+        with pytest.raises(ActionRefused, match="報名期間"):
             classes.sign_up(session, people[0], by=people[0])
         assert (
             classes.sign_up(session, people[0], way=Way.LIST, by=people[1]).standing == "enrolled"
         )
         stranger = account("EP1001")
-        with pytest.raises(NotPossible, match="沒有開放"):
+        with pytest.raises(ActionRefused, match="沒有開放"):
             classes.sign_up(session, stranger, way=Way.LIST, by=people[1])
 
     def test_the_catalogue_knows_what_takes_sign_ups(self, people):
@@ -134,7 +134,7 @@ class TestSigningUp:
             classes.sign_up(session, one, by=one)
         classes.cancel_sessions(Session.objects.all(), by=people[0])
         assert Notice.objects.filter(kind="session_cancelled").count() == 3
-        with pytest.raises(NotPossible, match="已取消"):
+        with pytest.raises(ActionRefused, match="已取消"):
             classes.sign_up(session, people[3], by=people[3])
 
 
@@ -175,14 +175,14 @@ class TestBeingThere:
             "",
             attendance.code_of(other, shown_by=people[5]),
         ):
-            with pytest.raises(NotPossible, match="再掃描一次"):
+            with pytest.raises(ActionRefused, match="再掃描一次"):
                 attendance.scanned(meeting, wrong, people[0])
         ticket = attendance.scanned(meeting, code, people[0])
-        with pytest.raises(NotPossible, match="過期"):
+        with pytest.raises(ActionRefused, match="過期"):
             attendance.attend(meeting, ticket, by=people[1])
-        with pytest.raises(NotPossible, match="沒有錄取"):
+        with pytest.raises(ActionRefused, match="沒有錄取"):
             attendance.attend(meeting, attendance.scanned(meeting, code, people[1]), by=people[1])
-        with pytest.raises(NotPossible, match="今天沒有"):
+        with pytest.raises(ActionRefused, match="今天沒有"):
             attendance.attend(
                 other,
                 attendance.scanned(other, attendance.code_of(other, shown_by=people[5]), people[0]),
@@ -190,7 +190,7 @@ class TestBeingThere:
             )
         now = time.time()
         monkeypatch.setattr(signing.time, "time", lambda: now + 50)
-        with pytest.raises(NotPossible, match="已經更新"):
+        with pytest.raises(ActionRefused, match="已經更新"):
             attendance.scanned(meeting, code, people[0])
         attendance.attend(meeting, ticket, by=people[0])
         assert Attendance.objects.count() == 1
@@ -224,7 +224,7 @@ class TestFinishing:
 
     def test_not_before_it_is_over(self, people):
         session = planned(people[0], starts=timedelta(hours=-1))
-        with pytest.raises(NotPossible, match="還沒結束"):
+        with pytest.raises(ActionRefused, match="還沒結束"):
             attendance.finish(session, by=people[0])
 
     def test_the_day_before_people_are_reminded_once(self, people):

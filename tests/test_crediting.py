@@ -10,6 +10,7 @@ from laws import records_of, take, tallies_are_true
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.errors import ActionRefused
 from ismp.hours import actions
 from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
 from ismp.hours.records import crediting, duplicates
@@ -161,7 +162,7 @@ def test_what_was_set_aside_is_no_deletion_that_one_restores(client):
     take(world.file(other_row()))
     deletion = Deletion.objects.get()
     assert not deletion.restorable
-    with pytest.raises(trail.NotPossible):
+    with pytest.raises(ActionRefused):
         actions.restore(deletion, by=clerk())
 
 
@@ -181,7 +182,7 @@ def test_people_of_several_agencies_get_a_run_each():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_after_any_deeds_each_counts_once_and_the_tallies_are_true(seed):
+def test_after_any_actions_each_counts_once_and_the_tallies_are_true(seed):
     chance = random.Random(seed)
     people = {"a-wang": (world.WANG, "王小明"), "a-xu": (world.XU, "許功蓋")}
 

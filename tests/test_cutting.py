@@ -8,14 +8,14 @@ from corpus import CASES
 
 from ismp.hours import container, importing
 from ismp.hours.portal_import import reading as portal_reading
-from ismp.hours.refusal import FileRefused
+from ismp.ui.reading.faults import FileRejected
 
 
 def read(pieces):
     try:
         table = portal_reading.read(pieces, importing.limits())
         return pl.concat(table.slices).rows(), table.ignored
-    except FileRefused as refusal:
+    except FileRejected as refusal:
         return str(refusal)
 
 

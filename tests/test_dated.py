@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from ismp.accounts import effective_dated, timeline
 from ismp.accounts.actions import cancelling, postings
 from ismp.accounts.identities import sets
-from ismp.accounts.models import Account, Grading, Service
+from ismp.accounts.models import Account, AgencyGrade, Posting
 from ismp.accounts.roster.checks import HEADER
-from ismp.accounts.roster.reading import RosterRefused
+from ismp.accounts.roster.reading import RosterRejected
 from ismp.applications.actions import asking
 from ismp.applications.models import IdentityChange, Transfer
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.compliance.standing import table as standing_table
+from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db
@@ -38,9 +38,9 @@ def of(username):
     return Account.objects.select_related("agency", "department").get(username=username)
 
 
-def do(client, deed, *usernames, **typed):
+def do(client, action, *usernames, **typed):
     ids = [of(name).pk for name in usernames]
-    answer = client.post(f"{PEOPLE}{deed}/", {"ids": ids, "confirmed": "1", **typed})
+    answer = client.post(f"{PEOPLE}{action}/", {"ids": ids, "confirmed": "1", **typed})
     return answer.content.decode()
 
 
@@ -52,7 +52,7 @@ def told(client, username):
 def arrived_today(account):
     """IC1002, whom the roster put in to-day although she came earlier (usual)."""
     person = account("IC1002")
-    Service.objects.filter(account=person).update(since=today())
+    Posting.objects.filter(account=person).update(since=today())
     return person
 
 
@@ -60,32 +60,32 @@ def arrived_today(account):
 
 
 @pytest.mark.parametrize(
-    ("deed", "typed"),
+    ("action", "typed"),
     [("leave", {}), ("change", {"identities": ["security"]}), ("change", {"department": "人事室"})],
 )
 def test_a_day_before_a_later_entry_is_refused_and_the_entry_named(
-    clerk, arrived_today, deed, typed
+    clerk, arrived_today, action, typed
 ):
-    before = (Service.objects.count(), Event.objects.filter(verb="assign").count())
-    page = do(clerk, deed, "IC1002", since=day(-9), **typed)
+    before = (Posting.objects.count(), Event.objects.filter(verb="assign").count())
+    page = do(clerk, action, "IC1002", since=day(-9), **typed)
     assert day(0) in page and "取代之後的異動" in page and 'name="replace"' in page
-    assert before == (Service.objects.count(), Event.objects.filter(verb="assign").count())
-    do(clerk, deed, "IC1002", since=day(-9), replace="on", **typed)
+    assert before == (Posting.objects.count(), Event.objects.filter(verb="assign").count())
+    do(clerk, action, "IC1002", since=day(-9), replace="on", **typed)
     person = of("IC1002")
     [stands] = timeline.of(person)
     assert stands.entry.since == today(-9)
-    assert (person.status == "left") == (deed == "leave")
-    if deed == "change" and "identities" in typed:
+    assert (person.status == "left") == (action == "leave")
+    if action == "change" and "identities" in typed:
         assert person.identities == "security"
 
 
-@pytest.mark.parametrize("deed", ["leave", "change", "grant_leave"])
-def test_a_year_mistyped_is_refused(clerk, account, deed):
+@pytest.mark.parametrize("action", ["leave", "change", "grant_leave"])
+def test_a_year_mistyped_is_refused(clerk, account, action):
     person = account("IC1002")
     for since in (day(367), "400-01-01"):
-        page = do(clerk, deed, "IC1002", since=since, identities=["security"], reason="育嬰")
+        page = do(clerk, action, "IC1002", since=since, identities=["security"], reason="育嬰")
         assert f"最晚只能填 {day(366)}" in page
-    assert person.services.count() == 1 and not person.leaves.exists()
+    assert person.postings.count() == 1 and not person.leaves.exists()
     told = {"username": "IC1003", "since": "400-01-01", "until": "400-02-01"}
     page = clerk.post("/manage/reviews/delegations/", told).content.decode()
     assert "請檢查年份" in page
@@ -119,9 +119,9 @@ def test_one_who_leaves_cannot_change_departments_afterwards(clerk):
 
 def test_the_same_change_again_is_told_and_not_entered(clerk):
     do(clerk, "change", "IC1002", identities=["security"], since=day(0))
-    before = Service.objects.count()
+    before = Posting.objects.count()
     assert "已經是這樣" in do(clerk, "change", "IC1002", identities=["security"], since=day(0))
-    assert Service.objects.count() == before
+    assert Posting.objects.count() == before
 
 
 def test_two_entries_of_one_day_are_one_that_stands(clerk):
@@ -131,7 +131,7 @@ def test_two_entries_of_one_day_are_one_that_stands(clerk):
     assert len(timeline.of(of("IC1002"))) == 2
     assert (last.entry.identities, last.entry.department.name) == ("security", "人事室")
     with pytest.raises(IntegrityError), transaction.atomic():
-        twin = Service.objects.get(pk=last.entry.pk)
+        twin = Posting.objects.get(pk=last.entry.pk)
         twin.pk = None
         twin.save(force_insert=True)
 
@@ -156,7 +156,7 @@ def test_a_roster_line_before_a_later_entry_is_refused_with_both_named(client, a
         *("", person.email, "資訊人員", "在職"),
     ]
     roster = f"{','.join(HEADER)}\n{','.join(line)}\n".encode()
-    with pytest.raises(RosterRefused, match="已登記之後的異動") as refused:
+    with pytest.raises(RosterRejected, match="已登記之後的異動") as refused:
         postings.import_roster(roster, keeper=clerk, by="IC1001")
     assert day(9) in str(refused.value) and "第 2 列" in str(refused.value)
 
@@ -169,7 +169,7 @@ def test_a_roster_twice_a_day_leaves_one_entry(account):
             *("", of_line.email, "資訊人員", "在職"),
         ]
         postings.import_roster(f"{','.join(HEADER)}\n{','.join(line)}\n".encode(), by="x")
-    assert of("IC1002").services.standing().filter(since=today()).count() == 1
+    assert of("IC1002").postings.standing().filter(since=today()).count() == 1
     assert of("IC1002").department.name == "秘書室"
 
 
@@ -187,7 +187,7 @@ def approve(client, kind, request, **typed):
 def asked(account):
     """丙 asks for a person of 丁 from a day before 丁 entered her; she came to 丁 earlier."""
     theirs = account("EP1002")
-    Service.objects.filter(account=theirs).update(since=today())
+    Posting.objects.filter(account=theirs).update(since=today())
     asking.ask_for(
         username="EP1002",
         name=theirs.name,
@@ -224,7 +224,7 @@ def test_a_batch_of_approvals_says_which_one_stands_in_the_way(client, account, 
 def test_an_approval_of_identities_before_a_later_entry_has_the_choice_too(client, account):
     person = account("IC1002")
     asking.ask_for_identities(identities="security", since=today(-9), reason="轉任", by=person)
-    Service.objects.filter(account=person).update(since=today())
+    Posting.objects.filter(account=person).update(since=today())
     change = IdentityChange.objects.get()
     client.force_login(account("IC1001", "agency_admin"))
     page, answer = approve(client, "identities", change)
@@ -237,8 +237,8 @@ def test_an_approval_of_identities_before_a_later_entry_has_the_choice_too(clien
 def test_days_of_a_third_agency_are_for_the_platform_to_replace(client, account, asked):
     """丁 and 丙 agree on a day on which she served in a third agency."""
     third = of("CU1001").agency
-    entry = of("EP1002").services.get()
-    Service.objects.create(
+    entry = of("EP1002").postings.get()
+    Posting.objects.create(
         account=entry.account, agency=third, identities="general", status="active",
         since=today(-30), recorded_by="x",
     )  # fmt: skip
@@ -254,7 +254,7 @@ def test_a_transfer_to_come_is_refused_where_her_number_is_in_office_already(acc
     person, twin = account("IC1002"), account("EP1002")
     twin.national_id = person.national_id
     twin.save()
-    with pytest.raises(NotPossible, match="同一個身分證字號"):
+    with pytest.raises(ActionRefused, match="同一個身分證字號"):
         postings.assign(person, agency=twin.agency, since=today(30), by="x")
 
 
@@ -265,7 +265,7 @@ def test_an_entry_to_come_is_cancelled_with_a_reason_and_does_not_begin(clerk, m
     do(clerk, "leave", "IC1002", since=day(16))
     page = told(clerk, "IC1002")
     assert "尚未生效" in page and "cancel_service" in page
-    entry = of("IC1002").services.get(since=today(16))
+    entry = of("IC1002").postings.get(since=today(16))
     ask = clerk.post(f"{PEOPLE}cancel_service/", {"ids": of("IC1002").pk, "entry": entry.pk})
     assert re.search(rf'<option value="{entry.pk}" selected', ask.content.decode())
     assert "取消後的任職紀錄" in ask.content.decode()
@@ -290,7 +290,7 @@ def test_a_mistaken_past_entry_is_cancelled_and_the_copy_and_the_figures_follow(
     assert not of("IC1002").is_active
     agency = of("IC1002").agency
     without = len(standing_table.table()["account"].unique())
-    entry = of("IC1002").services.get(status="left")
+    entry = of("IC1002").postings.get(status="left")
     do(clerk, "cancel_service", "IC1002", entry=entry.pk, reason="誤植")
     assert of("IC1002").is_active and of("IC1002").agency == agency
     assert len(standing_table.table()["account"].unique()) == without + 1
@@ -300,29 +300,29 @@ def test_cancelling_brings_back_what_the_entry_had_replaced(clerk):
     do(clerk, "change", "IC1002", department="人事室", since=day(9))
     before = timeline.of(of("IC1002"))
     do(clerk, "leave", "IC1002", since=day(3), replace="on")
-    entry = of("IC1002").services.standing().get(since=today(3))
+    entry = of("IC1002").postings.standing().get(since=today(3))
     do(clerk, "cancel_service", "IC1002", entry=entry.pk, reason="誤植")
     assert [str(step) for step in timeline.of(of("IC1002"))] == [str(step) for step in before]
 
 
 def test_the_only_entry_and_one_cancelled_already_are_refused(account):
     clerk = account("IC1001", "agency_admin")
-    entry = of("IC1002").services.get()
-    with pytest.raises(NotPossible, match="唯一"):
+    entry = of("IC1002").postings.get()
+    with pytest.raises(ActionRefused, match="唯一"):
         cancelling.cancel_service(entry, reason="x", by=clerk)
     postings.assign(of("IC1002"), status="left", since=today(3), by="x")
-    last = of("IC1002").services.get(since=today(3))
+    last = of("IC1002").postings.get(since=today(3))
     cancelling.cancel_service(last, reason="誤植", by=clerk)
-    with pytest.raises(NotPossible, match="已經取消"):
+    with pytest.raises(ActionRefused, match="已經取消"):
         cancelling.cancel_service(last, reason="誤植", by=clerk)
-    with pytest.raises(NotPossible, match="理由"):
+    with pytest.raises(ActionRefused, match="理由"):
         cancelling.cancel_service(entry, reason=" ", by=clerk)
 
 
 def test_a_move_between_agencies_is_cancelled_by_the_platform_only(client, account):
     postings.assign(of("IC1002"), agency=of("EP1001").agency, since=today(), by="x")
-    entry = of("IC1002").services.get(since=today())
-    with pytest.raises(NotPossible, match="平台管理者"):
+    entry = of("IC1002").postings.get(since=today())
+    with pytest.raises(ActionRefused, match="平台管理者"):
         cancelling.cancel_service(entry, reason="誤植", by=account("EP1001", "agency_admin"))
     cancelling.cancel_service(entry, reason="誤植", by=account("CU1001", "platform_admin"))
     assert of("IC1002").agency == of("IC1001").agency
@@ -330,11 +330,11 @@ def test_a_move_between_agencies_is_cancelled_by_the_platform_only(client, accou
 
 def test_nobody_cancels_an_entry_of_her_own_or_of_those_above(client, account):
     clerk = account("IC1001", "agency_admin")
-    with pytest.raises(NotPossible, match="自己"):
-        cancelling.cancel_service(clerk.services.get(), reason="x", by=clerk)
+    with pytest.raises(ActionRefused, match="自己"):
+        cancelling.cancel_service(clerk.postings.get(), reason="x", by=clerk)
     boss = account("IC1003", "platform_admin")
-    with pytest.raises(NotPossible, match="平台管理者"):
-        cancelling.cancel_service(boss.services.get(), reason="x", by=clerk)
+    with pytest.raises(ActionRefused, match="平台管理者"):
+        cancelling.cancel_service(boss.postings.get(), reason="x", by=clerk)
 
 
 def test_leaves_that_overlap_are_refused_or_replaced(clerk):
@@ -356,11 +356,11 @@ def test_a_grade_before_a_later_one_is_refused_and_a_mistaken_one_cancelled(acco
     with pytest.raises(effective_dated.LaterEntry, match=f"{day(30)} A級"):
         postings.grade(agency, "B", since=today(), by="x")
     postings.grade(agency, "B", since=today(), replace=True, by="x")
-    held = Grading.objects.on(today(40)).get(agency=agency)
+    held = AgencyGrade.objects.on(today(40)).get(agency=agency)
     assert held.grade == "B"
     cancelling.cancel_grading(held, reason="誤植", by=platform)
-    assert [one.grade for one in Grading.objects.standing().filter(agency=agency)] == ["A"]
-    assert not Grading.objects.on(today()).filter(agency=agency).exists()
+    assert [one.grade for one in AgencyGrade.objects.standing().filter(agency=agency)] == ["A"]
+    assert not AgencyGrade.objects.on(today()).filter(agency=agency).exists()
 
 
 steps = st.lists(
@@ -391,7 +391,7 @@ def test_whatever_was_entered_is_as_if_it_had_never_come_once_it_is_cancelled(ci
             stood.append((before, timezone.now(), entry.since))
             known = timezone.now()
         for before, _, since in reversed(stood):
-            entry = person.services.standing().get(since=since)
+            entry = person.postings.standing().get(since=since)
             cancelling.cancel_service(entry, reason="誤植", by=platform)
             assert [str(step) for step in timeline.of(person)] == before
             held = timeline.held_on(person, today())

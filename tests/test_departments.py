@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from ismp.accounts.actions import departments as department_actions
 from ismp.accounts.actions import postings
-from ismp.accounts.models import Account, Department, Service
+from ismp.accounts.models import Account, Department, Posting
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def test_a_department_cannot_stand_below_itself(make, by, to):
     child = make("系統科", top)
     below = {"itself": top, "child": child, "grandchild": make("開發股", child)}
     top.parent = below[to]
-    with pytest.raises(NotPossible, match="不能是自己"):
+    with pytest.raises(ActionRefused, match="不能是自己"):
         department_actions.save_department(top, by=by)
 
 
@@ -58,10 +58,10 @@ def test_neither_too_deep_nor_under_another_agency(make, by, account):
     parent = None
     for level in range(6):
         parent = make(f"第{level}層", parent)
-    with pytest.raises(NotPossible, match="最多 6 層"):
+    with pytest.raises(ActionRefused, match="最多 6 層"):
         make("第七層", parent)
     theirs = account("EP1001").agency.departments.first()
-    with pytest.raises(NotPossible, match="同一機關"):
+    with pytest.raises(ActionRefused, match="同一機關"):
         make("某科", theirs)
 
 
@@ -81,15 +81,15 @@ def test_merging_takes_people_and_departments_along_from_today_on(make, by, acco
     assert people
     later = account("IC1001")
     postings.assign(later, department=going, since=today + timedelta(days=9), by="x")
-    before = Service.objects.count()
+    before = Posting.objects.count()
     department_actions.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
     for person in people:
         person.refresh_from_db()
         assert person.department == into
-        assert person.services.on(today).get().department == into
-        assert person.services.on(today - timedelta(days=1)).get().department == going
-    assert later.services.on(today + timedelta(days=9)).get().department == into
-    assert Service.objects.count() == before + len(people) + 1
+        assert person.postings.on(today).get().department == into
+        assert person.postings.on(today - timedelta(days=1)).get().department == going
+    assert later.postings.on(today + timedelta(days=9)).get().department == into
+    assert Posting.objects.count() == before + len(people) + 1
     below.refresh_from_db()
     assert (below.parent, below.path) == (into, "綜合處 / 文書股")
     assert into in Department.objects.open() and going not in Department.objects.open()
@@ -109,16 +109,16 @@ def test_a_roster_that_still_names_a_merged_department_means_the_one_it_is_in(ma
 def test_what_cannot_be_merged(make, by, account):
     top = make("資訊處")
     child = make("系統科", top)
-    with pytest.raises(NotPossible, match="不能併入自己"):
+    with pytest.raises(ActionRefused, match="不能併入自己"):
         department_actions.merge(of("資訊處"), into=child, by=by)
-    with pytest.raises(NotPossible, match="同一機關"):
+    with pytest.raises(ActionRefused, match="同一機關"):
         department_actions.merge(
             of("資訊處"), into=account("EP1001").agency.departments.first(), by=by
         )
     department_actions.merge(of("系統科"), into=top, by=by)
-    with pytest.raises(NotPossible, match="已經合併過"):
+    with pytest.raises(ActionRefused, match="已經合併過"):
         department_actions.merge(of("系統科"), into=top, by=by)
-    with pytest.raises(NotPossible, match="使用中的部門"):
+    with pytest.raises(ActionRefused, match="使用中的部門"):
         make("新科", of("系統科").get())
     assert not Event.objects.filter(verb="merge_departments", subject=f"department:{top.pk}")
 
@@ -170,7 +170,7 @@ def test_the_mark_of_the_it_unit_moves_by_the_form_too(client, account, make, ro
 def test_nobody_is_assigned_to_a_department_that_was_merged(make, by, account):
     former, into, person = make("甲處"), make("乙處"), account("IC1003")
     department_actions.merge(of("甲處"), into=into, by=by)
-    with pytest.raises(NotPossible, match="已併入其他部門"):
+    with pytest.raises(ActionRefused, match="已併入其他部門"):
         postings.assign(person, department=former, since=timezone.localdate(), by="x")
 
 

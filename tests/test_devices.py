@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.security.devices import actions as device_actions
 from ismp.security.devices import product_matching
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct
@@ -109,16 +109,16 @@ def test_a_device_on_the_list_asks_for_a_decision(handler, listed):
 def test_keeping_needs_reason_measure_expiry_and_another_person(handler, approver, listed):
     held = device_actions.save_device(device(handler.agency), by=handler)
     expiry = timezone.localdate() + timedelta(days=90)
-    with pytest.raises(NotPossible, match="理由、補償措施"):
+    with pytest.raises(ActionRefused, match="理由、補償措施"):
         device_actions.decide(held, kind="keep", reason="業務需要", by=handler)
     whole = {"reason": "業務需要", "measure": "獨立網段", "expires_on": expiry}
     decision = device_actions.decide(held, kind="keep", **whole, by=handler)
     assert device_actions.figures_of(handler.agency)["undecided"] == 1
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         device_actions.approve(decision, accept=True, comment="", by=handler)
     device_actions.approve(decision, accept=True, comment="", by=approver)
     assert device_actions.figures_of(handler.agency)["undecided"] == 0
-    with pytest.raises(NotPossible, match="已經有人決定"):
+    with pytest.raises(ActionRefused, match="已經有人決定"):
         device_actions.approve(decision, accept=False, comment="x", by=approver)
     assert Device.objects.all().undecided(expiry + timedelta(days=1)).get() == held
 
@@ -144,14 +144,14 @@ def test_the_yearly_inventory_is_signed_once_and_only_when_all_is_decided(
     due = timezone.localdate() + timedelta(days=30)
     campaign = device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
     held = device_actions.save_device(device(handler.agency), by=handler)
-    with pytest.raises(NotPossible, match="還有 1 項"):
+    with pytest.raises(ActionRefused, match="還有 1 項"):
         device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     device_actions.decide(held, kind="retire", retire_by=due, by=handler)
     signed = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
     assert signed.figures["restricted"] == 1 and len(signed.digest) == 64
-    with pytest.raises(NotPossible, match="已經簽署"):
+    with pytest.raises(ActionRefused, match="已經簽署"):
         device_actions.sign_off(campaign, agency=handler.agency, by=handler)
-    with pytest.raises(NotPossible, match="已經開始"):
+    with pytest.raises(ActionRefused, match="已經開始"):
         device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
     assert Campaign.objects.get().sign_offs.count() == 1
 
@@ -212,7 +212,7 @@ def test_a_decided_day_is_not_edited_but_decided_anew(client, handler, held):
     device_actions.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
     held.refresh_from_db()
     held.retire_by = today + timedelta(days=400)
-    with pytest.raises(NotPossible, match="限期汰換"):
+    with pytest.raises(ActionRefused, match="限期汰換"):
         device_actions.save_device(held, by=handler)
     device_actions.decide(held, kind="retire", retire_by=today + timedelta(days=400), by=handler)
     assert not Device.objects.all().overdue(today + timedelta(days=10)).exists()
@@ -239,16 +239,16 @@ SENSELESS = [
 @pytest.mark.parametrize(("asked", "sentence"), SENSELESS)
 def test_no_decision_holds_for_ever(handler, held, asked, sentence):
     whole = {"reason": "業務需要", "measure": "獨立網段"} | asked
-    with pytest.raises(NotPossible, match=sentence):
+    with pytest.raises(ActionRefused, match=sentence):
         device_actions.decide(held, **whole, by=handler)
     assert device_actions.last_day_of_a_decision(date(2028, 2, 29)) == date(2031, 2, 28)
 
 
 def test_one_decision_of_a_device_waits(handler, approver, held, client):
     first = kept(held, handler)
-    with pytest.raises(NotPossible, match="已經有一個例外留用"):
+    with pytest.raises(ActionRefused, match="已經有一個例外留用"):
         kept(held, handler)
-    with pytest.raises(NotPossible, match="只有提出的人"):
+    with pytest.raises(ActionRefused, match="只有提出的人"):
         device_actions.withdraw(first, by=approver)
     client.force_login(handler)
     answer = client.post("/manage/decisions/withdraw/", {"ids": first.pk, "confirmed": "1"})
@@ -259,18 +259,18 @@ def test_one_decision_of_a_device_waits(handler, approver, held, client):
     device_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
     second.refresh_from_db()
     assert (second.state, second.comment) == (Decision.State.WITHDRAWN, "改為限期汰換。")
-    with pytest.raises(NotPossible, match="已經有人決定"):
+    with pytest.raises(ActionRefused, match="已經有人決定"):
         device_actions.approve(second, accept=True, comment="", by=approver)
 
 
 def test_an_exception_that_no_longer_fits_is_not_approved(handler, approver, held, listed):
     decision = kept(held, handler)
     device_actions.lift(listed, on=timezone.localdate() - timedelta(days=1), by=approver)
-    with pytest.raises(NotPossible, match="已不在清單上"):
+    with pytest.raises(ActionRefused, match="已不在清單上"):
         device_actions.approve(decision, accept=True, comment="", by=approver)
     Decision.objects.update(expires_on=timezone.localdate())
     Device.objects.update(restriction=listed)
-    with pytest.raises(NotPossible, match="有效期限已經過了"):
+    with pytest.raises(ActionRefused, match="有效期限已經過了"):
         device_actions.approve(decision, accept=True, comment="", by=approver)
     device_actions.approve(decision, accept=False, comment="過期", by=approver)
 
@@ -302,7 +302,7 @@ def test_a_retirement_is_cancelled_with_a_reason(client, handler, held):
     held.retired_on = timezone.localdate() - timedelta(days=3_000)
     held.save(update_fields=["retired_on"])
     held.bought_on = timezone.localdate() - timedelta(days=1)
-    with pytest.raises(NotPossible, match="購置日期不能比它晚"):
+    with pytest.raises(ActionRefused, match="購置日期不能比它晚"):
         device_actions.save_device(held, by=handler)
 
 
@@ -322,7 +322,7 @@ def test_a_pattern_that_would_find_everything_is_refused(client, approver, brand
     typed = {"brand": brand, "model": model, "letter": "函", "issued_on": "115-01-01"}
     answer = client.post("/manage/products/add/", typed)
     assert "廠牌不能只有" in answer.content.decode()
-    with pytest.raises(NotPossible, match="廠牌不能只有"):
+    with pytest.raises(ActionRefused, match="廠牌不能只有"):
         device_actions.restrict(
             [RestrictedProduct(brand=brand, model=model, letter="函", issued_on=date(2026, 1, 1))],
             by=approver,
@@ -356,7 +356,7 @@ def test_a_campaign_is_of_a_year_near_this_one(client, approver, year):
 
 @pytest.mark.parametrize("days", [-1, 3 * 366])
 def test_a_campaign_ends_on_a_day_that_can_be(approver, handler, days):
-    with pytest.raises(NotPossible, match="期限不能早於今天"):
+    with pytest.raises(ActionRefused, match="期限不能早於今天"):
         device_actions.open_campaign(
             year=YEAR, due_on=timezone.localdate() + timedelta(days=days), by=approver
         )
@@ -452,7 +452,7 @@ def test_a_signature_is_withdrawn_with_a_reason_and_given_anew(
     assert (first.figures["in_use"], second.figures["in_use"]) == (1, 2)
     pdf = client.get(f"/manage/campaigns/form/{first.pk}/").content
     assert "已撤回" in pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
-    with pytest.raises(NotPossible, match="沒有簽署"):
+    with pytest.raises(ActionRefused, match="沒有簽署"):
         device_actions.withdraw_sign_off(campaign, agency=approver.agency, reason="x", by=approver)
 
 

@@ -28,11 +28,11 @@ from typing_in import forms_in
 
 from ismp.accounts.models import Account, Department
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.compliance.models import Example, PolicyVersion, Rule
 from ismp.compliance.rules import actions as rules
 from ismp.courses.models import Course, Material, Question, Session
 from ismp.courses.online import authoring
+from ismp.errors import ActionRefused
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.models import Address, Incident
 from ismp.ui.resources import versions
@@ -233,7 +233,7 @@ def test_a_version_tells_nothing(editor):
 
 
 @pytest.mark.django_db
-def test_a_deed_that_starts_from_what_stands_is_checked_too(client, account, things):
+def test_an_action_that_starts_from_what_stands_is_checked_too(client, account, things):
     client.force_login(account("IC1001", "agency_admin"))
     person = Account.objects.get(username="IC1003")
     address = "/manage/accounts/appoint/"
@@ -364,12 +364,12 @@ def test_who_comes_second_with_a_page_of_before_is_told_and_leaves_no_event(thin
         kept = copy.deepcopy(act)
         act()
         events = Event.objects.count()
-        with pytest.raises(NotPossible, match="重新整理"):
+        with pytest.raises(ActionRefused, match="重新整理"):
             kept()
         assert Event.objects.count() == events, verb
     material = copy.deepcopy(second)
     authoring.remove_material(second, by=by)
-    with pytest.raises(NotPossible, match="重新整理"):
+    with pytest.raises(ActionRefused, match="重新整理"):
         authoring.move_up(material, by=by)
 
 

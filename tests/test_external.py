@@ -13,19 +13,19 @@ from files import row_of_today as row
 from laws import tallies_are_true
 from things import PDF, claim_of
 
-from ismp.accounts.models import Account, Service
+from ismp.accounts.models import Account, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.compliance.standing import explanation, import_effect
+from ismp.errors import ActionRefused
 from ismp.external_hours import actions, files
-from ismp.external_hours.models import Claim, ClaimPiece, State
+from ismp.external_hours.models import ClaimPiece, ExternalClaim, State
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, Duplicate, ImportRun, Record
 from ismp.notifications.models import Notice
 from ismp.operations.backup.sealed_pieces import SEALED
 from ismp.reviews.queue import waiting_for
-from ismp.storage.encrypted_files import FilePiece, SealedPiece
+from ismp.storage.encrypted_files import EncryptedChunk, FilePiece
 from ismp.ui.templatetags.ismp_ui import roc_moment
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +74,7 @@ def test_a_claim_waits_for_the_administrator_of_her_agency(client, staff, decide
     client.force_login(staff)
     answer = client.post(APPLY, filled(), follow=True)
     assert "已送出申請" in answer.content.decode()
-    claim = Claim.objects.get()
+    claim = ExternalClaim.objects.get()
     assert (claim.agency, claim.account, claim.state) == (staff.agency, staff, "pending")
     assert b"".join(files.read(claim)) == PDF
     assert PDF not in bytes(ClaimPiece.objects.get().data)
@@ -88,7 +88,7 @@ def test_the_same_claim_twice_is_one(client, staff):
     client.force_login(staff)
     for _ in range(2):
         assert client.post(APPLY, filled()).status_code == 302
-    assert Claim.objects.count() == 1
+    assert ExternalClaim.objects.count() == 1
     assert Event.objects.filter(verb="claim_hours").count() == 1
 
 
@@ -111,7 +111,7 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(client, staff, changes, says)
     client.force_login(staff)
     page = client.post(APPLY, filled(**changes)).content.decode()
     assert says in page
-    assert not Claim.objects.exists() and not ClaimPiece.objects.exists()
+    assert not ExternalClaim.objects.exists() and not ClaimPiece.objects.exists()
 
 
 def test_without_a_certificate_or_with_too_large_a_one(client, staff, settings):
@@ -123,7 +123,7 @@ def test_without_a_certificate_or_with_too_large_a_one(client, staff, settings):
     nothing = filled()
     del nothing["certificate"]
     assert "請選擇證明文件" in client.post(APPLY, nothing).content.decode()
-    assert not Claim.objects.exists()
+    assert not ExternalClaim.objects.exists()
 
 
 def test_no_clear_byte_goes_to_disk(client, staff, settings, monkeypatch):
@@ -132,7 +132,7 @@ def test_no_clear_byte_goes_to_disk(client, staff, settings, monkeypatch):
     monkeypatch.setattr(temp, "NamedTemporaryFile", lambda *a, **b: made.append(a) or BytesIO())
     client.force_login(staff)
     client.post(APPLY, filled(PDF + bytes(3 * 1024 * 1024)))
-    assert Claim.objects.get().size == len(PDF) + 3 * 1024 * 1024
+    assert ExternalClaim.objects.get().size == len(PDF) + 3 * 1024 * 1024
     assert not made
 
 
@@ -142,7 +142,7 @@ def test_an_upload_without_the_token_is_refused(staff):
     client = Client(enforce_csrf_checks=True)
     client.force_login(staff)
     assert client.post(APPLY, filled()).status_code == 403
-    assert not Claim.objects.exists()
+    assert not ExternalClaim.objects.exists()
 
 
 def test_withdrawn_until_it_is_decided(client, staff, decider):
@@ -152,7 +152,7 @@ def test_withdrawn_until_it_is_decided(client, staff, decider):
     claim.refresh_from_db()
     assert claim.state == State.WITHDRAWN and not ClaimPiece.objects.exists()
     assert waiting_for(decider) == []
-    with pytest.raises(NotPossible, match="已撤回"):
+    with pytest.raises(ActionRefused, match="已撤回"):
         actions.approve(claim, comment="", by=decider)
     again = claim_of(staff)
     assert again.pk != claim.pk
@@ -199,12 +199,12 @@ def test_refused_needs_a_comment(client, staff, decider):
     client.force_login(decider)
     page = client.post(f"{MANAGE}refuse/", {"ids": [claim.pk], "confirmed": "1", "comment": " "})
     assert "請填寫審核意見" in page.content.decode()
-    with pytest.raises(NotPossible):
+    with pytest.raises(ActionRefused):
         actions.refuse(claim, comment="  ", by=decider)
     actions.refuse(claim, comment="沒有時數", by=decider)
     assert live(staff) == []
     assert "沒有時數" in Notice.objects.get(account=staff).body
-    with pytest.raises(NotPossible, match="目前是「未認列」"):
+    with pytest.raises(ActionRefused, match="目前是「未認列」"):
         actions.approve(claim, comment="", by=decider)
     assert claim_of(staff).pk != claim.pk  # she may ask again with more
 
@@ -226,17 +226,17 @@ def test_nobody_decides_on_her_own_claim(client, decider, account):
 
 
 def test_never_more_than_a_day_has(staff, decider, import_bytes, city):
-    with pytest.raises(NotPossible, match="最多 24 小時"):
+    with pytest.raises(ActionRefused, match="最多 24 小時"):
         claim_of(staff, hours=24_001)
     [person] = [one for one in city if one.username == "IC1002"]
     hours_ = {"total": "20", "digital_hours": "20", "classroom_hours": "0"}
     day = {"started_on": FIRST, "ended_on": FIRST}
     mine = {"national_id": person.national_id, "name": person.name, "title": "別的課"}
     assert import_bytes(data(row(**mine, **hours_, **day), encoding="utf-8"))["created"] == 1
-    with pytest.raises(NotPossible, match="已有 20 小時"):
+    with pytest.raises(ActionRefused, match="已有 20 小時"):
         claim_of(staff, hours=5000)
     claim = claim_of(staff, hours=3000)
-    with pytest.raises(NotPossible, match="已有 20 小時"):
+    with pytest.raises(ActionRefused, match="已有 20 小時"):
         actions.approve(claim, given=5000, comment="", by=decider)
     actions.approve(claim, given=4000, comment="", by=decider)
     assert sum(record.hours for record in live(staff)) == 24_000
@@ -245,7 +245,7 @@ def test_never_more_than_a_day_has(staff, decider, import_bytes, city):
 def test_who_moved_away_is_not_credited_here(staff, decider, account):
     claim = claim_of(staff)
     Account.objects.filter(pk=staff.pk).update(agency=account("EP1001").agency)
-    with pytest.raises(NotPossible, match="已不在本機關"):
+    with pytest.raises(ActionRefused, match="已不在本機關"):
         actions.approve(claim, comment="", by=decider)
     assert actions.refuse(claim, comment="請在新機關申請", by=decider).state == State.REFUSED
 
@@ -278,7 +278,7 @@ def test_hours_of_another_year_do_not_close_this_years_duty(small, account, day)
 def test_who_is_not_in_office_owes_nothing_and_the_page_says_so(client, small, account):
     staff, decider = account("IC1002"), account("IC1001", "agency_admin")
     claim = claim_of(staff)
-    Service.objects.filter(account=staff).update(status="left")
+    Posting.objects.filter(account=staff).update(status="left")
     client.force_login(decider)
     page = client.get(f"{MANAGE}{claim.pk}/").content.decode()
     assert "他今天沒有列管的訓練時數" in page
@@ -333,7 +333,7 @@ def test_the_portal_brings_it_too_and_it_counts_once(staff, decider, import_byte
 
 def test_revoked_its_hours_go_and_nothing_brings_them_back(staff, decider, import_bytes, city):
     claim = actions.approve(claim_of(staff), comment="可", by=decider)
-    with pytest.raises(NotPossible):
+    with pytest.raises(ActionRefused):
         actions.revoke(claim, reason=" ", by=decider)
     actions.revoke(claim, reason="證明文件有誤", by=decider)
     claim.refresh_from_db()
@@ -342,7 +342,7 @@ def test_revoked_its_hours_go_and_nothing_brings_them_back(staff, decider, impor
     assert not any(deletion.restorable for deletion in Deletion.objects.all())
     assert "證明文件有誤" in Notice.objects.filter(account=staff).first().body
     tallies_are_true()
-    with pytest.raises(NotPossible, match="已撤銷認列"):
+    with pytest.raises(ActionRefused, match="已撤銷認列"):
         actions.revoke(claim, reason="x", by=decider)
     again = claim_of(staff)
     actions.approve(again, comment="", by=decider)
@@ -371,12 +371,12 @@ def test_revoked_after_somebody_deleted_it_restoring_brings_nothing_back(staff, 
 
 def test_the_same_record_twice_is_not_recognised(staff, decider):
     actions.approve(claim_of(staff), comment="", by=decider)
-    with pytest.raises(NotPossible, match="已經認列過了"):
+    with pytest.raises(ActionRefused, match="已經認列過了"):
         claim_of(staff)
     other = claim_of(staff, category=523)
-    with pytest.raises(NotPossible, match="已有同一個訓練"):
+    with pytest.raises(ActionRefused, match="已有同一個訓練"):
         actions.approve(other, category=522, comment="", by=decider)
-    assert len(live(staff)) == 1 and Claim.objects.get(pk=other.pk).state == "pending"
+    assert len(live(staff)) == 1 and ExternalClaim.objects.get(pk=other.pk).state == "pending"
 
 
 # --- The certificate -----------------------------------------------------------------------------
@@ -389,7 +389,7 @@ def test_the_same_record_twice_is_not_recognised(staff, decider):
 def test_it_is_what_its_bytes_say_whatever_its_name(client, staff, content, media_type, name):
     client.force_login(staff)
     client.post(APPLY, filled(content, "x.html"))
-    claim = Claim.objects.get()
+    claim = ExternalClaim.objects.get()
     answer = client.get(f"/my/hours/claims/{claim.pk}/certificate/")
     assert b"".join(answer.streaming_content) == content
     assert answer["Content-Type"] == media_type
@@ -420,7 +420,7 @@ def test_only_she_and_those_who_decide_or_audit_open_it(client, staff, decider, 
 def test_a_national_id_is_never_kept(client, staff, decider):
     client.force_login(staff)
     client.post(APPLY, filled(title="A123456789 研習", description="A123456789"))
-    claim = Claim.objects.get()
+    claim = ExternalClaim.objects.get()
     actions.approve(claim, comment="A123456789", by=decider)
     claim.refresh_from_db()
     told = [claim.title, claim.description, claim.comment, *Event.objects.values_list("detail")]
@@ -472,7 +472,9 @@ def test_certificates_go_after_their_time_and_the_pages_say_so(
 
 def test_no_kind_of_piece_is_forgotten_by_keys_backup_and_sweep():
     """What is not in SEALED could not be read any more after the old keys were forgotten."""
-    assert set(SEALED) == {*SealedPiece.__subclasses__(), *FilePiece.__subclasses__()} - {FilePiece}
+    assert set(SEALED) == {*EncryptedChunk.__subclasses__(), *FilePiece.__subclasses__()} - {
+        FilePiece
+    }
 
 
 @pytest.mark.postgresql
@@ -480,7 +482,7 @@ def test_no_kind_of_piece_is_forgotten_by_keys_backup_and_sweep():
 def test_two_deciders_and_a_double_click_give_one_outcome(city, account):
     staff, decider = account("IC1002"), account("IC1001", "agency_admin")
     first, second = at_once(*[lambda: claim_of(staff)] * 2)
-    assert first.pk == second.pk and Claim.objects.count() == 1
+    assert first.pk == second.pk and ExternalClaim.objects.count() == 1
     outcomes = at_once(*[lambda: actions.approve(first, comment="", by=decider).state] * 2)
     assert sorted(outcomes)[0] == "approved" and "目前是「已認列」" in sorted(outcomes)[1]
     assert len(live(staff)) == 1 and ImportRun.objects.count() == 1

@@ -15,7 +15,7 @@ from files import data, row
 from hosts import PATIENCE_SECONDS
 from places import Place
 
-from ismp.accounts.models import Account, Agency, Service
+from ismp.accounts.models import Account, Agency, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours import actions, files, importing, jobs
@@ -178,7 +178,7 @@ def state_of_list(place):
             "rejected": run.rejected,
             "attempt": run.attempt,
             "accounts": Account.objects.filter(username__startswith="ZZ").count(),
-            "services": Service.objects.filter(account__username__startswith="ZZ").count(),
+            "postings": Posting.objects.filter(account__username__startswith="ZZ").count(),
             "devices": Device.objects.count(),
             "kept": sorted(run.files.values_list("kind", flat=True)),
             "events": Event.objects.filter(subject=f"run:{run.pk}").count(),
@@ -195,10 +195,10 @@ def test_a_worker_killed_at_a_list_loses_and_doubles_nothing(site, source, step)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     before = state_of_list(site)
     assert (before["state"], before["attempt"], before["faults"]) == ("running", 1, [])
-    assert before["accounts"] == before["services"] == before["devices"] == before["events"] == 0
+    assert before["accounts"] == before["postings"] == before["devices"] == before["events"] == 0
     site.perform(run, after=LEASE_OVER)
-    nine = {"roster": {"accounts": 9, "services": 9}, "devices": {"devices": 9, "rejected": 1}}
-    nothing = {"accounts": 0, "services": 0, "devices": 0, "rejected": 0}
+    nine = {"roster": {"accounts": 9, "postings": 9}, "devices": {"devices": 9, "rejected": 1}}
+    nothing = {"accounts": 0, "postings": 0, "devices": 0, "rejected": 0}
     assert state_of_list(site) == nothing | nine[source] | {
         "state": "completed",
         "created": 9,

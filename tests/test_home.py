@@ -11,7 +11,7 @@ from files import PERSON, data, row
 from things import of_security
 
 from ismp.accounts.actions import postings as accounts
-from ismp.accounts.models import Account, Service
+from ismp.accounts.models import Account, Posting
 from ismp.courses.models import Course
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import Address, Device, Incident, RestrictedProduct
@@ -28,7 +28,7 @@ def person(client, city):
 
 
 def serves_as(account, identities):
-    accounts.assign(account, identities=identities, since=Service.UNKNOWN, by="test")
+    accounts.assign(account, identities=identities, since=Posting.UNKNOWN, by="test")
 
 
 def learn(import_bytes, hours, category="522", term="1", year=YEAR):
@@ -166,7 +166,7 @@ def test_a_keeper_sees_her_own_devices_only(client, person, account):
 
 
 def test_who_owes_nothing_is_told_whom_to_ask(client, person):
-    Service.objects.filter(account=person).update(since=date(2999, 1, 1))
+    Posting.objects.filter(account=person).update(since=date(2999, 1, 1))
     assert "您目前沒有列管的訓練時數" in home(client)
 
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 from ismp.portal.home import dashboard
 from ismp.security import overview
@@ -88,7 +88,7 @@ def test_the_life_of_an_incident(people, clock):
     incident = incident_actions.report(incident, by=handler)
     assert limits(incident)[Step.REVIEW] == clock.now + timedelta(hours=8)
     clock.later(hours=1)
-    with pytest.raises(NotPossible, match="補正什麼"):
+    with pytest.raises(ActionRefused, match="補正什麼"):
         incident_actions.review(incident, accept=False, comment=" ", by=reviewer)
     incident = incident_actions.review(incident, accept=False, comment="請補影響範圍", by=reviewer)
     first = incident.reported_at
@@ -130,7 +130,7 @@ def test_each_step_begins_where_the_one_before_ended(people, clock):
         lambda: incident_actions.close(incident, accept=True, comment="x", by=reviewer),
     ]
     for move in moves:
-        with pytest.raises(NotPossible, match="草稿"):
+        with pytest.raises(ActionRefused, match="草稿"):
             move()
     assert steps(incident) == ["created"]
 
@@ -164,25 +164,25 @@ def test_another_level_after_the_report_is_told_to_the_reviewers(people, clock):
     incident = incident_actions.change_level(incident, SMALL, by=handler)
     assert (incident.level, incident.level_changed_at) == (1, clock.now)
     assert Notice.objects.filter(account=reviewer).count() == told + 1
-    with pytest.raises(NotPossible, match="至少有一個面向"):
+    with pytest.raises(ActionRefused, match="至少有一個面向"):
         incident_actions.change_level(incident, {}, by=handler)
 
 
 def test_where_nothing_was_hit_nothing_is_reported(people, clock):
     incident = noticed(people, {Aspect.INTEGRITY: Answer(Subject.NONE)})
     assert incident.level is None and incident.limits(CLOCKS) == []
-    with pytest.raises(NotPossible, match="沒有等級"):
+    with pytest.raises(ActionRefused, match="沒有等級"):
         incident_actions.report(incident, by=people[1])
 
 
 def test_times_that_cannot_be_are_refused(people, clock):
-    with pytest.raises(NotPossible, match="不能晚於現在"):
+    with pytest.raises(ActionRefused, match="不能晚於現在"):
         noticed(people, known_at=NINE + timedelta(minutes=1))
     _, handler, reviewer = people
     incident = incident_actions.report(noticed(people), by=handler)
     incident = incident_actions.review(incident, accept=True, comment="", by=reviewer)
     for moment in (NINE - timedelta(minutes=1), NINE + timedelta(minutes=1)):
-        with pytest.raises(NotPossible, match="復原時間"):
+        with pytest.raises(ActionRefused, match="復原時間"):
             incident_actions.recover(incident, at=moment, text="", by=handler)
 
 
@@ -228,7 +228,7 @@ def recovered(people, clock, **more):
 )
 def test_an_extension_goes_forward_and_not_without_end(people, clock, days, sentence):
     incident = recovered(people, clock)
-    with pytest.raises(NotPossible, match=sentence):
+    with pytest.raises(ActionRefused, match=sentence):
         to = clock.now + timedelta(days=days)
         incident_actions.extend(incident, to=to, reason="等候鑑識報告", by=people[2])
     limit = limits(incident)[Step.FINAL_REPORT]
@@ -236,7 +236,7 @@ def test_an_extension_goes_forward_and_not_without_end(people, clock, days, sent
         incident = incident_actions.extend(
             incident, to=limit + timedelta(days=more), reason="等候", by=people[2]
         )
-    with pytest.raises(NotPossible, match="比目前的期限"):  # nor back to the first extension
+    with pytest.raises(ActionRefused, match="比目前的期限"):  # nor back to the first extension
         incident_actions.extend(
             incident, to=limit + timedelta(days=15), reason="等候", by=people[2]
         )
@@ -282,7 +282,7 @@ def test_a_higher_level_is_reported_and_reviewed_anew(people, clock, officer, cl
         incident, at=clock.now, text="已復原", by=handler
     )  # meanwhile
     assert incident.state == IncidentState.REPORTED
-    with pytest.raises(NotPossible):
+    with pytest.raises(ActionRefused):
         incident_actions.close(incident, accept=True, comment="x", by=reviewer)
     incident = incident_actions.review(incident, accept=True, comment="", by=reviewer)
     assert (incident.state, incident.resumes) == (IncidentState.RECOVERED, "")
@@ -406,7 +406,7 @@ def test_known_is_not_later_than_reported(people, clock):
     incident = incident_actions.report(noticed(people), by=handler)
     incident_actions.review(incident, accept=False, comment="請補", by=reviewer)
     clock.later(days=3)
-    with pytest.raises(NotPossible, match="不能晚於通報"):
+    with pytest.raises(ActionRefused, match="不能晚於通報"):
         incident_actions.edit(incident, title="x", description="x", known_at=clock.now, by=handler)
 
 
@@ -436,10 +436,10 @@ def test_a_false_alarm_is_withdrawn_and_counts_nowhere(people, clock, client, ac
 
 def test_what_was_accepted_is_not_withdrawn(people, clock, client):
     incident = reviewed(people, clock, SMALL)
-    with pytest.raises(NotPossible, match="目前是"):
+    with pytest.raises(ActionRefused, match="目前是"):
         incident_actions.withdraw(incident, reason="誤報", by=people[1])
     incident = incident_actions.change_level(incident, BIG, by=people[1])
-    with pytest.raises(NotPossible, match="審核通過的事件不能撤回"):
+    with pytest.raises(ActionRefused, match="審核通過的事件不能撤回"):
         incident_actions.withdraw(incident, reason="誤報", by=people[1])
 
 

@@ -33,7 +33,7 @@ class Machine:
     """A folder in the place of `/`, and what runs there."""
 
     def __init__(self, folder):
-        self.folder, self.services = folder, []
+        self.folder, self.postings = folder, []
         cluster, self.database = os.environ["ISMP_TEST_CLUSTER"], f"machine_{uuid.uuid4().hex}"
         self._server = f"host={cluster} user=ismp dbname=postgres"
         self._execute(f"CREATE DATABASE {self.database}")
@@ -95,14 +95,14 @@ class Machine:
         log = self.path("/services.log").open("ab")
         with log:
             started = subprocess.Popen(command, env=settings, cwd="/", stdout=log, stderr=log)
-        self.services.append(started)
+        self.postings.append(started)
 
     def stop(self):
-        for service in self.services:
+        for service in self.postings:
             service.send_signal(signal.SIGTERM)
-        for service in self.services:
+        for service in self.postings:
             assert service.wait(PATIENCE_SECONDS) == 0, self.path("/services.log").read_text()
-        self.services = []
+        self.postings = []
 
     def ask(self, port, path, *, form=None, cookies=""):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
@@ -120,7 +120,7 @@ class Machine:
         return answer
 
     def close(self):
-        for service in self.services:
+        for service in self.postings:
             service.kill()
             service.wait()
         self._execute(f"DROP DATABASE {self.database} WITH (FORCE)")

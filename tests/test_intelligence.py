@@ -8,7 +8,7 @@ import stix2
 from django.utils import timezone
 
 from ismp.accounts.models import Agency
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 from ismp.security import intelligence
 from ismp.security.advisories import actions as advisory_actions
@@ -16,7 +16,7 @@ from ismp.security.advisories import affected_devices
 from ismp.security.advisories import importing as advisory_importing
 from ismp.security.devices import actions as device_actions
 from ismp.security.incidents import actions as incident_actions
-from ismp.security.intelligence import IntelligenceRefused
+from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import Address, Advisory, Device, Reply
 
 
@@ -154,7 +154,7 @@ BAD = [
 
 @pytest.mark.parametrize(("data", "sentence"), BAD)
 def test_a_file_that_is_not_in_order_is_refused_with_a_sentence(data, sentence):
-    with pytest.raises(IntelligenceRefused, match=sentence):
+    with pytest.raises(IntelligenceRejected, match=sentence):
         intelligence.found_in(data)
 
 
@@ -171,27 +171,33 @@ def handler(account):
 @pytest.mark.django_db
 def test_the_same_file_again_changes_nothing_and_a_newer_one_updates(platform):
     data = as_bytes(CVE)
-    assert advisory_importing.take_in(data, by=platform) == advisory_importing.Taken(1, 0, 0)
-    assert advisory_importing.take_in(data, by=platform) == advisory_importing.Taken(0, 0, 1)
+    assert advisory_importing.import_advisories(data, by=platform) == advisory_importing.Taken(
+        1, 0, 0
+    )
+    assert advisory_importing.import_advisories(data, by=platform) == advisory_importing.Taken(
+        0, 0, 1
+    )
     newer = spoilt(CVE, "cveMetadata", "dateUpdated", value="2026-11-01T00:00:00Z")
-    assert advisory_importing.take_in(newer, by=platform) == advisory_importing.Taken(0, 1, 0)
+    assert advisory_importing.import_advisories(newer, by=platform) == advisory_importing.Taken(
+        0, 1, 0
+    )
     assert Advisory.objects.get().source_modified.startswith("2026-11-01")
 
 
 @pytest.mark.django_db
 def test_a_bad_file_takes_nothing(platform):
-    with pytest.raises(IntelligenceRefused):
-        advisory_importing.take_in(b"{}", by=platform)
-    with pytest.raises(IntelligenceRefused, match="已被撤銷"):
+    with pytest.raises(IntelligenceRejected):
+        advisory_importing.import_advisories(b"{}", by=platform)
+    with pytest.raises(IntelligenceRejected, match="已被撤銷"):
         rejected = spoilt(CVE, "cveMetadata", "state", value="REJECTED")
-        advisory_importing.take_in(rejected, by=platform)
+        advisory_importing.import_advisories(rejected, by=platform)
     assert not Advisory.objects.exists()
 
 
 @pytest.mark.django_db
 def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
     """Advisory → devices → answer → incident, and back."""
-    advisory_importing.take_in(bundle().serialize().encode(), by=platform)
+    advisory_importing.import_advisories(bundle().serialize().encode(), by=platform)
     advisory = Advisory.objects.get(title="攝影機韌體弱點")
     mine = Device(
         agency=handler.agency,
@@ -216,7 +222,7 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
     found = affected_devices.devices_of(advisory, Device.objects.visible_to(handler))
     assert found == [(mine, True, None)]
     address = Address.objects.visible_to(handler).get()
-    with pytest.raises(NotPossible, match="佐證"):
+    with pytest.raises(ActionRefused, match="佐證"):
         advisory_actions.answer(address, Reply.AFFECTED, evidence=" ", by=handler)
     advisory_actions.answer(address, Reply.AFFECTED, evidence="盤點後一台", by=handler)
     incident = incident_actions.open_incident(
@@ -239,7 +245,7 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
         "done": 0,
     }
     stranger = account("CU1001", "agency_admin")
-    with pytest.raises(NotPossible, match="不是本機關"):
+    with pytest.raises(ActionRefused, match="不是本機關"):
         theirs = Address.objects.visible_to(stranger).get()
         advisory_actions.attach(theirs, incident, by=stranger)
     exported = intelligence.as_bundle([advisory_actions.as_found(advisory)])
@@ -248,12 +254,12 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
 
 @pytest.mark.django_db
 def test_an_advisory_needs_agencies_and_a_day_to_come(platform):
-    advisory_importing.take_in(as_bytes(KEV), by=platform)
+    advisory_importing.import_advisories(as_bytes(KEV), by=platform)
     advisory = Advisory.objects.get()
-    with pytest.raises(NotPossible, match="至少選擇一個"):
+    with pytest.raises(ActionRefused, match="至少選擇一個"):
         advisory_actions.publish(advisory, agencies=[], due_on=None, by=platform)
     yesterday = timezone.localdate() - timedelta(days=1)
-    with pytest.raises(NotPossible, match="不能早於今天"):
+    with pytest.raises(ActionRefused, match="不能早於今天"):
         advisory_actions.publish(
             advisory, agencies=Agency.objects.all(), due_on=yesterday, by=platform
         )

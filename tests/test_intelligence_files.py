@@ -94,7 +94,7 @@ def test_a_file_whose_worker_has_died_is_read_anew(send, monkeypatch):
     send(json.dumps(CVE).encode(), read=False)
     kept = IntelligenceFile.objects.get()
     with monkeypatch.context() as patch:
-        patch.setattr(advisory_importing, "take_in", dies)
+        patch.setattr(advisory_importing, "import_advisories", dies)
         with pytest.raises(SystemExit):
             uploaded_files.read_file.func(kept.pk)
     uploaded_files.read_file.func(kept.pk)  # its worker may still be at it
@@ -111,7 +111,7 @@ def test_a_file_that_always_fails_ends_with_a_sentence(send, monkeypatch):
 
     send(json.dumps(CVE).encode(), read=False)
     kept, now = IntelligenceFile.objects.get(), timezone.now()
-    monkeypatch.setattr(advisory_importing, "take_in", fails)
+    monkeypatch.setattr(advisory_importing, "import_advisories", fails)
     for hours in range(2):
         with time_machine.travel(now + timedelta(hours=hours)), pytest.raises(RuntimeError):
             uploaded_files.read_file.func(kept.pk)

@@ -13,7 +13,7 @@ import stix2
 from test_intelligence import CVE, KEV, as_bytes, bundle, spoilt
 
 from ismp.security import intelligence
-from ismp.security.intelligence import IntelligenceRefused, indicators, severity, tlp, versions
+from ismp.security.intelligence import IntelligenceRejected, indicators, severity, tlp, versions
 
 AT = {"created": "2026-11-20T08:00:00.000Z", "modified": "2026-11-20T08:00:00.000Z"}
 SHA = "ab12" * 16
@@ -259,16 +259,16 @@ def test_loose_indicators_with_more_of_them_stay_the_same_advisory():
 def test_what_is_no_advisory_by_itself_is_named():
     campaign, actor = thing("campaign", 1, name="甲"), thing("threat-actor", 2, name="乙")
     with pytest.raises(
-        IntelligenceRefused, match=r"攻擊行動（campaign）1 個、威脅行為者（threat-actor）1 個"
+        IntelligenceRejected, match=r"攻擊行動（campaign）1 個、威脅行為者（threat-actor）1 個"
     ):
         intelligence.read(stix(campaign, actor))
     sighting = thing("sighting", 3, sighting_of_ref=campaign["id"])
-    with pytest.raises(IntelligenceRefused, match="目擊紀錄"):
+    with pytest.raises(IntelligenceRejected, match="目擊紀錄"):
         intelligence.read(stix(sighting))
     contents = intelligence.read(stix(report(actor), campaign, actor))
     assert contents.remarks == ["檔案裡另有 攻擊行動（campaign）1 個，不屬於任何報告，沒有匯入。"]
     assert ["威脅行為者", "乙"] in contents.found[0].details
-    with pytest.raises(IntelligenceRefused, match="沒有任何物件"):
+    with pytest.raises(IntelligenceRejected, match="沒有任何物件"):
         intelligence.read(stix())
 
 
@@ -343,7 +343,7 @@ def test_reports_that_refer_to_everything_again_and_again_are_refused():
     software = [thing("software", n, name="x") for n in range(10, 2_010)]
     tied = [link(n, one, "has", flaw) for n, one in enumerate(software, start=10_000)]
     reports = [{**report(flaw), "id": f"report--{UUID(int=n, version=4)}"} for n in range(300)]
-    with pytest.raises(IntelligenceRefused, match="引用太多"):
+    with pytest.raises(IntelligenceRejected, match="引用太多"):
         intelligence.read(stix(flaw, *software, *tied, *reports))
 
 
@@ -521,11 +521,11 @@ def test_lists_and_archives_of_cve_records():
         README=b"x",
     )
     assert {one.source_id for one in intelligence.found_in(archive)} == both
-    with pytest.raises(IntelligenceRefused, match=r"2\.json.*看不出"):
+    with pytest.raises(IntelligenceRejected, match=r"2\.json.*看不出"):
         intelligence.read(zipped(cves__1_json=as_bytes(CVE), cves__2_json=b"{}"))
-    with pytest.raises(IntelligenceRefused, match="別的資料夾"):
+    with pytest.raises(IntelligenceRejected, match="別的資料夾"):
         intelligence.read(zipped(**{"..__x_json": b"{}"}))
-    with pytest.raises(IntelligenceRefused, match="沒有情資檔案"):
+    with pytest.raises(IntelligenceRejected, match="沒有情資檔案"):
         intelligence.read(zipped(readme=b"x"))
 
 
@@ -547,7 +547,7 @@ def test_lists_and_archives_of_cve_records():
     ],
 )
 def test_other_files_of_the_trade_are_called_by_their_names(data, sentence):
-    with pytest.raises(IntelligenceRefused, match=sentence):
+    with pytest.raises(IntelligenceRejected, match=sentence):
         intelligence.read(data)
 
 
@@ -574,9 +574,9 @@ def test_the_catalogue_as_csv_says_what_the_json_says():
     as_json.modified = as_csv.modified = ""
     assert as_csv == as_json
     assert dict(as_csv.details)["勒索軟體利用"] == "已知"
-    with pytest.raises(IntelligenceRefused, match="欄數比標題多"):
+    with pytest.raises(IntelligenceRejected, match="欄數比標題多"):
         intelligence.read(kev_csv(line).rstrip() + b",x,y,z,1,2,3\n")
-    with pytest.raises(IntelligenceRefused, match="引號不成對"):
+    with pytest.raises(IntelligenceRejected, match="引號不成對"):
         intelligence.read(kev_csv(line) + b'"unclosed')
 
 
@@ -653,14 +653,14 @@ def test_whatever_stands_in_a_place_is_read_as_text_or_refused_with_a_sentence(k
             try:
                 for found in intelligence.found_in(as_bytes(copy)):
                     is_sound(found)
-            except IntelligenceRefused as refusal:
+            except IntelligenceRejected as refusal:
                 assert str(refusal).endswith("。") and len(str(refusal)) < 400, (path, bad)
 
 
 def test_an_unstorable_text_is_refused_wherever_it_stands():
     for bad in ("x\0", "\ud800"):
         for hidden in ({"x_note": {"deep": [bad]}}, {"x_note": {bad: 1}}):
-            with pytest.raises(IntelligenceRefused, match=r"第 1 個物件.*不能儲存的字元"):
+            with pytest.raises(IntelligenceRejected, match=r"第 1 個物件.*不能儲存的字元"):
                 intelligence.read(stix(report(**hidden)))
     assert the_one(stix(report(x_note="\U0001f600"))).title == "示範報告"  # a whole pair
 

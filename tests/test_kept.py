@@ -1,4 +1,4 @@
-"""What is kept in memory until a deed: it is read once, and never older than the newest deed; and
+"""What is kept in memory until an action: it is read once, and never older than the newest action; and
 what each page asks of the database once it is warm."""
 
 from datetime import timedelta
@@ -15,7 +15,7 @@ from ismp.accounts.actions import postings as accounts
 from ismp.accounts.roles import Role
 from ismp.applications.actions import delegating
 from ismp.audit import event_cache, trail
-from ismp.audit.event_cache import Kept, Looking
+from ismp.audit.event_cache import EventCache, EventCacheMiddleware
 from ismp.audit.models import Event
 from ismp.compliance.models import PolicyVersion
 from ismp.compliance.rules import actions as rules
@@ -34,7 +34,9 @@ LIST, RUNS = "/manage/learning-map/agency-hours/", "/manage/learning-map/runs/"
 def outside(db, monkeypatch):
     """As on the site, where a request is not within the transaction that a test is rolled back by."""
     depth = len(connection.savepoint_ids)
-    monkeypatch.setattr(event_cache, "_in_a_deed", lambda: len(connection.savepoint_ids) > depth)
+    monkeypatch.setattr(
+        event_cache, "_in_a_transaction", lambda: len(connection.savepoint_ids) > depth
+    )
     happen("begin")
 
 
@@ -47,7 +49,7 @@ class Source:
     """Something to be read, that counts how often it is."""
 
     def __init__(self, **rule):
-        self.value, self.reads, self._kept = 1, 0, Kept(**rule)
+        self.value, self.reads, self._kept = 1, 0, EventCache(**rule)
 
     def get(self, key="key"):
         return self._kept.get(key, self._read)
@@ -60,12 +62,12 @@ class Source:
 # --- What holds of anything that is kept -----------------------------------------------------
 
 
-def test_it_is_read_once_until_a_deed_that_concerns_it(outside):
-    source = Source(deaf_to=["sign_in"], concerns=lambda event, value: event.agency != "B")
+def test_it_is_read_once_until_an_action_that_concerns_it(outside):
+    source = Source(ignored_verbs=["sign_in"], concerns=lambda event, value: event.agency != "B")
     assert [source.get(), source.get(), source.reads] == [1, 1, 1]
     source.value = 2
-    for deed in (("sign_in", "A"), ("grade", "B")):
-        happen(*deed)
+    for action in (("sign_in", "A"), ("grade", "B")):
+        happen(*action)
         assert source.get() == 1
     happen("grade", "A")
     assert [source.get(), source.get(), source.reads] == [2, 2, 2]
@@ -82,7 +84,7 @@ def test_each_key_has_its_own(outside):
     assert source.reads == 4
 
 
-def test_within_a_deed_all_is_read_anew_and_nothing_is_kept(outside):
+def test_within_an_action_all_is_read_anew_and_nothing_is_kept(outside):
     source = Source()
     with transaction.atomic():
         trail.record("grade", actor="x")
@@ -92,7 +94,7 @@ def test_within_a_deed_all_is_read_anew_and_nothing_is_kept(outside):
     assert source.get() == 3
 
 
-def test_what_was_read_while_a_deed_happened_is_not_kept(outside):
+def test_what_was_read_while_an_action_happened_is_not_kept(outside):
     source, other = Source(), Source()
 
     def read():
@@ -118,7 +120,7 @@ def test_other_events_with_the_same_numbers_are_another_history(outside):
 
 def test_a_process_that_missed_much_begins_anew(outside, monkeypatch):
     monkeypatch.setattr(event_cache, "_MOST_EVENTS", 3)
-    source = Source(deaf_to=["sign_in"])
+    source = Source(ignored_verbs=["sign_in"])
     source.get()
     happen("sign_in")
     source.get()
@@ -129,7 +131,7 @@ def test_a_process_that_missed_much_begins_anew(outside, monkeypatch):
     assert source.reads == 2
 
 
-def test_a_request_looks_once_and_again_after_its_own_deed(outside):
+def test_a_request_looks_once_and_again_after_its_own_action(outside):
     source, looks = Source(), []
 
     def view(request):
@@ -143,14 +145,14 @@ def test_a_request_looks_once_and_again_after_its_own_deed(outside):
         return HttpResponse()
 
     source.get("c")
-    Looking(view)(None)
+    EventCacheMiddleware(view)(None)
     assert looks == [1]
 
 
 # --- What is kept ----------------------------------------------------------------------------
 
 
-def test_rules_grades_and_texts_are_never_older_than_the_newest_deed(outside, clerk_of):
+def test_rules_grades_and_texts_are_never_older_than_the_newest_action(outside, clerk_of):
     today, platform = timezone.localdate(), clerk_of["platform"]
     agency = clerk_of["here"].agency
 
@@ -168,7 +170,7 @@ def test_rules_grades_and_texts_are_never_older_than_the_newest_deed(outside, cl
     assert seen()[1] == "B"
     portal.save_page(Page.KEYWORDS, body="社交工程", based_on=0, by=platform)
     assert seen()[2] == "社交工程"
-    PolicyVersion.objects.update(grace_days=9)  # no deed does that: so it is known to be kept
+    PolicyVersion.objects.update(grace_days=9)  # no action does that: so it is known to be kept
     assert seen()[0] == 7
 
 
@@ -184,8 +186,8 @@ def test_what_is_proposed_and_undone_is_not_what_is_in_force(outside, clerk_of):
     assert InForce.on(today) == before
 
 
-def test_the_menu_counts_what_waits_after_each_deed(outside, make_things, monkeypatch, clerk_of):
-    """Every deed of the fixture `things`, and then each decision: as freshly counted, each time."""
+def test_the_menu_counts_what_waits_after_each_action(outside, make_things, monkeypatch, clerk_of):
+    """Every action of the fixture `things`, and then each decision: as freshly counted, each time."""
     everybody = [*clerk_of.values()]
     record, told = trail.record, set()
 
@@ -198,7 +200,7 @@ def test_the_menu_counts_what_waits_after_each_deed(outside, make_things, monkey
         event = record(verb, **detail)
         told.add(verb)
         with monkeypatch.context() as patch:  # nobody else sees it yet; it is all there, though
-            patch.setattr(event_cache, "_in_a_deed", lambda: False)
+            patch.setattr(event_cache, "_in_a_transaction", lambda: False)
             compare()
         return event
 

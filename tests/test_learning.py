@@ -9,10 +9,10 @@ from test_courses import course
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.courses import actions
 from ismp.courses.models import Attempt, Course, Enrollment, Material, Progress, Question, Quiz, Way
 from ismp.courses.online import files, learning
+from ismp.errors import ActionRefused
 from ismp.hours.models import ImportRun, PersonYear, Record
 from ismp.notifications.models import Notice
 from ismp.storage import encrypted_files
@@ -123,7 +123,7 @@ def test_attempts_run_out_and_nothing_is_given(person):
             [[1 - chosen[0] if chosen[0] < 2 else 0] for chosen in right(attempt)],
             by=person,
         )
-    with pytest.raises(NotPossible, match="機會已用完"):
+    with pytest.raises(ActionRefused, match="機會已用完"):
         learning.begin_attempt(mine, by=person)
     assert not Record.objects.exists()
 
@@ -155,7 +155,7 @@ def test_a_question_counts_when_exactly_its_right_options_are_chosen(
 def test_who_may_come_in_and_how_often(person, account):
     one = lesson(agency=person.agency)
     stranger = account("EP1001")
-    with pytest.raises(NotPossible, match="沒有開放給"):
+    with pytest.raises(ActionRefused, match="沒有開放給"):
         actions.enroll(one, [stranger], way=Way.LIST, by=person)
     mine = enrolled(one, person)
     assert actions.enroll(one, [person], way=Way.LIST, by=person) == []
@@ -167,7 +167,7 @@ def test_who_may_come_in_and_how_often(person, account):
     assert len(actions.enroll(one, [person], way=Way.DUTY, by=person)) == 1
     assert Notice.objects.filter(kind="course_assigned").count() == 1
     Course.objects.update(state="closed")
-    with pytest.raises(NotPossible, match="沒有開放"):
+    with pytest.raises(ActionRefused, match="沒有開放"):
         actions.enroll(one, [account("IC1002")], way=Way.SELF, by=person)
 
 
@@ -176,7 +176,7 @@ def test_what_records_tell_of_a_course_stays(person):
     one = lesson(agency=person.agency)
     read_all(enrolled(one, person), person)
     one.title = "別的名稱"
-    with pytest.raises(NotPossible, match="不能再改"):
+    with pytest.raises(ActionRefused, match="不能再改"):
         actions.save_course(one, by=person)
     one.refresh_from_db()
     one.description = "新的說明"

@@ -178,57 +178,59 @@ def test_who_may_not_edit_is_offered_nothing(client, account, things, module, ro
     thing = things[f"{module.name}_id"]
     pages = [client.get(module.address(*where)) for where in (("list",), ("page", thing))]
     shown = "".join(page.content.decode() for page in pages)
-    for deed in module.deeds:
-        if not user.may(deed.right):
-            assert module.address(deed.name) not in shown
-            assert client.post(module.address(deed.name), {"ids": thing}).status_code == 403
+    for action in module.actions:
+        if not user.may(action.right):
+            assert module.address(action.name) not in shown
+            assert client.post(module.address(action.name), {"ids": thing}).status_code == 403
     if module.form and not user.may(module.edit):
         assert module.address("add") not in shown
         assert module.address("edit", thing) not in shown
 
 
 @each
-def test_a_deed_asks_first_and_sees_only_what_one_may_see(client, account, things, module):
+def test_an_action_asks_first_and_sees_only_what_one_may_see(client, account, things, module):
     thing = things[f"{module.name}_id"]
     events = Event.objects.count()
     client.force_login(account("IC1001", "agency_admin"))
-    for deed in module.deeds:
-        if not account("IC1001", "agency_admin").may(deed.right):
+    for action in module.actions:
+        if not account("IC1001", "agency_admin").may(action.right):
             continue
-        address = module.address(deed.name)
+        address = module.address(action.name)
         assert client.post(address)["Location"] == module.address("list")
         asked = client.post(address, {"ids": [thing]})
         assert asked.status_code == 200
-        assert f"確定{deed.title}" in asked.content.decode()
+        assert f"確定{action.title}" in asked.content.decode()
     if f"{module.name}:page" in EVERYBODYS:
         return
     client.force_login(account("EP1001", "agency_admin"))
-    for deed in module.deeds:
-        if account("EP1001", "agency_admin").may(deed.right):
-            answer = client.post(module.address(deed.name), {"ids": [thing], "confirmed": "1"})
+    for action in module.actions:
+        if account("EP1001", "agency_admin").may(action.right):
+            answer = client.post(module.address(action.name), {"ids": [thing], "confirmed": "1"})
             assert answer.status_code == 404
     assert Event.objects.count() == events
 
 
 @each
 @pytest.mark.parametrize("role", ["platform_admin", "agency_admin"])
-def test_a_deed_ends_in_a_page_a_file_or_words(client, things, account, module, role):
-    """Done with what its form needs, no deed says a Python object (`<HttpResponse …>`)."""
+def test_an_action_ends_in_a_page_a_file_or_words(client, things, account, module, role):
+    """Done with what its form needs, no action says a Python object (`<HttpResponse …>`)."""
     person = account("IC1001", role)
     client.force_login(person)
-    for deed in module.deeds:
-        if not person.may(deed.right):
+    for action in module.actions:
+        if not person.may(action.right):
             continue
-        typed = EXAMPLES[module.name].deeds.get(deed.name, {}) if module.name in EXAMPLES else {}
+        typed = (
+            EXAMPLES[module.name].actions.get(action.name, {}) if module.name in EXAMPLES else {}
+        )
         asked = {"ids": [things[f"{module.name}_id"]], "confirmed": "1", **typed}
         with transaction.atomic():
-            answer = client.post(module.address(deed.name), asked)
+            answer = client.post(module.address(action.name), asked)
             said = [str(one) for one in get_messages(answer.wsgi_request)]
             transaction.set_rollback(True)
         if not answer.streaming and answer["Content-Type"].startswith("text/html"):
             said.append(answer.content.decode())
         for words in said:
-            assert not re.search(r"(<|&lt;)Http| object at 0x", words), (deed.name, words)
+            assert not re.search(r"(<|&lt;)Http| object at 0x", words), (action.name, words)
 
 
 def test_stix_of_an_advisory_comes_as_a_file(client, things, account):

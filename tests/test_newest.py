@@ -9,7 +9,7 @@ from files import data, row
 from laws import tallies_are_true
 
 from ismp.accounts.models import Agency
-from ismp.hours.listing.record_pages import Keyword, Newest
+from ismp.hours.listing.record_pages import Keyword, RecordPages
 from ismp.hours.models import Record
 from ismp.ui.text import roc_dates
 
@@ -78,7 +78,7 @@ def test_the_same_records_as_the_plain_question(filled, account, role):
 
 
 def same_records(period, keyword, agency, person):
-    newest = Newest(period, keyword, agency=agency, user=person, using="default")
+    newest = RecordPages(period, keyword, agency=agency, user=person, using="default")
     mine = Record.objects.visible_to(person).of_agency(agency).live().ended_in(*period)
     plain = list(mine.of_people(*keyword).newest_first())
     assert newest.count() == len(plain)

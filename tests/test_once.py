@@ -18,7 +18,7 @@ from typing_in import forms_in
 
 from ismp.accounts.models import Account, Department
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.hours.models import Deletion, Record
 from ismp.ui.http import once
 from ismp.ui.http.uploads import SPOOLING_HANDLERS
@@ -123,7 +123,7 @@ def test_what_was_taken_back_is_not_done(clerk, monkeypatch):
 
     def fails(*args, **kwargs):
         save(*args, **kwargs)
-        raise NotPossible("沒有辦法。")
+        raise ActionRefused("沒有辦法。")
 
     data = drawn(clerk, f"{HERE}add/").filled(name="測試科", department="")
     was = DEPARTMENTS.save
@@ -237,7 +237,7 @@ def test_hours_are_deleted_restored_and_undone_once(clerk, import_bytes):
 
 
 @pytest.mark.django_db
-def test_a_deed_on_nothing_is_none(clerk, things):
+def test_an_step_on_nothing_is_none(clerk, things):
     for role in ("agency_admin", "agency_admin"):
         told = {"ids": [Account.objects.get(username="IC1003").pk], "confirmed": "1", "role": role}
         page = clerk.post("/manage/accounts/appoint/", told, follow=True).content.decode()
@@ -306,27 +306,27 @@ def test_every_module_adds_and_edits_once(place):
         assert Event.objects.count() == events + 2, module.name
 
 
-def asked(client, module, deed, thing):
-    """The page that asks before a deed: its form, filled in; None when the deed does not fit."""
-    address = module.address(deed.name)
+def asked(client, module, step, thing):
+    """The page that asks before an step: its form, filled in; None when the step does not fit."""
+    address = module.address(step.name)
     page = client.post(address, {"ids": [thing.pk]}).content.decode()
     form = next((one for one in forms_in(address, page) if "confirmed" in one.fields), None)
     return form and form.filled()
 
 
-def test_every_deed_is_done_once(place):
+def test_every_step_is_done_once(place):
     done, client, person = set(), *signed_in("IC1001", "platform_admin")
     for module in modules():
-        for deed in module.deeds if person.may(module.view) else ():
-            for thing in module.rows(person)[:6] if person.may(deed.right) else ():
-                data = deed.fits(person, thing) and asked(client, module, deed, thing)
+        for step in module.steps if person.may(module.view) else ():
+            for thing in module.rows(person)[:6] if person.may(step.right) else ():
+                data = step.fits(person, thing) and asked(client, module, step, thing)
                 before = Event.objects.count()
-                answers = clicked_twice(client, module.address(deed.name), data) if data else ()
+                answers = clicked_twice(client, module.address(step.name), data) if data else ()
                 made = list(Event.objects.values_list("verb", "subject"))[: -before or None]
                 if made:
-                    assert len(made) == len(set(made)), (module.name, deed.name, made)
-                    assert alike(answers), (module.name, deed.name)
-                    done.add((module.name, deed.name))
+                    assert len(made) == len(set(made)), (module.name, step.name, made)
+                    assert alike(answers), (module.name, step.name)
+                    done.add((module.name, step.name))
                     break
     assert len(done) >= 20
 

@@ -1,6 +1,6 @@
 """The law of separation: every action that decides, tried on one's own thing, over HTTP.
 
-Each deed of each module, each step of an incident and each kind of 機關審核作業 has a row below: a case
+Each sent_action of each module, each step of an incident and each kind of 機關審核作業 has a row below: a case
 that is tried, or the reason why one may do it for oneself.  A new one without a row fails.
 
 A case is refused to the person, to a second account with his number, and to an account to which he
@@ -35,7 +35,7 @@ from ismp.applications.models import AccountApplication, IdentityChange, Transfe
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Attendance, Session, SignUp, Standing
 from ismp.external_hours import actions as external
-from ismp.external_hours.models import Claim
+from ismp.external_hours.models import ExternalClaim
 from ismp.hours.models import Decision as Verdict
 from ismp.hours.models import Duplicate, Record
 from ismp.reviews.queue import SOURCES
@@ -96,8 +96,10 @@ def review(make: Callable[[People], Any], name: str, field: str = "state") -> Ca
     return case
 
 
-def deed(make: Callable[[People], Any], address: str, field: str = "state", **typed: Any) -> Case:
-    """A thing that a deed of its module is done to."""
+def sent_action(
+    make: Callable[[People], Any], address: str, field: str = "state", **typed: Any
+) -> Case:
+    """A thing that an sent_action of its module is done to."""
 
     def case(people: People) -> Trial:
         thing = make(people)
@@ -106,12 +108,12 @@ def deed(make: Callable[[People], Any], address: str, field: str = "state", **ty
     return case
 
 
-def own_claim(people: People) -> Claim:
-    Claim.objects.filter(account=people.own).delete()
+def own_claim(people: People) -> ExternalClaim:
+    ExternalClaim.objects.filter(account=people.own).delete()
     return claim_of(people.own)
 
 
-def own_recognised_claim(people: People) -> Claim:
+def own_recognised_claim(people: People) -> ExternalClaim:
     return external.approve(own_claim(people), comment="", by=people.other)
 
 
@@ -274,7 +276,7 @@ def own_account(name: str, field: str, **typed: Any) -> Case:
         long_ago = date(2020, 1, 1)
         over = {"since": long_ago, "until": long_ago, "reason": "x"}
         leave = Leave.objects.create(account=people.own, **over)
-        entry = people.own.services.order_by("-pk").first()
+        entry = people.own.postings.order_by("-pk").first()
         more = {"leave": leave.pk, "entry": entry.pk, "reason": "x", **elsewhere}
         given = confirmed(people.own, since=roc_date(day), **more | typed)
         return Trial(f"/manage/accounts/{name}/", given, the(people.own, field))
@@ -286,22 +288,26 @@ OWN_ACCOUNT_ONLY = "people:"
 """Who keeps accounts may keep that of whoever gave her the role: it decides nothing of his."""
 
 DEED_ROWS: dict[str, Case | str] = {
-    "claims:approve": deed(
+    "claims:approve": sent_action(
         own_claim, "learning-map/claims/approve", category="522", given="3", comment="x"
     ),
-    "claims:refuse": deed(own_claim, "learning-map/claims/refuse", comment="x"),
-    "claims:revoke": deed(own_recognised_claim, "learning-map/claims/revoke", reason="x"),
-    "decisions:approve": deed(own_exception, "decisions/approve", comment="x"),
-    "decisions:reject": deed(own_exception, "decisions/reject", comment="x"),
+    "claims:refuse": sent_action(own_claim, "learning-map/claims/refuse", comment="x"),
+    "claims:revoke": sent_action(own_recognised_claim, "learning-map/claims/revoke", reason="x"),
+    "decisions:approve": sent_action(own_exception, "decisions/approve", comment="x"),
+    "decisions:reject": sent_action(own_exception, "decisions/reject", comment="x"),
     "decisions:withdraw": "one takes back what one proposed",
-    "sign_ups:approve": deed(own_sign_up, "sign-ups/approve", "standing"),
-    "sign_ups:refuse": deed(own_sign_up, "sign-ups/refuse", "standing"),
+    "sign_ups:approve": sent_action(own_sign_up, "sign-ups/approve", "standing"),
+    "sign_ups:refuse": sent_action(own_sign_up, "sign-ups/refuse", "standing"),
     "sign_ups:take_out": "one gives one's place back",
     "sessions:put_in": put_in,
     "sessions:call_off": "nobody gains by a class that is called off",
-    "duplicates:once": deed(duplicate(Verdict.BOTH), "learning-map/duplicates/once", "decision"),
-    "duplicates:twice": deed(duplicate(Verdict.ONE), "learning-map/duplicates/twice", "decision"),
-    "person_links:revoke": deed(own_confirmed_link, "person-links/revoke", reason="x"),
+    "duplicates:once": sent_action(
+        duplicate(Verdict.BOTH), "learning-map/duplicates/once", "decision"
+    ),
+    "duplicates:twice": sent_action(
+        duplicate(Verdict.ONE), "learning-map/duplicates/twice", "decision"
+    ),
+    "person_links:revoke": sent_action(own_confirmed_link, "person-links/revoke", reason="x"),
     "addresses:answer": answer_to_what_he_published,
     "addresses:acknowledge": "that it was seen is no judgment; the answer is",
     "addresses:incident": "a draft of the agency, that others review",
@@ -312,7 +318,7 @@ DEED_ROWS: dict[str, Case | str] = {
     "people:return": own_account("return", "status"),
     "people:grant_leave": own_account("grant_leave", "leaves"),
     "people:withdraw_leave": own_account("withdraw_leave", "leaves__withdrawn_at"),
-    "people:cancel_service": own_account("cancel_service", "services__cancelled_at"),
+    "people:cancel_service": own_account("cancel_service", "postings__cancelled_at"),
     "people:appoint": own_account("appoint", "role", role="auditor"),
     "people:reset_password": own_account("reset_password", "password", identified="on"),
     "people:end_sessions": own_account("end_sessions", "session_round"),
@@ -408,7 +414,7 @@ MORE: dict[str, Case] = {
 OTHER_ADDRESSES = {
     "courses:session_file": "MORE",
     "courses:finish": "MORE",
-    "security:incident_deed": "INCIDENT_ROWS",
+    "security:incident_sent_action": "INCIDENT_ROWS",
     "reviews:batch": "every row of REVIEW_ROWS is tried there too",
     "reviews:end_delegation": "one's own stand-in",
     "accounts:logout": "oneself",
@@ -457,8 +463,8 @@ def decidings() -> dict[str, Deciding]:
     return found
 
 
-def test_each_deed_step_and_review_has_its_row():
-    assert {f"{m.name}:{one.name}" for m in modules() for one in m.deeds} == set(DEED_ROWS)
+def test_each_sent_action_step_and_review_has_its_row():
+    assert {f"{m.name}:{one.name}" for m in modules() for one in m.sent_actions} == set(DEED_ROWS)
     assert set(decidings()) == set(REVIEW_ROWS)
     assert set(STEPS) == set(INCIDENT_ROWS)
     assert {source.__name__ for source in SOURCES} == set(SOURCE_ROWS)
@@ -563,7 +569,7 @@ def test_the_thing_that_waits_is_shown_to_who_can_decide_it(people: People) -> N
     keys = {one.key for one in waiting_for(people.own) if one.deciding}
     others = {one.key for one in waiting_for(people.other) if one.deciding}
     mine = {
-        f"claim-{Claim.objects.get(account=people.own).pk}",
+        f"claim-{ExternalClaim.objects.get(account=people.own).pk}",
         f"identities-{IdentityChange.objects.get(account=people.own).pk}",
         f"transfer-{Transfer.objects.get(account=people.own).pk}",
         f"reset-{PasswordReset.objects.get(asked_by=people.own).pk}",

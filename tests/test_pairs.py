@@ -31,7 +31,7 @@ from ismp.notifications.models import Notice
 
 KIT = {one.name: one for one in modules()}
 READS = {("advisories", "stix"), ("advisories", "iocs")}
-"""Deeds that only show something."""
+"""Sent_actions that only show something."""
 REVIEWED = {
     "applications": "application",
     "transfers": "transfer",
@@ -106,11 +106,13 @@ def of_the_kit(module, state, typed, sender, thing):
     if module.form and user.may(module.edit) and module.edits(user, seen) and not state.only:
         edit = module.address("edit", thing.pk)
         found["edit"] = partial(drawn_and_typed, sender, edit, typed.get("edit", {}))
-    for deed in module.deeds:
-        fits = deed.name in state.only or (not state.only and deed.fits(user, seen))
-        if user.may(deed.right) and deed.whole and fits:
-            asked = partial(asked_first, module.address(deed.name), typed.get(deed.name, {}))
-            found[deed.name] = partial(asked, sender, thing)
+    for sent_action in module.sent_actions:
+        fits = sent_action.name in state.only or (not state.only and sent_action.fits(user, seen))
+        if user.may(sent_action.right) and sent_action.whole and fits:
+            asked = partial(
+                asked_first, module.address(sent_action.name), typed.get(sent_action.name, {})
+            )
+            found[sent_action.name] = partial(asked, sender, thing)
     return found
 
 
@@ -261,8 +263,10 @@ def actions_of(name):
     module = KIT.get(name)
     if module is None:
         return set()
-    deeds = {one.name for one in module.deeds if one.whole and (name, one.name) not in READS}
-    return deeds | ({"edit"} if module.form else set())
+    sent_actions = {
+        one.name for one in module.sent_actions if one.whole and (name, one.name) not in READS
+    }
+    return sent_actions | ({"edit"} if module.form else set())
 
 
 def test_every_module_with_actions_has_states():

@@ -31,11 +31,11 @@ from ismp.accounts.models import Account, AccountControl, Agency, PersonLink, St
 from ismp.applications.actions import asking as requests
 from ismp.applications.actions import deciding, delegating
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.compliance.dashboards import cached
 from ismp.compliance.standing import explanation
 from ismp.compliance.standing import table as standing_table
-from ismp.external_hours.models import Claim
+from ismp.errors import ActionRefused
+from ismp.external_hours.models import ExternalClaim
 from ismp.external_hours.models import State as ClaimState
 from ismp.hours.models import Record
 from ismp.notifications.models import Notice
@@ -159,7 +159,7 @@ def test_a_certificate_belongs_to_the_account_that_brought_it(client, clerks, nu
     go(client, "IC9001")
     assert client.get(f"/my/hours/claims/{claim.pk}/certificate/").status_code == 404
     assert client.post(f"/my/hours/claims/{claim.pk}/withdraw/").status_code == 404
-    assert Claim.objects.get().state == ClaimState.PENDING
+    assert ExternalClaim.objects.get().state == ClaimState.PENDING
     opened = Event.objects.filter(verb="open_certificate")
     go(client, "EP1003")
     client.get(f"/my/hours/claims/{claim.pk}/certificate/").getvalue()
@@ -267,7 +267,7 @@ def test_who_may_decide(clerks, account, number):
         found = {name for name, one in deciders.items() if queue(one)}
         assert found == set(names)
         for name in deciders.keys() - set(names):
-            with pytest.raises(NotPossible):
+            with pytest.raises(ActionRefused):
                 deciding.decide_person_link(link, accept=True, comment="x", by=deciders[name])
 
     may("there", "there too", "platform")
@@ -303,7 +303,7 @@ def test_who_registered_the_number_first_does_not_confirm_it(
     go(client, "IC1001")
     answer = client.post(f"/manage/reviews/person/{link.pk}/", {"decision": "approve"})
     assert answer.status_code == 404
-    with pytest.raises(NotPossible, match="不能由您決定"):
+    with pytest.raises(ActionRefused, match="不能由您決定"):
         deciding.decide_person_link(link, accept=True, comment="", by=clerks["here"])
     told = {"since": timezone.localdate(), "until": timezone.localdate()}
     delegating.delegate(username="IC1006", **told, by=clerks["here"])
@@ -326,7 +326,7 @@ def test_who_made_the_clerks_accounts_bars_them_only_as_an_agency(clerks, number
     [one] = queue(clerks["there"])
     PersonLink.objects.update(asked_by=clerks["here too"])
     assert queue(clerks["there"]) == []
-    with pytest.raises(NotPossible, match="不能由您決定"):
+    with pytest.raises(ActionRefused, match="不能由您決定"):
         one.decide(accept=True, comment="", by=clerks["there"])
     PersonLink.objects.update(asked_by=clerks["platform"])
     one.decide(accept=True, comment="", by=clerks["there"])
@@ -389,7 +389,7 @@ def test_three_accounts_of_a_person(clerks, number, account):
     refused = asked.get(other__username="IC9001")
     person_links.refuse(refused, comment="不是", by=clerks["here too"])
     link = asked.get(other__username="EP1003")
-    with pytest.raises(NotPossible, match="請由平台管理者決定"):
+    with pytest.raises(ActionRefused, match="請由平台管理者決定"):
         person_links.confirm(link, by=clerks["there"])
     person_links.confirm(link, by=clerks["platform"])
     assert Account.objects.of_person(of("CU9001")).count() == 3
@@ -552,7 +552,7 @@ def test_the_origin_is_not_told_of_an_account_of_the_destination(clerks, number)
     other = of("EP1003")
     asked = {"username": "EP1003", "name": other.name, "department": None, "reason": "商調"}
     transfer = requests.ask_for(**asked, since=timezone.localdate(), by=clerks["here"])
-    with pytest.raises(NotPossible) as refused:
+    with pytest.raises(ActionRefused) as refused:
         deciding.decide_transfer(transfer, accept=True, comment="", by=clerks["there"])
     assert "身分證字號" not in str(refused.value)
     assert Account.objects.of_person(of("EP1003")).count() == 1
@@ -575,7 +575,7 @@ def test_any_order_of_confirming_moving_leaving_and_numbers_ends_in_the_same_sum
 ):
     made, today = ghost(number, clerks["here"]), timezone.localdate()
     there = Agency.objects.get(code="382990003Z")
-    deeds = {
+    steps = {
         "confirm": lambda: person_links.confirm(link_of("IC9001"), by=clerks["there"]),
         "move": lambda: accounts.assign(made, agency=there, since=today, by="x"),
         "leave": lambda: accounts.assign(of("EP1003"), status=Status.LEFT, since=today, by="x"),
@@ -583,13 +583,13 @@ def test_any_order_of_confirming_moving_leaving_and_numbers_ends_in_the_same_sum
             [of("IC9001")], number=UNKNOWN, by=clerks["platform"]
         ),
     }
-    for chosen, together in ((["confirm", "move", "leave"], True), (list(deeds), False)):
+    for chosen, together in ((["confirm", "move", "leave"], True), (list(steps), False)):
         ends = []
         for order in permutations(chosen):
             with transaction.atomic():
                 for name in order:
                     if name != "confirm" or PersonLink.objects.waiting().exists():
-                        deeds[name]()
+                        steps[name]()
                 ends.append(sums())
                 assert (Account.objects.of_person(of("IC9001")).count() == 2) == together
                 transaction.set_rollback(True)

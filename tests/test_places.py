@@ -11,9 +11,9 @@ from test_courses import course
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Status
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.courses.classroom import classes
 from ismp.courses.models import Phase, Session, SignUp, Standing, Way
+from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 
 pytestmark = pytest.mark.django_db
@@ -48,9 +48,9 @@ def of(session, person):
 
 def test_once_it_has_begun_nobody_signs_up_withdraws_or_moves_up(full, people, time_machine):
     begin(time_machine)
-    with pytest.raises(NotPossible, match="已經開始上課"):
+    with pytest.raises(ActionRefused, match="已經開始上課"):
         classes.sign_up(full, people[4], by=people[4])
-    with pytest.raises(NotPossible, match="已經開始，不能取消報名"):
+    with pytest.raises(ActionRefused, match="已經開始，不能取消報名"):
         classes.withdraw(of(full, people[0]), by=people[0])
     classes.withdraw(of(full, people[0]), by=people[5])
     assert standings(full) == ["cancelled", "enrolled", "waiting", "waiting"]
@@ -76,7 +76,7 @@ def test_a_greater_quota_after_the_beginning_lets_nobody_in(full, people, time_m
     assert standings(full).count("enrolled") == 2
 
 
-def test_over_http_there_is_no_button_and_no_deed_after_the_beginning(
+def test_over_http_there_is_no_button_and_no_action_after_the_beginning(
     full, people, client, time_machine
 ):
     client.force_login(people[0])
@@ -151,7 +151,7 @@ def test_after_the_beginning_a_leavers_place_is_history(full, people, time_machi
 def test_nobody_who_has_left_is_signed_up(full, people):
     leave(people[4])
     people[4].refresh_from_db()
-    with pytest.raises(NotPossible, match="已離職"):
+    with pytest.raises(ActionRefused, match="已離職"):
         classes.sign_up(full, people[4], way=Way.LIST, by=people[5])
 
 
@@ -239,6 +239,6 @@ def test_the_search_shows_the_sessions_that_take_sign_ups(people, client, time_m
 def test_what_was_cancelled_is_not_cancelled_once_more(full, people):
     classes.withdraw(of(full, people[0]), by=people[0])
     before = Event.objects.count()
-    with pytest.raises(NotPossible, match="已經取消"):
+    with pytest.raises(ActionRefused, match="已經取消"):
         classes.withdraw(of(full, people[0]), by=people[5])
     assert Event.objects.count() == before

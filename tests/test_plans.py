@@ -95,13 +95,15 @@ def _sequential_scans(cursor):
 
 
 ROWS = 3_000
-LARGE = {"hours_record", "hours_recordrevision", "hours_personyear", "hours_monthtally"}
+LARGE = {"hours_record", "hours_recordrevision", "hours_personyear", "hours_monthlycount"}
 LARGE |= {"undo_change", "import_change", "tally_change"}
 
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("statistics", ["never made", "made before"])
-def test_no_deed_on_many_records_compares_them_row_by_row(account, import_bytes, city, statistics):
+def test_no_action_on_many_records_compares_them_row_by_row(
+    account, import_bytes, city, statistics
+):
     """Where the statistics do not know the agency, nor its runs, they promise one row of it."""
     clerk = account("IC1001", "agency_admin")
     elsewhere = next(one for one in city if one.active and one.agency_code != clerk.agency.code)

@@ -64,7 +64,7 @@ def titles(rows):
     return sorted(one["*課程名稱"] for one in rows)
 
 
-def deed(client, address, thing, **typed):
+def action(client, address, thing, **typed):
     sent = {"ids": thing.pk, "confirmed": "1"} | typed
     return client.post(address, sent, follow="again" not in address)
 
@@ -164,7 +164,7 @@ def test_a_batch_is_remembered_and_only_what_is_new_is_offered(client, people, c
     page = text_of(client, f"{BATCHES}{upload.pk}/")
     assert clerk.name in page and f"第 {upload.pk} 批" in page
     assert downloaded(client, "online")[people[0].username]["入口網"] == f"第 {upload.pk} 批"
-    once_more = deed(client, f"{BATCHES}again/", upload)
+    once_more = action(client, f"{BATCHES}again/", upload)
     assert once_more.content == first.content
     assert once_more["Content-Disposition"] == first["Content-Disposition"]
     assert Event.objects.filter(verb="take_upload_again").count() == 1
@@ -178,13 +178,13 @@ def test_a_revoked_batch_is_offered_again_and_its_file_is_gone(client, people, c
     completed(people[0])
     taken(client)
     upload = PortalUpload.objects.get()
-    answer = deed(client, f"{BATCHES}revoke/", upload, reason="").content.decode()
+    answer = action(client, f"{BATCHES}revoke/", upload, reason="").content.decode()
     assert "請填寫理由" in answer
-    answer = deed(client, f"{BATCHES}revoke/", upload, reason="沒有上傳成功").content.decode()
+    answer = action(client, f"{BATCHES}revoke/", upload, reason="沒有上傳成功").content.decode()
     assert "重新列入" in answer and "已撤銷" in answer
     assert not UploadPiece.objects.filter(owner=upload).exists()
-    assert "檔案已刪除" in deed(client, f"{BATCHES}again/", upload).content.decode()
-    assert "已經撤銷過" in deed(client, f"{BATCHES}revoke/", upload, reason="x").content.decode()
+    assert "檔案已刪除" in action(client, f"{BATCHES}again/", upload).content.decode()
+    assert "已經撤銷過" in action(client, f"{BATCHES}revoke/", upload, reason="x").content.decode()
     assert len(taken(client)) == 1
     assert PortalUpload.objects.count() == 2
     event = Event.objects.get(verb="revoke_upload")
@@ -196,7 +196,7 @@ def test_the_same_drawn_form_makes_another_batch_after_a_revocation(client, peop
     key = re.search(r'name="form_key" value="([^"]+)"', text_of(client, UPLOAD))[1]
     assert len(taken(client, form_key=key)) == 1
     assert taken(client, form_key=key) is None
-    deed(client, f"{BATCHES}revoke/", PortalUpload.objects.get(), reason="入口網退回")
+    action(client, f"{BATCHES}revoke/", PortalUpload.objects.get(), reason="入口網退回")
     assert len(taken(client, form_key=key)) == 1
     assert PortalUpload.objects.filter(revoked_at=None).count() == 1
 
@@ -241,10 +241,10 @@ def test_another_agency_sees_and_takes_nothing_of_a_batch(client, people, clerk,
     client.force_login(account("EP1001", "agency_admin"))
     assert client.get(f"{BATCHES}{upload.pk}/").status_code == 404
     for name in ("again", "revoke"):
-        assert deed(client, f"{BATCHES}{name}/", upload, reason="x").status_code == 404
+        assert action(client, f"{BATCHES}{name}/", upload, reason="x").status_code == 404
     client.force_login(account("IC1007", "auditor"))
     assert client.get(f"{BATCHES}{upload.pk}/").status_code == 200
-    assert deed(client, f"{BATCHES}again/", upload).status_code == 403
+    assert action(client, f"{BATCHES}again/", upload).status_code == 403
 
 
 # --- Takers of other agencies -----------------------------------------------------------------------
@@ -368,7 +368,7 @@ class Learning:
     def revoke(self):
         if found := list(PortalUpload.objects.filter(revoked_at=None).order_by("pk")):
             one = self.chance.choice(found)
-            assert deed(self.client, f"{BATCHES}revoke/", one, reason="x").status_code == 200
+            assert action(self.client, f"{BATCHES}revoke/", one, reason="x").status_code == 200
 
     def correct(self):
         rows = UploadedHours.objects.compared().filter(differs=True)

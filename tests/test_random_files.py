@@ -94,7 +94,7 @@ def answer_of_oracle(data, store):
         portal_files() | st.sampled_from([DELETE, RESTORE, UNDO]), min_size=2, max_size=5
     )
 )
-def test_the_tallies_are_true_after_any_deeds(cities, steps):
+def test_the_tallies_are_true_after_any_actions(cities, steps):
     clerk = Account.objects.get(username="a-wang")
     with transaction.atomic():
         for step in steps:
@@ -102,10 +102,10 @@ def test_the_tallies_are_true_after_any_deeds(cities, steps):
                 actions.delete(Record.objects.all(), reason="試", by=clerk)
             elif step == RESTORE:
                 for deletion in Deletion.objects.all():
-                    with contextlib.suppress(actions.NotPossible):
+                    with contextlib.suppress(actions.ActionRefused):
                         actions.restore(deletion, by=clerk)
             elif step == UNDO:
-                with contextlib.suppress(actions.NotPossible):
+                with contextlib.suppress(actions.ActionRefused):
                     actions.undo(ImportRun.objects.latest("pk"), by=clerk)
             else:
                 take(step)

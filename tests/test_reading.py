@@ -15,7 +15,7 @@ from ismp.hours.models import State
 from ismp.security.models import Device
 from ismp.ui import reading
 from ismp.ui.reading import file_types
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 
 TITLES = ("編號", "名稱", "數量")
 ROWS = [["A-1", "甲，一", "1"], ["A-2", "乙", ""], ["A-3", "", ""]]
@@ -144,7 +144,7 @@ def test_errors_and_formulas_without_a_value_are_told_with_the_cell():
     ],
 )
 def test_what_is_no_table_is_refused_with_a_sentence(data, words):
-    with pytest.raises(Refused, match=words) as refusal:
+    with pytest.raises(FileRejected, match=words) as refusal:
         read(data)
     assert str(refusal.value).endswith("。") and "Error" not in str(refusal.value)
 

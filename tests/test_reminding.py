@@ -7,10 +7,10 @@ import pytest
 from django.utils import timezone
 from mail import NOON, text_of
 
-from ismp.accounts.models import Account, Service
+from ismp.accounts.models import Account, Posting
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.compliance.people import reminders
+from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify, send_digests
 from ismp.notifications.models import Notice
 
@@ -90,15 +90,15 @@ def test_a_list_that_changed_since_the_preview_is_shown_again(clerk, small, lear
 
 def test_those_who_have_enough_are_exempt_or_left_get_nothing(clerk, small, learned):
     learned(small["IC1003"], 3)
-    Service.objects.filter(account__username="IC1002").update(status="left")
+    Posting.objects.filter(account__username="IC1002").update(status="left")
     ids = [of(name).pk for name in ("IC1001", "IC1002", "IC1003")]
     page, _ = preview(clerk, whom="ticked", ids=ids)
     assert "提醒 1 位同仁" in page and "1 人已達標或免列管，不會收到" in page
     assert "IC1002" not in page
 
 
-def test_a_deed_with_nobody_left_is_refused(city, small):
-    with pytest.raises(NotPossible):
+def test_an_action_with_nobody_left_is_refused(city, small):
+    with pytest.raises(ActionRefused):
         reminders.remind(of("IC1001").agency, {"accounts": []}, seen="x", by=of("IC1001"))
     assert not Event.objects.filter(verb="remind").exists()
 

@@ -1,4 +1,4 @@
-"""Lists from a real streaming replica: others' deeds may come later, one's own never."""
+"""Lists from a real streaming replica: others' actions may come later, one's own never."""
 
 import json
 import time
@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.end_to_end]
 LIST = "/manage/learning-map/agency-hours/"
 EXPORT = "/manage/learning-map/hours/export/?format="
 SHORT_SECONDS = 1
-RECORDS_AND_SUMS = "hours_record, hours_monthtally, hours_personyear, hours_wording, hours_edition"
+RECORDS_AND_SUMS = (
+    "hours_record, hours_monthlycount, hours_personyear, hours_searchtext, hours_recordsversion"
+)
 MINE, COLLEAGUE, STRANGER = "IC1001", "IC1002", "EP1001"
 APPOINT = f"""
 from django.contrib.auth.hashers import make_password
@@ -50,7 +52,7 @@ class Town:
     def person(self, username, port=None):
         browser = Browser(lambda: port or self.patient)
         browser.sign_in(username)
-        self.wait_for_replica()  # signing in is a deed too
+        self.wait_for_replica()  # signing in is an action too
         return browser
 
     def rename(self, title):
@@ -126,7 +128,7 @@ def test_an_import_is_seen_at_once_by_who_made_it_and_by_her_agency(town):
     )
 
 
-def test_every_deed_counts_not_only_imports(town):
+def test_every_action_counts_not_only_imports(town):
     me = town.person(MINE)
     town.pause()
     me.post(

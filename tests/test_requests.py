@@ -10,8 +10,8 @@ from ismp.accounts.models import Account, Agency, Grade
 from ismp.applications.actions import asking, deciding
 from ismp.applications.models import IdentityChange, State, Transfer
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.compliance.standing import explanation
+from ismp.errors import ActionRefused
 from ismp.reviews.queue import waiting_for
 from ismp.ui.text.roc_dates import roc_date
 
@@ -61,7 +61,7 @@ def test_only_when_the_other_side_agrees_the_person_moves(client, clerk_of):
     assert "撤回申請" in says(client.get(answer["Location"]))
     assert "審核這件申請" not in says(client.get(answer["Location"]))
     assert not queue(clerk_of["here"])
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         deciding.decide_transfer(transfer, accept=True, comment="", by=clerk_of["here"])
     client.force_login(clerk_of["there"])
     address = f"/manage/reviews/transfer/{transfer.pk}/"
@@ -119,24 +119,24 @@ def test_giving_away_waits_for_the_agency_that_receives(clerk_of):
 def test_a_transfer_that_cannot_be(client, account, clerk_of):
     here = clerk_of["here"]
     for wrong in ({"username": "EP1002", "name": "別人"}, {"username": "IC1003"}):
-        with pytest.raises(NotPossible, match="找不到這個公務帳號與姓名"):
+        with pytest.raises(ActionRefused, match="找不到這個公務帳號與姓名"):
             come(here, **wrong)
-    with pytest.raises(NotPossible, match="找不到"):
+    with pytest.raises(ActionRefused, match="找不到"):
         come(here, username="EP1009")  # she has left
-    with pytest.raises(NotPossible, match="本機關沒有"):
+    with pytest.raises(ActionRefused, match="本機關沒有"):
         go(here, username="EP1002")
-    with pytest.raises(NotPossible, match="不能為自己"):
+    with pytest.raises(ActionRefused, match="不能為自己"):
         go(here, username="IC1001")
-    with pytest.raises(NotPossible, match="現在的機關"):
+    with pytest.raises(ActionRefused, match="現在的機關"):
         go(here, to=HERE)
-    with pytest.raises(NotPossible, match="一年之內"):
+    with pytest.raises(ActionRefused, match="一年之內"):
         come(here, since=today() + timedelta(days=3_650))
     account("IC1003", "auditor")
-    with pytest.raises(NotPossible, match="平台管理者維護"):
+    with pytest.raises(ActionRefused, match="平台管理者維護"):
         go(here, username="IC1003")
     assert not Transfer.objects.exists()
     come(here)
-    with pytest.raises(NotPossible, match="已有一件等候審核"):
+    with pytest.raises(ActionRefused, match="已有一件等候審核"):
         come(here)
     client.force_login(here)
     page = says(client.post("/manage/transfers/going/", {"username": "IC1004"}))
@@ -147,7 +147,7 @@ def test_a_transfer_that_cannot_be(client, account, clerk_of):
 def test_who_has_left_meanwhile_does_not_move(clerk_of):
     transfer = come(clerk_of["here"])
     accounts.assign(transfer.account, status="left", since=today(), by="x")
-    with pytest.raises(NotPossible, match="不在原機關任職"):
+    with pytest.raises(ActionRefused, match="不在原機關任職"):
         deciding.decide_transfer(transfer, accept=True, comment="", by=clerk_of["there"])
     deciding.decide_transfer(transfer, accept=False, comment="已離職", by=clerk_of["there"])
 
@@ -161,7 +161,7 @@ def test_the_side_that_asked_may_take_it_back_and_no_other(client, clerk_of):
     client.post(address)
     assert Transfer.objects.get().state == State.WITHDRAWN
     assert "已經決定了" in says(client.post(address, follow=True))
-    with pytest.raises(NotPossible, match="已經有人決定過"):
+    with pytest.raises(ActionRefused, match="已經有人決定過"):
         deciding.decide_transfer(transfer, accept=True, comment="", by=clerk_of["there"])
 
 
@@ -208,12 +208,12 @@ def test_a_person_asks_and_her_administrator_decides(client, small, learned, acc
 
 def test_what_cannot_be_asked(client, account):
     person = account("IC1002")
-    with pytest.raises(NotPossible, match="和現在相同"):
+    with pytest.raises(ActionRefused, match="和現在相同"):
         ask(person, person.identities)
-    with pytest.raises(NotPossible, match="一年之內"):
+    with pytest.raises(ActionRefused, match="一年之內"):
         ask(person, "security+it", since=today() - timedelta(days=4_000))
     ask(person, "security+it")
-    with pytest.raises(NotPossible, match="已有一件等候審核"):
+    with pytest.raises(ActionRefused, match="已有一件等候審核"):
         ask(person, "it+general")
     client.force_login(person)
     client.post(f"{MINE}withdraw/")
@@ -225,11 +225,11 @@ def test_what_cannot_be_asked(client, account):
 def test_nobody_decides_for_herself_nor_for_those_above_her(account, clerk_of):
     here = clerk_of["here"]
     own = ask(here, "security+it+general")
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         deciding.decide_identities(own, accept=True, comment="", by=here)
     above = ask(account("IC1002", "auditor"), "security+it+general")
     assert str(above.account) not in "".join(queue(here))
-    with pytest.raises(NotPossible, match="不是由您決定"):
+    with pytest.raises(ActionRefused, match="不是由您決定"):
         deciding.decide_identities(above, accept=True, comment="", by=here)
     for one in (own, above):
         deciding.decide_identities(one, accept=True, comment="", by=clerk_of["platform"])

@@ -17,8 +17,8 @@ from ismp.accounts.models import Account, PasswordReset, ResetCode
 from ismp.applications.actions import asking as requests
 from ismp.applications.actions import delegating
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
-from ismp.external_hours.models import Claim
+from ismp.errors import ActionRefused
+from ismp.external_hours.models import ExternalClaim
 from ismp.notifications import actions as notices
 from ismp.notifications.models import Letter, Notice
 from ismp.reviews.queue import waiting_for
@@ -181,7 +181,7 @@ def test_without_an_address_a_second_administrator_prints_the_code(people):
     assert "重設密碼" not in [one.kind for one in waiting_for(of("IC1001"))]
     decide = {"decision": "approve", "comment": ""}
     assert asker.post(f"{QUEUE}reset/{reset.pk}/", decide).status_code == 404
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         password_resets.approve(reset, by=of("IC1001"))
     assert "不要交給申請的人" in says(signed_in("IC1002").get(f"{QUEUE}reset/{reset.pk}/"))
     page = says(confirm("IC1002", "IC1003"))
@@ -269,7 +269,7 @@ def test_who_comes_second_learns_that_it_is_decided(people):
     reset = PasswordReset.objects.get()
     password_resets.approve(reset, by=of("IC1002"))
     for action in (password_resets.approve, password_resets.refuse):
-        with pytest.raises(NotPossible, match="已經有人決定"):
+        with pytest.raises(ActionRefused, match="已經有人決定"):
             action(reset, comment="x", by=of("EP1001"))
 
 
@@ -302,7 +302,7 @@ def test_who_left_gets_no_code(people):
     ask("IC1001", "IC1003")
     postings.assign(of("IC1003"), status="left", since=timezone.localdate(), by="x")
     assert "不在職" in says(confirm("IC1002", "IC1003"))
-    with pytest.raises(NotPossible, match="不在職"):
+    with pytest.raises(ActionRefused, match="不在職"):
         password_resets.ask(of("IC1003"), by=of("IC1001"))
 
 
@@ -330,7 +330,9 @@ def test_an_administrator_becomes_no_colleague_to_decide_his_own(people, mailbox
     given = {"ids": claim.pk, "confirmed": "1", "category": "522", "given": "3", "comment": "x"}
     page = says(hers.post("/manage/learning-map/claims/approve/", given))
     assert "30 天內" in page
-    assert Claim.objects.get().state == "pending" and Decision.objects.get().state == "pending"
+    assert (
+        ExternalClaim.objects.get().state == "pending" and Decision.objects.get().state == "pending"
+    )
 
 
 @pytest.mark.parametrize("how", ["form", "roster"])
@@ -376,7 +378,7 @@ def test_a_puppet_confirms_nothing_for_its_maker(people):
     page = ask("IC1001", "IC1003")
     assert "ghost1" not in page and "IC1002" in page
     assert confirm("ghost1", "IC1003").status_code == 404
-    with pytest.raises(NotPossible, match="30 天內"):
+    with pytest.raises(ActionRefused, match="30 天內"):
         password_resets.approve(PasswordReset.objects.get(), by=of("ghost1"))
     assert unchanged("IC1003")
 
@@ -385,7 +387,7 @@ def test_one_human_with_two_accounts_is_no_second_person(people):
     Account.objects.filter(username="EP1001").update(id_hash=of("IC1001").id_hash)
     ask("IC1001", "IC1003")
     assert confirm("EP1001", "IC1003").status_code == 404
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         password_resets.approve(PasswordReset.objects.get(), by=of("EP1001"))
 
 

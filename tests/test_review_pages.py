@@ -15,9 +15,9 @@ from ismp.accounts.models import Account, Agency
 from ismp.applications.actions import asking, deciding, delegating
 from ismp.applications.models import AccountApplication, Delegation, State
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.courses.classroom import classes
 from ismp.courses.models import Session, Teacher
+from ismp.errors import ActionRefused
 from ismp.hours.models import Record
 from ismp.reviews.queue import waiting_for
 from ismp.reviews.sources import learning as sources_learning
@@ -198,7 +198,7 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     Decision.objects.update(made_by=colleague)
     told = {"decision": "approve", "comment": ""}
     assert client.post(f"/manage/reviews/exception/{decision.pk}/", told).status_code == 404
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         device_actions.approve(
             Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
         )
@@ -208,7 +208,7 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     assert Event.objects.get(verb="approve_device").detail["in_place_of"] == "IC1001"
     Decision.objects.update(state=Decision.State.PENDING)
     Delegation.objects.update(since=today() - timedelta(9), until=today() - timedelta(1))
-    with pytest.raises(NotPossible, match="代理"):
+    with pytest.raises(ActionRefused, match="代理"):
         device_actions.approve(
             Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
         )
@@ -236,8 +236,10 @@ def test_a_delegate_decides_claims_with_the_certificate_beside(
     last = claim_of(account("IC1003"), title="另一場")
     Delegation.objects.update(since=today() - timedelta(9), until=today() - timedelta(1))
     assert client.get(f"/my/hours/claims/{last.pk}/certificate/").status_code == 404
-    with pytest.raises(NotPossible, match="代理"):
-        sources_learning.CLAIM.deed(last, accept=True, comment="", by=colleague, in_place_of=clerk)
+    with pytest.raises(ActionRefused, match="代理"):
+        sources_learning.CLAIM.action(
+            last, accept=True, comment="", by=colleague, in_place_of=clerk
+        )
 
 
 def test_a_delegate_lets_people_into_a_class(client, account, clerk, colleague, standing_in):
@@ -288,7 +290,7 @@ def test_nobody_decides_her_own_request_by_standing_in(colleague, clerk, standin
     change = asking.ask_for_identities(
         identities="security+it+general", since=today(), reason="x", by=colleague
     )
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         deciding.decide_identities(change, accept=True, comment="", by=colleague, in_place_of=clerk)
 
 
@@ -312,7 +314,7 @@ def test_it_holds_within_its_days_and_while_both_are_here(account, clerk, collea
     there = Agency.objects.get(code="382990002Z")
     accounts.assign(colleague, agency=there, since=today(), by="x")
     assert not sees()
-    with pytest.raises(NotPossible, match="期間已經結束"):
+    with pytest.raises(ActionRefused, match="期間已經結束"):
         deciding.decide_application(
             application, accept=True, comment="", by=colleague, in_place_of=clerk
         )

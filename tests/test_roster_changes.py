@@ -6,7 +6,7 @@ from django.core.management import call_command
 
 from ismp.accounts import demo_data, national_id
 from ismp.accounts.actions import postings
-from ismp.accounts.models import Account, Agency, Department, Service
+from ismp.accounts.models import Account, Agency, Department, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours.models import State
@@ -24,7 +24,7 @@ def take(*lines, head=HEAD, **more):
 
 
 def refused(*lines, **more):
-    with pytest.raises(faults.Refused) as refusal:
+    with pytest.raises(faults.FileRejected) as refusal:
         take(*lines, **more)
     return str(refusal.value)
 
@@ -208,7 +208,7 @@ def test_a_code_that_is_new_makes_one_agency(db):
     take(f"{NEW},,TB0000,甲,,,,在職", f"{NEW},,TB0001,乙,,,,在職".replace("100A", "100a"))
     agency = Agency.objects.get()
     assert (agency.code, agency.accounts.count()) == ("382990100A", 2)
-    assert set(Service.objects.values_list("since", flat=True)) == {Service.UNKNOWN}
+    assert set(Posting.objects.values_list("since", flat=True)) == {Posting.UNKNOWN}
 
 
 # --- Cells ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.accounts.roster import checks as roster_checks
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.hours import actions, importing, report
 from ismp.hours.models import ImportRun, Source, State
 
@@ -193,7 +193,7 @@ def test_a_roster_cannot_be_undone_and_the_page_says_what_to_do_instead(clerk):
     for ask in (clerk.get, clerk.post):
         answer = ask(f"{MAP}runs/{run.pk}/undo/", follow=True)
         assert "名冊不能整份復原" in answer.content.decode()
-    with pytest.raises(NotPossible, match="名冊不能整份復原"):
+    with pytest.raises(ActionRefused, match="名冊不能整份復原"):
         actions.undo(run, by=Account.objects.get(username="IC1001"))
     assert Account.objects.get(username="IC8001").is_active
 

@@ -20,7 +20,7 @@ from test_roster_changes import HEAD, MINE, NEW, A, B, line_of, take
 from ismp.accounts import demo_data
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import postings
-from ismp.accounts.models import Account, Agency, Department, Service, Status
+from ismp.accounts.models import Account, Agency, Department, Posting, Status
 from ismp.accounts.roles import Role
 from ismp.accounts.roster import importing as roster_importing
 from ismp.audit import trail
@@ -34,10 +34,10 @@ C = "A123456789"
 
 @pytest.fixture
 def pieces(monkeypatch):
-    """(size, *deeds) → a roster comes in so many lines at once, and one deed after each piece."""
+    """(size, *steps) → a roster comes in so many lines at once, and one step after each piece."""
 
-    def arrange(size, *deeds):
-        left = list(deeds)
+    def arrange(size, *steps):
+        left = list(steps)
         monkeypatch.setattr(roster_importing, "_PIECE", size)
         monkeypatch.setattr(roster_importing, "give_way", lambda: left and left.pop(0)())
 
@@ -146,7 +146,7 @@ def test_who_was_moved_meanwhile_stays_where_she_is(pieces, lines, city):
     assert (result.updated, fault.line, fault.reason.code) == (3, 4, "changed-meanwhile")
     for name in ("IC1004", "IC1005"):
         person = stored(name)
-        newest = Service.objects.filter(account=person).latest("since", "pk")
+        newest = Posting.objects.filter(account=person).latest("since", "pk")
         assert person.agency.code == newest.agency.code == "382990002Z"
     assert stored("IC1005").email.endswith("@new.example")
 
@@ -188,7 +188,7 @@ def test_what_the_database_refuses_is_the_fault_of_its_line_alone(pieces, lines,
     result = take(*new)
     assert [(one.line, one.reason.code) for one in result.faults] == [(5, "changed-meanwhile")]
     assert (result.created, told()) == (4, [{"created": 4, "updated": 0, "rejected": 1}])
-    assert Service.objects.filter(account__username__startswith="IC80").count() == 4
+    assert Posting.objects.filter(account__username__startswith="IC80").count() == 4
 
 
 def send(client, lines):
@@ -277,10 +277,10 @@ def test_pieces_end_where_the_whole_would(city, pieces, size):
     assert take(*new, line_of("IC1002", city).replace("@ismp", "@new")).created == 3
     agency = Agency.objects.get(code="382990100A")
     assert Department.objects.filter(agency=agency).count() == 1 and not agency.in_first_roster
-    since = set(Service.objects.filter(agency=agency).values_list("since", flat=True))
-    assert since == {Service.UNKNOWN}
+    since = set(Posting.objects.filter(agency=agency).values_list("since", flat=True))
+    assert since == {Posting.UNKNOWN}
     assert take(f"{NEW},測試科,XX9,後來的,,,,在職").created == 1
-    assert Service.objects.get(account__username="XX9").since != Service.UNKNOWN
+    assert Posting.objects.get(account__username="XX9").since != Posting.UNKNOWN
     sums = {name: sum(one[name] for one in told()) for name in ("created", "updated")}
     assert sums == {"created": 4, "updated": 1}
     created = Event.objects.filter(verb="create_by_roster", subject__startswith="account:XX")
@@ -291,7 +291,7 @@ def test_pieces_end_where_the_whole_would(city, pieces, size):
 @pytest.mark.django_db
 def test_a_line_at_fault_anywhere_stores_no_piece(city, pieces, lines):
     pieces(1)
-    with pytest.raises(roster_importing.roster.RosterRefused):
+    with pytest.raises(roster_importing.roster.RosterRejected):
         take(*lines, f"{MINE},資訊科,IC8001,某人,A123456780,,,在職")
     assert emails() == [] and told() == []
 
@@ -398,13 +398,13 @@ def of_the_platform(site):
 def state_of(site):
     with site.entered():
         accounts = Account.objects.filter(username__startswith="ZZ")
-        services = Service.objects.filter(account__in=accounts)
+        postings = Posting.objects.filter(account__in=accounts)
         run = ImportRun.objects.first()
         return {
             "run": run and (run.state, run.attempt, run.created, run.unchanged, run.rejected),
             "accounts": accounts.count(),
-            "services": services.count(),
-            "since": set(services.values_list("since", flat=True)),
+            "postings": postings.count(),
+            "since": set(postings.values_list("since", flat=True)),
             "events": Event.objects.filter(subject__startswith="account:ZZ").count(),
             "faults": list(trail.faults()),
         }
@@ -414,8 +414,8 @@ def whole(count, run=None):
     return {
         "run": run,
         "accounts": count,
-        "services": count,
-        "since": {Service.UNKNOWN},
+        "postings": count,
+        "since": {Posting.UNKNOWN},
         "events": count,
         "faults": [],
     }

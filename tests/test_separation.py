@@ -16,10 +16,10 @@ from ismp.accounts.models import Account, AccountControl
 from ismp.accounts.roles import Role
 from ismp.applications.actions import delegating
 from ismp.audit.models import Event
-from ismp.audit.trail import NotPossible
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Attendance, Course, Session, SignUp, Standing, Way
-from ismp.external_hours.models import Claim
+from ismp.errors import ActionRefused
+from ismp.external_hours.models import ExternalClaim
 from ismp.hours.models import Record
 from ismp.reviews.queue import waiting_for
 from ismp.security.incidents import actions as incident_actions
@@ -131,16 +131,16 @@ def test_the_commands_of_the_operator_are_nobodys_control(second):
 
 def test_the_sentence_names_who_can(account, admin, second, platform):
     claim = claim_of(admin)
-    with pytest.raises(NotPossible) as refused:
+    with pytest.raises(ActionRefused) as refused:
         separation.refuse_own(admin, [claim.account], agency=admin.agency)
     assert f"{second.name}（IC1002）" in str(refused.value)
     assert f"平台管理者{platform.name}（EP1001）" in str(refused.value)
     postings.appoint(second, Role.AGENCY_ADMIN, by=admin.username)
-    with pytest.raises(NotPossible) as refused:  # the second is his puppet
+    with pytest.raises(ActionRefused) as refused:  # the second is his puppet
         separation.refuse_own(second, [claim.account], agency=admin.agency)
     assert "IC1002" not in str(refused.value) and "EP1001" in str(refused.value)
     account("EP1001", "staff")
-    with pytest.raises(NotPossible, match="請先指派另一位管理者"):
+    with pytest.raises(ActionRefused, match="請先指派另一位管理者"):
         separation.refuse_own(admin, [claim.account], agency=admin.agency)
 
 
@@ -223,8 +223,8 @@ def test_own_sign_up_waits_while_she_lets_the_others_in(asking, admin, second, c
     client.post(BATCH, ids)
     client.post(f"/manage/reviews/sign_up/{asking.pk}/", {"decision": "approve"})
     own = asking.sign_ups.get(account=admin)
-    for deed in ("approve", "refuse"):
-        answer = client.post(f"/manage/sign-ups/{deed}/", {"ids": own.pk, "confirmed": "1"})
+    for action in ("approve", "refuse"):
+        answer = client.post(f"/manage/sign-ups/{action}/", {"ids": own.pk, "confirmed": "1"})
         assert "與您自己有關" in says(answer)
     assert asking.sign_ups.get(account=admin).standing == Standing.APPLIED
     signed_in(second).post(f"/manage/reviews/sign_up/{asking.pk}/", {"decision": "approve"})
@@ -234,7 +234,7 @@ def test_own_sign_up_waits_while_she_lets_the_others_in(asking, admin, second, c
 def test_a_list_that_holds_oneself_lets_nobody_in(things, admin, account):
     session = Session.objects.get()
     SignUp.objects.all().delete()
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         classes.sign_up(session, admin, way=Way.LIST, by=admin)
     assert Course.objects.exists() and not SignUp.objects.exists()
 
@@ -265,12 +265,12 @@ def test_who_reported_or_handled_an_incident_neither_reviews_nor_closes_it(
     assert Incident.objects.get().state == "reported"
     incident = incident_actions.review(incident, accept=True, comment="", by=other)
     incident = incident_actions.recover(incident, at=timezone.now(), text="", by=platform)
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         incident_actions.extend(
             incident, to=timezone.now() + timedelta(days=9), reason="x", by=platform
         )
     incident = incident_actions.finish(incident, "改善", by=platform)
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         incident_actions.close(incident, accept=True, comment="x", by=platform)
     assert incident_actions.close(incident, accept=True, comment="x", by=other).state == "closed"
 
@@ -286,7 +286,7 @@ def test_who_judged_the_impact_of_a_draft_does_not_review_it(admin, platform, ac
     )
     incident = incident_actions.change_level(incident, SMALL, on_behalf="代為評估", by=platform)
     incident = incident_actions.report(incident, by=admin)
-    with pytest.raises(NotPossible, match="與您自己有關"):
+    with pytest.raises(ActionRefused, match="與您自己有關"):
         incident_actions.review(incident, accept=True, comment="", by=platform)
     incident_actions.review(
         incident, accept=True, comment="", by=account("CU1001", "platform_admin")
@@ -315,7 +315,7 @@ def test_an_account_decides_nothing_of_who_gave_it_its_role(kind, admin, second,
     answer = signed_in(puppet).post(f"/manage/{there}/approve/", typed)
     assert f"{admin.name}在 30 天內" in says(answer) and "IC1002" in says(answer)
     thing.refresh_from_db()
-    assert thing.state == "pending" and Claim.objects.get().decided_by is None
+    assert thing.state == "pending" and ExternalClaim.objects.get().decided_by is None
     signed_in(second).post(f"/manage/reviews/{kind}/{thing.pk}/", {"decision": "approve"})
     thing.refresh_from_db()
     assert thing.state == "approved"

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ismp.accounts import consequences
 from ismp.accounts.actions import postings
 from ismp.accounts.identities import Identity, as_set, in_words, members, sets
-from ismp.accounts.models import Account, Agency, Service, Status
+from ismp.accounts.models import Account, Agency, Posting, Status
 from ismp.audit.models import Event
 
 pytestmark = pytest.mark.django_db
@@ -31,10 +31,10 @@ def test_a_set_of_identities_is_one_text():
 
 
 def test_the_first_roster_tells_who_serves_but_not_since_when(cities):
-    assert {entry.since for entry in Service.objects.all()} == {Service.UNKNOWN}
-    assert Service.objects.count() == Account.objects.count()
+    assert {entry.since for entry in Posting.objects.all()} == {Posting.UNKNOWN}
+    assert Posting.objects.count() == Account.objects.count()
     postings.import_roster(world.roster_csv(), by="test")
-    assert Service.objects.count() == Account.objects.count()
+    assert Posting.objects.count() == Account.objects.count()
 
 
 def test_a_newcomer_and_a_change_in_a_later_roster_begin_today(cities):
@@ -45,8 +45,8 @@ def test_a_newcomer_and_a_change_in_a_later_roster_begin_today(cities):
     roster = "\n".join([lines[0], changed, new]).encode()
     postings.import_roster(roster, by="test")
     assert of("a-wang").identities == "it+general"
-    assert [entry.since for entry in of("a-wang").services.all()] == [Service.UNKNOWN, today()]
-    assert [entry.since for entry in of("a-new").services.all()] == [today()]
+    assert [entry.since for entry in of("a-wang").postings.all()] == [Posting.UNKNOWN, today()]
+    assert [entry.since for entry in of("a-new").postings.all()] == [today()]
 
 
 def test_a_transfer_holds_from_its_day_and_leaves_the_department(cities):
@@ -55,11 +55,11 @@ def test_a_transfer_holds_from_its_day_and_leaves_the_department(cities):
     postings.assign(of("a-wang"), agency=other, since=day, by="x")
     wang = of("a-wang")
     assert (wang.agency, wang.department) == (other, None)
-    held = {entry.agency.code for entry in wang.services.on(day - timedelta(days=1))}
+    held = {entry.agency.code for entry in wang.postings.on(day - timedelta(days=1))}
     assert held == {world.AGENCY_A}
-    assert wang.services.on(day).get().agency == other
-    known = wang.services.last().recorded_at - timedelta(microseconds=1)
-    assert wang.services.on(today(), known).get().agency.code == world.AGENCY_A
+    assert wang.postings.on(day).get().agency == other
+    known = wang.postings.last().recorded_at - timedelta(microseconds=1)
+    assert wang.postings.on(today(), known).get().agency.code == world.AGENCY_A
     assert Event.objects.get(verb="assign").subject == "account:a-wang"
 
 
@@ -77,23 +77,23 @@ def test_what_is_assigned_for_a_day_to_come_takes_effect_on_that_day(cities, mon
 def test_nobody_moves_to_where_another_account_has_the_same_number(cities):
     """趙調任 serves in B; her old account in A may not serve there too."""
     other = Agency.objects.get(code=world.AGENCY_B)
-    before = Service.objects.count()
-    with pytest.raises(postings.NotPossible, match="同一個身分證字號"):
+    before = Posting.objects.count()
+    with pytest.raises(postings.ActionRefused, match="同一個身分證字號"):
         postings.assign(of("a-moved"), agency=other, status=Status.ACTIVE, since=today(), by="x")
-    assert (of("a-moved").agency.code, Service.objects.count()) == (world.AGENCY_A, before)
+    assert (of("a-moved").agency.code, Posting.objects.count()) == (world.AGENCY_A, before)
 
 
 def test_a_department_of_another_agency_is_refused(cities):
     foreign = of("b-sun").department
-    with pytest.raises(postings.NotPossible, match="部門"):
+    with pytest.raises(postings.ActionRefused, match="部門"):
         postings.assign(of("a-wang"), department=foreign, since=today(), by="x")
 
 
 def test_grades_and_leaves_leave_their_events(cities):
     agency = Agency.objects.get(code=world.AGENCY_A)
     postings.grade(agency, "A", since=date(2026, 1, 1), by="x")
-    assert agency.gradings.get().grade == "A"
-    with pytest.raises(postings.NotPossible, match="早於起日"):
+    assert agency.grade_entries.get().grade == "A"
+    with pytest.raises(postings.ActionRefused, match="早於起日"):
         postings.grant_leave(
             of("a-wang"), since=today(), until=today() - timedelta(1), reason="育嬰", by="x"
         )
@@ -103,7 +103,9 @@ def test_grades_and_leaves_leave_their_events(cities):
     assert verbs[-3:] == ["grade", "grant_leave", "withdraw_leave"]
 
 
-def test_what_follows_hears_of_each_who_serves_otherwise_by_deed_roster_or_day(cities, monkeypatch):
+def test_what_follows_hears_of_each_who_serves_otherwise_by_action_roster_or_day(
+    cities, monkeypatch
+):
     heard = []
     monkeypatch.setattr(
         consequences,

@@ -27,7 +27,7 @@ from ismp.accounts import national_id
 from ismp.audit import trail
 from ismp.hours.models import Deletion, Record
 from ismp.security import intelligence
-from ismp.security.intelligence import IntelligenceRefused
+from ismp.security.intelligence import IntelligenceRejected
 from ismp.ui.forms import Form, TextMask
 
 CANARY = national_id.complete("B22987000")
@@ -329,7 +329,7 @@ def test_why_a_file_is_refused_holds_none(clerk, city, written):
         run = sending.send(clerk, f"{head}\n1,2,3,4,5,6\n".encode(), source="devices")
         assert "出現兩次" in run.reason and not clear(run.reason)
     entry = {"cveID": written, "vendorProject": "x", "product": "x", "dateAdded": "2026-01-01"}
-    with pytest.raises(IntelligenceRefused) as refused:
+    with pytest.raises(IntelligenceRejected) as refused:
         intelligence.read(json.dumps({"vulnerabilities": [entry]}).encode())
     assert not clear(str(refused.value))
     assert not clear(database())

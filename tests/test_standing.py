@@ -23,14 +23,14 @@ from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import person_links
 from ismp.accounts.actions import postings as people
 from ismp.accounts.identities import members, sets
-from ismp.accounts.models import Account, Agency, Grading, Leave, PersonLink, Service, Status
+from ismp.accounts.models import Account, Agency, AgencyGrade, Leave, PersonLink, Posting, Status
 from ismp.accounts.roles import Role
-from ismp.audit.trail import NotPossible
 from ismp.compliance.models import PolicyVersion
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.rules.arithmetic import Credit, Light
 from ismp.compliance.standing import explanation
 from ismp.compliance.standing import table as standing_table
+from ismp.errors import ActionRefused
 from ismp.hours import actions
 from ismp.hours.models import Deletion, ImportRun, Record
 from ismp.hours.records import unclaimed
@@ -176,22 +176,22 @@ def some_rows(chance, whom):
 
 
 def some_step(chance):
-    """A file, the same rows from both agencies, a deletion, or one of the other deeds."""
+    """A file, the same rows from both agencies, a deletion, or one of the other actions."""
     others = ["delete", "undo", "restore", "move", "come or go", "credit"]
     others += ["confirm", "confirm", "revoke", "number"]
-    deed = chance.choice(["file", "file", "both", *others])
-    if deed == "file":
+    action = chance.choice(["file", "file", "both", *others])
+    if action == "file":
         return some_file(chance)
-    if deed == "both":
-        return deed, some_rows(chance, [world.WANG, world.MOVED_IN])
-    if deed == "credit":
+    if action == "both":
+        return action, some_rows(chance, [world.WANG, world.MOVED_IN])
+    if action == "credit":
         ended_on = roc_dates.parse(chance.choice(ENDS))
         earned = {"category": 522, "title": chance.choice(["甲", "乙"]), "ended_on": ended_on}
-        return deed, earned | {"digital_hours": chance.choice([1_000, 3_000])}
-    if deed == "number":
+        return action, earned | {"digital_hours": chance.choice([1_000, 3_000])}
+    if action == "number":
         numbers = chance.choice([world.WANG, world.MOVED_IN, world.MOVED_AWAY, ""])
-        return deed, chance.choice(["b-sun", "b-movedin", "a-xu"]), numbers
-    return (deed, chance.choice([522, 523])) if deed == "delete" else deed
+        return action, chance.choice(["b-sun", "b-movedin", "a-xu"]), numbers
+    return (action, chance.choice([522, 523])) if action == "delete" else action
 
 
 def some_services(chance):
@@ -236,18 +236,21 @@ def do(step, clerk, pairs):
         wang = of("a-wang")
         to = B if wang.agency.code == A else A
         day = world.TODAY - timedelta(200)
-        with contextlib.suppress(NotPossible), transaction.atomic():  # her number is there already
+        with (
+            contextlib.suppress(ActionRefused),
+            transaction.atomic(),
+        ):  # her number is there already
             people.assign(wang, agency=agency(to), since=day, replace=True, by="x")
     elif step == "come or go":
         moved = of("a-moved")
         to = Status.LEFT if moved.status == Status.ACTIVE else Status.ACTIVE
-        with contextlib.suppress(NotPossible), transaction.atomic():
+        with contextlib.suppress(ActionRefused), transaction.atomic():
             people.assign(moved, status=to, since=world.TODAY, by="x")
         unclaimed.attach_due()
     elif step == "confirm":
         if link := PersonLink.objects.waiting().order_by("pk").first():
             with (
-                contextlib.suppress(NotPossible),
+                contextlib.suppress(ActionRefused),
                 transaction.atomic(),
             ):  # it may be the judge's own
                 person_links.confirm(link, by=judge())
@@ -259,7 +262,7 @@ def do(step, clerk, pairs):
     elif step[0] == "number":
         account, number = of(step[1]), step[2]
         if number != account.national_id:
-            with contextlib.suppress(NotPossible), transaction.atomic():
+            with contextlib.suppress(ActionRefused), transaction.atomic():
                 account_actions.set_national_id([account], number=number, by=judge())
                 pairs -= {pair for pair in pairs if account.pk in pair}
     elif step[0] == "credit":
@@ -321,7 +324,7 @@ def stood(entry, known_at):
 
 def served_on(account, day, known_at):
     """The entry that holds, if it is one in office."""
-    entries = Service.objects.filter(account=account, since__lte=day).order_by("since", "pk")
+    entries = Posting.objects.filter(account=account, since__lte=day).order_by("since", "pk")
     held = [entry for entry in entries if stood(entry, known_at)][-1:]
     return held[0] if held and held[0].status == Status.ACTIVE else None
 
@@ -332,7 +335,7 @@ def person_of(account, on, known_at):
         return None
     agency_id = entry.agency_id
     hers = list(person_links.accounts_of(account, known_at))
-    days = {one.since for other in hers for one in other.services.all() if one.since <= on}
+    days = {one.since for other in hers for one in other.postings.all() if one.since <= on}
     arrived = None
     for day in sorted(days):  # nothing changes between them
         before = (
@@ -343,7 +346,7 @@ def person_of(account, on, known_at):
         arrived = arrived if before else day
     grades = [
         grading.grade
-        for grading in Grading.objects.filter(agency=agency_id).order_by("since", "pk")
+        for grading in AgencyGrade.objects.filter(agency=agency_id).order_by("since", "pk")
         if grading.since <= on and stood(grading, known_at)
     ]
     leave = any(
@@ -355,7 +358,7 @@ def person_of(account, on, known_at):
     return arithmetic.Person(
         frozenset(members(entry.identities)),
         grades[-1] if grades else "",
-        None if arrived == Service.UNKNOWN else arrived,
+        None if arrived == Posting.UNKNOWN else arrived,
         "育嬰" if leave else "",
     )
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from files import PERSON, data, row
 
 from ismp.hours.listing import search as listing_search
-from ismp.hours.listing.record_pages import Newest
+from ismp.hours.listing.record_pages import RecordPages
 from ismp.hours.portal_import.layout import NAMES
 from ismp.ui.exports import xlsx
 
@@ -146,7 +146,7 @@ def test_the_export_shows_what_the_page_shows(account, import_bytes, monkeypatch
         )
     )
     person = account("IC1001", "agency_admin")
-    newest = Newest((None, None), agency=person.agency, user=person, using="default")
+    newest = RecordPages((None, None), agency=person.agency, user=person, using="default")
     frames = list(listing_search.frames(newest))
     shown = [[listing_search.cell(record, name) for name in NAMES] for record in newest[0:9]]
     assert [list(cells) for frame in frames for cells in frame.iter_rows()] == shown
@@ -159,7 +159,7 @@ def test_the_export_asks_once_who_somebody_is(account, import_bytes, monkeypatch
     days = ("115-01-05", "115-01-06", "115-01-07")
     import_bytes(data(*(row(started_on=day, ended_on=day) for day in days)))
     person = account("IC1001", "agency_admin")
-    newest = Newest((None, None), agency=person.agency, user=person, using="default")
+    newest = RecordPages((None, None), agency=person.agency, user=person, using="default")
     frames = listing_search.frames(newest)
     assert [*next(frames)["name"]] == [PERSON.name]
     with CaptureQueriesContext(connection) as asked:

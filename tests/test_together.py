@@ -24,11 +24,11 @@ from ismp.accounts.actions import postings
 from ismp.accounts.models import Account
 from ismp.accounts.roster import importing as roster_importing
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
 from ismp.courses import actions as courses
 from ismp.courses.classroom import attendance
 from ismp.courses.models import Attendance, Course, Kind, Meeting, SignUp, Way
 from ismp.courses.online import learning
+from ismp.errors import ActionRefused
 from ismp.hours import actions as hours
 from ismp.hours import files, importing
 from ismp.hours.models import RunFile
@@ -180,7 +180,7 @@ def test_a_password_that_was_reset_meanwhile_is_not_changed(place):
     other = person("IC1005")
     other.set_unusable_password()
     other.save(update_fields=["password"])
-    with pytest.raises(NotPossible, match="重設"):
+    with pytest.raises(ActionRefused, match="重設"):
         account_actions.change_password(account, old="old words of mine", new="new words of mine")
     assert not person("IC1005").has_usable_password()
 

@@ -37,6 +37,6 @@ def test_many_events_stand_in_the_chain_as_one_by_one(count):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_events_belong_in_the_transaction_of_their_deed():
+def test_many_events_belong_in_the_transaction_of_their_action():
     with pytest.raises(TransactionManagementError):
         trail.record_many([trail.Entry("x")], actor="x")

@@ -153,7 +153,7 @@ def test_a_command_is_not_overtaken_by_a_worker(city, monkeypatch):
 
 
 def test_a_turn_of_an_agency_without_files_does_nothing(city):
-    tasks.give_turn(Agency.objects.get(code=BUSY).pk)
+    tasks.enqueue_agency(Agency.objects.get(code=BUSY).pk)
     work()
     assert not ImportRun.objects.exists()
     assert turns(BUSY) == 0
@@ -185,7 +185,7 @@ def test_a_waiting_turn_is_not_used_up_before_the_new_file_can_be_seen(city):
 
     run = queue(BUSY)
     with transaction.atomic():  # another file is being made ready
-        assert not tasks.give_turn(run.agency_id)
+        assert not tasks.enqueue_agency(run.agency_id)
         during = elsewhere(offered)
         during.join(PATIENCE_SECONDS)
     after = elsewhere(offered)

@@ -91,7 +91,7 @@ def test_every_form_with_a_file_stands_on_a_page_that_takes_files():
         "courses:session_file",
         "authoring:add_material",
         "authoring:edit_material",
-        "security:take_in",
+        "security:import_advisories",
     }
 
 

@@ -12,7 +12,7 @@ from ismp.accounts.models import Account, PasswordReset, PersonLink
 from ismp.applications.actions import asking as requests
 from ismp.courses.models import PortalUpload, UploadedHours, UploadPiece
 from ismp.external_hours import actions as external
-from ismp.external_hours.models import Claim
+from ismp.external_hours.models import ExternalClaim
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.advisories import evidence, uploaded_files
 from ismp.security.advisories import lists as advisory_lists
@@ -27,7 +27,7 @@ from ismp.security.models import (
     SignOff,
     Vendor,
 )
-from ismp.storage.encrypted_files import KeptFile
+from ismp.storage.encrypted_files import EncryptedFile
 from ismp.ui.text import roc_dates
 
 PDF = b"%PDF-1.4 certificate"
@@ -150,7 +150,7 @@ def of_persons(person: Any, stranger: Any, *, asked_by: Any, decided_by: Any) ->
     return {"person_links_id": link.pk}
 
 
-def claim_of(person: Any, **changes: Any) -> Claim:
+def claim_of(person: Any, **changes: Any) -> ExternalClaim:
     """A claim of a person for three hours of 522 on one day of this year, with its certificate."""
     facts = {
         "category": 522,
@@ -162,7 +162,7 @@ def claim_of(person: Any, **changes: Any) -> Claim:
         "media_type": "application/pdf",
         "size": len(PDF),
     } | changes
-    return external.apply(Claim(**facts), [PDF], by=person)
+    return external.apply(ExternalClaim(**facts), [PDF], by=person)
 
 
 def of_uploads(record: Any, *, by: Any) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def of_uploads(record: Any, *, by: Any) -> dict[str, Any]:
     upload = PortalUpload.objects.create(
         filename="portal.csv", size=len(PDF), count=1, people=1, **facts
     )
-    KeptFile(UploadPiece, upload.pk).keep([PDF])
+    EncryptedFile(UploadPiece, upload.pk).keep([PDF])
     row = UploadedHours.objects.create(
         upload=upload, record=record, account_id=record.account_id, hours=record.hours
     )

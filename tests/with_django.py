@@ -195,9 +195,9 @@ def _things_of_the_city() -> dict[str, Any]:
 @pytest.fixture
 def small(city: Any) -> dict[str, Any]:
     """The first agency with three people who owe 3 hours of 522 a year, and nobody else."""
-    from ismp.accounts.models import Service
+    from ismp.accounts.models import Posting
 
-    mine = Service.objects.filter(agency__code="382990001Z")
+    mine = Posting.objects.filter(agency__code="382990001Z")
     mine.exclude(account__username__in=["IC1001", "IC1002", "IC1003"]).update(status="left")
     mine.update(identities="general")
     return {person.username: person for person in city}

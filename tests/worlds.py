@@ -91,9 +91,9 @@ class World:
 @contextmanager
 def _taken_back(connection: Any) -> Iterator[None]:
     """As Django's TestCase does it, with a look at the constraints that wait for a commit."""
-    deeds = transaction.atomic()
-    deeds._from_testcase = True
-    with deeds:
+    actions = transaction.atomic()
+    actions._from_testcase = True
+    with actions:
         yield
         if not connection.needs_rollback:
             connection.check_constraints()

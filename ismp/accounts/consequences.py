@@ -6,7 +6,7 @@ The packages above register what they do in their `AppConfig.ready()`; accounts 
     following.tell_by(notify)                 # ismp.notifications does
     following.write_by(write)                 # it too
 
-All of it happens in the transaction of the deed that gave cause.
+All of it happens in the transaction of the action that gave cause.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ class Served:
 
 
 Follower = Callable[["Account", Served], Any]
-"""(the account as it is now, how it served before); raises what undoes the deed."""
+"""(the account as it is now, how it served before); raises what undoes the action."""
 _followers: list[Follower] = []
 _tellers: list[Callable[..., Any]] = []
 _writers: list[Callable[..., Any]] = []
@@ -41,7 +41,7 @@ _writers: list[Callable[..., Any]] = []
 
 def on_change(follower: Follower) -> None:
     """Have `follower` called for each account whose agency, department, identities or status of
-    today become others: by a deed, a roster, or a day that has come."""
+    today become others: by an action, a roster, or a day that has come."""
     if follower not in _followers:
         _followers.append(follower)
 

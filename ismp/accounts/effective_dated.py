@@ -13,10 +13,10 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 
 
-class LaterEntry(NotPossible):
+class LaterEntry(ActionRefused):
     """A later entry stands in the way, and nobody has said that it is to be replaced."""
 
 
@@ -120,12 +120,12 @@ def back_with(entry: Any) -> list[Any]:
 def cancel(entry: Any, *, reason: str, by: str) -> list[Any]:
     """Cancel one entry; return what holds again, recorded anew (`back_with`).
 
-    Whoever calls holds a lock on what the entry tells of.  Raises NotPossible for one that no
+    Whoever calls holds a lock on what the entry tells of.  Raises ActionRefused for one that no
     longer stands.
     """
     held = entry.siblings().filter(pk=entry.pk).first()
     if held is None:
-        raise NotPossible("這一筆登記已經取消或被取代了，請重新整理這一頁。")
+        raise ActionRefused("這一筆登記已經取消或被取代了，請重新整理這一頁。")
     now = timezone.now()
     cancel_all([entry], reason=reason, by=by, at=now)
     again = back_with(entry)

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from ismp.accounts import national_id, timeline
 from ismp.accounts.identities import Identity, as_set, members
-from ismp.accounts.models import Account, Agency, Department, Leave, Service
+from ismp.accounts.models import Account, Agency, Department, Leave, Posting
 from ismp.accounts.roles import ROLE_NAMES, Right
-from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField, Suggesting, TextMask
+from ismp.ui.forms import ActionForm, Form, ResourceForm, RocDateField, Suggesting, TextMask
 from ismp.ui.text.numbers import whole_number
 from ismp.ui.text.roc_dates import roc_date
 
@@ -112,7 +112,7 @@ class ResetForm(Form):
         return self.is_valid()
 
 
-class OfAgencyForm(ModuleForm):
+class OfAgencyForm(ResourceForm):
     """A form of something that belongs to an agency for good: one's own, or one that is chosen."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -183,7 +183,7 @@ class DepartmentForm(OfAgencyForm):
         return name
 
 
-class MergeForm(DeedForm):
+class MergeForm(ActionForm):
     into = forms.ModelChoiceField(
         Department.objects.none(), label="併入的部門", empty_label="（請選擇）"
     )
@@ -328,7 +328,7 @@ class Replacing:
         return typed
 
 
-class EntryForm(Replacing, DeedForm):
+class EntryForm(Replacing, ActionForm):
     """Of an entry of people's service."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -403,8 +403,8 @@ class LeaveForm(EntryForm):
         return [one.in_words for one in leaves.overlapping(since, self.day("until"))]
 
 
-class ReasonForm(DeedForm):
-    """A deed that is done with a reason."""
+class ReasonForm(ActionForm):
+    """An action that is done with a reason."""
 
     reason = forms.CharField(label="理由", max_length=200, help_text="會記在異動紀錄，並通知本人。")
 
@@ -413,7 +413,7 @@ class CancelServiceForm(ReasonForm):
     """Which entry of a person's service is to be cancelled, and what would stand then."""
 
     entry = forms.ModelChoiceField(
-        Service.objects.none(), label="取消的登記", empty_label="（請選擇）"
+        Posting.objects.none(), label="取消的登記", empty_label="（請選擇）"
     )
     field_order = ["entry", "reason"]
 
@@ -421,7 +421,7 @@ class CancelServiceForm(ReasonForm):
         super().__init__(*args, **kwargs)
         words = {step.entry.pk: str(step) for step in timeline.of(self.things[0])}
         entry: Any = self.fields["entry"]
-        entry.queryset = Service.objects.filter(pk__in=words).order_by("-since")
+        entry.queryset = Posting.objects.filter(pk__in=words).order_by("-since")
         entry.label_from_instance = lambda one: words[one.pk]
         named = self.data.get("entry") or self.initial.get("entry")
         chosen = entry.queryset.filter(pk=whole_number(str(named))).first()
@@ -441,7 +441,7 @@ class WithdrawalForm(ReasonForm):
         leave.label_from_instance = lambda one: one.in_words
 
 
-class RoleForm(DeedForm):
+class RoleForm(ActionForm):
     role = forms.ChoiceField(label="角色")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -450,11 +450,11 @@ class RoleForm(DeedForm):
         role.choices = [(one.value, ROLE_NAMES[one]) for one in self.user.appoints()]
 
 
-class NumberForm(DeedForm):
+class NumberForm(ActionForm):
     number = NationalIdField(help_text="留空就移除原來的身分證字號。")
 
 
-class IdentifiedForm(DeedForm):
+class IdentifiedForm(ActionForm):
     identified = forms.BooleanField(label="我已當面或以電話確認，是本人要求重設密碼")
 
 
@@ -479,8 +479,8 @@ class OnBehalfForm(Form):
         return typed
 
 
-class OfTheAgencyForm(DeedForm, OnBehalfForm):
-    """What a deed asks for that is the things' agencies' own to do: of others also the tick."""
+class OfTheAgencyForm(ActionForm, OnBehalfForm):
+    """What an action asks for that is the things' agencies' own to do: of others also the tick."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

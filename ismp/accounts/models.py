@@ -21,7 +21,7 @@ from ismp.accounts.effective_dated import Dated, Entry
 from ismp.accounts.identities import Identity, in_words, members, sets
 from ismp.accounts.national_id.encrypted import HasNationalId
 from ismp.accounts.roles import APPOINTS, RIGHTS, ROLE_NAMES, Right, Role
-from ismp.audit.event_cache import Kept
+from ismp.audit.event_cache import EventCache
 from ismp.ui.text import roc_dates
 
 ONLINE_FOR = timedelta(minutes=5)
@@ -177,7 +177,9 @@ class Agency(models.Model):
         return f"「{self.name}」已於 {since} 裁撤，不能再登記或匯入。"
 
 
-_merged: Kept[dict[int, list[int]]] = Kept(concerns=lambda event, _: event.verb == "merge_agency")
+_merged: EventCache[dict[int, list[int]]] = EventCache(
+    concerns=lambda event, _: event.verb == "merge_agency"
+)
 """Which agencies were merged into which."""
 
 
@@ -342,15 +344,17 @@ class Grade(models.TextChoices):
     E = "E", "E級"
 
 
-class Grading(Entry):
+class AgencyGrade(Entry):
     """核定等級: the grade of an agency from a day on; without any, 未核定."""
 
     OF = ("agency",)
 
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="gradings", verbose_name="機關")
+    agency = models.ForeignKey(
+        Agency, models.PROTECT, related_name="grade_entries", verbose_name="機關"
+    )
     grade = models.CharField("責任等級", max_length=1, choices=Grade)
 
-    objects: ClassVar["models.Manager[Grading] | Dated"] = Dated.as_manager()
+    objects: ClassVar["models.Manager[AgencyGrade] | Dated"] = Dated.as_manager()
 
     class Meta:
         ordering = ["agency", "since", "pk"]
@@ -423,7 +427,7 @@ class AccountManager(BaseUserManager["Account"]):
 class Account(HasNationalId, AbstractBaseUser):
     """帳號 of one civil servant; never deleted, because records and events speak of it."""
 
-    SEALED_FOR = b"accounts.Account.national_id"
+    ASSOCIATED_DATA = b"accounts.Account.national_id"
 
     username = models.CharField("公務帳號", max_length=50)
     name = models.CharField("姓名", max_length=100)
@@ -788,7 +792,7 @@ class ResetCode(models.Model):
         return f"reset:{self.account_id}"
 
 
-class Service(Entry):
+class Posting(Entry):
     """任職: where and as what an account serves from a day on.
 
     Account carries a copy of what holds today.
@@ -800,7 +804,7 @@ class Service(Entry):
     """`since` of what an agency's first roster tells: they served before we knew them."""
 
     account = models.ForeignKey(
-        Account, models.PROTECT, related_name="services", verbose_name="帳號"
+        Account, models.PROTECT, related_name="postings", verbose_name="帳號"
     )
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name="機關")
     department = models.ForeignKey(
@@ -809,7 +813,7 @@ class Service(Entry):
     identities = models.CharField("資安列管身分", max_length=30)
     status = models.CharField("狀態", max_length=20, choices=Status)
 
-    objects: ClassVar["models.Manager[Service] | Dated"] = Dated.as_manager()
+    objects: ClassVar["models.Manager[Posting] | Dated"] = Dated.as_manager()
 
     class Meta:
         ordering = ["account", "since", "pk"]

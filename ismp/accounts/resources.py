@@ -31,13 +31,13 @@ from ismp.accounts.models import (
     Agency,
     Department,
     Leave,
-    Service,
+    Posting,
     Status,
 )
 from ismp.accounts.roles import ROLE_NAMES, Right, Role
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module, Page
+from ismp.ui.resources.resource import Action, Filter, Page, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 
@@ -56,7 +56,7 @@ def _state(department: Department) -> str:
     return f"已併入{department.merged_into}" if department.merged_into else "使用中"
 
 
-DEPARTMENTS = Module(
+DEPARTMENTS = Resource(
     name="departments",
     title="部門管理",
     thing="部門",
@@ -89,8 +89,8 @@ DEPARTMENTS = Module(
     form=DepartmentForm,
     save=department_actions.save_department,
     holds=department_actions.hold_trees,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "merge",
             "合併",
             Right.EDIT_PEOPLE,
@@ -113,7 +113,7 @@ def _change(
     chosen = account_actions.touch(accounts, by)
     changed = [one for one in chosen if not timeline.changes_nothing(one, since, **what)]
     if not changed:
-        raise NotPossible(f"{roc_date(since)} 已經是這樣了，沒有要登記的異動。")
+        raise ActionRefused(f"{roc_date(since)} 已經是這樣了，沒有要登記的異動。")
     for account in changed:
         if agency := what.get("agency"):  # the platform's transfer says who it is (ADR 23)
             person_links.join(account, agency, by=by)
@@ -125,7 +125,7 @@ def _change(
 
 
 def _cancel_service(
-    accounts: Iterable[Account], *, entry: Service, reason: str, by: Account
+    accounts: Iterable[Account], *, entry: Posting, reason: str, by: Account
 ) -> str:
     cancelling.cancel_service(entry, reason=reason, by=by)
     return "已取消這筆任職異動，並通知本人。"
@@ -157,7 +157,7 @@ def _withdraw_leave(accounts: Iterable[Account], *, leave: Leave, reason: str, b
 def _appoint(accounts: Iterable[Account], *, role: str, by: Account) -> str:
     chosen = [one for one in account_actions.touch(accounts, by) if one.role != role]
     if not chosen:
-        raise NotPossible(f"勾選的人已經是{ROLE_NAMES[Role(role)]}，沒有做任何變更。")
+        raise ActionRefused(f"勾選的人已經是{ROLE_NAMES[Role(role)]}，沒有做任何變更。")
     for account in chosen:
         postings.appoint(account, Role(role), by=by.username)
     return f"已將 {len(chosen)} 人的角色改為{ROLE_NAMES[Role(role)]}。"
@@ -190,7 +190,7 @@ def _beside(user: Account, account: Account) -> dict[str, Any]:
     today = timezone.localdate()
     steps = timeline.of(account)
     now = next((one for one in reversed(steps) if one.entry.since <= today), None)
-    gone = account.services.exclude(cancelled_at=None).select_related("agency", "department")
+    gone = account.postings.exclude(cancelled_at=None).select_related("agency", "department")
     return {
         "steps": [(step, step is now, step.entry.since > today) for step in reversed(steps)],
         "gone": gone.order_by("-cancelled_at", "-since"),
@@ -199,11 +199,11 @@ def _beside(user: Account, account: Account) -> dict[str, Any]:
         .exclude(pk=account.pk)
         .select_related("agency"),
         "may_cancel": user.may(Right.EDIT_PEOPLE) and _touchable(user, account),
-        "unknown": Service.UNKNOWN,
+        "unknown": Posting.UNKNOWN,
     }
 
 
-ACCOUNTS = Module(
+ACCOUNTS = Resource(
     name="people",
     title="帳號管理",
     thing="帳號",
@@ -254,8 +254,8 @@ ACCOUNTS = Module(
     form=AccountForm,
     save=account_actions.save_account,
     edits=_touchable,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "change",
             "變更部門或身分",
             Right.EDIT_PEOPLE,
@@ -264,7 +264,7 @@ ACCOUNTS = Module(
             explains="從生效日起依新的部門與資安列管身分計算；之前的不變。",
             fits=_in_office,
         ),
-        Deed(
+        Action(
             "transfer",
             "調往其他機關",
             Right.TRANSFER_PEOPLE,
@@ -273,7 +273,7 @@ ACCOUNTS = Module(
             explains="從生效日起屬於調往的機關，時數跟著人走；調入後由該機關指定部門。",
             fits=_in_office,
         ),
-        Deed(
+        Action(
             "leave",
             "離職或停用",
             Right.EDIT_PEOPLE,
@@ -283,7 +283,7 @@ ACCOUNTS = Module(
             danger=True,
             fits=_in_office,
         ),
-        Deed(
+        Action(
             "return",
             "復用",
             Right.EDIT_PEOPLE,
@@ -292,7 +292,7 @@ ACCOUNTS = Module(
             explains="從生效日起恢復在職，可以登入。",
             fits=lambda user, one: _touchable(user, one) and not one.is_active,
         ),
-        Deed(
+        Action(
             "grant_leave",
             "登記留職停薪",
             Right.EDIT_PEOPLE,
@@ -302,7 +302,7 @@ ACCOUNTS = Module(
             many=False,
             fits=_in_office,
         ),
-        Deed(
+        Action(
             "withdraw_leave",
             "撤銷留職停薪",
             Right.EDIT_PEOPLE,
@@ -313,7 +313,7 @@ ACCOUNTS = Module(
                 _touchable(user, one) and one.leaves.filter(withdrawn_at=None).exists()
             ),
         ),
-        Deed(
+        Action(
             "cancel_service",
             "取消任職異動",
             Right.EDIT_PEOPLE,
@@ -324,8 +324,8 @@ ACCOUNTS = Module(
             danger=True,
             fits=lambda user, one: False,  # each entry on the page has its own button
         ),
-        Deed("appoint", "指派角色", Right.EDIT_PEOPLE, _appoint, RoleForm, fits=_in_office),
-        Deed(
+        Action("appoint", "指派角色", Right.EDIT_PEOPLE, _appoint, RoleForm, fits=_in_office),
+        Action(
             "reset_password",
             "重設密碼",
             Right.EDIT_PEOPLE,
@@ -339,7 +339,7 @@ ACCOUNTS = Module(
             whole=False,
             fits=_in_office,
         ),
-        Deed(
+        Action(
             "end_sessions",
             "結束登入",
             Right.EDIT_PEOPLE,
@@ -347,7 +347,7 @@ ACCOUNTS = Module(
             explains="這些帳號在所有裝置上的登入立刻結束；密碼不變。",
             fits=_in_office,
         ),
-        Deed(
+        Action(
             "set_national_id",
             "變更身分證字號",
             Right.EDIT_PEOPLE,

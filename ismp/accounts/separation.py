@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, AccountControl, Agency
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 
 CONTROL_DAYS = 30
 """For how long an account does not decide for whoever controlled it."""
@@ -75,7 +75,7 @@ def refuse_own(
     right: Right = Right.EDIT_PEOPLE,
     agency: Agency | None = None,
 ) -> None:
-    """Raise NotPossible when `by` may not decide what concerns any of these accounts.
+    """Raise ActionRefused when `by` may not decide what concerns any of these accounts.
 
     `right` is what a decider needs and `agency` whose thing it is: the sentence names who can.
     """
@@ -86,11 +86,11 @@ def refuse_own(
     own = _same_people({by.pk})
     instead = _who_can(chosen, right, agency)
     if barred & own:
-        raise NotPossible(f"這件事與您自己有關，不能由您決定；{instead}")
+        raise ActionRefused(f"這件事與您自己有關，不能由您決定；{instead}")
     name = chosen[min(barred)].name
     if in_place_of and barred & _same_people({in_place_of.pk}):
-        raise NotPossible(f"這件事與您代理的{name}有關，不能由您代為決定；{instead}")
-    raise NotPossible(
+        raise ActionRefused(f"這件事與您代理的{name}有關，不能由您代為決定；{instead}")
+    raise ActionRefused(
         f"{name}在 {CONTROL_DAYS} 天內建立過您的帳號，或變更過您的密碼、電子郵件、角色"
         f"（或經手這些事的人），他的事不能由您決定；{instead}"
     )
@@ -100,12 +100,12 @@ def on_behalf_of(by: Account, agency: Agency, reason: str) -> dict[str, str]:
     """Return what the event says of who does what is an agency's own to do; empty for its people.
 
     Who belongs to another agency (the platform's) says that it is in its place, and why.  Raises
-    NotPossible.  Platform's own tasks (審核, 發布, rules) do not ask this.
+    ActionRefused.  Platform's own tasks (審核, 發布, rules) do not ask this.
     """
     if agency.pk in by.agency_ids():
         return {}
     if not by.may(Right.ALL_AGENCIES) or not reason.strip():
-        raise NotPossible(
+        raise ActionRefused(
             f"這件事由{agency}自己辦理；確實要代為辦理時，請勾選「代{agency}辦理」並填寫代辦原因。"
         )
     return {"on_behalf_of": agency.name, "because": reason.strip()}

@@ -1,6 +1,6 @@
 """What the entries of a person's service say one after another, and what stands against a new one.
 
-Questions only; the deeds are in `actions` and `cancelling`.
+Questions only; the actions are in `actions` and `cancelling`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from ismp.accounts import effective_dated
-from ismp.accounts.models import Account, Service, Status
+from ismp.accounts.models import Account, Posting, Status
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
 SERVED = ("agency_id", "department_id", "identities", "status")
 """What an account copies from the entry of its service that holds today."""
 
 
-def as_now(account: Account, since: date, by: str) -> Service:
+def as_now(account: Account, since: date, by: str) -> Posting:
     """An entry, not stored yet, by which an account serves from a day on as it does now."""
     served = {name: getattr(account, name) for name in SERVED}
-    return Service(account=account, since=since, recorded_by=by, **served)
+    return Posting(account=account, since=since, recorded_by=by, **served)
 
 
 @dataclass(frozen=True)
 class Step:
     """An entry that stands, with what it changed, in words."""
 
-    entry: Service
+    entry: Posting
     words: str
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Step:
 
 def day_of(since: date) -> str:
     """115-01-31; 最早 for what an agency's first roster told."""
-    return "最早" if since == Service.UNKNOWN else roc_dates.roc_date(since)
+    return "最早" if since == Posting.UNKNOWN else roc_dates.roc_date(since)
 
 
 def of(account: Account) -> list[Step]:
@@ -44,19 +44,19 @@ def of(account: Account) -> list[Step]:
     return list(_steps(entries_of(account)))
 
 
-def entries_of(account: Account) -> list[Service]:
-    entries = account.services.standing().select_related("agency", "department")
+def entries_of(account: Account) -> list[Posting]:
+    entries = account.postings.standing().select_related("agency", "department")
     return list(entries.order_by("since", "pk"))
 
 
-def _steps(entries: Iterable[Service]) -> Iterator[Step]:
+def _steps(entries: Iterable[Posting]) -> Iterator[Step]:
     before = None
     for entry in entries:
         yield Step(entry, words(entry, before))
         before = entry
 
 
-def words(entry: Service, before: Service | None) -> str:
+def words(entry: Posting, before: Posting | None) -> str:
     """What an entry changed against the one before it: 調至乙局、身分改為資訊人員."""
     if before is None:
         told = [f"任職於{entry.agency}"]
@@ -81,7 +81,7 @@ def later_than(account: Account, since: date) -> list[Step]:
     return [step for step in of(account) if step.entry.since > since]
 
 
-def without(entry: Service) -> list[Step]:
+def without(entry: Posting) -> list[Step]:
     """What would stand if this entry were cancelled."""
     stays = [one for one in entries_of(entry.account) if one.pk != entry.pk]
     return list(
@@ -92,7 +92,7 @@ def without(entry: Service) -> list[Step]:
 def later_of_each(accounts: Iterable[Account], since: date) -> dict[Account, list[Step]]:
     """`later_than` of those accounts that have such entries."""
     chosen = list(accounts)
-    later = Service.objects.standing().filter(account__in=chosen, since__gt=since)
+    later = Posting.objects.standing().filter(account__in=chosen, since__gt=since)
     holders = set(later.values_list("account", flat=True))
     return {one: later_than(one, since) for one in chosen if one.pk in holders}
 
@@ -134,25 +134,25 @@ def out_of_reach(account: Account, since: date, *, replace: bool, agencies: set[
 
 
 def keep_within_reach(account: Account, since: date, *, replace: bool, by: Account) -> None:
-    """Raises NotPossible when `by` would write the service of another agency's days."""
+    """Raises ActionRefused when `by` would write the service of another agency's days."""
     if by.may(Right.TRANSFER_PEOPLE):
         return
     if reason := out_of_reach(account, since, replace=replace, agencies={by.agency_id}):
-        raise NotPossible(reason)
+        raise ActionRefused(reason)
 
 
-def has_double(entry: Service) -> bool:
+def has_double(entry: Posting) -> bool:
     """Whether another account with the same ID is in office in the agency on the entry's day."""
     number = entry.account.id_hash
     if number is None or entry.status != Status.ACTIVE:
         return False
     others = Account.objects.filter(id_hash=number).exclude(pk=entry.account_id)
-    held = Service.objects.filter(account__in=others).on(entry.since)
+    held = Posting.objects.filter(account__in=others).on(entry.since)
     return held.filter(agency=entry.agency_id, status=Status.ACTIVE).exists()
 
 
-def held_on(account: Account, day: date, known_at: datetime | None = None) -> Service | None:
+def held_on(account: Account, day: date, known_at: datetime | None = None) -> Posting | None:
     """Where and as what an account serves on a day."""
-    entries = account.services.on(day, known_at).select_related("agency", "department")
-    found: Service | None = entries.first()
+    entries = account.postings.on(day, known_at).select_related("agency", "department")
+    found: Posting | None = entries.first()
     return found

@@ -12,7 +12,7 @@ from ismp.accounts.forms import (
     NationalIdField,
 )
 from ismp.accounts.models import Account, Agency
-from ismp.ui.forms import DeedForm, Form, RocDateField, say_what_is_missing
+from ismp.ui.forms import ActionForm, Form, RocDateField, say_what_is_missing
 
 
 def _reason() -> forms.CharField:
@@ -100,7 +100,7 @@ class GoingForm(RequestForm):
         agency.queryset = Agency.objects.open().exclude(pk=user.agency_id)
 
 
-class RevokeLinkForm(DeedForm):
+class RevokeLinkForm(ActionForm):
     reason = forms.CharField(
         label="撤銷理由", max_length=400, help_text="列在「同一人確認」，兩個機關看得到。"
     )

@@ -92,7 +92,7 @@ class Request(models.Model):
 class AccountApplication(HasNationalId, Request):
     """帳號申請 of somebody who cannot sign in yet.  The number goes when it is closed."""
 
-    SEALED_FOR = b"applications.AccountApplication.national_id"
+    ASSOCIATED_DATA = b"applications.AccountApplication.national_id"
 
     receipt = models.CharField("收件編號", max_length=20, unique=True)
     department = models.CharField("部門", max_length=100, blank=True)

@@ -25,17 +25,17 @@ from ismp.applications.forms import (
 )
 from ismp.applications.models import AccountApplication, IdentityChange, Transfer
 from ismp.audit.origin import client_address
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
 _RECEIPT = "receipt"
 
 
-def _done(form: RequestForm, deed: Callable[..., Any], **more: Any) -> Any:
+def _done(form: RequestForm, action: Callable[..., Any], **more: Any) -> Any:
     """Do what a valid form asks; what stands against it is said by the form, and None returned."""
     try:
-        return deed(**form.cleaned_data, **more)
-    except NotPossible as reason:
+        return action(**form.cleaned_data, **more)
+    except ActionRefused as reason:
         form.add_error(None, str(reason))
         return None
 
@@ -114,7 +114,7 @@ def withdraw_identities(request: HttpRequest) -> HttpResponse:
         try:
             asking.withdraw(change, by=user)
             messages.success(request, "已撤回申請。")
-        except NotPossible as reason:
+        except ActionRefused as reason:
             messages.error(request, str(reason))
     return redirect("application_forms:identities")
 
@@ -137,13 +137,13 @@ def going(request: HttpRequest) -> HttpResponse:
 
 
 def _transfer(
-    request: HttpRequest, make: Any, deed: Callable[..., Transfer], title: str
+    request: HttpRequest, make: Any, action: Callable[..., Transfer], title: str
 ) -> HttpResponse:
     user: Any = request.user
     known = {"username": request.GET.get("username", "")}  # from the page of an account
     form = make(request.POST if request.method == "POST" else None, user=user, initial=known)
     if form.is_valid():
-        transfer = _done(form, deed, by=user)
+        transfer = _done(form, action, by=user)
         if transfer:
             messages.success(request, f"已送出，等候{transfer.agency}的管理者決定。")
             return redirect("transfers:page", transfer.pk)
@@ -160,6 +160,6 @@ def withdraw_transfer(request: HttpRequest, transfers_id: int) -> HttpResponse:
     try:
         asking.withdraw(transfer, by=user)
         messages.success(request, "已撤回這件機關異動申請。")
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("transfers:page", transfer.pk)

@@ -1,7 +1,7 @@
 """指派課程 to those who lack its hours: who would get it, before and when it is done.
 
-What the preview shows is what happens: both come from the same plan, and the deed refuses when the
-plan has changed since it was seen.
+What the preview shows is what happens: both come from the same plan, and the action refuses when
+the plan has changed since it was seen.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
-from ismp.audit.trail import NotPossible
 from ismp.compliance.people import listing as people_listing
 from ismp.compliance.people.listing import Person
 from ismp.courses import actions
 from ismp.courses.models import Course, Enrollment, Kind, Way
+from ismp.errors import ActionRefused
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import Incident
@@ -79,7 +79,7 @@ def assign(
 ) -> list[Enrollment]:
     """Enrol these people; `seen` is the seal of the plan that `by` has looked at.
 
-    After an incident it is noted in its timeline.  Raises NotPossible when nobody is left, or when
+    After an incident it is noted in its timeline.  Raises ActionRefused when nobody is left, or if
     the plan is another one by now.
     """
     # Two who press the button at once take turns, so that the second finds nobody left.
@@ -88,9 +88,9 @@ def assign(
         incident_actions.hold(incident)  # before the first event: who records waits for nothing
     now = plan(agency, search, course, everybody=incident is not None)
     if not now.people:
-        raise NotPossible("選取的同仁都不必再指派：時數已達標，或已在修課、今年已完成。")
+        raise ActionRefused("選取的同仁都不必再指派：時數已達標，或已在修課、今年已完成。")
     if now.seal != seen:
-        raise NotPossible("名單或時數在您預覽之後有變動，還沒有指派；請看過新的預覽再按一次。")
+        raise ActionRefused("名單或時數在您預覽之後有變動，還沒有指派；請看過新的預覽再按一次。")
     accounts = Account.objects.filter(pk__in=[person.account for person in now.people])
     made = actions.enroll(course, accounts, way=Way.DUTY, by=by)
     if incident:

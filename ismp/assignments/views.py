@@ -13,10 +13,10 @@ from ismp.accounts.models import Account
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.assignments import actions
-from ismp.audit.trail import NotPossible
 from ismp.compliance.dashboards.views import agency_asked
 from ismp.compliance.people.views import search_asked
 from ismp.courses.models import Course
+from ismp.errors import ActionRefused
 from ismp.security.models import Incident
 from ismp.ui.http import once
 from ismp.ui.text.numbers import whole_number
@@ -41,7 +41,7 @@ def assign(request: HttpRequest) -> HttpResponse:
                 messages.success(request, f"已指派「{course}」給 {len(made)} 人，並通知他們。")
                 people = f"{reverse('boards:people')}?agency={agency.code}"
                 return redirect(incident.get_absolute_url() if incident else people)
-            except NotPossible as reason:
+            except ActionRefused as reason:
                 messages.error(request, str(reason))
         plan = actions.plan(agency, search, course, everybody=incident is not None)
     context = {

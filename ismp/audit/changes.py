@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from django.db import models
 from django.utils import timezone
 
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 
 Thing = TypeVar("Thing", bound=models.Model)
 Change = tuple[str, str, str]
@@ -40,12 +40,12 @@ def store(thing: models.Model, before: models.Model | None, *derived: str) -> No
     """Add a thing, or write only the columns in which it differs from `before`: what others wrote
     in another column meanwhile stays.
 
-    `derived` are columns worked out of others when the row is stored.  Raises NotPossible when
+    `derived` are columns worked out of others when the row is stored.  Raises ActionRefused when
     somebody deleted the thing meanwhile.
     """
     if before is None:
         if not thing._state.adding:
-            raise NotPossible("這筆資料已經有人刪除了，請重新整理清單。")
+            raise ActionRefused("這筆資料已經有人刪除了，請重新整理清單。")
         thing.save(force_insert=True)
         return
     names = [

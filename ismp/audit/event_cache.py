@@ -1,8 +1,8 @@
-"""What was read from the database, kept in memory until a deed that concerns it (ADR 18).
+"""What was read from the database, kept in memory until an action that concerns it (ADR 18).
 
-Every deed leaves an event in its own transaction, and events become visible in the order of their
+Every action leaves an event in its own transaction, and events become visible in the order of their
 numbers.  So what was read when event n was the newest is as good as read anew while no later event
-concerns it.  Each process looks at the trail once a request.  Knows neither deeds nor values:
+concerns it.  Each process looks at the trail once a request.  Knows neither actions nor values:
 whoever keeps something says which events concern it.
 """
 
@@ -43,27 +43,27 @@ def _always(event: Happened, value: Any) -> bool:
     return True
 
 
-class Kept(Generic[Value]):
-    """Values by key; a key names all that its value hangs on beside the deeds: who asks, the day.
+class EventCache(Generic[Value]):
+    """Values by key; a key names all that its value hangs on beside the actions: who asks, the day.
 
-    An event concerns a value unless its verb is one of `deaf_to` or `concerns` says that it does
-    not: a deed that nobody thought of makes us read in vain, never show what is no longer so.
+    An event concerns a value unless its verb is in `ignored_verbs` or `concerns` returns False: an
+    action that nobody thought of costs a query, and never shows an old value.
     """
 
     def __init__(
         self,
         *,
-        deaf_to: Collection[str] = (),
+        ignored_verbs: Collection[str] = (),
         concerns: Callable[[Happened, Value], bool] = _always,
         most: int = 10_000,
     ) -> None:
-        self._deaf_to, self._concerns, self._most = frozenset(deaf_to), concerns, most
+        self._ignored_verbs, self._concerns, self._most = frozenset(ignored_verbs), concerns, most
         self._values: dict[Hashable, Value] = {}
         _trail.listeners.append(self)
 
     def get(self, key: Hashable, read: Callable[[], Value]) -> Value:
         """The value kept under the key; else what `read` finds, which is kept from now on."""
-        if _in_a_deed():
+        if _in_a_transaction():
             return read()
         number = _seen()
         with _lock:
@@ -78,8 +78,8 @@ class Kept(Generic[Value]):
                 self._values[key] = value
         return value
 
-    def hear(self, event: Happened) -> None:
-        if event.verb not in self._deaf_to:
+    def invalidate(self, event: Happened) -> None:
+        if event.verb not in self._ignored_verbs:
             kept = self._values.items()
             self._values = {key: one for key, one in kept if not self._is_about(event, one)}
 
@@ -87,10 +87,10 @@ class Kept(Generic[Value]):
         self._values = {}
 
     def _is_about(self, event: Happened, value: Value) -> bool:
-        return event.verb not in self._deaf_to and self._concerns(event, value)
+        return event.verb not in self._ignored_verbs and self._concerns(event, value)
 
 
-class Looking:
+class EventCacheMiddleware:
     """Middleware: one look at the trail serves a whole request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -104,13 +104,13 @@ class Looking:
             _looked_at.reset(token)
 
 
-def look_again() -> None:
-    """What this request reads from now on comes after a deed of its own."""
+def refresh_event_cache() -> None:
+    """What this request reads from now on comes after an action of its own."""
     if _looked_at.get() is not None:
         _looked_at.set(_NOT_YET)
 
 
-def _in_a_deed() -> bool:
+def _in_a_transaction() -> bool:
     """Within a transaction one sees what others do not see yet, and may never."""
     return connection.in_atomic_block
 
@@ -128,7 +128,7 @@ class _Trail:
     """How far this process has read the trail, and what it read last."""
 
     def __init__(self) -> None:
-        self.listeners: list[Kept[Any]] = []
+        self.listeners: list[EventCache[Any]] = []
         self._number, self._chain = 0, b""
         self._recent: deque[Happened] = deque(maxlen=_MOST_EVENTS)
 
@@ -161,7 +161,7 @@ class _Trail:
     def _tell(self, event: Happened) -> None:
         self._recent.append(event)
         for one in self.listeners:
-            one.hear(event)
+            one.invalidate(event)
 
     def _begin_anew(self) -> int:
         self._recent.clear()

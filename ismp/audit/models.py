@@ -8,7 +8,7 @@ from django.db import models
 
 
 class Event(models.Model):
-    """One deed.  `number` runs without gaps; `chain` signs this event and all before it."""
+    """One action.  `number` runs without gaps; `chain` signs this event and all before it."""
 
     number = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField(db_index=True)

@@ -1,4 +1,4 @@
-"""Writing and verifying the trail.  It knows no deed: verbs and details come from the caller."""
+"""Writing and verifying the trail.  It knows no action: verbs and details come from the caller."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,10 +22,6 @@ _TOLD = ("actor", "verb", "agency", "subject", "detail", "address", "session", "
 _COLUMNS = ("number", "at", *_TOLD, "chain")
 
 
-class NotPossible(ValueError):
-    """A deed cannot be done (any more) and leaves no event; the text is one sentence in Chinese."""
-
-
 @dataclass(frozen=True)
 class Entry:
     """What one event of `record_many` says."""
@@ -37,23 +33,23 @@ class Entry:
 
 
 def record(verb: str, *, actor: str, agency: str = "", subject: str = "", **detail: Any) -> None:
-    """Add one event to the trail, inside the transaction of the deed itself.
+    """Add one event to the trail, inside the transaction of the action itself.
 
     Call it last: it locks the head of the chain until the transaction ends.  Raises
-    TransactionManagementError outside of a transaction, because then the deed could stand
+    TransactionManagementError outside of a transaction, because then the action could stand
     without its event.
     """
     record_many([Entry(verb, agency, subject, detail)], actor=actor)
 
 
 def record_many(entries: Sequence[Entry], *, actor: str) -> None:
-    """Add the events of one deed on many things, in their order, as `record` adds one.
+    """Add the events of one action on many things, in their order, as `record` adds one.
 
     The head of the chain is locked once and moved once.  Nobody else can leave an event from then
     until the transaction ends, so all that can be made before is: 60,000 events take a second.
     """
     if not connection.in_atomic_block:
-        raise TransactionManagementError("an event belongs in the transaction of its deed")
+        raise TransactionManagementError("an event belongs in the transaction of its action")
     mask, here = import_string(settings.TEXT_MASK), astuple(origin.here())
     actor, at = mask(actor) or SYSTEM, timezone.now()
     stored_at = connection.ops.adapt_datetimefield_value(at)
@@ -71,7 +67,7 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
     head.number, head.chain = number, chain
     head.save(update_fields=["number", "chain"])
     origin.note(number)
-    event_cache.look_again()
+    event_cache.refresh_event_cache()
 
 
 def is_new(verb: str, *, within: timedelta, actor: str, subject: str = "") -> bool:

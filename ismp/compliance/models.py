@@ -227,7 +227,7 @@ class PolicyVersion(Entry):
 class Board(models.Model):
     """The figures of an agency's people on a day.
 
-    They hold until a deed after `basis` (the number of the newest audit event when the counting
+    They hold until an action after `basis` (the number of the newest audit event when the counting
     began) concerns one of `leans_on`; see `ismp.compliance.dashboards.cached`.
     """
 

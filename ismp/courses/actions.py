@@ -1,4 +1,4 @@
-"""Deeds on courses: keep and open them, and let people into those on line.
+"""Actions on courses: keep and open them, and let people into those on line.
 
 What happens inside of a course: `learning` on line, `classes` and `attendance` in the room.
 """
@@ -13,7 +13,6 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
 from ismp.courses.models import (
     Course,
     CourseState,
@@ -24,6 +23,7 @@ from ismp.courses.models import (
     Teacher,
     Way,
 )
+from ismp.errors import ActionRefused
 from ismp.hours.models import in_hours
 from ismp.notifications.actions import notify
 
@@ -33,14 +33,14 @@ _OF_EVENTS = ("title", "category", "agency_id")
 
 @transaction.atomic
 def save_course(course: Course, *, teachers: Iterable[Teacher] = (), by: Account) -> Course:
-    """Add a course or change it.  Raises NotPossible when records already tell of it."""
+    """Add a course or change it.  Raises ActionRefused when records already tell of it."""
     course.title = national_id.hide(course.title)
     course.description = national_id.hide(course.description)
     before, taught = changes.stored(course), ""
     if before:
         differs = any(getattr(before, name) != getattr(course, name) for name in _OF_EVENTS)
         if differs and _has_completions(course):
-            raise NotPossible("已有人在這門課取得時數，名稱與類別不能再改；請另外新增一門課程。")
+            raise ActionRefused("已有人在這門課取得時數，名稱與類別不能再改；請另外新增一門課程。")
         taught = _teachers_of(course)
     changes.store(course, before, "folded_title")
     course.teachers.set(teachers)
@@ -64,19 +64,19 @@ def _has_completions(course: Course) -> bool:
 
 @transaction.atomic
 def open_courses(courses: QuerySet[Course], *, by: Account) -> int:
-    """Offer courses to people.  Raises NotPossible when there is nothing to learn yet.
+    """Offer courses to people.  Raises ActionRefused when there is nothing to learn yet.
 
     Returns how many were not offered before.
     """
     closed = [course for course in courses if course.state != CourseState.OPEN]
     for course in closed:
         if course.kind == Kind.ONLINE and not course.materials.exists():
-            raise NotPossible(f"「{course}」還沒有教材，請先新增教材再開放。")
+            raise ActionRefused(f"「{course}」還沒有教材，請先新增教材再開放。")
         if course.kind == Kind.CLASSROOM and not course.sessions.exists():
-            raise NotPossible(f"「{course}」還沒有期別，請先新增期別再開放。")
+            raise ActionRefused(f"「{course}」還沒有期別，請先新增期別再開放。")
         quiz, there = Quiz.objects.filter(course=course).first(), course.questions.count()
         if quiz and quiz.drawn > there:
-            raise NotPossible(
+            raise ActionRefused(
                 f"「{course}」的測驗每次出 {quiz.drawn} 題，題庫只有 {there} 題；"
                 "請先新增題目，或把「測驗設定」的題數改少。"
             )
@@ -105,15 +105,15 @@ def enroll(course: Course, people: Iterable[Account], *, way: Way, by: Account) 
     """Let people into an online course; return those who were not in it yet.
 
     Who has completed it this year is passed by.  Those whom somebody else put there are told.
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     if course.kind != Kind.ONLINE or course.state != CourseState.OPEN:
-        raise NotPossible("這門課程目前沒有開放，不能加入。")
+        raise ActionRefused("這門課程目前沒有開放，不能加入。")
     accounts = {account.pk: account for account in people}
     offered = Course.objects.filter(pk=course.pk)
     for one in {account.agency_id: account for account in accounts.values()}.values():
         if not offered.offered_to(one).exists():
-            raise NotPossible(f"這門課程沒有開放給 {one} 所屬的機關。")
+            raise ActionRefused(f"這門課程沒有開放給 {one} 所屬的機關。")
     for known in already_in(course, accounts):
         accounts.pop(known, None)
     Enrollment.objects.bulk_create(

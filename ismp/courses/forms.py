@@ -19,7 +19,7 @@ from ismp.courses.classroom.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Teacher, Way
 from ismp.courses.online import files
 from ismp.hours.models import in_hours
-from ismp.ui.forms import DeedForm, ModelForm, ModuleForm, RocDateField
+from ismp.ui.forms import ActionForm, ModelForm, ResourceForm, RocDateField
 from ismp.ui.text import roc_dates
 
 _HOURS = re.compile(r"\d{1,3}(\.\d{1,3})?", re.ASCII)
@@ -111,7 +111,7 @@ class ClassroomCourseForm(CourseForm):
     kind = Kind.CLASSROOM
 
 
-class SessionForm(ModuleForm):
+class SessionForm(ResourceForm):
     opens_on = RocDateField(label="報名起日", required=True)
     closes_on = RocDateField(label="報名迄日", required=True)
     timings = forms.CharField(
@@ -191,7 +191,7 @@ def _timing(number: int, line: str) -> Timing:
 # --- People, many at once ------------------------------------------------------------------------
 
 
-class PeopleForm(DeedForm):
+class PeopleForm(ActionForm):
     """People by their 公務帳號, one a line; of one's own agency, or of any for those who may."""
 
     usernames = forms.CharField(
@@ -282,7 +282,7 @@ class MaterialForm(ModelForm):
         if file:
             try:
                 found = files.check(file, self.instance.kind, settings.MATERIAL_MAX_BYTES)
-            except files.WrongFile as fault:
+            except files.FileTypeRejected as fault:
                 raise forms.ValidationError(str(fault)) from fault
             self.instance.media_type, self.instance.size = found, file.size
         return file

@@ -34,7 +34,7 @@ from ismp.courses.models import (
 from ismp.courses.online import learning
 from ismp.hours.models import in_hours
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.resources.resource import Action, Filter, Resource
 from ismp.ui.text import roc_dates
 
 TONES: dict[str, str] = {
@@ -71,7 +71,7 @@ _COURSE_FILTERS = (
     Filter("category", "類別", Category.choices),
     Filter("state", "狀態", CourseState.choices),
 )
-_OPEN = Deed(
+_OPEN = Action(
     "open",
     "開放",
     Right.MANAGE_COURSES,
@@ -79,7 +79,7 @@ _OPEN = Deed(
     explains="同仁從此可以在課程搜尋找到並參加這些課程。",
     fits=lambda user, course: course.state != CourseState.OPEN,
 )
-_CLOSE = Deed(
+_CLOSE = Action(
     "close",
     "關閉",
     Right.MANAGE_COURSES,
@@ -113,7 +113,7 @@ def _parts(user: Any, course: Course) -> dict[str, Any]:
     }
 
 
-ONLINE_COURSES = Module(
+ONLINE_COURSES = Resource(
     name="online_courses",
     title="線上課程",
     thing="線上課程",
@@ -134,10 +134,10 @@ ONLINE_COURSES = Module(
     edit=Right.MANAGE_COURSES,
     form=OnlineCourseForm,
     save=_save,
-    deeds=(
+    actions=(
         _OPEN,
         _CLOSE,
-        Deed(
+        Action(
             "assign",
             "指派",
             Right.MANAGE_COURSES,
@@ -154,7 +154,7 @@ ONLINE_COURSES = Module(
     empty="請按「新增線上課程」。",
 )
 
-CLASSROOM_COURSES = Module(
+CLASSROOM_COURSES = Resource(
     name="classroom_courses",
     title="實體課程",
     thing="實體課程",
@@ -167,7 +167,7 @@ CLASSROOM_COURSES = Module(
     edit=Right.MANAGE_COURSES,
     form=ClassroomCourseForm,
     save=_save,
-    deeds=(_OPEN, _CLOSE),
+    actions=(_OPEN, _CLOSE),
     subject=lambda course: f"course:{course.pk}",
     empty="請按「新增實體課程」；課程要有期別，同仁才能報名。",
 )
@@ -193,7 +193,7 @@ def _when(session: Session) -> str:
     return "、".join(roc_dates.roc_date(timezone.localdate(one.starts_at)) for one in meetings)
 
 
-SESSIONS = Module(
+SESSIONS = Resource(
     name="sessions",
     title="期別",
     thing="期別",
@@ -233,8 +233,8 @@ SESSIONS = Module(
     edit=Right.MANAGE_COURSES,
     form=SessionForm,
     save=_plan,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "put_in",
             "依名單報名",
             Right.MANAGE_COURSES,
@@ -244,7 +244,7 @@ SESSIONS = Module(
             many=False,
             fits=lambda user, session: session.state == SessionState.PLANNED,
         ),
-        Deed(
+        Action(
             "call_off",
             "取消期別",
             Right.MANAGE_COURSES,
@@ -284,7 +284,7 @@ def _sessions(user: Any) -> list[tuple[str, str]]:
     return [(str(one.pk), str(one)) for one in planned]
 
 
-SIGN_UPS = Module(
+SIGN_UPS = Resource(
     name="sign_ups",
     title="報名審核",
     thing="報名",
@@ -317,8 +317,8 @@ SIGN_UPS = Module(
     ),
     view=Right.VIEW_COURSES,
     holds=classes.hold_of,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "approve",
             "錄取",
             Right.MANAGE_COURSES,
@@ -326,7 +326,7 @@ SIGN_UPS = Module(
             explains="依報名順序錄取；名額滿了就列入候補。",
             fits=lambda user, one: one.standing == Standing.APPLIED,
         ),
-        Deed(
+        Action(
             "refuse",
             "不錄取",
             Right.MANAGE_COURSES,
@@ -334,7 +334,7 @@ SIGN_UPS = Module(
             danger=True,
             fits=lambda user, one: one.standing in {Standing.APPLIED, Standing.WAITING},
         ),
-        Deed(
+        Action(
             "take_out",
             "取消報名",
             Right.MANAGE_COURSES,

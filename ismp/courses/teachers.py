@@ -1,4 +1,4 @@
-"""教師: the deeds on them, and 教師管理 as data (see `ismp.ui.resources.resource`)."""
+"""教師: the actions on them, and 教師管理 as data (see `ismp.ui.resources.resource`)."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -15,16 +15,16 @@ from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
 from ismp.courses.models import Teacher, TeacherCertificate
-from ismp.ui.forms import DeedForm, RocDateField
+from ismp.ui.forms import ActionForm, RocDateField
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.resources.resource import Action, Filter, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 SOON = timedelta(days=90)
 """How long before its end a certificate is said to expire soon."""
 
 
-# --- Deeds ---------------------------------------------------------------------------------------
+# --- Actions --------------------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -130,7 +130,7 @@ class TeacherForm(OfAgencyForm):
         return username
 
 
-class CertificateForm(DeedForm):
+class CertificateForm(ActionForm):
     name = forms.CharField(label="證照名稱", max_length=100)
     number = forms.CharField(label="證照號碼", max_length=50, required=False)
     issued_on = RocDateField(label="發照日")
@@ -140,7 +140,7 @@ class CertificateForm(DeedForm):
         return otherwise
 
 
-class RemovalForm(DeedForm):
+class RemovalForm(ActionForm):
     certificate = forms.ModelChoiceField(
         TeacherCertificate.objects.none(), label="證照", empty_label="（請選擇）"
     )
@@ -176,7 +176,7 @@ def _narrow_by_expiry(rows: Any, choice: str) -> Any:
     )
 
 
-TEACHERS = Module(
+TEACHERS = Resource(
     name="teachers",
     title="教師管理",
     thing="教師",
@@ -225,8 +225,8 @@ TEACHERS = Module(
     edit=Right.MANAGE_COURSES,
     form=TeacherForm,
     save=save_teacher,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "add_certificate",
             "登錄證照",
             Right.MANAGE_COURSES,
@@ -234,7 +234,7 @@ TEACHERS = Module(
             CertificateForm,
             many=False,
         ),
-        Deed(
+        Action(
             "remove_certificate",
             "移除證照",
             Right.MANAGE_COURSES,

@@ -11,11 +11,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ismp.audit.trail import NotPossible
 from ismp.courses import actions
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Course, Enrollment, Kind, Material, Meeting, Session, SignUp, Way
 from ismp.courses.online import files, learning
+from ismp.errors import ActionRefused
 from ismp.ui.text.numbers import whole_number
 
 _MINE = 100
@@ -251,10 +251,10 @@ def attend(request: HttpRequest, meeting_id: int, room_code: str) -> HttpRespons
     return render(request, "courses/attend.html", context)
 
 
-def _try(request: HttpRequest, deed: Callable[[], Any]) -> Any:
+def _try(request: HttpRequest, action: Callable[[], Any]) -> Any:
     """Do it; what stands against it is told, and None returned."""
     try:
-        return deed()
-    except NotPossible as reason:
+        return action()
+    except ActionRefused as reason:
         messages.error(request, str(reason))
         return None

@@ -1,7 +1,7 @@
-"""Deeds on claims: ask, withdraw, recognise, refuse, revoke; and letting go of old certificates.
+"""Actions on claims: ask, withdraw, recognise, refuse, revoke; and letting go of old certificates.
 
-pending → approved → revoked, or pending → refused, or pending → withdrawn.  A deed locks the claim
-and checks its state, so that a double click or two deciders give one outcome.
+pending → approved → revoked, or pending → refused, or pending → withdrawn.  An action locks the
+claim and checks its state, so that a double click or two deciders give one outcome.
 """
 
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.applications.actions.delegating import refuse_past_days
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.external_hours import files
-from ismp.external_hours.models import Claim, Nature, State, most_hours
+from ismp.external_hours.models import ExternalClaim, Nature, State, most_hours
 from ismp.hours.models import Record, Source, in_hours
 from ismp.hours.records import crediting
 from ismp.hours.records.crediting import Credit
@@ -34,10 +34,10 @@ _BATCH = 200
 
 
 @transaction.atomic
-def apply(claim: Claim, certificate: Iterable[bytes], *, by: Account) -> Claim:
+def apply(claim: ExternalClaim, certificate: Iterable[bytes], *, by: Account) -> ExternalClaim:
     """申請: keep the claim with its certificate and tell those who decide.
 
-    The same claim again (a double click) is the one that waits already.  Raises NotPossible.
+    The same claim again (a double click) is the one that waits already.  Raises ActionRefused.
     """
     Account.objects.select_for_update(of=("self",), no_key=True).get(pk=by.pk)
     claim.agency, claim.account = by.agency, by
@@ -48,7 +48,7 @@ def apply(claim: Claim, certificate: Iterable[bytes], *, by: Account) -> Claim:
     if known and known.state == State.PENDING:
         return known
     if known:
-        raise NotPossible("這個訓練已經認列過了，不能再申請一次；時數請看「我的時數」。")
+        raise ActionRefused("這個訓練已經認列過了，不能再申請一次；時數請看「我的時數」。")
     _refuse_odd_hours(claim, claim.hours)
     claim.save(force_insert=True)
     files.keep(claim, certificate)
@@ -62,15 +62,15 @@ def apply(claim: Claim, certificate: Iterable[bytes], *, by: Account) -> Claim:
     return claim
 
 
-def _same(claim: Claim) -> Claim | None:
+def _same(claim: ExternalClaim) -> ExternalClaim | None:
     """What she has claimed of the same training and was not turned down."""
     told = ("account", "category", "title", "started_on", "ended_on")
-    mine = Claim.objects.filter(**{name: getattr(claim, name) for name in told})
+    mine = ExternalClaim.objects.filter(**{name: getattr(claim, name) for name in told})
     return mine.filter(state__in=[State.PENDING, State.APPROVED]).first()
 
 
 @transaction.atomic
-def withdraw(claim: Claim, *, by: Account) -> Claim:
+def withdraw(claim: ExternalClaim, *, by: Account) -> ExternalClaim:
     """Take a claim back before it is decided; its certificate is kept no longer."""
     claim = _held(claim, State.PENDING)
     claim.state = State.WITHDRAWN
@@ -82,21 +82,21 @@ def withdraw(claim: Claim, *, by: Account) -> Claim:
 
 @transaction.atomic
 def approve(
-    claim: Claim,
+    claim: ExternalClaim,
     *,
     category: int | None = None,
     given: int | None = None,
     comment: str,
     by: Account,
     in_place_of: Account | None = None,
-) -> Claim:
+) -> ExternalClaim:
     """認列: credit the claimed hours, or other hours (thousandths) or another category."""
     hold_agencies([claim.pk])
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by, in_place_of)
     refuse_past_days(by, in_place_of)
     if claim.account.agency_id != claim.agency_id:
-        raise NotPossible(
+        raise ActionRefused(
             "這位同仁已不在本機關，不能認列；請選「不同意」，並請他在新機關重新申請。"
         )
     claim.given_category = category or claim.category
@@ -107,7 +107,7 @@ def approve(
     )
     run.refresh_from_db()
     if not run.created:
-        raise NotPossible(
+        raise ActionRefused(
             "他已有同一個訓練的時數紀錄（類別、名稱與日期都相同），不能再認列；請選「不同意」。"
         )
     claim.run = run
@@ -115,19 +115,21 @@ def approve(
 
 
 @transaction.atomic
-def refuse(claim: Claim, *, comment: str, by: Account, in_place_of: Account | None = None) -> Claim:
+def refuse(
+    claim: ExternalClaim, *, comment: str, by: Account, in_place_of: Account | None = None
+) -> ExternalClaim:
     """不同意, with the reason that she is told."""
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by, in_place_of)
     refuse_past_days(by, in_place_of)
     if not comment.strip():
-        raise NotPossible("不同意時，請填寫審核意見，讓申請人知道原因。")
+        raise ActionRefused("不同意時，請填寫審核意見，讓申請人知道原因。")
     return _decide(claim, State.REFUSED, comment, by, in_place_of)
 
 
 def _decide(
-    claim: Claim, state: State, comment: str, by: Account, in_place_of: Account | None
-) -> Claim:
+    claim: ExternalClaim, state: State, comment: str, by: Account, in_place_of: Account | None
+) -> ExternalClaim:
     claim.state, claim.comment = state, national_id.hide(comment.strip())
     claim.decided_at, claim.decided_by = timezone.now(), by
     given = ("given_category", "given_hours", "run")
@@ -140,16 +142,16 @@ def _decide(
 
 
 @transaction.atomic
-def revoke(claim: Claim, *, reason: str, by: Account) -> Claim:
+def revoke(claim: ExternalClaim, *, reason: str, by: Account) -> ExternalClaim:
     """撤銷認列: the hours go for good; who asked and who decided stays."""
     hold_agencies([claim.pk])
     claim = _held(claim, State.APPROVED)
     _refuse_own(claim, by)
     if not reason.strip():
-        raise NotPossible("請填寫撤銷理由，申請人會看到。")
+        raise ActionRefused("請填寫撤銷理由，申請人會看到。")
     if claim.run is None:
         raise ValueError("a recognised claim has a run (database constraint)")
-    crediting.take_back(claim.run, reason=f"撤銷外部認列：{reason.strip()}"[:200], by=by)
+    crediting.revoke(claim.run, reason=f"撤銷外部認列：{reason.strip()}"[:200], by=by)
     claim.state, claim.revoke_reason = State.REVOKED, national_id.hide(reason.strip())
     claim.revoked_at, claim.revoked_by = timezone.now(), by
     claim.save(update_fields=["state", "revoke_reason", "revoked_at", "revoked_by"])
@@ -159,15 +161,15 @@ def revoke(claim: Claim, *, reason: str, by: Account) -> Claim:
 
 
 @transaction.atomic
-def note_opening(claim: Claim, *, by: Account) -> None:
+def note_opening(claim: ExternalClaim, *, by: Account) -> None:
     """Whoever looks at somebody else's certificate leaves a trace."""
     _record("open_certificate", claim, by)
 
 
-# --- What the deeds lean on ----------------------------------------------------------------------
+# --- What the actions lean on ---------------------------------------------------------------------
 
 
-def deciders(claim: Claim) -> QuerySet[Account]:
+def deciders(claim: ExternalClaim) -> QuerySet[Account]:
     """Who is told of a claim: her agency's, or where there is nobody else, the platform's."""
     may = Account.objects.who_may(Right.RECOGNIZE_HOURS)
     others = may.exclude(pk__in=Account.objects.with_number_of(claim.account))
@@ -176,29 +178,29 @@ def deciders(claim: Claim) -> QuerySet[Account]:
     return here if here.exists() else others.filter(pk__in=platform)
 
 
-def records_within(claim: Claim) -> QuerySet[Record]:
+def records_within(claim: ExternalClaim) -> QuerySet[Record]:
     """Her records that began and ended in the days of the training, under any account."""
     mine = Record.objects.live().of_person(claim.account)
     return mine.filter(started_on__gte=claim.started_on, ended_on__lte=claim.ended_on)
 
 
-def _refuse_odd_hours(claim: Claim, asked: int) -> None:
+def _refuse_odd_hours(claim: ExternalClaim, asked: int) -> None:
     """Nobody learns more than 24 hours a day, this training and her others taken together."""
     most = most_hours(claim.started_on, claim.ended_on)
     if asked > most:
-        raise NotPossible(
+        raise ActionRefused(
             f"{roc_dates.roc_date(claim.started_on)} 到 {roc_dates.roc_date(claim.ended_on)} 最多 "
             f"{in_hours(most)} 小時（一天 24 小時），請更正時數或日期。"
         )
     known = records_within(claim).aggregate(sum=Sum("hours", default=0))["sum"]
     if asked + known > most:
-        raise NotPossible(
+        raise ActionRefused(
             f"這段期間已有 {in_hours(known)} 小時的紀錄，加上這次超過一天 24 小時；"
             "請核對日期與時數。"
         )
 
 
-def _credit(claim: Claim) -> Credit:
+def _credit(claim: ExternalClaim) -> Credit:
     given, on_line = claim.given_hours or 0, claim.nature == Nature.DIGITAL
     return Credit(
         account=claim.account,
@@ -228,7 +230,7 @@ def purge() -> int:
 @transaction.atomic
 def _purge() -> int:
     before = timezone.now() - timedelta(days=settings.CERTIFICATES_KEPT_DAYS)
-    kept = Claim.objects.filter(certificate_deleted_at=None)
+    kept = ExternalClaim.objects.filter(certificate_deleted_at=None)
     late = kept.alias(done_at=Coalesce("revoked_at", "decided_at")).filter(done_at__lt=before)
     held = list(late.select_for_update(of=("self",), skip_locked=True).order_by("pk")[:_BATCH])
     for claim in held:
@@ -238,7 +240,7 @@ def _purge() -> int:
     return len(held)
 
 
-def _forget_certificate(claim: Claim) -> None:
+def _forget_certificate(claim: ExternalClaim) -> None:
     files.forget(claim)
     claim.certificate_deleted_at = timezone.now()
     claim.save(update_fields=["certificate_deleted_at"])
@@ -247,21 +249,21 @@ def _forget_certificate(claim: Claim) -> None:
 def hold_agencies(claims: list[int]) -> None:
     """Hold the agencies of claims (by their keys) before these, and before hours are added up: of
     two claims of one person that are recognised at once the second sees the first one's."""
-    agencies = Claim.objects.filter(pk__in=claims).values_list("agency", flat=True)
+    agencies = ExternalClaim.objects.filter(pk__in=claims).values_list("agency", flat=True)
     versions.hold(Agency.objects.all(), agencies)
 
 
-def _held(claim: Claim, state: State) -> Claim:
-    held = Claim.objects.select_for_update(of=("self",)).select_related(
+def _held(claim: ExternalClaim, state: State) -> ExternalClaim:
+    held = ExternalClaim.objects.select_for_update(of=("self",)).select_related(
         "agency", "account__agency", "account__department", "run"
     )
     claim = held.get(pk=claim.pk)
     if claim.state != state:
-        raise NotPossible(f"這件申請目前是「{claim.get_state_display()}」，不能這樣處理。")
+        raise ActionRefused(f"這件申請目前是「{claim.get_state_display()}」，不能這樣處理。")
     return claim
 
 
-def _refuse_own(claim: Claim, by: Account, in_place_of: Account | None = None) -> None:
+def _refuse_own(claim: ExternalClaim, by: Account, in_place_of: Account | None = None) -> None:
     separation.refuse_own(
         by,
         [claim.account],
@@ -271,7 +273,7 @@ def _refuse_own(claim: Claim, by: Account, in_place_of: Account | None = None) -
     )
 
 
-def _tell(claim: Claim) -> None:
+def _tell(claim: ExternalClaim) -> None:
     """The claimant, without a word that names her: it may travel by e-mail."""
     notify(
         [claim.account],
@@ -283,7 +285,7 @@ def _tell(claim: Claim) -> None:
     )
 
 
-def _record(verb: str, claim: Claim, by: Account, **detail: object) -> None:
+def _record(verb: str, claim: ExternalClaim, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
-from ismp.external_hours.models import Claim, ClaimPiece
-from ismp.storage.encrypted_files import KeptFile, WrongFile, media_type
+from ismp.external_hours.models import ClaimPiece, ExternalClaim
+from ismp.storage.encrypted_files import EncryptedFile, FileTypeRejected, media_type
 
 EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
 _STARTS = 64
@@ -37,30 +37,32 @@ class InMemory(FileUploadHandler):
 
 
 def check(file: UploadedFile) -> str:
-    """The media type of a file that may be a certificate.  Raises WrongFile."""
+    """The media type of a file that may be a certificate.  Raises FileTypeRejected."""
     most = settings.CERTIFICATE_MAX_BYTES
     if (file.size or 0) > most:
-        raise WrongFile(f"檔案超過 {most // 1024 // 1024} MB，請壓縮或只掃描證明那一頁再上傳。")
+        raise FileTypeRejected(
+            f"檔案超過 {most // 1024 // 1024} MB，請壓縮或只掃描證明那一頁再上傳。"
+        )
     file.seek(0)
     found = media_type(file.read(_STARTS))
     file.seek(0)
     if found not in EXTENSIONS:
-        raise WrongFile("這個檔案不是 PDF、JPG 或 PNG；請轉存成其中一種再上傳。")
+        raise FileTypeRejected("這個檔案不是 PDF、JPG 或 PNG；請轉存成其中一種再上傳。")
     return found
 
 
-def keep(claim: Claim, chunks: Iterable[bytes]) -> None:
+def keep(claim: ExternalClaim, chunks: Iterable[bytes]) -> None:
     _file(claim).keep(chunks)
 
 
-def read(claim: Claim) -> Iterator[bytes]:
+def read(claim: ExternalClaim) -> Iterator[bytes]:
     """The whole certificate, piece by piece."""
     return _file(claim).read(0, claim.size - 1)
 
 
-def forget(claim: Claim) -> None:
+def forget(claim: ExternalClaim) -> None:
     _file(claim).forget()
 
 
-def _file(claim: Claim) -> KeptFile:
-    return KeptFile(ClaimPiece, claim.pk)
+def _file(claim: ExternalClaim) -> EncryptedFile:
+    return EncryptedFile(ClaimPiece, claim.pk)

@@ -8,16 +8,16 @@ from django.utils import timezone
 
 from ismp.courses.forms import HoursField
 from ismp.external_hours import files
-from ismp.external_hours.models import Claim, most_hours
+from ismp.external_hours.models import ExternalClaim, most_hours
 from ismp.hours.models import in_hours
 from ismp.hours.portal_import.layout import CATEGORIES
-from ismp.storage.encrypted_files import WrongFile
-from ismp.ui.forms import DeedForm, ModuleForm, RocDateField
+from ismp.storage.encrypted_files import FileTypeRejected
+from ismp.ui.forms import ActionForm, ResourceForm, RocDateField
 
 _CHOICES = [(code, f"{code} {title}") for code, title in CATEGORIES.items()]
 
 
-class ClaimForm(ModuleForm):
+class ClaimForm(ResourceForm):
     category = forms.TypedChoiceField(
         label="課程類別", choices=[("", "（請選擇）"), *_CHOICES], coerce=int
     )
@@ -31,7 +31,7 @@ class ClaimForm(ModuleForm):
     )
 
     class Meta:
-        model = Claim
+        model = ExternalClaim
         fields = [
             *("category", "title", "organizer", "nature", "started_on", "ended_on", "hours"),
             *("certificate", "description"),
@@ -58,7 +58,7 @@ class ClaimForm(ModuleForm):
             raise forms.ValidationError("這個檔案是空的，請重新選擇。")
         try:
             found = files.check(file)
-        except WrongFile as fault:
+        except FileTypeRejected as fault:
             raise forms.ValidationError(str(fault)) from fault
         self.instance.media_type, self.instance.size = found, file.size
         return file
@@ -74,7 +74,7 @@ class ClaimForm(ModuleForm):
         return self.cleaned_data
 
 
-class ApproveForm(DeedForm):
+class ApproveForm(ActionForm):
     category = forms.TypedChoiceField(label="認列類別", choices=_CHOICES, coerce=int)
     given = HoursField(label="認列時數", help_text="可以改成與申請不同的時數或類別。")
     comment = forms.CharField(
@@ -86,7 +86,7 @@ class ApproveForm(DeedForm):
         return claimed.get(name, otherwise)
 
 
-class RefuseForm(DeedForm):
+class RefuseForm(ActionForm):
     comment = forms.CharField(
         label="審核意見", max_length=500, help_text="請寫明原因，申請人會看到。"
     )
@@ -95,5 +95,5 @@ class RefuseForm(DeedForm):
         return otherwise
 
 
-class RevokeForm(DeedForm):
+class RevokeForm(ActionForm):
     reason = forms.CharField(label="撤銷理由", max_length=180, help_text="申請人會看到。")

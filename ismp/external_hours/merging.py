@@ -2,15 +2,15 @@
 
 from ismp.accounts.agencies.closing import Consequence
 from ismp.accounts.models import Agency
-from ismp.external_hours.models import Claim, State
+from ismp.external_hours.models import ExternalClaim, State
 
 
 def _pending(agency: Agency) -> int:
-    return Claim.objects.filter(agency=agency, state=State.PENDING).count()
+    return ExternalClaim.objects.filter(agency=agency, state=State.PENDING).count()
 
 
 def _carry(agency: Agency, into: Agency) -> None:
-    Claim.objects.filter(agency=agency, state=State.PENDING).update(agency=into)
+    ExternalClaim.objects.filter(agency=agency, state=State.PENDING).update(agency=into)
 
 
 CONSEQUENCES = (

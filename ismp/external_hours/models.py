@@ -60,7 +60,7 @@ class ClaimQuerySet(Scoped):
         return self.visible_to(user).filter(hers, state=State.PENDING).exclude(account__in=mine)
 
 
-class Claim(models.Model):
+class ExternalClaim(models.Model):
     """One training as the person tells it, and what was decided.  Hours are thousandths."""
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
@@ -94,7 +94,7 @@ class Claim(models.Model):
     revoked_by = models.ForeignKey(Account, models.PROTECT, null=True, related_name="+")
     revoke_reason = models.CharField("撤銷理由", max_length=200, blank=True)
 
-    objects: ClassVar["models.Manager[Claim] | ClaimQuerySet"] = ClaimQuerySet.as_manager()
+    objects: ClassVar["models.Manager[ExternalClaim] | ClaimQuerySet"] = ClaimQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
@@ -145,7 +145,7 @@ class ClaimPiece(FilePiece):
     """A sealed piece of a certificate (`ismp.external_hours.files`)."""
 
     purpose = "claim"
-    owner = models.ForeignKey(Claim, models.CASCADE, related_name="pieces")
+    owner = models.ForeignKey(ExternalClaim, models.CASCADE, related_name="pieces")
 
 
 MOST_A_DAY = 24_000

@@ -11,12 +11,12 @@ from ismp.compliance.standing import import_effect
 from ismp.compliance.standing.table import Line
 from ismp.external_hours import actions
 from ismp.external_hours.forms import ApproveForm, RefuseForm, RevokeForm
-from ismp.external_hours.models import Claim, State
+from ismp.external_hours.models import ExternalClaim, State
 from ismp.hours.models import Record, Source, in_hours
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.hours.records import duplicates
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.resources.resource import Action, Filter, Resource
 from ismp.ui.templatetags.ismp_ui import roc_moment
 from ismp.ui.text.search_folding import fold
 
@@ -28,7 +28,7 @@ _TONES = {
 }
 
 
-def _deed(by: Account | None, at: datetime | None, words: str) -> str:
+def _action(by: Account | None, at: datetime | None, words: str) -> str:
     """Who did it, when, and what was said; empty before it is done."""
     return f"{by.name} {roc_moment(at)}　{words}".rstrip("　") if by else ""
 
@@ -48,15 +48,15 @@ def _revoke(claims: Any, *, reason: str, by: Account) -> str:
     return "已撤銷認列並收回時數，申請人已收到通知。"
 
 
-def _is_to_decide(user: Any, claim: Claim) -> bool:
+def _is_to_decide(user: Any, claim: ExternalClaim) -> bool:
     return claim.state == State.PENDING and separation.may_decide(user, claim.account_id)
 
 
-def _is_to_revoke(user: Any, claim: Claim) -> bool:
+def _is_to_revoke(user: Any, claim: ExternalClaim) -> bool:
     return claim.state == State.APPROVED and separation.may_decide(user, claim.account_id)
 
 
-def _beside(user: Any, claim: Claim) -> dict[str, Any]:
+def _beside(user: Any, claim: ExternalClaim) -> dict[str, Any]:
     """What follows from a decision: the lights before and after, and what she has already."""
     pending = claim.state == State.PENDING
     effects, aside = effects_of(claim) if pending else ([], False)
@@ -69,7 +69,7 @@ def _beside(user: Any, claim: Claim) -> dict[str, Any]:
     }
 
 
-def effects_of(claim: Claim) -> tuple[list[tuple[Line, Line]], bool]:
+def effects_of(claim: ExternalClaim) -> tuple[list[tuple[Line, Line]], bool]:
     """Each of her duties today, and as it would be with these hours; and whether they are set aside
     at once for an imported record that looks the same (可能重複)."""
     alike = (one for one in _overlaps(claim) if _is_alike(claim, one))
@@ -81,12 +81,12 @@ def effects_of(claim: Claim) -> tuple[list[tuple[Line, Line]], bool]:
     return effects.get(claim.account_id, []), aside
 
 
-def _will_stand(claim: Claim, record: Record) -> bool:
+def _will_stand(claim: ExternalClaim, record: Record) -> bool:
     """Whether a record that looks the same stands in place of what is recognised (可能重複)."""
     return record.run.source == Source.FILE and record.agency_id == claim.agency_id
 
 
-def _overlaps(claim: Claim) -> list[Record]:
+def _overlaps(claim: ExternalClaim) -> list[Record]:
     """Her other records about the same days, or that look like the same training."""
     mine = Record.objects.live().of_person(claim.account).select_related("agency", "run")
     others = mine.exclude(run=claim.run_id) if claim.run_id else mine
@@ -98,16 +98,16 @@ def _overlaps(claim: Claim) -> list[Record]:
     ]
 
 
-def _is_alike(claim: Claim, record: Record) -> bool:
+def _is_alike(claim: ExternalClaim, record: Record) -> bool:
     same = fold(record.title) == fold(claim.title) and record.category == claim.category
     return same and duplicates.is_near(record.ended_on, claim.ended_on)
 
 
-CLAIMS = Module(
+CLAIMS = Resource(
     name="claims",
     title="外部時數認列",
     thing="外部時數",
-    rows=lambda user: Claim.objects.visible_to(user).select_related(
+    rows=lambda user: ExternalClaim.objects.visible_to(user).select_related(
         "agency", "account__agency", "account__department", "decided_by", "revoked_by", "run"
     ),
     columns=(
@@ -129,9 +129,9 @@ CLAIMS = Module(
         Column("部門", "account.department.name"),
         Column("說明", "description", "text"),
         Column("認列類別", "given_category"),
-        Column("審核", lambda one: _deed(one.decided_by, one.decided_at, one.comment), "text"),
+        Column("審核", lambda one: _action(one.decided_by, one.decided_at, one.comment), "text"),
         Column(
-            "撤銷", lambda one: _deed(one.revoked_by, one.revoked_at, one.revoke_reason), "text"
+            "撤銷", lambda one: _action(one.revoked_by, one.revoked_at, one.revoke_reason), "text"
         ),
     ),
     search={
@@ -147,8 +147,8 @@ CLAIMS = Module(
     ),
     view=Right.VIEW_HOURS,
     holds=actions.hold_agencies,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "approve",
             "認列",
             Right.RECOGNIZE_HOURS,
@@ -158,7 +158,7 @@ CLAIMS = Module(
             many=False,
             fits=_is_to_decide,
         ),
-        Deed(
+        Action(
             "refuse",
             "不同意",
             Right.RECOGNIZE_HOURS,
@@ -168,7 +168,7 @@ CLAIMS = Module(
             danger=True,
             fits=_is_to_decide,
         ),
-        Deed(
+        Action(
             "revoke",
             "撤銷認列",
             Right.RECOGNIZE_HOURS,

@@ -10,10 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.external_hours import actions, files
 from ismp.external_hours.forms import ClaimForm
-from ismp.external_hours.models import Claim
+from ismp.external_hours.models import ExternalClaim
 from ismp.ui.http.uploads import takes_files_by_itself
 
 _PER_PAGE = 30
@@ -23,7 +23,7 @@ _PER_PAGE = 30
 def mine(request: HttpRequest) -> HttpResponse:
     """What the person claimed, how each claim stands, and what was said to it."""
     user: Any = request.user
-    own = Claim.objects.made_by(user).select_related("agency", "decided_by", "revoked_by")
+    own = ExternalClaim.objects.made_by(user).select_related("agency", "decided_by", "revoked_by")
     page = Paginator(own, _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "external_hours/mine.html", {"page": page})
 
@@ -48,7 +48,7 @@ def _apply(request: HttpRequest) -> HttpResponse:
         claim = form.save(commit=False)
         try:
             actions.apply(claim, form.cleaned_data["certificate"].chunks(), by=user)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error(None, str(reason))
         else:
             messages.success(request, "已送出申請；審核後會通知您。審核前可以撤回。")
@@ -59,11 +59,11 @@ def _apply(request: HttpRequest) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, claim_id: int) -> HttpResponse:
     user: Any = request.user
-    claim = get_object_or_404(Claim.objects.made_by(user), pk=claim_id)
+    claim = get_object_or_404(ExternalClaim.objects.made_by(user), pk=claim_id)
     try:
         actions.withdraw(claim, by=user)
         messages.success(request, f"已撤回「{claim.title}」的申請，證明文件已刪除。")
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("external_hours:mine")
 
@@ -72,7 +72,7 @@ def withdraw(request: HttpRequest, claim_id: int) -> HttpResponse:
 def certificate(request: HttpRequest, claim_id: int) -> HttpResponseBase:
     """The file as what it was found to be, whatever its name said; the browser may not guess."""
     user: Any = request.user
-    openable = Claim.objects.openable_by(user).filter(pieces__number=0)
+    openable = ExternalClaim.objects.openable_by(user).filter(pieces__number=0)
     claim = get_object_or_404(openable.select_related("agency", "account"), pk=claim_id)
     if claim.account_id != user.pk:
         actions.note_opening(claim, by=user)

@@ -1,4 +1,4 @@
-"""Deeds on learning hours: receive a file, undo an import, delete and restore records.
+"""Actions on learning hours: receive a file, undo an import, delete and restore records.
 
 Each is one transaction with one event in the audit trail.  Hours that need no file are given by
 `crediting`; what looks the same is decided in `duplicates`.
@@ -18,7 +18,7 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.hours import container, files, importing, profiles, tasks, undoing
 from ismp.hours.importing import limits
 from ismp.hours.models import (
@@ -31,9 +31,9 @@ from ismp.hours.models import (
 )
 from ismp.hours.pulse import lease
 from ismp.hours.records import bulk_write, duplicates, totals, unclaimed
-from ismp.hours.records.soft_delete import take_out
+from ismp.hours.records.soft_delete import soft_delete
 from ismp.ui.reading import file_types, workbooks
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 
 _RECEIVING_LEASES = 10
 _PASSWORD_WAITS = timedelta(days=1)
@@ -87,7 +87,7 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
         else:
             importing.refuse(run, str(question))
         return
-    except Refused as refusal:
+    except FileRejected as refusal:
         importing.refuse(run, str(refusal))
         return
     if not by_worker:  # it is not queued, so that no worker takes it before the caller does
@@ -96,7 +96,7 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     with transaction.atomic():
         run.state, run.reason, run.lease_until = State.QUEUED, "", None
         run.save(update_fields=["state", "reason", "lines", "lease_until"])
-        tasks.give_turn(run.agency_id)
+        tasks.enqueue_agency(run.agency_id)
 
 
 def _unpack(run: ImportRun, password: str | None) -> None:
@@ -146,7 +146,7 @@ def received(run: ImportRun, sha256: str, size: int, lines: int) -> None:
 def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
     """正式匯入 a file that was tried: a new run over the bytes kept from the trial."""
     if not run.dry_run or run.state != State.COMPLETED or not run.files.exists():
-        raise NotPossible("這個檔案已經不在了，請重新選擇檔案上傳。")
+        raise ActionRefused("這個檔案已經不在了，請重新選擇檔案上傳。")
     with transaction.atomic():
         real = open_run(agency=run.agency, filename=run.filename, source=run.source, by=by)
         lines = files.copy(run, real, RunFile.Kind.UPLOAD).lines
@@ -171,7 +171,7 @@ def recover() -> int:
     busy = ImportRun.objects.filter(state=State.RUNNING, lease_until__gte=timezone.now())
     waiting = late.filter(state=State.RUNNING) | ImportRun.objects.filter(state=State.QUEUED)
     idle = waiting.exclude(agency__in=busy.values("agency")).order_by()
-    return sum(map(tasks.give_turn, idle.values_list("agency", flat=True).distinct()))
+    return sum(map(tasks.enqueue_agency, idle.values_list("agency", flat=True).distinct()))
 
 
 def interrupted(run: ImportRun) -> None:
@@ -197,7 +197,7 @@ def purge() -> int:
 NOT_TO_UNDO = "這次匯入已經復原過，或沒有可以復原的資料。"
 
 
-class Differs(NotPossible):
+class Differs(ActionRefused):
     """What was confirmed is not what would happen now; the page asks again."""
 
     def __init__(self) -> None:
@@ -220,7 +220,7 @@ def undo(run: ImportRun, *, shown: dict[str, int] | None = None, by: Account) ->
     Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
     run = ImportRun.objects.select_for_update(of=("self",)).select_related("agency").get(pk=run.pk)
     if not run.can_be_undone:
-        raise NotPossible(profiles.of(run).no_undo or NOT_TO_UNDO)
+        raise ActionRefused(profiles.of(run).no_undo or NOT_TO_UNDO)
     planned = undoing.plan(run)
     effects, now = planned.effects, timezone.now()
     if shown is not None and shown != effects:
@@ -266,7 +266,7 @@ def delete(
         raise Differs
     if not records.exists():
         return None
-    deletion = take_out(records, agency=agency, reason=national_id.hide(reason), by=by)
+    deletion = soft_delete(records, agency=agency, reason=national_id.hide(reason), by=by)
     for each in agencies:
         duplicates.settle(each, None, None)
     trail.record(
@@ -281,7 +281,7 @@ def delete(
 
 
 def _locked_agencies_of(records: QuerySet[Record]) -> list[Agency]:
-    """So that nobody imports into them until the deed is done."""
+    """So that nobody imports into them until the action is done."""
     mine = Agency.objects.filter(pk__in=records.order_by().values("agency").distinct())
     return list(mine.select_for_update(no_key=True).order_by("pk"))
 
@@ -298,7 +298,7 @@ def restore(deletion: Deletion, *, by: Account) -> int:
     """
     deletion = Deletion.objects.select_for_update(of=("self",)).get(pk=deletion.pk)
     if not deletion.restorable:
-        raise NotPossible(NOT_TO_RESTORE)
+        raise ActionRefused(NOT_TO_RESTORE)
     deleted = Record.objects.filter(deletion=deletion)
     agencies = _locked_agencies_of(deleted)
     if not agencies:

@@ -15,9 +15,9 @@ from pathlib import PurePosixPath
 import pyzipper
 
 from ismp.hours.portal_import.reading import PORTAL, refuse_other_types
-from ismp.hours.refusal import FileRefused, Limits, too_large
+from ismp.hours.refusal import Limits, too_large
 from ismp.ui.reading import file_types
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 
 _JUNK = re.compile(
     r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$|~\$[^/]*$)", re.IGNORECASE
@@ -40,7 +40,7 @@ _UNREADABLE = (
 _DAMAGED = "這個壓縮檔已損壞或不完整，請重新下載後再上傳。"
 
 
-class PasswordNeeded(FileRefused):
+class PasswordNeeded(FileRejected):
     """The archive has a password, and none or a wrong one was given."""
 
 
@@ -50,50 +50,50 @@ def is_zip(data: bytes) -> bool:
 
 
 def unpack(data: bytes, password: str | None, limits: Limits, instead: str = PORTAL) -> list[bytes]:
-    """The one CSV in the archive, in pieces.  Raises PasswordNeeded, FileRefused.
+    """The one CSV in the archive, in pieces.  Raises PasswordNeeded, FileRejected.
 
     `instead`: what to do about a file of another type.
     """
     if sentence := file_types.kind_of_document(data):
         told = file_types.words("CSV", instead, as_it_came=instead == PORTAL)
-        raise FileRefused(sentence.format(**told))
+        raise FileRejected(sentence.format(**told))
     with _open(data) as archive:
         if _holds_workbook(archive):
             saved = "，不要用 Excel 另存" if instead == PORTAL else ""
-            raise FileRefused(f"這是 Excel 檔（.xlsx），不是 CSV；{instead}{saved}。")
+            raise FileRejected(f"這是 Excel 檔（.xlsx），不是 CSV；{instead}{saved}。")
         entry = _only_csv(archive)
         if entry.file_size > limits.max_bytes:
-            raise FileRefused(too_large(limits))
+            raise FileRejected(too_large(limits))
         if entry.flag_bits & 1:
             if not password:
                 raise PasswordNeeded("這個壓縮檔有密碼，請輸入在入口網設定的檔案密碼。")
             for encoding in ("utf-8", "cp950"):
                 try:
                     return _csv(archive, entry, password.encode(encoding), limits, instead)
-                except Refused:
+                except FileRejected:
                     raise
                 except (struct.error, LookupError) as error:
-                    raise FileRefused(_DAMAGED) from error
+                    raise FileRejected(_DAMAGED) from error
                 except _UNREADABLE:
                     continue  # one byte tells a wrong password, so it may show as damage
             raise PasswordNeeded("檔案密碼不正確，請重新輸入在入口網設定的密碼。")
         try:
             return _csv(archive, entry, None, limits, instead)
-        except Refused:
+        except FileRejected:
             raise
         except _UNREADABLE as error:
-            raise FileRefused(_DAMAGED) from error
+            raise FileRejected(_DAMAGED) from error
 
 
 def _open(data: bytes) -> pyzipper.AESZipFile:
     try:
         return pyzipper.AESZipFile(io.BytesIO(data))
     except _UNREADABLE as error:
-        raise FileRefused(_DAMAGED) from error
+        raise FileRejected(_DAMAGED) from error
 
 
 def _files(archive: pyzipper.AESZipFile) -> list[pyzipper.ZipInfo]:
-    """What people put into it.  Raises FileRefused for names that lead elsewhere, and for archives
+    """What people put into it.  Raises FileRejected for names that lead elsewhere, and for archives
     inside of it."""
     found = [
         entry
@@ -103,20 +103,20 @@ def _files(archive: pyzipper.AESZipFile) -> list[pyzipper.ZipInfo]:
     for entry in found:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in entry.filename:
-            raise FileRefused(
+            raise FileRejected(
                 "壓縮檔裡的檔名指向別的資料夾，為了安全不予處理；請重新下載後再上傳。"
             )
     if any(entry.filename.lower().endswith(_ARCHIVES) for entry in found):
-        raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的檔案。")
+        raise FileRejected("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的檔案。")
     return found
 
 
 def _only_csv(archive: pyzipper.AESZipFile) -> pyzipper.ZipInfo:
     wanted = [entry for entry in _files(archive) if entry.filename.lower().endswith(".csv")]
     if not wanted:
-        raise FileRefused("壓縮檔裡沒有 CSV 檔，請確認後重新上傳。")
+        raise FileRejected("壓縮檔裡沒有 CSV 檔，請確認後重新上傳。")
     if len(wanted) > 1:
-        raise FileRefused(f"壓縮檔裡有 {len(wanted)} 個 CSV 檔，請一次上傳一個。")
+        raise FileRejected(f"壓縮檔裡有 {len(wanted)} 個 CSV 檔，請一次上傳一個。")
     _refuse_overlap(archive)
     return wanted[0]
 
@@ -126,7 +126,7 @@ def _refuse_overlap(archive: pyzipper.AESZipFile) -> None:
     end = 0
     for entry in sorted(archive.infolist(), key=lambda e: e.header_offset):
         if entry.header_offset < end:
-            raise FileRefused("壓縮檔的內容互相重疊，不是正常的壓縮檔；請重新下載後再上傳。")
+            raise FileRejected("壓縮檔的內容互相重疊，不是正常的壓縮檔；請重新下載後再上傳。")
         end = entry.header_offset + 30 + len(entry.filename.encode()) // 2 + entry.compress_size
 
 
@@ -140,7 +140,7 @@ def _csv(
     pieces = list(_inflated(archive, entry, password, limits.max_bytes, limits))
     head = b"".join(pieces[:1])
     if is_zip(head):
-        raise FileRefused("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
+        raise FileRejected("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
     refuse_other_types(head, instead)
     return pieces
 
@@ -157,7 +157,7 @@ def _inflated(
         while piece := stream.read(_PIECE):
             size += len(piece)
             if size > most:
-                raise FileRefused(too_large(limits))
+                raise FileRejected(too_large(limits))
             yield piece
 
 
@@ -167,28 +167,28 @@ def entries(
     """(name, content) of each file in an archive without a password whose name ends in a suffix.
 
     All together unpack to `limits.max_bytes` at most, and there are `most` at most.  Raises
-    FileRefused.
+    FileRejected.
     """
     with _open(data) as archive:
         if _holds_workbook(archive):
-            raise FileRefused("這是 Excel 檔（.xlsx），請使用原始下載的檔案。")
+            raise FileRejected("這是 Excel 檔（.xlsx），請使用原始下載的檔案。")
         wanted = [one for one in _files(archive) if one.filename.casefold().endswith(suffixes)]
         if len(wanted) > most:
-            raise FileRefused(f"壓縮檔裡有 {len(wanted):,} 個檔案，最多 {most:,} 個；請分成幾個。")
+            raise FileRejected(f"壓縮檔裡有 {len(wanted):,} 個檔案，最多 {most:,} 個；請分成幾個。")
         _refuse_overlap(archive)
         left = limits.max_bytes
         for entry in wanted:
             if entry.flag_bits & 1:
-                raise FileRefused("這個壓縮檔有密碼，請解開後再匯入。")
+                raise FileRejected("這個壓縮檔有密碼，請解開後再匯入。")
             try:
                 content = b"".join(_inflated(archive, entry, None, left, limits))
-            except Refused:
+            except FileRejected:
                 most_mb = limits.max_bytes // 1024 // 1024
-                raise FileRefused(
+                raise FileRejected(
                     f"壓縮檔解開後超過 {most_mb} MB，請分成幾個壓縮檔匯入。"
                 ) from None
             except _UNREADABLE as error:
-                raise FileRefused(_DAMAGED) from error
+                raise FileRejected(_DAMAGED) from error
             left -= len(content)
             yield entry.filename, content
 

@@ -2,7 +2,7 @@
 
 One file, one transaction: what it stores, counts, state and audit event stand together or not at
 all, so a killed worker leaves nothing half-done and running again is safe.  A file that comes in by
-pieces (a roster, `profiles.Profile.begin`) has a transaction for each, and the last one ends the
+pieces (a roster, `profiles.ImportKind.begin`) has a transaction for each, and the last one ends the
 run; whoever takes over goes on behind the last piece that stands.  A paused worker that wakes after
 another took over finds its attempt outdated and rolls back (the fence).  What becomes of the rows
 is told by the run's profile (`profiles`): `portal_file` for the hours.
@@ -25,11 +25,11 @@ from ismp.audit import trail
 from ismp.hours import profiles
 from ismp.hours.models import ImportRun, Source, State
 from ismp.hours.pulse import Pulse, lease
-from ismp.hours.refusal import Limits, RowsAtFault
+from ismp.hours.refusal import Limits, RowsRejected
 from ismp.hours.result import Result
 from ismp.ui.http import log_context
 from ismp.ui.http.error_pages import is_deadlock
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Superseded(Exception):
     """Another worker has taken this run over; what this one did is rolled back."""
 
 
-def limits(profile: profiles.Profile | None = None) -> Limits:
+def limits(profile: profiles.ImportKind | None = None) -> Limits:
     rows = profile.max_rows if profile and profile.max_rows else settings.UPLOAD_MAX_ROWS
     return Limits(settings.UPLOAD_MAX_BYTES, rows, settings.UPLOAD_MAX_COLUMNS)
 
@@ -81,9 +81,9 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
             _import_after_deadlocks(run, pulse)
             took = round((time.monotonic() - begun) * 1000)
             logger.info("run %s imported", run.pk, extra={"rows": run.total, "milliseconds": took})
-        except RowsAtFault as refusal:
+        except RowsRejected as refusal:
             refuse(run, str(refusal), result=refusal.result)
-        except Refused as refusal:
+        except FileRejected as refusal:
             refuse(run, str(refusal))
         except Superseded:
             logger.warning("run %s attempt %s was superseded", run.pk, run.attempt)
@@ -213,7 +213,7 @@ def _import(run: ImportRun, pulse: Pulse) -> None:
         _finish(
             run,
             state=State.COMPLETED,
-            circumstances=run.circumstances,
+            fingerprint=run.fingerprint,
             finished_at=result.finished_at,
             **result.told(),
         )

@@ -21,13 +21,13 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.hours import actions, tasks
 from ismp.hours.listing import search as listing_search
 from ismp.hours.models import Deletion, ImportRun, Source, State
-from ismp.hours.profiles import Profile, Reached
+from ismp.hours.profiles import ImportKind, Reached
 from ismp.hours.result import Result
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 
 _UNDER_WAY = (State.QUEUED, State.RUNNING)
 _SEARCH = ("field", "q", "start", "end", "agency", "everything", "ids")
@@ -49,14 +49,14 @@ def rows_of_undo(run: ImportRun, shown: dict[str, int] | None) -> int:
 
 
 def undo(run: ImportRun, *, shown: dict[str, int] | None, by: Account) -> ImportRun:
-    """Have an import undone.  Raises NotPossible when it cannot be."""
+    """Have an import undone.  Raises ActionRefused when it cannot be."""
     what: dict[str, Any] = {"job": "undo", "run": run.pk}
     if job := waiting(**what):
         return job
     with transaction.atomic():
         run = ImportRun.objects.select_for_update(of=("self",), no_key=True).get(pk=run.pk)
         if not run.can_be_undone:
-            raise NotPossible(actions.NOT_TO_UNDO)
+            raise ActionRefused(actions.NOT_TO_UNDO)
         more = {"shown": shown, "count": rows_of_undo(run, shown)}
         name = f"復原 {run.filename}"
         return waiting(**what) or _enqueue(run.agency, name, what | more, by)
@@ -77,14 +77,14 @@ def delete(
 
 
 def restore(deletion: Deletion, *, by: Account) -> ImportRun:
-    """Have a deletion taken back.  Raises NotPossible when it cannot be."""
+    """Have a deletion taken back.  Raises ActionRefused when it cannot be."""
     what: dict[str, Any] = {"job": "restore", "deletion": deletion.pk}
     if job := waiting(**what):
         return job
     with transaction.atomic():
         deletion = Deletion.objects.select_for_update(of=("self",), no_key=True).get(pk=deletion.pk)
         if not deletion.restorable:
-            raise NotPossible(actions.NOT_TO_RESTORE)
+            raise ActionRefused(actions.NOT_TO_RESTORE)
         agency, count = deletion.agency or by.agency, {"count": deletion.count}
         return waiting(**what) or _enqueue(agency, "還原時數", what | count, by)
 
@@ -108,7 +108,7 @@ def _enqueue(agency: Agency, name: str, what: dict[str, Any], by: Account) -> Im
             received_at=timezone.now(),
             notes=what,
         )
-        tasks.give_turn(agency.pk)
+        tasks.enqueue_agency(agency.pk)
     return job
 
 
@@ -138,14 +138,14 @@ def perform(run: ImportRun, reached: Reached) -> Result:
     right, action = _ACTIONS[run.notes["job"]]
     by = Account.objects.select_related("agency").get(username=run.started_by)
     if not by.is_active or not by.may(right):
-        raise Refused("您已經沒有這項作業的權限，沒有變動任何時數。")
+        raise FileRejected("您已經沒有這項作業的權限，沒有變動任何時數。")
     reached("checked", 0, run.notes["count"])
     try:
         done = action(run.notes, by)
-    except NotPossible as reason:
-        raise Refused(str(reason)) from reason
+    except ActionRefused as reason:
+        raise FileRejected(str(reason)) from reason
     except Http404 as gone:
-        raise Refused("這項作業要變動的資料已經不在了，沒有變動任何時數。") from gone
+        raise FileRejected("這項作業要變動的資料已經不在了，沒有變動任何時數。") from gone
     return _Done(run.notes | {"done": done})
 
 
@@ -206,7 +206,7 @@ def described(run: ImportRun) -> dict[str, Any]:
 
 _CHANGES = ("count", "removed", "restored", "deleted", "revived", "forgotten")
 
-JOB = Profile(
+JOB = ImportKind(
     source="job",
     title="刪除與復原",
     verb="",

@@ -1,31 +1,31 @@
 """What the profiles of lists that people keep themselves share: roster, inventory of devices.
 
-Such a list is small enough to be held whole, and what becomes of its rows is a deed of the package
-that it belongs to; the deed must know who does it.
+Such a list is small enough to be held whole, and what becomes of its rows is an action of the
+package that it belongs to; the action must know who does it.
 """
 
 from ismp.accounts.models import Account
 from ismp.hours import files
 from ismp.hours.models import ImportRun, RunFile
-from ismp.hours.profiles import Profile
-from ismp.hours.refusal import FileRefused
+from ismp.hours.profiles import ImportKind
 from ismp.ui.reading import file_types
+from ismp.ui.reading.faults import FileRejected
 
 
-def data_of(run: ImportRun, profile: Profile) -> bytes:
-    """The file of a run, whole.  Raises FileRefused when it is of another type."""
+def data_of(run: ImportRun, profile: ImportKind) -> bytes:
+    """The file of a run, whole.  Raises FileRejected when it is of another type."""
     data = b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
     if not data:
-        raise FileRefused("這個檔案是空的（0 位元組），請選擇填好的檔案後再上傳。")
+        raise FileRejected("這個檔案是空的（0 位元組），請選擇填好的檔案後再上傳。")
     if not (profile.excel and file_types.is_workbook(data)):
         wanted = "CSV 或新版 Excel（.xlsx）" if profile.excel else "CSV"
         file_types.refuse_others(data, wanted=wanted, instead=profile.instead)
     return data
 
 
-def sender(run: ImportRun, profile: Profile) -> Account:
-    """Who sent the file.  Raises FileRefused when she may not do this any more."""
+def sender(run: ImportRun, profile: ImportKind) -> Account:
+    """Who sent the file.  Raises FileRejected when she may not do this any more."""
     account = Account.objects.select_related("agency").get(username=run.started_by)
     if not account.is_active or not profile.may_start(account):
-        raise FileRefused(f"您已經沒有匯入{profile.title}的權限，檔案沒有匯入。")
+        raise FileRejected(f"您已經沒有匯入{profile.title}的權限，檔案沒有匯入。")
     return account

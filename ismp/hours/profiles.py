@@ -34,7 +34,7 @@ LIST = ("", "created", "updated", "unchanged", "rejected")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
+class ImportKind:
     source: str
     """A value of `models.Source`."""
     title: str
@@ -42,7 +42,7 @@ class Profile:
     """Of the audit event of a run that is refused and, if `records`, of one that is completed;
     empty where only the action itself leaves one."""
     records: bool = False
-    """Whether the kit leaves the event of a completed run; where not, the deed leaves its own."""
+    """Whether the kit leaves the event of a completed run; where not, the action leaves its own."""
     locks_agency: bool = True
     """Whether the kit takes the agency's lock; where not, the action takes those that it needs, in
     the order of all."""
@@ -52,11 +52,11 @@ class Profile:
     """Who sends and tries such files; None is nobody."""
     perform: "Callable[[ImportRun, Reached], Result] | None" = None
     """Bring the file in: called in the run's one transaction, which holds the agency's lock; of a
-    trial it keeps nothing but the outcome.  Raises `ui.reading.faults.Refused`."""
+    trial it keeps nothing but the outcome.  Raises `ui.reading.FileRejected`."""
     begin: "Callable[[ImportRun, Reached, Turn], Callable[[], Result]] | None" = None
     """In place of it, where the file is judged while nothing is locked, and comes in by pieces: do
     all but the last one, each in a turn of its own, and return what does that one within the run's
-    last transaction.  Raises `ui.reading.faults.Refused` before the first one only (ADR 34)."""
+    last transaction.  Raises `ui.reading.FileRejected` before the first one only (ADR 34)."""
     so_far: "Callable[[ImportRun], Result] | None" = None
     """What came in by pieces of a run that broke off."""
     reasons: Mapping[str, Reason]
@@ -100,19 +100,19 @@ class Profile:
 
 
 @cache
-def named(source: str) -> Profile | None:
+def named(source: str) -> ImportKind | None:
     path = settings.IMPORT_PROFILES.get(source)
     return import_string(path) if path else None
 
 
-def of(run: "ImportRun") -> Profile:
+def of(run: "ImportRun") -> ImportKind:
     found = named(run.source)
     if found is None:
         raise LookupError(f"no profile takes in runs of source {run.source}")
     return found
 
 
-def every() -> Iterable[Profile]:
+def every() -> Iterable[ImportKind]:
     return filter(None, map(named, settings.IMPORT_PROFILES))
 
 

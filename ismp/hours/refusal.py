@@ -2,15 +2,11 @@
 
 from typing import Any
 
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits
 
 
-class FileRefused(Refused):
-    """The file as a whole is refused; the text is one sentence in Chinese."""
-
-
-class RowsAtFault(FileRefused):
+class RowsRejected(FileRejected):
     """A file that comes in whole or not at all is refused, because of some of its rows."""
 
     def __init__(self, sentence: str, result: Any) -> None:

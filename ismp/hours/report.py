@@ -12,7 +12,7 @@ from ismp.accounts import national_id
 from ismp.hours import files, profiles, result
 from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.portal_import import cleaning
-from ismp.hours.profiles import Profile
+from ismp.hours.profiles import ImportKind
 from ismp.ui.exports import xlsx
 from ismp.ui.reading.faults import Reason
 
@@ -82,7 +82,7 @@ def rows(run: ImportRun, which: str, code: str) -> pl.DataFrame | None:
     return _masked(found.filter(pl.col("code") == code) if code else found, profiles.of(run))
 
 
-def _masked(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+def _masked(frame: pl.DataFrame, profile: ImportKind) -> pl.DataFrame:
     """Rows of a file with the national ID's last four characters hidden, in whatever cell."""
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     hidden = [
@@ -107,7 +107,7 @@ def rejected_workbook(run: ImportRun) -> Iterator[bytes]:
     return xlsx.workbook("無法匯入資料", head, frames)
 
 
-def _told(rejected: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+def _told(rejected: pl.DataFrame, profile: ImportKind) -> pl.DataFrame:
     reasons, code = profile.reasons, pl.col("code")
 
     def of_reason(attribute: str) -> pl.Expr:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from ismp.hours import files, undoing
 from ismp.hours.models import ImportRun, RunFile
 from ismp.hours.portal_import.layout import NAMES
-from ismp.hours.profiles import Profile
+from ismp.hours.profiles import ImportKind
 from ismp.hours.records import unclaimed
 from ismp.ui.reading.faults import Fault
 
@@ -86,7 +86,7 @@ class ResultOfList(Result):
 
     def __init__(
         self,
-        profile: Profile,
+        profile: ImportKind,
         taken: list[dict[str, Any]],
         faults: list[Fault],
         notes: Mapping[str, object] = MappingProxyType({}),
@@ -114,7 +114,7 @@ class ResultOfList(Result):
         return self._notes
 
     @classmethod
-    def kept_of(cls, run: ImportRun, profile: Profile) -> Self:
+    def kept_of(cls, run: ImportRun, profile: ImportKind) -> Self:
         """What is kept of some rows of a run."""
         rows, refused = (
             [one for part in files.packed(run, kind) for one in files.unpack(part).to_dicts()]
@@ -124,7 +124,7 @@ class ResultOfList(Result):
         return cls(profile, taken, [_fault_of(one, profile) for one in refused])
 
 
-def _fault_of(row: dict[str, Any], profile: Profile) -> Fault:
+def _fault_of(row: dict[str, Any], profile: ImportKind) -> Fault:
     """A row at fault, as it was kept."""
     guilty = tuple(filter(None, row["guilty"].split(BETWEEN)))
     cells = [row[title] for title in profile.titles]
@@ -197,7 +197,7 @@ class ResultOfHours(Result):
         return notes | {"set_aside": self.aside} if self._tried and self.aside else notes
 
     def run_fields(self) -> dict[str, Any]:
-        """What a run says of its place among the deeds on its agency's records."""
+        """What a run says of its place among the actions on its agency's records."""
         return {"edition": self.edition, "same_as_id": self._same_as}
 
     def told(self) -> dict[str, Any]:

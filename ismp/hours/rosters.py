@@ -23,22 +23,22 @@ from ismp.accounts.roster import reading as roster_reading
 from ismp.accounts.roster.importing import RosterImport, RosterLine, Taken
 from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
-from ismp.hours.profiles import Profile, Reached, Turn
-from ismp.hours.refusal import RowsAtFault
+from ismp.hours.profiles import ImportKind, Reached, Turn
+from ismp.hours.refusal import RowsRejected
 from ismp.hours.result import ResultOfList
 from ismp.ui.resources.columns import Column
 
 
 def begin(run: ImportRun, reached: Reached, turn: Turn) -> Callable[[], ResultOfList]:
-    """Of a trial only the outcome is kept.  Raises RowsAtFault, with each of them."""
+    """Of a trial only the outcome is kept.  Raises RowsRejected, with each of them."""
     data, done = lists.data_of(run, ROSTER), _taken(so_far(run))
     # Whoever lost the right when some of it had come in is told so by the lines that are left.
     keeper = _sent_by(run) if done.numbers else lists.sender(run, ROSTER)
     reached("parsed", 0, run.lines - 1)
     try:
         begun = RosterImport(data, keeper=keeper, of=str(run), by=keeper.username, done=done)
-    except roster_reading.RosterRefused as refusal:
-        raise RowsAtFault(str(refusal), ResultOfList(ROSTER, [], refusal.faults)) from refusal
+    except roster_reading.RosterRejected as refusal:
+        raise RowsRejected(str(refusal), ResultOfList(ROSTER, [], refusal.faults)) from refusal
     pieces, total = ([] if run.dry_run else begun.pieces), begun.result.total
     for piece in pieces[:-1]:
         with turn():
@@ -83,7 +83,7 @@ def page(request: HttpRequest) -> HttpResponse:
     return upload.import_page(request, Source.ROSTER, "hours/roster.html")
 
 
-ROSTER = Profile(
+ROSTER = ImportKind(
     source="roster",
     title="名冊",
     verb="import_roster",

@@ -114,7 +114,7 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     }
 
 
-def _reasons(run: ImportRun, profile: profiles.Profile) -> list[dict[str, Any]]:
+def _reasons(run: ImportRun, profile: profiles.ImportKind) -> list[dict[str, Any]]:
     """The commonest first, and equally common ones as in the rule book: the database forgets
     the order in which they were kept."""
     by_book = [
@@ -158,7 +158,7 @@ def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     return render(request, "hours/run_rows.html", context)
 
 
-def _row(line: dict[str, Any], profile: profiles.Profile) -> dict[str, Any]:
+def _row(line: dict[str, Any], profile: profiles.ImportKind) -> dict[str, Any]:
     """A row of the file as its page shows it."""
     reason = profile.reasons.get(line.get("code") or "")
     return {
@@ -181,7 +181,7 @@ def run_report(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Right.UNDO_IMPORT)
 def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
-    """復原這次匯入: first what will happen, then the deed, if that is what was shown."""
+    """復原這次匯入: first what will happen, then the action, if that is what was shown."""
     user: Any = request.user
     run = find_run(request, run_id)
     if not run.can_be_undone:
@@ -199,7 +199,7 @@ def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
             return redirect(run)
         except actions.Differs as reason:
             messages.error(request, str(reason))
-        except actions.NotPossible as reason:
+        except actions.ActionRefused as reason:
             messages.error(request, str(reason))
             return redirect(run)
     planned = undoing.plan(run)
@@ -221,7 +221,7 @@ def run_commit(request: HttpRequest, run_id: int) -> HttpResponse:
     run = _run_to_start(request, run_id)
     try:
         return redirect(actions.import_for_real(run, by=user))
-    except actions.NotPossible as reason:
+    except actions.ActionRefused as reason:
         messages.error(request, str(reason))
         return redirect(run)
 

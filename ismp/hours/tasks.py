@@ -18,11 +18,11 @@ def import_next(agency_id: int) -> None:
     """Take the agency's turn.  When a worker dies in it, `actions.recover` gives a new one."""
     importing.perform_next(agency_id)
     if ImportRun.objects.filter(agency=agency_id, state=State.QUEUED).exists():
-        give_turn(agency_id)
+        enqueue_agency(agency_id)
 
 
 @transaction.atomic
-def give_turn(agency_id: int) -> bool:
+def enqueue_agency(agency_id: int) -> bool:
     """Enqueue a turn of the agency unless one is waiting already; return whether it was needed.
 
     Call it in the transaction that makes a file ready: the waiting turn stays locked until that

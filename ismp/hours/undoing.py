@@ -310,16 +310,16 @@ def _deletions(rows: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
     alone = pl.len().over("record") == 1
     once = steps.filter(alone & pl.col("restored_edition").is_null()).select("record", "deletion")
     several = steps.filter(~alone).sort("record").rows_by_key("record", named=True)
-    again = {record: _replayed(deeds) for record, deeds in several.items()}
+    again = {record: _replayed(actions) for record, actions in several.items()}
     rest = [(record, deletion) for record, deletion in again.items() if deletion]
     schema = {"record": pl.Int64, "deletion": pl.Int64}
     return pl.concat([once, pl.DataFrame(rest, schema, orient="row")])
 
 
-def _replayed(deeds: list[dict[str, Any]]) -> int | None:
+def _replayed(actions: list[dict[str, Any]]) -> int | None:
     """Which of some deletions (and restorings) of one record is in force at the end."""
-    steps = [(one["edition"], one["deletion"], True) for one in deeds]
-    steps += [(one["restored_edition"], one["deletion"], False) for one in deeds]
+    steps = [(one["edition"], one["deletion"], True) for one in actions]
+    steps += [(one["restored_edition"], one["deletion"], False) for one in actions]
     now: int | None = None
     for _, deletion, deletes in sorted(step for step in steps if step[0] is not None):
         if deletes and now is None:

@@ -1,6 +1,6 @@
 """Telling people something, and carrying it to them by e-mail once a day.
 
-The deed that gives cause calls `notify` in its own transaction and leaves its own event.
+The action that gives cause calls `notify` in its own transaction and leaves its own event.
 """
 
 import logging
@@ -57,7 +57,7 @@ def notify(
 def write(addresses: Iterable[str], *, subject: str, body: str) -> None:
     """Have a letter sent to each address within the minute; name nobody but an account.
 
-    Stored in the transaction of the deed.  Without a mail server nothing is kept.
+    Stored in the transaction of the action.  Without a mail server nothing is kept.
     """
     if not settings.EMAIL_HOST:
         return

@@ -1,6 +1,6 @@
 """Notices to people and the digests that carried them out by e-mail.
 
-Knows whom they concern (`ismp.accounts`), not what about: words and address come from the deed.
+Knows whom they concern (`ismp.accounts`), not what about: words and address come from the action.
 """
 
 from typing import ClassVar, Self
@@ -52,7 +52,7 @@ class Notice(models.Model):
 
 class Letter(models.Model):
     """A letter of its own that goes out within the minute: what an owner must learn although his
-    account may be in other hands.  Stored with the deed that gave cause, sent by the worker."""
+    account may be in other hands.  Stored with the action that gave cause, sent by the worker."""
 
     to = models.EmailField()
     subject = models.CharField(max_length=200)

@@ -1,4 +1,4 @@
-"""Deeds of the portal: write a page anew; report a fault, answer, close; certify hours.
+"""Actions of the portal: write a page anew; report a fault, answer, close; certify hours.
 
 Whatever people type goes through `national_id.hide` before it is stored.
 """
@@ -12,7 +12,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Role
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.hours.models import ImportRun
 from ismp.notifications.actions import notify
 from ismp.portal.models import Answer, Certificate, Page, PageVersion, Ticket
@@ -23,7 +23,7 @@ from ismp.portal.my_hours import certificate
 def save_page(page: Page, *, body: str, based_on: int, by: Account) -> PageVersion:
     """Show a new text from now on; the old ones stay.
 
-    `based_on` is the number of the version that the writer started from.  Raises NotPossible when
+    `based_on` is the number of the version that the writer started from.  Raises ActionRefused when
     somebody else has saved one since.
     """
     version = PageVersion(
@@ -40,7 +40,7 @@ def save_page(page: Page, *, body: str, based_on: int, by: Account) -> PageVersi
         with transaction.atomic():
             version.save(force_insert=True)
     except IntegrityError as error:
-        raise NotPossible(
+        raise ActionRefused(
             "您編輯的時候，別人已經儲存了新的版本；請把您的文字複製下來，重新開啟這一頁再修改。"
         ) from error
     trail.record("save_page", actor=by.username, agency=by.agency.code, subject=str(version))
@@ -110,10 +110,10 @@ def answer(ticket: Ticket, *, body: str, by: Account) -> Answer:
 
 @transaction.atomic
 def close_ticket(ticket: Ticket, *, by: Account) -> Ticket:
-    """Say that the matter is settled; the person is told unless it was she.  Raises NotPossible."""
+    """Close the ticket; notify its author unless it is `by`.  Raises ActionRefused."""
     ticket = Ticket.objects.select_for_update(of=("self",)).get(pk=ticket.pk)
     if ticket.state == Ticket.State.CLOSED:
-        raise NotPossible("這個報修案件已經結案；還有問題時，請在下面補充說明。")
+        raise ActionRefused("這個報修案件已經結案；還有問題時，請在下面補充說明。")
     ticket.state, ticket.closed_at = Ticket.State.CLOSED, timezone.now()
     ticket.save(update_fields=["state", "closed_at"])
     if by.pk != ticket.account_id:
@@ -133,5 +133,5 @@ def _tell_desk(ticket: Ticket, subject: str) -> None:
 
 
 def _about(ticket: Ticket, by: Account) -> dict[str, str]:
-    """How the trail names the deed on a ticket."""
+    """How the trail names the action on a ticket."""
     return {"actor": by.username, "agency": ticket.agency.code, "subject": str(ticket)}

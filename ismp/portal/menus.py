@@ -60,7 +60,7 @@ class Tab:
 
 
 @dataclass(frozen=True)
-class Module:
+class MenuModule:
     title: str
     tabs: tuple[Tab, ...]
 
@@ -74,7 +74,7 @@ class Section:
 
 
 MODULES = (
-    Module(
+    MenuModule(
         "機關審核作業",
         (
             Tab("等候審核", "reviews:queue", Right.MANAGE, covers="reviews"),
@@ -86,7 +86,7 @@ MODULES = (
             Tab("代理人", "reviews:delegations", Right.EDIT_PEOPLE),
         ),
     ),
-    Module(
+    MenuModule(
         "資安情資管理",
         (
             Tab("資安情資", "advisories:list", Right.VIEW_SECURITY, covers="advisories"),
@@ -96,7 +96,7 @@ MODULES = (
             Tab("廠牌別名", "vendors:list", Right.REVIEW_SECURITY, covers="vendors"),
         ),
     ),
-    Module(
+    MenuModule(
         "資安管制作業",
         (
             Tab("資通安全通報", "incidents:list", Right.VIEW_SECURITY, covers="incidents"),
@@ -107,15 +107,17 @@ MODULES = (
             Tab("資安長", "security:officers", Right.VIEW_SECURITY),
         ),
     ),
-    Module(
+    MenuModule(
         "帳號管理",
         (
             Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),
             Tab("匯入名冊", "rosters:page", Right.EDIT_PEOPLE),
         ),
     ),
-    Module("教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)),
-    Module(
+    MenuModule(
+        "教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)
+    ),
+    MenuModule(
         "線上課程",
         (
             Tab(
@@ -126,7 +128,7 @@ MODULES = (
             ),
         ),
     ),
-    Module(
+    MenuModule(
         "實體課程",
         (
             Tab(
@@ -139,14 +141,14 @@ MODULES = (
             Tab("報名審核", "sign_ups:list", Right.VIEW_COURSES, covers="sign_ups"),
         ),
     ),
-    Module(
+    MenuModule(
         "部門管理",
         (
             Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),
             Tab("機關管理", "agencies:list", Right.VIEW_PEOPLE, covers="agencies"),
         ),
     ),
-    Module(
+    MenuModule(
         "學習地圖管理",
         (
             Tab("學習地圖管理", "compliance:rules", Right.MANAGE, covers="compliance"),
@@ -174,9 +176,11 @@ MODULES = (
             Tab("全市達標狀況", "boards:city", Right.ALL_AGENCIES),
         ),
     ),
-    Module("報修案件", (Tab("報修案件", "support:manage", Right.VIEW_TICKETS, covers="support"),)),
-    Module("網站內容", (Tab("網站內容", "pages:list", Right.EDIT_PAGES, covers="pages"),)),
-    Module("稽核軌跡", (Tab("稽核軌跡", "manage:trail", Right.VIEW_TRAIL),)),
+    MenuModule(
+        "報修案件", (Tab("報修案件", "support:manage", Right.VIEW_TICKETS, covers="support"),)
+    ),
+    MenuModule("網站內容", (Tab("網站內容", "pages:list", Right.EDIT_PAGES, covers="pages"),)),
+    MenuModule("稽核軌跡", (Tab("稽核軌跡", "manage:trail", Right.VIEW_TRAIL),)),
 )
 
 
@@ -209,7 +213,7 @@ def managing(request: HttpRequest) -> dict[str, Any]:
     user: Any = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.may(Right.MANAGE):
         return {}
-    mine = [Module(module.title, _open_to(user, module)) for module in MODULES]
+    mine = [MenuModule(module.title, _open_to(user, module)) for module in MODULES]
     modules = [module for module in mine if module.tabs]
     here = next(((m, tab) for m in modules for tab in m.tabs if _is_at(request, tab)), None)
     if here is None and not hasattr(request, "stands_at"):
@@ -221,7 +225,7 @@ def managing(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _open_to(user: Any, module: Module) -> tuple[Tab, ...]:
+def _open_to(user: Any, module: MenuModule) -> tuple[Tab, ...]:
     return tuple(tab for tab in module.tabs if user.may(tab.right))
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
-from ismp.audit.event_cache import Kept
+from ismp.audit.event_cache import EventCache
 from ismp.hours.models import ImportRun
 
 _SHIPPED = Path(__file__).parent / "texts"
@@ -67,7 +67,7 @@ class PageVersion(models.Model):
         )
 
 
-_current = Kept[PageVersion](concerns=lambda event, version: event.verb == "save_page")
+_current = EventCache[PageVersion](concerns=lambda event, version: event.verb == "save_page")
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):

@@ -1,6 +1,6 @@
 """How many things wait for the person, for the menus of every page.
 
-Counting takes a query or more for each kind of thing, so it is kept until a deed that can change
+Counting takes a query or more for each kind of thing, so it is kept until an action that can change
 it (ADR 18).
 """
 
@@ -13,7 +13,7 @@ from django.utils.functional import SimpleLazyObject
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
-from ismp.audit.event_cache import Happened, Kept
+from ismp.audit.event_cache import EventCache, Happened
 from ismp.compliance.dashboards.cached import ASIDE
 from ismp.reviews.queue import decides, principals_of, waiting_for
 
@@ -35,7 +35,7 @@ _OF_ONE_AGENCY = (
 
 @dataclass(frozen=True)
 class _Told:
-    """What a menu says, and the agency whose deeds can change it; empty: any agency's."""
+    """What a menu says, and the agency whose actions can change it; empty: any agency's."""
 
     count: int
     agency: str
@@ -46,8 +46,8 @@ def _concerns(event: Happened, told: _Told) -> bool:
     return not (event.verb in _OF_ONE_AGENCY and elsewhere)
 
 
-_waiting = Kept[_Told](deaf_to=_NO_CONCERN, concerns=_concerns)
-_principals = Kept[_Told](deaf_to=_NO_CONCERN, concerns=_concerns)
+_waiting = EventCache[_Told](ignored_verbs=_NO_CONCERN, concerns=_concerns)
+_principals = EventCache[_Told](ignored_verbs=_NO_CONCERN, concerns=_concerns)
 
 
 def waiting(request: HttpRequest) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """機關審核作業: all that waits for a person, the most urgent first.
 
-Owns no data: each thing keeps its own state, and is decided by its own deeds.  A source asks one
+Owns no data: each thing keeps its own state, and is decided by its own actions.  A source asks one
 kind of thing, in a fixed number of queries; `waiting.py` says what it yields.
 """
 
@@ -16,7 +16,7 @@ from ismp.accounts import separation
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.applications.models import Delegation
-from ismp.reviews.queue_item import Change, Deciding, Told, Waiting, due_of
+from ismp.reviews.queue_item import Change, Deciding, ReviewBrief, Waiting, due_of
 from ismp.reviews.sources import learning as sources_learning
 from ismp.reviews.sources import people as sources_people
 from ismp.security.devices import actions as device_actions
@@ -124,7 +124,7 @@ def _exceptions(user: Account) -> Iterator[Waiting]:
         )
 
 
-def _of_exception(decision: Decision) -> Told:
+def _of_exception(decision: Decision) -> ReviewBrief:
     until = roc_date(decision.expires_on)
     facts = [
         ("設備", decision.device),
@@ -135,7 +135,7 @@ def _of_exception(decision: Decision) -> Told:
         ("有效期限", until),
     ]
     changes = [Change("處置", "待核可", f"例外留用到 {until}")]
-    return Told(facts, changes, ["到期後自動失效，要再決定汰換或重新申請留用。"])
+    return ReviewBrief(facts, changes, ["到期後自動失效，要再決定汰換或重新申請留用。"])
 
 
 _EXCEPTION = Deciding("exception", device_actions.approve, _of_exception)

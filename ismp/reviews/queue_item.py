@@ -33,7 +33,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Told:
+class ReviewBrief:
     """What the decider is told: the facts, what an approval changes, what follows from it."""
 
     facts: list[tuple[str, Any]]
@@ -51,18 +51,18 @@ class Told:
 
 @dataclass(frozen=True)
 class Deciding:
-    """How things of one kind are decided: the deed, and what is told before."""
+    """How things of one kind are decided: the action, and what is told before."""
 
     name: str
     """Of the kind, in addresses and in `settings.REVIEW_DAYS`."""
-    deed: Callable[..., Any]
-    """deed(thing, accept=…, comment=…, by=…, in_place_of=…); raises NotPossible."""
-    tells: Callable[[Any], Told]
+    action: Callable[..., Any]
+    """action(thing, accept=…, comment=…, by=…, in_place_of=…); raises ActionRefused."""
+    tells: Callable[[Any], ReviewBrief]
     comment_hint: str = "不同意時必填；申請人看得到。"
     """Who reads the comment."""
     after: Callable[[Any, Account], tuple[str, str] | None] | None = None
-    """(what the deed returned, who did it) → words and address of what is to be done next.  Called
-    after the decision is stored, outside of its transaction."""
+    """(what the action returned, who did it) → words and address of what is to be done next.
+    Called after the decision is stored, outside of its transaction."""
     in_person: bool = False
     """Decided one by one, and by nobody's delegate."""
 
@@ -106,12 +106,12 @@ class Waiting:
         return self.due is not None and self.due < now
 
     def decide(self, *, accept: bool, comment: str, replace: bool = False, by: Account) -> Any:
-        """`replace` what stands in the way, where `Told.replaces` names something."""
+        """`replace` what stands in the way, where `ReviewBrief.replaces` names something."""
         if self.deciding is None:
             raise LookupError("it is decided on its own page")
         how: dict[str, Any] = {"replace": True} if replace else {}
         stead = self.in_place_of
-        return self.deciding.deed(
+        return self.deciding.action(
             self.thing, accept=accept, comment=comment, by=by, in_place_of=stead, **how
         )
 

@@ -14,7 +14,7 @@ from ismp.applications.models import AccountApplication, IdentityChange, State, 
 from ismp.reviews.queue_item import Deciding
 from ismp.reviews.sources import people as sources_people
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.resources.resource import Action, Filter, Resource
 
 _TONES = {State.WAITING: "amber", State.APPROVED: "green", State.REFUSED: "red"}
 _LINK_TONES = {
@@ -48,7 +48,7 @@ def _beside(how: Deciding) -> Any:
     return beside
 
 
-APPLICATIONS = Module(
+APPLICATIONS = Resource(
     name="applications",
     title="帳號申請",
     thing="帳號申請",
@@ -79,7 +79,7 @@ APPLICATIONS = Module(
     empty="還沒有帳號的同仁在登入頁按「申請帳號」，申請就會出現在這裡。",
 )
 
-TRANSFERS = Module(
+TRANSFERS = Resource(
     name="transfers",
     title="機關異動申請",
     thing="機關異動申請",
@@ -134,7 +134,7 @@ def _account(name: str) -> Callable[[PersonLink], str]:
     return lambda link: f"{getattr(link, name).name}（{getattr(link, name)}）"
 
 
-PERSON_LINKS = Module(
+PERSON_LINKS = Resource(
     name="person_links",
     title="同一人確認",
     thing="同一人確認",
@@ -167,8 +167,8 @@ PERSON_LINKS = Module(
     },
     filters=(Filter("state", "狀態", PersonLink.State.choices),),
     view=Right.VIEW_PEOPLE,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "revoke",
             "撤銷確認",
             Right.TRANSFER_PEOPLE,
@@ -186,7 +186,7 @@ PERSON_LINKS = Module(
     empty="其他機關的帳號登錄了本機關同仁的身分證字號時，會在這裡等候確認。",
 )
 
-CHANGES = Module(
+CHANGES = Resource(
     name="changes",
     title="身分變更申請",
     thing="身分變更申請",
@@ -213,7 +213,7 @@ CHANGES = Module(
 )
 
 _RESET_TONES = {"waiting": "amber", "issued": "green", "refused": "red"}
-RESETS = Module(
+RESETS = Resource(
     name="resets",
     title="重設密碼",
     thing="重設密碼",

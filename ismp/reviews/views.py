@@ -22,7 +22,7 @@ from ismp.accounts.roles import Right
 from ismp.applications.actions import delegating as deputising
 from ismp.applications.forms import DelegationForm
 from ismp.applications.models import Delegation
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.reviews.queue import decides, principals_of, waiting_for
 from ismp.reviews.queue_item import Waiting
 from ismp.ui.forms import Form
@@ -119,7 +119,7 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
         accept = request.POST.get("decision") == "approve"
         try:
             done = one.decide(accept=accept, **form.cleaned_data, by=user)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error(None, str(reason))
         else:
             if isinstance(done, Page):
@@ -153,7 +153,7 @@ _WORD = {True: "核可", False: "不同意"}
 def batch(request: HttpRequest) -> HttpResponse:
     """Many of one kind by one comment: first who they are, then line by line what became of each.
 
-    Each is a deed of its own: what cannot be decided does not stop the others.
+    Each is an action of its own: what cannot be decided does not stop the others.
     """
     user: Any = request.user
     accept, keys = request.POST.get("decision") == "approve", request.POST.getlist("ids")
@@ -188,7 +188,7 @@ def _tried(
     try:
         with transaction.atomic():
             done = one.decide(accept=accept, comment=comment, by=by)
-    except NotPossible as reason:
+    except ActionRefused as reason:
         return str(reason), None
     return "", _next(one, done, by)
 
@@ -205,7 +205,7 @@ def delegations(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             named = deputising.delegate(**form.cleaned_data, by=user)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error(None, str(reason))
         else:
             messages.success(request, f"已指定{named.delegate.name}為代理人，並通知他。")
@@ -227,6 +227,6 @@ def end_delegation(request: HttpRequest) -> HttpResponse:
     try:
         deputising.end_delegation(delegation, by=user)
         messages.success(request, "代理已經結束。")
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("reviews:delegations")

@@ -32,7 +32,7 @@ from ismp.security.models import (
     Tlp,
     Vendor,
 )
-from ismp.ui.forms import DeedForm, Form, ModuleForm, RocDateField
+from ismp.ui.forms import ActionForm, Form, ResourceForm, RocDateField
 from ismp.ui.text.search_folding import one_line
 
 CLOCK = {"size": 6, "inputmode": "numeric", "placeholder": "14:30", "autocomplete": "off"}
@@ -118,7 +118,7 @@ class ExceptionForm(Form):
 
 
 class StepForm(MomentForm):
-    """What a deed on an incident may need: a text, and a moment."""
+    """What an action on an incident may need: a text, and a moment."""
 
     text = forms.CharField(max_length=5_000, required=False)
     accept = forms.ChoiceField(choices=[("1", ""), ("0", "")], required=False)
@@ -187,24 +187,24 @@ class KeepForm(OfTheAgencyForm):
     expires_on = RocDateField(label="有效期限", required=True)
 
 
-class ReasonForm(DeedForm):
+class ReasonForm(ActionForm):
     reason = forms.CharField(label="理由", max_length=500)
 
 
-class ExtendCampaignForm(DeedForm):
+class ExtendCampaignForm(ActionForm):
     due_on = RocDateField(label="展延到", required=True)
     reason = forms.CharField(label="理由", max_length=500)
 
 
-class RetiredForm(DeedForm):
+class RetiredForm(ActionForm):
     retired_on = RocDateField(label="汰換日期", required=True)
 
 
-class CommentForm(DeedForm):
+class CommentForm(ActionForm):
     comment = forms.CharField(label="意見（不同意時必填）", max_length=500, required=False)
 
 
-class ProductForm(ModuleForm):
+class ProductForm(ResourceForm):
     refuses = ("brand", "model")
     issued_on = RocDateField(label="發文日期", required=True)
 
@@ -214,11 +214,11 @@ class ProductForm(ModuleForm):
         help_texts = {"model": "空白表示整個廠牌；* 代表任何文字，例如 DS-*。"}
 
 
-class LiftForm(DeedForm):
+class LiftForm(ActionForm):
     ended_on = RocDateField(label="解除日期（這一天仍受限制）", required=True)
 
 
-class CampaignForm(ModuleForm):
+class CampaignForm(ResourceForm):
     due_on = RocDateField(label="期限", required=True)
 
     class Meta:
@@ -290,7 +290,7 @@ class NamesField(forms.CharField):
         return "、".join(found)
 
 
-class AdvisoryForm(ModuleForm):
+class AdvisoryForm(ResourceForm):
     issued_on = RocDateField(label="發布日期", required=True)
     cves = CvesField(label="CVE", required=False, help_text="每行一個，或以「、」分隔。")
     products = ProductsField(
@@ -328,7 +328,7 @@ class AdvisoryForm(ModuleForm):
             self.fields["source"].help_text = "情資檔案裡的來源，不能改。"
 
 
-class PublishForm(DeedForm):
+class PublishForm(ActionForm):
     """To whom, and by when they answer."""
 
     everybody = forms.BooleanField(label="全選：發布給所有機關", required=False)
@@ -376,18 +376,18 @@ class PublishForm(DeedForm):
         return otherwise if name == "tlp" else super().starts_from(thing, name, otherwise)
 
 
-class ExtendForm(DeedForm):
+class ExtendForm(ActionForm):
     due_on = RocDateField(label="新的回覆期限", required=True)
     reason = forms.CharField(label="展延理由", max_length=500)
 
 
-class ReasonToAgenciesForm(DeedForm):
+class ReasonToAgenciesForm(ActionForm):
     reason = forms.CharField(
         label="理由（機關會看到）", max_length=500, widget=forms.Textarea(attrs={"rows": 2})
     )
 
 
-class GroupForm(ModuleForm):
+class GroupForm(ResourceForm):
     tells = ("agencies",)
     agencies = forms.ModelMultipleChoiceField(
         Agency.objects.open(), label="機關", widget=forms.CheckboxSelectMultiple
@@ -403,7 +403,7 @@ class GroupForm(ModuleForm):
             self.fields["agencies"].initial = self.instance.agencies.all()
 
 
-class VendorForm(ModuleForm):
+class VendorForm(ResourceForm):
     aliases = NamesField(
         label="別名", required=False, help_text="每行一個，或以「、」分隔，例如：微軟、MS。"
     )

@@ -13,7 +13,7 @@ urlpatterns = [
     path("incidents/<int:incident_id>/edit/", incident_views.edit, name="edit_incident"),
     path("exceptions/<int:decision_id>/", incident_views.exception, name="exception"),
     path("incidents/<int:incident_id>/", incident_views.incident, name="incident"),
-    path("incidents/<int:incident_id>/<slug:step>/", incident_views.deed, name="incident_deed"),
+    path("incidents/<int:incident_id>/<slug:step>/", incident_views.action, name="incident_action"),
     path("devices/", security_views.my_devices, name="my_devices"),
     path("manage/incidents/time-limits/", security_views.time_limits, name="time_limits"),
     path("manage/officers/", security_views.officers, name="officers"),
@@ -22,7 +22,7 @@ urlpatterns = [
     path("manage/products/import/", product_import.page, name="import_products"),
     path("manage/products/template/", product_import.template, name="product_template"),
     path("manage/campaigns/form/<int:sign_off_id>/", security_views.sign_off, name="sign_off"),
-    path("manage/advisories/import/", security_views.take_in, name="take_in"),
+    path("manage/advisories/import/", security_views.import_advisories, name="import_advisories"),
     path(
         "manage/advisories/import/<int:intelligence_file_id>/",
         security_views.intelligence_file,

@@ -16,14 +16,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ismp.accounts.models import Agency
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.security import intelligence
 from ismp.security.advisories import affected_devices, evidence, uploaded_files
 from ismp.security.advisories import importing as advisory_importing
 from ismp.security.devices import actions as device_actions
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.incidents import actions as incident_actions
-from ismp.security.intelligence import IntelligenceRefused
+from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import (
     Address,
     Advisory,
@@ -53,7 +53,7 @@ def my_devices(request: HttpRequest) -> HttpResponse:
 @takes_files("INTELLIGENCE_MAX_BYTES")
 @require_http_methods(["GET", "POST"])
 @needs(Right.REVIEW_SECURITY)
-def take_in(request: HttpRequest) -> HttpResponse:
+def import_advisories(request: HttpRequest) -> HttpResponse:
     """匯入情資檔案: STIX, CVE JSON 5 or KEV, as drafts."""
     user: Any = request.user
     form = FileForm(request.POST or None, request.FILES or None)
@@ -71,8 +71,8 @@ def take_in(request: HttpRequest) -> HttpResponse:
             kept = uploaded_files.receive(file, by=user)
             return redirect("security:intelligence_file", kept.pk)
         try:
-            context["taken"] = advisory_importing.take_in(file.read(), by=user)
-        except IntelligenceRefused as refusal:
+            context["taken"] = advisory_importing.import_advisories(file.read(), by=user)
+        except IntelligenceRejected as refusal:
             context["refused"] = uploaded_files.refused(refusal)
     return render(request, "security/import.html", context)
 
@@ -115,7 +115,7 @@ def add_evidence(request: HttpRequest, addresses_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             kept = evidence.add(address, form.cleaned_data["file"], by=user)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error("file", str(reason))
         else:
             messages.success(request, f"已附上「{kept.name}」。")

@@ -1,14 +1,14 @@
 """Sealed pieces of files: in a row of the database, or in S3-compatible storage when
 `ISMP_S3_BUCKET` says so.
 
-A `SealedPiece` is a row.  Where its owner has one file, the model is a `FilePiece` and adds nothing
-but the foreign key.
+An `EncryptedChunk` is a row.  Where its owner has one file, the model is a `FilePiece` and adds
+nothing but the foreign key.
 
 An object is written before the row that names it, under a name that is never used again, and is
 deleted by `sweep` only, when it is old and no row names it.  So a crash or a rolled-back
 transaction leaves an object too many, never a row without its object.
 
-A `KeptFile` is a whole file in such pieces, all of one size, so that any range is read by itself.
+An `EncryptedFile` is a file in such pieces, all of one size, so that any range is read by itself.
 """
 
 import uuid
@@ -32,7 +32,7 @@ def in_use() -> bool:
     return bool(settings.S3_BUCKET)
 
 
-class SealedPiece(models.Model):
+class EncryptedChunk(models.Model):
     """One piece of a file, which only its place in its own file can open."""
 
     number = models.PositiveIntegerField()
@@ -99,14 +99,14 @@ class SealedPiece(models.Model):
         return self
 
 
-class FilePiece(SealedPiece):
+class FilePiece(EncryptedChunk):
     """A piece of the one file of its owner: a model adds `owner`, a foreign key, and `purpose`."""
 
     purpose: ClassVar[str]
     """What kind of file it is sealed for; changing it makes stored pieces unreadable."""
     owner_id: int
 
-    class Meta(SealedPiece.Meta):
+    class Meta(EncryptedChunk.Meta):
         abstract = True
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -133,7 +133,7 @@ _SIGNATURES = {
 """How files of a media type begin: where, and with what."""
 
 
-class WrongFile(ValueError):
+class FileTypeRejected(ValueError):
     """The file cannot be kept; the text is one sentence in Chinese."""
 
 
@@ -146,7 +146,7 @@ def media_type(head: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class KeptFile:
+class EncryptedFile:
     """The file of one owner: the rows of `piece` whose owner has this primary key."""
 
     piece: type[FilePiece]
@@ -199,7 +199,7 @@ def get(name: str) -> bytes:
     return data
 
 
-def lost(pieces: Iterable[type[SealedPiece]]) -> int:
+def lost(pieces: Iterable[type[EncryptedChunk]]) -> int:
     """How many kept pieces the storage no longer has, as after a restored backup."""
     rows = (model._default_manager.exclude(stored_as="") for model in pieces)
     names = {name for each in rows for name in each.values_list("stored_as", flat=True)}
@@ -208,7 +208,7 @@ def lost(pieces: Iterable[type[SealedPiece]]) -> int:
     return len(names)
 
 
-def sweep(pieces: Iterable[type[SealedPiece]]) -> int:
+def sweep(pieces: Iterable[type[EncryptedChunk]]) -> int:
     """Delete old objects that no row of these models names; return how many.
 
     `pieces` are all the models whose rows are pieces.
@@ -232,7 +232,7 @@ def _pages() -> Iterator[list[dict[str, Any]]]:
         yield page.get("Contents", [])
 
 
-def _named(model: type[SealedPiece], names: Iterable[str]) -> set[str]:
+def _named(model: type[EncryptedChunk], names: Iterable[str]) -> set[str]:
     rows = model._default_manager.filter(stored_as__in=names)
     return set(rows.values_list("stored_as", flat=True))
 

@@ -1,8 +1,8 @@
 """Reading lists from a replica of the database, never older than what the person has seen.
 
 `DATABASE_REPLICA_URL` turns it on.  A replica replays what the primary wrote, in order, a little
-later; so a session notes the primary's position after each of its deeds and reads from the replica
-once that has come as far.  Knows positions, not what is read.
+later; so a session notes the primary's position after each of its actions and reads from the
+replica once that has come as far.  Knows positions, not what is read.
 """
 
 import logging
@@ -47,8 +47,8 @@ class Router:
         return db == DEFAULT_DB_ALIAS
 
 
-class DeedMiddleware:
-    """Note in the session how far the primary was after a deed."""
+class ActionMiddleware:
+    """Note in the session how far the primary was after an action."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -63,9 +63,9 @@ class DeedMiddleware:
 def reader(session: SessionBase, shows: QuerySet[Any, Any]) -> str:
     """The alias of the database that a list may be read from, for `QuerySet.using`.
 
-    The replica, if it has this session's deeds, answers the question `shows` (about what others did
-    that this person must see) as the primary does, and is not far behind; otherwise the primary.
-    """
+    The replica, if it has this session's actions, answers the question `shows` (about what others
+    did that this person must see) as the primary does, and is not far behind; otherwise the
+    primary."""
     global _ask_again_at  # noqa: PLW0603 (one replica, one memory of its silence per process)
     if not _exists() or time.monotonic() < _ask_again_at:
         return DEFAULT_DB_ALIAS

@@ -132,11 +132,11 @@ class Suggesting(forms.TextInput):
         return {**context, "offers": self.offers()}
 
 
-class ModuleForm(ModelForm):
+class ResourceForm(ModelForm):
     """The form by which a module adds or edits one thing; it knows who fills it in."""
 
     tells: tuple[str, ...] = ()
-    """Fields of the form, not of the thing, that the deed is told beside the thing."""
+    """Fields of the form, not of the thing, that the action is told beside the thing."""
     settles: tuple[str, ...] = ()
     """Fields of which `save` lets go elsewhere what their constraints would not bear twice."""
 
@@ -149,8 +149,8 @@ class ModuleForm(ModelForm):
         return super()._get_validation_exclusions() | set(self.settles)  # type: ignore[misc]
 
 
-class DeedForm(Form):
-    """What a deed asks for beside the things it is done to; with one thing, it starts from that."""
+class ActionForm(Form):
+    """The form of an action on things; with one thing, it starts from that."""
 
     def __init__(self, *args: Any, user: Any, things: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

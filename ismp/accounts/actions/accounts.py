@@ -1,4 +1,4 @@
-"""Deeds on single accounts: add, edit, change the national ID, reset the password, end sessions.
+"""Actions on single accounts: add, edit, change the national ID, reset the password, end sessions.
 
 Where and as what a person serves is changed by `actions.assign`.  Nobody touches the account of
 somebody whose role she may not give (`roles.APPOINTS`), or her own.
@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from ismp.accounts import codes, consequences, separation
 from ismp.accounts.actions import person_links
-from ismp.accounts.models import Account, AccountControl, ResetCode, Service
+from ismp.accounts.models import Account, AccountControl, Posting, ResetCode
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.resources import versions
 from ismp.ui.text import roc_dates
 
@@ -27,13 +27,13 @@ REPORT = "如果不是您本人要求的，請立刻通知機關管理者或報�
 
 
 def touch(accounts: Iterable[Account], by: Account) -> list[Account]:
-    """The accounts, all of which `by` may change; raises NotPossible."""
+    """The accounts, all of which `by` may change; raises ActionRefused."""
     chosen, own = list(accounts), separation.accounts_of(by)
     for account in chosen:
         if account.pk in own:
-            raise NotPossible("不能變更自己的帳號，請由另一位管理者辦理。")
+            raise ActionRefused("不能變更自己的帳號，請由另一位管理者辦理。")
         if not by.may_touch(account):
-            raise NotPossible(
+            raise ActionRefused(
                 f"{account} 是{account.get_role_display()}，這個帳號請由平台管理者維護。"
             )
     return chosen
@@ -55,10 +55,10 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
         _record("save_account", account, by, changes=changes.between(before, account))
         return account
     if reason := account.agency.why_closed(timezone.localdate()):
-        raise NotPossible(reason)
+        raise ActionRefused(reason)
     account.password = "!"  # noqa: S105 (marks an unusable one)
     _save(account, force_insert=True)
-    entry = Service.objects.create(
+    entry = Posting.objects.create(
         account=account,
         agency=account.agency,
         department=account.department,
@@ -79,7 +79,7 @@ def _save(account: Account, **options: Any) -> None:
         with transaction.atomic():
             account.save(**options)
     except IntegrityError as error:
-        raise NotPossible(_SECOND_ACCOUNT) from error
+        raise ActionRefused(_SECOND_ACCOUNT) from error
 
 
 @transaction.atomic
@@ -154,11 +154,11 @@ def check_reset_code(username: str, code: str) -> Account | None:
 def change_password(account: Account, *, old: str, new: str) -> None:
     """Let a person who is signed in and knows her password have another one.
 
-    Raises NotPossible when it was reset, or changed elsewhere, since the page asked for it.
+    Raises ActionRefused when it was reset, or changed elsewhere, since the page asked for it.
     """
     versions.hold(Account.objects.all(), [account.pk])
     if not Account.objects.get(pk=account.pk).check_password(old):
-        raise NotPossible("您的密碼剛剛已在別處變更或重設，這次沒有變更；請重新登入後再試。")
+        raise ActionRefused("您的密碼剛剛已在別處變更或重設，這次沒有變更；請重新登入後再試。")
     account.set_password(new)
     account.save(update_fields=["password"])
     _record("change_password", account, account)

@@ -1,4 +1,4 @@
-"""Deeds that cancel what was entered by mistake: a person's service, the grade of an agency.
+"""Actions that cancel what was entered by mistake: a person's service, the grade of an agency.
 
 Nothing is deleted (ADR 22): what was known at an earlier moment stays as it was.
 """
@@ -11,10 +11,10 @@ from django.utils import timezone
 from ismp.accounts import consequences, effective_dated, national_id, separation, timeline
 from ismp.accounts.actions import accounts
 from ismp.accounts.actions.postings import copy_what_holds
-from ismp.accounts.models import Account, AccountControl, Agency, Grading, Service
+from ismp.accounts.models import Account, AccountControl, Agency, AgencyGrade, Posting
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
 _LONGEST = 200
@@ -25,32 +25,32 @@ _BETWEEN_AGENCIES = "這是機關之間的異動，請洽平台管理者取消�
 
 
 @transaction.atomic
-def cancel_service(entry: Service, *, reason: str, by: Account) -> Service:
+def cancel_service(entry: Posting, *, reason: str, by: Account) -> Posting:
     """Cancel an entry of a person's service, to come or mistaken; what it had replaced holds again.
 
-    Raises NotPossible; the person is told.
+    Raises ActionRefused; the person is told.
     """
     account = Account.objects.select_for_update(of=("self",), no_key=True).get(pk=entry.account_id)
     accounts.touch([account], by)
     reason = _given(reason)
     steps = {step.entry.pk: step for step in timeline.of(account)}
     if entry.pk in steps and len(steps) == 1:
-        raise NotPossible(_ONLY_ONE)
+        raise ActionRefused(_ONLY_ONE)
     before = _before(steps.values(), entry)
     if not by.may(Right.TRANSFER_PEOPLE):
         if before and before.agency_id != entry.agency_id:
-            raise NotPossible(_BETWEEN_AGENCIES)
+            raise ActionRefused(_BETWEEN_AGENCIES)
         timeline.keep_within_reach(account, entry.since, replace=False, by=by)
     today = timezone.localdate()
     served_today = timeline.held_on(account, today) is not None
     effective_dated.cancel(entry, reason=reason, by=by.username)
     now = timeline.held_on(account, today)
     if served_today and now is None:
-        raise NotPossible(_NOBODY_TODAY)
+        raise ActionRefused(_NOBODY_TODAY)
     if now and (closed := now.agency.why_closed(today)):
-        raise NotPossible(f"取消以後會回到已經沒有的機關：{closed}")
+        raise ActionRefused(f"取消以後會回到已經沒有的機關：{closed}")
     if now and now.department and now.department.merged_into_id:
-        raise NotPossible(_MERGED.format(now.department))
+        raise ActionRefused(_MERGED.format(now.department))
     was_active = account.is_active
     copy_what_holds(account)
     if account.is_active and not was_active:
@@ -75,18 +75,18 @@ def cancel_service(entry: Service, *, reason: str, by: Account) -> Service:
     return entry
 
 
-def _before(steps: Any, entry: Service) -> Service | None:
+def _before(steps: Any, entry: Posting) -> Posting | None:
     earlier = [step.entry for step in steps if step.entry.since < entry.since]
     return earlier[-1] if earlier else None
 
 
 @transaction.atomic
-def cancel_grading(grading: Grading, *, reason: str, by: Account) -> Grading:
-    """Cancel the 責任等級 of an agency that was entered by mistake.  Raises NotPossible."""
+def cancel_grading(grading: AgencyGrade, *, reason: str, by: Account) -> AgencyGrade:
+    """Cancel the 責任等級 of an agency that was entered by mistake.  Raises ActionRefused."""
     agency = Agency.objects.select_for_update(no_key=True).get(pk=grading.agency_id)
     reason = _given(reason)
     effective_dated.cancel(grading, reason=reason, by=by.username)
-    held = agency.gradings.on(grading.since).first()
+    held = agency.grade_entries.on(grading.since).first()
     trail.record(
         "cancel_grade",
         actor=by.username,
@@ -104,7 +104,7 @@ def cancel_grading(grading: Grading, *, reason: str, by: Account) -> Grading:
 def _given(reason: str) -> str:
     hidden = national_id.hide(reason.strip())[:_LONGEST]
     if not hidden:
-        raise NotPossible("請寫明取消的理由。")
+        raise ActionRefused("請寫明取消的理由。")
     return hidden
 
 

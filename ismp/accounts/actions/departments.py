@@ -1,4 +1,4 @@
-"""Deeds on departments: keep their tree, merge them with the people in them.
+"""Actions on departments: keep their tree, merge them with the people in them.
 
 Whoever changes a tree holds its agency, so that two changes together cannot make a circle.
 """
@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ismp.accounts import effective_dated
-from ismp.accounts.models import Account, Agency, Department, Service, Status
+from ismp.accounts.models import Account, Agency, Department, Posting, Status
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.resources import versions
 
 _DEEPEST = 6
@@ -22,7 +22,7 @@ _DEEPEST = 6
 def save_department(department: Department, *, by: Account) -> Department:
     """Add a department or change its name, its place in the tree, whether it is the IT unit.
 
-    Those below move with it.  An agency has one IT unit: the mark goes over.  Raises NotPossible.
+    Those below move with it.  An agency has one IT unit: the mark goes over.  Raises ActionRefused.
     """
     agency = _hold(department.agency_id)
     of_agency = {one.pk: one for one in agency.departments.all()}
@@ -70,14 +70,14 @@ def hold_trees(keys: list[int]) -> None:
 
 
 def _above(department: Department, of_agency: dict[int, Department]) -> list[Department]:
-    """The departments over this one, from the top; raises NotPossible when that cannot be."""
+    """The departments over this one, from the top; raises ActionRefused when that cannot be."""
     above: list[Department] = []
     at = department.parent_id
     while at:
         if at == department.pk:
-            raise NotPossible("上級部門不能是自己或自己的下級部門，請重新選擇上級部門。")
+            raise ActionRefused("上級部門不能是自己或自己的下級部門，請重新選擇上級部門。")
         if at not in of_agency or of_agency[at].merged_into_id:
-            raise NotPossible("上級部門必須是同一機關使用中的部門，請重新選擇上級部門。")
+            raise ActionRefused("上級部門必須是同一機關使用中的部門，請重新選擇上級部門。")
         above.insert(0, of_agency[at])
         at = of_agency[at].parent_id
     return above
@@ -86,7 +86,7 @@ def _above(department: Department, of_agency: dict[int, Department]) -> list[Dep
 def _write_paths(top: Department, of_agency: dict[int, Department], depth: int) -> None:
     """Tell those below where they stand now."""
     if depth >= _DEEPEST:
-        raise NotPossible(f"部門最多 {_DEEPEST} 層，請選擇較上層的部門作為上級部門。")
+        raise ActionRefused(f"部門最多 {_DEEPEST} 層，請選擇較上層的部門作為上級部門。")
     for one in of_agency.values():
         if one.parent_id == top.pk:
             one.path = f"{top.path}{Department.PATH}{one.name}"
@@ -98,7 +98,7 @@ def _write_paths(top: Department, of_agency: dict[int, Department], depth: int) 
 def merge(departments: QuerySet[Department], *, into: Department, by: Account) -> str:
     """Let departments be part of another one from today on: their people and those below go there.
 
-    Raises NotPossible.  Returns what was done.
+    Raises ActionRefused.  Returns what was done.
     """
     agency = _hold(into.agency_id)
     chosen = list(departments.values_list("pk", flat=True))
@@ -109,16 +109,16 @@ def merge(departments: QuerySet[Department], *, into: Department, by: Account) -
     into = Department.objects.get(pk=into.pk)
     going = list(departments.order_by("pk"))
     if any(one.agency_id != agency.pk for one in going) or into.merged_into_id:
-        raise NotPossible("只能併入同一機關使用中的部門，請重新選擇。")
+        raise ActionRefused("只能併入同一機關使用中的部門，請重新選擇。")
     if any(one.merged_into_id for one in going):
-        raise NotPossible("選取的部門裡有已經合併過的，請只選使用中的部門。")
+        raise ActionRefused("選取的部門裡有已經合併過的，請只選使用中的部門。")
     keys = {one.pk for one in going}
     above, at = {into.pk}, into.parent_id
     while at:
         above.add(at)
         at = Department.objects.get(pk=at).parent_id
     if keys & above:
-        raise NotPossible("不能併入自己或自己的下級部門，請重新選擇。")
+        raise ActionRefused("不能併入自己或自己的下級部門，請重新選擇。")
     people = _move_people(keys, into, by)
     Department.objects.filter(merged_into__in=keys).update(merged_into=into)
     Department.objects.filter(parent__in=keys).exclude(pk__in=keys).update(parent=into)
@@ -144,14 +144,14 @@ def _move_people(departments: set[int], into: Department, by: Account) -> int:
     Returns how many of them are in office.
     """
     now, today = timezone.now(), timezone.localdate()
-    of_people = Service.objects.filter(account__department__in=departments)
+    of_people = Posting.objects.filter(account__department__in=departments)
     holding = [one for one in of_people.on(today) if one.department_id in departments]
-    to_come = Service.objects.standing().filter(department__in=departments, since__gt=today)
+    to_come = Posting.objects.standing().filter(department__in=departments, since__gt=today)
     changed = [*holding, *to_come]
     same_day = [one for one in changed if one.since >= today]
     effective_dated.cancel_all(same_day, reason=f"部門併入{into.name}", by=by.username, at=now)
-    Service.objects.bulk_create(
-        Service(
+    Posting.objects.bulk_create(
+        Posting(
             account_id=one.account_id,
             agency_id=one.agency_id,
             department=into,

@@ -26,7 +26,7 @@ from ismp.accounts.actions import accounts
 from ismp.accounts.models import Account, AccountControl, PasswordReset
 from ismp.accounts.roles import Right, Role
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.resources import versions
 from ismp.ui.text.roc_dates import roc_date
 
@@ -53,7 +53,7 @@ class Issued:
 def ask(account: Account, *, by: Account) -> PasswordReset:
     """Mail the owner a code, or let the request wait for a second person.
 
-    Call it outside of a transaction.  Raises NotPossible.
+    Call it outside of a transaction.  Raises ActionRefused.
     """
     accounts.touch([account], by)
     return first(account, by=by)
@@ -62,7 +62,7 @@ def ask(account: Account, *, by: Account) -> PasswordReset:
 def first(account: Account, *, by: Account) -> PasswordReset:
     """As `ask`, for who may not keep accounts but approved that this one is made."""
     if not account.is_active:
-        raise NotPossible(f"{account} 目前不在職，不能重設密碼。")
+        raise ActionRefused(f"{account} 目前不在職，不能重設密碼。")
     because = _second_because(account, by)
     if not because:
         try:
@@ -114,12 +114,12 @@ def _wait(reset: PasswordReset) -> PasswordReset:
         with transaction.atomic():
             reset.save(force_insert=True)
     except IntegrityError as error:
-        raise NotPossible(
+        raise ActionRefused(
             f"{account} 已有一件等候確認的重設密碼，請等另一位管理者決定。"
         ) from error
     others = confirmers(reset)
     if not others:
-        raise NotPossible(
+        raise ActionRefused(
             f"{reset.because}，但目前沒有另一位可以確認的管理者；請先指派一位，"
             "或請維運人員用 ismp changepassword 設定。"
         )
@@ -169,7 +169,7 @@ def _is_for(reset: PasswordReset, person: Account) -> bool:
 def approve(reset: PasswordReset, *, comment: str = "", by: Account) -> Issued:
     """Say the second yes: the code is mailed to the owner, or returned for `by` to hand over.
 
-    Call it outside of a transaction.  Raises NotPossible.
+    Call it outside of a transaction.  Raises ActionRefused.
     """
     with transaction.atomic():
         reset = _held(reset, by)
@@ -190,7 +190,7 @@ def refuse(reset: PasswordReset, *, comment: str, by: Account) -> PasswordReset:
     """Leave the password as it is, with a reason that both are told."""
     reset = _held(reset, by)
     if not comment.strip():
-        raise NotPossible("不同意時，請寫明理由。")
+        raise ActionRefused("不同意時，請寫明理由。")
     _close(reset, State.REFUSED, comment, by)
     consequences.tell(
         [reset.asked_by], kind="reset", subject="重設密碼沒有通過", body=reset.comment
@@ -205,15 +205,15 @@ def _held(reset: PasswordReset, by: Account) -> PasswordReset:
     held = PasswordReset.objects.select_for_update(of=("self",))
     reset = held.select_related("account__agency", "asked_by").get(pk=reset.pk)
     if reset.state != State.WAITING:
-        raise NotPossible("這件重設密碼已經有人決定過了，請重新整理清單。")
+        raise ActionRefused("這件重設密碼已經有人決定過了，請重新整理清單。")
     if reset.asked_at < _oldest():
-        raise NotPossible("這件重設密碼已經過期，請確認本人仍需要，再重新申請。")
+        raise ActionRefused("這件重設密碼已經過期，請確認本人仍需要，再重新申請。")
     people = Account.objects.filter(pk__in=concerned([reset])[reset.pk])
     separation.refuse_own(by, people, agency=reset.account.agency)
     if not _is_for(reset, by):
-        raise NotPossible("這件重設密碼不是由您決定，請由負責的機關管理者或平台管理者辦理。")
+        raise ActionRefused("這件重設密碼不是由您決定，請由負責的機關管理者或平台管理者辦理。")
     if not reset.account.is_active:
-        raise NotPossible("這位同仁目前不在職，不能重設密碼；請填寫意見後按「不同意」。")
+        raise ActionRefused("這位同仁目前不在職，不能重設密碼；請填寫意見後按「不同意」。")
     return reset
 
 

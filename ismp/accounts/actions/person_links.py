@@ -21,7 +21,7 @@ from ismp.accounts import consequences, national_id, separation
 from ismp.accounts.models import Account, AccountControl, Agency, PersonLink
 from ismp.accounts.roles import Right
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 
 State = PersonLink.State
 _BATCH = 500
@@ -233,7 +233,7 @@ def _confirm(
     link: PersonLink, comment: str, by: Account, in_place_of: Account | None = None
 ) -> PersonLink:
     if not (in_place_of or by).may(Right.ALL_AGENCIES) and _refused_between(link):
-        raise NotPossible("另一個帳號的機關已決定不是同一人，請由平台管理者決定。")
+        raise ActionRefused("另一個帳號的機關已決定不是同一人，請由平台管理者決定。")
     link.confirmed_at = timezone.now()
     _decide(link, State.CONFIRMED, comment, by, in_place_of)
     _regroup([link.account_id, link.other_id])
@@ -259,7 +259,7 @@ def refuse(
     link = _held(link, State.WAITING)
     _refuse_own(link, by, in_place_of)
     if not comment.strip():
-        raise NotPossible("不同意時，請寫明理由。")
+        raise ActionRefused("不同意時，請寫明理由。")
     _decide(link, State.REFUSED, comment, by, in_place_of)
     consequences.tell(
         [link.other],
@@ -277,7 +277,7 @@ def revoke(link: PersonLink, *, reason: str, by: Account) -> PersonLink:
     link = _held(link, State.CONFIRMED)
     separation.refuse_own(by, [link.account, link.other], right=Right.ALL_AGENCIES)
     if not reason.strip():
-        raise NotPossible("請寫明撤銷的理由。")
+        raise ActionRefused("請寫明撤銷的理由。")
     link.state, link.ended_at = State.REVOKED, timezone.now()
     link.comment = national_id.hide(f"撤銷：{reason.strip()}")[:_LONGEST]
     link.save(update_fields=["state", "ended_at", "comment"])
@@ -318,15 +318,15 @@ def join(account: Account, agency: Agency, *, by: Account) -> None:
 
 def _held(link: PersonLink, state: State) -> PersonLink:
     """Return the link as it is now, locked; and before it all accounts with its number, so that of
-    two decisions about one person the second sees what the first made.  Raises NotPossible."""
+    two decisions about one person the second sees what the first made.  Raises ActionRefused."""
     same = Account.objects.with_number_of(link.account).order_by("pk")
     numbers = {account.pk for account in same.select_for_update(of=("self",), no_key=True)}
     held = PersonLink.objects.select_for_update(of=("self",)).select_related(*_WITH)
     link = held.get(pk=link.pk)
     if link.state != state:
-        raise NotPossible("這件同一人確認已經有人決定過了，請重新整理清單。")
+        raise ActionRefused("這件同一人確認已經有人決定過了，請重新整理清單。")
     if not {link.account_id, link.other_id} <= numbers:
-        raise NotPossible("兩個帳號的身分證字號已經不同，不能決定。")
+        raise ActionRefused("兩個帳號的身分證字號已經不同，不能決定。")
     return link
 
 

@@ -1,4 +1,4 @@
-"""Deeds on accounts: bring in a roster, say where and as what one serves, appoint to a role."""
+"""Actions on accounts: bring in a roster, say where and as what one serves, appoint to a role."""
 
 import logging
 from datetime import date, timedelta
@@ -13,11 +13,11 @@ from ismp.accounts.models import (
     Account,
     AccountControl,
     Agency,
+    AgencyGrade,
     Department,
     Grade,
-    Grading,
     Leave,
-    Service,
+    Posting,
     Status,
 )
 from ismp.accounts.roles import ROLE_NAMES, Role
@@ -25,7 +25,7 @@ from ismp.accounts.roster import importing as roster_importing
 from ismp.accounts.roster.changes import role_elsewhere
 from ismp.accounts.roster.importing import RosterImport, RosterResult, Taken
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.http.error_pages import is_deadlock
 from ismp.ui.text.roc_dates import roc_date
 
@@ -43,8 +43,8 @@ def import_roster(
 
     An account that served elsewhere moves.  Importing the same roster again changes nothing; what
     the file has no column for stays.  With a `keeper` only what she may change by hand may stand in
-    the roster; `of` is what its events are about.  Raises roster.RosterRefused with every line at
-    fault, or sheets.Refused; then nothing is stored.
+    the roster; `of` is what its events are about.  Raises RosterRejected with every line at
+    fault, or FileRejected; then nothing is stored.
 
     One that passed is written in short pieces (`roster_import`): each a transaction of its own with
     an event for each account that it makes or changes and one for itself.  When it breaks off,
@@ -79,31 +79,31 @@ def assign(
     since: date,
     replace: bool = False,
     by: str,
-) -> Service:
+) -> Posting:
     """Say where and as what a person serves from a day on; what is not named stays.
 
     A move to another agency leaves the department behind unless one is named.  A day to come
     takes effect on that day (`apply_due`).  An entry of the same day is corrected by this one;
-    later ones are replaced with `replace` only.  Raises dated.LaterEntry, NotPossible.
+    later ones are replaced with `replace` only.  Raises LaterEntry, ActionRefused.
     """
     account = Account.objects.select_for_update(of=("self",), no_key=True).get(pk=account.pk)
     steps = timeline.of(account)
     later = [step for step in steps if step.entry.since > since]
     held = _held(account, steps, since, by)
     if held.status == Status.LEFT and status is None and held.since <= since:
-        raise NotPossible(
+        raise ActionRefused(
             f"{account.name}（{account.username}）從 {timeline.day_of(held.since)} 起已離職，"
             "不能登記這項異動；請先取消離職的登記，或辦理復用。"
         )
     moves = agency is not None and agency.pk != held.agency_id
     if department and department.agency_id != (agency.pk if agency else held.agency_id):
-        raise NotPossible("這個部門不屬於該機關，請重新選擇部門。")
+        raise ActionRefused("這個部門不屬於該機關，請重新選擇部門。")
     if department and since >= timezone.localdate():
         # It stays as it is until this is stored: a merger that comes meanwhile finds the person.
         standing = Department.objects.select_for_update(no_key=True).get(pk=department.pk)
         if standing.merged_into_id:
-            raise NotPossible("這個部門已併入其他部門，請重新選擇部門。")
-    entry = Service(
+            raise ActionRefused("這個部門已併入其他部門，請重新選擇部門。")
+    entry = Posting(
         account=account,
         agency_id=agency.pk if agency else held.agency_id,
         department_id=department.pk if department else None if moves else held.department_id,
@@ -115,9 +115,9 @@ def assign(
     # Nor for a day before the end: nothing later would carry the person on.
     closed = entry.agency.why_closed(max(since, timezone.localdate()))
     if closed and entry.status == Status.ACTIVE:
-        raise NotPossible(closed)
+        raise ActionRefused(closed)
     if timeline.has_double(entry):
-        raise NotPossible(_SECOND_ACCOUNT)
+        raise ActionRefused(_SECOND_ACCOUNT)
     refusal = timeline.refusal(account, since, later) if later else ""
     effective_dated.add(entry, replace=replace, refusal=refusal)
     copy_what_holds(account)
@@ -135,7 +135,7 @@ def assign(
     return entry
 
 
-def _held(account: Account, steps: list[timeline.Step], since: date, by: str) -> Service:
+def _held(account: Account, steps: list[timeline.Step], since: date, by: str) -> Posting:
     """The entry that an entry of that day starts from: the one that holds then; before the first
     service, that one."""
     earlier = [step.entry for step in steps if step.entry.since <= since]
@@ -146,7 +146,7 @@ def _held(account: Account, steps: list[timeline.Step], since: date, by: str) ->
 
 def copy_what_holds(account: Account) -> bool:
     """Make the account what its service says of today; return whether it was something else."""
-    entry = account.services.on(timezone.localdate()).first()
+    entry = account.postings.on(timezone.localdate()).first()
     if entry is None or all(
         getattr(entry, name) == getattr(account, name) for name in timeline.SERVED
     ):
@@ -160,7 +160,7 @@ def copy_what_holds(account: Account) -> bool:
         with transaction.atomic():
             account.save(update_fields=[*timeline.SERVED, "role"])
     except IntegrityError as error:
-        raise NotPossible(_SECOND_ACCOUNT) from error
+        raise ActionRefused(_SECOND_ACCOUNT) from error
     consequences.follow(account, before)
     return True
 
@@ -175,12 +175,12 @@ def apply_due() -> int:
     closing.apply_due()
     closing.bring_latecomers()
     today = timezone.localdate()
-    begun = Service.objects.filter(since__range=(today - timedelta(days=_DUE_DAYS), today))
+    begun = Posting.objects.filter(since__range=(today - timedelta(days=_DUE_DAYS), today))
     changed = 0
     for account in Account.objects.filter(pk__in=begun.values("account")):
         try:
             changed += _begin_serving(account)
-        except NotPossible:
+        except ActionRefused:
             logger.warning("account %s cannot serve as assigned", account.pk)
     return changed
 
@@ -199,13 +199,15 @@ def _begin_serving(account: Account) -> bool:
 
 
 @transaction.atomic
-def grade(agency: Agency, value: Grade, *, since: date, replace: bool = False, by: str) -> Grading:
-    """Note the 責任等級 of an agency from a day on.  Raises dated.LaterEntry, NotPossible."""
+def grade(
+    agency: Agency, value: Grade, *, since: date, replace: bool = False, by: str
+) -> AgencyGrade:
+    """Note the 責任等級 of an agency from a day on.  Raises LaterEntry, ActionRefused."""
     agency = Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
     if closed := agency.why_closed(since):
-        raise NotPossible(closed)
-    held = agency.gradings.on(since).first()
-    grading = Grading(agency=agency, grade=value, since=since, recorded_by=by)
+        raise ActionRefused(closed)
+    held = agency.grade_entries.on(since).first()
+    grading = AgencyGrade(agency=agency, grade=value, since=since, recorded_by=by)
     later = [f"{roc_date(one.since)} {one.get_grade_display()}" for one in grading.later()]
     effective_dated.add(
         grading,
@@ -241,10 +243,10 @@ def grant_leave(
     """留職停薪: exempt a person from the duties for a time.
 
     Leaves that overlap it are withdrawn with `replace`, and refuse it without.  Raises
-    dated.LaterEntry, NotPossible.
+    LaterEntry, ActionRefused.
     """
     if until and until < since:
-        raise NotPossible("留職停薪的迄日早於起日，請更正。")
+        raise ActionRefused("留職停薪的迄日早於起日，請更正。")
     account = Account.objects.select_for_update(of=("self",), no_key=True).get(pk=account.pk)
     over = list(account.leaves.overlapping(since, until))
     words = "；".join(one.in_words for one in over)
@@ -275,11 +277,11 @@ def grant_leave(
 def withdraw_leave(leave: Leave, *, reason: str = "", by: str) -> Leave:
     """Take a leave back that was noted by mistake; it stays in the trail and in old standings.
 
-    The person is told.  Raises NotPossible.
+    The person is told.  Raises ActionRefused.
     """
     leave = Leave.objects.select_for_update(of=("self",)).get(pk=leave.pk)
     if leave.withdrawn_at:
-        raise NotPossible("這筆留職停薪已經撤銷了，請重新整理這一頁。")
+        raise ActionRefused("這筆留職停薪已經撤銷了，請重新整理這一頁。")
     leave.withdrawn_at, leave.withdrawn_by = timezone.now(), by
     leave.withdrawal_reason = reason
     leave.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawal_reason"])

@@ -14,7 +14,7 @@ from ismp.accounts import effective_dated
 from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Account, Agency, AgencyName, SecurityOfficer, Status
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
 
@@ -27,7 +27,7 @@ def hold(agency: Agency) -> Agency:
 def save_agency(agency: Agency, *, by: Account) -> Agency:
     """Add an agency, or keep another parent or contact; a name has its day (`rename`).
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     before = changes.stored(agency)
     trail.hold()  # two that are put under each other at once would make a circle
@@ -49,10 +49,10 @@ def _keep_out_of_circles(agency: Agency) -> None:
     if agency.parent:
         agency.parent.refresh_from_db()
     if agency.parent and (reason := agency.parent.why_closed(timezone.localdate())):
-        raise NotPossible(reason)
+        raise ActionRefused(reason)
     while at:
         if at == agency.pk:
-            raise NotPossible("上級機關不能是自己或自己的下級機關，請重新選擇上級機關。")
+            raise ActionRefused("上級機關不能是自己或自己的下級機關，請重新選擇上級機關。")
         at = above[at]
 
 
@@ -62,11 +62,11 @@ def rename(
 ) -> AgencyName:
     """Call an agency otherwise from a day on; documents of earlier days keep the old name.
 
-    Raises dated.LaterEntry, NotPossible.
+    Raises LaterEntry, ActionRefused.
     """
     agency = hold(agency)
     if reason := agency.why_closed(since):
-        raise NotPossible(reason)
+        raise ActionRefused(reason)
     former = agency.name_on(since)
     if not agency.names.standing().exists():
         AgencyName.objects.create(
@@ -89,10 +89,10 @@ def rename(
 
 @transaction.atomic
 def cancel_name(entry: AgencyName, *, reason: str, by: Account) -> AgencyName:
-    """Cancel a renaming, to come or mistaken.  Raises NotPossible."""
+    """Cancel a renaming, to come or mistaken.  Raises ActionRefused."""
     agency = hold(entry.agency)
     if entry.since == AgencyName.FIRST:
-        raise NotPossible("這是機關原來的名稱，不能取消；請用「改名」登記正確的名稱。")
+        raise ActionRefused("這是機關原來的名稱，不能取消；請用「改名」登記正確的名稱。")
     effective_dated.cancel(entry, reason=reason, by=by.username)
     _copy_name(agency)
     holds = agency.name_on(entry.since)
@@ -129,16 +129,16 @@ def name_officer(
 ) -> SecurityOfficer:
     """登錄資安長 and the deputy, from a day on: active accounts of the agency.
 
-    Raises dated.LaterEntry, NotPossible.
+    Raises LaterEntry, ActionRefused.
     """
     agency = hold(agency)
     if reason := agency.why_closed(since):
-        raise NotPossible(reason)
+        raise ActionRefused(reason)
     for one in filter(None, [account, deputy]):
         if one.agency_id != agency.pk or one.status != Status.ACTIVE:
-            raise NotPossible(f"{one.name}不是「{agency}」的在職同仁，請重新選擇。")
+            raise ActionRefused(f"{one.name}不是「{agency}」的在職同仁，請重新選擇。")
     if deputy and deputy.pk == account.pk:
-        raise NotPossible("代理人不能是資安長本人，請重新選擇。")
+        raise ActionRefused("代理人不能是資安長本人，請重新選擇。")
     held = agency.security_officers.on(since).first()
     entry = SecurityOfficer(
         agency=agency, account=account, deputy=deputy, since=since, recorded_by=by.username
@@ -158,7 +158,7 @@ def name_officer(
 
 @transaction.atomic
 def cancel_officer(entry: SecurityOfficer, *, reason: str, by: Account) -> SecurityOfficer:
-    """Cancel that somebody was named 資安長.  Raises NotPossible."""
+    """Cancel that somebody was named 資安長.  Raises ActionRefused."""
     agency = hold(entry.agency)
     effective_dated.cancel(entry, reason=reason, by=by.username)
     held = agency.security_officers.on(entry.since).first()

@@ -18,12 +18,12 @@ from django.utils import timezone
 from ismp.accounts import consequences as accounts_consequences
 from ismp.accounts import effective_dated
 from ismp.accounts.agencies.actions import record_event
-from ismp.accounts.models import Account, Agency, Closing, Department, Service, Status
+from ismp.accounts.models import Account, Agency, Closing, Department, Posting, Status
 from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
 from ismp.accounts.roster.changes import role_elsewhere
 from ismp.accounts.timeline import day_of
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 from ismp.ui.text.search_folding import key
 
@@ -143,22 +143,22 @@ def _orders_into(agency: Agency, since: date) -> list[str]:
     ]
 
 
-def _serving(agency: Agency, since: date) -> list[Service]:
+def _serving(agency: Agency, since: date) -> list[Posting]:
     """The entries by which people are of the agency on that day or later, one for each account."""
-    held = Service.objects.on(since).filter(agency=agency).select_related("account")
+    held = Posting.objects.on(since).filter(agency=agency).select_related("account")
     found = {one.account_id: one for one in held}
     for one in _to_come(agency, since).select_related("account").order_by("since"):
         found.setdefault(one.account_id, one)
     return list(found.values())
 
 
-def _to_come(agency: Agency, since: date) -> QuerySet[Service]:
-    return Service.objects.standing().filter(agency=agency, since__gt=since)
+def _to_come(agency: Agency, since: date) -> QuerySet[Posting]:
+    return Posting.objects.standing().filter(agency=agency, since__gt=since)
 
 
 def _to_cancel(agency: Agency, since: date) -> list[Any]:
     """Entries about the agency itself that would begin when it is no more."""
-    kinds: list[Any] = [agency.names, agency.gradings, agency.security_officers]
+    kinds: list[Any] = [agency.names, agency.grade_entries, agency.security_officers]
     return [one for entries in kinds for one in entries.standing().filter(since__gte=since)]
 
 
@@ -172,7 +172,7 @@ def _open_departments(agency: Agency) -> list[Department]:
 
 def _twins(agency: Agency, into: Agency, since: date) -> list[Account]:
     """Who would have two accounts in office in the other agency, on that day or later."""
-    held, later = Service.objects.on(since), _to_come(into, since)
+    held, later = Posting.objects.on(since), _to_come(into, since)
     there = [one.filter(agency=into, status=Status.ACTIVE).order_by() for one in (held, later)]
     holders = Q(pk__in=there[0].values("account")) | Q(pk__in=there[1].values("account"))
     numbers = Account.objects.filter(holders).exclude(id_hash=None)
@@ -191,25 +191,27 @@ def _twins(agency: Agency, into: Agency, since: date) -> list[Account]:
 def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> Closing:
     """Merge an agency into another one, or dissolve it, from a day on.
 
-    Of today and earlier it is done at once; for a day to come, by the worker.  Raises NotPossible.
+    Of today and earlier it is done at once; for a day to come, by the worker.
+
+    Raises ActionRefused.
     """
     today = timezone.localdate()
     if abs(since - today) > _FARTHEST:
-        raise NotPossible("生效日要在前後一年之內，請檢查年份。")
+        raise ActionRefused("生效日要在前後一年之內，請檢查年份。")
     agency, into = _hold(agency, into)
     if agency.closed_on or agency.closings.standing().exists():
-        raise NotPossible(_NOBODY)
+        raise ActionRefused(_NOBODY)
     if into and (into.closed_on or into.closings.standing().filter(since__lte=since).exists()):
-        raise NotPossible(f"「{into}」也已登記合併或裁撤，請選擇其他機關。")
+        raise ActionRefused(f"「{into}」也已登記合併或裁撤，請選擇其他機關。")
     if reasons := _orders_into(agency, since):
-        raise NotPossible("".join(reasons))
+        raise ActionRefused("".join(reasons))
     closing = Closing(agency=agency, into=into, since=since, recorded_by=by.username)
     closing.save(force_insert=True)
     if since <= today:
         _carry_out(closing, by.username)
     else:
         if into is None and (reasons := obstacles(agency, into, since)):
-            raise NotPossible("".join(reasons))
+            raise ActionRefused("".join(reasons))
         record_event("order_closing", agency, by, since=roc_dates.roc_date(since), **_into(closing))
         accounts_consequences.tell(
             _administrators(agency, into),
@@ -222,11 +224,11 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
 
 @transaction.atomic
 def cancel_closing(closing: Closing, *, reason: str, by: Account) -> Closing:
-    """Cancel what was ordered for a day to come.  Raises NotPossible."""
+    """Cancel what was ordered for a day to come.  Raises ActionRefused."""
     agency, _ = _hold(closing.agency, None)
     closing = Closing.objects.get(pk=closing.pk)
     if closing.done_at:
-        raise NotPossible("合併或裁撤已經生效，不能取消。")
+        raise ActionRefused("合併或裁撤已經生效，不能取消。")
     effective_dated.cancel(closing, reason=reason, by=by.username)
     record_event("cancel_closing", agency, by, cancelled=closing.in_words, reason=reason)
     return closing
@@ -243,7 +245,7 @@ def apply_due() -> int:
     for closing in due.select_related("agency", "into").order_by("since", "pk"):
         try:
             count += _begin(closing)
-        except NotPossible:
+        except ActionRefused:
             logger.warning("agency %s cannot be closed as ordered", closing.agency_id)
     return count
 
@@ -256,7 +258,7 @@ def bring_latecomers() -> int:
     for agency in Agency.objects.filter(pk__in=late).select_related("merged_into"):
         try:
             count += _bring_those_of(agency)
-        except NotPossible:
+        except ActionRefused:
             logger.warning("people of agency %s cannot be brought to its successor", agency.pk)
     return count
 
@@ -266,7 +268,7 @@ def _bring_those_of(agency: Agency) -> int:
     agency, into = _hold(agency, agency.merged_into)
     today = timezone.localdate()
     if into is None or (reasons := obstacles(agency, into, today)):
-        raise NotPossible("".join(reasons) if into else "")
+        raise ActionRefused("".join(reasons) if into else "")
     places = _bring_departments(agency, into)
     return len(_move_people(agency, into, today, places, trail.SYSTEM))
 
@@ -294,7 +296,7 @@ def _carry_out(closing: Closing, by: str) -> None:
     """Do it: people, departments, then what else belongs to the agency; one event."""
     agency, into, since = closing.agency, closing.into, closing.since
     if reasons := obstacles(agency, into, since):
-        raise NotPossible("".join(reasons))
+        raise ActionRefused("".join(reasons))
     administrators = _administrators(into)
     detail: dict[str, Any] = {"since": roc_dates.roc_date(since), **_into(closing)}
     moved: list[Account] = []
@@ -385,13 +387,13 @@ def _move_people(
     """Write for everybody who serves in the agency on that day, or will, that it is the other one
     from then on; return the accounts that are of the other one today."""
     now, today = timezone.now(), timezone.localdate()
-    held = list(Service.objects.on(since).filter(agency=agency))
+    held = list(Posting.objects.on(since).filter(agency=agency))
     entries = [*held, *_to_come(agency, since)]
     same_day = [one for one in entries if one.since >= since]
     effective_dated.cancel_all(same_day, reason=f"併入{into.name}"[:200], by=by, at=now)
-    Service.objects.bulk_create(
+    Posting.objects.bulk_create(
         [
-            Service(
+            Posting(
                 account_id=one.account_id,
                 agency=into,
                 department=places.get(one.department_id) if one.department_id else None,
@@ -413,7 +415,7 @@ def _move_people(
         some = Account.objects.select_for_update(of=("self",), no_key=True)
         some = some.select_related("agency", "department")
         some = some.filter(pk__in=accounts[start : start + _BATCH], agency=agency)
-        holding = Service.objects.on(today).filter(account__in=[one.pk for one in some])
+        holding = Posting.objects.on(today).filter(account__in=[one.pk for one in some])
         by_account = {one.account_id: one for one in holding.select_related("agency", "department")}
         for account in some:
             entry = by_account.get(account.pk)

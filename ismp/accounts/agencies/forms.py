@@ -10,14 +10,14 @@ from ismp.accounts.forms import DayField, Replacing
 from ismp.accounts.models import (
     Account,
     Agency,
+    AgencyGrade,
     AgencyName,
     Closing,
     Grade,
-    Grading,
     SecurityOfficer,
     Status,
 )
-from ismp.ui.forms import DeedForm, ModuleForm
+from ismp.ui.forms import ActionForm, ResourceForm
 from ismp.ui.text import roc_dates
 from ismp.ui.text.search_folding import one_line
 
@@ -35,7 +35,7 @@ class AgencyField(forms.ModelChoiceField):
         return f"{agency.name}（{agency.code}）"
 
 
-class AgencyForm(ModuleForm):
+class AgencyForm(ResourceForm):
     """A new agency, or another parent or contact; another name has a day on which it begins."""
 
     parent = AgencyField(label="上級機關", required=False)
@@ -68,7 +68,7 @@ class AgencyForm(ModuleForm):
         return one_line(self.cleaned_data["name"])
 
 
-class AgencyEntryForm(Replacing, DeedForm):
+class AgencyEntryForm(Replacing, ActionForm):
     """Of a dated entry of one agency; `entries` is the model."""
 
     replace_label = "取代之後的登記"
@@ -103,7 +103,7 @@ class RenameForm(AgencyEntryForm):
 
 
 class GradeForm(AgencyEntryForm):
-    entries = Grading
+    entries = AgencyGrade
     grade = forms.ChoiceField(label="責任等級", choices=[("", "（請選擇）"), *Grade.choices])
     since = DayField(label="生效日")
 
@@ -130,7 +130,7 @@ class OfficerForm(AgencyEntryForm):
             field.label_from_instance = lambda one: f"{one.name}（{one.username}）"
 
 
-class CloseForm(DeedForm):
+class CloseForm(ActionForm):
     """合併 or 裁撤; `sure` comes with the second page, which says what follows."""
 
     into = AgencyField(
@@ -152,13 +152,13 @@ class CloseForm(DeedForm):
 
 _CANCELLED = {
     "name": (AgencyName, "名稱"),
-    "grade": (Grading, "責任等級"),
+    "grade": (AgencyGrade, "責任等級"),
     "officer": (SecurityOfficer, "資安長"),
     "closing": (Closing, "合併、裁撤"),
 }
 
 
-class CancelEntryForm(DeedForm):
+class CancelEntryForm(ActionForm):
     """Which entry of an agency is to be cancelled, and why."""
 
     entry = forms.ChoiceField(label="取消的登記")

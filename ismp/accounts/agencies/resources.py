@@ -23,23 +23,23 @@ from ismp.accounts.agencies.forms import (
 from ismp.accounts.models import (
     Account,
     Agency,
+    AgencyGrade,
     AgencyName,
     Closing,
     Grade,
-    Grading,
     SecurityOfficer,
     Status,
 )
 from ismp.accounts.roles import Right
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module, Page
+from ismp.ui.resources.resource import Action, Filter, Page, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 
 def _rows(user: Any) -> Any:
     """With what a list shows: the grade and the 資安長 of today, how many are in office."""
     today = timezone.localdate()
-    grades = Grading.objects.on(today).filter(agency=OuterRef("pk"))
+    grades = AgencyGrade.objects.on(today).filter(agency=OuterRef("pk"))
     officers = SecurityOfficer.objects.on(today).filter(agency=OuterRef("pk"))
     officers = officers.filter(account__agency=OuterRef("pk"), account__status=Status.ACTIVE)
     return (
@@ -98,7 +98,7 @@ def _close(
 def _cancel(agencies: Iterable[Agency], *, entry: Any, reason: str, by: Account) -> str:
     ways: dict[Any, Any] = {
         AgencyName: actions.cancel_name,
-        Grading: cancelling.cancel_grading,
+        AgencyGrade: cancelling.cancel_grading,
         SecurityOfficer: actions.cancel_officer,
         Closing: closing.cancel_closing,
     }
@@ -112,7 +112,7 @@ def _beside(user: Account, agency: Agency) -> dict[str, Any]:
     late = waiting if waiting and waiting.since <= timezone.localdate() else None
     return {
         "names": agency.names.standing().order_by("-since"),
-        "gradings": agency.gradings.standing().order_by("-since"),
+        "grade_entries": agency.grade_entries.standing().order_by("-since"),
         "officers": agency.security_officers.standing()
         .select_related("account", "deputy")
         .order_by("-since"),
@@ -131,7 +131,7 @@ def _gone(agency: Agency) -> list[tuple[str, Any]]:
     """What was cancelled or replaced, with what it was about."""
     kinds = (
         ("名稱", agency.names),
-        ("責任等級", agency.gradings),
+        ("責任等級", agency.grade_entries),
         ("資安長", agency.security_officers),
         ("合併、裁撤", agency.closings),
     )
@@ -143,7 +143,7 @@ def _open(user: Any, agency: Agency) -> bool:
     return not agency.closed_on
 
 
-AGENCIES = Module(
+AGENCIES = Resource(
     name="agencies",
     title="機關管理",
     thing="機關",
@@ -174,8 +174,8 @@ AGENCIES = Module(
     form=AgencyForm,
     save=actions.save_agency,
     edits=_open,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "grade",
             "核定責任等級",
             Right.MANAGE_AGENCIES,
@@ -185,7 +185,7 @@ AGENCIES = Module(
             many=False,
             fits=_open,
         ),
-        Deed(
+        Action(
             "rename",
             "改名",
             Right.MANAGE_AGENCIES,
@@ -195,7 +195,7 @@ AGENCIES = Module(
             many=False,
             fits=_open,
         ),
-        Deed(
+        Action(
             "officer",
             "登錄資安長",
             Right.MANAGE_AGENCIES,
@@ -205,7 +205,7 @@ AGENCIES = Module(
             many=False,
             fits=_open,
         ),
-        Deed(
+        Action(
             "close",
             "合併或裁撤",
             Right.MANAGE_AGENCIES,
@@ -216,7 +216,7 @@ AGENCIES = Module(
             many=False,
             fits=lambda user, one: not one.closed_on and not one.closings.standing().exists(),
         ),
-        Deed(
+        Action(
             "cancel",
             "取消登記",
             Right.MANAGE_AGENCIES,

@@ -308,7 +308,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Grading",
+            name="AgencyGrade",
             fields=[
                 (
                     "id",
@@ -342,7 +342,7 @@ class Migration(migrations.Migration):
                     "agency",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="gradings",
+                        related_name="grade_entries",
                         to="accounts.agency",
                         verbose_name="機關",
                     ),
@@ -370,7 +370,7 @@ class Migration(migrations.Migration):
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="replaced",
-                        to="accounts.grading",
+                        to="accounts.agencygrade",
                     ),
                 ),
             ],
@@ -738,7 +738,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name="Service",
+            name="Posting",
             fields=[
                 (
                     "id",
@@ -767,7 +767,7 @@ class Migration(migrations.Migration):
                     "account",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="services",
+                        related_name="postings",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="帳號",
                     ),
@@ -814,7 +814,7 @@ class Migration(migrations.Migration):
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="replaced",
-                        to="accounts.service",
+                        to="accounts.posting",
                     ),
                 ),
             ],

@@ -11,7 +11,7 @@ from ismp.accounts import national_id
 class HasNationalId(models.Model):
     """A row that keeps somebody's number as a matching key only."""
 
-    SEALED_FOR: ClassVar[bytes]
+    ASSOCIATED_DATA: ClassVar[bytes]
     """To what the sealed number belongs: one table's cannot be opened as another's."""
     ID_COLUMNS: ClassVar = ("sealed_id", "id_hash", "key_version")
     """What a row is stored with (`update_fields`) when its number changes."""
@@ -29,13 +29,13 @@ class HasNationalId(models.Model):
         if self.sealed_id is None or self.key_version is None:
             return ""
         sealed = bytes(self.sealed_id)
-        return settings.KEYS.unseal(sealed, self.SEALED_FOR, self.key_version).decode()
+        return settings.KEYS.unseal(sealed, self.ASSOCIATED_DATA, self.key_version).decode()
 
     @national_id.setter
     def national_id(self, number: str) -> None:
         folded = national_id.fold(number)
         if folded:
-            sealed = settings.KEYS.seal(folded.encode(), self.SEALED_FOR)
+            sealed = settings.KEYS.seal(folded.encode(), self.ASSOCIATED_DATA)
             self.sealed_id, self.key_version = sealed
             self.id_hash = settings.KEYS.blind_index(folded)
         else:

@@ -19,7 +19,7 @@ from ismp.accounts import consequences, effective_dated, timeline
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import person_links
 from ismp.accounts.identities import Identity
-from ismp.accounts.models import Account, AccountControl, Agency, Service, Status
+from ismp.accounts.models import Account, AccountControl, Agency, Posting, Status
 from ismp.accounts.roles import Right
 from ismp.accounts.roster import changes as roster_changes
 from ismp.accounts.roster import reading
@@ -36,7 +36,7 @@ from ismp.accounts.roster.checks import (
 )
 from ismp.accounts.roster.reading import Entry, Roster
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.reading.faults import Fault
 
 _PIECE = 250
@@ -95,7 +95,7 @@ class RosterImport:
     of its own: then `result` tells what became of its lines; before, what would.
 
     `done` is what an import that broke off has taken of the same file; it is not looked at again.
-    Raises roster.RosterRefused with every line at fault, or sheets.Refused; but never when some of
+    Raises RosterRejected with every line at fault, or FileRejected; but never when some of
     it was taken already.
     """
 
@@ -164,9 +164,9 @@ class RosterImport:
         try:
             with transaction.atomic():
                 return self._take_together(groups)
-        except (IntegrityError, NotPossible) as error:
+        except (IntegrityError, ActionRefused) as error:
             if len(groups) == 1:
-                about = str(error) if isinstance(error, NotPossible) else ""
+                about = str(error) if isinstance(error, ActionRefused) else ""
                 return [], [_fault(self._line(one), MEANWHILE, about) for one in groups[0]]
         half = len(groups) // 2
         (first, faults), (second, more) = self._take(groups[:half]), self._take(groups[half:])
@@ -324,7 +324,7 @@ class _Judged:
         keys = [one.account.pk for one in chosen if one.account.pk and SERVICE & one.fields.keys()]
         if not keys:
             return set()
-        later = Service.objects.standing().filter(since__gt=timezone.localdate())
+        later = Posting.objects.standing().filter(since__gt=timezone.localdate())
         return set(later.values_list("account", flat=True)) & set(keys)
 
 
@@ -370,7 +370,7 @@ def _store(changed: list[LineChange], places: Places, keeper: Account | None, by
     created: list[Account] = []
     updated: list[tuple[Account, consequences.Served]] = []
     values: dict[int, dict[str, Any]] = {}
-    served: list[Service] = []
+    served: list[Posting] = []
     for one in changed:
         account = one.account
         is_new = account.pk is None
@@ -400,24 +400,24 @@ def _store(changed: list[LineChange], places: Places, keeper: Account | None, by
 
 def _since(agency: Agency, *, is_new: bool) -> date:
     """The first roster of an agency tells who has served there, not since when."""
-    return Service.UNKNOWN if is_new and agency.in_first_roster else timezone.localdate()
+    return Posting.UNKNOWN if is_new and agency.in_first_roster else timezone.localdate()
 
 
-def _begin(served: list[Service]) -> None:
+def _begin(served: list[Posting]) -> None:
     """Store entries of service in bulk; each takes the place of one of the same day."""
     now = timezone.now()
     for start in range(0, len(served), _BATCH):
         some = {one.account.pk: one for one in served[start : start + _BATCH]}
         day = [one.since for one in some.values()]
-        former = Service.objects.standing().filter(account__in=some, since__in=day)
+        former = Posting.objects.standing().filter(account__in=some, since__in=day)
         replaced = [one for one in former if one.since == some[one.account_id].since]
         by = served[start].recorded_by
         effective_dated.cancel_all(replaced, reason="同一天重新匯入名冊", by=by, at=now)
         for one in some.values():
             one.recorded_at = now
-        Service.objects.bulk_create(some.values())
+        Posting.objects.bulk_create(some.values())
         for one in replaced:
-            Service.objects.filter(pk=one.pk).update(replaced_by=some[one.account_id])
+            Posting.objects.filter(pk=one.pk).update(replaced_by=some[one.account_id])
 
 
 def _controls(change: LineChange, keeper: Account | None) -> list[AccountControl]:

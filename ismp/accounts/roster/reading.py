@@ -38,7 +38,7 @@ class Entry:
     status: str
 
 
-class RosterRefused(reading_faults.Refused):
+class RosterRejected(reading_faults.FileRejected):
     """The roster as a whole is refused, because of these lines; nothing is stored."""
 
     def __init__(self, faults: list[Fault]) -> None:
@@ -63,16 +63,16 @@ class Roster:
         return self.lines[number]
 
     def proven(self) -> list[Entry]:
-        """The entries of a roster in which nothing is at fault.  Raises RosterRefused."""
+        """The entries of a roster in which nothing is at fault.  Raises RosterRejected."""
         if self.faults:
-            raise RosterRefused(sorted(self.faults, key=lambda fault: fault.line))
+            raise RosterRejected(sorted(self.faults, key=lambda fault: fault.line))
         return self.entries
 
 
 def read(data: bytes) -> Roster:
     """Of an account's several lines the one in office stands.
 
-    Raises sheets.Refused when the file cannot be read at all.
+    Raises FileRejected when the file cannot be read at all.
     """
     table = reading.read(data, HEADER, required=REQUIRED, aliases=_ALIASES, missing=_NO_HEADER)
     has = frozenset(table.place)

@@ -19,7 +19,7 @@ from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.forms import OldPasswordForm, ResetForm, SignInForm
 from ismp.accounts.sign_in import lockout, middleware
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.http.once import each_time
 
 _WRONG_CODE = "公務帳號或代碼不對，或代碼已經過期；請檢查後再試，或重新索取。"
@@ -97,7 +97,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
         old, new = form.cleaned_data["old_password"], form.cleaned_data["new_password1"]
         try:
             account_actions.change_password(user, old=old, new=new)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error("old_password", str(reason))
         else:
             update_session_auth_hash(request, user)

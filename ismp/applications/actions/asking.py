@@ -14,7 +14,7 @@ from ismp.accounts import codes, national_id
 from ismp.accounts.models import Account, Agency, Department
 from ismp.applications.models import AccountApplication, IdentityChange, Request, State, Transfer
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.ui.text.roc_dates import roc_date
 
 STRANGER = "（未登入）"
@@ -30,7 +30,7 @@ def apply_for_account(
     """Let somebody without an account ask for one.
 
     Asks nobody whether the person or the account is known: the answer is the same.  Raises
-    NotPossible when too many came with the number for the agency from `source` (a network address)
+    ActionRefused when too many came with the number for the agency from `source` (an address)
     within the hour, or far too many of all people, or for all agencies together.
     """
     origin = settings.KEYS.blind_index(f"from:{source}")
@@ -44,7 +44,7 @@ def apply_for_account(
         (sent, settings.APPLICATIONS_OF_ADDRESS_PER_HOUR),
     )
     if any(rows.count() >= most for rows, most in limits):
-        raise NotPossible("同一個網路位址一小時內申請太多件，請一小時後再試，或洽機關管理者。")
+        raise ActionRefused("同一個網路位址一小時內申請太多件，請一小時後再試，或洽機關管理者。")
     application = AccountApplication(
         agency=agency,
         department=national_id.hide(department),
@@ -76,7 +76,7 @@ def ask_for(
     found = Account.objects.filter(username__iexact=username, name=name, status="active")
     account = found.exclude(agency=by.agency_id).select_related("agency").first()
     if account is None:
-        raise NotPossible(_NOT_HERE)
+        raise ActionRefused(_NOT_HERE)
     facts = {"origin": account.agency, "agency": account.agency, "destination": by.agency}
     return _ask_transfer(account, since, reason, by, department=department, **facts)
 
@@ -87,9 +87,11 @@ def give_away(*, username: str, agency: Agency, since: date, reason: str, by: Ac
     own = Account.objects.filter(username__iexact=username, status="active", agency=by.agency_id)
     account = own.first()
     if account is None:
-        raise NotPossible("本機關沒有這個公務帳號的在職同仁，請檢查後再填。")
+        raise ActionRefused("本機關沒有這個公務帳號的在職同仁，請檢查後再填。")
     if not by.may_touch(account):
-        raise NotPossible(f"{account} 是{account.get_role_display()}，這個帳號請由平台管理者維護。")
+        raise ActionRefused(
+            f"{account} 是{account.get_role_display()}，這個帳號請由平台管理者維護。"
+        )
     facts = {"origin": by.agency, "agency": agency, "destination": agency}
     return _ask_transfer(account, since, reason, by, **facts)
 
@@ -98,9 +100,9 @@ def _ask_transfer(
     account: Account, since: date, reason: str, by: Account, **facts: Any
 ) -> Transfer:
     if account.pk == by.pk:
-        raise NotPossible("不能為自己申請異動，請由另一位管理者提出。")
+        raise ActionRefused("不能為自己申請異動，請由另一位管理者提出。")
     if facts["origin"] == facts["destination"]:
-        raise NotPossible("調往的機關就是現在的機關，請重新選擇。")
+        raise ActionRefused("調往的機關就是現在的機關，請重新選擇。")
     _check_day(since)
     transfer = Transfer(
         account=account, since=since, reason=national_id.hide(reason), asked_by=by, **facts
@@ -121,7 +123,7 @@ def _ask_transfer(
 def ask_for_identities(*, identities: str, since: date, reason: str, by: Account) -> IdentityChange:
     """Let a person ask to be listed under other identities from a day on."""
     if identities == by.identities:
-        raise NotPossible("勾選的身分和現在相同；請勾選變更後的全部身分。")
+        raise ActionRefused("勾選的身分和現在相同；請勾選變更後的全部身分。")
     _check_day(since)
     change = IdentityChange(
         account=by,
@@ -145,7 +147,7 @@ def ask_for_identities(*, identities: str, since: date, reason: str, by: Account
 def _check_day(since: date) -> None:
     """A year mistyped would judge past years anew."""
     if abs(since - timezone.localdate()) > _FARTHEST:
-        raise NotPossible("生效日要在前後一年之內，請檢查年份。")
+        raise ActionRefused("生效日要在前後一年之內，請檢查年份。")
 
 
 def _save_only_one(request: Request, otherwise: str) -> None:
@@ -153,7 +155,7 @@ def _save_only_one(request: Request, otherwise: str) -> None:
         with transaction.atomic():
             request.save(force_insert=True)
     except IntegrityError as error:
-        raise NotPossible(otherwise) from error
+        raise ActionRefused(otherwise) from error
 
 
 @transaction.atomic
@@ -162,7 +164,7 @@ def withdraw(request: Transfer | IdentityChange, *, by: Account) -> None:
     rows: Any = type(request)._default_manager
     request = rows.select_for_update(of=("self",)).get(pk=request.pk)
     if not request.is_waiting:
-        raise NotPossible("這件申請已經決定了，不能撤回。")
+        raise ActionRefused("這件申請已經決定了，不能撤回。")
     request.state, request.decided_at, request.decided_by = State.WITHDRAWN, timezone.now(), by
     request.save(update_fields=["state", "decided_at", "decided_by"])
     _record("withdraw_request", request, by.username, account=request.account.username)

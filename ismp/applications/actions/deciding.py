@@ -1,7 +1,7 @@
 """Deciding a request: once, by somebody for whom it waits or who stands in for her.
 
-Each kind has its deed; all take `accept`, `comment`, `by` and `in_place_of`, and raise
-NotPossible.  What the approval changes is done by the deeds of `ismp.accounts`.
+Each kind has its action; all take `accept`, `comment`, `by` and `in_place_of`, and raise
+ActionRefused.  What the approval changes is done by the actions of `ismp.accounts`.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from ismp.accounts.roles import Right
 from ismp.applications.actions import delegating
 from ismp.applications.models import AccountApplication, IdentityChange, Request, State, Transfer
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.ui.text.roc_dates import roc_date
 
@@ -62,7 +62,7 @@ def decide_application(
 
 
 def account_of(application: AccountApplication) -> Account:
-    """The account that an approval would make; raises NotPossible when there can be none."""
+    """The account that an approval would make; raises ActionRefused when there can be none."""
     account = Account(
         username=application.username,
         name=application.name,
@@ -75,7 +75,7 @@ def account_of(application: AccountApplication) -> Account:
     try:
         account.validate_constraints()
     except ValidationError as faults:
-        raise NotPossible(f"無法建立帳號：{faults.messages[0]}") from faults
+        raise ActionRefused(f"無法建立帳號：{faults.messages[0]}") from faults
     return account
 
 
@@ -101,7 +101,7 @@ def decide_transfer(
     """
     transfer = _hold(transfer, by, in_place_of)
     if transfer.asked_by_id == by.pk:
-        raise NotPossible("提出異動的人不能自己同意，要由另一個機關的管理者決定。")
+        raise ActionRefused("提出異動的人不能自己同意，要由另一個機關的管理者決定。")
     if accept:
         _refuse_what_cannot_be(transfer, in_place_of or by)
         person_links.join(transfer.account, transfer.destination, by=by)
@@ -116,10 +116,10 @@ def decide_transfer(
             )
         except LaterEntry:
             raise
-        except NotPossible as reason:
+        except ActionRefused as reason:
             if transfer.comes and not by.may(Right.ALL_AGENCIES):
                 # What stands in the way is an account of the other agency.
-                raise NotPossible(_NOT_THERE) from reason
+                raise ActionRefused(_NOT_THERE) from reason
             raise
     _decide(transfer, accept, comment, by, in_place_of)
     _tell(transfer, transfer.account, "機關異動申請")
@@ -168,7 +168,7 @@ def decide_person_link(
     """Confirm that two accounts are one person's, or say that they are not."""
     asked = PersonLink.objects.filter(pk=link.pk)
     if not asked.to_decide_by(in_place_of or by).exists() or link.asked_by_id == by.pk:
-        raise NotPossible("這件同一人確認不是由您決定，或已經有人決定過了；請重新整理清單。")
+        raise ActionRefused("這件同一人確認不是由您決定，或已經有人決定過了；請重新整理清單。")
     delegating.refuse_past_days(by, in_place_of)
     action = person_links.confirm if accept else person_links.refuse
     action(link, comment=comment, by=by, in_place_of=in_place_of)
@@ -201,7 +201,7 @@ def _refuse_what_cannot_be(request: Transfer | IdentityChange, decider: Account)
     if not reason and not decider.may(Right.TRANSFER_PEOPLE):
         reason = beyond_both_sides(request)
     if reason:
-        raise NotPossible(reason)
+        raise ActionRefused(reason)
 
 
 def _hold(request: Asked, by: Account, in_place_of: Account | None) -> Asked:
@@ -209,10 +209,10 @@ def _hold(request: Asked, by: Account, in_place_of: Account | None) -> Asked:
     rows: Any = type(request)._default_manager
     held: Asked = rows.select_for_update(of=("self",)).get(pk=request.pk)
     if not held.is_waiting:
-        raise NotPossible("這件申請已經有人決定過了，請重新整理清單。")
+        raise ActionRefused("這件申請已經有人決定過了，請重新整理清單。")
     separation.refuse_own(by, concerned(held), in_place_of=in_place_of, agency=held.agency)
     if not rows.filter(pk=held.pk).to_decide_by(in_place_of or by).exists():
-        raise NotPossible("這件申請不是由您決定，請由負責的機關管理者辦理。")
+        raise ActionRefused("這件申請不是由您決定，請由負責的機關管理者辦理。")
     delegating.refuse_past_days(by, in_place_of)
     return held
 
@@ -255,7 +255,7 @@ def _decide(
     *changed: str,
 ) -> None:
     if not accept and not comment.strip():
-        raise NotPossible("不同意時，請寫明理由。")
+        raise ActionRefused("不同意時，請寫明理由。")
     request.state = State.APPROVED if accept else State.REFUSED
     request.comment = national_id.hide(comment.strip())[:_LONGEST]
     request.decided_by, request.in_place_of = by, in_place_of

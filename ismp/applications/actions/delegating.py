@@ -9,7 +9,7 @@ from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right
 from ismp.applications.models import Delegation
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.ui.text.roc_dates import roc_date
 
@@ -23,25 +23,25 @@ def may_name(user: Account) -> bool:
 
 @transaction.atomic
 def delegate(*, username: str, since: date, until: date, by: Account) -> Delegation:
-    """Name a colleague of one's own agency, whatever her role.  Raises NotPossible."""
+    """Name a colleague of one's own agency, whatever her role.  Raises ActionRefused."""
     if not may_name(by):
-        raise NotPossible("只有審核申請的管理者可以指定代理人。")
+        raise ActionRefused("只有審核申請的管理者可以指定代理人。")
     if until < since:
-        raise NotPossible("代理的迄日早於起日，請更正。")
+        raise ActionRefused("代理的迄日早於起日，請更正。")
     today = timezone.localdate()
     if until < today or until - since > _LONGEST:
-        raise NotPossible("代理的迄日不能早於今天，期間不能超過一年，請更正。")
+        raise ActionRefused("代理的迄日不能早於今天，期間不能超過一年，請更正。")
     if since > today + _LONGEST:
-        raise NotPossible(f"代理的起日最晚只能填 {roc_date(today + _LONGEST)}，請檢查年份。")
+        raise ActionRefused(f"代理的起日最晚只能填 {roc_date(today + _LONGEST)}，請檢查年份。")
     # Held, so that a double click names her once.
     Account.objects.select_for_update(of=("self",), no_key=True).get(pk=by.pk)
     colleagues = Account.objects.filter(agency=by.agency_id, status=Status.ACTIVE)
     colleague = colleagues.exclude(pk=by.pk).filter(username__iexact=username).first()
     if colleague is None:
-        raise NotPossible("本機關沒有這個公務帳號的在職同仁；代理人要是本機關的另一位同仁。")
+        raise ActionRefused("本機關沒有這個公務帳號的在職同仁；代理人要是本機關的另一位同仁。")
     named = Delegation.objects.filter(principal=by, delegate=colleague, ended_at=None)
     if named.filter(since__lte=until, until__gte=since).exists():
-        raise NotPossible(f"{colleague.name}在這段期間已經是您的代理人。")
+        raise ActionRefused(f"{colleague.name}在這段期間已經是您的代理人。")
     delegation = Delegation.objects.create(
         principal=by, delegate=colleague, since=since, until=until
     )
@@ -61,7 +61,7 @@ def end_delegation(delegation: Delegation, *, by: Account) -> Delegation:
     """Let it end at once."""
     delegation = Delegation.objects.select_for_update(of=("self",)).get(pk=delegation.pk)
     if delegation.ended_at:
-        raise NotPossible("這個代理已經結束了。")
+        raise ActionRefused("這個代理已經結束了。")
     delegation.ended_at = timezone.now()
     delegation.save(update_fields=["ended_at"])
     _record("end_delegation", delegation, by)
@@ -69,9 +69,9 @@ def end_delegation(delegation: Delegation, *, by: Account) -> Delegation:
 
 
 def refuse_past_days(by: Account, in_place_of: Account | None) -> None:
-    """Raises NotPossible when `by` does not stand in for her (any more)."""
+    """Raises ActionRefused when `by` does not stand in for her (any more)."""
     if in_place_of and not Delegation.objects.held_by(by).filter(principal=in_place_of).exists():
-        raise NotPossible(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
+        raise ActionRefused(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
 
 
 def _record(verb: str, delegation: Delegation, by: Account) -> None:

@@ -1,9 +1,9 @@
-"""The figures of agencies, kept: counted once, read until a deed changes them (ADR 13).
+"""The figures of agencies, kept: counted once, read until an action changes them (ADR 13).
 
-A board says up to which audit event it holds.  Every deed leaves an event in its own transaction,
+A board says up to which audit event it holds.  Every action leaves an event in its own transaction,
 and events become visible in the order of their numbers: so a board is as good as freshly counted
 when no event since then concerns it.  A verb that is not named here concerns every board; a new
-deed can make us count in vain, never show an old figure.
+action can make us count in vain, never show an old figure.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from functools import partial
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from ismp.accounts.models import Agency, Service
+from ismp.accounts.models import Agency, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.compliance.dashboards import counts
@@ -31,7 +31,7 @@ ASIDE = (
     *("create_by_roster", "change_by_roster"),  # `import_roster` tells once for all of them
     *("open_ticket", "answer_ticket", "close_ticket", "remind", "remind_deadline"),
 )
-"""Deeds after which the agencies, their people, hours and decisions stand as before."""
+"""Actions after which the agencies, their people, hours and decisions stand as before."""
 _NO_CONCERN = (
     *ASIDE,
     *("appoint", "save_department", "add_agency", "save_agency"),
@@ -84,7 +84,7 @@ def of(
     if known_at:
         return _counted(agencies, days, known_at)
     kept_days = [day for day in days if _is_kept(day)]
-    newest = trail.newest()  # before counting: a deed meanwhile makes the board old, not wrong
+    newest = trail.newest()  # before counting: an action meanwhile makes the board old, not wrong
     mine = [agency.pk for agency in agencies]
     kept = Board.objects.filter(on__in=kept_days, agency__in=mine)
     kept = kept if whole else kept.defer("parts")
@@ -105,7 +105,7 @@ def at_hand(agency: Agency, days: Iterable[date]) -> bool:
 
 
 def keep_fresh() -> int:
-    """Count anew what deeds have changed, for today; let go of what nobody asks for any more.
+    """Count anew what actions have changed, for today; let go of what nobody asks for any more.
 
     Called by the worker, so that the pages find true boards.  Returns how many were counted.
     """
@@ -184,7 +184,7 @@ def _leaning(agencies: list[Agency]) -> dict[int, set[str]]:
     for part, whole in merged.values_list("code", "merged_into"):
         leaning[whole or 0].add(part)
     for person in ("account__person", "account"):
-        served = Service.objects.order_by().filter(**{f"{person}__isnull": False})
+        served = Posting.objects.order_by().filter(**{f"{person}__isnull": False})
         moved = served.values(person).annotate(n=Count("agency", distinct=True)).filter(n__gt=1)
         places = served.filter(**{f"{person}__in": moved.values(person)})
         by_person: dict[object, set[int]] = defaultdict(set)

@@ -92,7 +92,7 @@ def board(request: HttpRequest) -> HttpResponse:
 @require_safe
 @needs(Right.VIEW_HOURS)
 def trend(request: HttpRequest) -> HttpResponse:
-    """The part of a board that takes long after a deed, when the agency is large."""
+    """The part of a board that takes long after an action, when the agency is large."""
     agency, on = agency_asked(request), DayForm(request.GET).on_day
     of_the_day = cached.of([agency], [on])[agency.pk, on]
     return render(request, "compliance/trend_part.html", {"on": on, **_year(agency, of_the_day)})

@@ -69,7 +69,7 @@ class Person:
 def of(agency: Agency, on: date, known_at: datetime | None = None) -> pl.DataFrame:
     """One row per person × duty, with who she is."""
     table = standing_table.table(Q(agency=agency), on=on, known_at=known_at)
-    ever_here = Account.objects.filter(services__agency=agency).distinct().order_by()
+    ever_here = Account.objects.filter(postings__agency=agency).distinct().order_by()
     who = pl.DataFrame(
         list(ever_here.values_list("pk", "username", "name", "email")),
         schema={"account": pl.Int64, "username": str, "name": str, "email": str},

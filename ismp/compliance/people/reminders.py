@@ -1,6 +1,6 @@
 """提醒: telling those who are behind, once a day at most, each with the hours she lacks.
 
-What the preview shows is what goes out: both come from the same plan, and the deed refuses when
+What the preview shows is what goes out: both come from the same plan, and the action refuses when
 the plan has changed since it was seen.  How a notice travels is known to `ismp.notifications`.
 """
 
@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
 from ismp.compliance.people import listing
 from ismp.compliance.people.listing import Person
 from ismp.compliance.standing.table import Line
+from ismp.errors import ActionRefused
 from ismp.hours.models import in_hours
 from ismp.notifications.actions import digest_dates, notify
 from ismp.notifications.models import Notice
@@ -103,15 +103,15 @@ def _midnight() -> datetime:
 def remind(agency: Agency, search: dict[str, Any], *, seen: str, by: Account) -> Plan:
     """Tell these people what they lack; `seen` is the seal of the plan that `by` has looked at.
 
-    Raises NotPossible when nobody is left to be told, or when the plan is another one by now.
+    Raises ActionRefused when nobody is left to be told, or when the plan is another one by now.
     """
     # Two who press the button at once take turns, so that nobody is told twice.
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
     now = plan(agency, search)
     if not now.letters:
-        raise NotPossible("選取的同仁今天都已經提醒過或已經達標，沒有寄出；明天可以再提醒。")
+        raise ActionRefused("選取的同仁今天都已經提醒過或已經達標，沒有寄出；明天可以再提醒。")
     if now.seal != seen:
-        raise NotPossible("名單或時數在您預覽之後有變動，還沒有寄出；請看過新的預覽再按一次。")
+        raise ActionRefused("名單或時數在您預覽之後有變動，還沒有寄出；請看過新的預覽再按一次。")
     accounts = Account.objects.in_bulk([person.account for person, _ in now.letters])
     by_letter: dict[Letter, list[Account]] = defaultdict(list)
     for person, words in now.letters:

@@ -23,6 +23,7 @@ from ismp.compliance.dashboards.forms import DayForm, PeopleForm
 from ismp.compliance.dashboards.views import agencies_of, agency_asked, title_of
 from ismp.compliance.people import listing, reminders
 from ismp.compliance.standing import explanation
+from ismp.errors import ActionRefused
 from ismp.notifications.actions import digest_hours
 from ismp.ui.exports import tables
 from ismp.ui.http import once
@@ -140,7 +141,7 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
 
 
 def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:
-    """Whom a deed on the list means: those who are ticked in it, or all that it found."""
+    """Whom an action on the list means: those who are ticked in it, or all that it found."""
     if asked.get("whom") == "ticked":
         ids = whole_numbers(asked.getlist("ids"))
         return {"light": "", "accounts": ids}
@@ -153,7 +154,7 @@ def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:
 @require_POST
 @needs(Right.REMIND)
 def remind(request: HttpRequest) -> HttpResponse:
-    """提醒: first a page that says who is told what, then the deed."""
+    """提醒: first a page that says who is told what, then the action."""
     user: Any = request.user
     agency = agency_asked(request)
     search = search_asked(request.POST, agency)
@@ -162,7 +163,7 @@ def remind(request: HttpRequest) -> HttpResponse:
             told = reminders.remind(agency, search, seen=seen, by=user)
             messages.success(request, f"已提醒 {len(told.letters)} 人。")
             return redirect(f"{reverse('boards:people')}?agency={agency.code}")
-        except trail.NotPossible as reason:
+        except ActionRefused as reason:
             messages.error(request, str(reason))
     plan = reminders.plan(agency, search)
     mailed, today = plan.mailed_on, timezone.localdate()

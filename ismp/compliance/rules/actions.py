@@ -1,7 +1,7 @@
-"""Deeds on 學習地圖: write, change and end rules, their examples, and the policy.
+"""Actions on 學習地圖: write, change and end rules, their examples, and the policy.
 
 Whatever is changed, all worked examples must give their verdicts afterwards; one that does not
-refuses the deed.
+refuses the action.
 """
 
 from datetime import date
@@ -12,9 +12,9 @@ from django.db import transaction
 from ismp.accounts import effective_dated
 from ismp.accounts.models import Account
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
 from ismp.compliance.models import Example, PolicyVersion, Rule, RuleVersion
 from ismp.compliance.standing.table import InForce
+from ismp.errors import ActionRefused
 from ismp.hours.models import in_hours
 from ismp.ui.text import roc_dates
 
@@ -31,7 +31,7 @@ def add_rule(
     since: date,
     by: Account,
 ) -> Rule:
-    """A duty that was not there before.  Raises NotPossible."""
+    """A duty that was not there before.  Raises ActionRefused."""
     _hold()
     rule = Rule.objects.create(identity=identity, categories=categories, years=years)
     change_rule(rule, grades=grades, hours=hours, citation=citation, since=since, by=by)
@@ -51,7 +51,7 @@ def change_rule(
 ) -> RuleVersion:
     """What the rule asks from a day on; earlier days stay judged as they were.
 
-    Later versions are replaced with `replace` only.  Raises dated.LaterEntry, NotPossible.
+    Later versions are replaced with `replace` only.  Raises LaterEntry, ActionRefused.
     """
     asked = {"grades": grades, "hours": hours, "citation": citation}
     version, detail = _add_version(RuleVersion(rule=rule, since=since, **asked), replace, by)
@@ -63,11 +63,11 @@ def change_rule(
 def end_rule(
     rule: Rule, *, citation: str, since: date, replace: bool = False, by: Account
 ) -> RuleVersion:
-    """From that day on the rule asks for nothing.  Raises dated.LaterEntry, NotPossible."""
+    """From that day on the rule asks for nothing.  Raises LaterEntry, ActionRefused."""
     _hold()
     held: Any = rule.versions.on(since).first() or rule.versions.standing().last()
     if held is None or (held.hours is None and held.since <= since):
-        raise NotPossible(
+        raise ActionRefused(
             f"「{rule}」在 {roc_dates.roc_date(since)} 本來就沒有要求時數，不必停用。"
         )
     ended = RuleVersion(rule=rule, grades=held.grades, hours=None, citation=citation, since=since)
@@ -95,7 +95,7 @@ def _add_version(version: Any, replace: bool, by: Account) -> tuple[Any, dict[st
 
 @transaction.atomic
 def cancel_version(version: RuleVersion, *, reason: str, by: Account) -> RuleVersion:
-    """Cancel a version of a rule; what it had replaced holds again.  Raises NotPossible."""
+    """Cancel a version of a rule; what it had replaced holds again.  Raises ActionRefused."""
     _cancel(version, reason, by)
     _record("cancel_rule", by, version.rule, cancelled=version.in_words, reason=reason)
     return version
@@ -103,7 +103,7 @@ def cancel_version(version: RuleVersion, *, reason: str, by: Account) -> RuleVer
 
 @transaction.atomic
 def cancel_policy(version: PolicyVersion, *, reason: str, by: Account) -> PolicyVersion:
-    """Cancel a policy; what it had replaced holds again.  Raises NotPossible."""
+    """Cancel a policy; what it had replaced holds again.  Raises ActionRefused."""
     _cancel(version, reason, by)
     trail.record("cancel_policy", actor=by.username, cancelled=version.in_words, reason=reason)
     return version
@@ -138,10 +138,10 @@ def add_example(
 
 @transaction.atomic
 def remove_example(example: Example, *, by: Account) -> None:
-    """Take a worked example away.  Raises NotPossible when somebody else has."""
+    """Take a worked example away.  Raises ActionRefused when somebody else has."""
     _hold()
     if not Example.objects.filter(pk=example.pk).exists():
-        raise NotPossible("這個範例已經有人刪除了，請重新整理這一頁。")
+        raise ActionRefused("這個範例已經有人刪除了，請重新整理這一頁。")
     example.delete()
     _record("remove_example", by, example.rule, example=example.title)
 
@@ -156,7 +156,7 @@ def set_policy(
     replace: bool = False,
     by: Account,
 ) -> PolicyVersion:
-    """What holds from a day on where the law is silent.  Raises dated.LaterEntry, NotPossible."""
+    """What holds from a day on where the law is silent.  Raises LaterEntry, ActionRefused."""
     chosen = {"two_years": two_years, "grace_days": grace_days, "unlisted": unlisted}
     version: PolicyVersion
     version, detail = _add_version(PolicyVersion(since=since, **chosen), replace, by)
@@ -183,7 +183,7 @@ def _prove() -> None:
         held = in_force.setdefault(example.on, InForce.on(example.on))
         found = example.verdict(list(held.duties), held.policy)
         if found != example.missing:
-            raise NotPossible(
+            raise ActionRefused(
                 f"「{example.rule}」的範例「{example.title}」應為{in_words(example.missing)}，"
                 f"這樣存檔會變成{in_words(found)}；請更正，或先刪除這個範例。"
             )

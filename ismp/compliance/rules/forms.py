@@ -160,7 +160,7 @@ class PolicyForm(_VersionForm):
 
 
 def as_posted(form: forms.Form) -> list[tuple[str, str]]:
-    """What was filled in, to hand on from the preview to the deed."""
+    """What was filled in, to hand on from the preview to the action."""
     data: Any = form.data
     names = [*form.fields, FIELD]
     return [(name, value) for name in names for value in data.getlist(name)]

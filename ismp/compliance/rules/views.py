@@ -17,7 +17,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.accounts.models import Account
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
 from ismp.compliance.models import Example, PolicyVersion, Rule, RuleVersion
 from ismp.compliance.rules import actions
 from ismp.compliance.rules.forms import (
@@ -34,6 +33,7 @@ from ismp.compliance.rules.forms import (
 from ismp.compliance.standing import import_effect as effects
 from ismp.compliance.standing import what_if
 from ismp.compliance.standing.table import WORDS, InForce
+from ismp.errors import ActionRefused
 from ismp.hours.models import ImportRun, Source, State
 from ismp.ui.resources import versions
 
@@ -87,14 +87,14 @@ def rule_page(request: HttpRequest, rule_id: int) -> HttpResponse:
 
 @dataclass(frozen=True)
 class _Change:
-    """A change of the rules: its words, the law as it would be, the deed, where to go then."""
+    """A change of the rules: its words, the law as it would be, the action, where to go then."""
 
     title: str
     proposed: Callable[[InForce, dict[str, Any]], InForce]
-    deed: Callable[..., Any]
+    action: Callable[..., Any]
     back: str
     day: date | None = None
-    """Judged by the rules of that day instead, as they are after the deed."""
+    """Judged by the rules of that day instead, as they are after the action."""
     confirm: str = "確定存檔"
 
 
@@ -184,12 +184,12 @@ def cancel_policy(request: HttpRequest, policy_id: int) -> HttpResponse:
 
 
 def _cancelled(
-    request: HttpRequest, version: Any, of: str, deed: Callable[..., Any], back: str
+    request: HttpRequest, version: Any, of: str, action: Callable[..., Any], back: str
 ) -> HttpResponse:
     change = _Change(
         f"取消版本：{of}，{version.in_words}",
         lambda now, _: now,
-        partial(deed, version),
+        partial(action, version),
         back,
         day=max(version.since, timezone.localdate()),
         confirm="確定取消這個版本",
@@ -210,7 +210,7 @@ def _with(now: InForce, rule: Rule, data: dict[str, Any]) -> InForce:
 
 
 def _weighed(request: HttpRequest, form: Any, change: _Change) -> HttpResponse:
-    """First the form, then who turns red or green by it, then the deed."""
+    """First the form, then who turns red or green by it, then the action."""
     version = getattr(form, "form_version", "")  # no other of these forms can be overtaken
     context = {"form": form, "change": change, versions.FIELD: version}
     is_stale = request.method == "POST" and getattr(form, "is_stale", False)
@@ -221,10 +221,10 @@ def _weighed(request: HttpRequest, form: Any, change: _Change) -> HttpResponse:
     confirmed = "confirmed" in request.POST
     try:
         with transaction.atomic():
-            change.deed(**form.cleaned_data, by=request.user)
+            change.action(**form.cleaned_data, by=request.user)
             after = InForce.read(change.day) if change.day else None
             transaction.set_rollback(not confirmed)
-    except NotPossible as reason:
+    except ActionRefused as reason:
         form.add_error(None, str(reason))
         return render(request, "compliance/rule_form.html", context)
     if confirmed:
@@ -251,7 +251,7 @@ _TURNS_GREEN = "會變成達標"
 
 def _turned(proposed: InForce, now: InForce) -> dict[str, Any]:
     """Whose light changes, for the preview: each group with its heading and its people."""
-    turned = what_if.turned_by(proposed, now)
+    turned = what_if.impact(proposed, now)
     words = {**WORDS, what_if.NOT_OBLIGED: "不列管"}
     groups = [
         (_TURNS.get(after, _TURNS_GREEN), f"{words[before]} → {words[after]}", _people(numbers))
@@ -289,7 +289,7 @@ def add_example(request: HttpRequest, rule_id: int) -> HttpResponse:
         try:
             actions.add_example(rule, **form.cleaned_data, by=user)
             return redirect(rule)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error(None, str(reason))
     context = {"form": form, "rule": rule}
     return render(request, "compliance/example_form.html", context)
@@ -303,7 +303,7 @@ def remove_example(request: HttpRequest, example_id: int) -> HttpResponse:
     try:
         actions.remove_example(example, by=user)
         messages.success(request, f"已刪除範例「{example.title}」。")
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect(example.rule)
 

@@ -12,15 +12,15 @@ from datetime import date, datetime, timedelta
 from ismp.accounts.actions import person_links
 from ismp.accounts.effective_dated import known
 from ismp.accounts.identities import members
-from ismp.accounts.models import Account, Grading, Service, Status
-from ismp.audit.event_cache import Kept
+from ismp.accounts.models import Account, AgencyGrade, Posting, Status
+from ismp.audit.event_cache import EventCache
 from ismp.compliance.models import categories_text
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.rules.arithmetic import Credit, Verdict
 from ismp.compliance.standing import table
 from ismp.compliance.standing.table import InForce, Line
 
-_grades = Kept[str](concerns=lambda event, grade: event.verb in {"grade", "cancel_grade"})
+_grades = EventCache[str](concerns=lambda event, grade: event.verb in {"grade", "cancel_grade"})
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Office:
 def in_office(account: Account, on: date, known_at: datetime | None = None) -> Office | None:
     """None when this account does not serve on that day."""
     hers = person_links.accounts_of(account, known_at)
-    entries = Service.objects.filter(known(known_at), account__in=hers, since__lte=on)
-    by_account: dict[int, dict[date, Service]] = defaultdict(dict)
+    entries = Posting.objects.filter(known(known_at), account__in=hers, since__lte=on)
+    by_account: dict[int, dict[date, Posting]] = defaultdict(dict)
     for entry in entries.order_by("since", "pk"):  # of the same day, what was recorded last
         by_account[entry.account_id][entry.since] = entry
     own = by_account[account.pk]
@@ -53,12 +53,12 @@ def in_office(account: Account, on: date, known_at: datetime | None = None) -> O
         here.department_id,
         here.identities,
         grade_of(here.agency_id, on, known_at),
-        arrived if arrived and arrived > Service.UNKNOWN else None,
+        arrived if arrived and arrived > Posting.UNKNOWN else None,
         table.leaves(on, known_at, [account.pk]).get(account.pk, ""),
     )
 
 
-def _spells(by_day: dict[date, Service], on: date) -> Iterator[tuple[date, date]]:
+def _spells(by_day: dict[date, Posting], on: date) -> Iterator[tuple[date, date]]:
     """When an account served, up to a day: first day, day after the last."""
     days = sorted(by_day)
     for since, end in zip(days, [*days[1:], on + timedelta(days=1)], strict=True):
@@ -70,7 +70,7 @@ def grade_of(agency: int, on: date, known_at: datetime | None = None) -> str:
     """The 責任等級 of an agency on a day; empty while 未核定."""
 
     def read() -> str:
-        grading = Grading.objects.on(on, known_at).filter(agency=agency).first()
+        grading = AgencyGrade.objects.on(on, known_at).filter(agency=agency).first()
         return grading.grade if grading else ""
 
     return read() if known_at else _grades.get((agency, on), read)

@@ -17,8 +17,8 @@ from django.utils import timezone
 from ismp.accounts.actions import person_links
 from ismp.accounts.effective_dated import known
 from ismp.accounts.identities import members
-from ismp.accounts.models import Grading, Leave, Service, Status
-from ismp.audit.event_cache import Kept
+from ismp.accounts.models import AgencyGrade, Leave, Posting, Status
+from ismp.audit.event_cache import EventCache
 from ismp.compliance.models import PolicyVersion, RuleVersion, categories_text, duty_title
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.rules.arithmetic import Duty, Light, Policy
@@ -54,7 +54,7 @@ class InForce:
 
 
 _OF_THE_LAW = {"change_rule", "end_rule", "cancel_rule", "set_policy", "cancel_policy"}
-_in_force = Kept[Any](
+_in_force = EventCache[Any](
     concerns=lambda event, in_force: event.verb in _OF_THE_LAW,
     most=1_000,
 )
@@ -135,7 +135,7 @@ def table(
 ) -> pl.DataFrame:
     """One row per person in office on that day × duty; its columns are the fields of `Line`.
 
-    `whom` is a condition on `Service`: `Q(agency=…)`, `Q(department=…)`, `Q(account__in=…)`.
+    `whom` is a condition on `Posting`: `Q(agency=…)`, `Q(department=…)`, `Q(account__in=…)`.
     With `known_at`, by what was known at that moment: records, service, grades, leave and rules.
     """
     on = on or timezone.localdate()
@@ -155,12 +155,12 @@ def people_of(whom: Q, on: date, known_at: datetime | None = None) -> pl.DataFra
 
     `person` is the lowest number of the accounts that are confirmed to be one person's.
     """
-    serving = Service.objects.on(on, known_at).filter(whom, status=Status.ACTIVE)
+    serving = Posting.objects.on(on, known_at).filter(whom, status=Status.ACTIVE)
     people = _frame(
         serving.values_list("account", "agency", "department", "identities", "since"), _PEOPLE
     )
-    gradings = Grading.objects.on(on, known_at).values_list("agency", "grade")
-    grades = _frame(gradings, {"agency": pl.Int64, "grade": pl.String})
+    grade_entries = AgencyGrade.objects.on(on, known_at).values_list("agency", "grade")
+    grades = _frame(grade_entries, {"agency": pl.Int64, "grade": pl.String})
     few = people["account"].to_list() if _one_by_one(people) else None
     people = people.join(grades, on="agency", how="left")
     people = people.join(_several(few, known_at), on="account", how="left")
@@ -343,7 +343,7 @@ def _arrivals(
 ) -> pl.DataFrame:
     """到職日, where it is known: from when on a person has served without a break, at whatever
     agencies and under whatever accounts of hers (`rules.arrival`): account, arrived_on."""
-    told = people.filter(pl.col("since") > Service.UNKNOWN).select("account", "person")
+    told = people.filter(pl.col("since") > Posting.UNKNOWN).select("account", "person")
     if told.is_empty():
         return pl.DataFrame(schema={"account": pl.Int64, "arrived_on": pl.Date})
     others = _several(few, known_at).join(told.select("person").unique(), on="person")
@@ -374,7 +374,7 @@ def _arrivals(
     return (
         told.join(arrived, on="person")
         .select("account", "arrived_on")
-        .filter(pl.col("arrived_on") > Service.UNKNOWN)
+        .filter(pl.col("arrived_on") > Posting.UNKNOWN)
     )
 
 
@@ -383,11 +383,11 @@ def _entries_of(
 ) -> Iterable[Any]:
     """Query sets of the entries of these accounts, and of others.  Who has an entry with a day is
     asked for at once; the other accounts of a person may have none, and are asked for by number."""
-    entries = Service.objects.filter(known(known_at), since__lte=on)
+    entries = Posting.objects.filter(known(known_at), since__lte=on)
     if _one_by_one(accounts):
         yield entries.filter(account__in=accounts["account"].to_list())
         return
-    dated = entries.filter(account=OuterRef("account"), since__gt=Service.UNKNOWN)
+    dated = entries.filter(account=OuterRef("account"), since__gt=Posting.UNKNOWN)
     yield entries.filter(Exists(dated))
     numbers = others["account"].to_list()
     for start in range(0, len(numbers), _FEW):

@@ -24,7 +24,7 @@ NOT_OBLIGED = ""
 
 
 @dataclass(frozen=True)
-class Turning:
+class Impact:
     """How many stand how before and after, by light; and who stands otherwise after."""
 
     before: Counter[str]
@@ -33,7 +33,7 @@ class Turning:
     """Account numbers by (light before, light after): that of the worst duty of a person."""
 
 
-def turned_by(proposed: InForce, now: InForce) -> Turning:
+def impact(proposed: InForce, now: InForce) -> Impact:
     """Compare how people stand today by `proposed` with how they do by `now`."""
     today = timezone.localdate()
     people = table.people_of(table.EVERYBODY, today)
@@ -50,7 +50,7 @@ def turned_by(proposed: InForce, now: InForce) -> Turning:
     for account in sorted(before):
         if before[account] != after[account]:
             changed[before[account], after[account]].append(account)
-    return Turning(Counter(before.values()), Counter(after.values()), dict(changed))
+    return Impact(Counter(before.values()), Counter(after.values()), dict(changed))
 
 
 def of_person_if(

@@ -1,6 +1,6 @@
 """Who was there: marking attendance and scores, the code in the room, the hours that it gives.
 
-Each deed holds the session's row, as `classes` does.
+Each action holds the session's row, as `classes` does.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from ismp.accounts import separation
 from ismp.accounts.models import Account, Agency
-from ismp.audit.trail import NotPossible
 from ismp.courses.classroom.classes import hold, record_event, refuse_own
 from ismp.courses.models import (
     Attendance,
@@ -29,6 +28,7 @@ from ismp.courses.models import (
     Standing,
 )
 from ismp.courses.online.learning import fix
+from ismp.errors import ActionRefused
 from ismp.hours.models import Record
 from ismp.hours.records.crediting import Credit, credit, records_of, withdraw
 from ismp.notifications.actions import notify
@@ -51,7 +51,7 @@ def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
     """Make the list of a meeting: those of these sign-ups who hold a place were there, no others.
 
     How somebody was found present before stays noted; so does what others noted of `by` herself.
-    Returns how many were there.  Raises NotPossible.
+    Returns how many were there.  Raises ActionRefused.
     """
     session = hold(meeting.session)
     _refuse_marking(session)
@@ -86,13 +86,13 @@ def code_of(meeting: Meeting, *, shown_by: Account) -> str:
 
 
 def scanned(meeting: Meeting, code: str, account: Account) -> str:
-    """Who scanned the code in the room gets a ticket to confirm with; raises NotPossible."""
+    """Who scanned the code in the room gets a ticket to confirm with; raises ActionRefused."""
     try:
         of_meeting, shown_by = signing.loads(code, salt=_IN_THE_ROOM, max_age=_ACCEPTED_SECONDS)
     except signing.BadSignature:
         of_meeting, shown_by = None, None
     if of_meeting != meeting.pk:
-        raise NotPossible("這個 QR Code 已經更新，請再掃描一次教室裡顯示的 QR Code。")
+        raise ActionRefused("這個 QR Code 已經更新，請再掃描一次教室裡顯示的 QR Code。")
     refuse_own(meeting.session, [account], Account.objects.get(pk=shown_by))
     return signing.dumps([meeting.pk, account.pk], salt=_AT_THE_DOOR)
 
@@ -101,21 +101,21 @@ def scanned(meeting: Meeting, code: str, account: Account) -> str:
 def attend(meeting: Meeting, ticket: str, *, by: Account) -> Attendance:
     """Somebody who scanned the code is there; doing it twice changes nothing.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     try:
         told = signing.loads(ticket, salt=_AT_THE_DOOR, max_age=_CONFIRMED_SECONDS)
     except signing.BadSignature:
         told = None
     if told != [meeting.pk, by.pk]:
-        raise NotPossible("這次掃描已經過期，請再掃描一次教室裡顯示的 QR Code。")
+        raise ActionRefused("這次掃描已經過期，請再掃描一次教室裡顯示的 QR Code。")
     session = hold(meeting.session)
     _refuse_marking(session)
     if timezone.localdate(meeting.starts_at) != timezone.localdate():
-        raise NotPossible("今天沒有這個上課時段，請向講師確認。")
+        raise ActionRefused("今天沒有這個上課時段，請向講師確認。")
     mine = session.sign_ups.filter(account=by, standing=Standing.ENROLLED).first()
     if mine is None:
-        raise NotPossible("您沒有錄取這一期課程，請向講師確認。")
+        raise ActionRefused("您沒有錄取這一期課程，請向講師確認。")
     attendance, is_new = Attendance.objects.get_or_create(
         meeting=meeting,
         sign_up=mine,
@@ -128,7 +128,7 @@ def attend(meeting: Meeting, ticket: str, *, by: Account) -> Attendance:
 
 def _refuse_marking(session: Session) -> None:
     if session.state == SessionState.CANCELLED:
-        raise NotPossible("這一期已取消，不能點名。")
+        raise ActionRefused("這一期已取消，不能點名。")
 
 
 @transaction.atomic
@@ -179,16 +179,16 @@ def finish(session: Session, *, by: Account) -> Settlement:
     """結訓: credit everybody the hours of the meetings she was at.
 
     May be done again after a correction: the records follow.  Who is absent now has no completion
-    and no record; what an agency deleted stays deleted.  Raises NotPossible.
+    and no record; what an agency deleted stays deleted.  Raises ActionRefused.
     """
     # Who edits the course holds it: the records tell of one name, the old one or the new one.
     versions.hold(Course.objects.all(), [session.course_id])
     session = hold(session)
     meetings = list(session.meetings.all())
     if session.state == SessionState.CANCELLED:
-        raise NotPossible("這一期已取消，不能結訓。")
+        raise ActionRefused("這一期已取消，不能結訓。")
     if not meetings or max(meeting.ends_at for meeting in meetings) > timezone.now():
-        raise NotPossible("最後一個上課時段還沒結束，請在課程結束後再結訓。")
+        raise ActionRefused("最後一個上課時段還沒結束，請在課程結束後再結訓。")
     people: list[Any] = list(
         _with_hours(session).select_related("account__agency", "account__department", "record")
     )

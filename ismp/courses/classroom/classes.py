@@ -18,7 +18,6 @@ from ismp.accounts.consequences import Served
 from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
 from ismp.courses.models import (
     HOLDING,
     Attendance,
@@ -30,6 +29,7 @@ from ismp.courses.models import (
     Standing,
     Way,
 )
+from ismp.errors import ActionRefused
 from ismp.hours.models import in_hours
 from ismp.notifications.actions import notify
 from ismp.ui.resources import versions
@@ -49,7 +49,7 @@ class Timing(NamedTuple):
 
 @transaction.atomic
 def save_session(session: Session, *, timings: Iterable[Timing], by: Account) -> Session:
-    """Plan a session, or change it.  Raises NotPossible.
+    """Plan a session, or change it.  Raises ActionRefused.
 
     Meetings that stay as they are keep their attendance; a greater quota lets people move up.
     """
@@ -59,9 +59,9 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
         before = hold(session)
         planned = _in_words(before)
         if before.state != SessionState.PLANNED:
-            raise NotPossible("這一期已結訓或已取消，不能再改。")
+            raise ActionRefused("這一期已結訓或已取消，不能再改。")
         if session.quota < before.taken:
-            raise NotPossible(f"已錄取 {before.taken} 人，名額不能少於這個人數。")
+            raise ActionRefused(f"已錄取 {before.taken} 人，名額不能少於這個人數。")
         session.taken, session.turns = before.taken, before.turns
     else:
         versions.hold(Course.objects.all(), [session.course_id])  # its sessions have numbers
@@ -90,7 +90,7 @@ def _plan(session: Session, timings: list[Timing]) -> None:
     kept = {Timing(one.starts_at, one.ends_at, one.hours): one for one in session.meetings.all()}
     gone = [meeting for timing, meeting in kept.items() if timing not in timings]
     if Attendance.objects.filter(meeting__in=gone).exists():
-        raise NotPossible("已經點過名的上課時段不能刪除或更改；請保留原來的時間與時數。")
+        raise ActionRefused("已經點過名的上課時段不能刪除或更改；請保留原來的時間與時數。")
     Meeting.objects.filter(pk__in=[meeting.pk for meeting in gone]).delete()
     new = [timing for timing in timings if timing not in kept]
     Meeting.objects.bulk_create(Meeting(session=session, **timing._asdict()) for timing in new)
@@ -98,10 +98,10 @@ def _plan(session: Session, timings: list[Timing]) -> None:
 
 @transaction.atomic
 def cancel_sessions(sessions: QuerySet[Session], *, by: Account) -> int:
-    """Call sessions off and tell everybody who signed up.  Raises NotPossible."""
+    """Call sessions off and tell everybody who signed up.  Raises ActionRefused."""
     for session in hold_all(sessions):
         if session.state != SessionState.PLANNED:
-            raise NotPossible(f"{session}已結訓或已取消。")
+            raise ActionRefused(f"{session}已結訓或已取消。")
         session.state = SessionState.CANCELLED
         session.save(update_fields=["state"])
         concerned = session.sign_ups.exclude(standing__in=[Standing.CANCELLED, Standing.REFUSED])
@@ -122,7 +122,7 @@ def record_event(verb: str, session: Session, by: Account, **detail: object) -> 
 
 
 def refuse_own(session: Session, people: Iterable[Account], by: Account) -> None:
-    """Raise NotPossible when `by` may not decide about any of these people's places or hours."""
+    """Raise ActionRefused when `by` may not decide about any of these people's places or hours."""
     agency = session.course.agency
     separation.refuse_own(by, people, right=Right.MANAGE_COURSES, agency=agency)
 
@@ -156,7 +156,7 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
     """Sign somebody up: a place, the end of the waiting list, or a decision to wait for.
 
     By list somebody may be put in outside of the sign-up window, after the beginning and without
-    approval.  Signing up twice changes nothing.  Raises NotPossible.
+    approval.  Signing up twice changes nothing.  Raises ActionRefused.
     """
     session = hold(session)
     _refuse_sign_up(session, account, way)
@@ -166,7 +166,7 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
     if mine and mine.standing in HOLDING and not let_in:
         return mine
     if mine and mine.standing == Standing.REFUSED and way == Way.SELF:
-        raise NotPossible("這一期的報名未獲錄取；請改報其他期別，或洽開課單位。")
+        raise ActionRefused("這一期的報名未獲錄取；請改報其他期別，或洽開課單位。")
     if way == Way.LIST:
         refuse_own(session, [account], by)
     mine = mine or SignUp(session=session, account=account)
@@ -193,15 +193,15 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
 def _refuse_sign_up(session: Session, account: Account, way: Way) -> None:
     today = timezone.localdate()
     if session.state != SessionState.PLANNED:
-        raise NotPossible("這一期已結訓或已取消，不能報名。")
+        raise ActionRefused("這一期已結訓或已取消，不能報名。")
     if account.status != Status.ACTIVE:
-        raise NotPossible(f"公務帳號 {account.username} 已離職，不能報名。")
+        raise ActionRefused(f"公務帳號 {account.username} 已離職，不能報名。")
     if way == Way.SELF and session.has_begun:
-        raise NotPossible("這一期已經開始上課，不能再報名；請改報其他期別，或洽開課單位。")
+        raise ActionRefused("這一期已經開始上課，不能再報名；請改報其他期別，或洽開課單位。")
     if not Course.objects.offered_to(account).filter(pk=session.course_id).exists():
-        raise NotPossible("這門課程目前沒有開放給您的機關報名。")
+        raise ActionRefused("這門課程目前沒有開放給您的機關報名。")
     if way == Way.SELF and not session.opens_on <= today <= session.closes_on:
-        raise NotPossible("現在不是這一期的報名期間。")
+        raise ActionRefused("現在不是這一期的報名期間。")
 
 
 def _place(session: Session) -> Standing:
@@ -221,18 +221,18 @@ def _place(session: Session) -> Standing:
 def withdraw(mine: SignUp, *, by: Account) -> SignUp:
     """Give a place back; until the class begins, the first of the waiting list moves up.
 
-    After that only somebody else may correct who holds a place.  Raises NotPossible.
+    After that only somebody else may correct who holds a place.  Raises ActionRefused.
     """
     session = hold(mine.session)
     mine = SignUp.objects.select_related("account").get(pk=mine.pk)
     if mine.standing == Standing.CANCELLED:
-        raise NotPossible("這筆報名已經取消，不必再取消。")
+        raise ActionRefused("這筆報名已經取消，不必再取消。")
     if session.has_begun and by.pk == mine.account_id:
-        raise NotPossible("課程已經開始，不能取消報名；請洽開課單位。")
+        raise ActionRefused("課程已經開始，不能取消報名；請洽開課單位。")
     if session.state != SessionState.PLANNED:
-        raise NotPossible("這一期已結訓或已取消，不能取消報名。")
+        raise ActionRefused("這一期已結訓或已取消，不能取消報名。")
     if mine.attendances.exists():
-        raise NotPossible("已經有出席紀錄，不能取消報名；請洽開課單位。")
+        raise ActionRefused("已經有出席紀錄，不能取消報名；請洽開課單位。")
     _leave(mine, session, Standing.CANCELLED)
     record_event("withdraw", session, by, of=mine.account.username)
     return mine
@@ -278,7 +278,7 @@ def _open_ones(
     keys = list(sign_ups.values_list("pk", flat=True))
     sessions = hold_all(Session.objects.filter(sign_ups__in=keys).distinct())
     if any(session.state != SessionState.PLANNED for session in sessions):
-        raise NotPossible("這一期已結訓或已取消，不能再審核。")
+        raise ActionRefused("這一期已結訓或已取消，不能再審核。")
     mine = SignUp.objects.filter(pk__in=keys, standing__in=standings).select_related("account")
     return [(one, list(mine.filter(session=one).order_by("turn"))) for one in sessions]
 

@@ -21,9 +21,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.accounts import national_id, separation
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
+from ismp.errors import ActionRefused
 from ismp.ui import reading
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.reading import faults
@@ -76,7 +76,7 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
             if found.state == SessionState.FINISHED:
                 words += "時數還沒有跟著更正，請再按「重新結算」。"
             messages.success(request, words)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             messages.error(request, str(reason))
         return redirect("courses:session", found.pk)
     rows = [(one, _presence(one, meetings)) for one in people]
@@ -98,7 +98,7 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
 
 def _store(session: Session, typed: Any, by: Any) -> None:
     """Store a sheet; of one that says what it showed (`was-…`) only what was changed on it, over
-    what others have stored since.  Raises NotPossible where both changed one score."""
+    what others have stored since.  Raises ActionRefused where both changed one score."""
     for meeting in session.meetings.all():
         there = set(whole_numbers(typed.getlist(f"meeting-{meeting.pk}")))
         if (shown := typed.get(f"was-{meeting.pk}")) is not None:
@@ -112,7 +112,7 @@ def _store(session: Session, typed: Any, by: Any) -> None:
         if text is None or (was is not None and text.strip() == was):
             continue
         if was is not None and was != one.shown_score and text.strip() != one.shown_score:
-            raise NotPossible(
+            raise ActionRefused(
                 f"{one.account.name}的成績，您開啟這一頁之後別人改為「{one.shown_score}」，"
                 f"您填的是「{text.strip()}」；出席與成績都沒有儲存，請核對後再填一次。"
             )
@@ -136,7 +136,7 @@ def _score(text: str) -> Decimal | None:
     if not text:
         return None
     if not _SCORE.fullmatch(text) or Decimal(text) > 100:
-        raise NotPossible("成績請填 0 到 100 的數字，最多兩位小數；出席與成績都沒有儲存。")
+        raise ActionRefused("成績請填 0 到 100 的數字，最多兩位小數；出席與成績都沒有儲存。")
     return Decimal(text)
 
 
@@ -152,7 +152,7 @@ def from_file(request: HttpRequest, session_id: int) -> HttpResponse:
         mine = _listed(request.FILES.get("file"), people)
         words = _take(found, request.POST.get("what", ""), mine, user)
         messages.success(request, words)
-    except (NotPossible, faults.Refused) as reason:
+    except (ActionRefused, faults.FileRejected) as reason:
         messages.error(request, str(reason))
     return redirect("courses:session", found.pk)
 
@@ -168,14 +168,14 @@ def _take(session: Session, what: str, mine: list[Listed], user: Any) -> str:
 def _take_scores(session: Session, mine: list[Listed], user: Any) -> str:
     """A blank score changes nothing; whoever wants one gone says so."""
     if not any(one.has_score for one in mine):
-        raise NotPossible("檔案裡沒有「成績」這一欄，沒有登錄任何成績；請補上再上傳。")
+        raise ActionRefused("檔案裡沒有「成績」這一欄，沒有登錄任何成績；請補上再上傳。")
     scores: dict[int, Decimal | None] = {}
     for one in mine:
         if one.score:
             try:
                 scores[one.sign_up.pk] = None if one.score == _CLEAR else _score(one.score)
-            except NotPossible as reason:
-                raise NotPossible(f"第 {one.line} 列：{reason}") from reason
+            except ActionRefused as reason:
+                raise ActionRefused(f"第 {one.line} 列：{reason}") from reason
     changed = attendance.grade(session, scores, by=user)
     cleared, blank = list(scores.values()).count(None), len(mine) - len(scores)
     words = f"已登錄 {len(scores) - cleared} 人的成績"
@@ -188,12 +188,12 @@ def _take_scores(session: Session, mine: list[Listed], user: Any) -> str:
 def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
     """The lines of a list whose first column is 公務帳號; the header may be missing.
 
-    Raises NotPossible, sheets.Refused.
+    Raises ActionRefused, FileRejected.
     """
     if not file:
-        raise NotPossible("請先選擇 CSV 檔。")
+        raise ActionRefused("請先選擇 CSV 檔。")
     if file.size > _MOST_BYTES:
-        raise NotPossible("檔案超過 1 MB，請確認是這一期的名單。")
+        raise ActionRefused("檔案超過 1 MB，請確認是這一期的名單。")
     table = reading.read(
         file.read(),
         _TITLES,
@@ -205,7 +205,7 @@ def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
     place, mine, seen, unknown = table.place, list[Listed](), dict[int, Listed](), list[str]()
     for row in table.rows:
         if bad := table.bad_cells(row):
-            raise NotPossible(f"{'、'.join(bad.values())}；{reading.BAD_CELL.remedy}")
+            raise ActionRefused(f"{'、'.join(bad.values())}；{reading.BAD_CELL.remedy}")
         username = key(row.cells[place["公務帳號"]])
         score = key(row.cells[place["成績"]]) if "成績" in place else ""
         has_score = "成績" in place and (row.width > place["成績"])
@@ -219,18 +219,18 @@ def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
         if former is one:
             mine.append(one)
         elif former.score != score:
-            raise NotPossible(
+            raise ActionRefused(
                 f"第 {row.line} 列：公務帳號和第 {former.line} 列相同，成績不同；"
                 "整個檔案都沒有儲存，請只留正確的一列再上傳。"
             )
     if unknown:
         example = national_id.hide(unknown[0])[:50]
-        raise NotPossible(
+        raise ActionRefused(
             f"檔案裡有 {len(unknown)} 個公務帳號沒有錄取這一期（例如 {example}），"
             "整個檔案都沒有儲存；請更正後再上傳。"
         )
     if not mine:
-        raise NotPossible("檔案裡沒有公務帳號；請每列一個，放在第一欄。")
+        raise ActionRefused("檔案裡沒有公務帳號；請每列一個，放在第一欄。")
     return mine
 
 
@@ -243,7 +243,7 @@ def finish(request: HttpRequest, session_id: int) -> HttpResponse:
     try:
         settled = attendance.finish(found, by=user)
         messages.success(request, settled.in_words)
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("courses:session", found.pk)
 

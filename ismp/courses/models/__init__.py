@@ -1,6 +1,6 @@
 """線上課程 and 實體課程: what an agency or the platform offers, and who learns there.
 
-Knows people (`ismp.accounts`); hours that were earned go to `ismp.hours` by a deed.
+Knows people (`ismp.accounts`); hours that were earned go to `ismp.hours` by an action.
 
 `courses`     課程 as announced, of either kind
 `online`      線上課程: materials and their files, quizzes, enrolments, progress, attempts

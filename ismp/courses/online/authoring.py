@@ -17,15 +17,15 @@ from ismp.accounts.models import Account
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import changes
-from ismp.audit.trail import NotPossible
 from ismp.courses.actions import record_event
 from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
 from ismp.courses.models import Course, Kind, Material, Question, Quiz
 from ismp.courses.online import files, learning
+from ismp.errors import ActionRefused
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.resources import versions
 
-# --- Deeds ---------------------------------------------------------------------------------------
+# --- Actions --------------------------------------------------------------------------------------
 # Each holds the course: its parts have an order, and rules about all of them.
 
 
@@ -34,12 +34,12 @@ def _hold(part: Material | Question | Quiz) -> None:
 
 
 def _hold_stored(part: Material | Question) -> None:
-    """Hold the course, and read anew a part that is there; raises NotPossible when it is gone."""
+    """Hold the course, and read anew a part that is there; raises ActionRefused when it is gone."""
     _hold(part)
     try:
         part.refresh_from_db()
     except (Material.DoesNotExist, Question.DoesNotExist) as gone:
-        raise NotPossible("這一項已經有人刪除了，請重新整理這一頁。") from gone
+        raise ActionRefused("這一項已經有人刪除了，請重新整理這一頁。") from gone
 
 
 @transaction.atomic
@@ -65,7 +65,7 @@ def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Acc
 def remove_material(material: Material, *, by: Account) -> None:
     """Take it out of the course; who had only this one left has completed it now.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     _hold_stored(material)
     course = material.course
@@ -76,7 +76,7 @@ def remove_material(material: Material, *, by: Account) -> None:
 
 @transaction.atomic
 def move_up(material: Material, *, by: Account) -> None:
-    """Change places with the material before it, if there is one.  Raises NotPossible."""
+    """Change places with the material before it, if there is one.  Raises ActionRefused."""
     _hold_stored(material)
     before = material.course.materials.filter(position__lt=material.position).last()
     if before:
@@ -100,14 +100,14 @@ def save_question(question: Question, *, by: Account) -> Question:
 def remove_question(question: Question, *, by: Account) -> None:
     """Take it out of the pool; papers that were drawn keep it.
 
-    Raises NotPossible when fewer would be left than an attempt draws; without the last one the
+    Raises ActionRefused when fewer would be left than an attempt draws; without the last one the
     course has no quiz, and who had only that left has completed it.
     """
     _hold_stored(question)
     course, left = question.course, question.course.questions.exclude(pk=question.pk).count()
     quiz = Quiz.objects.filter(course=course).first()
     if quiz and 0 < left < quiz.drawn:
-        raise NotPossible(f"每次出 {quiz.drawn} 題，題庫不能更少；請先把「測驗設定」的題數改少。")
+        raise ActionRefused(f"每次出 {quiz.drawn} 題，題庫不能更少；請先把「測驗設定」的題數改少。")
     question.delete()
     learning.complete_those_done(course, by=by)
     record_event("remove_question", course, by)
@@ -195,7 +195,7 @@ def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
     try:
         remove_material(material, by=user)
         messages.success(request, f"已刪除教材「{material}」。")
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("online_courses:page", material.course_id)
 
@@ -207,7 +207,7 @@ def raise_material(request: HttpRequest, material_id: int) -> HttpResponse:
     material = _part(request, Material, material_id)
     try:
         move_up(material, by=user)
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("online_courses:page", material.course_id)
 
@@ -243,7 +243,7 @@ def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
     try:
         remove_question(question, by=user)
         messages.success(request, "已刪除題目。")
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("online_courses:page", question.course_id)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from django.core.files.uploadedfile import UploadedFile
 
 from ismp.courses.models import Material, MaterialPiece
-from ismp.storage.encrypted_files import KeptFile, WrongFile
+from ismp.storage.encrypted_files import EncryptedFile, FileTypeRejected
 from ismp.storage.encrypted_files import media_type as any_media_type
 
 _STARTS = 64
@@ -14,23 +14,23 @@ _TAUGHT = ("video/mp4", "video/webm", "application/pdf")
 
 
 def media_type(head: bytes) -> str:
-    """What a material is by its first bytes, whatever its name says.  Raises WrongFile."""
+    """What a material is by its first bytes, whatever its name says.  Raises FileTypeRejected."""
     found = any_media_type(head)
     if found not in _TAUGHT:
-        raise WrongFile("這個檔案不是 MP4、WebM 影片，也不是 PDF；請轉存成其中一種再上傳。")
+        raise FileTypeRejected("這個檔案不是 MP4、WebM 影片，也不是 PDF；請轉存成其中一種再上傳。")
     return found
 
 
 def check(file: UploadedFile, kind: str, most: int) -> str:
-    """The media type of a file that may be a material of this kind.  Raises WrongFile."""
+    """The media type of a file that may be a material of this kind.  Raises FileTypeRejected."""
     if not file.size:
-        raise WrongFile("這個檔案是空的，請重新選擇。")
+        raise FileTypeRejected("這個檔案是空的，請重新選擇。")
     if file.size > most:
-        raise WrongFile(f"檔案超過 {most // 1024 // 1024} MB，請壓縮或分成幾個教材再上傳。")
+        raise FileTypeRejected(f"檔案超過 {most // 1024 // 1024} MB，請壓縮或分成幾個教材再上傳。")
     file.seek(0)
     found = media_type(file.read(_STARTS))
     if found.startswith("video") != (kind == Material.Kind.VIDEO):
-        raise WrongFile("檔案和教材種類不同：影片請選 MP4 或 WebM，PDF 請選 PDF 檔。")
+        raise FileTypeRejected("檔案和教材種類不同：影片請選 MP4 或 WebM，PDF 請選 PDF 檔。")
     return found
 
 
@@ -44,5 +44,5 @@ def read(material: Material, first: int, last: int) -> Iterator[bytes]:
     return _file(material).read(first, last)
 
 
-def _file(material: Material) -> KeptFile:
-    return KeptFile(MaterialPiece, material.pk)
+def _file(material: Material) -> EncryptedFile:
+    return EncryptedFile(MaterialPiece, material.pk)

@@ -12,7 +12,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts.models import Account
-from ismp.audit.trail import NotPossible
 from ismp.courses.actions import record_event
 from ismp.courses.models import (
     Attempt,
@@ -25,6 +24,7 @@ from ismp.courses.models import (
     Question,
     Quiz,
 )
+from ismp.errors import ActionRefused
 from ismp.hours.records.crediting import Credit, credit, records_of
 from ismp.notifications.actions import notify
 from ismp.ui.resources import versions
@@ -47,12 +47,12 @@ def bookmark(enrollment: Enrollment, material: Material, second: int) -> None:
 def finish(enrollment: Enrollment, material: Material, *, by: Account) -> bool:
     """Note that a material is done; return whether this completed the course.
 
-    Raises NotPossible when the material was taken out of the course meanwhile.
+    Raises ActionRefused when the material was taken out of the course meanwhile.
     """
     try:
         return _finish(enrollment, material, by)
     except IntegrityError as gone:  # at the commit: who takes a material out waits for no learner
-        raise NotPossible(f"教材「{material}」已經不在這門課程裡。") from gone
+        raise ActionRefused(f"教材「{material}」已經不在這門課程裡。") from gone
 
 
 @transaction.atomic
@@ -69,13 +69,13 @@ def _finish(enrollment: Enrollment, material: Material, by: Account) -> bool:
 def begin_attempt(enrollment: Enrollment, *, by: Account) -> Attempt:
     """Draw the questions of an attempt, or go on with the one that was begun.
 
-    Raises NotPossible when there are none left, or no quiz.
+    Raises ActionRefused when there are none left, or no quiz.
     """
     enrollment = _held(enrollment)
     if begun := enrollment.attempts.filter(submitted_at=None).first():
         return begun
     if against := against_beginning(enrollment):
-        raise NotPossible(against)
+        raise ActionRefused(against)
     pool = list(enrollment.course.questions.all())
     drawn = _chance.sample(pool, min(enrollment.course.quiz.drawn, len(pool)))
     attempt = Attempt.objects.create(

@@ -23,9 +23,9 @@ from django.views.decorators.http import require_http_methods
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
 from ismp.courses.models import Enrollment, PortalUpload, UploadedHours
 from ismp.courses.portal_scores import uploads
+from ismp.errors import ActionRefused
 from ismp.hours.models import in_hours
 from ismp.ui.forms import Form, RocDateField
 from ismp.ui.http.once import each_time
@@ -87,7 +87,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         asked = form.cleaned_data
         try:
             made, data = uploads.make(**asked, write=partial(_written, asked), by=user)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error(None, str(reason))
         else:
             return answer_with(made, [data])

@@ -24,7 +24,7 @@ from ismp.courses.resources import TONES, with_own_department
 from ismp.hours.models import in_hours
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Filter, Module
+from ismp.ui.resources.resource import Filter, Resource
 from ismp.ui.text import roc_dates
 
 _MOST_CHOICES = 200
@@ -138,7 +138,7 @@ _UPLOAD = (
     (Right.VIEW_COURSES, "上傳批次", "portal_uploads:list"),
 )
 
-ONLINE_SCORES = Module(
+ONLINE_SCORES = Resource(
     name="online_scores",
     title="線上課程成績下載",
     thing="成績",
@@ -178,7 +178,7 @@ ONLINE_SCORES = Module(
     empty="同仁加入線上課程後會列在這裡。",
 )
 
-CLASSROOM_SCORES = Module(
+CLASSROOM_SCORES = Resource(
     name="classroom_scores",
     title="實體課程成績下載",
     thing="成績",

@@ -13,15 +13,15 @@ from ismp.courses.models import PortalUpload, UploadedHours
 from ismp.courses.portal_scores import uploads
 from ismp.courses.portal_scores.exports import answer_with
 from ismp.hours.models import in_hours
-from ismp.ui.forms import DeedForm
+from ismp.ui.forms import ActionForm
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.resources.resource import Action, Filter, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 _MOST_CHOICES = 200
 
 
-class RevokeUploadForm(DeedForm):
+class RevokeUploadForm(ActionForm):
     reason = forms.CharField(
         label="理由",
         max_length=200,
@@ -56,7 +56,7 @@ def _to_correct(upload: PortalUpload) -> dict[str, Any]:
     return {"to_correct": rows.compared().filter(differs=True).count()}
 
 
-PORTAL_UPLOADS = Module(
+PORTAL_UPLOADS = Resource(
     name="portal_uploads",
     title="上傳批次",
     thing="上傳批次",
@@ -84,8 +84,8 @@ PORTAL_UPLOADS = Module(
     ),
     view=Right.VIEW_COURSES,
     holds=lambda keys: uploads.hold_agencies(PortalUpload.objects.filter(pk__in=keys)),
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "again",
             "再次下載",
             Right.MANAGE_COURSES,
@@ -94,7 +94,7 @@ PORTAL_UPLOADS = Module(
             many=False,
             fits=_stands,
         ),
-        Deed(
+        Action(
             "revoke",
             "撤銷（沒有上傳成功）",
             Right.MANAGE_COURSES,
@@ -148,7 +148,7 @@ def _batches(user: Any) -> list[tuple[str, str]]:
     return [(str(pk), f"第 {pk} 批（{roc_date(made_at)}）") for pk, made_at in found]
 
 
-UPLOADED_HOURS = Module(
+UPLOADED_HOURS = Resource(
     name="uploaded_hours",
     title="已上傳的時數",
     thing="已上傳的時數",
@@ -191,8 +191,8 @@ UPLOADED_HOURS = Module(
     ),
     view=Right.VIEW_COURSES,
     holds=lambda keys: uploads.hold_agencies(PortalUpload.objects.filter(rows__in=keys)),
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "corrected",
             "已到入口網更正",
             Right.MANAGE_COURSES,

@@ -18,10 +18,10 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
 from ismp.courses.models import Enrollment, PortalUpload, SignUp, UploadedHours, UploadPiece
+from ismp.errors import ActionRefused
 from ismp.hours.models import CREDITED
-from ismp.storage.encrypted_files import KeptFile
+from ismp.storage.encrypted_files import EncryptedFile
 from ismp.ui.resources import versions
 from ismp.ui.text.roc_dates import roc_date
 
@@ -86,13 +86,13 @@ def make(
 ) -> tuple[PortalUpload, bytes]:
     """Put what is new of a period into a batch; `write` makes the file's name and bytes of it.
 
-    With `skip` without those who have no national ID on file.  Raises NotPossible.
+    With `skip` without those who have no national ID on file.  Raises ActionRefused.
     """
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
     new = [one.filter(completed_at__date__range=(start, end)) for one in offered(agency)]
     found = _numbered(list(chain(*new)), skip=skip)
     if not found:
-        raise NotPossible(_why_nothing(agency, start, end))
+        raise ActionRefused(_why_nothing(agency, start, end))
     filename, data = write(found)
     upload = PortalUpload.objects.create(
         **{"agency": agency, "start": start, "end": end, "county": county},
@@ -127,7 +127,7 @@ def _numbered(found: list[Any], *, skip: bool) -> list[Any]:
     without = sorted({one.account.username for one in found if not one.account.sealed_id})
     if without and not skip:
         names = "、".join(without[:_NAMED])
-        raise NotPossible(
+        raise ActionRefused(
             f"有 {len(without)} 個帳號沒有身分證字號（例如 {names}）；"
             "請先到帳號管理補登，或勾選略過。"
         )
@@ -149,20 +149,20 @@ def _why_nothing(agency: Agency, start: date, end: date) -> str:
 
 @transaction.atomic
 def take_again(upload: PortalUpload, *, by: Account) -> Iterator[bytes]:
-    """The file of a batch once more, byte for byte.  Raises NotPossible when it was revoked."""
+    """The file of a batch once more, byte for byte.  Raises ActionRefused when it was revoked."""
     if upload.revoked_at:
-        raise NotPossible("這一批已撤銷，檔案已刪除；請重新下載上傳檔。")
+        raise ActionRefused("這一批已撤銷，檔案已刪除；請重新下載上傳檔。")
     _record("take_upload_again", upload, by)
     return _file(upload).read(0, upload.size - 1)
 
 
 @transaction.atomic
 def revoke(upload: PortalUpload, *, reason: str, by: Account) -> PortalUpload:
-    """沒有上傳成功: its hours are offered again, and its file is deleted.  Raises NotPossible."""
+    """沒有上傳成功: its hours are offered again, and its file is deleted.  Raises ActionRefused."""
     Agency.objects.select_for_update(no_key=True).get(pk=upload.agency_id)
     upload = PortalUpload.objects.select_related("agency").get(pk=upload.pk)
     if upload.revoked_at:
-        raise NotPossible(f"{upload}已經撤銷過。")
+        raise ActionRefused(f"{upload}已經撤銷過。")
     upload.revoke_reason = national_id.hide(reason.strip())[:200]
     upload.revoked_at, upload.revoked_by = timezone.now(), by.username
     upload.save(update_fields=["revoke_reason", "revoked_at", "revoked_by"])
@@ -183,7 +183,7 @@ def note_corrected(rows: QuerySet[UploadedHours], *, by: Account) -> int:
     found = UploadedHours.objects.filter(pk__in=ids).compared().filter(differs=True)
     changed: list[Any] = list(found.select_related("upload__agency"))
     if not changed:
-        raise NotPossible("勾選的時數和上傳時相同，不需要更正。")
+        raise ActionRefused("勾選的時數和上傳時相同，不需要更正。")
     for one in changed:
         one.hours, one.score, one.stands = one.current, one.current_score, one.current > 0
         one.corrected_at, one.corrected_by = timezone.now(), by.username
@@ -199,8 +199,8 @@ def hold_agencies(uploads: QuerySet[PortalUpload]) -> None:
     versions.hold(Agency.objects.all(), uploads.values_list("agency", flat=True))
 
 
-def _file(upload: PortalUpload) -> KeptFile:
-    return KeptFile(UploadPiece, upload.pk)
+def _file(upload: PortalUpload) -> EncryptedFile:
+    return EncryptedFile(UploadPiece, upload.pk)
 
 
 def subject(upload: PortalUpload) -> str:

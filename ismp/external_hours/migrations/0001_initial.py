@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Claim",
+            name="ExternalClaim",
             fields=[
                 (
                     "id",
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="pieces",
-                        to="external_hours.claim",
+                        to="external_hours.externalclaim",
                     ),
                 ),
             ],

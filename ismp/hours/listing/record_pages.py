@@ -16,15 +16,15 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Count, Q, Sum
 
-from ismp.accounts.models import Account, Agency, Service
+from ismp.accounts.models import Account, Agency, Posting
 from ismp.hours.models import (
     DAYS_OF_A_MONTH,
     SEARCH_FIELDS,
-    MonthTally,
+    MonthlyCount,
     PersonYear,
     Record,
     RecordQuerySet,
-    Wording,
+    SearchText,
 )
 from ismp.ui.text.search_folding import containing
 
@@ -42,7 +42,7 @@ class Keyword(NamedTuple):
     text: str
 
 
-class Span(NamedTuple):
+class PeriodCount(NamedTuple):
     """From one day to another, and how many records are found in it."""
 
     first: date
@@ -50,7 +50,7 @@ class Span(NamedTuple):
     found: int
 
 
-class Shelf(NamedTuple):
+class DayCount(NamedTuple):
     """A day and an agency, and how many of its records of that day are found."""
 
     day: date
@@ -63,7 +63,7 @@ _UNSEEN = [f"account__{f.name}" for f in Account._meta.concrete_fields if f.name
 """Of fifty accounts no list needs the password and the sealed number."""
 
 
-class Newest:
+class RecordPages:
     """Counted and sliced by a Paginator as a list would be; `batches` reads all of it."""
 
     def __init__(
@@ -83,14 +83,14 @@ class Newest:
         self._records: RecordQuerySet = mine(Record).live().of_people(field, text)
         self._sums: _Months | _People
         if not text:
-            self._sums = _AllMonths(mine(MonthTally).filter(wording=MonthTally.EVERY_RECORD))
+            self._sums = _AllMonths(mine(MonthlyCount).filter(wording=MonthlyCount.EVERY_RECORD))
         elif SEARCH_FIELDS[field] == field:
-            wordings = mine(Wording).filter(containing("text", text), field=field)
-            self._sums = _Months(mine(MonthTally).filter(wording__in=wordings.values("wording")))
+            wordings = mine(SearchText).filter(containing("text", text), field=field)
+            self._sums = _Months(mine(MonthlyCount).filter(wording__in=wordings.values("wording")))
         else:
             people: Any = Account.objects.using(using).filter(containing(field, text))
             if agency:
-                there = Service.objects.filter(agency__in=agency.with_merged())
+                there = Posting.objects.filter(agency__in=agency.with_merged())
                 served = there.order_by().values("account")
                 ours = Account.objects.filter(agency=agency).order_by().values("pk")
                 people = people.filter(pk__in=served.union(ours))
@@ -107,14 +107,14 @@ class Newest:
 
     def __getitem__(self, part: slice) -> list[Record]:
         wanted = part.stop - part.start
-        spans, skipped = _reaching(self._spans, part.start, wanted)
-        shelves, skipped = _reaching(self._shelves_of(spans), skipped, wanted)
+        spans, skipped = _covering(self._spans, part.start, wanted)
+        shelves, skipped = _covering(self._shelves_of(spans), skipped, wanted)
         rows = self._on(shelves).newest_first().select_related("account", "agency")
         return list(rows.defer(*_UNSEEN)[skipped : skipped + wanted])
 
     def batches(self, size: int) -> Iterator[RecordQuerySet]:
         """All of it in order, in questions that find about `size` records each."""
-        batch: list[Shelf] = []
+        batch: list[DayCount] = []
         found = 0
         for shelf in chain.from_iterable(self._shelves_of([span]) for span in self._spans):
             if found >= size:
@@ -126,15 +126,15 @@ class Newest:
             yield self._on(batch).newest_first()
 
     @cached_property
-    def _spans(self) -> list[Span]:
+    def _spans(self) -> list[PeriodCount]:
         """Those in the search's period, newest first."""
         return [span for span in self._sums.spans(self._first, self._last) if span.found]
 
-    def _shelves_of(self, spans: list[Span]) -> list[Shelf]:
+    def _shelves_of(self, spans: list[PeriodCount]) -> list[DayCount]:
         """Of spans that follow one another."""
         return self._sums.shelves(spans[-1].first, spans[0].last) if spans else []
 
-    def _on(self, shelves: list[Shelf]) -> RecordQuerySet:
+    def _on(self, shelves: list[DayCount]) -> RecordQuerySet:
         """The records on these shelves, asked for by the unique key of records."""
         agencies: dict[date, list[int]] = defaultdict(list)
         for shelf in shelves:
@@ -152,20 +152,22 @@ class _Months:
     def __init__(self, months: Any) -> None:
         self._months = months
 
-    def spans(self, first: date, last: date) -> Iterator[Span]:
+    def spans(self, first: date, last: date) -> Iterator[PeriodCount]:
         sums = self._within(first, last).values_list("month").annotate(found=Sum("live"))
         for month, found in sums.order_by("-month"):
             end = month.replace(day=calendar.monthrange(month.year, month.month)[1])
             if first <= month and end <= last:
-                yield Span(month, end, found)
+                yield PeriodCount(month, end, found)
             else:
                 begin, end = max(first, month), min(last, end)
-                yield Span(begin, end, sum(shelf.found for shelf in self.shelves(begin, end)))
+                yield PeriodCount(
+                    begin, end, sum(shelf.found for shelf in self.shelves(begin, end))
+                )
 
-    def shelves(self, first: date, last: date) -> list[Shelf]:
+    def shelves(self, first: date, last: date) -> list[DayCount]:
         """Newest first."""
         shelves = (
-            Shelf(month.replace(day=day), agency, found)
+            DayCount(month.replace(day=day), agency, found)
             for month, agency, *days in self._days(self._within(first, last))
             for day, found in enumerate(days, start=1)
             if found
@@ -193,9 +195,9 @@ class _People:
 
     def __init__(self, years: Any, records: Any, *, few: bool) -> None:
         self._years, self._records, self._few = years, records, few
-        self._counted: dict[tuple[date, date], list[Shelf]] = {}
+        self._counted: dict[tuple[date, date], list[DayCount]] = {}
 
-    def spans(self, first: date, last: date) -> Iterator[Span]:
+    def spans(self, first: date, last: date) -> Iterator[PeriodCount]:
         if self._few or first.year == last.year:
             yield self._span(first, last)
             return
@@ -203,26 +205,26 @@ class _People:
         for year, found in years.values_list("year").annotate(found=Sum("live")).order_by("-year"):
             begin, end = date(year, 1, 1), date(year, 12, 31)
             if first <= begin and end <= last:
-                yield Span(begin, end, found)
+                yield PeriodCount(begin, end, found)
             else:
                 yield self._span(max(first, begin), min(last, end))
 
-    def _span(self, first: date, last: date) -> Span:
-        return Span(first, last, sum(shelf.found for shelf in self.shelves(first, last)))
+    def _span(self, first: date, last: date) -> PeriodCount:
+        return PeriodCount(first, last, sum(shelf.found for shelf in self.shelves(first, last)))
 
-    def shelves(self, first: date, last: date) -> list[Shelf]:
+    def shelves(self, first: date, last: date) -> list[DayCount]:
         """Newest first."""
         if (first, last) not in self._counted:
             days = self._records.ended_in(first, last).values_list("ended_on", "agency_id")
             counted = days.annotate(found=Count("*")).order_by("-ended_on", "-agency_id")
-            self._counted[first, last] = [Shelf(*one) for one in counted]
+            self._counted[first, last] = [DayCount(*one) for one in counted]
         return self._counted[first, last]
 
 
-Counted = TypeVar("Counted", Span, Shelf)
+Counted = TypeVar("Counted", PeriodCount, DayCount)
 
 
-def _reaching(counted: list[Counted], skipped: int, wanted: int) -> tuple[list[Counted], int]:
+def _covering(counted: list[Counted], skipped: int, wanted: int) -> tuple[list[Counted], int]:
     """Those that `wanted` records after `skipped` ones lie in, and how many of the first of these
     are still to be skipped."""
     reached: list[Counted] = []

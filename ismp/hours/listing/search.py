@@ -15,7 +15,7 @@ from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.hours.listing.forms import FIELDS, SearchForm
-from ismp.hours.listing.record_pages import Keyword, Newest
+from ismp.hours.listing.record_pages import Keyword, RecordPages
 from ismp.hours.models import ImportRun, Record, in_hours
 from ismp.hours.portal_import import cleaning
 from ismp.hours.portal_import.layout import CATEGORIES, COLUMNS, NAMES
@@ -55,12 +55,14 @@ def chosen(posted: QueryDict, user: Account) -> QuerySet[Record]:
     return Record.objects.visible_to(user).live().filter(pk__in=ids)
 
 
-def newest(search: SearchForm, agency: Agency | None, user: Account, using: str) -> Newest | None:
+def newest(
+    search: SearchForm, agency: Agency | None, user: Account, using: str
+) -> RecordPages | None:
     """The same records, to be read page by page or in batches; None when there can be none."""
     if not search.is_valid():
         return None
     found = search.cleaned_data
-    return Newest(
+    return RecordPages(
         (found["start"], found["end"]), _keyword(found), agency=agency, user=user, using=using
     )
 
@@ -70,7 +72,7 @@ def _keyword(found: dict[str, Any]) -> Keyword:
 
 
 def reader(request: HttpRequest, agency: Agency | None) -> str:
-    """The database to read a list of records from: it has this person's deeds, and all imports,
+    """The database to read a list of records from: it has this person's actions, and all imports,
     finished or undone, that are hers, of her agency or of the one asked for."""
     user: Any = request.user
     concern = Q(agency__in=[*user.agency_ids(), *(agency.with_merged() if agency else [])])
@@ -91,13 +93,13 @@ def in_the_way(search: SearchForm, agency: Agency | None, user: Account, using: 
         roc_dates.roc_date(found["start"]) or "最早",
         roc_dates.roc_date(found["end"]) or "最近",
     )
-    if not Newest(always, **whose).count():
+    if not RecordPages(always, **whose).count():
         return "這裡還沒有任何學習時數；請選擇入口網下載的檔案，按「上傳CSV檔」。"
-    in_time = Newest(period, **whose).count()
+    in_time = RecordPages(period, **whose).count()
     if not keyword.text or not in_time:
         return f"搜尋期間 {start} ~ {end}（依迄日期）沒有時數；請放寬期間後再按「確定」。"
     field = dict(FIELDS)[keyword.field]
-    if Newest(always, keyword, **whose).count():
+    if RecordPages(always, keyword, **whose).count():
         return (
             f"{field}內有「{keyword.text}」的時數都不在 {start} ~ {end}；請放寬期間後再按「確定」。"
         )
@@ -112,7 +114,7 @@ def head(agency: Agency | None) -> list[str]:
     return HEAD if agency else [*HEAD[:2], "機關", *HEAD[2:]]
 
 
-def frames(newest: Newest | None, *, with_agency: bool = False) -> Iterator[pl.DataFrame]:
+def frames(newest: RecordPages | None, *, with_agency: bool = False) -> Iterator[pl.DataFrame]:
     """All the records in order, in parts: the columns of `head`, as the page shows them.
 
     Who people are is asked once for each; joined by the database, every part would read them all.

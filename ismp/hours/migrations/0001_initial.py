@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Edition",
+            name="RecordsVersion",
             fields=[
                 (
                     "agency",
@@ -113,7 +113,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("received_at", models.DateTimeField(null=True)),
                 ("finished_at", models.DateTimeField(null=True)),
-                ("circumstances", models.CharField(blank=True, max_length=64)),
+                ("fingerprint", models.CharField(blank=True, max_length=64)),
                 ("edition", models.BigIntegerField(default=0)),
                 ("attempt", models.PositiveSmallIntegerField(default=0)),
                 ("lease_until", models.DateTimeField(null=True)),
@@ -259,7 +259,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="MonthTally",
+            name="MonthlyCount",
             fields=[
                 (
                     "pk",
@@ -930,7 +930,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Wording",
+            name="SearchText",
             fields=[
                 (
                     "pk",

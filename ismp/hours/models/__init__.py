@@ -29,7 +29,13 @@ from ismp.hours.models.runs import (
     State,
     Waiting,
 )
-from ismp.hours.models.sums import DAYS_OF_A_MONTH, Edition, MonthTally, PersonYear, Wording
+from ismp.hours.models.sums import (
+    DAYS_OF_A_MONTH,
+    MonthlyCount,
+    PersonYear,
+    RecordsVersion,
+    SearchText,
+)
 
 __all__ = [
     "CREDITED",
@@ -40,18 +46,18 @@ __all__ = [
     "Decision",
     "Deletion",
     "Duplicate",
-    "Edition",
     "ImportRun",
-    "MonthTally",
+    "MonthlyCount",
     "PersonYear",
     "Record",
     "RecordQuerySet",
     "RecordRevision",
+    "RecordsVersion",
     "RunFile",
+    "SearchText",
     "Source",
     "State",
     "Waiting",
     "Withdrawal",
-    "Wording",
     "in_hours",
 ]

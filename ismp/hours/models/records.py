@@ -18,7 +18,7 @@ from ismp.ui.text.search_folding import containing
 
 
 class Deletion(models.Model):
-    """One deed of 刪除時數 or of 復原, restorable for a while."""
+    """One action of 刪除時數 or of 復原, restorable for a while."""
 
     agency = models.ForeignKey(Agency, models.PROTECT, null=True, related_name="+")
     at = models.DateTimeField(default=timezone.now)
@@ -32,7 +32,7 @@ class Deletion(models.Model):
     duplicates = models.BooleanField(default=False)
     """Whether the platform set these aside as 可能重複: a `Duplicate` says what becomes of them."""
     edition = models.BigIntegerField(default=0)
-    """Of its agencies' records that it made (see `Edition`); so is `restored_edition`."""
+    """Of its agencies' records that it made (see `RecordsVersion`); so is `restored_edition`."""
     restored_at = models.DateTimeField(null=True)
     restored_by = models.CharField(max_length=150, blank=True)
     restored_edition = models.BigIntegerField(null=True)

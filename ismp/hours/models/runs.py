@@ -1,4 +1,4 @@
-"""Runs: one per uploaded file, or per deed that credited hours; what each keeps, and who waits."""
+"""Runs: one per uploaded file, or per action that credited hours; what each stores, who waits."""
 
 from datetime import timedelta
 from typing import Any, ClassVar, Self
@@ -12,7 +12,7 @@ from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
 from ismp.hours import profiles
 from ismp.hours.models.scoped import Scoped
-from ismp.storage.encrypted_files import SealedPiece
+from ismp.storage.encrypted_files import EncryptedChunk
 
 
 class State(models.TextChoices):
@@ -79,7 +79,7 @@ class RunQuerySet(Scoped):
 
 class ImportRun(models.Model):
     """One uploaded file and what became of it, from the first byte on; or the like without a
-    file: what one deed of this platform's own courses credited (docs/adr/0012), or what was
+    file: what one action of this platform's own courses credited (docs/adr/0012), or what was
     recognised with a certificate (docs/adr/0017), or a job: what the worker does to many records
     at once (`jobs`).
 
@@ -113,11 +113,11 @@ class ImportRun(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     received_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    circumstances = models.CharField(max_length=64, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
     """Digest of what the outcome depended on beside the file, as it is when the run ends (`again`);
     empty for a trial."""
     edition = models.BigIntegerField(default=0)
-    """Of the agency's records that it made, or where it changed none, that it found (`Edition`):
+    """The `RecordsVersion` that it made, or where it changed nothing, that it found:
     the order in which imports, deletions and restorings took effect."""
     same_as = models.ForeignKey("self", models.PROTECT, null=True, related_name="+", db_index=False)
     """The import of the same bytes whose outcome was known to be this one's (`again`)."""
@@ -188,7 +188,7 @@ class ImportRun(models.Model):
         )
 
 
-class RunFile(SealedPiece):
+class RunFile(EncryptedChunk):
     """A piece of what a run keeps, compressed and sealed: the upload, its rows, its rejections."""
 
     class Kind(models.TextChoices):
@@ -201,7 +201,7 @@ class RunFile(SealedPiece):
     run = models.ForeignKey(ImportRun, models.CASCADE, related_name="files")
     kind = models.CharField(max_length=10, choices=Kind)
 
-    class Meta(SealedPiece.Meta):
+    class Meta(EncryptedChunk.Meta):
         constraints = [
             models.UniqueConstraint(
                 fields=["run", "kind", "number"], name="a_piece_has_one_place_in_its_file"

@@ -14,7 +14,7 @@ from ismp.hours.models.scoped import Scoped
 DAYS_OF_A_MONTH = [f"day_{number}" for number in range(1, 32)]
 
 
-class Wording(models.Model):
+class SearchText(models.Model):
     """A text that stands, or once stood, in `field` of an agency's records."""
 
     pk = models.CompositePrimaryKey("agency_id", "wording")
@@ -26,16 +26,16 @@ class Wording(models.Model):
     field = models.CharField(max_length=20)
     text = models.TextField()
 
-    objects: ClassVar["models.Manager[Wording]"] = Scoped.as_manager()
+    objects: ClassVar["models.Manager[SearchText]"] = Scoped.as_manager()
 
     def __str__(self) -> str:
         return f"{self.field}:{self.text}"
 
 
-class Edition(models.Model):
-    """Which edition of an agency's records is the present one: each deed that changes them makes
+class RecordsVersion(models.Model):
+    """Which edition of an agency's records is the present one: each action that changes them makes
     the next, one that changes those of several agencies the same in all of them.  So editions tell
-    which of two deeds on a record came first, whatever the clock said."""
+    which of two actions on a record came first, whatever the clock said."""
 
     agency = models.OneToOneField(
         Agency, models.DO_NOTHING, primary_key=True, related_name="+", db_constraint=False
@@ -46,7 +46,7 @@ class Edition(models.Model):
         return f"{self.agency_id}:{self.number}"
 
 
-class MonthTally(models.Model):
+class MonthlyCount(models.Model):
     """How many live records an agency has on each day of a month, in all or with one text in them.
 
     Kept by `tallies`, as PersonYear is.
@@ -57,7 +57,7 @@ class MonthTally(models.Model):
         Agency, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )
     wording = models.UUIDField()
-    """Of a `Wording`, or EVERY_RECORD."""
+    """Of a `SearchText`, or EVERY_RECORD."""
     month = models.DateField()
     """Its first day."""
     live = models.BigIntegerField()
@@ -66,7 +66,7 @@ class MonthTally(models.Model):
 
     EVERY_RECORD = UUID(int=0)
 
-    objects: ClassVar["models.Manager[MonthTally]"] = Scoped.as_manager()
+    objects: ClassVar["models.Manager[MonthlyCount]"] = Scoped.as_manager()
 
     class Meta:
         constraints = [

@@ -26,7 +26,7 @@ from ismp.hours.portal_import import checks, cleaning, matching, reading, unchan
 from ismp.hours.portal_import.layout import TITLES
 from ismp.hours.portal_import.matching import People
 from ismp.hours.portal_import.prefetch import first_ahead, one_ahead
-from ismp.hours.profiles import Profile, Reached
+from ismp.hours.profiles import ImportKind, Reached
 from ismp.hours.records import bulk_write, duplicates, totals
 from ismp.hours.result import ResultOfHours
 from ismp.ui.resources.columns import Column
@@ -40,7 +40,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
     if not run.dry_run:
         result.edition = result.edition or totals.edition([run.agency_id])
         day = today if "date-future" in result.reasons else None
-        run.circumstances = unchanged_file.circumstances(run.agency, people, day)
+        run.fingerprint = unchanged_file.fingerprint(run.agency, people, day)
     return result
 
 
@@ -174,7 +174,7 @@ def _name(line: dict[str, Any]) -> str:
     return f"{line['name']}（不同）" if line["other_name"] else str(line["name"])
 
 
-HOURS = Profile(
+HOURS = ImportKind(
     source="file",
     title="終身學習時數",
     verb="import_hours",

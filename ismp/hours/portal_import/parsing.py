@@ -16,8 +16,9 @@ from itertools import chain
 import polars as pl
 
 from ismp.hours.portal_import.layout import NAMES
-from ismp.hours.refusal import FileRefused, Limits
+from ismp.hours.refusal import Limits
 from ismp.ui.reading import cp950
+from ismp.ui.reading.faults import FileRejected
 
 _CHUNK_ROWS = 25_000
 _LONGEST_FIELD = 16 * 1024 * 1024
@@ -40,7 +41,7 @@ def slices(
 ) -> Iterator[pl.DataFrame]:
     """The records below the header, in order: `line`, `width_ok` and the columns as raw text.
 
-    `names` says which of our columns each cell of the header is.  Raises FileRefused, naming the
+    `names` says which of our columns each cell of the header is.  Raises FileRejected, naming the
     record where the quotes do not pair.
     """
     texts = _texts(pieces, header.codec)
@@ -58,12 +59,12 @@ def slices(
         _refuse_too_many(count, limits)
         yield plain
     if not count:
-        raise FileRefused("檔案只有標題、沒有任何一列資料；請確認入口網的日期範圍後重新下載。")
+        raise FileRejected("檔案只有標題、沒有任何一列資料；請確認入口網的日期範圍後重新下載。")
 
 
 def _refuse_too_many(count: int, limits: Limits) -> None:
     if count > limits.max_rows:
-        raise FileRefused(
+        raise FileRejected(
             f"檔案超過 {limits.max_rows:,} 列，請在入口網縮短日期範圍，分成幾個檔案再上傳。"
         )
 
@@ -183,7 +184,7 @@ def _parsed(
                 yield _chunk(chunk, count, width, places)
                 chunk = []
     except csv.Error as error:
-        raise FileRefused(
+        raise FileRejected(
             f"第 {count + 2} 列的引號不成對，無法確定欄位界線；"
             "請重新下載成績檔，不要編輯，直接上傳。"
         ) from error

@@ -22,9 +22,9 @@ from ismp.accounts import national_id
 from ismp.hours.portal_import import parsing
 from ismp.hours.portal_import.layout import COLUMNS, UPLOAD_TEMPLATE_ONLY
 from ismp.hours.portal_import.parsing import Header
-from ismp.hours.refusal import FileRefused, Limits, too_large
+from ismp.hours.refusal import Limits, too_large
 from ismp.ui.reading import file_types
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 
 HEAD_BYTES = 64 * 1024
 LINES_ABOVE_HEADER = 10
@@ -44,20 +44,20 @@ class Table:
     """The file's records, read as they are asked for: memory stays flat."""
 
     slices: Iterator[pl.DataFrame]
-    """Each has `line`, `width_ok` and the 22 columns as raw text; may raise FileRefused."""
+    """Each has `line`, `width_ok` and the 22 columns as raw text; may raise FileRejected."""
     ignored: list[str]
     """Header names that are none of ours."""
 
 
 def read(pieces: Iterable[bytes], limits: Limits) -> Table:
-    """Read a CSV of the portal, given in pieces of any size.  Raises FileRefused."""
+    """Read a CSV of the portal, given in pieces of any size.  Raises FileRejected."""
     rest = _counted(pieces, limits)
     first: list[bytes] = []
     while sum(map(len, first)) < 2 * HEAD_BYTES and (piece := next(rest, b"")):
         first.append(piece)
     head = b"".join(first)
     if not head:
-        raise FileRefused("這個檔案是空的（0 位元組），請重新下載成績檔後再上傳。")
+        raise FileRejected("這個檔案是空的（0 位元組），請重新下載成績檔後再上傳。")
     refuse_other_types(head)
     header = _find_header(head)
     names, ignored = _columns(header, limits)
@@ -69,7 +69,7 @@ def _counted(pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
     for piece in pieces:
         size += len(piece)
         if size > limits.max_bytes:
-            raise FileRefused(too_large(limits))
+            raise FileRejected(too_large(limits))
         yield piece
 
 
@@ -79,15 +79,15 @@ PORTAL = "請上傳入口網下載的原始成績檔"
 
 
 def refuse_other_types(data: bytes, instead: str = PORTAL) -> None:
-    """Tell by its first bytes, not by its name, that a file is no CSV.  Raises FileRefused."""
+    """Tell by its first bytes, not by its name, that a file is no CSV.  Raises FileRejected."""
     is_portal = instead == PORTAL
     again = "請重新登入入口網下載成績檔" if is_portal else ""
     try:
         file_types.refuse_others(
             data, wanted="CSV", instead=instead, sign_in_again=again, as_it_came=is_portal
         )
-    except Refused as reason:
-        raise FileRefused(str(reason)) from reason
+    except FileRejected as reason:
+        raise FileRejected(str(reason)) from reason
 
 
 # --- The header proves the encoding ------------------------------------------------------------
@@ -100,7 +100,7 @@ def _find_header(data: bytes) -> Header:
         for separator in _SEPARATORS:
             if found := _header_in(text, codec, separator):
                 return found
-    raise FileRefused(
+    raise FileRejected(
         "找不到成績檔的標題列（身分證字號、姓名……），檔案可能被編輯過或另存成別的編碼；"
         "請重新下載成績檔，不要開啟編輯，直接上傳。"
     )
@@ -137,20 +137,20 @@ def _fold(cell: str) -> str:
 def _columns(header: Header, limits: Limits) -> tuple[list[str | None], list[str]]:
     """The column name of each header cell, or None for a cell that is none of ours."""
     if len(header.cells) > limits.max_columns:
-        raise FileRefused(
+        raise FileRejected(
             f"標題列有 {len(header.cells)} 欄，超過上限 {limits.max_columns} 欄，"
             "請重新下載成績檔，不要編輯，直接上傳。"
         )
     folded = [_fold(cell) for cell in header.cells]
     names = [_ALIASES.get(cell) for cell in folded]
     if len(set(folded) & set(UPLOAD_TEMPLATE_ONLY)) > 1:
-        raise FileRefused(
+        raise FileRejected(
             "這是入口網的「上傳成績」範本，不是下載的成績檔；"
             "請到「人事單位 › 成績下載」下載成績檔後再上傳。"
         )
     for column in COLUMNS:
         if names.count(column.name) > 1:
-            raise FileRefused(
+            raise FileRejected(
                 f"標題列的「{column.title}」出現兩次，請重新下載成績檔，不要編輯，直接上傳。"
             )
     missing = [column for column in COLUMNS if column.name not in names]
@@ -158,7 +158,7 @@ def _columns(header: Header, limits: Limits) -> tuple[list[str | None], list[str
         titles = "、".join(column.title for column in missing)
         ticks = "、".join(f"「{column.tick}」" for column in missing if column.tick)
         todo = f"請在入口網的成績下載畫面勾選{ticks}，" if ticks else "請"
-        raise FileRefused(f"檔案缺少欄位：{titles}。{todo}重新下載後再上傳。")
+        raise FileRejected(f"檔案缺少欄位：{titles}。{todo}重新下載後再上傳。")
     unknown = (cell for cell, name in zip(folded, names, strict=True) if cell and not name)
     ignored = [national_id.hide(cell) for cell in unknown]
     return names, ignored

@@ -20,17 +20,17 @@ from django.utils import timezone
 
 import ismp
 from ismp.accounts.models import Agency
-from ismp.hours.models import Edition, ImportRun, State
+from ismp.hours.models import ImportRun, RecordsVersion, State
 from ismp.hours.portal_import.matching import People
 from ismp.hours.result import ResultOfHours
 
 
-def circumstances(agency: Agency, people: People, today: date | None) -> str:
+def fingerprint(agency: Agency, people: People, today: date | None) -> str:
     """64 hex digits for all that an outcome depends on beside the file; `today` if that too.
 
     To be asked for under the lock of the agency.
     """
-    edition = Edition.objects.filter(agency=agency).values_list("number", flat=True).first()
+    edition = RecordsVersion.objects.filter(agency=agency).values_list("number", flat=True).first()
     limits = [getattr(settings, name) for name in sorted(dir(settings)) if "UPLOAD_MAX" in name]
     all_of_it = (_rules(), people.digest, edition, limits, today)
     return hashlib.sha256(repr(all_of_it).encode()).hexdigest()
@@ -43,8 +43,8 @@ def known(run: ImportRun, people: People, today: date) -> ResultOfHours | None:
     )
     if not same_bytes.exists():
         return None
-    now = [circumstances(run.agency, people, day) for day in (None, today)]
-    former = same_bytes.filter(circumstances__in=now).first()
+    now = [fingerprint(run.agency, people, day) for day in (None, today)]
+    former = same_bytes.filter(fingerprint__in=now).first()
     # With a clock put back, what was past then may lie in the future now.
     if former is None or former.finished_at is None:
         return None

@@ -1,7 +1,7 @@
 """Writing many records at once: one bulk load, then a few statements over whole sets.
 
 The same SQL on SQLite and PostgreSQL; only the load differs (executemany, COPY).  Called inside
-the transaction of the deed.
+the transaction of the action.
 """
 
 import contextlib

@@ -153,7 +153,7 @@ def _frame(credits: Sequence[Credit]) -> pl.DataFrame:
 
 
 @transaction.atomic
-def take_back(run: ImportRun, *, reason: str, by: Account) -> Deletion | None:
+def revoke(run: ImportRun, *, reason: str, by: Account) -> Deletion | None:
     """Take back for good what was credited: no restoring and no 可能重複 brings it back.
 
     What a file holds besides, as the same event, is the file's and stays.

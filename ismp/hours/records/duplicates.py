@@ -3,7 +3,7 @@ file brings too.
 
 The same event is the same record and needs nothing of this.  What only looks the same (person,
 category, title, about the same day) counts once until somebody decides: the credited record is
-set aside while the imported one stands.  `settle` makes that true after every deed, in its
+set aside while the imported one stands.  `settle` makes that true after every action, in its
 transaction, and sees one agency at a time; `decide` is what somebody says.
 """
 
@@ -22,7 +22,7 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.hours.models import CREDITED, Decision, Duplicate, ImportRun, Record, Source
-from ismp.hours.records.soft_delete import revive, take_out
+from ismp.hours.records.soft_delete import revive, soft_delete
 from ismp.ui.resources import versions
 from ismp.ui.text.search_folding import fold
 
@@ -106,7 +106,7 @@ def _set_aside(agency: Agency, at: datetime) -> list[int]:
     )
     if keys:
         going = Record.objects.filter(pk__in=keys)
-        take_out(going, agency=agency, reason="可能重複", by=None, at=at)
+        soft_delete(going, agency=agency, reason="可能重複", by=None, at=at)
     return keys
 
 
@@ -120,7 +120,7 @@ def hold_agencies(pairs: list[int]) -> None:
 def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
     """Say whether what looks the same counts once or twice; it may be said otherwise later.
 
-    Returns of how many pairs it was said.  Raises NotPossible for one's own hours.
+    Returns of how many pairs it was said.  Raises ActionRefused for one's own hours.
     """
     keys = list(pairs.values_list("pk", flat=True))
     hold_agencies(keys)

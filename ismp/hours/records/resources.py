@@ -8,7 +8,7 @@ from ismp.accounts.roles import Right
 from ismp.hours.models import Decision, Duplicate, in_hours
 from ismp.hours.records import duplicates
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.resources.resource import Action, Filter, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 
@@ -27,7 +27,7 @@ def _tone(pair: Duplicate) -> str:
     return "amber" if pair.decision == Decision.PENDING else "green"
 
 
-DUPLICATES = Module(
+DUPLICATES = Resource(
     name="duplicates",
     title="可能重複",
     thing="可能重複的時數",
@@ -50,15 +50,15 @@ DUPLICATES = Module(
     filters=(OF_AGENCY, Filter("decision", "處理", Decision.choices)),
     view=Right.VIEW_HOURS,
     holds=duplicates.hold_agencies,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "once",
             "只採計一筆",
             Right.DELETE_HOURS,
             partial(_decide, decision=Decision.ONE),
             explains="這是同一次學習：採計匯入的時數，本平台登錄的那一筆不再計算。",
         ),
-        Deed(
+        Action(
             "twice",
             "兩筆都採計",
             Right.DELETE_HOURS,

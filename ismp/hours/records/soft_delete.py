@@ -14,7 +14,7 @@ from ismp.hours.models import Deletion, ImportRun, Record
 from ismp.hours.records import bulk_write, totals
 
 
-def take_out(
+def soft_delete(
     records: QuerySet[Record],
     *,
     agency: Agency | None,

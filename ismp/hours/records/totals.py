@@ -1,8 +1,8 @@
 """Small sums over the records, so that lists count exactly and find a page without reading them.
 
-Kept true in the transaction of every deed that changes what is live: the deed tells a `Change`
+Kept true in the transaction of every action that changes what is live: the action tells a `Change`
 which records came and which went, and lets it take effect under the lock of their agencies.  That
-begins a new `Edition` of their records.
+begins a new `RecordsVersion` of their records.
 """
 
 import contextlib
@@ -14,11 +14,11 @@ import polars as pl
 from django.db import connection
 from django.db.models import Max, QuerySet
 
-from ismp.hours.models import DAYS_OF_A_MONTH, Edition, MonthTally
+from ismp.hours.models import DAYS_OF_A_MONTH, MonthlyCount, RecordsVersion
 from ismp.hours.portal_import import cleaning
 from ismp.hours.records import bulk_read, bulk_write
 
-_WORDINGS, _MONTHS, _PEOPLE = "hours_wording", "hours_monthtally", "hours_personyear"
+_WORDINGS, _MONTHS, _PEOPLE = "hours_searchtext", "hours_monthlycount", "hours_personyear"
 _KEYS = {
     _MONTHS: ["wording", "agency_id", "month"],
     _PEOPLE: ["agency_id", "account_id", "category", "year"],
@@ -44,7 +44,7 @@ READ = {
 
 
 class Change:
-    """What a deed adds to the tallies and takes from them, gathered and then written at once."""
+    """What an action adds to the tallies and takes from them, gathered and then written at once."""
 
     def __init__(self) -> None:
         self._people = [_none(_KEYS[_PEOPLE], "hours")]
@@ -85,14 +85,14 @@ class Change:
         texts = pl.concat(_worded(pl.concat(found), f) for f, found in self._texts.items())
         # Each record has one department: all of them together are the records.
         every = texts.filter(pl.col("field") == "department").with_columns(
-            wording=pl.lit(MonthTally.EVERY_RECORD.hex)
+            wording=pl.lit(MonthlyCount.EVERY_RECORD.hex)
         )
         months = _by_month(pl.concat([every, texts]))
         people = _summed(self._people, _KEYS[_PEOPLE])
         wordings = texts.select("agency_id", "wording", "field", "text").unique()
         agencies = texts["agency_id"].unique().sort().to_list()
         before_writing()
-        if Edition.objects.filter(agency__in=agencies).exists():
+        if RecordsVersion.objects.filter(agency__in=agencies).exists():
             _add_wordings(wordings)
             _add(_MONTHS, months)
             _add(_PEOPLE, people)
@@ -109,7 +109,7 @@ def begin_edition(agencies: list[int]) -> int:
     number = edition(agencies) + 1
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO hours_edition (agency_id, number) VALUES (%s, %s)"
+            "INSERT INTO hours_recordsversion (agency_id, number) VALUES (%s, %s)"
             " ON CONFLICT (agency_id) DO UPDATE SET number = excluded.number",
             [[agency, number] for agency in agencies],
         )
@@ -118,7 +118,7 @@ def begin_edition(agencies: list[int]) -> int:
 
 def edition(agencies: list[int]) -> int:
     """Return the present edition of some agencies' records; 0 before the first."""
-    newest = Edition.objects.filter(agency__in=agencies).aggregate(newest=Max("number"))
+    newest = RecordsVersion.objects.filter(agency__in=agencies).aggregate(newest=Max("number"))
     return newest["newest"] or 0
 
 

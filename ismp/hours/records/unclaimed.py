@@ -1,7 +1,7 @@
 """待認領時數: rows of a file whose person the agency did not know (yet).
 
 They wait sealed, in the run's own pieces; beside them stands for each person how many, under the
-keyed hash of her ID.  When an account with that ID serves in that agency, by whatever deed, they
+keyed hash of her ID.  When an account with that ID serves in that agency, by whatever action, they
 become records as that run's rows (run, line).  What the records know by then is newer and stays.
 
 Neither the counts of the run nor its reasons change.  Nobody is shown an ID or a name here.

@@ -50,7 +50,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 @require_POST
 @needs(Right.DELETE_HOURS)
 def delete(request: HttpRequest) -> HttpResponse:
-    """刪除時數: first a page that says how many and of whom, then the deed with its reason."""
+    """刪除時數: first a page that says how many and of whom, then the action with its reason."""
     user: Any = request.user
     records = listing_search.chosen(request.POST, user)
     reason = national_id.hide(request.POST.get("reason", "").strip())
@@ -108,7 +108,7 @@ def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
 
 
 def _posted(request: HttpRequest) -> list[tuple[str, str]]:
-    """What to hand on from one page of the deed to the next."""
+    """What to hand on from one page of the action to the next."""
     return once.handed_on(request.POST, "reason", "confirmed", "shown")
 
 
@@ -136,6 +136,6 @@ def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
         else:
             words = "這些時數都已經由其他匯入帶回或移除，沒有可以還原的。"
             messages.info(request, words)
-    except actions.NotPossible as reason:
+    except actions.ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("hours:deleted")

@@ -21,7 +21,7 @@ _DUMP, _MANIFEST = "database.zst", "manifest.json"
 _CHUNK_BYTES = 1024 * 1024
 
 
-class NotPossible(ValueError):
+class BackupRefused(ValueError):
     """A backup cannot be made or restored; the text is one sentence in Chinese."""
 
 
@@ -58,7 +58,7 @@ Wrap = Callable[[IO[bytes]], AbstractContextManager[IO[bytes]]]
 def writing(path: Path, wrap: Wrap = nullcontext) -> Iterator[Writer]:
     """A new file at `path`, for its owner only; there is none until all of it is on the disk."""
     if path.exists():
-        raise NotPossible(f"{path} 已經存在；請換一個檔名，或先移走原來的檔案。")
+        raise BackupRefused(f"{path} 已經存在；請換一個檔名，或先移走原來的檔案。")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -79,7 +79,7 @@ class Reader:
         self._file = file
         self.manifest: dict[str, Any] = json.loads(file.read(_MANIFEST))
         if self.manifest["form"] > FORM:
-            raise NotPossible("這個備份檔是較新的版本做的；請先安裝那個版本，再還原。")
+            raise BackupRefused("這個備份檔是較新的版本做的；請先安裝那個版本，再還原。")
 
     def is_whole(self) -> bool:
         digest = hashlib.sha256()
@@ -98,21 +98,21 @@ class Reader:
 
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
-    """Raises NotPossible, before anything is read from it, when it is damaged or no backup."""
+    """Raises BackupRefused, before anything is read from it, when it is damaged or no backup."""
     try:
         packed = zipfile.ZipFile(path)
     except FileNotFoundError:
-        raise NotPossible(f"找不到 {path}；請核對備份檔的路徑。") from None
+        raise BackupRefused(f"找不到 {path}；請核對備份檔的路徑。") from None
     except (OSError, zipfile.BadZipFile):
-        raise NotPossible(f"{path} 不是 ismp backup 做的備份檔，或已經損壞。") from None
+        raise BackupRefused(f"{path} 不是 ismp backup 做的備份檔，或已經損壞。") from None
     with packed:
         try:
             reader = Reader(packed)
             is_whole = reader.is_whole()
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, EOFError) as error:
-            if isinstance(error, NotPossible):
+            if isinstance(error, BackupRefused):
                 raise
-            raise NotPossible(f"{path} 不是 ismp backup 做的備份檔，或已經損壞。") from None
+            raise BackupRefused(f"{path} 不是 ismp backup 做的備份檔，或已經損壞。") from None
         if not is_whole:
-            raise NotPossible(f"{path} 已經損壞（內容與檢查碼不符）；請改用另一份備份。")
+            raise BackupRefused(f"{path} 已經損壞（內容與檢查碼不符）；請改用另一份備份。")
         yield reader

@@ -17,7 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.operations.backup.archive import NotPossible
+from ismp.operations.backup.archive import BackupRefused
 from ismp.operations.backup.databases import LEFT_OUT
 from ismp.storage.sqlite import connection_options
 
@@ -28,12 +28,12 @@ _BATCH = 2_000
 def copy(source: Path) -> dict[str, int]:
     """Copy the SQLite database at `source` into the empty one of `DATABASE_URL`.
 
-    Returns the number of rows by table.  Raises NotPossible, and nothing has been written.
+    Returns the number of rows by table.  Raises BackupRefused, and nothing has been written.
     """
     if connection.vendor != "postgresql":
-        raise NotPossible("要複製到的資料庫不是 PostgreSQL；請以 DATABASE_URL 指定。")
+        raise BackupRefused("要複製到的資料庫不是 PostgreSQL；請以 DATABASE_URL 指定。")
     if Agency.objects.exists():
-        raise NotPossible("要複製到的資料庫已經有資料；請指定一個空的資料庫。")
+        raise BackupRefused("要複製到的資料庫已經有資料；請指定一個空的資料庫。")
     with _opened(source), transaction.atomic(using=_SOURCE), transaction.atomic():
         _is_of_this_version()
         tables = _models()
@@ -47,7 +47,7 @@ def copy(source: Path) -> dict[str, int]:
         for model in tables:
             _compare(model)
         if faults := list(trail.faults()):
-            raise NotPossible(f"複製後的稽核軌跡不完整，沒有寫入任何資料：{faults[0]}")
+            raise BackupRefused(f"複製後的稽核軌跡不完整，沒有寫入任何資料：{faults[0]}")
         trail.record("copy_database", actor=trail.SYSTEM, count=sum(counts.values()))
     return counts
 
@@ -55,7 +55,7 @@ def copy(source: Path) -> dict[str, int]:
 @contextmanager
 def _opened(source: Path) -> Iterator[None]:
     if not source.is_file():
-        raise NotPossible(f"找不到 {source}；請核對 SQLite 資料庫的路徑。")
+        raise BackupRefused(f"找不到 {source}；請核對 SQLite 資料庫的路徑。")
     template = dict(connections.databases[DEFAULT_DB_ALIAS])
     template.update(
         ENGINE="django.db.backends.sqlite3",
@@ -80,7 +80,7 @@ def _is_of_this_version() -> None:
         for alias in (DEFAULT_DB_ALIAS, _SOURCE)
     )
     if here != there:
-        raise NotPossible(
+        raise BackupRefused(
             "SQLite 資料庫不是這個版本的；請先以這個版本啟動一次 ismp serve，再複製。"
         )
 
@@ -118,7 +118,7 @@ def _compare(model: type[models.Model]) -> None:
     except ValueError:  # one of them has more rows
         same = False
     if not same:
-        raise NotPossible(f"{model._meta.db_table} 複製後與原來不同，沒有寫入任何資料；請報修。")
+        raise BackupRefused(f"{model._meta.db_table} 複製後與原來不同，沒有寫入任何資料；請報修。")
 
 
 def _plain(row: tuple[Any, ...]) -> list[Any]:

@@ -48,13 +48,13 @@ class Database(Protocol):
     def in_use(self) -> bool:
         """Whether other programs are connected."""
 
-    def set_aside(self) -> None:
+    def suspend(self) -> None:
         """Keep what stands here, so that nothing does."""
 
     def load(self, dump: Iterable[bytes]) -> None: ...
 
     def put_back(self) -> None:
-        """Undo `set_aside` and all since; nothing when nothing is aside."""
+        """Undo `suspend` and all since; nothing when nothing is aside."""
 
     def forget(self) -> None:
         """Remove what was set aside."""

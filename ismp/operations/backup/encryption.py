@@ -14,21 +14,21 @@ from typing import IO, Any
 import pyrage
 from django.conf import settings
 
-from ismp.operations.backup.archive import NotPossible
+from ismp.operations.backup.archive import BackupRefused
 
 SUFFIX = ".age"
 _MAGIC = b"age-encryption.org/v1"
 
 
 def recipients() -> list[Any]:
-    """Return the keys of `ISMP_BACKUP_RECIPIENTS`.  Raises NotPossible for one that is none."""
+    """Return the keys of `ISMP_BACKUP_RECIPIENTS`.  Raises BackupRefused for one that is none."""
     found = []
     for text in settings.BACKUP_RECIPIENTS:
         kind = pyrage.ssh if text.startswith("ssh-") else pyrage.x25519
         try:
             found.append(kind.Recipient.from_str(text))
         except pyrage.RecipientError:
-            raise NotPossible(
+            raise BackupRefused(
                 f"設定 ISMP_BACKUP_RECIPIENTS 裡的「{text[:12]}…」"
                 "不是 age 或 ssh 的公開金鑰；請更正。"
             ) from None
@@ -68,17 +68,17 @@ def is_encrypted(path: Path) -> bool:
 def decrypted(path: Path, identity: Path | None) -> Iterator[Path]:
     """Give a clear copy in the closed folder of the installation, removed afterwards.
 
-    Raises NotPossible without the private key that fits.
+    Raises BackupRefused without the private key that fits.
     """
     if identity is None:
-        raise NotPossible(f"{path} 已加密；請以 --identity 指定私密金鑰的檔案。")
+        raise BackupRefused(f"{path} 已加密；請以 --identity 指定私密金鑰的檔案。")
     keys = _identities(identity)
     with tempfile.NamedTemporaryFile(dir=settings.TEMPORARY, suffix=".zip") as clear:
         try:
             with path.open("rb") as sealed:
                 pyrage.decrypt_io(sealed, clear, keys)
         except pyrage.DecryptError:
-            raise NotPossible(
+            raise BackupRefused(
                 f"{identity} 打不開這個備份，或備份已經損壞；請換一把私密金鑰。"
             ) from None
         clear.flush()
@@ -96,4 +96,4 @@ def _identities(path: Path) -> list[Any]:
             return [pyrage.x25519.Identity.from_str(key) for key in keys]
     except (OSError, UnicodeDecodeError, pyrage.IdentityError):
         pass
-    raise NotPossible(f"{path} 不是 age 或 ssh 的私密金鑰檔；請核對路徑。")
+    raise BackupRefused(f"{path} 不是 age 或 ssh 的私密金鑰檔；請核對路徑。")

@@ -12,7 +12,7 @@ from typing import Any, cast
 import psycopg
 from django.db import connection, transaction
 
-from ismp.operations.backup.archive import NotPossible
+from ismp.operations.backup.archive import BackupRefused
 from ismp.operations.backup.databases import ASIDE, LEFT_OUT, Contents, Moment, chunks
 
 _DEBIANS = Path("/usr/lib/postgresql")
@@ -51,7 +51,7 @@ class PostgreSQL:
         )
         return bool(others)
 
-    def set_aside(self) -> None:
+    def suspend(self) -> None:
         with transaction.atomic():
             _do(f"ALTER SCHEMA {self._quoted} RENAME TO {ASIDE}")
             _do(f"CREATE SCHEMA {self._quoted}")
@@ -67,7 +67,7 @@ class PostgreSQL:
             except BrokenPipeError:
                 pass  # it ended too early; its exit code says so
         if loading.returncode:
-            raise NotPossible("pg_restore 無法寫入資料庫；原因在 PostgreSQL 的記錄檔裡。")
+            raise BackupRefused("pg_restore 無法寫入資料庫；原因在 PostgreSQL 的記錄檔裡。")
 
     def put_back(self) -> None:
         if _ask(f"SELECT 1 FROM pg_namespace WHERE nspname = '{ASIDE}'"):  # noqa: S608
@@ -119,7 +119,7 @@ def _dumped(snapshot: str) -> Iterator[bytes]:
     with _program("pg_dump", *options, f"--snapshot={snapshot}", stdout=subprocess.PIPE) as dumping:
         yield from chunks(dumping.stdout)
     if dumping.returncode:
-        raise NotPossible("pg_dump 沒有做完，沒有留下備份；原因在 PostgreSQL 的記錄檔裡。")
+        raise BackupRefused("pg_dump 沒有做完，沒有留下備份；原因在 PostgreSQL 的記錄檔裡。")
 
 
 def _program(name: str, *options: str, **pipes: Any) -> Any:
@@ -144,7 +144,7 @@ def _found(name: str) -> str:
     candidates = [*map(str, _DEBIANS.glob(f"*/bin/{name}")), *([in_path] if in_path else [])]
     versions = {_version(path): path for path in candidates}
     if not versions or max(versions) < wanted:
-        raise NotPossible(
+        raise BackupRefused(
             f"這台主機沒有 PostgreSQL {wanted} 的 {name}；請安裝 postgresql-client-{wanted}"
             "（或更新的版本），再執行一次。"
         )

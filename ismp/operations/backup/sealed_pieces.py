@@ -4,9 +4,9 @@ from ismp.courses.models import MaterialPiece, UploadPiece
 from ismp.external_hours.models import ClaimPiece
 from ismp.hours.models import RunFile
 from ismp.security.models import EvidencePiece, IntelligencePiece
-from ismp.storage.encrypted_files import SealedPiece
+from ismp.storage.encrypted_files import EncryptedChunk
 
-SEALED: tuple[type[SealedPiece], ...] = (
+SEALED: tuple[type[EncryptedChunk], ...] = (
     RunFile,
     MaterialPiece,
     ClaimPiece,

@@ -53,7 +53,7 @@ class SQLite:
                 return True
         return False
 
-    def set_aside(self) -> None:
+    def suspend(self) -> None:
         connection.close()
         self._path.replace(self._before)
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from ismp.audit import trail
 from ismp.operations.backup import archive, encryption
-from ismp.operations.backup.archive import NotPossible
+from ismp.operations.backup.archive import BackupRefused
 from ismp.operations.backup.databases import Database, Moment
 from ismp.operations.backup.postgresql import PostgreSQL
 from ismp.operations.backup.sealed_pieces import SEALED
@@ -91,17 +91,17 @@ def restore(source: Path, *, force: bool = False, identity: Path | None = None) 
     """Bring a backup back into an empty database, or in place of what stands there (`force`).
 
     An encrypted one is opened with the private key in the file `identity`.  Returns its manifest.
-    Raises NotPossible, and everything stands as before.
+    Raises BackupRefused, and everything stands as before.
     """
     database = _ours()
     with _clear(source, identity) as path, archive.reading(path) as backup:
         _fits_here(backup.manifest, database)
         if database.in_use():
-            raise NotPossible("還有程式在使用資料庫；請先停止網站與背景工作，再還原。")
+            raise BackupRefused("還有程式在使用資料庫；請先停止網站與背景工作，再還原。")
         database.put_back()  # what an interrupted one has left aside
         if not force and connection.introspection.table_names():
-            raise NotPossible("資料庫裡已經有資料；確定要以備份取代時，請加上 --force。")
-        database.set_aside()
+            raise BackupRefused("資料庫裡已經有資料；確定要以備份取代時，請加上 --force。")
+        database.suspend()
         try:
             database.load(backup.dump())
             _is_what_was_dumped(backup.manifest, database)
@@ -124,7 +124,7 @@ def _clear(source: Path, identity: Path | None) -> Iterator[Path]:
 
 def _fits_here(manifest: dict[str, Any], database: Database) -> None:
     if manifest["database"] != database.kind:
-        raise NotPossible(
+        raise BackupRefused(
             f"備份來自 {manifest['database']}，這裡的資料庫是 {database.kind}；"
             "請以 DATABASE_URL 指定同一種資料庫。"
         )
@@ -132,27 +132,27 @@ def _fits_here(manifest: dict[str, Any], database: Database) -> None:
     own = {config.label for config in apps.get_app_configs() if config.name.startswith("ismp.")}
     applied = [(app, name) for app, name in manifest["migrations"] if app in own]
     if any(migration not in known for migration in applied):
-        raise NotPossible(f"備份來自較新的版本；請先安裝 {manifest['version']} 以上，再還原。")
+        raise BackupRefused(f"備份來自較新的版本；請先安裝 {manifest['version']} 以上，再還原。")
     marks = settings.KEYS.fingerprints()
     if any(marks.get(name) != mark for name, mark in manifest["keys"].items()):
-        raise NotPossible(
+        raise BackupRefused(
             f"{settings.KEYS.path} 不是備份當時的金鑰，資料會無法讀取；"
             "請放回當時的 keys.json，再還原。"
         )
     if manifest["signature"] != _signature(manifest):
-        raise NotPossible("備份檔的清單被更動過，不能還原；請改用另一份備份。")
+        raise BackupRefused("備份檔的清單被更動過，不能還原；請改用另一份備份。")
 
 
 def _is_what_was_dumped(manifest: dict[str, Any], database: Database) -> None:
     found = database.contents()
     for name in manifest["tables"].keys() | found.keys():
         if manifest["tables"].get(name) != found.get(name):
-            raise NotPossible(f"還原後的 {name} 與備份時不符，資料庫維持原狀；請改用另一份備份。")
+            raise BackupRefused(f"還原後的 {name} 與備份時不符，資料庫維持原狀；請改用另一份備份。")
 
 
 def _hand_over(manifest: dict[str, Any]) -> None:
     """To today's version."""
     migrate_if_needed()
     if faults := list(trail.faults()):
-        raise NotPossible(f"還原後的稽核軌跡不完整，資料庫維持原狀：{faults[0]}")
+        raise BackupRefused(f"還原後的稽核軌跡不完整，資料庫維持原狀：{faults[0]}")
     _note("restore", manifest)

@@ -189,7 +189,7 @@ VERBS = {
     "restore": "從備份還原",
     "copy_database": "複製到另一種資料庫",
 }
-"""Every deed in the words of a reader; a test finds a verb that is missing here."""
+"""Every action in the words of a reader; a test finds a verb that is missing here."""
 
 _DETAILS = {
     "locked": "暫時鎖定",
@@ -330,7 +330,7 @@ def trail(request: HttpRequest) -> HttpResponse:
 
 
 def event_in_words(event: Event) -> tuple[str, str]:
-    """The deed and its details, as a reader says them (settings.EVENT_IN_WORDS)."""
+    """The action and its details, as a reader says them (settings.EVENT_IN_WORDS)."""
     return VERBS.get(event.verb, event.verb), _told(event)
 
 

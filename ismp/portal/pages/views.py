@@ -55,7 +55,7 @@ def edit(request: HttpRequest, page_name: str) -> HttpResponse:
     if preview and request.POST.get("mode") == "save":
         try:
             actions.save_page(page, **form.cleaned_data, by=user)
-        except actions.NotPossible as reason:
+        except actions.ActionRefused as reason:
             form.add_error(None, str(reason))
         else:
             messages.success(request, f"{page.label}已更新。")

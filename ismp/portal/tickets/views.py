@@ -97,7 +97,7 @@ def _done(request: HttpRequest, found: Ticket, form: AnswerForm) -> bool:
     if request.POST.get("mode") == "close":
         try:
             actions.close_ticket(found, by=user)
-        except actions.NotPossible as reason:
+        except actions.ActionRefused as reason:
             messages.error(request, str(reason))
         return True
     if form.is_valid():

@@ -12,23 +12,25 @@ from ismp.accounts import separation
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.applications.actions import delegating
-from ismp.audit.trail import NotPossible
 from ismp.compliance.standing import import_effect
 from ismp.courses.classroom import classes
 from ismp.courses.models import Course, Session, SessionState, SignUp, Standing
 from ismp.courses.online.learning import counts
+from ismp.errors import ActionRefused
 from ismp.external_hours import actions as external
-from ismp.external_hours.models import Claim
+from ismp.external_hours.models import ExternalClaim
 from ismp.external_hours.resources import effects_of
 from ismp.hours.models import in_hours
-from ismp.reviews.queue_item import Change, Deciding, Told, Waiting, due_of
+from ismp.reviews.queue_item import Change, Deciding, ReviewBrief, Waiting, due_of
 from ismp.reviews.sources.people import lights, turns
 from ismp.ui.text.roc_dates import roc_date
 
 
 def claims(user: Account) -> Iterator[Waiting]:
     """外部時數認列 that somebody else asked for."""
-    for claim in Claim.objects.waiting_for(user).select_related("agency", "account__agency"):
+    for claim in ExternalClaim.objects.waiting_for(user).select_related(
+        "agency", "account__agency"
+    ):
         yield Waiting(
             kind="外部時數認列",
             title=f"{claim.account.name}：{claim.title}",
@@ -78,7 +80,7 @@ def sign_ups(user: Account) -> Iterator[Waiting]:
 # --- 外部時數認列 ---------------------------------------------------------------------------------
 
 
-def _of_claim(claim: Claim) -> Told:
+def _of_claim(claim: ExternalClaim) -> ReviewBrief:
     file = reverse("external_hours:certificate", args=[claim.pk])
     facts = [
         ("同仁", f"{claim.account.name}（{claim.account.username}）"),
@@ -99,15 +101,20 @@ def _of_claim(claim: Claim) -> Told:
     if aside:
         follows.append("匯入的時數已有看起來相同的一筆，會列入「可能重複」，確認前只採計那一筆。")
     follows.append("要改時數或類別，請到「學習地圖管理 › 外部時數認列」處理。")
-    return Told(facts, changes, follows)
+    return ReviewBrief(facts, changes, follows)
 
 
 def _decide(
-    claim: Claim, *, accept: bool, comment: str, by: Account, in_place_of: Account | None = None
-) -> Claim:
+    claim: ExternalClaim,
+    *,
+    accept: bool,
+    comment: str,
+    by: Account,
+    in_place_of: Account | None = None,
+) -> ExternalClaim:
     """Recognise the hours as claimed, or refuse."""
-    deed = external.approve if accept else external.refuse
-    return deed(claim, comment=comment, by=by, in_place_of=in_place_of)
+    action = external.approve if accept else external.refuse
+    return action(claim, comment=comment, by=by, in_place_of=in_place_of)
 
 
 CLAIM = Deciding("claim", _decide, _of_claim)
@@ -124,7 +131,7 @@ def _asking(session: Session) -> QuerySet[SignUp]:
     return asked.select_related("account__department").order_by("turn")
 
 
-def _of_sign_ups(session: Session) -> Told:
+def _of_sign_ups(session: Session) -> ReviewBrief:
     asking = list(_asking(session))
     waiting = session.sign_ups.filter(standing=Standing.WAITING).count()
     let_in = min(len(asking), max(session.quota - session.taken, 0))
@@ -141,7 +148,7 @@ def _of_sign_ups(session: Session) -> Told:
     ]
     follows = ["依報名順序錄取；名額滿了就列入候補。", *_turned_by(session, asking)]
     follows.append("要逐人決定，請到「實體課程 › 報名審核」。")
-    return Told(facts, changes, follows)
+    return ReviewBrief(facts, changes, follows)
 
 
 def _turned_by(session: Session, asking: list[SignUp]) -> list[str]:
@@ -166,17 +173,17 @@ def _decide_sign_ups(
     """Let in, or turn down, all who ask for a session; one by one it is done in 報名審核."""
     delegating.refuse_past_days(by, in_place_of)
     if not accept and not comment.strip():
-        raise NotPossible("不同意時，請寫明理由。")
+        raise ActionRefused("不同意時，請寫明理由。")
     asking = _asking(session)
     if not asking.exists():
-        raise NotPossible("這一期已經沒有等候審核的報名，請重新整理清單。")
+        raise ActionRefused("這一期已經沒有等候審核的報名，請重新整理清單。")
     others = asking.exclude(account__in=separation.conflicts(by, in_place_of))
     if not others.exists():
         classes.refuse_own(session, [one.account for one in asking], by)
     asking = others  # her own waits for somebody else
-    deed = classes.approve if accept else classes.refuse
+    action = classes.approve if accept else classes.refuse
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
-    return deed(asking, comment=comment.strip(), by=by, **stead)
+    return action(asking, comment=comment.strip(), by=by, **stead)
 
 
 SIGN_UPS = Deciding("sign_up", _decide_sign_ups, _of_sign_ups)

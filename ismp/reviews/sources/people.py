@@ -18,13 +18,13 @@ from ismp.accounts.models import Account, PasswordReset, PersonLink
 from ismp.accounts.roles import Right
 from ismp.applications.actions import deciding
 from ismp.applications.models import AccountApplication, IdentityChange, Transfer
-from ismp.audit.trail import NotPossible
 from ismp.compliance.standing import what_if
 from ismp.compliance.standing.table import WORDS, Line
+from ismp.errors import ActionRefused
 from ismp.hours import models as hours
 from ismp.hours.models import in_hours
 from ismp.hours.portal_import.matching import same_name
-from ismp.reviews.queue_item import Change, Deciding, Told, Waiting, due_of
+from ismp.reviews.queue_item import Change, Deciding, ReviewBrief, Waiting, due_of
 from ismp.ui.resources.resource import Page
 from ismp.ui.templatetags.ismp_ui import roc_moment
 from ismp.ui.text.roc_dates import roc_date
@@ -109,7 +109,7 @@ def _waiting(kind: str, one: Any, how: Deciding, title: str, *barred: int) -> Wa
 # --- 帳號申請 ------------------------------------------------------------------------------------
 
 
-def _of_application(one: AccountApplication) -> Told:
+def _of_application(one: AccountApplication) -> ReviewBrief:
     department = deciding.department_of(one)
     named = one.department or _NOTHING
     if one.department and department is None:
@@ -129,7 +129,7 @@ def _of_application(one: AccountApplication) -> Told:
         Change("帳號", "沒有", f"{one.username}（同仁）"),
         *(Change(title, _NOTHING, f"應完成 {in_hours(owed)} 小時") for title, owed in duties),
     ]
-    return Told(facts, changes, _follows_account(one), obstacle=_obstacle(one))
+    return ReviewBrief(facts, changes, _follows_account(one), obstacle=_obstacle(one))
 
 
 def _follows_account(one: AccountApplication) -> list[str]:
@@ -152,7 +152,7 @@ def _follows_account(one: AccountApplication) -> list[str]:
 def _obstacle(one: AccountApplication) -> str:
     try:
         deciding.account_of(one)
-    except NotPossible as reason:
+    except ActionRefused as reason:
         return str(reason)
     return ""
 
@@ -160,7 +160,7 @@ def _obstacle(one: AccountApplication) -> str:
 # --- 機關異動, 身分變更 --------------------------------------------------------------------------
 
 
-def _of_transfer(one: Transfer) -> Told:
+def _of_transfer(one: Transfer) -> ReviewBrief:
     person, day = one.account, roc_date(one.since)
     before, after = what_if.of_person_if(person, agency=one.destination)
     here = person.department.name if person.department else _NOTHING
@@ -183,7 +183,7 @@ def _of_transfer(one: Transfer) -> Told:
         *turns(before, after),
         *_joined_by(one),
     ]
-    return Told(facts, changes, follows, **_in_the_way(one))
+    return ReviewBrief(facts, changes, follows, **_in_the_way(one))
 
 
 def _joined_by(one: Transfer) -> list[str]:
@@ -199,7 +199,7 @@ def _joined_by(one: Transfer) -> list[str]:
     ]
 
 
-def _of_identities(one: IdentityChange) -> Told:
+def _of_identities(one: IdentityChange) -> ReviewBrief:
     person, day = one.account, roc_date(one.since)
     before, after = what_if.of_person_if(person, identities=one.identities)
     department = person.department.name if person.department else _NOTHING
@@ -217,11 +217,11 @@ def _of_identities(one: IdentityChange) -> Told:
         f"{day} 起依新的身分計算應完成時數；之前的不變。",
         *turns(before, after),
     ]
-    return Told(facts, changes, follows, **_in_the_way(one))
+    return ReviewBrief(facts, changes, follows, **_in_the_way(one))
 
 
 def _in_the_way(one: Transfer | IdentityChange) -> dict[str, Any]:
-    """What stands against an approval, in the words of `Told`."""
+    """What stands against an approval, in the words of `ReviewBrief`."""
     later = timeline.later_than(one.account, one.since)
     return {
         "obstacle": deciding.obstacle_to(one),
@@ -278,7 +278,7 @@ def _first_code(account: Any, by: Account) -> tuple[str, str] | None:
             if reset.is_waiting
             else f"{account.username} 的一次性代碼已寄到 {reset.sent_to}"
         )
-    except NotPossible as reason:
+    except ActionRefused as reason:
         words = f"{reason}之後到 {account.username} 的網頁按「重設密碼」"
     return (words, page) if by.may(Right.EDIT_PEOPLE) else None
 
@@ -286,7 +286,7 @@ def _first_code(account: Any, by: Account) -> tuple[str, str] | None:
 # --- 重設密碼 ------------------------------------------------------------------------------------
 
 
-def _of_reset(one: PasswordReset) -> Told:
+def _of_reset(one: PasswordReset) -> ReviewBrief:
     account = one.account
     seen = account.last_seen_at
     facts = [
@@ -307,7 +307,7 @@ def _of_reset(one: PasswordReset) -> Told:
         if actions_password_resets.goes_by_mail(one)
         else "核可後代碼只顯示給您一次，請您親自交給本人，不要交給申請的人。",
     ]
-    return Told(facts, changes, follows)
+    return ReviewBrief(facts, changes, follows)
 
 
 def _decide_reset(
@@ -320,7 +320,7 @@ def _decide_reset(
 ) -> Page | PasswordReset:
     """Refuse it, or say the second yes: then a code that was not mailed is shown, once."""
     if in_place_of:
-        raise NotPossible("重設密碼要由管理者親自確認，不能代理。")
+        raise ActionRefused("重設密碼要由管理者親自確認，不能代理。")
     if not accept:
         return actions_password_resets.refuse(one, comment=comment, by=by)
     issued = actions_password_resets.approve(one, comment=comment, by=by)
@@ -338,7 +338,7 @@ def _where_it_went(done: Any, by: Account) -> tuple[str, str] | None:
 # --- 同一人確認 ----------------------------------------------------------------------------------
 
 
-def _of_person_link(one: PersonLink) -> Told:
+def _of_person_link(one: PersonLink) -> ReviewBrief:
     facts = []
     for title, account in (("帳號", one.other), ("另一個帳號", one.account)):
         department = f"　{account.department.path}" if account.department else ""
@@ -354,7 +354,7 @@ def _of_person_link(one: PersonLink) -> Told:
         "核可後本人用任一個帳號都看得到兩邊的時數，並通知兩個帳號；認列申請與證明文件仍各屬原來的帳號。",
         "不同意時兩邊各自獨立，對方不會知道；號碼沒有重新登錄，就不再詢問。",
     ]
-    return Told(facts, changes, follows, warning=_warning(one))
+    return ReviewBrief(facts, changes, follows, warning=_warning(one))
 
 
 def _warning(one: PersonLink) -> str:

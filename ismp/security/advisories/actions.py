@@ -14,10 +14,10 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from ismp.accounts import national_id, separation
-from ismp.accounts.models import Account, Agency, Grading
+from ismp.accounts.models import Account, Agency, AgencyGrade
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.security import intelligence
 from ismp.security.advisories import affected_devices, importing
@@ -101,15 +101,15 @@ def publish(
     before = changes.stored(advisory)
     advisory = Advisory.objects.get(pk=advisory.pk)
     if advisory.ended:
-        raise NotPossible(f"「{advisory.title}」{advisory.get_ended_display()}，不能再發布。")
+        raise ActionRefused(f"「{advisory.title}」{advisory.get_ended_display()}，不能再發布。")
     if advisory.asks_for_tlp():
         _choose_tlp(advisory, tlp)
     addressed = set(advisory.addresses.filter(removed_at=None).values_list("agency", flat=True))
     new = [agency for agency in agencies if agency.pk not in addressed]
     if not new and not addressed:
-        raise NotPossible("請至少選擇一個機關。")
+        raise ActionRefused("請至少選擇一個機關。")
     if not new and due_on not in {None, advisory.due_on}:
-        raise NotPossible(f"「{advisory.title}」已經發布，期限不能在這裡改；請按「展延期限」。")
+        raise ActionRefused(f"「{advisory.title}」已經發布，期限不能在這裡改；請按「展延期限」。")
     due = _due_of(advisory, due_on, without_due=without_due)
     if advisory.published_at is None:
         advisory.due_on, advisory.published_at = due, timezone.now()
@@ -153,7 +153,7 @@ def agencies_by(
     if group:
         found |= Agency.objects.filter(pk__in=group.agencies.values("pk"))
     if chosen := list(grades):
-        held = Grading.objects.on(timezone.localdate()).filter(grade__in=chosen)
+        held = AgencyGrade.objects.on(timezone.localdate()).filter(grade__in=chosen)
         found |= Agency.objects.filter(pk__in=held.values("agency"))
     if advisory:
         owners = affected_devices.hit_by(advisory, Device.objects.all()).order_by().values("agency")
@@ -163,23 +163,23 @@ def agencies_by(
 
 def _choose_tlp(advisory: Advisory, tlp: str) -> None:
     if tlp not in Tlp.values or tlp == Tlp.UNKNOWN:
-        raise NotPossible(
+        raise ActionRefused(
             f"「{advisory.title}」的來源標記無法辨識，不能當成可以公開；請先選定 TLP 再發布。"
         )
     advisory.tlp, advisory.decided = tlp, sorted({*advisory.decided, "tlp"})
 
 
 def _due_of(advisory: Advisory, due_on: date | None, *, without_due: bool) -> date | None:
-    """The day by which those answer to whom it is published now.  Raises NotPossible."""
+    """The day by which those answer to whom it is published now.  Raises ActionRefused."""
     today, due = timezone.localdate(), due_on or advisory.due_on
     if due_on and due_on < today:
-        raise NotPossible("回覆期限不能早於今天，請更正。")
+        raise ActionRefused("回覆期限不能早於今天，請更正。")
     if due and due < today:
-        raise NotPossible(
+        raise ActionRefused(
             f"「{advisory.title}」的期限 {roc_dates.roc_date(due)} 已經過了，請填寫新的回覆期限。"
         )
     if not due and not without_due:
-        raise NotPossible(
+        raise ActionRefused(
             f"「{advisory.title}」沒有回覆期限，機關就不會逾期，也不會被提醒；"
             "請填寫回覆期限，或勾選「不設回覆期限」。"
         )
@@ -192,12 +192,12 @@ def extend(advisory: Advisory, *, due_on: date, reason: str, by: Account) -> Adv
     changes.stored(advisory)
     waiting = Address.objects.waiting().filter(advisory=advisory)
     if not waiting.exists():
-        raise NotPossible(f"「{advisory.title}」沒有等候回覆的機關，不必展延。")
+        raise ActionRefused(f"「{advisory.title}」沒有等候回覆的機關，不必展延。")
     if due_on < timezone.localdate():
-        raise NotPossible("新的期限不能早於今天，請更正。")
+        raise ActionRefused("新的期限不能早於今天，請更正。")
     latest = max((one for one in waiting.values_list("due_on", flat=True) if one), default=None)
     if latest is not None and due_on <= latest:
-        raise NotPossible(f"新的期限要晚於目前的期限 {roc_dates.roc_date(latest)}，請更正。")
+        raise ActionRefused(f"新的期限要晚於目前的期限 {roc_dates.roc_date(latest)}，請更正。")
     agencies = list(waiting.values_list("agency", flat=True))
     waiting.update(due_on=due_on)
     notify(
@@ -228,11 +228,11 @@ def end(advisory: Advisory, kind: Ended, *, reason: str, by: Account) -> Advisor
     before = changes.stored(advisory)
     advisory = Advisory.objects.get(pk=advisory.pk)
     if advisory.published_at is None:
-        raise NotPossible(f"「{advisory.title}」還沒有發布，不必撤回或結案。")
+        raise ActionRefused(f"「{advisory.title}」還沒有發布，不必撤回或結案。")
     if advisory.ended in {Ended.WITHDRAWN, Ended.CLOSED}:
-        raise NotPossible(f"「{advisory.title}」{advisory.get_ended_display()}，不能再結束一次。")
+        raise ActionRefused(f"「{advisory.title}」{advisory.get_ended_display()}，不能再結束一次。")
     if not reason.strip():
-        raise NotPossible("請填寫理由，機關會看到。")
+        raise ActionRefused("請填寫理由，機關會看到。")
     advisory.ended, advisory.ended_because = kind, national_id.hide(reason.strip())
     advisory.ended_at, advisory.ended_by = timezone.now(), by.username
     advisory.save(update_fields=["ended", "ended_because", "ended_at", "ended_by"])
@@ -251,9 +251,9 @@ def remove(address: Address, *, reason: str, by: Account) -> Address:
     """移除受文機關: it was addressed by mistake; what it answered stays, and it is told."""
     address = _hold(address)
     if address.removed_at:
-        raise NotPossible(f"{address.agency.name}已經移除了。")
+        raise ActionRefused(f"{address.agency.name}已經移除了。")
     if not reason.strip():
-        raise NotPossible("請填寫移除的理由，機關會看到。")
+        raise ActionRefused("請填寫移除的理由，機關會看到。")
     address.removed_at, address.removed_by = timezone.now(), by.username
     address.removed_because = national_id.hide(reason.strip())
     address.save(update_fields=["removed_at", "removed_by", "removed_because"])
@@ -290,16 +290,16 @@ def answer(
     """受影響, 不受影響, 已處理完成; what is said needs evidence.  Former answers stay.
 
     Who published it to the agency does not answer it; somebody of another agency says why
-    (`on_behalf`).  Raises NotPossible.
+    (`on_behalf`).  Raises ActionRefused.
     """
     stead = separation.on_behalf_of(by, address.agency, on_behalf)
     if reply == Reply.NONE:
-        raise NotPossible("請選擇回覆。")
+        raise ActionRefused("請選擇回覆。")
     if not evidence.strip():
-        raise NotPossible("請填寫處理情形與佐證，例如盤點的方法與結果。")
+        raise ActionRefused("請填寫處理情形與佐證，例如盤點的方法與結果。")
     address = _hold(address)
     if address.removed_at:
-        raise NotPossible("這則情資已經不再發布給這個機關，不必回覆。")
+        raise ActionRefused("這則情資已經不再發布給這個機關，不必回覆。")
     publishers = Account.objects.filter(username=address.addressed_by)
     separation.refuse_own(by, publishers, right=Right.EDIT_SECURITY, agency=address.agency)
     acknowledge(address, on_behalf=on_behalf, by=by)
@@ -325,11 +325,11 @@ def answer(
 
 @transaction.atomic
 def attach(address: Address, incident: Incident, *, by: Account) -> Address:
-    """The warning has become an incident of the same agency.  Raises NotPossible."""
+    """The warning has become an incident of the same agency.  Raises ActionRefused."""
     address = _hold(address)
     _refuse_second(address)
     if incident.agency.successor_id != address.agency.successor_id:
-        raise NotPossible("這個事件不是本機關的，請重新選擇。")
+        raise ActionRefused("這個事件不是本機關的，請重新選擇。")
     address.incident = incident
     address.save(update_fields=["incident"])
     _record(address, "attach_incident", by)
@@ -351,21 +351,21 @@ def hold_agencies(addresses: list[int]) -> None:
 def _refuse_second(address: Address) -> None:
     if address.incident:
         number = address.incident.number
-        raise NotPossible(f"這則情資已經轉為資安事件 {number}，不必再建立；請重新整理這一頁。")
+        raise ActionRefused(f"這則情資已經轉為資安事件 {number}，不必再建立；請重新整理這一頁。")
 
 
 @transaction.atomic
 def to_incident(addresses: Iterable[Address], *, by: Account) -> HttpResponse:
     """The warning turned out true: a draft of an incident, tied to it, to go on with.
 
-    Raises NotPossible; the second of two finds the first one's incident.
+    Raises ActionRefused; the second of two finds the first one's incident.
     """
     [address] = addresses
     hold_agencies([address.pk])
     address = _hold(address)
     _refuse_second(address)
     if address.agency_id != by.agency_id:
-        raise NotPossible("只能為自己的機關建立事件。")
+        raise ActionRefused("只能為自己的機關建立事件。")
     incident = incident_actions.open_incident(
         agency=address.agency,
         title=address.advisory.title[:200],

@@ -12,9 +12,9 @@ from django.db import transaction
 from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.audit import trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.security.models import Address, EvidenceFile, EvidencePiece
-from ismp.storage.encrypted_files import KeptFile, media_type
+from ismp.storage.encrypted_files import EncryptedFile, media_type
 from ismp.ui.text.search_folding import one_line
 
 EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
@@ -36,12 +36,12 @@ _HEAD = 4_096
 
 @transaction.atomic
 def add(address: Address, file: Any, *, by: Account) -> EvidenceFile:
-    """Keep an uploaded file with the agency's answer.  Raises NotPossible."""
+    """Keep an uploaded file with the agency's answer.  Raises ActionRefused."""
     address = Address.objects.select_for_update(of=("self",)).get(pk=address.pk)
     if address.agency_id not in by.agency_ids():
-        raise NotPossible("只能為自己的機關附上佐證。")
+        raise ActionRefused("只能為自己的機關附上佐證。")
     if address.files.count() >= MOST_FILES:
-        raise NotPossible(f"一則情資最多附 {MOST_FILES} 個檔案；請把檔案合併或壓縮後再附上。")
+        raise ActionRefused(f"一則情資最多附 {MOST_FILES} 個檔案；請把檔案合併或壓縮後再附上。")
     name = national_id.hide(one_line(file.name or "佐證"))[-200:]
     kept = EvidenceFile.objects.create(
         address=address,
@@ -63,12 +63,12 @@ def add(address: Address, file: Any, *, by: Account) -> EvidenceFile:
 
 
 def _type_of(file: Any, name: str) -> str:
-    """What it is by its first bytes; what they do not say, by its ending.  Raises NotPossible."""
+    """What it is by its first bytes; what they do not say, by its ending.  Raises ActionRefused."""
     most = settings.CERTIFICATE_MAX_BYTES
     if not file.size:
-        raise NotPossible("這個檔案是空的，請重新選擇。")
+        raise ActionRefused("這個檔案是空的，請重新選擇。")
     if file.size > most:
-        raise NotPossible(f"檔案超過 {most // 1024 // 1024} MB，請壓縮後再附上。")
+        raise ActionRefused(f"檔案超過 {most // 1024 // 1024} MB，請壓縮後再附上。")
     file.seek(0)
     head = file.read(_HEAD)
     file.seek(0)
@@ -79,7 +79,9 @@ def _type_of(file: Any, name: str) -> str:
         return _ZIPPED[ending]
     if ending in _PLAIN and b"\0" not in head and not head.lstrip().startswith(b"<"):
         return _PLAIN[ending]
-    raise NotPossible("佐證可以是 PDF、JPG、PNG、文字檔、CSV、Office 文件或 ZIP；請轉存後再附上。")
+    raise ActionRefused(
+        "佐證可以是 PDF、JPG、PNG、文字檔、CSV、Office 文件或 ZIP；請轉存後再附上。"
+    )
 
 
 def read(file: EvidenceFile) -> Iterator[bytes]:
@@ -100,5 +102,5 @@ def note_opening(file: EvidenceFile, *, by: Account) -> None:
         )
 
 
-def _file(file: EvidenceFile) -> KeptFile:
-    return KeptFile(EvidencePiece, file.pk)
+def _file(file: EvidenceFile) -> EncryptedFile:
+    return EncryptedFile(EvidencePiece, file.pk)

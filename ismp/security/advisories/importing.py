@@ -22,7 +22,7 @@ from ismp.audit.trail import Entry
 from ismp.notifications.actions import notify
 from ismp.security import intelligence
 from ismp.security.advisories.wording import differences, edits_of
-from ismp.security.intelligence import Contents, Found, IntelligenceRefused, Ioc
+from ismp.security.intelligence import Contents, Found, IntelligenceRejected, Ioc
 from ismp.security.models import BY_SOURCE, Advisory, Ended, Indicator, Origin, Tlp
 from ismp.storage import bulk
 
@@ -58,12 +58,12 @@ class Taken:
         self.unknown += other.unknown
 
 
-def take_in(data: bytes, *, by: Account) -> Taken:
+def import_advisories(data: bytes, *, by: Account) -> Taken:
     """Import a file (STIX, CVE JSON 5, KEV) as drafts; one of a source's is kept once.
 
     The file is read whole before anything is stored.  A later version of a published one changes
     what nobody decided, and its agencies are told; they keep their answers.  Raises
-    intelligence.IntelligenceRefused, nothing taken.
+    intelligence.IntelligenceRejected, nothing taken.
     """
     contents = intelligence.read(data)
     contents.found = [one if one.stix else _masked(one) for one in contents.found]
@@ -93,7 +93,7 @@ def _refuse_what_was_taken_back(contents: Contents) -> None:
     ids = [one.stix_id for one in contents.found]
     if not Advisory.objects.filter(stix_id__in=ids).exists():
         names = "、".join(one.source_id for one in contents.found[:5])
-        raise IntelligenceRefused(f"{names} 已被撤銷（來源收回），沒有匯入。")
+        raise IntelligenceRejected(f"{names} 已被撤銷（來源收回），沒有匯入。")
 
 
 def _masked(found: Found) -> Found:

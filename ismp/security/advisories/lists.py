@@ -12,14 +12,14 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.security.advisories.affected_devices import Vendors
 from ismp.security.forms import GroupForm, VendorForm
 from ismp.security.models import Advisory, AgencyGroup, Indicator, Vendor
 from ismp.ui.exports import tables
 from ismp.ui.resources import versions
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Filter, Module
+from ismp.ui.resources.resource import Filter, Resource
 
 IOC_COLUMNS = (
     Column("型別", "kind"),
@@ -37,14 +37,14 @@ def export_iocs(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
     found = Indicator.objects.visible_to(by).filter(advisory__in=ids).select_related("advisory")
     rows = [[column.value(one) for column in IOC_COLUMNS] for one in found.order_by("pk")]
     if not rows:
-        raise NotPossible("選取的情資沒有入侵指標（IOC）。")
+        raise ActionRefused("選取的情資沒有入侵指標（IOC）。")
     lines = tables.csv_lines([column.title for column in IOC_COLUMNS], iter(rows))
     headers = {"Content-Disposition": 'attachment; filename="iocs.csv"'}
     trail.record("export_list", actor=by.username, module="入侵指標", format="CSV", count=len(rows))
     return HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-INDICATORS = Module(
+INDICATORS = Resource(
     name="indicators",
     title="入侵指標",
     thing="入侵指標",
@@ -83,7 +83,7 @@ def _names(group: AgencyGroup) -> str:
 
 @transaction.atomic
 def save_vendor(vendor: Vendor, *, by: Account) -> Vendor:
-    """Keep the names of a vendor; a name belongs to one vendor only.  Raises NotPossible."""
+    """Keep the names of a vendor; a name belongs to one vendor only.  Raises ActionRefused."""
     _hold_vendors()
     before = changes.stored(vendor)
     vendor.name = national_id.hide(vendor.name)
@@ -91,7 +91,7 @@ def save_vendor(vendor: Vendor, *, by: Account) -> Vendor:
     taken = Vendors(Vendor.objects.exclude(pk=vendor.pk))
     for name in vendor.names:
         if taken.knows(name):
-            raise NotPossible(f"「{name}」已是另一個廠牌的名稱或別名，請先從那裡移除。")
+            raise ActionRefused(f"「{name}」已是另一個廠牌的名稱或別名，請先從那裡移除。")
     changes.store(vendor, before)
     edits = changes.between(before, vendor)
     trail.record("save_vendor", actor=by.username, subject=f"vendor:{vendor.pk}", changes=edits)
@@ -103,7 +103,7 @@ def _hold_vendors(keys: Iterable[int] = ()) -> None:
     versions.hold(Vendor.objects.all(), Vendor.objects.values_list("pk", flat=True))
 
 
-GROUPS = Module(
+GROUPS = Resource(
     name="agency_groups",
     title="機關群組",
     thing="機關群組",
@@ -120,7 +120,7 @@ GROUPS = Module(
     save=save_group,
     empty="把常常一起發布的機關編成群組，發布情資時一次選定。",
 )
-VENDORS = Module(
+VENDORS = Resource(
     name="vendors",
     title="廠牌別名",
     thing="廠牌",

@@ -9,7 +9,7 @@ from ismp.accounts.forms import OfTheAgencyForm
 from ismp.accounts.models import Agency
 from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.security.advisories import actions, affected_devices, lists
 from ismp.security.advisories.wording import beside_the_source, words_of
 from ismp.security.forms import (
@@ -21,7 +21,7 @@ from ismp.security.forms import (
 )
 from ismp.security.models import Address, Advisory, Device, Ended, Reply, Severity
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.resources.resource import Action, Filter, Resource
 
 _TLP_TONES = {"unknown": "red", "red": "red", "amber": "amber", "amber+strict": "amber"}
 _SEVERITY_TONES = {"unrated": "", "low": "", "medium": "amber", "high": "red", "critical": "red"}
@@ -44,7 +44,7 @@ def _publish(
         named = Agency.objects.filter(pk__in=[agency.pk for agency in agencies])
         whom = Agency.objects.open() if everybody else (by_kind | named).distinct()
         if not whom.exists():
-            raise NotPossible(f"「{one.title}」沒有符合條件的機關，請改用別的條件或逐一選擇。")
+            raise ActionRefused(f"「{one.title}」沒有符合條件的機關，請改用別的條件或逐一選擇。")
         actions.publish(one, agencies=whom, **asked)
     return len(chosen)
 
@@ -96,7 +96,7 @@ SHOWN = 20
 """Devices and indicators that stand on a page; all of them have pages of their own."""
 
 
-ADVISORIES = Module(
+ADVISORIES = Resource(
     name="advisories",
     title="資安情資",
     thing="情資",
@@ -136,8 +136,8 @@ ADVISORIES = Module(
     edit=Right.REVIEW_SECURITY,
     form=AdvisoryForm,
     save=actions.save,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "publish",
             "發布給機關",
             Right.REVIEW_SECURITY,
@@ -146,7 +146,7 @@ ADVISORIES = Module(
             explains="符合任一條件的機關會收到通知，並在期限前回覆；之後可以再加發其他機關。",
             fits=lambda user, one: not one.ended,
         ),
-        Deed(
+        Action(
             "extend",
             "展延期限",
             Right.REVIEW_SECURITY,
@@ -155,7 +155,7 @@ ADVISORIES = Module(
             explains="還沒有回覆的機關改用新的期限，並收到通知；原期限留在異動紀錄。",
             fits=lambda user, one: one.published_at and not one.ended,
         ),
-        Deed(
+        Action(
             "close",
             "結案",
             Right.REVIEW_SECURITY,
@@ -164,7 +164,7 @@ ADVISORIES = Module(
             explains="還沒有回覆的機關不必再回覆，也不算逾期；已有的回覆保留。",
             fits=_may_end,
         ),
-        Deed(
+        Action(
             "withdraw",
             "撤回",
             Right.REVIEW_SECURITY,
@@ -174,12 +174,12 @@ ADVISORIES = Module(
             danger=True,
             fits=_may_end,
         ),
-        Deed("stix", "匯出 STIX 2.1", Right.VIEW_SECURITY, actions.export),
-        Deed("iocs", "匯出 IOC（CSV）", Right.VIEW_SECURITY, lists.export_iocs),
+        Action("stix", "匯出 STIX 2.1", Right.VIEW_SECURITY, actions.export),
+        Action("iocs", "匯出 IOC（CSV）", Right.VIEW_SECURITY, lists.export_iocs),
     ),
     page="security/advisory.html",
     beside=_beside,
-    links=((Right.REVIEW_SECURITY, "匯入情資檔案", "security:take_in"),),
+    links=((Right.REVIEW_SECURITY, "匯入情資檔案", "security:import_advisories"),),
     empty="平台管理者匯入或撰寫情資後，發布給機關。",
 )
 
@@ -230,7 +230,7 @@ def _beside_address(user: Any, one: Address) -> dict[str, Any]:
     }
 
 
-ADDRESSES = Module(
+ADDRESSES = Resource(
     name="addresses",
     title="情資回覆",
     thing="情資回覆",
@@ -265,8 +265,8 @@ ADDRESSES = Module(
     filters=(OF_AGENCY, Filter("reply", "回覆", Reply.choices)),
     view=Right.VIEW_SECURITY,
     holds=actions.hold_agencies,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "acknowledge",
             "簽收",
             Right.EDIT_SECURITY,
@@ -274,7 +274,7 @@ ADDRESSES = Module(
             OfTheAgencyForm,
             fits=lambda u, one: not one.acknowledged_at,
         ),
-        Deed(
+        Action(
             "answer",
             "回覆",
             Right.EDIT_SECURITY,
@@ -283,7 +283,7 @@ ADDRESSES = Module(
             explains="先前的回覆會保留；佐證檔案請回到這一頁的「附上佐證」。",
             fits=lambda user, one: not one.removed_at,
         ),
-        Deed(
+        Action(
             "remove",
             "移除受文機關",
             Right.REVIEW_SECURITY,
@@ -293,7 +293,7 @@ ADDRESSES = Module(
             danger=True,
             fits=lambda user, one: not one.removed_at,
         ),
-        Deed(
+        Action(
             "incident",
             "轉為資安事件",
             Right.EDIT_SECURITY,

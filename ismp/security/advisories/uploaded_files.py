@@ -21,9 +21,9 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.notifications.actions import notify
 from ismp.security.advisories import importing
-from ismp.security.intelligence import IntelligenceRefused
+from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import IntelligenceFile, IntelligencePiece
-from ismp.storage.encrypted_files import KeptFile
+from ismp.storage.encrypted_files import EncryptedFile
 from ismp.ui.text.search_folding import one_line
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def is_large(size: int) -> bool:
     return size > settings.INTELLIGENCE_AT_ONCE_BYTES
 
 
-def refused(refusal: IntelligenceRefused) -> str:
+def refused(refusal: IntelligenceRejected) -> str:
     """What the sender of a refused file reads."""
     return f"{refusal}沒有匯入任何資料。"
 
@@ -60,8 +60,8 @@ def read_file(file_id: int) -> None:
         return
     data = b"".join(_bytes_of(file).read(0, file.size - 1))
     try:
-        file.result = asdict(importing.take_in(data, by=file.account))
-    except IntelligenceRefused as refusal:
+        file.result = asdict(importing.import_advisories(data, by=file.account))
+    except IntelligenceRejected as refusal:
         file.reason = refused(refusal)
     except Exception as error:
         logger.exception("intelligence file %s: %s", file.pk, type(error).__name__)
@@ -119,5 +119,5 @@ def purge() -> int:
     return count
 
 
-def _bytes_of(file: IntelligenceFile) -> KeptFile:
-    return KeptFile(IntelligencePiece, file.pk)
+def _bytes_of(file: IntelligenceFile) -> EncryptedFile:
+    return EncryptedFile(IntelligencePiece, file.pk)

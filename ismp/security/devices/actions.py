@@ -1,4 +1,4 @@
-"""管制設備: deeds on the inventory, the list of restricted products, decisions, the yearly check.
+"""管制設備: actions on the inventory, the list of restricted products, decisions, the yearly check.
 
 What falls under the list is worked out at once for all devices concerned and kept on the device;
 each hit then asks for a decision.
@@ -27,7 +27,7 @@ from ismp.accounts.roles import Right
 from ismp.applications.actions.delegating import refuse_past_days
 from ismp.audit import changes, trail
 from ismp.audit.changes import Change
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.security.devices import product_matching
 from ismp.security.devices.inventory import Inventory
@@ -91,7 +91,7 @@ def match(devices: QuerySet[Device], today: date | None = None) -> int:
 def save_device(device: Device, *, by: Account) -> Device:
     """Add a device, or store what was changed on it; see at once whether it is restricted.
 
-    Raises NotPossible when it moves a day that was decided.
+    Raises ActionRefused when it moves a day that was decided.
     """
     _hold_list(to_change=False)
     before = changes.stored(device)
@@ -115,13 +115,13 @@ def save_device(device: Device, *, by: Account) -> Device:
 def _refuse_moved_days(before: Device, device: Device) -> None:
     decided = _decided_days([device.pk]).get(device.pk)
     if decided and device.retire_by != before.retire_by:
-        raise NotPossible(
+        raise ActionRefused(
             f"這項設備已經決定在 {roc_dates.roc_date(decided)} 前汰換，預計汰換日期不能在這裡改；"
             "要改期限，請按「限期汰換」重新決定。"
         )
     if _is_bought_too_late(device, device.bought_on):
         day = roc_dates.roc_date(device.retired_on)
-        raise NotPossible(f"這項設備在 {day} 汰換，購置日期不能比它晚；請更正購置日期。")
+        raise ActionRefused(f"這項設備在 {day} 汰換，購置日期不能比它晚；請更正購置日期。")
 
 
 def _is_bought_too_late(device: Device, bought_on: Any) -> bool:
@@ -151,7 +151,7 @@ class Row:
 
 
 @transaction.atomic
-def take_in(found: Inventory, *, agency: Agency, of: str = "", by: Account) -> list[Row]:
+def import_devices(found: Inventory, *, agency: Agency, of: str = "", by: Account) -> list[Row]:
     """Bring the inventory of an agency in line with a file; devices not in it stay.
 
     What the file has no column for stays, and so does the day that was decided for a device.  Each
@@ -261,17 +261,17 @@ def _in_words(device: Device, name: str) -> str:
 def retire(devices: QuerySet[Device], *, on: date, by: Account) -> int:
     """登錄汰換: the devices are no longer in use from a day on; return how many.
 
-    The day lies behind us and not before the purchase.  Raises NotPossible.
+    The day lies behind us and not before the purchase.  Raises ActionRefused.
     """
     if on > timezone.localdate():
-        raise NotPossible(
+        raise ActionRefused(
             "汰換日期不能晚於今天；還沒汰換的，請按「限期汰換」或在「編輯」填預計汰換日期。"
         )
     chosen = list(_held(devices).in_use())
     for device in chosen:
         if device.bought_on and on < device.bought_on:
             day = roc_dates.roc_date(device.bought_on)
-            raise NotPossible(f"{device}在 {day} 購置，汰換日期不能比它早，請更正。")
+            raise ActionRefused(f"{device}在 {day} 購置，汰換日期不能比它早，請更正。")
     waiting = Decision.objects.filter(device__in=chosen, state=Decision.State.PENDING)
     waiting.update(state=Decision.State.WITHDRAWN, comment="設備已經汰換。")
     _set_retired_on(chosen, on, verb="retire_devices", by=by)
@@ -280,9 +280,9 @@ def retire(devices: QuerySet[Device], *, on: date, by: Account) -> int:
 
 @transaction.atomic
 def unretire(devices: QuerySet[Device], *, reason: str, by: Account) -> int:
-    """取消汰換: the devices are in use after all; return how many.  Raises NotPossible."""
+    """取消汰換: the devices are in use after all; return how many.  Raises ActionRefused."""
     if not reason.strip():
-        raise NotPossible("請填寫取消汰換的理由。")
+        raise ActionRefused("請填寫取消汰換的理由。")
     _hold_list(to_change=False)
     chosen = list(_held(devices).exclude(retired_on=None))
     _set_retired_on(chosen, None, verb="unretire_devices", by=by, reason=national_id.hide(reason))
@@ -317,23 +317,23 @@ _RETIRED_ON: Any = Device._meta.get_field("retired_on")
 def refuse_everything(brand: str, model: str) -> None:
     """Refuse a pattern that would find every device: nothing but `*`, spaces and dashes.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     if not product_matching.fold(brand + model).replace("*", ""):
-        raise NotPossible("廠牌不能只有 * 或符號，否則所有的設備都會列入；請填廠牌的名稱。")
+        raise ActionRefused("廠牌不能只有 * 或符號，否則所有的設備都會列入；請填廠牌的名稱。")
 
 
 @transaction.atomic
 def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduct:
     """Add a line to the list, or correct one; devices everywhere are looked at anew.
 
-    Raises NotPossible for a pattern that would find every device, and for a day that cannot be.
+    Raises ActionRefused for a pattern that would find every device, and for a day that cannot be.
     """
     refuse_everything(product.brand, product.model)
     if product.issued_on > timezone.localdate():
-        raise NotPossible("發文日期不能晚於今天，請更正。")
+        raise ActionRefused("發文日期不能晚於今天，請更正。")
     if product.ended_on and product.issued_on > product.ended_on:
-        raise NotPossible(
+        raise ActionRefused(
             f"這項產品在 {roc_dates.roc_date(product.ended_on)} 解除，發文日期不能比它晚；請更正，"
             "或以新的來源函號新增。"
         )
@@ -354,7 +354,7 @@ def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduc
 def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
     """Add products to the list (again: nothing changes); return how many devices it newly hits.
 
-    Agencies that have such devices are told.  Raises NotPossible.
+    Agencies that have such devices are told.  Raises ActionRefused.
     """
     listed = list(listed)
     for product in listed:
@@ -372,7 +372,7 @@ def product_key(product: RestrictedProduct) -> tuple[str, str, str]:
 
 
 @transaction.atomic
-def take_in_products(
+def import_products(
     listed: dict[int, RestrictedProduct], *, rejected: int = 0, of: str = "", by: Account
 ) -> list[tuple[int, str, str]]:
     """Bring the list in line with a file of so many good rows by line; what is not in it stays.
@@ -428,11 +428,11 @@ def take_in_products(
 
 @transaction.atomic
 def lift(product: RestrictedProduct, *, on: date, by: Account) -> int:
-    """The authority no longer restricts a product after a day.  Raises NotPossible."""
+    """The authority no longer restricts a product after a day.  Raises ActionRefused."""
     _hold_list(to_change=True)
     before = changes.stored(product)
     if on < product.issued_on:
-        raise NotPossible("解除日期不能早於發文日期，請更正。")
+        raise ActionRefused("解除日期不能早於發文日期，請更正。")
     product.ended_on = on
     product.save(update_fields=["ended_on"])
     changed = _match_all()
@@ -480,28 +480,28 @@ def decide(
 
     Retiring within the day named holds at once and takes the place of an exception that waits;
     keeping waits for approval.  A later decision supersedes the one that stands.  Raises
-    NotPossible.
+    ActionRefused.
     """
     today = timezone.localdate()
     device = Device.objects.select_for_update(of=("self",)).get(pk=device.pk)
     stead = separation.on_behalf_of(by, device.agency, on_behalf)
     if device.restriction_id is None or device.retired_on:
-        raise NotPossible("這項設備不在清單上，或已經汰換，不需要處置。")
+        raise ActionRefused("這項設備不在清單上，或已經汰換，不需要處置。")
     if kind == Decision.Kind.RETIRE and (retire_by is None or retire_by < today):
-        raise NotPossible("請填寫汰換期限，而且不能早於今天。")
+        raise ActionRefused("請填寫汰換期限，而且不能早於今天。")
     if kind == Decision.Kind.KEEP and not (reason.strip() and measure.strip() and expires_on):
-        raise NotPossible("例外留用要填寫理由、補償措施與有效期限。")
+        raise ActionRefused("例外留用要填寫理由、補償措施與有效期限。")
     if expires_on and expires_on <= today:
-        raise NotPossible("有效期限要在今天以後。")
+        raise ActionRefused("有效期限要在今天以後。")
     if (until := retire_by or expires_on) and until > (last := last_day_of_a_decision(today)):
-        raise NotPossible(
+        raise ActionRefused(
             f"期限最長 {settings.DEVICE_DECISION_YEARS} 年，"
             f"請填 {roc_dates.roc_date(last)} 以前的日期；到期前可以重新決定。"
         )
     waiting = Decision.objects.filter(device=device, state=Decision.State.PENDING)
     needs_approval = kind == Decision.Kind.KEEP
     if needs_approval and waiting.exists():
-        raise NotPossible("這項設備已經有一個例外留用等候核可；要改內容，請提出的人先撤回。")
+        raise ActionRefused("這項設備已經有一個例外留用等候核可；要改內容，請提出的人先撤回。")
     waiting.update(state=Decision.State.WITHDRAWN, comment="改為限期汰換。")
     decision = Decision.objects.create(
         device=device,
@@ -548,12 +548,12 @@ def last_day_of_a_decision(today: date) -> date:
 
 @transaction.atomic
 def withdraw(decision: Decision, *, by: Account) -> Decision:
-    """撤回 an exception that still waits; only who proposed it may.  Raises NotPossible."""
+    """撤回 an exception that still waits; only who proposed it may.  Raises ActionRefused."""
     decision = Decision.objects.select_for_update(of=("self",)).get(pk=decision.pk)
     if decision.state != Decision.State.PENDING:
-        raise NotPossible("這個例外留用已經有人決定過了，不能撤回。")
+        raise ActionRefused("這個例外留用已經有人決定過了，不能撤回。")
     if decision.made_by_id != by.pk:
-        raise NotPossible("只有提出的人可以撤回。")
+        raise ActionRefused("只有提出的人可以撤回。")
     decision.state = Decision.State.WITHDRAWN
     decision.save(update_fields=["state"])
     _record(decision, "withdraw_device", by)
@@ -571,12 +571,12 @@ def approve(
 ) -> Decision:
     """核可 or refuse an exception, perhaps in somebody's place.  Nobody approves her own.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     held = Decision.objects.select_for_update(of=("self",)).select_related("device__agency")
     decision = held.get(pk=decision.pk)
     if decision.state != Decision.State.PENDING:
-        raise NotPossible("這個例外留用已經有人決定過了。")
+        raise ActionRefused("這個例外留用已經有人決定過了。")
     separation.refuse_own(
         by,
         [decision.made_by],
@@ -586,7 +586,7 @@ def approve(
     )
     refuse_past_days(by, in_place_of)
     if not accept and not comment.strip():
-        raise NotPossible("不同意時，請寫明理由。")
+        raise ActionRefused("不同意時，請寫明理由。")
     if accept:
         _refuse_what_no_longer_fits(decision)
     decision.state = Decision.State.APPROVED if accept else Decision.State.REJECTED
@@ -606,9 +606,11 @@ def approve(
 
 def _refuse_what_no_longer_fits(decision: Decision) -> None:
     if decision.device.retired_on or decision.device.restriction_id is None:
-        raise NotPossible("這項設備已經汰換，或已不在清單上，不需要例外留用；請按「不同意」結案。")
+        raise ActionRefused(
+            "這項設備已經汰換，或已不在清單上，不需要例外留用；請按「不同意」結案。"
+        )
     if decision.expires_on and decision.expires_on <= timezone.localdate():
-        raise NotPossible("申請的有效期限已經過了，請按「不同意」，由提出的人重新申請。")
+        raise ActionRefused("申請的有效期限已經過了，請按「不同意」，由提出的人重新申請。")
 
 
 def _record(decision: Decision, verb: str, by: Account, **detail: object) -> None:
@@ -625,13 +627,13 @@ def _record(decision: Decision, verb: str, by: Account, **detail: object) -> Non
 
 @transaction.atomic
 def open_campaign(*, year: int, due_on: date, by: Account) -> Campaign:
-    """Begin the yearly inventory; every agency's handlers are told.  Raises NotPossible."""
+    """Begin the yearly inventory; every agency's handlers are told.  Raises ActionRefused."""
     _refuse_senseless(year, due_on)
     campaign, is_new = Campaign.objects.get_or_create(
         year=year, defaults={"due_on": due_on, "opened_by": by.username}
     )
     if not is_new:
-        raise NotPossible(f"{year} 年度的盤點已經開始了。")
+        raise ActionRefused(f"{year} 年度的盤點已經開始了。")
     _tell_agencies(f"{year} 年度管制設備盤點開始，請確認清冊並簽署")
     trail.record("open_campaign", actor=by.username, subject=f"campaign:{campaign.pk}", year=year)
     return campaign
@@ -642,9 +644,9 @@ def _refuse_senseless(year: int, due_on: date) -> None:
     today = timezone.localdate()
     now = roc_dates.roc_year(today)
     if abs(year - now) > 1:
-        raise NotPossible(f"年度請填民國年，只能是 {now - 1} 到 {now + 1}。")
+        raise ActionRefused(f"年度請填民國年，只能是 {now - 1} 到 {now + 1}。")
     if due_on < today or not year <= roc_dates.roc_year(due_on) <= year + 1:
-        raise NotPossible(f"期限不能早於今天，而且要在 {year} 年或 {year + 1} 年內。")
+        raise ActionRefused(f"期限不能早於今天，而且要在 {year} 年或 {year + 1} 年內。")
 
 
 def _tell_agencies(subject: str, link: str = "/manage/campaigns/") -> None:
@@ -656,13 +658,13 @@ def _tell_agencies(subject: str, link: str = "/manage/campaigns/") -> None:
 def save_campaign(campaign: Campaign, *, by: Account) -> Campaign:
     """Open a year's inventory, or correct it as long as nobody has signed; agencies are told.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     if campaign.pk is None:
         return open_campaign(year=campaign.year, due_on=campaign.due_on, by=by)
     before = changes.stored(campaign)
     if campaign.sign_offs.exists():
-        raise NotPossible("已經有機關簽署，年度與期限不能再改；要延後期限，請按「展延期限」。")
+        raise ActionRefused("已經有機關簽署，年度與期限不能再改；要延後期限，請按「展延期限」。")
     _refuse_senseless(campaign.year, campaign.due_on)
     changes.store(campaign, before)
     if found := changes.between(before, campaign):
@@ -677,13 +679,13 @@ def save_campaign(campaign: Campaign, *, by: Account) -> Campaign:
 
 @transaction.atomic
 def extend_campaign(campaign: Campaign, *, due_on: date, reason: str, by: Account) -> Campaign:
-    """展延期限: a later day, for all agencies, which are told.  Raises NotPossible."""
+    """展延期限: a later day, for all agencies, which are told.  Raises ActionRefused."""
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     before = campaign.due_on
     if due_on <= before:
-        raise NotPossible(f"只能往後展延；目前的期限是 {roc_dates.roc_date(before)}。")
+        raise ActionRefused(f"只能往後展延；目前的期限是 {roc_dates.roc_date(before)}。")
     if not reason.strip():
-        raise NotPossible("請填寫展延的理由。")
+        raise ActionRefused("請填寫展延的理由。")
     _refuse_senseless(campaign.year, due_on)
     campaign.extensions.append(
         {
@@ -737,12 +739,12 @@ def extensions_of(campaign: Campaign) -> list[dict[str, Any]]:
 def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
     """Sign the inventory as it stands; every restricted device needs a decision first.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
     figures, listing = _as_it_stands(agency)
     if figures["undecided"]:
-        raise NotPossible(f"還有 {figures['undecided']} 項清單上的設備沒有處置，請先決定再簽署。")
+        raise ActionRefused(f"還有 {figures['undecided']} 項清單上的設備沒有處置，請先決定再簽署。")
     sign_off, is_new = SignOff.objects.get_or_create(
         campaign=campaign,
         agency=agency,
@@ -756,7 +758,7 @@ def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
         },
     )
     if not is_new:
-        raise NotPossible("本機關這個年度已經簽署過了。")
+        raise ActionRefused("本機關這個年度已經簽署過了。")
     trail.record(
         "sign_inventory",
         actor=by.username,
@@ -772,14 +774,14 @@ def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
 def withdraw_sign_off(campaign: Campaign, *, agency: Agency, reason: str, by: Account) -> SignOff:
     """撤回簽署: the agency's word no longer stands, and it may sign anew; reviewers are told.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     valid = SignOff.objects.valid().select_for_update(of=("self",)).defer("listing")
     signed = valid.filter(campaign=campaign, agency=agency).select_related("campaign").first()
     if signed is None:
-        raise NotPossible("本機關這個年度沒有簽署，不必撤回。")
+        raise ActionRefused("本機關這個年度沒有簽署，不必撤回。")
     if not reason.strip():
-        raise NotPossible("請填寫撤回簽署的理由。")
+        raise ActionRefused("請填寫撤回簽署的理由。")
     signed.withdrawn_at, signed.withdrawn_for = timezone.now(), national_id.hide(reason)
     signed.withdrawn_by, signed.withdrawn_by_name = by.username, by.name
     names = ["withdrawn_at", "withdrawn_for", "withdrawn_by", "withdrawn_by_name"]

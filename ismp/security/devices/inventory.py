@@ -1,10 +1,10 @@
 """Reading an inventory of devices: the table in which an agency tells what it has.
 
 CSV (UTF-8 or CP950) or .xlsx, columns by title in any order; 下載查詢結果 of 管制設備 is one too.
-Knows the file only; what becomes of the devices is `devices.take_in`.  A column that is not in the
-file is in no entry, so that nothing is erased which the file does not carry.  Two kinds of failure:
-the file is refused with one sentence, or a row is rejected with a code of the rule book below and
-the others go on.
+Knows the file only; what becomes of the devices is `devices.import_devices`.  A column that is not
+in the file is in no entry, so that nothing is erased which the file does not carry.  Two kinds of
+failure: the file is refused with one sentence, or a row is rejected with a code of the rule book
+below and the others go on.
 """
 
 import re
@@ -66,7 +66,7 @@ class Inventory:
 
 
 def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
-    """Read a file.  Raises sheets.Refused.
+    """Read a file.  Raises FileRejected.
 
     `agency_names` are the names and the code of the agency whose inventory it is: a row that says
     in 機關 that it is another's is rejected.

@@ -1,6 +1,6 @@
 """An inventory of devices that is sent in the browser, as a profile of the import kit.
 
-`inventory` judges the rows, `devices.take_in` brings in those that pass.
+`inventory` judges the rows, `devices.import_devices` brings in those that pass.
 """
 
 from operator import itemgetter
@@ -14,7 +14,7 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
-from ismp.hours.profiles import Profile, Reached
+from ismp.hours.profiles import ImportKind, Reached
 from ismp.hours.result import ResultOfList
 from ismp.security.devices import actions, inventory
 from ismp.ui.exports import tables
@@ -27,7 +27,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     found = inventory.read(data, (run.agency.name, run.agency.code))
     reached("parsed", 0, found.total)
     with transaction.atomic():
-        rows = actions.take_in(found, agency=run.agency, of=str(run), by=by)
+        rows = actions.import_devices(found, agency=run.agency, of=str(run), by=by)
         transaction.set_rollback(run.dry_run)
     reached("matched", found.total, found.total)
     return ResultOfList(DEVICES, [_kept(row) for row in rows], found.faults, found.notes)
@@ -57,7 +57,7 @@ def template(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-DEVICES = Profile(
+DEVICES = ImportKind(
     source="devices",
     title="設備清冊",
     verb="take_in_devices",

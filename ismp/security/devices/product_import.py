@@ -1,7 +1,7 @@
 """A list of restricted products that is sent in the browser, as a profile of the import kit.
 
 CSV or .xlsx with 廠牌, 型號, 來源函號, 發文日期; 下載查詢結果 of 限制清單 is one too.  Judges the
-rows; what becomes of the list is `devices.take_in_products`.
+rows; what becomes of the list is `devices.import_products`.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
-from ismp.hours.profiles import Profile, Reached
+from ismp.hours.profiles import ImportKind, Reached
 from ismp.hours.result import ResultOfList
 from ismp.security.devices import actions
 from ismp.security.models import RestrictedProduct
@@ -65,7 +65,7 @@ def _is_no_day(text: str) -> bool:
 def _finds_everything(row: dict[str, str]) -> bool:
     try:
         actions.refuse_everything(row["brand"], row.get("model", ""))
-    except actions.NotPossible:
+    except actions.ActionRefused:
         return True
     return False
 
@@ -126,7 +126,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     listed = dict(_judged(table, faults))
     reached("parsed", 0, len(listed) + len(faults))
     with transaction.atomic():
-        rows = actions.take_in_products(listed, rejected=len(faults), of=str(run), by=by)
+        rows = actions.import_products(listed, rejected=len(faults), of=str(run), by=by)
         transaction.set_rollback(run.dry_run)
     taken = [
         {"line": line, "outcome": outcome, "words": words}
@@ -181,7 +181,7 @@ def template(request: HttpRequest) -> HttpResponse:
     return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-PRODUCTS = Profile(
+PRODUCTS = ImportKind(
     source="products",
     title="限制清單",
     verb="take_in_products",

@@ -30,7 +30,7 @@ from ismp.security.models import (
     RestrictedProduct,
 )
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Deed, Filter, Module
+from ismp.ui.resources.resource import Action, Filter, Resource
 from ismp.ui.text import roc_dates
 
 
@@ -73,7 +73,7 @@ def _unretire(things: Any, *, reason: str, by: Any) -> int:
     return actions.unretire(Device.objects.filter(pk__in=things), reason=reason, by=by)
 
 
-DEVICES = Module(
+DEVICES = Resource(
     name="devices",
     title="管制設備",
     thing="設備",
@@ -119,8 +119,8 @@ DEVICES = Module(
     edit=Right.EDIT_SECURITY,
     form=DeviceForm,
     save=actions.save_device,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "retire-by",
             "限期汰換",
             Right.EDIT_SECURITY,
@@ -129,7 +129,7 @@ DEVICES = Module(
             explains="清單上的設備在期限前汰換；逾期會列在儀表板最前面。",
             fits=_may_be_decided,
         ),
-        Deed(
+        Action(
             "keep",
             "例外留用",
             Right.EDIT_SECURITY,
@@ -138,7 +138,7 @@ DEVICES = Module(
             explains="業務需要且無其他替代方案時，經核可並採補償措施，可在期限內留用。",
             fits=_may_be_decided,
         ),
-        Deed(
+        Action(
             "retired",
             "登錄汰換",
             Right.EDIT_SECURITY,
@@ -146,7 +146,7 @@ DEVICES = Module(
             RetiredForm,
             fits=lambda user, one: not one.retired_on,
         ),
-        Deed(
+        Action(
             "unretire",
             "取消汰換",
             Right.EDIT_SECURITY,
@@ -191,7 +191,7 @@ _DECISION_TONES = {
     **{"pending": "amber", "approved": "green"},
     **{"rejected": "red", "withdrawn": "quiet"},
 }
-DECISIONS = Module(
+DECISIONS = Resource(
     name="decisions",
     title="例外留用",
     thing="例外留用",
@@ -215,9 +215,9 @@ DECISIONS = Module(
     search={"device__asset_no": "財產編號", "device__brand": "廠牌"},
     filters=(Filter("state", "狀態", Decision.State.choices),),
     view=Right.VIEW_SECURITY,
-    deeds=(
-        Deed("approve", "核可", Right.EDIT_SECURITY, _approve, CommentForm, fits=_is_to_decide),
-        Deed(
+    actions=(
+        Action("approve", "核可", Right.EDIT_SECURITY, _approve, CommentForm, fits=_is_to_decide),
+        Action(
             "reject",
             "不同意",
             Right.EDIT_SECURITY,
@@ -226,7 +226,7 @@ DECISIONS = Module(
             danger=True,
             fits=_is_to_decide,
         ),
-        Deed("withdraw", "撤回", Right.EDIT_SECURITY, _withdraw, fits=_is_own),
+        Action("withdraw", "撤回", Right.EDIT_SECURITY, _withdraw, fits=_is_own),
     ),
     subject=lambda decision: f"device:{decision.device_id}",
     empty="清單上的設備要留用時，在設備的頁面按「例外留用」。",
@@ -238,7 +238,7 @@ def _lift(things: Any, *, ended_on: Any, by: Any) -> str:
     return f"已登錄解除；有 {changed} 項設備的限制因此改變。"
 
 
-PRODUCTS = Module(
+PRODUCTS = Resource(
     name="products",
     title="限制清單",
     thing="限制產品",
@@ -256,8 +256,8 @@ PRODUCTS = Module(
     edit=Right.REVIEW_SECURITY,
     form=ProductForm,
     save=actions.save_product,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "lift",
             "登錄解除",
             Right.REVIEW_SECURITY,
@@ -291,7 +291,7 @@ def _campaign_beside(user: Any, campaign: Campaign) -> dict[str, Any]:
     }
 
 
-CAMPAIGNS = Module(
+CAMPAIGNS = Resource(
     name="campaigns",
     title="年度盤點",
     thing="年度盤點",
@@ -312,8 +312,8 @@ CAMPAIGNS = Module(
     edit=Right.REVIEW_SECURITY,
     form=CampaignForm,
     save=actions.save_campaign,
-    deeds=(
-        Deed(
+    actions=(
+        Action(
             "sign",
             "簽署本機關清冊",
             Right.EDIT_SECURITY,
@@ -322,7 +322,7 @@ CAMPAIGNS = Module(
             many=False,
             fits=lambda user, one: not one.mine,
         ),
-        Deed(
+        Action(
             "withdraw",
             "撤回本機關的簽署",
             Right.EDIT_SECURITY,
@@ -332,7 +332,7 @@ CAMPAIGNS = Module(
             many=False,
             fits=lambda user, one: one.mine,
         ),
-        Deed(
+        Action(
             "extend",
             "展延期限",
             Right.REVIEW_SECURITY,

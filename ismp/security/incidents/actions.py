@@ -1,10 +1,10 @@
-"""資通安全通報: the deeds that move an incident on, each by whom the regulation names.
+"""資通安全通報: the actions that move an incident on, each by whom the regulation names.
 
 draft → reported → (returned → reported) → handling → recovered → final → closed; a draft, or what
 waits for its first review, can be withdrawn.  Another level after the report is reported and
-reviewed anew, while the handling goes on where it was.  Every deed locks the incident, checks that
-it stands where the deed begins, adds a line to its timeline and an event to the trail.  Nothing is
-ever deleted.
+reviewed anew, while the handling goes on where it was.  Every action locks the incident, checks
+that it stands where the action begins, adds a line to its timeline and an event to the trail.
+Nothing is ever deleted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ from ismp.accounts.agencies import actions as agencies
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.security.incidents import levels
 from ismp.security.incidents.levels import Answer, Aspect, Harm, Level, Step, Subject
@@ -51,7 +51,7 @@ def open_incident(
 ) -> Incident:
     """Write down what somebody noticed; whoever handles incidents in the agency is told.
 
-    Raises NotPossible when it is said to be known later than now, or before there was a law.
+    Raises ActionRefused when it is said to be known later than now, or before there was a law.
     """
     _refuse_moment(known_at)
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)  # its numbers have no gaps
@@ -84,7 +84,7 @@ def report(incident: Incident, *, on_behalf: str = "", by: Account) -> Incident:
     """通報 (within an hour of knowing it); also again after it was returned."""
     incident = _locked(incident, IncidentState.DRAFT, IncidentState.RETURNED)
     if incident.level is None:
-        raise NotPossible("三個面向都未受影響，沒有等級可以通報；請先更正影響評估。")
+        raise ActionRefused("三個面向都未受影響，沒有等級可以通報；請先更正影響評估。")
     now = timezone.now()
     moments = {
         "reported_at": incident.reported_at or now,
@@ -118,14 +118,14 @@ def edit(
     """Correct a draft, or what was given back, by whoever wrote it or handles it.
 
     The timeline shows what was there before.  Whether it is a drill, and without a review the
-    level, is settled by the report.  Raises NotPossible.
+    level, is settled by the report.  Raises ActionRefused.
     """
     incident = _locked(incident, IncidentState.DRAFT, IncidentState.RETURNED)
     _refuse_strangers(incident, by)
     before = changes.stored(incident)
     _refuse_moment(known_at)
     if incident.first_reported_at and known_at > incident.first_reported_at:
-        raise NotPossible("知悉時間不能晚於通報時間，請更正。")
+        raise ActionRefused("知悉時間不能晚於通報時間，請更正。")
     incident.title, incident.description = national_id.hide(title), national_id.hide(description)
     incident.known_at = known_at
     found = changes.between(before, incident)
@@ -148,16 +148,16 @@ def edit(
 def withdraw(incident: Incident, *, reason: str, on_behalf: str = "", by: Account) -> Incident:
     """撤回 a mistaken report or a false alarm, as long as nobody has accepted it.
 
-    It counts nowhere; the reviewers see it, and may disagree (`reinstate`).  Raises NotPossible.
+    It counts nowhere; the reviewers see it, and may disagree (`reinstate`).  Raises ActionRefused.
     """
     incident = _locked(
         incident, IncidentState.DRAFT, IncidentState.RETURNED, IncidentState.REPORTED
     )
     _refuse_strangers(incident, by)
     if incident.was_reviewed:
-        raise NotPossible("已審核通過的事件不能撤回；若為誤報，請在結報中說明。")
+        raise ActionRefused("已審核通過的事件不能撤回；若為誤報，請在結報中說明。")
     if not reason.strip():
-        raise NotPossible("請填寫撤回的理由。")
+        raise ActionRefused("請填寫撤回的理由。")
     _move(incident, IncidentState.WITHDRAWN)
     _note(incident, Kind.WITHDRAWN, reason, by, on_behalf)
     told = handlers(incident.agency)
@@ -176,14 +176,14 @@ def withdraw(incident: Incident, *, reason: str, on_behalf: str = "", by: Accoun
 def reinstate(incident: Incident, *, reason: str, by: Account) -> Incident:
     """不同意撤回: the reviewers want a report that was withdrawn to be completed and sent again.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     incident = _locked(incident, IncidentState.WITHDRAWN)
     _refuse_own(incident, by)
     if not incident.first_reported_at:
-        raise NotPossible("這個事件沒有通報過，撤回後不必再處理。")
+        raise ActionRefused("這個事件沒有通報過，撤回後不必再處理。")
     if not reason.strip():
-        raise NotPossible("請填寫不同意撤回的理由。")
+        raise ActionRefused("請填寫不同意撤回的理由。")
     _move(incident, IncidentState.RETURNED)
     _note(incident, Kind.REINSTATED, reason, by)
     notify(
@@ -211,13 +211,13 @@ def change_level(
 
     Once reported, another level is reported and reviewed anew, each by its own clock, and the
     資安長 is called when it is a major one.  A level lower than one that was accepted holds when
-    the reviewer agrees.  Raises NotPossible.
+    the reviewer agrees.  Raises ActionRefused.
     """
     incident = _locked(incident, *[one for one in IncidentState if one not in OVER])
     stead = separation.on_behalf_of(by, incident.agency, on_behalf)
     former, new = incident.level, levels.level(answers)
     if new is None and incident.state != IncidentState.DRAFT:
-        raise NotPossible("已通報的事件至少有一個面向受影響；若為誤報，請在結報中說明。")
+        raise ActionRefused("已通報的事件至少有一個面向受影響；若為誤報，請在結報中說明。")
     before = (incident.answers, former)
     if incident.state == IncidentState.DRAFT or new == former:
         _set_level(incident, answers, by, before, stead)
@@ -299,12 +299,12 @@ def review(incident: Incident, *, accept: bool, comment: str, by: Account) -> In
     """審核: accept the report, or give it back with what is missing.
 
     A lower level that was asked for holds when it is accepted; if not, the level stays and its
-    report is reviewed.  Raises NotPossible.
+    report is reviewed.  Raises ActionRefused.
     """
     incident = _locked(incident, IncidentState.REPORTED)
     _refuse_own(incident, by)
     if not accept and not comment.strip():
-        raise NotPossible("退回補正時，請寫明要補正什麼。")
+        raise ActionRefused("退回補正時，請寫明要補正什麼。")
     asked, former = incident.asked_level, incident.level
     if accept and asked is not None:
         incident.answers, incident.level = incident.asked_answers, asked
@@ -337,7 +337,7 @@ def forward(incident: Incident, *, by: Account) -> Incident:
     """Note that the result of the review went to the authority (within an hour of it)."""
     incident = _locked(incident, *_REVIEWED)
     if incident.forwarded_at:
-        raise NotPossible("審核結果已經送達，不必再送一次。")
+        raise ActionRefused("審核結果已經送達，不必再送一次。")
     incident.forwarded_at = timezone.now()
     incident.save(update_fields=["forwarded_at"])
     _note(incident, Kind.FORWARDED, "", by)
@@ -349,7 +349,7 @@ def add_note(incident: Incident, text: str, *, on_behalf: str = "", by: Account)
     """處置紀錄: what was done, while it is open."""
     incident = _locked(incident, *[one for one in IncidentState if one not in OVER])
     if not text.strip():
-        raise NotPossible("請填寫處置內容。")
+        raise ActionRefused("請填寫處置內容。")
     return _note(incident, Kind.NOTE, text, by, on_behalf)
 
 
@@ -360,7 +360,7 @@ def recover(
     """Damage under control or systems restored, at a moment that lies behind us."""
     incident = _at_stage(incident, IncidentState.HANDLING)
     if not incident.known_at <= at <= timezone.now():
-        raise NotPossible("復原時間要在知悉之後、現在以前，請更正。")
+        raise ActionRefused("復原時間要在知悉之後、現在以前，請更正。")
     _move_on(incident, IncidentState.RECOVERED, recovered_at=at)
     _note(incident, Kind.RECOVERED, text, by, on_behalf)
     return incident
@@ -370,18 +370,18 @@ def recover(
 def extend(incident: Incident, *, to: datetime, reason: str, by: Account) -> Incident:
     """Consent to a later final report: later than its limit, and not without end.
 
-    Raises NotPossible.
+    Raises ActionRefused.
     """
     incident = _at_stage(incident, IncidentState.RECOVERED)
     _refuse_own(incident, by)
     by_law, limit = _final_report_due(incident)
     if to <= timezone.now() or not reason.strip():
-        raise NotPossible("展延日期要在今天以後，並請填寫理由。")
+        raise ActionRefused("展延日期要在今天以後，並請填寫理由。")
     if limit and to <= limit:
-        raise NotPossible(f"展延日期要比目前的期限 {roc_moment(limit)} 晚。")
+        raise ActionRefused(f"展延日期要比目前的期限 {roc_moment(limit)} 晚。")
     last = (by_law or timezone.now()) + timedelta(days=settings.REPORT_EXTENSION_DAYS)
     if to > last:
-        raise NotPossible(f"最晚只能展延到 {roc_moment(last)}，請更正。")
+        raise ActionRefused(f"最晚只能展延到 {roc_moment(last)}，請更正。")
     before = changes.stored(incident)
     incident.extended_to = to
     incident.save(update_fields=["extended_to"])
@@ -397,7 +397,7 @@ def finish(
     """結報: the report of cause, handling and improvement, within a month of recovery."""
     incident = _at_stage(incident, IncidentState.RECOVERED)
     if not text.strip():
-        raise NotPossible("請填寫調查、處理及改善情形。")
+        raise ActionRefused("請填寫調查、處理及改善情形。")
     incident.cause = cause
     incident.save(update_fields=["cause"])
     _move_on(incident, IncidentState.FINAL, final_at=timezone.now())
@@ -417,7 +417,7 @@ def close(incident: Incident, *, accept: bool, comment: str, by: Account) -> Inc
     incident = _locked(incident, IncidentState.FINAL)
     _refuse_own(incident, by)
     if not comment.strip():
-        raise NotPossible("請填寫審查意見。")
+        raise ActionRefused("請填寫審查意見。")
     if accept:
         _move(incident, IncidentState.CLOSED, closed_at=timezone.now())
     else:
@@ -437,7 +437,7 @@ def note_training(incident: Incident, text: str, *, by: Account) -> IncidentEntr
     """What people were given to learn from it, also after it was closed."""
     incident = hold(incident)
     if not incident.calls_for_training:
-        raise NotPossible("這個事件的原因與人員無關，不必指派教育訓練。")
+        raise ActionRefused("這個事件的原因與人員無關，不必指派教育訓練。")
     return _note(incident, Kind.TRAINING, text, by)
 
 
@@ -467,7 +467,7 @@ def hold(incident: Incident) -> Incident:
 def _locked(incident: Incident, *begins: IncidentState) -> Incident:
     incident = hold(incident)
     if incident.state not in begins:
-        raise NotPossible(f"這個事件目前是「{incident.get_state_display()}」，不能這樣處理。")
+        raise ActionRefused(f"這個事件目前是「{incident.get_state_display()}」，不能這樣處理。")
     return incident
 
 
@@ -518,7 +518,7 @@ def _at_stage(incident: Incident, stage: IncidentState) -> Incident:
     """Locked, and its handling is so far, even while another level is under review."""
     incident = hold(incident)
     if incident.stage != stage:
-        raise NotPossible(f"這個事件目前是「{incident.get_state_display()}」，不能這樣處理。")
+        raise ActionRefused(f"這個事件目前是「{incident.get_state_display()}」，不能這樣處理。")
     return incident
 
 
@@ -535,16 +535,18 @@ def _move_on(incident: Incident, stage: IncidentState, **moments: datetime | Non
 def _refuse_moment(known_at: datetime) -> None:
     """Nobody knows of it later than now; and before the first law there is no clock for it."""
     if known_at > timezone.now():
-        raise NotPossible("知悉時間不能晚於現在，請更正。")
+        raise ActionRefused("知悉時間不能晚於現在，請更正。")
     first = TimeLimit.objects.aggregate(first=Min("effective_from"))["first"]
     if first and timezone.localdate(known_at) < first:
-        raise NotPossible(f"知悉時間不能早於 {roc_dates.roc_date(first)}（通報辦法施行），請更正。")
+        raise ActionRefused(
+            f"知悉時間不能早於 {roc_dates.roc_date(first)}（通報辦法施行），請更正。"
+        )
 
 
 def _refuse_strangers(incident: Incident, by: Account) -> None:
     """Only who wrote it down, and who handles incidents, corrects or withdraws it."""
     if incident.reporter_id != by.pk and not by.may(Right.EDIT_SECURITY):
-        raise NotPossible("只有寫下這個事件的人與機關的處理人員可以更正或撤回。")
+        raise ActionRefused("只有寫下這個事件的人與機關的處理人員可以更正或撤回。")
 
 
 def is_called(user: Account, incident: Incident) -> bool:
@@ -579,7 +581,7 @@ def _note(
     on_behalf: str = "",
     **detail: object,
 ) -> IncidentEntry:
-    """A line of the timeline and an event of the trail: every deed ends with one.
+    """A line of the timeline and an event of the trail: every action ends with one.
 
     What is the agency's own to do somebody else does with a reason (`on_behalf`).
     """

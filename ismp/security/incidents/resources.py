@@ -5,7 +5,7 @@ from ismp.accounts.roles import Right
 from ismp.security.incidents.levels import Level
 from ismp.security.models import Incident, IncidentState
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Filter, Module
+from ismp.ui.resources.resource import Filter, Resource
 
 
 def _level_tone(incident: Incident) -> str:
@@ -18,7 +18,7 @@ def _state_tone(incident: Incident) -> str:
     return "green" if incident.state == IncidentState.CLOSED else "amber"
 
 
-INCIDENTS = Module(
+INCIDENTS = Resource(
     name="incidents",
     title="資通安全通報",
     thing="事件",

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.accounts import separation
 from ismp.accounts.forms import OnBehalfForm
 from ismp.accounts.roles import Right
-from ismp.audit.trail import NotPossible
+from ismp.errors import ActionRefused
 from ismp.security.devices import actions as device_actions
 from ismp.security.forms import (
     EditIncidentForm,
@@ -51,7 +51,7 @@ def report(request: HttpRequest) -> HttpResponse:
             incident = incident_actions.open_incident(
                 agency=user.agency, answers=form.answers(), known_at=known_at, by=user, **told
             )
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error("day", str(reason))
         else:
             messages.success(request, "已記下這個事件，機關的處理人員已收到通知。")
@@ -93,7 +93,7 @@ def _edit(request: HttpRequest, incident_id: int) -> HttpResponse:
         answers = form.answers() if isinstance(form, IncidentForm) else None
         try:
             incident_actions.edit(found, known_at=at, answers=answers, by=user, **typed)
-        except NotPossible as reason:
+        except ActionRefused as reason:
             form.add_error("day", str(reason))
         else:
             messages.success(request, "已更正，原來的內容留在歷程。")
@@ -156,7 +156,7 @@ def exception(request: HttpRequest, decision_id: int) -> HttpResponse:
             messages.success(
                 request, "已核可。" if accept else "已登錄不同意，提出的人會收到通知。"
             )
-        except NotPossible as reason:
+        except ActionRefused as reason:
             messages.error(request, str(reason))
         return redirect("security:exception", found.pk)
     return render(request, "security/exception.html", {"decision": found, "decides": decides})
@@ -180,10 +180,10 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
             if given.subject != "none"
         ],
         "timeline": found.timeline.all(),
-        "deeds": [
-            (name, deed)
-            for name, deed in DEEDS.items()
-            if (found.stage if deed.staged else found.state) in deed.begins
+        "actions": [
+            (name, action)
+            for name, action in DEEDS.items()
+            if (found.stage if action.staged else found.state) in action.begins
             and _may(user, found, name)
             and not (barred and name in incident_actions.JUDGING)
         ],
@@ -192,7 +192,7 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         "earlier": _earlier_reports(found),
         "aspects": _aspects(levels),
         "level_version": versions.version(levels, _subject(found)),
-        "own_steps": [name for name, deed in DEEDS.items() if deed.right is Right.EDIT_SECURITY]
+        "own_steps": [name for name, action in DEEDS.items() if action.right is Right.EDIT_SECURITY]
         if found.agency_id not in user.agency_ids()
         else [],
         "causes": [("", "尚未查明"), *Cause.choices],
@@ -230,7 +230,7 @@ def _earlier_reports(found: Incident) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Deed:
+class IncidentAction:
     """One step on the incident's page: its words, whom it is for, where it begins, what it asks."""
 
     title: str
@@ -249,7 +249,7 @@ class Deed:
 _OPEN = frozenset({"draft", "reported", "returned", "handling", "recovered", "final"})
 _EDIT, _REVIEW = Right.EDIT_SECURITY, Right.REVIEW_SECURITY
 DEEDS = {
-    "report": Deed(
+    "report": IncidentAction(
         "通報",
         _EDIT,
         frozenset({"draft", "returned"}),
@@ -257,7 +257,7 @@ DEEDS = {
             found, on_behalf=given["on_behalf"], by=by
         ),
     ),
-    "review": Deed(
+    "review": IncidentAction(
         "審核",
         _REVIEW,
         frozenset({"reported"}),
@@ -267,13 +267,13 @@ DEEDS = {
         text="審核意見（退回時必填）",
         choices=("通過", "退回補正"),
     ),
-    "forward": Deed(
+    "forward": IncidentAction(
         "登錄已送主管機關",
         _REVIEW,
         frozenset({"handling", "recovered", "final"}),
         lambda found, _, by: incident_actions.forward(found, by=by),
     ),
-    "recover": Deed(
+    "recover": IncidentAction(
         "登錄損害控制或復原",
         _EDIT,
         frozenset({"handling"}),
@@ -288,7 +288,7 @@ DEEDS = {
         staged=True,
         moment="完成時間（空白為現在）",
     ),
-    "finish": Deed(
+    "finish": IncidentAction(
         "結報",
         _EDIT,
         frozenset({"recovered"}),
@@ -299,7 +299,7 @@ DEEDS = {
         staged=True,
         cause="事件原因",
     ),
-    "extend": Deed(
+    "extend": IncidentAction(
         "同意展延結報",
         _REVIEW,
         frozenset({"recovered"}),
@@ -310,7 +310,7 @@ DEEDS = {
         moment="展延至",
         staged=True,
     ),
-    "close": Deed(
+    "close": IncidentAction(
         "結案審查",
         _REVIEW,
         frozenset({"final"}),
@@ -320,7 +320,7 @@ DEEDS = {
         text="審查意見",
         choices=("同意結案", "退回補正"),
     ),
-    "note": Deed(
+    "note": IncidentAction(
         "新增處置紀錄",
         _EDIT,
         _OPEN,
@@ -329,8 +329,8 @@ DEEDS = {
         ),
         text="處置內容",
     ),
-    "level": Deed("變更等級", _EDIT, _OPEN, lambda *_: None, levels=True),
-    "withdraw": Deed(
+    "level": IncidentAction("變更等級", _EDIT, _OPEN, lambda *_: None, levels=True),
+    "withdraw": IncidentAction(
         "撤回",
         _EDIT,
         frozenset({"draft", "reported", "returned"}),
@@ -339,7 +339,7 @@ DEEDS = {
         ),
         text="撤回的理由（例如誤報、重複通報）；撤回後不列入件數",
     ),
-    "reinstate": Deed(
+    "reinstate": IncidentAction(
         "不同意撤回",
         _REVIEW,
         frozenset({"withdrawn"}),
@@ -362,13 +362,13 @@ def _may(user: Any, found: Incident, step: str) -> bool:
 
 
 @require_POST
-def deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
+def action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     """Do one step; what cannot be done is said in one sentence on the incident's page."""
     with versions.held(request, Incident.objects.all(), incident_id):
-        return _deed(request, incident_id, step)
+        return _action(request, incident_id, step)
 
 
-def _deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
+def _action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     user: Any = request.user
     found = get_object_or_404(Incident.objects.visible_to(user), pk=incident_id)
     wanted = DEEDS.get(step)
@@ -392,19 +392,19 @@ def _deed(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
         else:
             wanted.do(found, given, user)
         messages.success(request, f"已完成：{wanted.title}。")
-    except NotPossible as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect(found)
 
 
 def _refuse_overtaken(request: HttpRequest, found: Incident, form: LevelForm) -> None:
-    """Raise NotPossible when somebody else answered a question of the level since it was shown."""
+    """Raise ActionRefused if somebody else answered a question of the level since it was shown."""
     carried, user = request.POST.get(versions.FIELD, ""), request.user.get_username()
     now, subject = LevelForm(initial=LevelForm.given(found.given)), _subject(found)
     stale = versions.stale(carried, now=now, typed=form, subject=subject, by=user)
     if stale is None:
         return
     differing = "；".join(f"{one.title}：現在是「{one.now}」" for one in stale.differences)
-    raise NotPossible(
+    raise ActionRefused(
         f"您開啟這一頁之後，有人改過影響評估，您填的還沒有存檔。{differing}。請核對後再變更一次。"
     )

@@ -14,7 +14,7 @@ Files only, no network, no Django.  Knows the formats, not what becomes of an ad
 from ismp.security.intelligence.found import (
     Contents,
     Found,
-    IntelligenceRefused,
+    IntelligenceRejected,
     Ioc,
     day,
     moment,
@@ -28,7 +28,7 @@ __all__ = [
     "MAX_BYTES",
     "Contents",
     "Found",
-    "IntelligenceRefused",
+    "IntelligenceRejected",
     "Ioc",
     "as_bundle",
     "day",

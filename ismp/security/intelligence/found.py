@@ -14,7 +14,7 @@ TAIPEI = timezone(timedelta(hours=8))
 _DAY = len("2026-11-20")
 
 
-class IntelligenceRefused(ValueError):
+class IntelligenceRejected(ValueError):
     """The file as a whole is refused; the text is one sentence in Chinese, which may quote the
     file, but no national ID of it."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ismp.security.intelligence.cve import CVE_ID
-from ismp.security.intelligence.found import Found, IntelligenceRefused, day, moment, stix_id
+from ismp.security.intelligence.found import Found, IntelligenceRejected, day, moment, stix_id
 from ismp.security.intelligence.schema import Many, Moment, Record, Text
 from ismp.ui.reading import Table
 
@@ -54,14 +54,14 @@ def _moment(text: str) -> str:
     try:
         return moment(text)
     except (ValueError, OverflowError) as error:
-        raise IntelligenceRefused("目錄的版本日期不合格式，請使用原始下載的檔案。") from error
+        raise IntelligenceRejected("目錄的版本日期不合格式，請使用原始下載的檔案。") from error
 
 
 def csv_entries(table: Table) -> Iterator[dict[str, Any]]:
-    """The lines of the CSV, as the JSON has them.  Raises IntelligenceRefused, sheets.Refused."""
+    """The lines of the CSV, as the JSON has them.  Raises IntelligenceRejected, FileRejected."""
     for row in table.rows:
         if row.more:
-            raise IntelligenceRefused(
+            raise IntelligenceRejected(
                 f"KEV 的 CSV 第 {row.line} 列的欄數比標題多，請使用原始下載的檔案。"
             )
         entry: dict[str, Any] = {title: row.cells[at] for title, at in table.place.items()}

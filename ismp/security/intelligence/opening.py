@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ismp.hours import container
-from ismp.hours.refusal import FileRefused, Limits
+from ismp.hours.refusal import Limits
 from ismp.security.intelligence import cve, kev, stix
-from ismp.security.intelligence.found import Contents, Found, IntelligenceRefused
+from ismp.security.intelligence.found import Contents, Found, IntelligenceRejected
 from ismp.security.intelligence.schema import Fault, Record, may_hold_unstorable
 from ismp.ui import reading
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED = 256 * 1024 * 1024
@@ -49,9 +49,9 @@ _FOREIGN: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
 
 
 def read(data: bytes) -> Contents:
-    """What a file holds.  Raises IntelligenceRefused."""
+    """What a file holds.  Raises IntelligenceRejected."""
     if len(data) > MAX_BYTES:
-        raise IntelligenceRefused(f"檔案超過 {MAX_BYTES // 1048576} MB，請分成幾個檔案匯入。")
+        raise IntelligenceRejected(f"檔案超過 {MAX_BYTES // 1048576} MB，請分成幾個檔案匯入。")
     if container.is_zip(data):
         return _joined(_unpacked(data))
     return _content(data)
@@ -65,10 +65,10 @@ def _unpacked(data: bytes) -> Iterable[Contents]:
                 continue  # the lists of changes that the CVE Program puts beside its records
             try:
                 yield _content(content)
-            except IntelligenceRefused as refusal:
-                raise IntelligenceRefused(f"壓縮檔裡的 {name[-80:]}：{refusal}") from refusal
-    except FileRefused as refusal:
-        raise IntelligenceRefused(str(refusal)) from refusal
+            except IntelligenceRejected as refusal:
+                raise IntelligenceRejected(f"壓縮檔裡的 {name[-80:]}：{refusal}") from refusal
+    except FileRejected as refusal:
+        raise IntelligenceRejected(str(refusal)) from refusal
 
 
 def _joined(parts: Iterable[Contents]) -> Contents:
@@ -78,7 +78,7 @@ def _joined(parts: Iterable[Contents]) -> Contents:
         whole.remarks += part.remarks
         whole.superseded |= part.superseded
     if not whole.found:
-        raise IntelligenceRefused(f"壓縮檔裡沒有情資檔案；可匯入 {KINDS}。")
+        raise IntelligenceRejected(f"壓縮檔裡沒有情資檔案；可匯入 {KINDS}。")
     whole.remarks = list(dict.fromkeys(whole.remarks))
     return whole
 
@@ -89,7 +89,7 @@ def _content(data: bytes) -> Contents:
         return _table(data)
     start = text.lstrip()[:1]
     if start == "<":
-        raise IntelligenceRefused(
+        raise IntelligenceRejected(
             "這是 XML 或網頁，不是 JSON；STIX 1.x 請向來源索取 STIX 2.1，網頁請改下載原始檔案。"
         )
     if start not in {"{", "["}:
@@ -97,7 +97,7 @@ def _content(data: bytes) -> Contents:
     try:
         content = json.loads(text, parse_constant=_no_number, parse_float=_number)
     except (ValueError, RecursionError) as error:
-        raise IntelligenceRefused(_NOT_JSON) from error
+        raise IntelligenceRejected(_NOT_JSON) from error
     return _of_json(content, is_suspect=may_hold_unstorable(text))
 
 
@@ -125,10 +125,10 @@ def _table(data: bytes) -> Contents:
     try:
         table = reading.read(data, kev.TITLES, required=kev.HEAD, missing=_NOT_JSON)
         contents = _catalogue(list(kev.csv_entries(table)), "")
-    except IntelligenceRefused:
+    except IntelligenceRejected:
         raise
-    except Refused as reason:
-        raise IntelligenceRefused(str(reason)) from reason
+    except FileRejected as reason:
+        raise IntelligenceRejected(str(reason)) from reason
     contents.remarks.append(
         "CSV 沒有目錄的版本日期，無法判斷新舊，已照這個檔案的內容更新；"
         "要避免舊檔蓋掉新檔，請改用 JSON。"
@@ -140,7 +140,7 @@ def _of_json(content: Any, *, is_suspect: bool) -> Contents:
     if isinstance(content, list):
         return _of_list(content, is_suspect=is_suspect)
     if not isinstance(content, dict):
-        raise IntelligenceRefused(_UNKNOWN)
+        raise IntelligenceRejected(_UNKNOWN)
     if content.get("dataType") == "CVE_RECORD":
         return _records([content])
     if (
@@ -157,14 +157,14 @@ def _of_json(content: Any, *, is_suspect: bool) -> Contents:
         return stix.read([content], may_hold_unstorable=is_suspect)
     for is_it, sentence in _FOREIGN:
         if is_it(content):
-            raise IntelligenceRefused(sentence)
-    raise IntelligenceRefused(_UNKNOWN)
+            raise IntelligenceRejected(sentence)
+    raise IntelligenceRejected(_UNKNOWN)
 
 
 def _of_list(content: list[Any], *, is_suspect: bool) -> Contents:
     """An array: of CVE records, of STIX objects, of bundles."""
     if not content:
-        raise IntelligenceRefused(f"檔案是空的清單，沒有任何情資；可匯入 {KINDS}。")
+        raise IntelligenceRejected(f"檔案是空的清單，沒有任何情資；可匯入 {KINDS}。")
     if all(isinstance(one, dict) and one.get("dataType") == "CVE_RECORD" for one in content):
         return _records(content)
     if all(isinstance(one, dict) and isinstance(one.get("type"), str) for one in content):
@@ -172,14 +172,14 @@ def _of_list(content: list[Any], *, is_suspect: bool) -> Contents:
         for one in content:
             things += _list_in(one, "objects") if one["type"] == "bundle" else [one]
         return stix.read(things, may_hold_unstorable=is_suspect)
-    raise IntelligenceRefused(_UNKNOWN)
+    raise IntelligenceRejected(_UNKNOWN)
 
 
 def _list_in(content: Mapping[str, Any], name: str) -> list[Any]:
     if name not in content:
-        raise IntelligenceRefused(f"檔案缺少必要的 {name}，請使用原始下載的檔案。")
+        raise IntelligenceRejected(f"檔案缺少必要的 {name}，請使用原始下載的檔案。")
     if not isinstance(found := content[name], list):
-        raise IntelligenceRefused(f"檔案缺少必要的清單 {name}，請使用原始下載的檔案。")
+        raise IntelligenceRejected(f"檔案缺少必要的清單 {name}，請使用原始下載的檔案。")
     return found
 
 
@@ -203,7 +203,7 @@ def _catalogue(content: list[Any], modified: str) -> Contents:
         return name if isinstance(name, str) and len(name) <= 30 and name.isascii() else ""
 
     if not content:
-        raise IntelligenceRefused("KEV 目錄裡沒有任何弱點，沒有匯入。")
+        raise IntelligenceRejected("KEV 目錄裡沒有任何弱點，沒有匯入。")
     return Contents(list(kev.read(_checked(content, kev.ENTRY, called), modified)))
 
 
@@ -213,7 +213,7 @@ def _checked(content: list[Any], schema: Record, called: Callable[[Any], str]) -
             schema.check(one)
         except Fault as fault:
             name = f"（{name}）" if (name := called(one)) else ""
-            raise IntelligenceRefused(
+            raise IntelligenceRejected(
                 f"檔案的第 {number} 筆{name}：{fault}；請使用原始下載的檔案，或請來源單位更正。"
             ) from fault
     return content

@@ -19,7 +19,7 @@ from ismp.security.intelligence.found import (
     NAMESPACE,
     Contents,
     Found,
-    IntelligenceRefused,
+    IntelligenceRejected,
     day,
     moment,
 )
@@ -144,11 +144,11 @@ class _Bundle:
     def count(self, parts: int) -> None:
         self.parts += parts
         if self.parts > _MOST_PARTS:
-            raise IntelligenceRefused("這個 STIX 檔案的報告彼此引用太多物件，請分成幾個檔案匯入。")
+            raise IntelligenceRejected("這個 STIX 檔案的報告彼此引用太多物件，請分成幾個檔案匯入。")
 
 
 def read(given: list[Any], *, may_hold_unstorable: bool = False) -> Contents:
-    """The advisories of the objects of a bundle.  Raises IntelligenceRefused.
+    """The advisories of the objects of a bundle.  Raises IntelligenceRejected.
 
     `may_hold_unstorable`: look at every value that is kept, not only at those that we read.
     """
@@ -178,7 +178,7 @@ def read(given: list[Any], *, may_hold_unstorable: bool = False) -> Contents:
         if one["id"] not in covered and one["type"] not in _SILENT
     )
     if not contents.found:
-        raise IntelligenceRefused(_nothing(bundle, left))
+        raise IntelligenceRejected(_nothing(bundle, left))
     if left:
         contents.remarks.append(f"檔案裡另有 {_counted(left)}，不屬於任何報告，沒有匯入。")
     return contents
@@ -229,7 +229,7 @@ def _check(one: Any, number: int, *, is_suspect: bool) -> None:
     except Fault as fault:
         name = one.get("id", "") if isinstance(one, dict) else ""
         called = f"（{name}）" if isinstance(name, str) and name.isascii() and name else ""
-        raise IntelligenceRefused(
+        raise IntelligenceRejected(
             f"STIX 檔案的第 {number} 個物件{called[:90]}：{fault}；請向來源單位確認後重新匯入。"
         ) from fault
 
@@ -450,7 +450,7 @@ def _with_our_own(found: Found, own: Thing) -> Found:
     try:
         _OUR_OWN.check(own)
     except Fault as fault:
-        raise IntelligenceRefused(f"STIX 檔案的「{found.title[:50]}」：{fault}。") from fault
+        raise IntelligenceRejected(f"STIX 檔案的「{found.title[:50]}」：{fault}。") from fault
     found.severity = own.get("severity", found.severity)
     found.body, found.action = own.get("body", found.body), own.get("action", found.action)
     found.due_on = day(own["due_on"]) if "due_on" in own else None

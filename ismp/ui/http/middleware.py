@@ -39,7 +39,8 @@ class ReferenceMiddleware:
             if response.status_code == HTTPStatus.FORBIDDEN:
                 _note_refusal(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            # Django's own answer is blank; who signs in again may be led to the address of a deed.
+            # Django's own answer is blank; who signs in again may be led to the address of an
+            # action.
             allowed, response = response["Allow"], not_allowed(request)
             response["Allow"] = allowed
         # Pages carry personal data: neither a proxy nor the back button after 登出 may show them.

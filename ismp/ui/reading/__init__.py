@@ -21,7 +21,7 @@ from xlsxwriter.utility import xl_col_to_name
 
 from ismp.ui.exports.tables import unguarded
 from ismp.ui.reading import csv_text, file_types, workbooks
-from ismp.ui.reading.faults import YOURS, Reason, Refused
+from ismp.ui.reading.faults import YOURS, FileRejected, Reason
 from ismp.ui.reading.raw import Limits, RawRow, Source
 from ismp.ui.text.search_folding import key
 
@@ -151,11 +151,13 @@ def read(
     titles = _titles(head, named)
     place = {title: titles.index(title) for title in known if title in titles}
     if lacking := [title for title in required if title not in place]:
-        raise Refused(missing.format(line=head.line, titles="、".join(lacking)))
+        raise FileRejected(missing.format(line=head.line, titles="、".join(lacking)))
     if twice := sorted({title for title in titles if title and titles.count(title) > 1}):
-        raise Refused(f"標題「{'」、「'.join(twice)}」出現兩次，請刪去多的一欄。")
+        raise FileRejected(f"標題「{'」、「'.join(twice)}」出現兩次，請刪去多的一欄。")
     if len(titles) > limits.max_columns:
-        raise Refused(f"標題有 {len(titles):,} 欄，最多 {limits.max_columns} 欄；請刪去多的欄。")
+        raise FileRejected(
+            f"標題有 {len(titles):,} 欄，最多 {limits.max_columns} 欄；請刪去多的欄。"
+        )
     rows = _rows(source, head.line, len(titles), limits.max_rows)
     others = tuple(_others(sources, named, frozenset(required)) if source.sheet else ())
     return Table(titles, head.line, rows, known, place, source.separator, source.sheet, others)
@@ -174,7 +176,7 @@ def _find_header(
     """Return the first line that has all required titles; else the one that knows most titles; and
     how many it knows."""
     best: tuple[int, Source, RawRow] | None = None
-    refusal: Refused | None = None
+    refusal: FileRejected | None = None
     for source in sources:
         try:
             for raw, titles in _known_titles(source, named):
@@ -182,12 +184,12 @@ def _find_header(
                     return source, raw, len(titles)
                 if best is None or len(titles) > best[0]:
                     best = (len(titles), source, raw)
-        except Refused as reason:
+        except FileRejected as reason:
             refusal = refusal or reason
     if refusal and (best is None or not best[0]):
         raise refusal
     if best is None:
-        raise Refused("這個檔案是空的，請選擇填好的檔案後再上傳。")
+        raise FileRejected("這個檔案是空的，請選擇填好的檔案後再上傳。")
     return best[1], best[2], best[0]
 
 
@@ -205,7 +207,7 @@ def _others(
 ) -> Iterator[str]:
     """Yield the names of the sheets left that have a header too."""
     for source in sources:
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(FileRejected):
             if any(titles >= required for _, titles in _known_titles(source, named)):
                 yield source.sheet
 
@@ -229,7 +231,7 @@ def _rows(source: Source, header: int, width: int, most: int) -> Iterator[Row]:
             continue
         count += 1
         if count > most:
-            raise Refused(f"超過 {most:,} 列，請分成幾個檔案匯入。")
+            raise FileRejected(f"超過 {most:,} 列，請分成幾個檔案匯入。")
         padded = list(chain(cells[:width], [""] * (width - len(cells))))
         written = max(len(cells), min(len(raw.cells), width))
         yield Row(raw.line, padded, written, cells[width:], raw.bad)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ismp.ui.reading import cp950
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import RawRow, Source
 
 _SEPARATORS = ",;\t"
@@ -23,10 +23,10 @@ def sources(data: bytes) -> Iterator[Source]:
     """Yield each way in which the bytes may be meant, the likeliest first.  Raises Refused."""
     texts = list(_texts(data))
     if not texts:
-        raise Refused("文字編碼無法辨認，請另存為「CSV UTF-8（逗號分隔）」再匯入。")
+        raise FileRejected("文字編碼無法辨認，請另存為「CSV UTF-8（逗號分隔）」再匯入。")
     sound = [text for text in texts if "\x00" not in text]
     if not sound:
-        raise Refused("這不是 CSV 或 Excel 檔，請用下載的範本填寫。")
+        raise FileRejected("這不是 CSV 或 Excel 檔，請用下載的範本填寫。")
     for text in sound:
         named = _NAMED.match(text)
         body = text[named.end() :] if named else text
@@ -68,12 +68,12 @@ def _rows(text: str, separator: str) -> Iterator[RawRow]:
             cells = next(reader, None)
         except csv.Error as error:
             if "field limit" in str(error):
-                raise Refused(_too_long(line)) from error
-            raise Refused(f"第 {line} 列的引號不成對，請更正後再匯入。") from error
+                raise FileRejected(_too_long(line)) from error
+            raise FileRejected(f"第 {line} 列的引號不成對，請更正後再匯入。") from error
         if cells is None:
             return
         if max(map(len, cells), default=0) > _LONGEST_CELL:
-            raise Refused(_too_long(line))
+            raise FileRejected(_too_long(line))
         yield RawRow(line, cells)
         line += 1
 

@@ -10,7 +10,7 @@ NORMAL, YOURS, OURS = "正常", "您可修正", "請洽客服"
 """Whose turn it is about a row that is not taken."""
 
 
-class Refused(ValueError):
+class FileRejected(ValueError):
     """A file as a whole is refused; the text is one sentence in Chinese."""
 
 

@@ -4,7 +4,7 @@ import io
 import re
 import zipfile
 
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "這是 PDF 檔，不是 {wanted}；{instead}。"),
@@ -59,11 +59,11 @@ def refuse_others(
     told = words(wanted, instead, as_it_came=as_it_came)
     for signature, sentence in _SIGNATURES:
         if data.startswith(signature):
-            raise Refused(sentence.format(**told))
+            raise FileRejected(sentence.format(**told))
     if data.startswith(_OLE):
-        raise Refused(_of_ole(data).format(**told))
+        raise FileRejected(_of_ole(data).format(**told))
     if data.startswith(b"PK\x03\x04"):
-        raise Refused(_of_zip(data).format(**told))
+        raise FileRejected(_of_zip(data).format(**told))
     _refuse_markup(_start_of(data), told, sign_in_again or instead)
 
 
@@ -132,13 +132,13 @@ def _refuse_markup(start: bytes, told: dict[str, str], sign_in_again: str) -> No
     if start.startswith(b"<"):
         if _SPREADSHEET_ML.search(start):
             sentence = "這是 Excel 2003 的 XML 試算表，不是 {wanted}；{convert}。"
-            raise Refused(sentence.format(**told))
+            raise FileRejected(sentence.format(**told))
         if _HTML.match(start) or _HTML.search(start[:1024]):
-            raise Refused(
+            raise FileRejected(
                 f"這是網頁，不是 {told['wanted']}，可能是登入逾時存下來的畫面，"
                 f"或是把網頁存成試算表的檔名；{sign_in_again}。"
             )
         if start.startswith(b"<?xml"):
-            raise Refused("這是 XML 檔，不是 {wanted}；{instead}。".format(**told))
+            raise FileRejected("這是 XML 檔，不是 {wanted}；{instead}。".format(**told))
     if re.match(rb'[\[{]\s*["{\[]', start):
-        raise Refused("這是 JSON 檔，不是 {wanted}；{instead}。".format(**told))
+        raise FileRejected("這是 JSON 檔，不是 {wanted}；{instead}。".format(**told))

@@ -15,7 +15,7 @@ from typing import Any
 
 from xlsxwriter.utility import xl_cell_to_rowcol
 
-from ismp.ui.reading.faults import Refused
+from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits, RawRow, Source
 from ismp.ui.text import roc_dates
 
@@ -48,16 +48,18 @@ def prove(data: bytes, limits: Limits) -> None:
             end, left = 0, limits.max_bytes
             for entry in sorted(archive.infolist(), key=lambda one: one.header_offset):
                 if entry.header_offset < end:
-                    raise Refused("Excel 檔的內容互相重疊，不是正常的 Excel 檔；請重新存檔再匯入。")
+                    raise FileRejected(
+                        "Excel 檔的內容互相重疊，不是正常的 Excel 檔；請重新存檔再匯入。"
+                    )
                 end = entry.header_offset + 30 + entry.compress_size
             for entry in archive.infolist():
                 # What it says of itself need not be true; we stop before this.
                 entry.file_size = left + 2 * _PIECE
                 left = _proven(archive, entry, left, limits)
-    except Refused:
+    except FileRejected:
         raise
     except Exception as error:
-        raise Refused(NO_WORKBOOK) from error
+        raise FileRejected(NO_WORKBOOK) from error
 
 
 def _proven(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int, limits: Limits) -> int:
@@ -68,11 +70,11 @@ def _proven(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int, limits:
             left -= len(piece)
             if left < 0:
                 most_mb = limits.max_bytes // 1024 // 1024
-                raise Refused(f"Excel 檔解開後超過 {most_mb} MB，請分成幾個檔案匯入。")
+                raise FileRejected(f"Excel 檔解開後超過 {most_mb} MB，請分成幾個檔案匯入。")
             for column, row in set(_PLACE.findall(tail + piece)):
                 _, index = xl_cell_to_rowcol(f"{column.decode().upper() or 'A'}1")
                 if index >= limits.max_columns or int(row) > limits.max_rows + _ABOVE:
-                    raise Refused(
+                    raise FileRejected(
                         f"Excel 檔的內容超過 {limits.max_rows:,} 列或 {limits.max_columns} 欄，"
                         "請刪除右邊與下面多餘的欄與列，或分成幾個檔案匯入。"
                     )
@@ -88,7 +90,7 @@ def sources(data: bytes, limits: Limits) -> Iterator[Source]:
         formulas = _opened(data, values=False) if _has_formulas(data) else None
         sheets = sorted(book.worksheets, key=lambda one: one.sheet_state != "visible")
     except Exception as error:  # it depends on where the damage is
-        raise Refused(NO_WORKBOOK) from error
+        raise FileRejected(NO_WORKBOOK) from error
     for sheet in sheets:
         beside = formulas[sheet.title] if formulas else None
         yield Source(lambda one=sheet, other=beside: _checked(one, other), sheet=sheet.title)  # type: ignore[misc]
@@ -118,7 +120,7 @@ def _checked(sheet: Any, formulas: Any) -> Iterator[RawRow]:
             if row.bad or any(row.cells):
                 yield row
     except Exception as error:
-        raise Refused(NO_WORKBOOK) from error
+        raise FileRejected(NO_WORKBOOK) from error
 
 
 def _row(line: int, cells: tuple[Any, ...], written: tuple[Any, ...]) -> RawRow:

@@ -1,4 +1,4 @@
-"""A module of 管理環境 as data: one description gives its list, forms, deeds, export and history.
+"""A module of 管理環境 as data: one description gives its list, forms, actions, export and history.
 
     devices = Module(
         name="devices",                        # namespace of its addresses
@@ -9,26 +9,26 @@
         search={"name": "設備", "agency__name": "機關"},
         view=Right.VIEW_DEVICES,
         edit=Right.EDIT_DEVICES,
-        form=DeviceForm,                       # a ModuleForm
+        form=DeviceForm,                       # a ResourceForm
         save=actions.save_device,              # save(device, by=user)
         filters=(Filter("state", "狀態", State.choices),),
-        deeds=(Deed("retire", "除列", Right.EDIT_DEVICES, actions.retire, RetireForm),),
+        actions=(Action("retire", "除列", Right.EDIT_DEVICES, actions.retire, RetireForm),),
         empty="請按「新增設備」。",
     )
 
 Then: `path("manage/devices/", include(devices.urls))` in config/urls.py, a Tab `devices:list` that
 covers `devices` in portal/menus.py, `**module("devices", …)` in tests/rights.py, one Example in
-tests/examples.py, and the verbs of its deeds in portal/back_office/views.py.  Every list, page,
-deed and export starts from `rows(user)`; whatever is not in there does not exist (404).
+tests/examples.py, and the verbs of its actions in portal/back_office/views.py.  Every list, page,
+action and export starts from `rows(user)`; whatever is not in there does not exist (404).
 
-A deed is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many it
-did (0 is refused: that is no deed), a sentence that says what it did, a Page, or a response (a
-file, a redirect) that is sent as it is.  `audit.trail.NotPossible` with its sentence undoes it.
+An action is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many
+it did (0 is refused: that is no action), a sentence that says what it did, a Page, or a response (a
+file, a redirect) that is sent as it is.  `audit.ActionRefused` with its sentence undoes it.
 This file knows no domain: rights are names that `user.may` understands.
 
-An edit and a deed lock their things before they read them: what `save` and `act` get is what stands
-until the transaction ends, with what the form changed.  A form that was drawn before somebody else
-changed what it shows comes back (`versions`).
+An edit and an action lock their things before they read them: what `save` and `act` get is what
+stands until the transaction ends, with what the form changed.  A form that was drawn before
+somebody else changed what it shows comes back (`versions`).
 """
 
 import contextlib
@@ -55,8 +55,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.errors import ActionRefused
 from ismp.ui.exports import tables, xlsx
-from ismp.ui.forms import DeedForm, Form, KeywordField, ModuleForm
+from ismp.ui.forms import ActionForm, Form, KeywordField, ResourceForm
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.resources import versions
 from ismp.ui.resources.columns import Column, cells_of
@@ -65,9 +66,9 @@ from ismp.ui.text.search_folding import containing
 
 PER_PAGE = (20, 50, 100, 200)
 _NAMED = 20
-"""How many of the things a deed names before it is done."""
+"""How many of the things an action names before it is done."""
 _NUMBER = re.compile(r"([a-z]+-)?\d{1,18}", re.ASCII)
-"""What a button may choose in the form of a deed: 12, grade-12."""
+"""What a button may choose in the form of an action: 12, grade-12."""
 _SPOOL_BYTES = 8 * 1024 * 1024
 _CLASH = "這筆資料和別人剛存入的重複或衝突；請重新整理這一頁，核對後再存一次。"
 
@@ -93,14 +94,14 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Deed:
+class Action:
     """Something done to things: offered on a thing's page and, when `many`, to the ticked ones."""
 
     name: str
     title: str
     right: str
     act: Callable[..., Any]
-    form: type[DeedForm] | None = None
+    form: type[ActionForm] | None = None
     explains: str = ""
     many: bool = True
     danger: bool = False
@@ -115,14 +116,14 @@ class Deed:
 
 @dataclass(frozen=True)
 class Page:
-    """What a deed answers with when it has something to show that is shown once."""
+    """What an action answers with when it has something to show that is shown once."""
 
     template: str
     context: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Module:
+class Resource:
     name: str
     title: str
     thing: str
@@ -131,14 +132,14 @@ class Module:
     search: dict[str, str]
     view: str
     edit: str = ""
-    form: type[ModuleForm] | None = None
+    form: type[ResourceForm] | None = None
     save: Callable[..., Any] | None = None
     holds: Callable[[list[int]], None] | None = None
-    """(keys of things) → lock what must be locked before them, for an edit or a deed."""
+    """(keys of things) → lock what must be locked before them, for an edit or an action."""
     edits: Callable[[Any, Any], bool] = lambda user, thing: True
     """(user, thing) → whether the thing's page offers 編輯; `save` decides for itself."""
     filters: tuple[Filter, ...] = ()
-    deeds: tuple[Deed, ...] = ()
+    actions: tuple[Action, ...] = ()
     more: tuple[Column, ...] = ()
     """Values that only the thing's page and the export show."""
     page: str = "ui/module_page.html"
@@ -164,14 +165,14 @@ class Module:
             self._path("export/", self.view, require_safe, self._export, "export"),
             *(
                 self._path(
-                    f"{deed.name}/",
-                    deed.right,
+                    f"{action.name}/",
+                    action.right,
                     require_POST,
-                    self._does(deed),
-                    deed.name,
-                    form=deed.form,
+                    self._does(action),
+                    action.name,
+                    form=action.form,
                 )
-                for deed in self.deeds
+                for action in self.actions
             ),
             self._path(self._place, self.view, require_safe, self._page, "page"),
             self._path(f"{self._place}history/", self.view, require_safe, self._history, "history"),
@@ -234,7 +235,9 @@ class Module:
             "page": page,
             "columns": columns,
             "rows": [(thing, self.called(thing), cells_of(thing, columns)) for thing in page],
-            "deeds": [deed for deed in self.deeds if deed.many and user.may(deed.right)],
+            "actions": [
+                action for action in self.actions if action.many and user.may(action.right)
+            ],
             "may_edit": self.form and user.may(self.edit),
             "links": [(words, name) for right, words, name in self.links if user.may(right)],
             "narrowed": search.narrows,
@@ -290,7 +293,7 @@ class Module:
             "thing": thing,
             "called": self.called(thing),
             "cells": cells_of(thing, self._shown(user, more=True)),
-            "deeds": [d for d in self.deeds if user.may(d.right) and d.fits(user, thing)],
+            "actions": [d for d in self.actions if user.may(d.right) and d.fits(user, thing)],
             "may_edit": self.form and user.may(self.edit) and self.edits(user, thing),
             **self.beside(user, thing),
         }
@@ -313,7 +316,7 @@ class Module:
         return render(request, "ui/module_history.html", context)
 
     def _form(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """新增 or 編輯: one thing through its form and the deed that saves it."""
+        """新增 or 編輯: one thing through its form and the action that saves it."""
         user: Any = request.user
         with transaction.atomic() if request.method == "POST" else contextlib.nullcontext():
             answer = self._edited(request, user, pk)
@@ -352,42 +355,42 @@ class Module:
         told = {name: form.cleaned_data[name] for name in form.tells}
         return save(thing, by=user, **told) or thing
 
-    # --- Deeds -----------------------------------------------------------------------------------
+    # --- Actions ----------------------------------------------------------------------------------
 
-    def _does(self, deed: Deed) -> View:
+    def _does(self, action: Action) -> View:
         def do(request: HttpRequest) -> HttpResponseBase:
-            return self._do(request, deed)
+            return self._do(request, action)
 
         return do
 
-    def _do(self, request: HttpRequest, deed: Deed) -> HttpResponseBase:
-        """First a page that says to how many and to which, and asks what the deed needs."""
+    def _do(self, request: HttpRequest, action: Action) -> HttpResponseBase:
+        """First a page that says to how many and to which, and asks what the action needs."""
         user: Any = request.user
         ids = whole_numbers(request.POST.getlist("ids"))
         if not ids:
-            messages.error(request, f"請先勾選{self.thing}，再按「{deed.title}」。")
+            messages.error(request, f"請先勾選{self.thing}，再按「{action.title}」。")
             return redirect(self.address("list"))
-        things = self.rows(user).filter(pk__in=ids if deed.many else ids[:1])
+        things = self.rows(user).filter(pk__in=ids if action.many else ids[:1])
         confirmed = "confirmed" in request.POST
-        whole = confirmed and deed.whole
+        whole = confirmed and action.whole
         with transaction.atomic() if whole else contextlib.nullcontext():
             if whole:
                 # Not by going through `things`: `act` would get them as they were before.
                 self._hold(list(things.order_by().values_list("pk", flat=True)), things)
             chosen = get_list_or_404(things.all())
-            done, form, more = self._acted(request, deed, things, chosen)
+            done, form, more = self._acted(request, action, things, chosen)
         if isinstance(done, HttpResponseBase):
             return done
         if isinstance(done, Page):
-            shown = {"module": self, "deed": deed, **done.context}
+            shown = {"module": self, "action": action, **done.context}
             return render(request, done.template, shown)
         if done is not None:
-            messages.success(request, self._told(deed, done))
+            messages.success(request, self._told(action, done))
             alone = len(chosen) == 1 and self.rows(user).filter(pk=chosen[0].pk).exists()
             return redirect(self.address(*(("page", chosen[0].pk) if alone else ("list",))))
         context = {
             "module": self,
-            "deed": deed,
+            "action": action,
             "form": form,
             "things": [self.called(thing) for thing in chosen[:_NAMED]],
             "count": len(chosen),
@@ -395,14 +398,14 @@ class Module:
             "ids": [thing.pk for thing in chosen],
             **more,
         }
-        return render(request, "ui/module_deed.html", context)
+        return render(request, "ui/module_action.html", context)
 
     def _acted(
-        self, request: HttpRequest, deed: Deed, things: Any, chosen: list[Any]
-    ) -> tuple[Any, DeedForm, dict[str, Any]]:
+        self, request: HttpRequest, action: Action, things: Any, chosen: list[Any]
+    ) -> tuple[Any, ActionForm, dict[str, Any]]:
         """Return what was done (None when nothing was), the form, and what its page shows more."""
         user: Any = request.user
-        make = partial(deed.form or DeedForm, user=user, things=chosen)
+        make = partial(action.form or ActionForm, user=user, things=chosen)
         if "confirmed" not in request.POST:
             named = {name: one for name, one in request.POST.items() if _NUMBER.fullmatch(str(one))}
             form = make(initial=named)
@@ -416,29 +419,29 @@ class Module:
                 return (
                     None,
                     make(data=stale.data),
-                    {**more, "stale": stale, "stale_button": f"確定{deed.title}"},
+                    {**more, "stale": stale, "stale_button": f"確定{action.title}"},
                 )
         done = None
         if form.is_valid():
-            act = partial(self._done, deed, things, user, form.cleaned_data)
-            done = _tried(form, act, whole=deed.whole)
+            act = partial(self._done, action, things, user, form.cleaned_data)
+            done = _tried(form, act, whole=action.whole)
         return done, form, more
 
-    def _version(self, form: DeedForm, chosen: list[Any]) -> dict[str, str]:
-        """The version of a deed's form, of what it shows of its one thing."""
+    def _version(self, form: ActionForm, chosen: list[Any]) -> dict[str, str]:
+        """The version of an action's form, of what it shows of its one thing."""
         names = form.from_thing - form.initial.keys()
         if len(chosen) != 1 or not names:
             return {}
         return {"form_version": versions.version(form, self.subject(chosen[0]), names)}
 
-    def _done(self, deed: Deed, things: Any, user: Any, asked: dict[str, Any]) -> Any:
-        done = deed.act(things, by=user, **asked)
+    def _done(self, action: Action, things: Any, user: Any, asked: dict[str, Any]) -> Any:
+        done = action.act(things, by=user, **asked)
         if done == 0:
-            raise trail.NotPossible(f"沒有可以「{deed.title}」的{self.thing}，沒有做任何變更。")
+            raise ActionRefused(f"沒有可以「{action.title}」的{self.thing}，沒有做任何變更。")
         return done
 
-    def _told(self, deed: Deed, done: Any) -> str:
-        return done if isinstance(done, str) else f"已{deed.title}：{done} 筆{self.thing}。"
+    def _told(self, action: Action, done: Any) -> str:
+        return done if isinstance(done, str) else f"已{action.title}：{done} 筆{self.thing}。"
 
 
 def without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
@@ -453,7 +456,7 @@ def without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse
 class _Search(Form):
     """The search line: 搜尋：[欄位▾] 內有 [關鍵字], and the filters."""
 
-    def __init__(self, module: Module, user: Any, query: Any) -> None:
+    def __init__(self, module: Resource, user: Any, query: Any) -> None:
         super().__init__(query)
         self.module, self.user = module, user
         self.fields["field"] = forms.ChoiceField(
@@ -490,15 +493,15 @@ class _Search(Form):
         return rows
 
 
-def _tried(form: Any, deed: Callable[[], Any], *, whole: bool = True) -> Any:
+def _tried(form: Any, action: Callable[[], Any], *, whole: bool = True) -> Any:
     """Do it (whole); what stands against it is said by the form, and None returned."""
     try:
         with transaction.atomic() if whole else contextlib.nullcontext():
-            return deed()
+            return action()
     except ValidationError as faults:
         for fault in faults.messages:
             form.add_error(None, fault)
-    except trail.NotPossible as reason:
+    except ActionRefused as reason:
         form.add_error(NON_FIELD_ERRORS, str(reason))
     except IntegrityError:
         form.add_error(None, _CLASH)

@@ -25,7 +25,7 @@ class Command(DatabaseCommand):
             raise CommandError(f"無法開啟名冊檔案：{options['file']}", returncode=2) from error
         try:
             result = postings.import_roster(data, by=trail.SYSTEM)
-        except faults.Refused as refusal:
+        except faults.FileRejected as refusal:
             raise CommandError(str(refusal), returncode=2) from refusal
         self.stdout.write(
             f"名冊匯入完成：新增 {result.created} 人、更新 {result.updated} 人、"

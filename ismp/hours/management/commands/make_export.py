@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 entries = roster_reading.read(options["roster"].read_bytes()).proven()
             except OSError as error:
                 raise CommandError("無法開啟名冊，請檢查 --roster 的路徑。") from error
-            except faults.Refused as error:
+            except faults.FileRejected as error:
                 raise CommandError(str(error)) from error
             return [entry for entry in entries if entry.status == Status.ACTIVE]
         if options["people"] is None:

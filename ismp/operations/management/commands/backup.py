@@ -27,7 +27,7 @@ class Command(DatabaseCommand):
             target = target / f"ismp-{timezone.localtime():%Y%m%d-%H%M%S}.zip{suffix}"
         try:
             made = backup_story.make(target)
-        except backup_story.NotPossible as reason:
+        except backup_story.BackupRefused as reason:
             raise CommandError(str(reason)) from None
         except (OSError, DatabaseError) as error:
             raise CommandError(

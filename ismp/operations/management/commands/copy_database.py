@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from ismp.operations.backup import copying
-from ismp.operations.backup.archive import NotPossible
+from ismp.operations.backup.archive import BackupRefused
 from ismp.ui.commands import DatabaseCommand
 
 
@@ -21,7 +21,7 @@ class Command(DatabaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             counts = copying.copy(options["source"])
-        except NotPossible as reason:
+        except BackupRefused as reason:
             raise CommandError(str(reason)) from None
         except DatabaseError as error:
             raise CommandError(

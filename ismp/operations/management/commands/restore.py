@@ -25,7 +25,7 @@ class Command(BaseCommand):
             restored = backup_story.restore(
                 options["source"], force=options["force"], identity=options["identity"]
             )
-        except backup_story.NotPossible as reason:
+        except backup_story.BackupRefused as reason:
             raise CommandError(str(reason)) from None
         except (OSError, DatabaseError) as error:
             raise CommandError(

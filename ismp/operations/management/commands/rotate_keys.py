@@ -16,7 +16,7 @@ from ismp.accounts.models import Account
 from ismp.applications.models import AccountApplication
 from ismp.audit import trail
 from ismp.operations.backup.sealed_pieces import SEALED
-from ismp.storage.encrypted_files import SealedPiece
+from ismp.storage.encrypted_files import EncryptedChunk
 from ismp.ui.commands import DatabaseCommand
 from ismp.ui.models import SentForm
 
@@ -94,7 +94,7 @@ def _accounts(model: Any, version: int) -> int:
 
 
 @transaction.atomic
-def _pieces(model: type[SealedPiece], version: int) -> int:
+def _pieces(model: type[EncryptedChunk], version: int) -> int:
     batch = list(_older(model, version).select_for_update().order_by("pk")[:_PIECES])
     for piece in batch:
         piece.seal_anew()
