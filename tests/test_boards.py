@@ -30,7 +30,7 @@ from ismp.accounts.models import (
 )
 from ismp.accounts.roles import Role
 from ismp.audit import trail
-from ismp.compliance.dashboards import cached, counts
+from ismp.compliance.dashboards import aggregates, cached, counts
 from ismp.compliance.models import Board, RuleVersion
 from ismp.compliance.rules import actions as rules
 from ismp.compliance.standing import table as standing_table
@@ -51,7 +51,7 @@ def assert_as_freshly_counted():
     agencies = list(Agency.objects.all())
     kept = cached.of(agencies, days())
     for day in days():
-        fresh = counts.parts(standing_table.table(on=day), day)
+        fresh = aggregates.parts(standing_table.table(on=day), day)
         for agency in agencies:
             board = kept[agency.pk, day]
             assert board.get_parts() == fresh.get(agency.pk, [])

@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ismp.compliance.dashboards import counts
+from ismp.compliance.dashboards import aggregates, counts
 from ismp.compliance.dashboards.counts import PERSON, Counts, Part
 
 ON = date(2026, 7, 2)
@@ -34,7 +34,7 @@ def line(account, done, required=3_000, light=None, *, department=1, years=1, **
 
 
 def parts(*lines):
-    return counts.parts(pl.DataFrame(lines), ON)[1]
+    return aggregates.parts(pl.DataFrame(lines), ON)[1]
 
 
 def test_a_person_is_as_good_as_the_worst_of_her_duties():
@@ -94,7 +94,7 @@ def test_by_department_and_identity():
 
 
 def test_no_people_give_no_parts():
-    assert counts.parts(pl.DataFrame([line(1, 0)]).clear(), ON) == {}
+    assert aggregates.parts(pl.DataFrame([line(1, 0)]).clear(), ON) == {}
 
 
 LINES = st.lists(

@@ -211,7 +211,6 @@ JOB = ImportKind(
     title="刪除與復原",
     verb="",
     locks_agency=False,
-    view=Right.VIEW_HOURS,
     start=None,
     perform=perform,
     reasons={},

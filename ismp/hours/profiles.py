@@ -6,7 +6,7 @@ named in `settings.IMPORT_PROFILES`, because they may live in packages above thi
 mixed up with `profile`, which is what the columns of the portal's own file look like.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
+from ismp.hours.models import ImportRun
 from ismp.hours.portal_import.reading import PORTAL
 from ismp.ui.reading.faults import Reason
 from ismp.ui.resources.columns import Column
 
-if TYPE_CHECKING:  # the models ask this module who may see which runs
-    from ismp.accounts.models import Account
-    from ismp.hours.models import ImportRun
+if TYPE_CHECKING:
     from ismp.hours.result import Result
 
 Reached = Callable[[str, int, int], None]
@@ -46,8 +46,6 @@ class ImportKind:
     locks_agency: bool = True
     """Whether the kit takes the agency's lock; where not, the action takes those that it needs, in
     the order of all."""
-    view: Right
-    """Who sees its runs, within the agencies that she sees."""
     start: Right | None
     """Who sends and tries such files; None is nobody."""
     perform: "Callable[[ImportRun, Reached], Result] | None" = None
@@ -91,11 +89,11 @@ class ImportKind:
         """Let the menu show where in 管理環境 a page of this kind of file stands."""
         request.stands_at = self.crumbs[0][1]
 
-    def way(self, user: "Account") -> list[tuple[str, str]]:
+    def way(self, user: Account) -> list[tuple[str, str]]:
         """The crumbs; without an address where this person may not go."""
         return [(words, name if user.may(right) else "") for words, name, right in self.crumbs]
 
-    def may_start(self, user: "Account") -> bool:
+    def may_start(self, user: Account) -> bool:
         return self.start is not None and user.may(self.start)
 
 
@@ -105,22 +103,13 @@ def named(source: str) -> ImportKind | None:
     return import_string(path) if path else None
 
 
-def of(run: "ImportRun") -> ImportKind:
+def of(run: ImportRun) -> ImportKind:
     found = named(run.source)
     if found is None:
         raise LookupError(f"no profile takes in runs of source {run.source}")
     return found
 
 
-def every() -> Iterable[ImportKind]:
-    return filter(None, map(named, settings.IMPORT_PROFILES))
-
-
-def seen_by(user: "Account") -> list[str] | None:
-    """The sources of the runs that somebody may see; None when all of them."""
-    seen = [one.source for one in every() if user.may(one.view)]
-    return None if len(seen) == len(settings.IMPORT_PROFILES) else seen
-
-
-def may_start_any(user: "Account") -> bool:
-    return any(one.may_start(user) for one in every())
+def may_start_any(user: Account) -> bool:
+    kinds = map(named, settings.IMPORT_PROFILES)
+    return any(kind is not None and kind.may_start(user) for kind in kinds)

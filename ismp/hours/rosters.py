@@ -87,7 +87,6 @@ ROSTER = ImportKind(
     source="roster",
     title="名冊",
     verb="import_roster",
-    view=Right.VIEW_PEOPLE,
     start=Right.EDIT_PEOPLE,
     begin=begin,
     so_far=so_far,

@@ -17,7 +17,7 @@ from django.utils import timezone
 from ismp.accounts.models import Agency, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.compliance.dashboards import counts
+from ismp.compliance.dashboards import aggregates
 from ismp.compliance.models import Board
 from ismp.compliance.standing import table as standing_table
 from ismp.storage.waiting import unless_busy
@@ -152,7 +152,7 @@ def _counted(
 ) -> dict[Key, Board]:
     boards, whom = {}, Q(agency__in=[agency.pk for agency in agencies])
     for day in days:
-        parts = counts.parts(standing_table.table(whom, on=day, known_at=known_at), day)
+        parts = aggregates.parts(standing_table.table(whom, on=day, known_at=known_at), day)
         for agency in agencies:
             board = Board(agency=agency, on=day).counted(parts.get(agency.pk, []))
             boards[agency.pk, day] = board

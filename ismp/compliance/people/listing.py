@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from ismp.accounts.identities import in_words
 from ismp.accounts.models import Account, Agency
-from ismp.compliance.dashboards import counts
+from ismp.compliance.dashboards import aggregates
 from ismp.compliance.standing import table as standing_table
 from ismp.compliance.standing.table import WORDS, Line
 from ismp.ui.exports.tables import Cell
@@ -77,7 +77,7 @@ def of(agency: Agency, on: date, known_at: datetime | None = None) -> pl.DataFra
     )
     names = dict(agency.departments.values_list("pk", "name"))
     department = pl.col("department").replace_strict(names, default="", return_dtype=pl.String)
-    return counts.with_duty(table).with_columns(department_name=department).join(who, "account")
+    return aggregates.with_duty(table).with_columns(department_name=department).join(who, "account")
 
 
 def chosen(
@@ -122,12 +122,12 @@ _DUTY = tuple(field.name for field in fields(Line))
 
 
 def _by_person(table: pl.DataFrame) -> pl.DataFrame:
-    ranks = dict(enumerate(counts.WORST_LAST))
+    ranks = dict(enumerate(aggregates.WORST_LAST))
     owed = pl.col("missing").filter(pl.col("light").is_in(BEHIND)).sum()
     return (
         table.sort("category", "window_start", descending=[False, True])
         .group_by(_WHO)
-        .agg(counts.rank().max().alias("rank"), owed, lines=pl.struct(_DUTY))
+        .agg(aggregates.rank().max().alias("rank"), owed, lines=pl.struct(_DUTY))
         .with_columns(light=pl.col("rank").replace_strict(ranks, return_dtype=pl.String))
     )
 

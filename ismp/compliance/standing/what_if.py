@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ismp.accounts.identities import members
 from ismp.accounts.models import Account, Agency
-from ismp.compliance.dashboards import counts
+from ismp.compliance.dashboards import aggregates
 from ismp.compliance.models import categories_text, duty_title
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.standing import table
@@ -41,9 +41,9 @@ def impact(proposed: InForce, now: InForce) -> Impact:
     def lights(in_force: InForce) -> dict[int, str]:
         done = table.done_by(people, in_force.policy, today)
         lines = table.judged(people, done, in_force, today)
-        worst = lines.with_columns(rank=counts.rank()).group_by("account").agg(pl.max("rank"))
+        worst = lines.with_columns(rank=aggregates.rank()).group_by("account").agg(pl.max("rank"))
         found = dict.fromkeys(people["account"].to_list(), NOT_OBLIGED)
-        return found | {account: counts.WORST_LAST[rank] for account, rank in worst.iter_rows()}
+        return found | {account: aggregates.WORST_LAST[rank] for account, rank in worst.iter_rows()}
 
     before, after = lights(now), lights(proposed)
     changed: dict[tuple[str, str], list[int]] = defaultdict(list)

@@ -26,7 +26,7 @@ from ismp.hours.models import (
     RecordQuerySet,
     SearchText,
 )
-from ismp.ui.text.search_folding import containing
+from ismp.ui.resources.search import containing
 
 Period = tuple[date | None, date | None]
 _FEW = 200

@@ -14,7 +14,7 @@ from ismp.accounts.models import Account, Agency
 from ismp.hours.models.runs import ImportRun
 from ismp.hours.models.scoped import Scoped
 from ismp.hours.portal_import.layout import CATEGORIES
-from ismp.ui.text.search_folding import containing
+from ismp.ui.resources.search import containing
 
 
 class Deletion(models.Model):

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
-from ismp.hours import profiles
 from ismp.hours.models.scoped import Scoped
 from ismp.storage.encrypted_files import EncryptedChunk
 
@@ -37,6 +36,17 @@ class Source(models.TextChoices):
     JOB = "job", "刪除與復原"
 
 
+VIEW_RIGHT = {
+    Source.FILE: Right.VIEW_HOURS,
+    Source.PLATFORM: Right.VIEW_HOURS,
+    Source.EXTERNAL: Right.VIEW_HOURS,
+    Source.ROSTER: Right.VIEW_PEOPLE,
+    Source.DEVICES: Right.VIEW_SECURITY,
+    Source.PRODUCTS: Right.VIEW_SECURITY,
+    Source.JOB: Right.VIEW_HOURS,
+}
+"""The right to see the runs of each source, within the agencies that a person sees."""
+
 CREDITED = (Source.PLATFORM, Source.EXTERNAL)
 """Runs without a file: what people earned in our courses, and what was recognised."""
 
@@ -50,9 +60,10 @@ class RunQuerySet(Scoped):
     right = Right.MANAGE
 
     def visible_to(self, user: Account) -> Self:
-        """Each kind of file has a right of its own (`profiles`)."""
-        mine, sources = super().visible_to(user), profiles.seen_by(user)
-        return mine if sources is None else mine.filter(source__in=sources)
+        """Limit to the agencies and the sources that `user` may see (`VIEW_RIGHT`)."""
+        runs = super().visible_to(user)
+        sources = [source for source, right in VIEW_RIGHT.items() if user.may(right)]
+        return runs if len(sources) == len(VIEW_RIGHT) else runs.filter(source__in=sources)
 
     def of_files(self) -> Self:
         """The imports of hours that somebody sent, without what our own courses credited."""

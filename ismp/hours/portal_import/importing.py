@@ -179,7 +179,6 @@ HOURS = ImportKind(
     title="終身學習時數",
     verb="import_hours",
     records=True,
-    view=Right.VIEW_HOURS,
     start=Right.IMPORT_HOURS,
     perform=perform,
     reasons=checks.BY_CODE,

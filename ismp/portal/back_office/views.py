@@ -23,8 +23,8 @@ from ismp.hours.models import Decision, State
 from ismp.security import overview
 from ismp.ui.forms import Form, KeywordField
 from ismp.ui.resources.resource import without_keyword
+from ismp.ui.resources.search import containing
 from ismp.ui.text.roc_dates import roc_date
-from ismp.ui.text.search_folding import containing
 
 VERBS = {
     "sign_in": "登入",

@@ -61,7 +61,6 @@ DEVICES = ImportKind(
     source="devices",
     title="設備清冊",
     verb="take_in_devices",
-    view=Right.VIEW_SECURITY,
     start=Right.EDIT_SECURITY,
     perform=perform,
     reasons=inventory.BY_CODE,

@@ -185,7 +185,6 @@ PRODUCTS = ImportKind(
     source="products",
     title="限制清單",
     verb="take_in_products",
-    view=Right.VIEW_SECURITY,
     start=Right.REVIEW_SECURITY,
     perform=perform,
     reasons=_BY_CODE,

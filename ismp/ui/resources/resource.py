@@ -61,8 +61,8 @@ from ismp.ui.forms import ActionForm, Form, KeywordField, ResourceForm
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.resources import versions
 from ismp.ui.resources.columns import Column, cells_of
+from ismp.ui.resources.search import containing
 from ismp.ui.text.numbers import whole_numbers
-from ismp.ui.text.search_folding import containing
 
 PER_PAGE = (20, 50, 100, 200)
 _NAMED = 20

@@ -6,8 +6,6 @@ Folded here and stored folded, because databases fold differently or not at all.
 import re
 import unicodedata
 
-from django.db.models import Q
-
 INVISIBLE = (
     "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -48,13 +46,3 @@ def key(text: str) -> str:
 def is_key(text: str) -> bool:
     """Whether a text without white space around and in runs is its own key: quicker than `key`."""
     return unicodedata.is_normalized("NFKC", text) and not _OF_KEYS.search(text)
-
-
-def containing(field: str, text: str) -> Q:
-    """Whose field contains a text, whatever its case.
-
-    Most of what people look for knows no case; PostgreSQL then need not turn each value to
-    capitals first, which is two thirds of its work.
-    """
-    how = "contains" if text.upper() == text.lower() else "icontains"
-    return Q(**{f"{field}__{how}": text})
