@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -19,11 +19,9 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.hours.models import ImportRun
 from ismp.hours.portal_import.reading import PORTAL
+from ismp.hours.result import Result
 from ismp.ui.reading.faults import Reason
 from ismp.ui.resources.columns import Column
-
-if TYPE_CHECKING:
-    from ismp.hours.result import Result
 
 Reached = Callable[[str, int, int], None]
 """(step of `pulse.STEPS`, rows done, rows in all): how far the work is."""
@@ -48,14 +46,14 @@ class ImportKind:
     the order of all."""
     start: Right | None
     """Who sends and tries such files; None is nobody."""
-    perform: "Callable[[ImportRun, Reached], Result] | None" = None
+    perform: Callable[[ImportRun, Reached], Result] | None = None
     """Bring the file in: called in the run's one transaction, which holds the agency's lock; of a
     trial it keeps nothing but the outcome.  Raises `ui.reading.FileRejected`."""
-    begin: "Callable[[ImportRun, Reached, Turn], Callable[[], Result]] | None" = None
+    begin: Callable[[ImportRun, Reached, Turn], Callable[[], Result]] | None = None
     """In place of it, where the file is judged while nothing is locked, and comes in by pieces: do
     all but the last one, each in a turn of its own, and return what does that one within the run's
     last transaction.  Raises `ui.reading.FileRejected` before the first one only (ADR 34)."""
-    so_far: "Callable[[ImportRun], Result] | None" = None
+    so_far: Callable[[ImportRun], Result] | None = None
     """What came in by pieces of a run that broke off."""
     reasons: Mapping[str, Reason]
     """The rule book: why a row is not imported, by code."""

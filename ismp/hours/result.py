@@ -7,7 +7,7 @@ Knows the frames of an import; asks no database but for what a run keeps.
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import polars as pl
 from django.utils import timezone
@@ -15,9 +15,8 @@ from django.utils import timezone
 from ismp.hours import files, undoing
 from ismp.hours.models import ImportRun, RunFile
 from ismp.hours.portal_import.layout import NAMES
-from ismp.hours.profiles import ImportKind
 from ismp.hours.records import unclaimed
-from ismp.ui.reading.faults import Fault
+from ismp.ui.reading.faults import Fault, Reason
 
 _ROW = ["line", "outcome", "code", "account", "other_name"]
 _ROW += ["name", "category", "title", "ended_on", "hours_m"]
@@ -81,17 +80,28 @@ class Result:
             files.add_frame(run, RunFile.Kind.REJECTED, part)
 
 
+class ListLayout(Protocol):
+    """What the result of a list needs of its import kit's description (`profiles.ImportKind`)."""
+
+    @property
+    def titles(self) -> Mapping[str, str]: ...
+    @property
+    def shown(self) -> tuple[str, ...]: ...
+    @property
+    def reasons(self) -> Mapping[str, Reason]: ...
+
+
 class ResultOfList(Result):
     """Of a list that people keep themselves: small enough to be held whole."""
 
     def __init__(
         self,
-        profile: ImportKind,
+        layout: ListLayout,
         taken: list[dict[str, Any]],
         faults: list[Fault],
         notes: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
-        """`taken`: line, outcome and what the profile's columns show of each row that passed.
+        """`taken`: line, outcome and what the columns of its pages show of each row that passed.
 
         Of a row at fault they show its cells, where they ask for a column of the file.  `notes` are
         those of the run.
@@ -99,7 +109,7 @@ class ResultOfList(Result):
         super().__init__()
         self.taken, self.faults = taken, faults
         self._notes = dict(notes)
-        titles = list(profile.titles)
+        titles = list(layout.titles)
         rejected = [
             {"line": fault.line, "code": fault.reason.code, "about": fault.about}
             | {"guilty": BETWEEN.join(fault.guilty)}
@@ -108,27 +118,27 @@ class ResultOfList(Result):
         ]
         self._add_refused(_texts(rejected, "line", "code", "about", "guilty", *titles))
         rows = [*taken, *(one | {"outcome": "rejected"} for one in rejected)]
-        self._add_rows(_texts(rows, "line", "outcome", "code", "about", *profile.shown))
+        self._add_rows(_texts(rows, "line", "outcome", "code", "about", *layout.shown))
 
     def notes(self) -> dict[str, object]:
         return self._notes
 
     @classmethod
-    def kept_of(cls, run: ImportRun, profile: ImportKind) -> Self:
+    def kept_of(cls, run: ImportRun, layout: ListLayout) -> Self:
         """What is kept of some rows of a run."""
         rows, refused = (
             [one for part in files.packed(run, kind) for one in files.unpack(part).to_dicts()]
             for kind in (RunFile.Kind.ROWS, RunFile.Kind.REJECTED)
         )
         taken = [one for one in rows if one["outcome"] != "rejected"]
-        return cls(profile, taken, [_fault_of(one, profile) for one in refused])
+        return cls(layout, taken, [_fault_of(one, layout) for one in refused])
 
 
-def _fault_of(row: dict[str, Any], profile: ImportKind) -> Fault:
+def _fault_of(row: dict[str, Any], layout: ListLayout) -> Fault:
     """A row at fault, as it was kept."""
     guilty = tuple(filter(None, row["guilty"].split(BETWEEN)))
-    cells = [row[title] for title in profile.titles]
-    return Fault(row["line"], profile.reasons[row["code"]], cells, row["about"], guilty)
+    cells = [row[title] for title in layout.titles]
+    return Fault(row["line"], layout.reasons[row["code"]], cells, row["about"], guilty)
 
 
 BETWEEN = "\n"
