@@ -43,7 +43,7 @@ CREATE FUNCTION note_written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     VALUES (TG_ARGV[0], to_jsonb(OLD), to_jsonb(NEW));
     RETURN NULL;
 END $$;
-CREATE FUNCTION revoke() RETURNS void LANGUAGE plpgsql
+CREATE FUNCTION take_back() RETURNS void LANGUAGE plpgsql
 SET session_replication_role = 'replica'  -- no trigger and no foreign key looks on
 AS $$ DECLARE one written; BEGIN
     FOR one IN SELECT * FROM written ORDER BY number DESC LOOP
