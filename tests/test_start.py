@@ -165,3 +165,33 @@ def test_a_pages_query_ends_and_a_commands_does_not(tmp_path):
         assert place.script(f"import django; django.setup()\n{ask}").split() == ["0", "0", "off"]
     finally:
         place.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO django_migrations (app, name, applied)"
+        " VALUES ('requests', '0001_initial', CURRENT_TIMESTAMP)",
+        "ALTER TABLE portal_ticket RENAME TO portal_fault",
+        "ALTER TABLE portal_ticket RENAME COLUMN contact TO phone",
+    ],
+)
+def test_a_database_of_an_earlier_state_is_refused_and_left_alone(tmp_path, town, change):
+    """Before the first release, migrations were rewritten in place."""
+    place = Place(tmp_path / "home", like=town)
+    try:
+        place.script(f"from django.db import connection\nconnection.cursor().execute({change!r})")
+        before = tables(place)
+        done = place.python("manage.py", "verify_trail")
+        assert done.returncode == 1
+        assert "較早的開發版本" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert tables(place) == before
+    finally:
+        place.close()
+
+
+def tables(place):
+    return place.script(
+        "from django.db import connection\nprint(sorted(connection.introspection.table_names()))"
+    )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
@@ -40,14 +41,48 @@ _CAUSES = (
 """What PostgreSQL's library and SQLite say, and what it means to the operator; first match wins."""
 _MIGRATION_LOCK = 0x49534D50
 """Any number that no other program uses in our database."""
+_COLUMNS = {
+    "sqlite": "SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c",
+    "postgresql": "SELECT table_name, column_name FROM information_schema.columns"
+    " WHERE table_schema = current_schema()",
+}
+_UNKNOWN_STATE = (
+    "這個資料庫由較早的開發版本建立，這個版本不能使用，也沒有改動它。"
+    "正式發行以前的資料庫不能升級："
+    "請把 ISMP_HOME（或 DATABASE_URL）指到新的資料夾（或空的資料庫）。"
+)
 
 
 def migrate_if_needed() -> None:
-    """Bring the database up to date, silently."""
+    """Bring the database up to date, silently.
+
+    Raises CommandError for a database of a state before the first release, when migrations were
+    rewritten in place: nothing leads from there to here.
+    """
     with _alone():
         executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        graph = executor.loader.graph
+        if {app for app, _ in executor.loader.applied_migrations} - {app for app, _ in graph.nodes}:
+            raise CommandError(_UNKNOWN_STATE)
+        if executor.migration_plan(graph.leaf_nodes()):
             call_command("migrate", verbosity=0, interactive=False)
+        if _wanted_columns() - _stored_columns():
+            raise CommandError(_UNKNOWN_STATE)
+
+
+def _wanted_columns() -> set[tuple[str, str]]:
+    models = [one for one in apps.get_models(include_auto_created=True) if one._meta.managed]
+    return {
+        (one._meta.db_table, str(field.column))
+        for one in models
+        for field in one._meta.local_concrete_fields
+    }
+
+
+def _stored_columns() -> set[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_COLUMNS[connection.vendor])
+        return set(cursor.fetchall())
 
 
 @contextlib.contextmanager
