@@ -223,9 +223,9 @@ def test_an_interrupted_restore_leaves_all_as_it_was(site, tmp_path):
 import django; django.setup()
 import os, signal
 from pathlib import Path
-from ismp.operations import backup
-backup._hand_over = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-backup.restore(Path(r"{tmp_path / "one.zip"}"), force=True)
+from ismp.operations.backup import story
+story._hand_over = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+story.restore(Path(r"{tmp_path / "one.zip"}"), force=True)
 """
     assert python("-c", killed).returncode == -signal.SIGKILL
     refused = python("manage.py", "restore", tmp_path / "one.zip")
@@ -330,11 +330,11 @@ def test_an_anchor_shows_that_the_tail_of_the_trail_was_cut(site, tmp_path, left
 
 def test_from_a_newer_version_or_another_database(db):
     manifest = {"database": "oracle", "migrations": [], "version": "9.0"}
-    with pytest.raises(backup_story.ActionRefused, match="同一種資料庫"):
+    with pytest.raises(backup_story.BackupRefused, match="同一種資料庫"):
         backup_story._fits_here(manifest, backup_story._ours())
     newer = manifest | {
         "database": backup_story._ours().kind,
         "migrations": [["hours", "0099_later"]],
     }
-    with pytest.raises(backup_story.ActionRefused, match=r"請先安裝 9\.0 以上"):
+    with pytest.raises(backup_story.BackupRefused, match=r"請先安裝 9\.0 以上"):
         backup_story._fits_here(newer, backup_story._ours())

@@ -78,7 +78,7 @@ def test_the_sentence_has_the_arithmetic_record_by_record(cities):
     people.assign(of("a-wang"), identities="it", since=world.TODAY, by="x")
     take(
         world.file(
-            row(world.WANG, hours="1", title="甲"),
+            row(world.WANG, hours="1", title="甲", ended_on="115-01-05"),
             row(world.WANG, hours="0.5", title="乙", ended_on="115-02-01"),
             row(world.WANG, hours="3", title="丙", ended_on="114-12-31"),
             row(world.WANG, hours="2", title="丁", category="523", ended_on="114-12-31"),

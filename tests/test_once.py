@@ -307,7 +307,7 @@ def test_every_module_adds_and_edits_once(place):
 
 
 def asked(client, module, step, thing):
-    """The page that asks before an step: its form, filled in; None when the step does not fit."""
+    """The page that asks before a step: its form, filled in; None when the step does not fit."""
     address = module.address(step.name)
     page = client.post(address, {"ids": [thing.pk]}).content.decode()
     form = next((one for one in forms_in(address, page) if "confirmed" in one.fields), None)
@@ -317,7 +317,7 @@ def asked(client, module, step, thing):
 def test_every_step_is_done_once(place):
     done, client, person = set(), *signed_in("IC1001", "platform_admin")
     for module in modules():
-        for step in module.steps if person.may(module.view) else ():
+        for step in module.actions if person.may(module.view) else ():
             for thing in module.rows(person)[:6] if person.may(step.right) else ():
                 data = step.fits(person, thing) and asked(client, module, step, thing)
                 before = Event.objects.count()

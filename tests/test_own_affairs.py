@@ -287,7 +287,7 @@ def own_account(name: str, field: str, **typed: Any) -> Case:
 OWN_ACCOUNT_ONLY = "people:"
 """Who keeps accounts may keep that of whoever gave her the role: it decides nothing of his."""
 
-DEED_ROWS: dict[str, Case | str] = {
+ACTION_ROWS: dict[str, Case | str] = {
     "claims:approve": sent_action(
         own_claim, "learning-map/claims/approve", category="522", given="3", comment="x"
     ),
@@ -414,7 +414,7 @@ MORE: dict[str, Case] = {
 OTHER_ADDRESSES = {
     "courses:session_file": "MORE",
     "courses:finish": "MORE",
-    "security:incident_sent_action": "INCIDENT_ROWS",
+    "security:incident_action": "INCIDENT_ROWS",
     "reviews:batch": "every row of REVIEW_ROWS is tried there too",
     "reviews:end_delegation": "one's own stand-in",
     "accounts:logout": "oneself",
@@ -456,26 +456,26 @@ OTHER_ADDRESSES = {
 
 def decidings() -> dict[str, Deciding]:
     found = {}
-    for info in pkgutil.iter_modules(reviews.__path__, "ismp.reviews."):
+    for info in pkgutil.walk_packages(reviews.__path__, "ismp.reviews."):
         for value in vars(importlib.import_module(info.name)).values():
             if isinstance(value, Deciding):
                 found[value.name] = value
     return found
 
 
-def test_each_sent_action_step_and_review_has_its_row():
-    assert {f"{m.name}:{one.name}" for m in modules() for one in m.sent_actions} == set(DEED_ROWS)
+def test_each_action_step_and_review_has_its_row():
+    assert {f"{m.name}:{one.name}" for m in modules() for one in m.actions} == set(ACTION_ROWS)
     assert set(decidings()) == set(REVIEW_ROWS)
     assert set(STEPS) == set(INCIDENT_ROWS)
     assert {source.__name__ for source in SOURCES} == set(SOURCE_ROWS)
-    assert set(POST_ONLY) - set(DEED_ROWS) == set(OTHER_ADDRESSES)
+    assert set(POST_ONLY) - set(ACTION_ROWS) == set(OTHER_ADDRESSES)
 
 
 # --- Each is refused -----------------------------------------------------------------------------
 
 CASES: dict[str, Case] = {
     name: case
-    for rows in (DEED_ROWS, REVIEW_ROWS, INCIDENT_ROWS, MORE)
+    for rows in (ACTION_ROWS, REVIEW_ROWS, INCIDENT_ROWS, MORE)
     for name, case in rows.items()
     if not isinstance(case, str)
 }

@@ -106,7 +106,7 @@ def of_the_kit(module, state, typed, sender, thing):
     if module.form and user.may(module.edit) and module.edits(user, seen) and not state.only:
         edit = module.address("edit", thing.pk)
         found["edit"] = partial(drawn_and_typed, sender, edit, typed.get("edit", {}))
-    for sent_action in module.sent_actions:
+    for sent_action in module.actions:
         fits = sent_action.name in state.only or (not state.only and sent_action.fits(user, seen))
         if user.may(sent_action.right) and sent_action.whole and fits:
             asked = partial(
@@ -264,7 +264,7 @@ def actions_of(name):
     if module is None:
         return set()
     sent_actions = {
-        one.name for one in module.sent_actions if one.whole and (name, one.name) not in READS
+        one.name for one in module.actions if one.whole and (name, one.name) not in READS
     }
     return sent_actions | ({"edit"} if module.form else set())
 

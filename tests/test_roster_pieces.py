@@ -23,6 +23,7 @@ from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, Agency, Department, Posting, Status
 from ismp.accounts.roles import Role
 from ismp.accounts.roster import importing as roster_importing
+from ismp.accounts.roster.reading import RosterRejected
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours import importing, report
@@ -291,7 +292,7 @@ def test_pieces_end_where_the_whole_would(city, pieces, size):
 @pytest.mark.django_db
 def test_a_line_at_fault_anywhere_stores_no_piece(city, pieces, lines):
     pieces(1)
-    with pytest.raises(roster_importing.roster.RosterRejected):
+    with pytest.raises(RosterRejected):
         take(*lines, f"{MINE},資訊科,IC8001,某人,A123456780,,,在職")
     assert emails() == [] and told() == []
 
@@ -451,9 +452,10 @@ def test_a_worker_paused_between_two_pieces_that_wakes_too_late_writes_nothing_m
 KILLED = """
 import django; django.setup()
 import os, signal, sys
-from ismp.accounts import actions, roster_import
-roster_import.give_way = lambda: os.kill(os.getpid(), signal.SIGKILL)
-actions.import_roster(open(sys.argv[1], "rb").read(), by="test")
+from ismp.accounts.actions import postings
+from ismp.accounts.roster import importing
+importing.give_way = lambda: os.kill(os.getpid(), signal.SIGKILL)
+postings.import_roster(open(sys.argv[1], "rb").read(), by="test")
 """
 
 

@@ -4,6 +4,8 @@ tests/test_pairs.py has the actions on one thing.
 """
 
 import contextlib
+import gc
+import sqlite3
 import threading
 from contextlib import closing
 from datetime import timedelta
@@ -34,6 +36,7 @@ from ismp.hours import files, importing
 from ismp.hours.models import RunFile
 from ismp.security.devices import actions as devices
 from ismp.security.models import Device, RestrictedProduct
+from ismp.storage.waiting import unless_busy
 
 NUMBER = iter(range(1, 1_000))
 TODAY = timezone.localdate
@@ -328,3 +331,25 @@ def test_a_page_waits_for_no_writer(impatient):
     client.force_login(person("IC1001"))
     assert client.get("/").status_code == 200
     assert person("IC1001").last_seen_at is not None
+
+
+@pytest.mark.sqlite
+def test_who_does_not_wait_leaves_no_cursor_to_the_garbage_collector(place):
+    """It may run in the thread that writes: closing the cursor would wait for its connection, which
+    by then waits for that very thread."""
+    writer = connections[DEFAULT_DB_ALIAS].copy()
+    gc.collect()
+    gc.disable()
+    try:
+        with closing(writer), writer.cursor() as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            before = cursors()
+            assert not unless_busy(Account.objects.count)
+            assert cursors() == before
+            cursor.execute("ROLLBACK")
+    finally:
+        gc.enable()
+
+
+def cursors():
+    return sum(issubclass(type(one), sqlite3.Cursor) for one in gc.get_objects())

@@ -6,7 +6,7 @@ named in `settings.IMPORT_PROFILES`, because they may live in packages above thi
 mixed up with `profile`, which is what the columns of the portal's own file look like.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -108,6 +108,9 @@ def of(run: ImportRun) -> ImportKind:
     return found
 
 
+def every() -> Iterable[ImportKind]:
+    return filter(None, map(named, settings.IMPORT_PROFILES))
+
+
 def may_start_any(user: Account) -> bool:
-    kinds = map(named, settings.IMPORT_PROFILES)
-    return any(kind is not None and kind.may_start(user) for kind in kinds)
+    return any(kind.may_start(user) for kind in every())

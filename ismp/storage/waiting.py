@@ -5,6 +5,7 @@ not to wait for that.  On PostgreSQL each waits for the rows alone that another 
 """
 
 import sqlite3
+import traceback
 from collections.abc import Callable
 
 from django.db import OperationalError, connection, transaction
@@ -25,10 +26,23 @@ def unless_busy(write: Callable[[], object]) -> bool:
     except OperationalError as error:
         if getattr(error.__cause__, "sqlite_errorcode", 0) != sqlite3.SQLITE_BUSY:
             raise
+        _release_cursor(error)
         return False
     finally:
         _set_patience(connection.settings_dict["OPTIONS"].get("timeout", _DEFAULT_SECONDS))
     return True
+
+
+def _release_cursor(error: BaseException | None) -> None:
+    """Release the cursor that a caught database error still holds by the frames of its traceback.
+
+    Error and frames are a cycle, so the garbage collector finds the cursor, in whichever thread it
+    happens to run.  Closing it there waits for this thread's connection, which on SQLite may be
+    waiting for that thread's transaction: both stand still until the time-out.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__
 
 
 def _set_patience(seconds: float) -> None:
