@@ -307,7 +307,7 @@ def test_every_module_adds_and_edits_once(place):
 
 
 def asked(client, module, step, thing):
-    """The page that asks before a step: its form, filled in; None when the step does not fit."""
+    """The page that asks before an action: its form, filled in; None when the action does not fit."""
     address = module.address(step.name)
     page = client.post(address, {"ids": [thing.pk]}).content.decode()
     form = next((one for one in forms_in(address, page) if "confirmed" in one.fields), None)

@@ -1,6 +1,6 @@
 """The law of separation: every action that decides, tried on one's own thing, over HTTP.
 
-Each sent_action of each module, each step of an incident and each kind of 機關審核作業 has a row below: a case
+Each action of each module, each step of an incident and each kind of 機關審核作業 has a row below: a case
 that is tried, or the reason why one may do it for oneself.  A new one without a row fails.
 
 A case is refused to the person, to a second account with his number, and to an account to which he
@@ -96,10 +96,10 @@ def review(make: Callable[[People], Any], name: str, field: str = "state") -> Ca
     return case
 
 
-def sent_action(
+def done_by_action(
     make: Callable[[People], Any], address: str, field: str = "state", **typed: Any
 ) -> Case:
-    """A thing that an sent_action of its module is done to."""
+    """A thing that an action of its module is done to."""
 
     def case(people: People) -> Trial:
         thing = make(people)
@@ -288,26 +288,26 @@ OWN_ACCOUNT_ONLY = "people:"
 """Who keeps accounts may keep that of whoever gave her the role: it decides nothing of his."""
 
 ACTION_ROWS: dict[str, Case | str] = {
-    "claims:approve": sent_action(
+    "claims:approve": done_by_action(
         own_claim, "learning-map/claims/approve", category="522", given="3", comment="x"
     ),
-    "claims:refuse": sent_action(own_claim, "learning-map/claims/refuse", comment="x"),
-    "claims:revoke": sent_action(own_recognised_claim, "learning-map/claims/revoke", reason="x"),
-    "decisions:approve": sent_action(own_exception, "decisions/approve", comment="x"),
-    "decisions:reject": sent_action(own_exception, "decisions/reject", comment="x"),
+    "claims:refuse": done_by_action(own_claim, "learning-map/claims/refuse", comment="x"),
+    "claims:revoke": done_by_action(own_recognised_claim, "learning-map/claims/revoke", reason="x"),
+    "decisions:approve": done_by_action(own_exception, "decisions/approve", comment="x"),
+    "decisions:reject": done_by_action(own_exception, "decisions/reject", comment="x"),
     "decisions:withdraw": "one takes back what one proposed",
-    "sign_ups:approve": sent_action(own_sign_up, "sign-ups/approve", "standing"),
-    "sign_ups:refuse": sent_action(own_sign_up, "sign-ups/refuse", "standing"),
+    "sign_ups:approve": done_by_action(own_sign_up, "sign-ups/approve", "standing"),
+    "sign_ups:refuse": done_by_action(own_sign_up, "sign-ups/refuse", "standing"),
     "sign_ups:take_out": "one gives one's place back",
     "sessions:put_in": put_in,
     "sessions:call_off": "nobody gains by a class that is called off",
-    "duplicates:once": sent_action(
+    "duplicates:once": done_by_action(
         duplicate(Verdict.BOTH), "learning-map/duplicates/once", "decision"
     ),
-    "duplicates:twice": sent_action(
+    "duplicates:twice": done_by_action(
         duplicate(Verdict.ONE), "learning-map/duplicates/twice", "decision"
     ),
-    "person_links:revoke": sent_action(own_confirmed_link, "person-links/revoke", reason="x"),
+    "person_links:revoke": done_by_action(own_confirmed_link, "person-links/revoke", reason="x"),
     "addresses:answer": answer_to_what_he_published,
     "addresses:acknowledge": "that it was seen is no judgment; the answer is",
     "addresses:incident": "a draft of the agency, that others review",

@@ -39,23 +39,23 @@ def clerk():
 
 @dataclass
 class Model:
-    """Every sent_action as it was done: (kind, number, what)."""
+    """Every action as it was done: (kind, number, what)."""
 
-    sent_actions: list = field(default_factory=list)
+    done: list = field(default_factory=list)
     undone: set = field(default_factory=set)
 
     def state(self):
-        """{event: [contents, deletion or None]} after all sent_actions but those of undone files.
+        """{event: [contents, deletion or None]} after all actions but those of undone files.
 
         What was credited, deleted by somebody and then withdrawn is deleted again when it is
         credited again (`held`): it returns only by her restoring it.
         """
         now = {}
         withdrawn, taken_back, held = {}, set(), {}
-        for place, (kind, _, what) in enumerate(self.sent_actions):
+        for place, (kind, _, what) in enumerate(self.done):
             if kind == "withdraw":
                 withdrawn[what] = place
-        for place, (kind, number, what) in enumerate(self.sent_actions):
+        for place, (kind, number, what) in enumerate(self.done):
             if kind == "import" and number not in self.undone:
                 now |= {event: [contents, None] for event, contents in what.items()}
                 held = {event: deletion for event, deletion in held.items() if event not in what}
@@ -79,7 +79,7 @@ class Model:
         return now
 
 
-# --- The sent_actions -------------------------------------------------------------------------------------
+# --- The actions ------------------------------------------------------------------------------------------
 
 
 def file_of(rows):
@@ -94,7 +94,7 @@ def file_of(rows):
 def bring(model, rows):
     run = take(file_of(rows))
     assert run.succeeded == run.total == len(rows)
-    model.sent_actions.append(("import", run.pk, dict(rows)))
+    model.done.append(("import", run.pk, dict(rows)))
     return run
 
 
@@ -116,13 +116,13 @@ def delete(model, events):
     there = [event_of(one) for one in records.filter(pk__in=keys).select_related("account")]
     if keys:
         deletion = actions.delete(Record.objects.filter(pk__in=keys), reason="誤植", by=clerk())
-        model.sent_actions.append(("delete", deletion.pk, there))
+        model.done.append(("delete", deletion.pk, there))
         return deletion
 
 
 def restore(model, deletion):
     if actions.restore(deletion, by=clerk()):
-        model.sent_actions.append(("restore", deletion.pk, None))
+        model.done.append(("restore", deletion.pk, None))
 
 
 def credit(model, event, contents):
@@ -135,13 +135,13 @@ def credit(model, event, contents):
     crediting.credit([one], of="線上課程", by=clerk())
     [record] = crediting.records_of([one])
     assert Record.objects.get(pk=record).score == contents
-    model.sent_actions.append(("credit", None, (event, contents)))
+    model.done.append(("credit", None, (event, contents)))
 
 
 def withdraw(model, event):
     records = Record.objects.filter(agency__code=world.AGENCY_A, account__username=event[0])
     crediting.withdraw(records.filter(term=event[1]), of="課程", reason="未出席", by=clerk())
-    model.sent_actions.append(("withdraw", None, event))
+    model.done.append(("withdraw", None, event))
 
 
 # --- What must hold --------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def do(model, step, what):
     if step == "bring":
         bring(model, what)
     elif step == "again":
-        if brought := [one for kind, _, one in model.sent_actions if kind == "import"]:
+        if brought := [one for kind, _, one in model.done if kind == "import"]:
             bring(model, brought[what % len(brought)])
     elif step == "undo":
         runs = [one for one in ImportRun.objects.of_files().order_by("pk") if one.can_be_undone]
