@@ -18,6 +18,7 @@ def small_site(tmp_path):
         place = Place(tmp_path / "home")
     finally:
         os.environ["ISMP_TEST_CLUSTER"] = cluster
+    place.home.mkdir(mode=0o700)
     done = place.python("-c", BUILD)
     assert done.returncode == 0, done.stderr
     name = f"copy_{uuid.uuid4().hex}"
