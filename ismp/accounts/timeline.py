@@ -1,6 +1,6 @@
 """What the entries of a person's service say one after another, and what stands against a new one.
 
-Questions only; the actions are in `actions` and `cancelling`.
+Questions only; the actions are in `actions.postings` and `actions.cancelling`.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,6 +1,7 @@
 """Actions on courses: keep and open them, and let people into those on line.
 
-What happens inside of a course: `learning` on line, `classes` and `attendance` in the room.
+What happens inside of a course: `online.learning` on line, `classroom.classes` and
+`classroom.attendance` in the room.
 """
 
 from collections.abc import Iterable

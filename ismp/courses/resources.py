@@ -271,7 +271,7 @@ def with_own_department(rows: Any, user: Any) -> Any:
 
 
 def _withdraw(sign_ups: QuerySet[SignUp], *, by: Account) -> int:
-    """Each session's row is held before the first event is written, as `classes` does."""
+    """Each session's row is held before the first event is written, as `classroom.classes` does."""
     mine = list(sign_ups.select_related("session").order_by("session", "turn"))
     classes.hold_all(Session.objects.filter(pk__in=[one.session_id for one in mine]))
     return len([classes.withdraw(one, by=by) for one in mine])

@@ -5,7 +5,7 @@ all, so a killed worker leaves nothing half-done and running again is safe.  A f
 pieces (a roster, `profiles.ImportKind.begin`) has a transaction for each, and the last one ends the
 run; whoever takes over goes on behind the last piece that stands.  A paused worker that wakes after
 another took over finds its attempt outdated and rolls back (the fence).  What becomes of the rows
-is told by the run's profile (`profiles`): `portal_file` for the hours.
+is told by the run's profile (`profiles`): `portal_import` for the hours.
 """
 
 import contextlib

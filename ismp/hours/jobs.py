@@ -65,7 +65,7 @@ def undo(run: ImportRun, *, shown: dict[str, int] | None, by: Account) -> Import
 def delete(
     posted: QueryDict, *, reason: str, shown: dict[str, int] | None, count: int, by: Account
 ) -> ImportRun:
-    """Have the records of a search deleted, as `listing.chosen` finds them."""
+    """Have the records of a search deleted, as `listing.search.chosen` finds them."""
     fields = [(name, one) for name in _SEARCH for one in posted.getlist(name)]
     about = {"search": urlencode(fields), "reason": national_id.hide(reason)}
     what: dict[str, Any] = {"job": "delete", **about, "shown": shown, "count": count}

@@ -18,7 +18,7 @@ def _waiting(agency: Agency) -> int:
 
 
 def _carry_waiting(agency: Agency, into: Agency) -> None:
-    """Who comes to the other agency with such a number gets the rows (`claiming`)."""
+    """Who comes to the other agency with such a number gets the rows (`records.unclaimed`)."""
     Waiting.objects.filter(agency=agency, claimed_at=None).update(agency=into)
 
 

@@ -3,7 +3,7 @@
 The kit is the same for all: upload, archive, queue, worker, fence, trial, progress, result, rows,
 report (docs/adr/0015).  It asks a run's profile and knows no kind of file by name.  Profiles are
 named in `settings.IMPORT_PROFILES`, because they may live in packages above this one.  Not to be
-mixed up with `profile`, which is what the columns of the portal's own file look like.
+mixed up with `portal_import.layout`, which is what the columns of the portal's own file look like.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,7 @@
 """機關審核作業: all that waits for a person, the most urgent first.
 
 Owns no data: each thing keeps its own state, and is decided by its own actions.  A source asks one
-kind of thing, in a fixed number of queries; `waiting.py` says what it yields.
+kind of thing, in a fixed number of queries; `queue_item` says what it yields.
 """
 
 from collections.abc import Callable, Iterator

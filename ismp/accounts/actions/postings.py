@@ -46,8 +46,8 @@ def import_roster(
     the roster; `of` is what its events are about.  Raises RosterRejected with every line at
     fault, or FileRejected; then nothing is stored.
 
-    One that passed is written in short pieces (`roster_import`): each a transaction of its own with
-    an event for each account that it makes or changes and one for itself.  When it breaks off,
+    One that passed is written in short pieces (`roster.importing`): each a transaction of its own
+    with an event for each account that it makes or changes and one for itself.  When it breaks off,
     those that are done stay, and importing the file again does the rest: as is done here when
     PostgreSQL ends a piece because somebody else waited for its rows, and it for theirs.
     """

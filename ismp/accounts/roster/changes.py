@@ -1,6 +1,6 @@
 """What the lines of a roster change of the accounts that are stored: found, said, written.
 
-Between the file (`roster`) and `roster_import`, which decides whether it may.
+Between the file (`reading`) and `importing`, which decides whether it may.
 """
 
 from collections.abc import Collection, Iterable, Iterator

@@ -1,7 +1,7 @@
 """Reading a roster: the CSV in which an agency tells us its people (docs/explain/contracts.md).
 
 Knows the file only; what becomes of the people is `actions.import_roster`.  Every reason for which
-a line is not taken stands in `roster_checks`.  A column that the file does not have says nothing:
+a line is not taken stands in `checks`.  A column that the file does not have says nothing:
 the entry has None, and what is stored stays.
 """
 

@@ -1,6 +1,6 @@
 """Count the standing of people for the figures of a board.
 
-Works on the table of `standing.table`, one row per person × duty.  Knows no database, no page and
+Works on `standing.table.table`, one row per person × duty.  Knows no database, no page and
 no law: what is green or red was decided before.
 """
 

@@ -18,9 +18,8 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.compliance.dashboards import cached
-from ismp.compliance.dashboards import counts as dashboards_counts
 from ismp.compliance.dashboards.charts import Point, Trend
-from ismp.compliance.dashboards.counts import PERSON, Counts, Part, duties
+from ismp.compliance.dashboards.counts import PERSON, Counts, Part, duties, grouped, total
 from ismp.compliance.dashboards.forms import DayForm
 from ismp.compliance.models import Board, duty_title
 
@@ -69,8 +68,8 @@ def board(request: HttpRequest) -> HttpResponse:
     on = form.on_day
     days = [] if form.known_at else year_of(on)
     of_the_day = cached.of([agency], [on], form.known_at)[agency.pk, on]
-    total = of_the_day.get_totals()[PERSON]
-    later = total.obliged > _AT_ONCE and "trend" not in request.GET
+    everybody = of_the_day.get_totals()[PERSON]
+    later = everybody.obliged > _AT_ONCE and "trend" not in request.GET
     later = later and not cached.at_hand(agency, days)
     agency = agency.as_of(on)
     base = {"agency": agency.code, **form.asked}
@@ -81,7 +80,7 @@ def board(request: HttpRequest) -> HttpResponse:
         "on": on,
         "base": urlencode(base),
         "days": urlencode(form.asked),
-        "total": total,
+        "total": everybody,
         "tables": _tables(of_the_day.get_parts(), agency, base),
         "later": later,
         **({} if later or not days else _year(agency, of_the_day)),
@@ -138,8 +137,8 @@ def _tables(parts: list[Part], agency: Agency, base: dict[str, str]) -> list[tup
         None: "未分部門",
         **dict(agency.departments.values_list("pk", "name")),
     }
-    departments = dashboards_counts.grouped(parts, "department")
-    identities = dashboards_counts.grouped(parts, "identities")
+    departments = grouped(parts, "department")
+    identities = grouped(parts, "identities")
 
     def bar(title: str, counts: Counts, **search: Any) -> Bar:
         return Bar(title, counts, urlencode({**base, **search}))
@@ -147,7 +146,7 @@ def _tables(parts: list[Part], agency: Agency, base: dict[str, str]) -> list[tup
     return [
         (
             "課程類別",
-            [bar(title_of(d), dashboards_counts.total(parts, d), duty=d) for d in duties(parts)],
+            [bar(title_of(d), total(parts, d), duty=d) for d in duties(parts)],
         ),
         (
             "部門",

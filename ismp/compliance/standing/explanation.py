@@ -1,6 +1,6 @@
 """Why a light is as it is: the arithmetic of each duty of a person, in words, record by record.
 
-Says what `rules` found for her own records; the figures are those of `standing`.
+Says what `rules.arithmetic` found for a person's records; the figures are those of `table`.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One person's standing on a day: what `standing.table` says of her, from her own rows alone.
+"""One person's standing on a day: what `table.table` says of her, from her own rows alone.
 
 首頁 asks for it on every visit, and a table of one row costs more than all the arithmetic on it; so
 here the rules judge plain values.  The tests hold the two against each other.

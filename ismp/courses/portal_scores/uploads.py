@@ -1,7 +1,7 @@
 """上傳批次: which hours the portal does not have yet, handing them over, and what became of them.
 
 A batch counts as uploaded from the moment somebody took its file; who did not get it through at the
-portal revokes it.  What the file looks like is `scores`' concern.
+portal revokes it.  What the file looks like is the concern of `exports`.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
 """The records that a search finds, newest first: counted exactly, and read at any place at once.
 
-Sums (`tallies`) say how many there are in each month, and on which day and in which agency a page
-begins; only there are records read.  So a page costs the same wherever it lies (docs/adr/0006).
-Knows neither addresses nor how a record is shown.
+Totals (`records.totals`) say how many there are in each month, and on which day and in which agency
+a page begins; only there are records read.  So a page costs the same wherever it lies
+(docs/adr/0006). Knows neither addresses nor how a record is shown.
 """
 
 import calendar

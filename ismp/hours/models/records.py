@@ -173,7 +173,7 @@ class Record(Contents):
     event_key = models.UUIDField()
     """128-bit digest of 課程類別, 學習機關編號, 名稱, 期別, 起日期, 迄日期."""
     known_from = models.DateTimeField(null=True)
-    """When it became a record, where that was after its run had finished (`claiming`)."""
+    """When it became a record, where that was after its run had finished (`records.unclaimed`)."""
 
     objects: ClassVar[models.Manager["Record"]] = RecordQuerySet.as_manager()
 

@@ -125,13 +125,13 @@ class ImportRun(models.Model):
     received_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     fingerprint = models.CharField(max_length=64, blank=True)
-    """Digest of what the outcome depended on beside the file, as it is when the run ends (`again`);
-    empty for a trial."""
+    """Digest of what the outcome depended on beside the file, as it is when the run ends
+    (`unchanged_file`); empty for a trial."""
     edition = models.BigIntegerField(default=0)
     """The `RecordsVersion` that it made, or where it changed nothing, that it found:
     the order in which imports, deletions and restorings took effect."""
     same_as = models.ForeignKey("self", models.PROTECT, null=True, related_name="+", db_index=False)
-    """The import of the same bytes whose outcome was known to be this one's (`again`)."""
+    """The import of the same bytes whose outcome was known to be this one's (`unchanged_file`)."""
     attempt = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     progress = models.JSONField(default=dict)

@@ -49,7 +49,7 @@ class RecordsVersion(models.Model):
 class MonthlyCount(models.Model):
     """How many live records an agency has on each day of a month, in all or with one text in them.
 
-    Kept by `tallies`, as PersonYear is.
+    Kept by `records.totals`, as PersonYear is.
     """
 
     pk = models.CompositePrimaryKey("wording", "agency_id", "month")

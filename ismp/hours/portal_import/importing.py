@@ -1,7 +1,7 @@
 """The portal's file of learning hours, as a short story: intake → clean → match → check → store.
 
-Called by the kit (`importing`) within the one transaction of its run.  `again` is the short way,
-where the outcome is known.
+Called by the kit (`importing`) within the one transaction of its run.  `unchanged_file` is the
+short way, where the outcome is known.
 """
 
 import contextlib

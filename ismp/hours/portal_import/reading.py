@@ -1,8 +1,8 @@
 """From bytes to a table of text: what kind of file it is, its header, its encoding.
 
-Knows the portal's columns (`profile`) and no meaning of a cell; no Django.  There is one kind of
+Knows the portal's columns (`layout`) and no meaning of a cell; no Django.  There is one kind of
 failure: the file is refused, with one sentence that says what it is and what to do.  The records
-are cut by `cutting`.
+are cut by `parsing`.
 
 Source: docs/explain/laws.md, findings.
 """

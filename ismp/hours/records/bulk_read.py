@@ -1,5 +1,5 @@
 """Reading many rows at once, without making Python's objects of them where the database can tell
-them as text; `storing` is the other way."""
+them as text; `bulk_write` is the other way."""
 
 from datetime import date
 from itertools import product

@@ -51,7 +51,7 @@ class Change:
         self._texts = {field: [_none(_OF_TEXT)] for field in _TEXTS}
 
     def add_loaded(self, records: pl.DataFrame) -> None:
-        """Records that become live as they stand in the frame (`storing.as_records`)."""
+        """Records that become live as they stand in the frame (`bulk_write.as_records`)."""
         self._count(records, 1)
 
     def take_loaded(self, records: pl.DataFrame) -> None:

@@ -28,7 +28,7 @@ from ismp.hours.records import bulk_write, duplicates, totals
 
 _LINE = ["line", "width_ok", *NAMES]
 UNKNOWN = "no-account"
-"""The code (of `checks`) of the rows that wait."""
+"""The code (of `portal_import.checks`) of the rows that wait."""
 
 
 class Unclaimed:

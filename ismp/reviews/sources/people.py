@@ -12,8 +12,8 @@ from django.db.models import Sum
 from django.urls import reverse
 
 from ismp.accounts import timeline
-from ismp.accounts.actions import password_resets as actions_password_resets
-from ismp.accounts.actions import person_links as actions_person_links
+from ismp.accounts.actions import password_resets as password_reset_actions
+from ismp.accounts.actions import person_links as person_link_actions
 from ismp.accounts.models import Account, PasswordReset, PersonLink
 from ismp.accounts.roles import Right
 from ismp.applications.actions import deciding
@@ -61,7 +61,7 @@ def password_resets(user: Account) -> Iterator[Waiting]:
     """重設密碼 that somebody else asked for."""
     asked = PasswordReset.objects.to_decide_by(user)
     found = list(asked.select_related("account__agency", "asked_by"))
-    concerned = actions_password_resets.concerned(found)
+    concerned = password_reset_actions.concerned(found)
     for one in found:
         yield Waiting(
             kind="重設密碼",
@@ -80,13 +80,13 @@ def person_links(user: Account) -> Iterator[Waiting]:
     """Accounts elsewhere that got the national ID of one of the agency's."""
     asked = PersonLink.objects.to_decide_by(user)
     found = list(asked.select_related("account__agency", "other__agency", "asked_by"))
-    registrars = actions_person_links.registrars(found)
+    registrars = person_link_actions.registrars(found)
     for one in found:
         title = f"{one}{'' if _same_names(one) else '：姓名不同'}"
         barred = (
             one.account_id,
             one.other_id,
-            actions_person_links.barring_asker(one),
+            person_link_actions.barring_asker(one),
             *registrars[one.pk],
         )
         yield _waiting("同一人確認", one, PERSON_LINK, title, *filter(None, barred))
@@ -272,7 +272,7 @@ def _first_code(account: Any, by: Account) -> tuple[str, str] | None:
     """Let the new account's owner have a code; say where it went to who may keep accounts."""
     page = reverse("people:page", args=[account.pk])
     try:
-        reset = actions_password_resets.first(account, by=by)
+        reset = password_reset_actions.first(account, by=by)
         words = (
             f"{account.username} 的一次性代碼等候另一位管理者確認"
             if reset.is_waiting
@@ -297,14 +297,14 @@ def _of_reset(one: PasswordReset) -> ReviewBrief:
         ("電子郵件", account.email),
         ("最近使用", roc_moment(seen) if seen else "－"),
     ]
-    if changed := list(actions_password_resets.changes_of_email(account)):
+    if changed := list(password_reset_actions.changes_of_email(account)):
         words = "、".join(f"{roc_moment(one.at)} 由{one.by.name}（{one.by}）" for one in changed)
         facts.append(("電子郵件變更", words))
     changes = [Change("密碼", "不變", "失效，由本人以代碼設定"), Change("登入", "不變", "全部結束")]
     follows = [
         "請先向本人確認，是他自己要求重設密碼。",
         "代碼會寄到本人的電子郵件，不會顯示給任何人。"
-        if actions_password_resets.goes_by_mail(one)
+        if password_reset_actions.goes_by_mail(one)
         else "核可後代碼只顯示給您一次，請您親自交給本人，不要交給申請的人。",
     ]
     return ReviewBrief(facts, changes, follows)
@@ -322,8 +322,8 @@ def _decide_reset(
     if in_place_of:
         raise ActionRefused("重設密碼要由管理者親自確認，不能代理。")
     if not accept:
-        return actions_password_resets.refuse(one, comment=comment, by=by)
-    issued = actions_password_resets.approve(one, comment=comment, by=by)
+        return password_reset_actions.refuse(one, comment=comment, by=by)
+    issued = password_reset_actions.approve(one, comment=comment, by=by)
     if not issued.code:
         return issued.reset
     context = {"issued": issued, "minutes": settings.RESET_CODE_MINUTES}

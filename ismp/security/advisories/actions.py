@@ -1,7 +1,7 @@
 """資安情資: take in, publish to agencies, answer, follow up.
 
 The chain holds both ways: advisory → devices it speaks of → the agency's answer → incident.
-How one comes in from a file: `advisory_import`.
+How one comes in from a file: `importing`.
 """
 
 from collections.abc import Iterable

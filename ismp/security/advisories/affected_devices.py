@@ -43,8 +43,8 @@ class Vendors:
         return cls(Vendor.objects.all())
 
     def patterns(self, advisory: Advisory) -> dict[int, tuple[str, str]]:
-        """Brands (see `products.match`) by which the products of an advisory are found: the vendors
-        that it names, under all of their names.  Names that are none find nothing."""
+        """Brands (see `product_matching.match`) by which the products of an advisory are found: the
+        vendors that it names, under all of their names.  Names that are none find nothing."""
         named = {one["vendor"] for one in advisory.products}
         names: set[str] = set()
         for vendor in named:

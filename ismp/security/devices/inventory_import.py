@@ -1,6 +1,6 @@
 """An inventory of devices that is sent in the browser, as a profile of the import kit.
 
-`inventory` judges the rows, `devices.import_devices` brings in those that pass.
+`inventory` judges the rows, `actions.import_devices` brings in those that pass.
 """
 
 from operator import itemgetter

@@ -1,7 +1,7 @@
 """A list of restricted products that is sent in the browser, as a profile of the import kit.
 
 CSV or .xlsx with 廠牌, 型號, 來源函號, 發文日期; 下載查詢結果 of 限制清單 is one too.  Judges the
-rows; what becomes of the list is `devices.import_products`.
+rows; what becomes of the list is `actions.import_products`.
 """
 
 from collections.abc import Callable, Iterator

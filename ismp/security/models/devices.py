@@ -148,7 +148,7 @@ class Device(models.Model):
         editable=False,
         verbose_name="限制清單",
     )
-    """The line of the list that it falls under; kept by `devices.match`."""
+    """The line of the list that it falls under; kept by `devices.actions.match`."""
 
     objects: ClassVar["models.Manager[Device] | DeviceQuerySet"] = DeviceQuerySet.as_manager()
 

@@ -110,7 +110,7 @@ class Incident(models.Model):
     description = models.TextField("事件說明")
     is_drill = models.BooleanField("演練", default=False)
     answers = models.JSONField(default=dict)
-    """{aspect: [subject, harm]} as in `levels`."""
+    """{aspect: [subject, harm]} as in `incidents.levels`."""
     level = models.PositiveSmallIntegerField("等級", null=True)
     asked_answers = models.JSONField(default=dict)
     asked_level = models.PositiveSmallIntegerField(null=True)
@@ -283,7 +283,7 @@ class IncidentEntry(models.Model):
 class TimeLimit(models.Model):
     """A clock of the law as data, with its article and the days on which it holds.
 
-    Seeded from `levels.CLOCKS`; the platform adds a line when the law changes.
+    Seeded from `incidents.levels.CLOCKS`; the platform adds a line when the law changes.
     """
 
     step = models.CharField("步驟", max_length=20, choices=levels.STEPS)

@@ -342,7 +342,7 @@ class EvidencePiece(FilePiece):
 class IntelligenceFile(models.Model):
     """A large file of intelligence on its way in (`ismp.security.advisories.uploaded_files`).
 
-    `result` holds the counts and remarks of `advisory_import.Taken`; `reason` says why nothing
+    `result` holds the counts and remarks of `importing.Taken`; `reason` says why nothing
     came in.
     """
 

@@ -3,7 +3,7 @@
 Writers of .xlsx keep a file until it is whole, because a workbook is an archive; but an archive can
 be written front to back.  So sheets are put together here, whole columns at a time, as text cells
 and whole numbers only (never a formula, never a link), and zipped on its way.  Opens as
-`workbook.write` would.
+`tables.write` would.
 """
 
 import logging
