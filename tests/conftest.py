@@ -74,7 +74,7 @@ def pytest_collectstart(collector: Any) -> None:
         os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.config.settings"
         import django
 
-        from ismp import home
+        from ismp.config import home
 
         home.prepare(_HOME)
         django.setup()

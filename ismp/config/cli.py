@@ -6,7 +6,7 @@ import sys
 import tempfile
 from importlib.metadata import version
 
-from ismp import home
+from ismp.config import home
 from ismp.errors import SettingRefused
 
 _WITHOUT_HOME = {"check", "diffsettings", "help", "makemigrations"}

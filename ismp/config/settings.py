@@ -15,7 +15,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.functional import SimpleLazyObject
 
-from ismp import home
+from ismp.config import home
 from ismp.errors import SettingRefused
 from ismp.storage.keyring import FILE_NAME, KeyRing
 from ismp.storage.sqlite import connection_options

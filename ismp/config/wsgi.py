@@ -8,7 +8,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.urls import get_resolver
 
-from ismp import home
+from ismp.config import home
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ismp.config.settings")
 home.prepare(settings.ISMP_HOME)

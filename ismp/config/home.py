@@ -51,5 +51,5 @@ def prepare(home: Path) -> None:
 
 
 def _checkout() -> Path:
-    above = Path(__file__).resolve().parent.parent
+    above = Path(__file__).resolve().parents[2]
     return above if (above / "manage.py").exists() else Path.cwd()
