@@ -62,20 +62,25 @@ def migrate_if_needed() -> None:
     with _alone():
         executor = MigrationExecutor(connection)
         graph = executor.loader.graph
-        if {app for app, _ in executor.loader.applied_migrations} - {app for app, _ in graph.nodes}:
+        pending = {
+            migration.app_label for migration, _ in executor.migration_plan(graph.leaf_nodes())
+        }
+        applied = {app for app, _ in executor.loader.applied_migrations}
+        if applied - {app for app, _ in graph.nodes}:
             raise CommandError(_UNKNOWN_STATE)
-        if executor.migration_plan(graph.leaf_nodes()):
+        if _wanted_columns(applied - pending) - _stored_columns():
+            raise CommandError(_UNKNOWN_STATE)
+        if pending:
             call_command("migrate", verbosity=0, interactive=False)
-        if _wanted_columns() - _stored_columns():
-            raise CommandError(_UNKNOWN_STATE)
 
 
-def _wanted_columns() -> set[tuple[str, str]]:
-    models = [one for one in apps.get_models(include_auto_created=True) if one._meta.managed]
+def _wanted_columns(up_to_date: set[str]) -> set[tuple[str, str]]:
+    """Return (table, column) of the models of these apps."""
     return {
-        (one._meta.db_table, str(field.column))
-        for one in models
-        for field in one._meta.local_concrete_fields
+        (model._meta.db_table, str(field.column))
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.managed and model._meta.app_label in up_to_date
+        for field in model._meta.local_concrete_fields
     }
 
 

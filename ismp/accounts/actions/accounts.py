@@ -120,7 +120,8 @@ def store_reset_code(account: Account, code: str, good_for: timedelta) -> None:
     """Make the old password worthless, end the sessions, and let a code set a new one.
 
     The code is good once; nobody can read it again.  Part of `password_resets`, which records the
-    event."""
+    event.
+    """
     account.set_unusable_password()
     account.save(update_fields=["password"])
     _end_sessions(account)
