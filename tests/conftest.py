@@ -59,7 +59,7 @@ def pytest_addoption(parser: Any) -> None:
 
 def pytest_configure(config: Any) -> None:
     if config.getoption("--postgresql") and not hasattr(config, "workerinput"):
-        from postgres import Cluster
+        from tests.support.postgres import Cluster
 
         cluster = config.ismp_cluster = Cluster()
         os.environ["DATABASE_URL"] = cluster.url()  # tells the workers of pytest-xdist too
@@ -78,7 +78,7 @@ def pytest_collectstart(collector: Any) -> None:
 
         home.prepare(_HOME)
         django.setup()
-        for name in ("with_django", "browsing"):
+        for name in ("tests.support.django_fixtures", "tests.support.browser"):
             collector.config.pluginmanager.import_plugin(name)
 
 

@@ -1,11 +1,11 @@
 """What `run.py test …` makes of its arguments."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.support import ROOT
+
 TODAY = "2027-01-15"
 
 

@@ -17,8 +17,8 @@
     )
 
 Then: `path("manage/devices/", include(devices.urls))` in config/urls.py, a Tab `devices:list` that
-covers `devices` in portal/menus.py, `**module("devices", …)` in tests/rights.py, one Example in
-tests/examples.py, and the verbs of its actions in portal/back_office/views.py.  Every list, page,
+covers `devices` in portal/menus.py, `**module("devices", …)` in tests/support/rights.py, one Example in
+tests/support/examples.py, and the verbs of its actions in portal/back_office/views.py.  Every list, page,
 action and export starts from `rows(user)`; whatever is not in there does not exist (404).
 
 An action is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many

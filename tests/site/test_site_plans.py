@@ -1,0 +1,91 @@
+"""How PostgreSQL goes about every query of the site, in a freshly restored database of 200,000 rows
+a table that was never analysed: none compares two large sides row by row."""
+
+import pytest
+from django.db.models import Exists, OuterRef
+from django.test import Client
+
+from ismp.accounts.models import Account
+from ismp.hours.models import Record, RecordRevision
+from ismp.operations import chores
+from tests.site.test_pages import addresses
+from tests.site.test_pairs import NUMBER, sendable, signed_in
+from tests.support.installations import Place
+from tests.support.query_plans import LargeTwin, plans
+from tests.support.rights import MATRIX, OPEN, ROLES
+from tests.support.states import STATES
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db]
+ROWS = 200_000
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory, full_town, django_db_blocker):
+    with django_db_blocker.unblock():
+        place = Place(tmp_path_factory.mktemp("plans") / "home", like=full_town)
+        twin = LargeTwin(place, ROWS)
+        yield twin
+        twin.close()
+        place.close()
+
+
+def titled_alike():
+    """Taken for one row compared with one, they are 200,000 compared with 200,000."""
+    revised = RecordRevision.objects.filter(agency=1, run=1, category=522).values("title")
+    return Record.objects.filter(agency=1, run=1, category=522, title__in=revised)
+
+
+def counted_anew():
+    """A sum over all accounts, for each record."""
+    return Record.objects.annotate(
+        any=Exists(Account.objects.filter(status="active", name__lt=OuterRef("title")).order_by())
+    )
+
+
+@pytest.mark.parametrize("rows", [titled_alike(), counted_anew()])
+def test_what_compares_two_large_sides_is_found(twin, rows):
+    assert twin.quadratic(rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        Record.objects.filter(account=1, run__in=Record.objects.filter(account=1).values("run")),
+        Account.objects.order_by("agency__code", "username").select_related("agency")[:50],
+        Account.objects.annotate(any=Exists(Record.objects.filter(account=OuterRef("pk")))),
+    ],
+)
+def test_what_reads_each_row_once_is_not(twin, rows):
+    assert not twin.quadratic(rows)
+
+
+@pytest.fixture
+def looked_at(twin):
+    """What is asked meanwhile; nothing of it may be quadratic."""
+    with plans(twin=twin) as found:
+        yield
+    assert not found, "\n\n".join(f"{words}\n{sql}" for words, sql in found)
+
+
+@pytest.mark.parametrize("role", [*ROLES, None])
+def test_no_page(things, looked_at, role):
+    client = signed_in("IC1001", role).client if role else Client()
+    for name, address in addresses():
+        if role in MATRIX.get(name, ROLES) or name in OPEN:
+            b"".join(client.get(address.format(**things)))
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_no_action(things, looked_at, django_capture_on_commit_callbacks, name):
+    for state in STATES[name]:
+        sender = signed_in(*state.senders[0])
+        for action in sendable(name, state, sender, state.make(next(NUMBER))):
+            thing = state.make(next(NUMBER))
+            with django_capture_on_commit_callbacks(execute=True):
+                if form := sendable(name, state, sender, thing)[action]():
+                    sender.client.post(*form)
+
+
+def test_no_chore(things, looked_at, monkeypatch):
+    monkeypatch.setattr(chores.connections, "close_all", lambda: None)
+    chores.run_due(chores.all_chores())
