@@ -23,7 +23,7 @@ from ismp.operations.backup import archive
 from ismp.operations.backup import story as backup_story
 from ismp.operations.backup.databases import LEFT_OUT as TABLES_LEFT_OUT
 from ismp.storage.keyring import KeyRing
-from tests.end_to_end.test_faults import DONE, LEASE_OVER, Site, site, state_of
+from tests.support.faults import DONE, LEASE_OVER, Site, site, state_of
 from tests.support.hosts import PATIENCE_SECONDS, wait_for
 from tests.support.portal_files import PERSON
 

@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.end_to_end.test_web import APPOINT, CLERK, LIST
 from tests.support.hosts import PASSWORD, PATIENCE_SECONDS, free_ports, wait_for_web
-from tests.support.installations import ROOT, Place
+from tests.support.installations import APPOINT, CLERK, LIST, ROOT, Place
 
 pytestmark = [pytest.mark.nginx, pytest.mark.sqlite]  # it is the proxy that is tested
 HOST = "ismp.example"

@@ -15,7 +15,7 @@ from ismp.hours.models import ImportRun, RunFile
 from ismp.operations.management.commands import rotate_keys
 from ismp.storage.keyring import KeyRing
 from ismp.ui.models import SentForm
-from tests.end_to_end.test_faults import DONE, site, state_of
+from tests.support.faults import DONE, site, state_of
 from tests.support.hosts import PASSWORD, PATIENCE_SECONDS, Browser, Hosts, wait_for, wait_for_web
 from tests.support.portal_files import PERSON, data, row
 from tests.support.postgres import Cluster

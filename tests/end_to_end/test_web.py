@@ -8,20 +8,10 @@ import socket
 import pytest
 
 from ismp.accounts import demo_data
-from tests.end_to_end.test_faults import AGENCY
-from tests.support.hosts import PASSWORD, PATIENCE_SECONDS, Browser, free_ports, wait_for
-from tests.support.installations import Place
+from tests.support.faults import AGENCY
+from tests.support.hosts import PATIENCE_SECONDS, Browser, free_ports, wait_for
+from tests.support.installations import APPOINT, CLERK, LIST, Place
 from tests.support.portal_files import data, row
-
-LIST = "/manage/learning-map/agency-hours/"
-CLERK = "IC1001"
-APPOINT = f"""
-import django; django.setup()
-from django.contrib.auth.hashers import make_password
-from ismp.accounts.models import Account
-Account.objects.filter(username="{CLERK}").update(
-    role="agency_admin", password=make_password("{PASSWORD}"))
-"""
 
 
 @pytest.fixture(scope="module")

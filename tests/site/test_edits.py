@@ -30,12 +30,11 @@ from ismp.errors import ActionRefused
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.models import Address, Incident
 from ismp.ui.resources import versions
-from tests.site.test_once import place
-from tests.site.test_resources import each_that_adds
-from tests.support.examples import EXAMPLES
+from tests.support.examples import EXAMPLES, each_that_adds
 from tests.support.hosts import PASSWORD
 from tests.support.html_forms import forms_in
 from tests.support.installations import ROOT
+from tests.support.sessions import place
 
 TOLD = "您開啟這一頁之後，有人改過這筆資料"
 __all__ = ["place"]

@@ -13,8 +13,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from ismp.ui.text.numbers import whole_number, whole_numbers
-from tests.site.test_pages import addresses
-from tests.support.rights import POST_ONLY
+from tests.support.rights import POST_ONLY, addresses
 
 pytestmark = pytest.mark.django_db
 

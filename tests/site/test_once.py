@@ -16,22 +16,14 @@ from ismp.hours.models import Deletion, Record
 from ismp.ui.http import once
 from ismp.ui.http.uploads import SPOOLING_HANDLERS
 from ismp.ui.models import SentForm
-from tests.site.test_resources import modules
 from tests.support.concurrency import at_once
-from tests.support.examples import EXAMPLES
+from tests.support.examples import EXAMPLES, modules
 from tests.support.html_forms import forms_in
-from tests.support.installations import Place
 from tests.support.portal_files import row, text
+from tests.support.sessions import drawn, signed_in
 from tests.support.things import PDF
 
 HERE = "/manage/departments/"
-
-
-def drawn(client, address):
-    """The first form of a page in which something can be filled in."""
-    page = client.get(address).content.decode()
-    every = forms_in(address, page)
-    return next(form for form in every if {one.kind for one in form.fields.values()} > {"fixed"})
 
 
 def like(client):
@@ -251,24 +243,6 @@ def test_an_step_on_nothing_is_none(clerk, things):
 
 
 # --- Together ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def place(tmp_path, full_town, django_db_blocker):
-    """A database of its own with one thing of each kind, that several connections look at."""
-    place = Place(tmp_path / "home", like=full_town)
-    with django_db_blocker.unblock(), place.entered():
-        yield place
-    with django_db_blocker.unblock():
-        place.close()
-
-
-def signed_in(username, role):
-    Account.objects.filter(username=username).update(role=role)
-    person = Account.objects.select_related("agency").get(username=username)
-    client = Client()
-    client.force_login(person)
-    return client, person
 
 
 def clicked_twice(client, address, data):

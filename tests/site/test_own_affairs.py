@@ -41,8 +41,8 @@ from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.incidents.views import DEEDS as STEPS
 from ismp.security.models import Address, Advisory, Decision, Incident
 from ismp.ui.text.roc_dates import roc_date
-from tests.integration.courses.test_course_pages import end_now
-from tests.site.test_resources import modules
+from tests.support.courses import end_now
+from tests.support.examples import modules
 from tests.support.rights import POST_ONLY
 from tests.support.things import claim_of
 

@@ -1,14 +1,12 @@
 """The pages through HTTP: who may, what they show, how many queries they take."""
 
 import io
-import re
 
 import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
-from django.urls import get_resolver
 
 from ismp.audit import trail
 from ismp.courses.models import Course
@@ -16,17 +14,9 @@ from ismp.hours import importing
 from ismp.hours.models import Deletion, ImportRun, Record, State
 from ismp.portal.models import Ticket
 from tests.support.portal_files import data, row
-from tests.support.rights import EVERYBODYS, MATRIX, OPEN, POST_ONLY, ROLES, WITH_SETTING
+from tests.support.rights import EVERYBODYS, MATRIX, OPEN, POST_ONLY, ROLES, WITH_SETTING, addresses
 
 pytestmark = pytest.mark.django_db
-
-
-def addresses():
-    """Every address of the site: its name, and its path with a {place} for each parameter."""
-    for namespace in get_resolver().url_patterns:
-        for pattern in namespace.url_patterns:
-            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", f"/{namespace.pattern}{pattern.pattern}")
-            yield f"{namespace.namespace or namespace.app_name}:{pattern.name}", path
 
 
 def test_every_address_is_in_the_matrix():

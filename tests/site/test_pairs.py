@@ -21,25 +21,15 @@ from ismp.accounts.models import Account, Agency, Department
 from ismp.audit.models import Event
 from ismp.courses.models import SignUp
 from ismp.notifications.models import Notice
-from tests.site.test_once import drawn
-from tests.site.test_resources import modules
 from tests.support import snapshots
 from tests.support.concurrency import at_once
-from tests.support.html_forms import forms_in
 from tests.support.installations import Place
-from tests.support.states import STATES, person
+from tests.support.pairs import KIT, NUMBER, sendable, signed_in
+from tests.support.states import STATES
 
-KIT = {one.name: one for one in modules()}
 READS = {("advisories", "stix"), ("advisories", "iocs")}
 """Sent_actions that only show something."""
-REVIEWED = {
-    "applications": "application",
-    "transfers": "transfer",
-    "changes": "identities",
-    "resets": "reset",
-}
 STAYING = {Account, Agency, Department}
-NUMBER = iter(range(1, 50_000))
 _ITSELF = 0.4
 
 
@@ -55,94 +45,7 @@ def snapshot(tmp_path_factory, full_town, django_db_blocker):
         place.close()
 
 
-def signed_in(username, role):
-    Account.objects.filter(username=username).update(role=role)
-    client = Client()
-    client.force_login(person(username))
-    return Sender(client, person(username))
-
-
 # --- What can be sent ----------------------------------------------------------------------------
-
-
-@dataclass
-class Sender:
-    client: Client
-    user: Account
-
-
-def sendable(name, state, sender, thing):
-    """By action, a function that gives the address and the contents of the form about a thing; None
-    where there turns out to be none."""
-    typed = {
-        action: told(thing) if callable(told) else told for action, told in state.typed.items()
-    }
-    found = {}
-    if name in KIT:
-        found |= of_the_kit(KIT[name], state, typed, sender, thing)
-    if name in REVIEWED:
-        found |= of_a_request(REVIEWED[name], typed, sender, thing)
-    if name == "incidents":
-        found |= of_an_incident(typed, sender, thing)
-    if name == "tickets":
-        for mode in ("answer", "close"):
-            found[mode] = lambda mode=mode: (f"/support/{thing.pk}/", {"mode": mode, "body": "好"})
-    if name == "rules":
-        for action, told in typed.items():
-            place = f"/manage/learning-map/rules/{thing.pk}/{action}/"
-            found[action] = partial(drawn_and_typed, sender, place, {**told, "confirmed": "1"})
-    return found
-
-
-def drawn_and_typed(sender, address, typed):
-    return address, drawn(sender.client, address).shown(**typed)
-
-
-def of_the_kit(module, state, typed, sender, thing):
-    user, seen = sender.user, module.rows(sender.user).filter(pk=thing.pk).first()
-    if seen is None:
-        return {}
-    found = {}
-    if module.form and user.may(module.edit) and module.edits(user, seen) and not state.only:
-        edit = module.address("edit", thing.pk)
-        found["edit"] = partial(drawn_and_typed, sender, edit, typed.get("edit", {}))
-    for sent_action in module.actions:
-        fits = sent_action.name in state.only or (not state.only and sent_action.fits(user, seen))
-        if user.may(sent_action.right) and sent_action.whole and fits:
-            asked = partial(
-                asked_first, module.address(sent_action.name), typed.get(sent_action.name, {})
-            )
-            found[sent_action.name] = partial(asked, sender, thing)
-    return found
-
-
-def asked_first(address, typed, sender, thing):
-    entry = {"entry": typed["entry"]} if "entry" in typed else {}
-    page = sender.client.post(address, {"ids": [thing.pk], **entry}).content.decode()
-    form = next((one for one in forms_in(address, page) if "confirmed" in one.fields), None)
-    return form and (address, form.filled(**typed))
-
-
-def of_a_request(kind, typed, sender, thing):
-    if sender.user.username == "CU1001":  # who asked for it
-        return {"withdraw": lambda: (f"/manage/transfers/{thing.pk}/withdraw/", {})}
-    place = f"/manage/reviews/{kind}/{thing.pk}/"
-    return {
-        action: lambda told=told: (place, {**told, "comment": "好"})
-        for action, told in typed.items()
-    }
-
-
-def of_an_incident(typed, sender, thing):
-    page = f"/incidents/{thing.pk}/"
-    found = {}
-    for form in forms_in(page, sender.client.get(page).content.decode()):
-        step = form.action.removeprefix(page).rstrip("/")
-        if form.action.startswith(page) and step not in {"", "note"}:
-            found[step] = lambda form=form: (form.action, form.filled())
-    if "edit" in typed:
-        found["edit"] = partial(drawn_and_typed, sender, f"{page}edit/", typed["edit"])
-    return found
 
 
 # --- What comes of it ----------------------------------------------------------------------------

@@ -9,30 +9,15 @@ import pytest
 from django.contrib.messages import get_messages
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from django.urls import get_resolver
 
 from ismp.audit.models import Event
-from tests.support.examples import EXAMPLES
+from tests.support.examples import EXAMPLES, each_that_adds, modules
 from tests.support.rights import EVERYBODYS, MATRIX, ROLES
 
 pytestmark = pytest.mark.django_db
 
 
-def modules():
-    """Every module that has an address."""
-    patterns = [one for names in get_resolver().url_patterns for one in names.url_patterns]
-    found = {
-        one.callback.module.name: one.callback.module
-        for one in patterns
-        if hasattr(one.callback, "module")
-    }
-    return list(found.values())
-
-
 each = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
-each_that_adds = pytest.mark.parametrize(
-    "module", [one for one in modules() if one.form], ids=lambda module: module.name
-)
 
 
 each_that_adds_many = pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import Decision, Incident
 from ismp.ui.text.roc_dates import roc_date
-from tests.integration.courses.test_course_pages import end_now
+from tests.support.courses import end_now
 from tests.support.things import claim_of, of_security
 
 pytestmark = pytest.mark.django_db

@@ -25,8 +25,7 @@ from ismp.accounts.national_id.log_masking import JsonFormatter, MaskingFormatte
 from ismp.hours import importing, runs
 from ismp.hours.models import ImportRun, Record
 from ismp.portal.models import Ticket
-from tests.integration.imports.test_intake import packed
-from tests.support.portal_files import data, row
+from tests.support.portal_files import data, packed, row
 
 pytestmark = pytest.mark.django_db
 CANARY = national_id.complete("A28765432")

@@ -5,32 +5,19 @@ database, the report and the pages must not hold it in clear (docs/explain/laws.
 """
 
 import io
-import unicodedata
 import zipfile
 
 import pytest
-from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from ismp.accounts import national_id
 from ismp.hours import importing
 from ismp.hours.models import ImportRun, Record, State
 from tests.support import uploads
+from tests.support.canary import FORMS, database, told
 from tests.support.portal_files import TITLES, row, text
 
 pytestmark = pytest.mark.django_db
-CANARY = national_id.complete("A28765432")
-WIDE = "".join(chr(ord(char) + 0xFEE0) for char in CANARY)
 MAP = "/manage/learning-map/"
-FORMS = {
-    "alone": CANARY,
-    "between Chinese characters": f"字第{CANARY}號",
-    "small letters": CANARY.lower(),
-    "after an underscore": f"cert_{CANARY}_01",
-    "after a date": f"1150105{CANARY}",
-    "before letters": f"{CANARY}x",
-    "full width": WIDE,
-}
 TEXTS = [
     "learning_type", "organizer_code", "organizer_name", "department", "degree", "title", "kind",
     "fee", "term", "score", "certificate_no", "nature", "job_related", "unit",
@@ -40,15 +27,6 @@ TEXTS = [
 @pytest.fixture(params=FORMS)
 def written(request):
     return FORMS[request.param]
-
-
-def told(content: str) -> bool:
-    return CANARY in unicodedata.normalize("NFKC", content).upper()
-
-
-def database() -> str:
-    models = apps.get_models(include_auto_created=True)
-    return "\n".join(str(values) for model in models for values in model._base_manager.values())
 
 
 def test_in_any_column_of_text(import_bytes, clerk, written):

@@ -23,12 +23,11 @@ from ismp.hours.models import Deletion, Record
 from ismp.security import intelligence
 from ismp.security.intelligence import IntelligenceRejected
 from ismp.ui.forms import Form, TextMask
-from tests.site.test_pages import addresses
 from tests.support import uploads
 from tests.support.examples import EXAMPLES
 from tests.support.html_forms import forms_in
 from tests.support.portal_files import data, row
-from tests.support.rights import MATRIX, OPEN
+from tests.support.rights import MATRIX, OPEN, addresses
 
 CANARY = national_id.complete("B22987000")
 WIDE = "".join(chr(ord(char) + 0xFEE0) for char in CANARY)

@@ -8,11 +8,10 @@ from django.test import Client
 from ismp.accounts.models import Account
 from ismp.hours.models import Record, RecordRevision
 from ismp.operations import chores
-from tests.site.test_pages import addresses
-from tests.site.test_pairs import NUMBER, sendable, signed_in
 from tests.support.installations import Place
+from tests.support.pairs import NUMBER, sendable, signed_in
 from tests.support.query_plans import LargeTwin, plans
-from tests.support.rights import MATRIX, OPEN, ROLES
+from tests.support.rights import MATRIX, OPEN, ROLES, addresses
 from tests.support.states import STATES
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db]

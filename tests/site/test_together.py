@@ -32,8 +32,8 @@ from ismp.hours.models import RunFile
 from ismp.security.devices import actions as devices
 from ismp.security.models import Device, RestrictedProduct
 from ismp.storage.waiting import unless_busy
-from tests.site.test_resources import modules
 from tests.support.concurrency import at_once
+from tests.support.examples import modules
 from tests.support.hosts import PATIENCE_SECONDS, wait_for
 from tests.support.installations import Place
 from tests.support.states import a_course, a_sign_up, person

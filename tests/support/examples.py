@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
+import pytest
+from django.urls import get_resolver
+
 
 @dataclass(frozen=True)
 class Example:
@@ -132,3 +135,19 @@ EXAMPLES = {
         by="platform_admin",
     ),
 }
+
+
+def modules():
+    """Every module that has an address."""
+    patterns = [one for names in get_resolver().url_patterns for one in names.url_patterns]
+    found = {
+        one.callback.module.name: one.callback.module
+        for one in patterns
+        if hasattr(one.callback, "module")
+    }
+    return list(found.values())
+
+
+each_that_adds = pytest.mark.parametrize(
+    "module", [one for one in modules() if one.form], ids=lambda module: module.name
+)

@@ -17,7 +17,7 @@ from django.test import override_settings
 from ismp.accounts import demo_data
 from ismp.storage.keyring import KeyRing
 from tests.support import ROOT
-from tests.support.hosts import PATIENCE_SECONDS, is_open, wait_for
+from tests.support.hosts import PASSWORD, PATIENCE_SECONDS, is_open, wait_for
 
 
 class Place:
@@ -113,3 +113,16 @@ class Place:
 
         with psycopg.connect(where, autocommit=True) as server:
             server.execute(statement)
+
+
+LIST = "/manage/learning-map/agency-hours/"
+
+CLERK = "IC1001"
+
+APPOINT = f"""
+import django; django.setup()
+from django.contrib.auth.hashers import make_password
+from ismp.accounts.models import Account
+Account.objects.filter(username="{CLERK}").update(
+    role="agency_admin", password=make_password("{PASSWORD}"))
+"""

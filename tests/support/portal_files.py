@@ -1,7 +1,10 @@
 """Building a portal file by hand, row by row, for the cases of the tests."""
 
+import io
 from datetime import datetime
 from zoneinfo import ZoneInfo
+
+import pyzipper
 
 from ismp.accounts import demo_data
 from ismp.hours.portal_import.layout import COLUMNS, NAMES
@@ -49,3 +52,13 @@ def text(
 
 def data(*rows: list[str], encoding: str = "cp950") -> bytes:
     return text(*rows).encode(encoding)
+
+
+def packed(entries: dict[str, bytes], password: bytes | None = None) -> bytes:
+    buffer = io.BytesIO()
+    encryption = pyzipper.WZ_AES if password else None
+    with pyzipper.AESZipFile(buffer, "w", pyzipper.ZIP_DEFLATED, encryption=encryption) as archive:
+        archive.pwd = password
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

@@ -4,6 +4,10 @@ A new address without a row fails the suite.  `things` makes one thing of the fi
 each parameter that an address can have.
 """
 
+import re
+
+from django.urls import get_resolver
+
 ROLES = ("staff", "agency_admin", "platform_admin", "auditor", "teacher")
 MANAGERS = {"agency_admin", "platform_admin", "auditor"}
 IMPORTERS = {"agency_admin", "platform_admin"}
@@ -225,3 +229,11 @@ EVERYBODYS = {
     *("compliance:add_example", "compliance:remove_example"),
 }
 """Addresses of things that belong to no agency."""
+
+
+def addresses():
+    """Every address of the site: its name, and its path with a {place} for each parameter."""
+    for namespace in get_resolver().url_patterns:
+        for pattern in namespace.url_patterns:
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", f"/{namespace.pattern}{pattern.pattern}")
+            yield f"{namespace.namespace or namespace.app_name}:{pattern.name}", path

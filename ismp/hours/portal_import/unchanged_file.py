@@ -5,7 +5,8 @@ rules, and, where a row lies in the future, on the day.  An import that is finis
 of all these but the bytes, as they are now that its own rows are stored.  A later import of the
 same bytes that finds the same digest knows: what was imported then is unchanged, and every other
 row has the fault that it had.  Whatever differs, if only a line of our own code, the file goes the
-long way (`importing`); `tests/integration/hours/portal_import/test_unchanged_file.py` holds the one against the other.
+long way (`importing`); `tests/integration/hours/portal_import/test_unchanged_file.py` holds the
+one against the other.
 """
 
 import hashlib

@@ -17,9 +17,10 @@
     )
 
 Then: `path("manage/devices/", include(devices.urls))` in config/urls.py, a Tab `devices:list` that
-covers `devices` in portal/menus.py, `**module("devices", …)` in tests/support/rights.py, one Example in
-tests/support/examples.py, and the verbs of its actions in portal/back_office/views.py.  Every list, page,
-action and export starts from `rows(user)`; whatever is not in there does not exist (404).
+covers `devices` in portal/menus.py, `**module("devices", …)` in tests/support/rights.py, one
+Example in tests/support/examples.py, and the verbs of its actions in portal/back_office/views.py.
+Every list, page, action and export starts from `rows(user)`; whatever is not in there does not
+exist (404).
 
 An action is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many
 it did (0 is refused: that is no action), a sentence that says what it did, a Page, or a response (a

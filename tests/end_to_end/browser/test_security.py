@@ -7,8 +7,8 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from ismp.ui.text import roc_dates
-from tests.integration.security.advisories.test_intelligence import bundle
 from tests.support.browser import assert_accessible, signed_in
+from tests.support.intelligence import bundle
 
 pytestmark = pytest.mark.browser
 WIDE = {"width": 1280, "height": 800}

@@ -31,7 +31,7 @@ from ismp.security.advisories import actions as advisory_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import Address, AgencyGroup, Device
 from ismp.ui.text import roc_dates
-from tests.site.test_resources import modules
+from tests.support.examples import modules
 from tests.support.portal_files import data, row
 
 pytestmark = pytest.mark.django_db

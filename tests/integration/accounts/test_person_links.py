@@ -35,11 +35,11 @@ from ismp.hours.models import Record
 from ismp.notifications.models import Notice
 from ismp.portal.models import Certificate
 from ismp.reviews.queue import waiting_for
-from tests.site.test_pages import addresses
 from tests.support import uploads
 from tests.support.concurrency import at_once
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
+from tests.support.rights import addresses
 from tests.support.things import claim_of
 
 pytestmark = pytest.mark.django_db

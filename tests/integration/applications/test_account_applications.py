@@ -21,7 +21,7 @@ from ismp.hours.models import Record
 from ismp.hours.records import unclaimed
 from ismp.reviews.queue import waiting_for
 from ismp.storage.keyring import KeyRing
-from tests.site.test_silence_forms import FORMS, database, told
+from tests.support.canary import FORMS, database, told
 from tests.support.concurrency import at_once
 from tests.support.portal_files import data, row
 

@@ -30,6 +30,7 @@ from ismp.courses.portal_scores import exports as portal_scores_exports
 from ismp.hours.models import Duplicate, Record
 from ismp.portal.back_office.views import event_in_words
 from ismp.ui.text import roc_dates
+from tests.support.courses import end_now
 from tests.support.portal_files import data, row
 from tests.support.smtp import NOON
 
@@ -50,13 +51,6 @@ def begin_soon(meeting):
     """The class begins in an hour."""
     meeting.starts_at = timezone.now() + timedelta(hours=1)
     meeting.ends_at = meeting.starts_at + timedelta(hours=3)
-    meeting.save()
-
-
-def end_now(meeting):
-    """The class has just ended, whatever the hour is: it lasted as long as it was planned."""
-    length, now = meeting.ends_at - meeting.starts_at, timezone.now()
-    meeting.starts_at, meeting.ends_at = now - length, now
     meeting.save()
 
 

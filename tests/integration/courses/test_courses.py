@@ -11,14 +11,10 @@ from ismp.courses.models import Category, Course, CourseState, Kind, Session, Wa
 from ismp.courses.online import learning
 from ismp.hours.models import Record
 from ismp.ui.text.search_folding import fold
+from tests.support.courses import course
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 3, 2)
-
-
-def course(title="資通安全概論", **changes):
-    facts = {"kind": Kind.ONLINE, "category": Category.BASIC, "hours": 3000, "state": "open"}
-    return Course.objects.create(title=title, **(facts | changes))
 
 
 @pytest.mark.parametrize(

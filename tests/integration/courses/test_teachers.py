@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from ismp.courses.models import Teacher, TeacherCertificate
 from ismp.ui.text import roc_dates
-from tests.integration.courses.test_courses import course
+from tests.support.courses import course
 from tests.support.portal_files import PERSON
 
 pytestmark = pytest.mark.django_db

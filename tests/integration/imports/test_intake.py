@@ -4,9 +4,8 @@ import io
 import zipfile
 
 import pytest
-import pyzipper
 
-from tests.support.portal_files import TITLES, data, row, text
+from tests.support.portal_files import TITLES, data, packed, row, text
 
 pytestmark = pytest.mark.django_db
 NAMES = ["許功蓋", "王堃", "林喆", "陳碁銹"]
@@ -109,16 +108,6 @@ def test_too_many_or_too_few_fields(import_bytes):
         (2, "columns"),
         (3, "columns"),
     ]
-
-
-def packed(entries: dict[str, bytes], password: bytes | None = None) -> bytes:
-    buffer = io.BytesIO()
-    encryption = pyzipper.WZ_AES if password else None
-    with pyzipper.AESZipFile(buffer, "w", pyzipper.ZIP_DEFLATED, encryption=encryption) as archive:
-        archive.pwd = password
-        for name, content in entries.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def test_archives_that_are_read(import_bytes):

@@ -8,9 +8,9 @@ import pytest
 from ismp.audit.models import Event
 from ismp.hours import actions, importing
 from ismp.hours.models import Deletion, ImportRun, Record, Source, State
-from tests.integration.imports.test_queue import lose, work
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
+from tests.support.queue import lose, work
 
 pytestmark = pytest.mark.django_db
 DELETE = "/manage/learning-map/hours/delete/"

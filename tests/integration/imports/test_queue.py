@@ -1,13 +1,10 @@
 """Agencies take turns: many files of one hold up nobody, and come in one after the other."""
 
 import threading
-from datetime import timedelta
-from unittest import mock
 
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
-from django_tasks_db.management.commands import db_worker
 from django_tasks_db.models import DBTaskResult
 
 from ismp.accounts.models import Agency
@@ -15,6 +12,7 @@ from ismp.hours import actions, files, importing, tasks
 from ismp.hours.models import ImportRun, RunFile, State
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.portal_files import data, row
+from tests.support.queue import lose, work
 
 pytestmark = pytest.mark.django_db
 BUSY, OTHER, THIRD = "382990001Z", "382990002Z", "382990003Z"
@@ -29,22 +27,6 @@ def queue(code, content=None):
     return run
 
 
-def work():
-    """One worker, until nothing is left to do."""
-    worker = db_worker.Worker(
-        queue_names=["default"],
-        excluded_queue_names=[],
-        backend_name="default",
-        worker_id="test",
-        interval=0,
-        batch=True,
-        startup_delay=False,
-        max_tasks=None,
-    )
-    with mock.patch.object(db_worker, "close_old_connections"):  # ours holds the test's transaction
-        worker.run()
-
-
 def finished():
     return list(ImportRun.objects.order_by("finished_at").values_list("agency__code", "pk"))
 
@@ -52,12 +34,6 @@ def finished():
 def turns(code):
     ready = DBTaskResult.objects.ready().values_list("args_kwargs", flat=True)
     return sum(Agency.objects.get(pk=args["args"][0]).code == code for args in ready)
-
-
-def lose(run, *, seconds=1):
-    """The worker at this run died so long after its lease."""
-    past = timezone.now() - timedelta(seconds=seconds)
-    ImportRun.objects.filter(pk=run.pk).update(state=State.RUNNING, attempt=1, lease_until=past)
 
 
 def test_fifty_files_of_one_agency_do_not_hold_up_the_first_of_another(city):

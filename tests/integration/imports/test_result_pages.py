@@ -9,9 +9,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from ismp.hours import importing, profiles
 from ismp.hours.models import ImportRun, State
 from ismp.portal.back_office.views import VERBS
-from tests.integration.imports.test_intake import packed
 from tests.support import ROOT
-from tests.support.portal_files import data
+from tests.support.portal_files import data, packed
 from tests.support.portal_files import row_of_today as row
 
 pytestmark = pytest.mark.django_db

@@ -74,7 +74,7 @@ def test_a_clerk_cannot_upload_for_another_agency(clerk):
 
 
 def test_a_password_waited_for_too_long_is_given_up(clerk):
-    from tests.integration.imports.test_intake import packed
+    from tests.support.portal_files import packed
 
     post(clerk, packed({"a.csv": data(row())}, b"Abc12345"))
     ImportRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))

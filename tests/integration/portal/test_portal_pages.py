@@ -10,8 +10,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.portal.models import Page, PageVersion
-from tests.site.test_pages import addresses
-from tests.support.rights import MATRIX, OPEN, ROLES
+from tests.support.rights import MATRIX, OPEN, ROLES, addresses
 
 pytestmark = pytest.mark.django_db
 FAQ = "/manage/pages/faq/"

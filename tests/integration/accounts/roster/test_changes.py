@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import call_command
 
-from ismp.accounts import demo_data, national_id
+from ismp.accounts import national_id
 from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, Agency, Department, Posting
 from ismp.audit import trail
@@ -11,27 +11,15 @@ from ismp.audit.models import Event
 from ismp.hours.models import State
 from ismp.ui.reading import faults
 from tests.support import uploads
+from tests.support.rosters import HEAD, MINE, NEW, A, B, line_of, take
 
 pytestmark = pytest.mark.django_db
-HEAD = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態"
-MINE = "382990001Z,示範市政府資訊中心"
-A, B = "P109665420", "S207229716"
-NEW = "382990100A,新北市測試甲局"
-
-
-def take(*lines, head=HEAD, **more):
-    return postings.import_roster("\r\n".join([head, *lines, ""]).encode(), by="test", **more)
 
 
 def refused(*lines, **more):
     with pytest.raises(faults.FileRejected) as refusal:
         take(*lines, **more)
     return str(refusal.value)
-
-
-def line_of(username, city):
-    lines = demo_data.roster_csv(city).splitlines()
-    return next(line for line in lines if f",{username}," in line)
 
 
 def everything():

@@ -22,12 +22,12 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours import importing, report
 from ismp.hours.models import ImportRun, State
-from tests.end_to_end.test_faults import AGENCY, LEASE_OVER, Site
-from tests.integration.accounts.roster.test_changes import HEAD, MINE, NEW, A, B, line_of, take
-from tests.site.test_once import place, signed_in
 from tests.support import uploads
 from tests.support.concurrency import at_once
+from tests.support.faults import AGENCY, LEASE_OVER, Site
 from tests.support.hosts import PASSWORD
+from tests.support.rosters import HEAD, MINE, NEW, A, B, line_of, take
+from tests.support.sessions import place, signed_in
 
 __all__ = ["place"]
 C = "A123456789"

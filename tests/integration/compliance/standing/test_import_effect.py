@@ -12,7 +12,9 @@ from ismp.compliance.standing import explanation, import_effect
 from ismp.compliance.standing import table as standing_table
 from ismp.hours import actions
 from ismp.hours.models import RunFile
-from tests.integration.compliance.standing.test_standing import (
+from tests.support import scenarios
+from tests.support.laws import take
+from tests.support.random_histories import (
     A,
     B,
     agency,
@@ -26,8 +28,6 @@ from tests.integration.compliance.standing.test_standing import (
     some_services,
     some_step,
 )
-from tests.support import scenarios
-from tests.support.laws import take
 
 pytestmark = pytest.mark.django_db
 

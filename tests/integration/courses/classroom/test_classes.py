@@ -15,11 +15,11 @@ from ismp.audit.models import Event
 from ismp.courses import catalogue
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.classroom.classes import Timing
-from ismp.courses.models import Attendance, Kind, Session, SignUp, Standing, Way
+from ismp.courses.models import Attendance, Session, SignUp, Standing, Way
 from ismp.errors import ActionRefused
 from ismp.hours.models import Record, RecordRevision
 from ismp.notifications.models import Notice
-from tests.integration.courses.test_courses import course
+from tests.support.courses import planned, standings
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.installations import Place
 from tests.support.smtp import NOON
@@ -38,24 +38,6 @@ def place(tmp_path, town, django_db_blocker):
 def noon(time_machine):
     """At midnight a meeting of three hours ago was yesterday's."""
     time_machine.move_to(NOON, tick=False)
-
-
-def planned(by, *, quota=2, starts=timedelta(hours=1), meetings=1, agency=None, **changes):
-    """An open course with one session, its meetings of two hours on following days."""
-    one = course(kind=Kind.CLASSROOM, title="社交工程防護", agency=agency)
-    today = timezone.localdate()
-    facts = {"place": "101 教室", "opens_on": today, "closes_on": today} | changes
-    session = Session(course=one, number=1, quota=quota, **facts)
-    begin = timezone.now() + starts
-    timings = [
-        Timing(begin + timedelta(days=day), begin + timedelta(days=day, hours=2), 2000)
-        for day in range(meetings)
-    ]
-    return classes.save_session(session, timings=timings, by=by)
-
-
-def standings(session):
-    return [one.standing for one in session.sign_ups.order_by("turn")]
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from ismp.courses.classroom import classes
 from ismp.courses.models import Phase, Session, SignUp, Standing, Way
 from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
-from tests.integration.courses.classroom.test_classes import planned, standings
-from tests.integration.courses.test_courses import course
+from tests.support.courses import course, planned, standings
 from tests.support.smtp import NOON
 
 pytestmark = pytest.mark.django_db

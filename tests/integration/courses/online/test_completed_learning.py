@@ -1,78 +1,37 @@
 """Completed learning stays what it was: whatever happens to its course, its attendance list or its
 records, each page and download says what counts."""
 
-import csv
-import io
 from datetime import timedelta
 from decimal import Decimal
 
-import openpyxl
 import pytest
 from django.utils import timezone
 
 from ismp.audit.models import Event
 from ismp.courses import actions as courses
-from ismp.courses.classroom import attendance, classes
-from ismp.courses.models import Enrollment, SignUp, Way
+from ismp.courses.classroom import attendance
+from ismp.courses.models import Enrollment, SignUp
 from ismp.hours import actions as hours
 from ismp.hours.models import Deletion, Record
 from ismp.notifications.models import Notice
-from tests.integration.courses.classroom.test_classes import planned
-from tests.integration.courses.online.test_learning import enrolled, lesson, read_all
+from tests.support.courses import (
+    SCORES,
+    completed,
+    deleted,
+    downloaded,
+    enrolled,
+    lesson,
+    met,
+    read_all,
+    settle,
+)
 
 pytestmark = pytest.mark.django_db
-SCORES = "/manage/learning-map/{}-scores/"
 
 
 @pytest.fixture
 def clerk(account):
     return account("IC1006", "agency_admin")
-
-
-@pytest.fixture
-def people(account):
-    return [account(f"IC10{number:02}") for number in range(1, 5)]
-
-
-def completed(person, **changes):
-    """An online course of 1.5 hours that a person has completed."""
-    one = lesson(**{"hours": 1500, "agency": person.agency} | changes)
-    enrollment = enrolled(one, person)
-    read_all(enrollment, person)
-    return Enrollment.objects.get(pk=enrollment.pk)
-
-
-def met(people, present, *, by, **changes):
-    """A class of two hours that is over, and who was there."""
-    facts = {"quota": 9, "agency": people[0].agency} | changes
-    session = planned(people[0], starts=timedelta(days=-1), **facts)
-    for one in people:
-        classes.sign_up(session, one, way=Way.LIST, by=by)
-    settle(session, present, by=by)
-    return session
-
-
-def settle(session, present, *, by):
-    there = session.sign_ups.filter(account__in=present).values_list("pk", flat=True)
-    for meeting in session.meetings.all():
-        attendance.mark(meeting, there, by=by)
-    return attendance.finish(session, by=by)
-
-
-def downloaded(client, kind):
-    """The rows of 成績下載 as its CSV says them; those of its workbook are the same."""
-    address = SCORES.format(kind) + "export/"
-    text = b"".join(client.get(address + "?format=csv")).decode("utf-8-sig")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    book = openpyxl.load_workbook(io.BytesIO(b"".join(client.get(address))))
-    head, *cells = book.active.iter_rows(values_only=True)
-    sheet = [dict(zip(head, map(written, line), strict=True)) for line in cells]
-    assert sheet == rows
-    return {row["公務帳號"]: row for row in rows}
-
-
-def written(cell):
-    return "" if cell is None else str(cell)
 
 
 # --- What was credited stays (F1) ------------------------------------------------------------------
@@ -181,11 +140,6 @@ def test_an_imported_record_of_no_hours_is_in_no_certificate(people, clerk):
 
 
 # --- What a clerk deleted (F21) -------------------------------------------------------------------
-
-
-def deleted(person, *, by):
-    records = Record.objects.live().filter(account=person)
-    return hours.delete(records, reason="誤植", by=by)
 
 
 def test_what_a_clerk_deleted_is_not_brought_back_by_settling_again(client, people, clerk):

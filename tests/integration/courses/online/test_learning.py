@@ -14,7 +14,7 @@ from ismp.errors import ActionRefused
 from ismp.hours.models import ImportRun, PersonYear, Record
 from ismp.notifications.models import Notice
 from ismp.storage import encrypted_files
-from tests.integration.courses.test_courses import course
+from tests.support.courses import course, enrolled, lesson, read_all
 from tests.support.installations import Place
 
 
@@ -27,36 +27,8 @@ def place(tmp_path, town, django_db_blocker):
     place.close()
 
 
-@pytest.fixture
-def person(account):
-    return account("IC1001")
-
-
-def lesson(*, pages=1, questions=0, **changes):
-    """An open course with some pages and a pool of questions whose right answer is 甲."""
-    one = course(**changes)
-    for number in range(pages):
-        Material.objects.create(course=one, position=number, kind="page", title=f"第 {number} 章")
-    if questions:
-        Quiz.objects.create(course=one, drawn=min(questions, 4), pass_mark=75, attempts=2)
-        Question.objects.bulk_create(
-            Question(course=one, kind="single", text=f"{n}", options=["甲", "乙", "丙"], right=[0])
-            for n in range(questions)
-        )
-    return one
-
-
-def enrolled(one, person):
-    return actions.enroll(one, [person], way=Way.SELF, by=person)[0]
-
-
 def right(attempt):
     return [question["right"] for question in attempt.paper]
-
-
-def read_all(enrollment, person):
-    for material in enrollment.course.materials.all():
-        learning.finish(enrollment, material, by=person)
 
 
 @pytest.mark.django_db

@@ -20,15 +20,17 @@ from ismp.hours import actions as hours
 from ismp.hours.models import Decision, Duplicate, ImportRun, Record
 from ismp.hours.records import duplicates
 from ismp.ui.text import roc_dates
-from tests.integration.courses.classroom.test_classes import planned
-from tests.integration.courses.online.test_completed_learning import (
+from tests.support.courses import (
     completed,
     deleted,
     downloaded,
+    enrolled,
+    lesson,
     met,
+    planned,
+    read_all,
     settle,
 )
-from tests.integration.courses.online.test_learning import enrolled, lesson, read_all
 from tests.support.laws import tallies_are_true
 from tests.support.portal_files import data, row
 

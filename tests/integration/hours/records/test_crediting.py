@@ -14,30 +14,10 @@ from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, 
 from ismp.hours.records import crediting, duplicates
 from ismp.hours.records.crediting import Credit
 from tests.support import scenarios
+from tests.support.crediting import clerk, credit
 from tests.support.laws import records_of, take, tallies_are_true
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cities")]
-
-
-def credit(username="a-wang", **changes):
-    account = Account.objects.select_related("agency", "department").get(username=username)
-    facts = {
-        "account": account,
-        "category": 522,
-        "organizer_code": scenarios.AGENCY_A,
-        "organizer_name": "測試市政府資訊局",
-        "title": "資通安全概論",
-        "term": "1",
-        "started_on": date(2026, 1, 5),
-        "ended_on": date(2026, 1, 6),
-        "digital_hours": 3000,
-        "score": "90",
-    } | changes
-    return crediting.credit([Credit(**facts)], of="線上課程：資通安全概論", by=clerk())[0]
-
-
-def clerk():
-    return Account.objects.get(username="a-xu")
 
 
 def decide(pair, decision):

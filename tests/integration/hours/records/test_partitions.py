@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 
 from ismp.hours.models import Record
-from tests.integration.hours.portal_import.test_repeated_files import STORIES, follow
 from tests.support import ROOT, scenarios
+from tests.support.file_stories import STORIES, follow
 from tests.support.laws import take
 from tests.support.scenarios import file, row
 

@@ -33,15 +33,17 @@ from ismp.security.models import (
     Reply,
     Vendor,
 )
-from tests.integration.security.advisories.test_intelligence import CVE, as_bytes, spoilt
-from tests.integration.security.advisories.test_intelligence_reading import (
+from tests.support.advisory_versions import RED, bundle, cve, days, edit, report
+from tests.support.intelligence import (
+    CVE,
+    as_bytes,
     cve_record,
     link,
     misp_event,
+    spoilt,
     stix,
     thing,
 )
-from tests.integration.security.advisories.test_versions import RED, bundle, cve, days, edit, report
 
 pytestmark = pytest.mark.django_db
 

@@ -18,71 +18,7 @@ from ismp.security.devices import actions as device_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import Address, Advisory, Device, Reply
-
-
-def bundle():
-    author = stix2.Identity(name="示範資安中心", identity_class="organization")
-    flaw = stix2.Vulnerability(
-        name="CVE-2026-0001",
-        external_references=[{"source_name": "cve", "external_id": "CVE-2026-0001"}],
-    )
-    software = stix2.Software(name="DS-2CD2042 Firmware", vendor="Hikvision", version="5.4")
-    link = stix2.Relationship(software.id, "related-to", flaw.id)
-    report = stix2.Report(
-        name="攝影機韌體弱點",
-        description="請更新韌體",
-        published="2026-11-20T08:00:00Z",
-        created_by_ref=author.id,
-        object_refs=[flaw.id, software.id],
-        object_marking_refs=[stix2.TLP_AMBER.id],
-    )
-    alone = stix2.Vulnerability(name="CVE-2026-0002")
-    return stix2.Bundle(author, flaw, software, link, report, alone, stix2.TLP_AMBER)
-
-
-CVE = {
-    "dataType": "CVE_RECORD",
-    "dataVersion": "5.1",
-    "cveMetadata": {
-        "cveId": "CVE-2026-1111",
-        "state": "PUBLISHED",
-        "datePublished": "2026-10-02T00:00:00Z",
-        "dateUpdated": "2026-10-03T00:00:00Z",
-    },
-    "containers": {
-        "cna": {
-            "title": "Router flaw",
-            "descriptions": [{"lang": "en", "value": "bad"}, {"lang": "zh-TW", "value": "弱點"}],
-            "affected": [
-                {
-                    "vendor": "TP-Link",
-                    "product": "Archer C6",
-                    "versions": [{"version": "0", "lessThan": "1.2", "status": "affected"}],
-                }
-            ],
-            "metrics": [{"cvssV3_1": {"baseSeverity": "HIGH", "baseScore": 8.1}}],
-        }
-    },
-}
-KEV = {
-    "catalogVersion": "2026.11.20",
-    "vulnerabilities": [
-        {
-            "cveID": "CVE-2026-2222",
-            "vendorProject": "Example",
-            "product": "Server",
-            "vulnerabilityName": "Example Server RCE",
-            "dateAdded": "2026-11-18",
-            "shortDescription": "遭利用",
-            "requiredAction": "更新",
-            "dueDate": "2026-12-09",
-        }
-    ],
-}
-
-
-def as_bytes(content):
-    return json.dumps(content).encode()
+from tests.support.intelligence import CVE, KEV, as_bytes, bundle, spoilt
 
 
 def test_a_report_of_a_bundle_is_an_advisory_with_all_it_refers_to():
@@ -117,18 +53,6 @@ def test_a_cve_record_and_the_kev_catalogue():
     assert cve.products[0]["versions"] == "所有 到 1.2（不含）"
     [kev] = intelligence.found_in(as_bytes(KEV))
     assert (kev.severity, kev.due_on, kev.action) == ("critical", date(2026, 12, 9), "更新")
-
-
-def spoilt(content, *path, value=None):
-    copy = json.loads(json.dumps(content))
-    place = copy
-    for step in path[:-1]:
-        place = place[step]
-    if value is None:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
-    return as_bytes(copy)
 
 
 BAD = [

@@ -13,35 +13,22 @@ import stix2
 
 from ismp.security import intelligence
 from ismp.security.intelligence import IntelligenceRejected, indicators, severity, tlp, versions
-from tests.integration.security.advisories.test_intelligence import (
+from tests.support.intelligence import (
+    AT,
     CVE,
     KEV,
+    MISP,
     as_bytes,
     bundle,
+    cve_record,
+    link,
+    misp_event,
     spoilt,
+    stix,
+    thing,
 )
 
-AT = {"created": "2026-11-20T08:00:00.000Z", "modified": "2026-11-20T08:00:00.000Z"}
 SHA = "ab12" * 16
-MISP = "identity--a0c22599-9e58-4da4-96ac-7051603fa951"
-
-
-def thing(kind, number, **properties):
-    """An object of STIX 2.1; observable objects have no dates."""
-    stamps = {} if kind in {"software", "domain-name", "ipv4-addr", "file"} else AT
-    id_ = f"{kind}--{UUID(int=number, version=4)}"
-    return {"type": kind, "spec_version": "2.1", "id": id_, **stamps, **properties}
-
-
-def link(number, source, how, target):
-    ends = {"source_ref": source["id"], "target_ref": target["id"]}
-    return thing("relationship", number, relationship_type=how, **ends)
-
-
-def stix(*objects, **envelope):
-    return as_bytes(
-        {"type": "bundle", "id": f"bundle--{UUID(int=1)}", "objects": objects, **envelope}
-    )
 
 
 def report(*about, **properties):
@@ -54,12 +41,6 @@ def report(*about, **properties):
 def the_one(data):
     [found] = intelligence.found_in(data)
     return found
-
-
-def cve_record(**cna):
-    made = json.loads(as_bytes(CVE))
-    made["containers"]["cna"] |= cna
-    return made
 
 
 # --- STIX ----------------------------------------------------------------------------------------
@@ -157,42 +138,6 @@ def test_severity_in_properties_of_opencti_and_misp():
     ):
         flaw = thing("vulnerability", 1, name="CVE-2026-0001", **properties)
         assert the_one(stix(flaw, report(flaw))).severity == level, properties
-
-
-def misp_event(kind):
-    """An event with a domain, an address, a flaw: as a report, a grouping, or without either."""
-    author = {**thing("identity", 1, name="MISP-Project"), "id": MISP}
-    by = {"created_by_ref": MISP, "labels": ['misp:category="Network activity"']}
-    domain = thing(
-        "indicator",
-        2,
-        pattern="[domain-name:value = 'evil.example']",
-        pattern_type="stix",
-        valid_from="2026-11-18T00:00:00Z",
-        object_marking_refs=[tlp.TLP_2["amber"]],
-        **by,
-    )
-    address = thing("ipv4-addr", 3, value="192.0.2.7")
-    seen = thing(
-        "observed-data",
-        4,
-        first_observed="2026-11-19T00:00:00Z",
-        last_observed="2026-11-19T00:00:00Z",
-        number_observed=1,
-        object_refs=[address["id"]],
-        **by,
-    )
-    flaw = thing("vulnerability", 5, name="CVE-2026-0001", **by)
-    parts = [domain, seen, address, flaw]
-    whole = {
-        "name": "魚叉式釣魚",
-        "object_refs": [one["id"] for one in parts],
-        "created_by_ref": MISP,
-    }
-    if kind == "loose":
-        return [author, *parts]
-    more = {"published": AT["created"]} if kind == "report" else {"context": "suspicious-activity"}
-    return [author, *parts, thing(kind, 6, **whole, **more)]
 
 
 @pytest.mark.parametrize("kind", ["report", "grouping", "loose"])

@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from ismp.hours.listing import search as listing_search
 from ismp.ui.exports import tables, xlsx
-from tests.site.test_resources import modules
+from tests.support.examples import modules
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
 
