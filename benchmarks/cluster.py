@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from ismp.config.home import prepare
+
 BINARIES = Path("/usr/lib/postgresql/15/bin")
 _TUNING = "-c shared_buffers=512MB -c max_wal_size=4GB -c maintenance_work_mem=256MB"
 
@@ -20,6 +22,7 @@ def home(*, postgresql: bool, kept: Path | None = None) -> Iterator[Path]:
     """Set the environment for Django; everything is gone afterwards, unless it is to be `kept`."""
     folder = kept or Path(tempfile.mkdtemp(prefix="ismp-bench-", dir="/tmp"))
     folder.mkdir(exist_ok=True)
+    prepare(folder / "home")
     os.environ["ISMP_HOME"] = str(folder / "home")
     os.environ["DJANGO_SETTINGS_MODULE"] = "ismp.config.settings"
     os.environ.pop("DATABASE_URL", None)

@@ -142,10 +142,26 @@ def plan(run: ImportRun) -> Plan:
     """What an undo of an import would do now.  Asks only."""
     brought = _standing(Record.objects.filter(agency=run.agency, run=run))
     own = pl.concat([brought, _credited_since(run)])
-    revised = RecordRevision.objects.filter(agency=run.agency, run=run)
-    since = revised.exclude(record__run=run).filter(record__deletion=None)
-    kept = since.values("record").distinct().count()
-    return Plan(run.agency, _changes(run.agency, own, without=run.pk), kept)
+    changes = _changes(run.agency, own, without=run.pk)
+    return Plan(run.agency, changes, _changed_by_others(run, brought["record"]))
+
+
+def _changed_by_others(run: ImportRun, brought: pl.Series) -> int:
+    """Count the live records that the run once brought and that others have changed since.
+
+    `brought`: ids of the records that name the run today.  Where every revision of the run belongs
+    to one of them, as after an import that nobody changed, the records are not joined: joining
+    380,000 revisions with 190,000 records took 1.9 of the page's 4 seconds.
+    """
+    revisions = RecordRevision.objects.filter(agency=run.agency, run=run)
+    asked = revisions.order_by().values_list("record").distinct()
+    revised = bulk_read.frame_at_once(
+        {"record": pl.Int64}, *asked.query.sql_with_params(), using=asked.db
+    )
+    if revised.join(brought.alias("record").to_frame(), "record", "anti").is_empty():
+        return 0
+    since = revisions.exclude(record__run=run).filter(record__deletion=None)
+    return since.values("record").distinct().count()
 
 
 def _standing(records: QuerySet[Record]) -> pl.DataFrame:
