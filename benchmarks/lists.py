@@ -33,7 +33,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import cluster  # noqa: E402
 import openpyxl  # noqa: E402
 import psutil  # noqa: E402
-import xlsxwriter  # noqa: E402
 
 LIST = "/manage/learning-map/hours/"
 PERIODS = {"a year": "", "all years": "&start=&end="}
@@ -209,6 +208,8 @@ def writers(rows: list[list[str]]) -> Iterator[tuple[str, Callable[[], None]]]:
     """Other writers of .xlsx, with the same rows ready."""
 
     def xlsxwriter_flat() -> None:
+        import xlsxwriter
+
         book = xlsxwriter.Workbook(io.BytesIO(), {"constant_memory": True})
         sheet = book.add_worksheet()
         for number, row in enumerate(rows):
@@ -216,8 +217,10 @@ def writers(rows: list[list[str]]) -> Iterator[tuple[str, Callable[[], None]]]:
                 sheet.write_string(number, column, cell)
         book.close()
 
-    yield "xlsxwriter, constant memory", xlsxwriter_flat
-    if importlib.util.find_spec("rustpy_xlsxwriter"):  # no dependency of ours: installed beside
+    # Neither is a dependency of ours: installed beside.
+    if importlib.util.find_spec("xlsxwriter"):
+        yield "xlsxwriter, constant memory", xlsxwriter_flat
+    if importlib.util.find_spec("rustpy_xlsxwriter"):
         import rustpy_xlsxwriter
 
         head, *others = rows

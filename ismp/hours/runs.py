@@ -22,7 +22,7 @@ from ismp.hours.models import ImportRun, Source, State, Waiting
 from ismp.hours.pulse import STEPS, progress
 from ismp.hours.records import unclaimed
 from ismp.hours.records.views import shown_in
-from ismp.ui.exports import xlsx
+from ismp.ui.exports.responses import workbook_answer
 from ismp.ui.resources.columns import cells_of
 
 _PER_PAGE = 50
@@ -175,7 +175,7 @@ def _row(line: dict[str, Any], profile: profiles.ImportKind) -> dict[str, Any]:
 def run_report(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
     """下載無法匯入資料."""
     pieces = report.rejected_workbook(find_run(request, run_id))
-    return xlsx.workbook_answer(pieces, f"rejected-{run_id}.xlsx")
+    return workbook_answer(pieces, f"rejected-{run_id}.xlsx")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -16,7 +16,7 @@ from ismp.accounts.models import Account, Agency
 from ismp.compliance.dashboards import aggregates
 from ismp.compliance.standing import table as standing_table
 from ismp.compliance.standing.table import WORDS, Line
-from ismp.ui.exports.tables import Cell
+from ismp.ui.exports.cells import Cell
 from ismp.ui.text import roc_dates
 
 BEHIND = ("amber", "red")

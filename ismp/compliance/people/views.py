@@ -1,6 +1,5 @@
 """達標狀況 by person: who is behind and by how much, why, and a reminder to those who are."""
 
-import tempfile
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -25,12 +24,12 @@ from ismp.compliance.people import listing, reminders
 from ismp.compliance.standing import explanation
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import digest_hours
-from ismp.ui.exports import tables
+from ismp.ui.exports import xlsx
+from ismp.ui.exports.responses import workbook_answer
 from ismp.ui.http import once
 from ismp.ui.text.numbers import whole_number, whole_numbers
 
 _PER_PAGE = 50
-_SPOOL_BYTES = 4 * 1024 * 1024
 _HEADS = (
     ("username", "公務帳號", ""),
     ("name", "姓名", ""),
@@ -91,7 +90,7 @@ def _without_keyword(request: HttpRequest, form: PeopleForm) -> HttpResponse:
 
 @require_safe
 @needs(Right.VIEW_HOURS)
-def download(request: HttpRequest) -> FileResponse:
+def download(request: HttpRequest) -> StreamingHttpResponse:
     """The whole list, one row per person and duty, as Excel."""
     user: Any = request.user
     agency = agency_asked(request)
@@ -99,11 +98,8 @@ def download(request: HttpRequest) -> FileResponse:
     found = listing.chosen(listing.of(agency, form.on_day, form.known_at), **form.search)
     with transaction.atomic():
         trail.record("export_standing", actor=user.username, agency=agency.code, people=len(found))
-    file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 (the response closes it)
-    rows = (tables.Row(cells) for cells in listing.cells(found))
-    tables.write(file, "達標名單", listing.HEAD, rows)
-    file.seek(0)
-    return FileResponse(file, as_attachment=True, filename="達標名單.xlsx")
+    frames = xlsx.frames_of(listing.cells(found))
+    return workbook_answer(xlsx.workbook("達標名單", listing.HEAD, frames), "達標名單.xlsx")
 
 
 @require_safe

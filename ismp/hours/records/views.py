@@ -19,7 +19,9 @@ from ismp.hours import actions, jobs
 from ismp.hours.listing import search as listing_search
 from ismp.hours.listing.forms import SearchForm
 from ismp.hours.models import Deletion
-from ismp.ui.exports import tables, xlsx
+from ismp.ui.exports import xlsx
+from ismp.ui.exports.csv import csv_lines
+from ismp.ui.exports.responses import csv_answer, workbook_answer
 from ismp.ui.http import once
 
 _SHOWN_PEOPLE = 20
@@ -41,10 +43,10 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
         trail.record("export_hours", actor=user.username, agency=code, format=kind)
     if kind == "csv":
         rows = (list(row) for frame in frames for row in frame.iter_rows())
-        lines = tables.csv_lines(listing_search.head(agency), rows)
-        return xlsx.csv_answer(lines, "learning-hours.csv")
+        lines = csv_lines(listing_search.head(agency), rows)
+        return csv_answer(lines, "learning-hours.csv")
     pieces = xlsx.workbook("學習時數", listing_search.head(agency), frames, listing_search.ADDED_UP)
-    return xlsx.workbook_answer(pieces, "learning-hours.xlsx")
+    return workbook_answer(pieces, "learning-hours.xlsx")
 
 
 @require_POST

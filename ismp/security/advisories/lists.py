@@ -16,7 +16,7 @@ from ismp.errors import ActionRefused
 from ismp.security.advisories.affected_devices import Vendors
 from ismp.security.forms import GroupForm, VendorForm
 from ismp.security.models import Advisory, AgencyGroup, Indicator, Vendor
-from ismp.ui.exports import tables
+from ismp.ui.exports.csv import csv_lines
 from ismp.ui.resources import versions
 from ismp.ui.resources.columns import Column
 from ismp.ui.resources.resource import Filter, Resource
@@ -38,7 +38,7 @@ def export_iocs(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
     rows = [[column.value(one) for column in IOC_COLUMNS] for one in found.order_by("pk")]
     if not rows:
         raise ActionRefused("選取的情資沒有入侵指標（IOC）。")
-    lines = tables.csv_lines([column.title for column in IOC_COLUMNS], iter(rows))
+    lines = csv_lines([column.title for column in IOC_COLUMNS], iter(rows))
     headers = {"Content-Disposition": 'attachment; filename="iocs.csv"'}
     trail.record("export_list", actor=by.username, module="入侵指標", format="CSV", count=len(rows))
     return HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8", headers=headers)

@@ -42,7 +42,9 @@ from ismp.security.models import (
     asset_key,
     signing_agencies,
 )
-from ismp.ui.exports import pdf, tables
+from ismp.ui.exports import pdf
+from ismp.ui.exports.cells import Cell, unguarded
+from ismp.ui.exports.csv import csv_lines
 from ismp.ui.text import roc_dates
 from ismp.ui.text.search_folding import key, one_line
 
@@ -850,7 +852,7 @@ def _as_it_stands(agency: Agency) -> tuple[dict[str, int], bytes]:
     )
     figures = dict.fromkeys(("in_use", "restricted", "undecided", "overdue"), 0)
 
-    def lines() -> Iterator[list[tables.Cell]]:
+    def lines() -> Iterator[list[Cell]]:
         for device in found.iterator(2_000):
             is_restricted = device.restriction_id is not None
             figures["in_use"] += 1
@@ -864,7 +866,7 @@ def _as_it_stands(agency: Agency) -> tuple[dict[str, int], bytes]:
             ]
 
     head = [*(title for title, _ in _LISTED), "限制清單", "處置"]
-    listing = b"".join(tables.csv_lines(head, lines()))
+    listing = b"".join(csv_lines(head, lines()))
     return figures, listing
 
 
@@ -917,7 +919,7 @@ def _list_on(page: pdf.Paper, listing: bytes) -> None:
         shown = shown[:_ON_PAPER]
     else:
         page.line(f"清冊（{len(found):,} 項）")
-    rows = [[tables.unguarded(one[title]) for title in _PRINTED] for one in shown]
+    rows = [[unguarded(one[title]) for title in _PRINTED] for one in shown]
     page.table(tuple(_PRINTED), rows, tuple(_PRINTED.values()), empty="沒有設備")
 
 

@@ -17,7 +17,8 @@ from ismp.hours.models import ImportRun, Source
 from ismp.hours.profiles import ImportKind, Reached
 from ismp.hours.result import ResultOfList
 from ismp.security.devices import actions, inventory
-from ismp.ui.exports import tables
+from ismp.ui.exports.cells import Cell
+from ismp.ui.exports.csv import csv_lines
 from ismp.ui.resources.columns import Column
 
 
@@ -50,9 +51,9 @@ def page(request: HttpRequest) -> HttpResponse:
 @needs(Right.EDIT_SECURITY)
 def template(request: HttpRequest) -> HttpResponse:
     """An empty inventory with one example line, as CSV that Excel opens right."""
-    example: list[tables.Cell] = ["示範-001", "硬體", "筆記型電腦", "示範牌", "NB-1", "SN0001"]
+    example: list[Cell] = ["示範-001", "硬體", "筆記型電腦", "示範牌", "NB-1", "SN0001"]
     example += [1, "三樓機房", "資訊科", "示範保管人", "公務網路", "113-05-01", "118-05-01"]
-    lines = tables.csv_lines(list(inventory.COLUMNS), [example])
+    lines = csv_lines(list(inventory.COLUMNS), [example])
     headers = {"Content-Disposition": 'attachment; filename="inventory.csv"'}
     return HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8", headers=headers)
 

@@ -24,7 +24,8 @@ from ismp.hours.result import ResultOfList
 from ismp.security.devices import actions
 from ismp.security.models import RestrictedProduct
 from ismp.ui import reading
-from ismp.ui.exports import tables
+from ismp.ui.exports.cells import Cell
+from ismp.ui.exports.csv import csv_lines
 from ismp.ui.reading.faults import YOURS, Fault, Reason
 from ismp.ui.resources.columns import Column
 from ismp.ui.text import roc_dates
@@ -175,9 +176,9 @@ def page(request: HttpRequest) -> HttpResponse:
 def template(request: HttpRequest) -> HttpResponse:
     """A list to begin with, as CSV: the brands that have been published."""
     day = roc_dates.roc_date(PUBLISHED_ON)
-    rows: list[list[tables.Cell]] = [[brand, "", _EXAMPLE, day] for brand in PUBLISHED]
+    rows: list[list[Cell]] = [[brand, "", _EXAMPLE, day] for brand in PUBLISHED]
     headers = {"Content-Disposition": 'attachment; filename="products.csv"'}
-    lines = b"".join(tables.csv_lines(list(_COLUMNS), rows))
+    lines = b"".join(csv_lines(list(_COLUMNS), rows))
     return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 

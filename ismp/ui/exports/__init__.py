@@ -1,1 +1,1 @@
-"""Tables and papers to take away: .xlsx, CSV and PDF."""
+"""Tables and papers to take away: .xlsx, CSV and PDF, and their answers over HTTP."""

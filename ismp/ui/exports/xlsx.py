@@ -2,40 +2,46 @@
 
 Writers of .xlsx keep a file until it is whole, because a workbook is an archive; but an archive can
 be written front to back.  So sheets are put together here, whole columns at a time, as text cells
-and whole numbers only (never a formula, never a link), and zipped on its way.  Opens as
-`tables.write` would.
+and numbers only (never a formula, never a link), and zipped on its way.  The only writer of .xlsx:
+`workbook` takes data frames, `frames_of` makes them of rows.  Knows no Django and no domain.
 """
 
-import logging
+import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, groupby
+from dataclasses import dataclass
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
-from django.http import StreamingHttpResponse
-from xlsxwriter.utility import xl_col_to_name
 
-from ismp.ui.exports.tables import MAX_CELL, MEDIA_TYPE, PLAIN_NUMBER
-
-logger = logging.getLogger(__name__)
+from ismp.ui.exports.cells import MAX_CELL, PLAIN_NUMBER, Cell, guarded_anew
+from ismp.ui.text.cell_names import column_letters
 
 _FAST = 1
-_HELD_BYTES = 16 * 1024 * 1024
-"""So much of a file is put together before the first byte goes: a hundred thousand records."""
+_ROWS_AT_ONCE = 1_000
 ROWS_OF_A_SHEET = 1_048_575
 """Excel's limit, without the head; of more it reads none or forgets the rest."""
-_BROKEN_OFF = "\r\n檔案沒有傳完，請重新下載。\r\n".encode()
 _NUMBER = "number of the row"
 _NOT_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"
 """Characters that XML cannot hold."""
+_SURROGATES = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which no file holds."""
 _LIKE_AN_ESCAPE = r"_(x[0-9A-Fa-f]{4}_)"
 """Excel reads `_x0041_` in a text as A."""
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _ODD = rf"[&<>\r]|_x|{_NOT_XML}"
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How the cells of a workbook are written (see `workbook`)."""
+
+    numbers: frozenset[str]
+    fillable: bool
 
 
 class _Sent:
@@ -57,81 +63,67 @@ class _Sent:
         return data
 
 
-def to_the_end(pieces: Iterable[bytes], last_words: bytes) -> Iterator[bytes]:
-    """The pieces; if they break off, what is sent must not look whole: `last_words` say so.
-
-    A workbook without its end does not open.
-    """
-    try:
-        yield from pieces
-    except Exception as error:
-        logger.error("an export broke off: %s", type(error).__name__)
-        yield last_words
-        raise
-
-
-def _answer(
-    pieces: Iterable[bytes], name: str, media_type: str, last_words: bytes = b""
-) -> StreamingHttpResponse:
-    """A file to take away that never looks whole when it is not.
-
-    The web server ends an answer that breaks off as it ends any other, so that nobody could tell.
-    What fits in `_HELD_BYTES` is therefore whole before the first byte goes, with its length; what
-    breaks raises here and is an error page.  More is sent while it is being read.
-    """
-    going, held, size = iter(pieces), list[bytes](), 0
-    while size <= _HELD_BYTES and (piece := next(going, None)) is not None:
-        held.append(piece)
-        size += len(piece)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    if size <= _HELD_BYTES:
-        headers["Content-Length"] = str(size)
-    sent = _one_by_one(held, to_the_end(going, last_words))
-    return StreamingHttpResponse(sent, content_type=media_type, headers=headers)
-
-
-def _one_by_one(held: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
-    """A generator, so that who stops taking it closes what it is read from."""
-    yield from held
-    yield from rest
-
-
-def csv_answer(pieces: Iterable[bytes], name: str) -> StreamingHttpResponse:
-    """A CSV to take away; one that is too long to be held says in its last line if it broke off."""
-    return _answer(pieces, name, "text/csv; charset=utf-8", _BROKEN_OFF)
-
-
-def workbook_answer(pieces: Iterable[bytes], name: str) -> StreamingHttpResponse:
-    return _answer(pieces, name, MEDIA_TYPE)
-
-
 def mark_of(column: str) -> str:
     """The name of a boolean column beside a column: which of its cells are coloured."""
     return f"{column} marked"
+
+
+def number_of(column: str) -> str:
+    """The name of a boolean column beside a column of text: which of its cells are numbers."""
+    return f"{column} number"
 
 
 def workbook(
     title: str,
     head: list[str],
     frames: Iterable[pl.DataFrame],
-    numbers: frozenset[str] = frozenset(),
+    numbers: Collection[str] = frozenset(),
+    *,
+    fillable: bool = False,
 ) -> Iterator[bytes]:
     """A bold head that stands still, with a filter, and the rows of all frames (as wide as the
-    head, but for their marks); what is more than a sheet holds goes on in the next one.
+    head, but for `mark_of` and `number_of`); what is more than a sheet holds goes on in the next.
 
-    Of the columns of text in `numbers` what looks like a plain number is one.
+    Of the columns of text in `numbers` what looks like a plain number is one.  Where somebody will
+    fill in what is empty, the cells of a `fillable` one are text before they hold any: 0012 stays
+    0012.  Others leave empty cells out.
     """
+    style = _Style(frozenset(numbers), fillable)
     sent, number = _Sent(), 1
     with zipfile.ZipFile(sent, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive:  # type: ignore[call-overload]
         for name, text in _PARTS.items():
             archive.writestr(name, text)
         yield sent.taken()
         for number, parts in groupby(_by_sheet(frames), key=itemgetter(0)):
-            for _ in _sheet(archive, number, head, (frame for _, frame in parts), numbers):
+            for _ in _sheet(archive, number, head, (frame for _, frame in parts), style):
                 yield sent.taken()
         for name, text in _contents(title, number).items():
             archive.writestr(name, text)
     yield sent.taken()
+
+
+def frames_of(rows: Iterable[Sequence[Cell]]) -> Iterator[pl.DataFrame]:
+    """The rows, all of one width, as frames whose columns are named by their place ("0", "1" …);
+    an int or a float is a number, any other cell a text."""
+    going = iter(rows)
+    while some := list(islice(going, _ROWS_AT_ONCE)):
+        columns = enumerate(zip(*some, strict=True))
+        yield pl.DataFrame([series for place, cells in columns for series in _series(place, cells)])
+
+
+def _series(place: int, cells: Sequence[Cell]) -> Iterator[pl.Series]:
+    """A column of text and, when some cells are numbers, which are."""
+    numbers = [isinstance(cell, int | float) for cell in cells]
+    texts = [_text(cell) for cell in cells]
+    yield pl.Series(f"{place}", texts, pl.String)
+    if any(numbers):
+        yield pl.Series(number_of(f"{place}"), numbers, pl.Boolean)
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return guarded_anew(cell if cell.isascii() else _SURROGATES.sub("", cell))
+    return "" if cell is None else str(cell)
 
 
 def _by_sheet(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -154,24 +146,22 @@ def _sheet(
     number: int,
     head: list[str],
     frames: Iterable[pl.DataFrame],
-    numbers: frozenset[str],
+    style: _Style,
 ) -> Iterator[None]:
     """Write one; goes on when its head and each of its frames is written."""
     with archive.open(f"xl/worksheets/sheet{number}.xml", "w", force_zip64=True) as sheet:
         sheet.write(_beginning(head).encode())
         yield
-        yield from _written(sheet, frames, numbers)
+        yield from _written(sheet, frames, style)
         sheet.write(f'</sheetData><autoFilter ref="{_whole_head(head)}"/></worksheet>'.encode())
 
 
-def _written(
-    sheet: IO[bytes], frames: Iterable[pl.DataFrame], numbers: frozenset[str]
-) -> Iterator[None]:
+def _written(sheet: IO[bytes], frames: Iterable[pl.DataFrame], style: _Style) -> Iterator[None]:
     """Write the rows of each frame in a thread, while the caller's, which owns the connection that
     they are read by, gets the next one.  Goes on when a frame is written."""
 
     def write(frame: pl.DataFrame, after: int) -> None:
-        sheet.write(_rows(frame, after, numbers))
+        sheet.write(_rows(frame, after, style))
 
     done, writing = 1, None
     with ThreadPoolExecutor(1, thread_name_prefix="writing") as thread:
@@ -188,25 +178,24 @@ def _written(
 
 def _beginning(head: list[str]) -> str:
     cells = "".join(
-        f'<c r="{xl_col_to_name(n)}1" s="1" t="inlineStr"><is><t>{escape(name)}</t></is></c>'
+        f'<c r="{column_letters(n)}1" s="1" t="inlineStr"><is><t>{escape(name)}</t></is></c>'
         for n, name in enumerate(head)
     )
     return (
         f'{_XML}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
         '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView>'
-        f'</sheetViews><cols><col min="1" max="{len(head)}" width="16.7" customWidth="1"/></cols>'
-        f'<sheetData><row r="1">{cells}</row>'
+        f'</sheetViews><cols><col min="1" max="{len(head)}" width="16.7109375" customWidth="1"/>'
+        f'</cols><sheetData><row r="1">{cells}</row>'
     )
 
 
-def _rows(frame: pl.DataFrame, after: int, numbers: frozenset[str]) -> bytes:
-    """The rows that follow row `after`, column by column; empty cells are left out."""
+def _rows(frame: pl.DataFrame, after: int, style: _Style) -> bytes:
+    """The rows that follow row `after`, column by column."""
     shown = [name for name, kind in frame.schema.items() if kind != pl.Boolean]
     number = pl.int_range(after + 1, after + 1 + pl.len()).cast(pl.String)
     frame = _escaped(frame).with_columns(number.alias(_NUMBER))
     cells = chain.from_iterable(
-        _cell(frame, name, xl_col_to_name(at), numeric=name in numbers)
-        for at, name in enumerate(shown)
+        _cell(frame, name, column_letters(at), style) for at, name in enumerate(shown)
     )
     rows = frame.select(
         pl.concat_str(pl.lit('<row r="'), _NUMBER, pl.lit('">'), *cells, pl.lit("</row>"))
@@ -214,28 +203,43 @@ def _rows(frame: pl.DataFrame, after: int, numbers: frozenset[str]) -> bytes:
     return b"".join(rows.to_series().cast(pl.Binary))
 
 
-def _cell(frame: pl.DataFrame, column: str, letters: str, *, numeric: bool) -> list[pl.Expr]:
-    """The parts that a row's cell is joined from: one, a condition, only where cells are coloured
-    or empty, because that costs as much as joining all the others."""
+def _cell(frame: pl.DataFrame, column: str, letters: str, style: _Style) -> list[pl.Expr]:
+    """The parts that a row's cell is joined from: one, a condition, only where cells are coloured,
+    numbers or empty, because that costs as much as joining all the others."""
     place, text = [pl.lit(f'<c r="{letters}'), pl.col(_NUMBER)], pl.col(column)
+    number = [*place, pl.lit('"><v>'), text, pl.lit("</v></c>")]
     if frame.schema[column] != pl.String:
-        return [*place, pl.lit('"><v>'), text, pl.lit("</v></c>")]
+        return number
     text_cell = [pl.lit('" t="inlineStr"><is><t xml:space="preserve">'), text]
     text_cell.append(pl.lit("</t></is></c>"))
     plain = [*place, pl.lit('" s="2'), *text_cell]
-    mark = mark_of(column)
-    coloured = mark in frame.columns and frame[mark].any()
-    if not numeric and not coloured and (frame[column] != "").all():
+    coloured, is_number = _coloured(frame, column), _is_number(frame, column, style)
+    if is_number is None and not coloured and (frame[column] != "").all():
         return plain
     cell, no_text = pl.concat_str(plain), pl.lit("")
+    if style.fillable:
+        no_text = pl.concat_str(*place, pl.lit('" s="2"/>'))
     if coloured:
-        red = [*place, pl.lit('" s="3')]
+        mark, red = mark_of(column), [*place, pl.lit('" s="3')]
         cell = pl.when(mark).then(pl.concat_str(*red, *text_cell)).otherwise(cell)
         no_text = pl.when(mark).then(pl.concat_str(*red, pl.lit('"/>'))).otherwise(no_text)
-    if numeric:
-        number = pl.concat_str(*place, pl.lit('"><v>'), text, pl.lit("</v></c>"))
-        cell = pl.when(text.str.contains(PLAIN_NUMBER)).then(number).otherwise(cell)
+    if is_number is not None:
+        cell = pl.when(is_number).then(pl.concat_str(*number)).otherwise(cell)
     return [pl.when(text == "").then(no_text).otherwise(cell)]
+
+
+def _coloured(frame: pl.DataFrame, column: str) -> bool:
+    mark = mark_of(column)
+    return mark in frame.columns and bool(frame[mark].any())
+
+
+def _is_number(frame: pl.DataFrame, column: str, style: _Style) -> pl.Expr | None:
+    """Which cells of a column of text are numbers; None when it has none."""
+    known = number_of(column)
+    asked = [pl.col(known)] if known in frame.columns else []
+    if column in style.numbers:
+        asked.append(pl.col(column).str.contains(PLAIN_NUMBER))
+    return pl.any_horizontal(asked) if asked else None
 
 
 def _escaped(frame: pl.DataFrame) -> pl.DataFrame:
@@ -244,8 +248,8 @@ def _escaped(frame: pl.DataFrame) -> pl.DataFrame:
     odd = frame.select(texts.str.contains(_ODD).any() | (texts.str.len_bytes() > MAX_CELL).any())
     return frame.with_columns(
         pl.col(name)
-        .str.slice(0, MAX_CELL)
         .str.replace_all(_NOT_XML, "")
+        .str.slice(0, MAX_CELL)
         .str.replace_all(_LIKE_AN_ESCAPE, "_x005F_$1")
         .str.replace_many(_ESCAPES)
         for name in odd.columns
@@ -285,7 +289,7 @@ def _contents(title: str, count: int) -> dict[str, str]:
 
 
 def _whole_head(head: list[str]) -> str:
-    return f"A1:{xl_col_to_name(len(head) - 1)}1"
+    return f"A1:{column_letters(len(head) - 1)}1"
 
 
 def _fill(colour: str) -> str:

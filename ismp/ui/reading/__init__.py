@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from django.conf import settings
-from xlsxwriter.utility import xl_col_to_name
 
-from ismp.ui.exports.tables import unguarded
+from ismp.ui.exports.cells import unguarded
 from ismp.ui.reading import csv_text, file_types, workbooks
 from ismp.ui.reading.faults import YOURS, FileRejected, Reason
 from ismp.ui.reading.raw import Limits, RawRow, Source
+from ismp.ui.text.cell_names import column_letters
 from ismp.ui.text.search_folding import key
 
 _ABOVE_HEADER = 10
@@ -83,7 +83,7 @@ class Table:
     def bad_cells(self, row: Row) -> dict[str, str]:
         """Of a row: which known columns hold no value, and what to say of each: `C5 是 #REF!`."""
         return {
-            title: f"{xl_col_to_name(place)}{row.line} 是 {row.bad[place]}"
+            title: f"{column_letters(place)}{row.line} 是 {row.bad[place]}"
             for title, place in self.place.items()
             if place in row.bad
         }

@@ -13,11 +13,10 @@ from datetime import date, time, timedelta
 from itertools import chain, repeat
 from typing import Any
 
-from xlsxwriter.utility import xl_cell_to_rowcol
-
 from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits, RawRow, Source
 from ismp.ui.text import roc_dates
+from ismp.ui.text.cell_names import column_index
 
 NO_WORKBOOK = "Excel 檔無法開啟，請重新存成 .xlsx 再匯入。"
 NOT_CALCULATED = "公式還沒有計算"
@@ -72,7 +71,7 @@ def _proven(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int, limits:
                 most_mb = limits.max_bytes // 1024 // 1024
                 raise FileRejected(f"Excel 檔解開後超過 {most_mb} MB，請分成幾個檔案匯入。")
             for column, row in set(_PLACE.findall(tail + piece)):
-                _, index = xl_cell_to_rowcol(f"{column.decode().upper() or 'A'}1")
+                index = column_index(column.decode().upper() or "A")
                 if index >= limits.max_columns or int(row) > limits.max_rows + _ABOVE:
                     raise FileRejected(
                         f"Excel 檔的內容超過 {limits.max_rows:,} 列或 {limits.max_columns} 欄，"

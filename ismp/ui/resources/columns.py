@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from ismp.ui.exports.tables import Cell
+from ismp.ui.exports.cells import Cell
 from ismp.ui.templatetags.ismp_ui import roc_moment
 from ismp.ui.text.roc_dates import roc_date
 

@@ -34,7 +34,6 @@ somebody else changed what it shows comes back (`versions`).
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -46,7 +45,7 @@ from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError, models, transaction
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -57,7 +56,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
-from ismp.ui.exports import tables, xlsx
+from ismp.ui.exports import xlsx
+from ismp.ui.exports.csv import csv_lines
+from ismp.ui.exports.responses import csv_answer, workbook_answer
 from ismp.ui.forms import ActionForm, Form, KeywordField, ResourceForm
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.resources import versions
@@ -70,7 +71,6 @@ _NAMED = 20
 """How many of the things an action names before it is done."""
 _NUMBER = re.compile(r"([a-z]+-)?\d{1,18}", re.ASCII)
 """What a button may choose in the form of an action: 12, grade-12."""
-_SPOOL_BYTES = 8 * 1024 * 1024
 _CLASH = "這筆資料和別人剛存入的重複或衝突；請重新整理這一頁，核對後再存一次。"
 
 Choices = Iterable[tuple[str, str]]
@@ -261,15 +261,6 @@ class Resource:
         found = search.found() if search.is_valid() else self.rows(user).none()
         rows = ([one.value(thing) for one in columns] for thing in found.iterator(2_000))
         kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
-        if kind == "xlsx":
-            added_up = [one.shape == "number" for one in columns]
-            rows = (
-                [
-                    tables.as_number(cell) if yes else cell
-                    for cell, yes in zip(row, added_up, strict=True)
-                ]
-                for row in rows
-            )
         with transaction.atomic():
             trail.record(
                 "export_list",
@@ -279,7 +270,13 @@ class Resource:
                 format=kind,
                 count=found.count(),
             )
-        return _download(kind, self.name, self.title, [one.title for one in columns], rows)
+        head = [one.title for one in columns]
+        if kind == "csv":
+            return csv_answer(csv_lines(head, rows), f"{self.name}.csv")
+        added_up = {f"{place}" for place, one in enumerate(columns) if one.shape == "number"}
+        frames = xlsx.frames_of(rows)
+        pieces = xlsx.workbook(self.title, head, frames, added_up, fillable=True)
+        return workbook_answer(pieces, f"{self.name}.xlsx")
 
     # --- One -------------------------------------------------------------------------------------
 
@@ -507,14 +504,3 @@ def _tried(form: Any, action: Callable[[], Any], *, whole: bool = True) -> Any:
     except IntegrityError:
         form.add_error(None, _CLASH)
     return None
-
-
-def _download(
-    kind: str, name: str, title: str, head: list[str], rows: Iterator[list[tables.Cell]]
-) -> HttpResponseBase:
-    if kind == "csv":
-        return xlsx.csv_answer(tables.csv_lines(head, rows), f"{name}.csv")
-    file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 (the response closes it)
-    tables.write(file, title, head, (tables.Row(cells) for cells in rows))
-    file.seek(0)
-    return FileResponse(file, as_attachment=True, filename=f"{name}.xlsx")

@@ -9,7 +9,8 @@ import pytest
 from django.db import OperationalError
 
 from ismp.hours.listing import search as listing_search
-from ismp.ui.exports import tables, xlsx
+from ismp.ui.exports import responses, xlsx
+from ismp.ui.resources import resource
 from tests.support.examples import modules
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
@@ -56,16 +57,13 @@ def test_an_export_that_breaks_off_is_an_error_page(clerk, two, monkeypatch, kin
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_a_list_that_breaks_off_is_an_error_page(manager, things, monkeypatch, kind):
-    def lines(head, rows):
+    def broken(*_, **__):
         yield "\ufeff".encode()
         raise OperationalError
 
-    def write(*_):
-        raise OperationalError
-
     # Before a row is read: a cursor that an exception keeps would be closed in another test.
-    monkeypatch.setattr(tables, "csv_lines", lines)
-    monkeypatch.setattr(tables, "write", write)
+    monkeypatch.setattr(resource, "csv_lines", broken)
+    monkeypatch.setattr(xlsx, "workbook", broken)
     manager.raise_request_exception = False
     for module in modules():
         answer = manager.get(module.address("export"), {"format": kind})
@@ -76,7 +74,7 @@ def test_a_list_that_breaks_off_is_an_error_page(manager, things, monkeypatch, k
 def test_what_is_too_long_to_be_held_does_not_look_whole(clerk, two, monkeypatch, kind):
     monkeypatch.setattr(listing_search, "_BATCH", 1)
     monkeypatch.setattr(listing_search, "frames", broken_after(1))
-    monkeypatch.setattr(xlsx, "_HELD_BYTES", 1)
+    monkeypatch.setattr(responses, "_HELD_BYTES", 1)
     answer = clerk.get(EXPORT, {"format": kind})
     assert "Content-Length" not in answer
     got = b""
@@ -123,7 +121,9 @@ def test_hours_of_every_list_are_numbers(manager, things):
     [("3", 3), ("2.5", 2.5), ("-1", -1), ("0", 0), ("007", "007"), ("1e3", "1e3"), ("", "")],
 )
 def test_what_is_a_number(text, number):
-    assert tables.as_number(text) == number
+    pieces = xlsx.workbook("a", ["b"], xlsx.frames_of([[text]]), {"0"})
+    sheet = openpyxl.load_workbook(io.BytesIO(b"".join(pieces))).active
+    assert sheet["A2"].value == (None if number == "" else number)
 
 
 def test_codes_stay_texts(clerk, import_bytes):

@@ -10,11 +10,14 @@ import polars as pl
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from openpyxl.utils import get_column_letter
 
 from ismp.hours.listing import search as listing_search
 from ismp.hours.listing.record_pages import RecordPages
 from ismp.hours.portal_import.layout import NAMES
-from ismp.ui.exports import xlsx
+from ismp.ui.exports import responses, xlsx
+from ismp.ui.exports.cells import unguarded
+from ismp.ui.text.cell_names import column_index, column_letters
 from tests.support.portal_files import PERSON, data, row
 
 HEAD = [f"欄{n}" for n in range(30)]
@@ -26,6 +29,11 @@ ODD = [
 
 def written(frames, head=HEAD):
     return b"".join(xlsx.workbook("學習時數", head, frames))
+
+
+def sheet_of(frames, head, **style):
+    pieces = xlsx.workbook("a", head, frames, **style)
+    return openpyxl.load_workbook(io.BytesIO(b"".join(pieces))).active
 
 
 def texts(book):
@@ -53,7 +61,7 @@ def excel_reads(text):
     return text.replace("_x005F_", "_") if isinstance(text, str) else text
 
 
-def test_it_looks_like_the_other_workbooks():
+def test_the_head_stands_still_and_has_a_filter():
     book = openpyxl.load_workbook(io.BytesIO(written([pl.DataFrame({n: ["甲"] for n in HEAD})])))
     sheet = book.active
     assert (sheet.title, sheet.freeze_panes, sheet.auto_filter.ref) == ("學習時數", "A2", "A1:AD1")
@@ -70,6 +78,42 @@ def test_numbers_are_numbers_and_marked_cells_are_red_even_when_empty():
     red = {cell.coordinate for row in rows for cell in row if cell.fill.fgColor.rgb == "FFFFD9D6"}
     assert red == {"B3"}
     assert sheet["B3"].font.color.rgb == "FF8C1D18" and sheet["B3"].number_format == "@"
+
+
+def test_rows_of_any_cells_come_back_as_they_were():
+    rows = [[text, n, n / 8, None, n if n % 2 else "無"] for n, text in enumerate(ODD)] * 150
+    frames = list(xlsx.frames_of(rows))
+    assert len(frames) > 1
+    sheet = sheet_of(frames, HEAD[:5])
+    read = list(sheet.iter_rows(min_row=2, values_only=True))
+    for (first, *cells), (text, *others) in zip(read, rows, strict=True):
+        plain = "".join(c for c in text if c not in "\x00\x01\x08\x1f\ufffe\uffff")[:32_767]
+        assert (excel_reads(first) or "", cells) == (plain, others)
+
+
+def test_a_guard_of_ours_is_told_from_a_text_that_begins_like_one():
+    texts = ["'=1", "''@x", "'甲", "=1", "'"]
+    sheet = sheet_of(xlsx.frames_of([[text] for text in texts]), ["a"])
+    read = [cell for (cell,) in sheet.iter_rows(min_row=2, values_only=True)]
+    assert read == ["''=1", "'''@x", "'甲", "=1", "'"]
+    assert [unguarded(cell) for cell in read] == texts
+
+
+def test_half_a_character_is_left_out():
+    assert sheet_of(xlsx.frames_of([["甲\ud800乙"]]), ["a"])["A2"].value == "甲乙"
+
+
+def test_what_is_filled_into_an_empty_cell_stays_a_text():
+    sheet = sheet_of(xlsx.frames_of([["甲", 1], ["", None]]), ["a", "b"], fillable=True)
+    styles = [[cell.number_format for cell in row] for row in sheet.iter_rows(min_row=2)]
+    assert styles == [["@", "General"], ["@", "@"]]
+    assert [cell.value for cell in sheet[3]] == [None, None]
+
+
+def test_columns_have_the_names_that_excel_gives_them():
+    names = [get_column_letter(n) for n in range(1, 16_385)]
+    assert [column_letters(n) for n in range(16_384)] == names
+    assert list(map(column_index, names)) == list(range(16_384))
 
 
 @pytest.mark.parametrize("count", [0, 7, 8, 9, 20])
@@ -127,7 +171,7 @@ def test_what_breaks_off_does_not_look_whole():
         yield b"1,2\r\n"
         raise ValueError
 
-    pieces = xlsx.to_the_end(broken(), "沒有傳完".encode())
+    pieces = responses.to_the_end(broken(), "沒有傳完".encode())
     assert [next(pieces), next(pieces).decode()] == [b"1,2\r\n", "沒有傳完"]
     with pytest.raises(ValueError):
         next(pieces)

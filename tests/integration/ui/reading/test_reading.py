@@ -2,11 +2,12 @@
 
 import csv
 import io
+import re
+import zipfile
 from datetime import date, datetime
 
 import openpyxl
 import pytest
-import xlsxwriter
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from ismp.courses.models import Session, SignUp
@@ -27,19 +28,37 @@ def written(codec="utf-8", separator=",", end="\r\n", before="", rows=ROWS):
     return (before + text.getvalue()).encode(codec)
 
 
-def workbook(*sheets, **formats):
+def workbook(*sheets):
     """{name: rows}; a cell may be (value, format) or (formula, None, cached value)."""
+    book, calculated = openpyxl.Workbook(), {}
+    book.remove(book.active)
+    for name, rows in sheets:
+        sheet = book.create_sheet(name)
+        for line, cells in enumerate(rows, 1):
+            for column, cell in enumerate(cells, 1):
+                value, style, *cached = cell if isinstance(cell, tuple) else (cell, None)
+                place = sheet.cell(line, column, value)
+                place.number_format = style or place.number_format
+                calculated |= dict.fromkeys([place.coordinate] if cached else [], *cached)
     buffer = io.BytesIO()
-    with xlsxwriter.Workbook(buffer) as book:
-        for name, rows in sheets:
-            sheet = book.add_worksheet(name)
-            for line, cells in enumerate(rows):
-                for column, cell in enumerate(cells):
-                    if isinstance(cell, tuple):
-                        style = book.add_format({"num_format": cell[1]}) if cell[1] else None
-                        sheet.write(line, column, cell[0], style, *cell[2:])
-                    else:
-                        sheet.write(line, column, cell)
+    book.save(buffer)
+    return with_values(buffer.getvalue(), calculated) if calculated else buffer.getvalue()
+
+
+def with_values(data, values):
+    """A workbook whose formulas were calculated: {place: value}."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            part = old.read(name).decode()
+            if name.startswith("xl/worksheets/"):
+                for place, value in values.items():
+                    kind = "e" if str(value).startswith("#") else "n"
+                    formula = rf'<c r="{place}"([^>]*)>(<f>.*?</f>)<v ?/?>(</v>)?</c>'
+                    cell = rf'<c r="{place}"\1 t="{kind}">\2<v>{value}</v></c>'
+                    part, count = re.subn(formula, cell, part)
+                    assert count == 1
+            new.writestr(name, part)
     return buffer.getvalue()
 
 
