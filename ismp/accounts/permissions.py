@@ -5,10 +5,10 @@ from functools import wraps
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from ismp.accounts.roles import Right
+from ismp.ui.http.requests import HttpRequest
 
 
 def needs(
@@ -19,7 +19,7 @@ def needs(
     def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if not request.user.may(right):  # type: ignore[union-attr]
+            if not request.user.may(right):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -26,6 +26,7 @@ from ismp.applications.forms import (
 from ismp.applications.models import AccountApplication, IdentityChange, Transfer
 from ismp.audit.origin import client_address
 from ismp.errors import ActionRefused
+from ismp.ui.http.requests import HttpRequest
 
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
 _RECEIPT = "receipt"
@@ -91,7 +92,7 @@ def state(request: HttpRequest) -> HttpResponse:
 @_asks_or_does
 def identities(request: HttpRequest) -> HttpResponse:
     """What one is listed as, the form to ask for something else, and what was asked before."""
-    user: Any = request.user
+    user = request.user
     typed = request.POST if request.method == "POST" else None
     form = IdentitiesForm(typed, initial={"identities": user.identities})
     if form.is_valid() and _done(form, asking.ask_for_identities, by=user):
@@ -109,7 +110,7 @@ def identities(request: HttpRequest) -> HttpResponse:
 @require_POST
 def withdraw_identities(request: HttpRequest) -> HttpResponse:
     """Take the waiting one back."""
-    user: Any = request.user
+    user = request.user
     if change := IdentityChange.objects.filter(account=user).waiting().first():
         try:
             asking.withdraw(change, by=user)
@@ -139,7 +140,7 @@ def going(request: HttpRequest) -> HttpResponse:
 def _transfer(
     request: HttpRequest, make: Any, action: Callable[..., Transfer], title: str
 ) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     known = {"username": request.GET.get("username", "")}  # from the page of an account
     form = make(request.POST if request.method == "POST" else None, user=user, initial=known)
     if form.is_valid():
@@ -154,7 +155,7 @@ def _transfer(
 @needs(Right.EDIT_PEOPLE)
 def withdraw_transfer(request: HttpRequest, transfers_id: int) -> HttpResponse:
     """Take back what one's own agency asked for."""
-    user: Any = request.user
+    user = request.user
     seen = Transfer.objects.visible_to(user).filter(asked_by__agency=user.agency_id)
     transfer = get_object_or_404(seen, pk=transfers_id)
     try:

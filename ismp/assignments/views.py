@@ -1,10 +1,8 @@
 """指派課程: choose the course, see exactly who gets it, then do it."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -19,6 +17,7 @@ from ismp.courses.models import Course
 from ismp.errors import ActionRefused
 from ismp.security.models import Incident
 from ismp.ui.http import once
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number
 
 
@@ -26,7 +25,7 @@ from ismp.ui.text.numbers import whole_number
 @needs(Right.MANAGE_COURSES)
 def assign(request: HttpRequest) -> HttpResponse:
     """From the list of people with those who were chosen there; from a course with all behind."""
-    user: Any = request.user
+    user = request.user
     asked = request.POST if request.method == "POST" else request.GET
     incident = _incident(user, asked.get("incident", ""))
     agency = incident.agency if incident else agency_asked(request)

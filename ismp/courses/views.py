@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,6 +16,7 @@ from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Course, Enrollment, Kind, Material, Meeting, Session, SignUp, Way
 from ismp.courses.online import files, learning
 from ismp.errors import ActionRefused
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number
 
 _MINE = 100
@@ -28,7 +29,7 @@ _LONGEST_SECONDS = 1_000_000
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
     """我的課程."""
-    user: Any = request.user
+    user = request.user
     sessions = Session.objects.with_waiting().select_related("course").prefetch_related("meetings")
     sign_ups = SignUp.objects.filter(account=user).order_by("-pk")
     context = {
@@ -44,7 +45,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def course(request: HttpRequest, course_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     found = _course(request, course_id)
     sessions = found.sessions.with_waiting().select_related("course").prefetch_related("meetings")
     my_sign_ups = {one.session_id: one for one in SignUp.objects.filter(account=user)}
@@ -65,7 +66,7 @@ def course(request: HttpRequest, course_id: int) -> HttpResponse:
 
 
 def _course(request: HttpRequest, course_id: int) -> Course:
-    user: Any = request.user
+    user = request.user
     reachable = Course.objects.reachable_by(user).select_related("agency")
     return get_object_or_404(reachable, pk=course_id)
 
@@ -79,7 +80,7 @@ def _newest(user: Any, course: Course) -> Enrollment | None:
 
 @require_POST
 def enroll(request: HttpRequest, course_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     found = _course(request, course_id)
     done = _try(request, lambda: actions.enroll(found, [user], way=Way.SELF, by=user))
     if done is None or _newest(user, found) is None:
@@ -106,7 +107,7 @@ def learn(request: HttpRequest, course_id: int) -> HttpResponse:
 
 
 def _enrollment(request: HttpRequest, course_id: int) -> Enrollment:
-    user: Any = request.user
+    user = request.user
     mine = Enrollment.objects.filter(account=user, course=course_id)
     mine = mine.select_related("course", "record__deletion")
     return get_object_or_404(mine.order_by("-pk")[:1])
@@ -120,7 +121,7 @@ def _done(enrollment: Enrollment) -> set[int]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def material(request: HttpRequest, course_id: int, material_id: int) -> HttpResponse:
     """One material; 「看完了」 leads to the next that is left."""
-    user: Any = request.user
+    user = request.user
     enrollment = _enrollment(request, course_id)
     shown = get_object_or_404(Material, pk=material_id, course=course_id)
     if request.method == "POST":
@@ -154,7 +155,7 @@ def file(request: HttpRequest, course_id: int, material_id: int) -> HttpResponse
 
     A wish that makes no sense is answered as if there were none (RFC 9110, 14.2).
     """
-    user: Any = request.user
+    user = request.user
     enrolled = Enrollment.objects.filter(account=user).values("course")
     mine = Course.objects.filter(pk__in=enrolled) | Course.objects.taught_by(user)
     found = get_object_or_404(mine | Course.objects.visible_to(user), pk=course_id)
@@ -182,7 +183,7 @@ def file(request: HttpRequest, course_id: int, material_id: int) -> HttpResponse
 @require_http_methods(["GET", "HEAD", "POST"])
 def quiz(request: HttpRequest, course_id: int) -> HttpResponse:
     """Begin an attempt, answer it, hand it in."""
-    user: Any = request.user
+    user = request.user
     enrollment = _enrollment(request, course_id)
     attempt = enrollment.attempts.filter(submitted_at=None).first()
     if request.method != "POST":
@@ -213,7 +214,7 @@ def _chosen(values: list[str]) -> list[int]:
 
 @require_POST
 def sign_up(request: HttpRequest, session_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     session = _session(request, session_id)
     if done := _try(request, lambda: classes.sign_up(session, user, by=user)):
         messages.success(request, f"{session}：{done.get_standing_display()}。")
@@ -222,7 +223,7 @@ def sign_up(request: HttpRequest, session_id: int) -> HttpResponse:
 
 @require_POST
 def withdraw(request: HttpRequest, session_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     session = _session(request, session_id)
     mine = get_object_or_404(SignUp, session=session, account=user)
     if _try(request, lambda: classes.withdraw(mine, by=user)):
@@ -231,7 +232,7 @@ def withdraw(request: HttpRequest, session_id: int) -> HttpResponse:
 
 
 def _session(request: HttpRequest, session_id: int) -> Session:
-    user: Any = request.user
+    user = request.user
     reachable = Session.objects.filter(course__in=Course.objects.reachable_by(user))
     return get_object_or_404(reachable.select_related("course"), pk=session_id)
 
@@ -239,7 +240,7 @@ def _session(request: HttpRequest, session_id: int) -> Session:
 @require_http_methods(["GET", "HEAD", "POST"])
 def attend(request: HttpRequest, meeting_id: int, room_code: str) -> HttpResponse:
     """Where the code in the room leads: one button, and one is there."""
-    user: Any = request.user
+    user = request.user
     reachable = Meeting.objects.filter(session__course__in=Course.objects.reachable_by(user))
     meeting = get_object_or_404(reachable.select_related("session__course"), pk=meeting_id)
     context: dict[str, Any] = {"meeting": meeting}

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_protect
@@ -14,6 +14,7 @@ from ismp.errors import ActionRefused
 from ismp.external_hours import actions, files
 from ismp.external_hours.forms import ClaimForm
 from ismp.external_hours.models import ExternalClaim
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files_by_itself
 
 _PER_PAGE = 30
@@ -22,7 +23,7 @@ _PER_PAGE = 30
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
     """What the person claimed, how each claim stands, and what was said to it."""
-    user: Any = request.user
+    user = request.user
     own = ExternalClaim.objects.made_by(user).select_related("agency", "decided_by", "revoked_by")
     page = Paginator(own, _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "external_hours/mine.html", {"page": page})
@@ -41,7 +42,7 @@ apply.csrf_exempt = True  # type: ignore[attr-defined]
 
 @csrf_protect
 def _apply(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     typed = (request.POST, request.FILES) if request.method == "POST" else ()
     form: Any = ClaimForm(*typed, user=user)
     if typed and form.is_valid():
@@ -58,7 +59,7 @@ def _apply(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def withdraw(request: HttpRequest, claim_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     claim = get_object_or_404(ExternalClaim.objects.made_by(user), pk=claim_id)
     try:
         actions.withdraw(claim, by=user)
@@ -71,7 +72,7 @@ def withdraw(request: HttpRequest, claim_id: int) -> HttpResponse:
 @require_safe
 def certificate(request: HttpRequest, claim_id: int) -> HttpResponseBase:
     """The file as what it was found to be, whatever its name said; the browser may not guess."""
-    user: Any = request.user
+    user = request.user
     openable = ExternalClaim.objects.openable_by(user).filter(pieces__number=0)
     claim = get_object_or_404(openable.select_related("agency", "account"), pk=claim_id)
     if claim.account_id != user.pk:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from operator import itemgetter
 from types import MappingProxyType
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from ismp.accounts.models import Account
@@ -26,6 +26,7 @@ from ismp.hours.models import ImportRun, Source
 from ismp.hours.profiles import ImportKind, Reached, Turn
 from ismp.hours.refusal import RowsRejected
 from ismp.hours.result import ResultOfList
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.columns import Column
 
 

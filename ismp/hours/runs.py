@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
@@ -23,6 +23,7 @@ from ismp.hours.pulse import STEPS, progress
 from ismp.hours.records import unclaimed
 from ismp.hours.records.views import shown_in
 from ismp.ui.exports.responses import workbook_answer
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.columns import cells_of
 
 _PER_PAGE = 50
@@ -40,7 +41,7 @@ _SUMS = (
 @needs(Right.VIEW_HOURS)
 def runs(request: HttpRequest) -> HttpResponse:
     """匯入紀錄."""
-    user: Any = request.user
+    user = request.user
     found = ImportRun.objects.visible_to(user).of_files().select_related("agency")
     page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "hours/runs.html", {"page": page})
@@ -57,7 +58,7 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
 @needs(Right.VIEW_HOURS)
 def waiting(request: HttpRequest) -> HttpResponse:
     """待認領時數, by number only: by run, how many people and rows wait."""
-    user: Any = request.user
+    user = request.user
     mine = Waiting.objects.visible_to(user)
     page = Paginator(mine.by_run(), _PER_PAGE).get_page(request.GET.get("page"))
     people = mine.filter(claimed_at=None).values("agency", "id_hash").distinct().count()
@@ -76,7 +77,7 @@ def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 def find_run(request: HttpRequest, run_id: int) -> ImportRun:
-    user: Any = request.user
+    user = request.user
     visible = ImportRun.objects.visible_to(user).select_related("agency")
     run = get_object_or_404(visible, pk=run_id)
     profiles.of(run).stand(request)
@@ -85,7 +86,7 @@ def find_run(request: HttpRequest, run_id: int) -> ImportRun:
 
 def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
     """A run that this person may send on its way."""
-    user: Any = request.user
+    user = request.user
     run = find_run(request, run_id)
     if not profiles.of(run).may_start(user):
         raise PermissionDenied
@@ -94,7 +95,7 @@ def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
 
 def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     """What the import window shows of a run, under way or finished."""
-    user: Any = request.user
+    user = request.user
     now, profile = progress(run.pk), profiles.of(run)
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
     return {
@@ -132,7 +133,7 @@ def _has_changed_something(run: ImportRun) -> bool:
 @needs(Right.MANAGE)
 def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     """Every row of the file behind a number of the result: created, rejected, other name …"""
-    user: Any = request.user
+    user = request.user
     run = find_run(request, run_id)
     profile = profiles.of(run)
     which, code = request.GET.get("which", ""), request.GET.get("code", "")
@@ -182,7 +183,7 @@ def run_report(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
 @needs(Right.UNDO_IMPORT)
 def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
     """復原這次匯入: first what will happen, then the action, if that is what was shown."""
-    user: Any = request.user
+    user = request.user
     run = find_run(request, run_id)
     if not run.can_be_undone:
         if run.undone_by != user.username:  # who presses twice reads the answer to the first time
@@ -217,7 +218,7 @@ def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
 @needs(Right.MANAGE)
 def run_commit(request: HttpRequest, run_id: int) -> HttpResponse:
     """正式匯入這個檔案, after a trial, without uploading it again."""
-    user: Any = request.user
+    user = request.user
     run = _run_to_start(request, run_id)
     try:
         return redirect(actions.import_for_real(run, by=user))

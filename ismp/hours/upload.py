@@ -3,7 +3,7 @@
 The run stands from the first byte; no byte goes to disk in clear.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
@@ -25,6 +25,7 @@ from ismp.accounts.roles import Right
 from ismp.hours import actions, files, importing, profiles
 from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.refusal import too_large
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files_by_itself
 
 _RUNS_PER_PAGE = 20
@@ -41,7 +42,7 @@ class RunUploadHandler(FileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
-        account: Any = self.request.user  # type: ignore[union-attr]
+        account = cast(HttpRequest, self.request).user
         self.run = actions.open_run(
             agency=account.agency, filename=self.file_name or "", by=account
         )
@@ -66,7 +67,7 @@ class RunUploadHandler(FileUploadHandler):
 
 def import_page(request: HttpRequest, source: str, template: str) -> HttpResponse:
     """Where files of one kind are chosen and tried, and what became of the earlier ones."""
-    user: Any = request.user
+    user = request.user
     profile: Any = profiles.named(source)
     profile.stand(request)
     runs = ImportRun.objects.visible_to(user).filter(source=source).select_related("agency")
@@ -78,7 +79,7 @@ def import_page(request: HttpRequest, source: str, template: str) -> HttpRespons
 @require_POST
 @needs(Right.MANAGE)
 def upload(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     if not profiles.may_start_any(user):
         raise PermissionDenied
     # The handler must be in place before anything, the CSRF check too, reads the body.
@@ -116,7 +117,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
             return JsonResponse({"error": sentence}, status=400)
         messages.error(request, sentence)
         return redirect("hours:agency")
-    user: Any = request.user
+    user = request.user
     if run.state == State.RECEIVING:
         profile = profiles.named(posted.get("source") or run.source)
         if profile is None or not profile.may_start(user):

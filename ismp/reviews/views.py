@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -26,6 +26,7 @@ from ismp.errors import ActionRefused
 from ismp.reviews.queue import decides, principals_of, waiting_for
 from ismp.reviews.queue_item import Waiting
 from ismp.ui.forms import Form
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.resource import Page
 from ismp.ui.text.numbers import whole_number
 
@@ -61,7 +62,7 @@ def _or_delegate(may: Callable[[Account], bool]) -> Callable[[_View], _View]:
     def decorate(view: _View) -> _View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            user: Any = request.user
+            user = request.user
             if not may(user) and not principals_of(user):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
@@ -75,7 +76,7 @@ def _or_delegate(may: Callable[[Account], bool]) -> Callable[[_View], _View]:
 @_or_delegate(lambda user: user.may(Right.MANAGE))
 def queue(request: HttpRequest) -> HttpResponse:
     """Boxes to tick only where one kind is chosen that is decided here."""
-    user: Any = request.user
+    user = request.user
     now, everything = timezone.localtime(), waiting_for(user)
     kind = request.GET.get("kind", "")
     chosen = [one for one in everything if not kind or one.kind == kind]
@@ -105,7 +106,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 @_or_delegate(decides)
 def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse:
     """One thing: what will change and what follows, and the decision with its comment."""
-    user: Any = request.user
+    user = request.user
     key = f"{review_kind}-{review_id}"
     one = next((one for one in waiting_for(user) if one.key == key), None)
     if one is None or one.deciding is None:
@@ -155,7 +156,7 @@ def batch(request: HttpRequest) -> HttpResponse:
 
     Each is an action of its own: what cannot be decided does not stop the others.
     """
-    user: Any = request.user
+    user = request.user
     accept, keys = request.POST.get("decision") == "approve", request.POST.getlist("ids")
     found = {one.key: one for one in waiting_for(user) if one.many}
     chosen = [found[key] for key in dict.fromkeys(keys) if key in found]
@@ -200,7 +201,7 @@ def _tried(
 @needs(Right.EDIT_PEOPLE)
 def delegations(request: HttpRequest) -> HttpResponse:
     """Who decides in my place, and naming one."""
-    user: Any = request.user
+    user = request.user
     form = DelegationForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
@@ -221,7 +222,7 @@ def delegations(request: HttpRequest) -> HttpResponse:
 @require_POST
 @needs(Right.EDIT_PEOPLE)
 def end_delegation(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     mine = Delegation.objects.filter(principal=user)
     delegation = get_object_or_404(mine, pk=whole_number(request.POST.get("delegation")))
     try:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -34,6 +34,7 @@ from ismp.security.models import (
     SignOff,
     TimeLimit,
 )
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
 
 _SHOWN = 500
@@ -43,7 +44,7 @@ _PER_PAGE = 50
 @require_safe
 def my_devices(request: HttpRequest) -> HttpResponse:
     """What is in this person's keeping; what waits for a decision comes first."""
-    user: Any = request.user
+    user = request.user
     kept = Device.objects.kept_by(user).in_use().select_related("restriction")
     waiting = set(kept.undecided(timezone.localdate()).values_list("pk", flat=True))
     rows = sorted(((one, one.pk in waiting) for one in kept[:_SHOWN]), key=lambda row: not row[1])
@@ -55,7 +56,7 @@ def my_devices(request: HttpRequest) -> HttpResponse:
 @needs(Right.REVIEW_SECURITY)
 def import_advisories(request: HttpRequest) -> HttpResponse:
     """匯入情資檔案: STIX, CVE JSON 5 or KEV, as drafts."""
-    user: Any = request.user
+    user = request.user
     form = FileForm(request.POST or None, request.FILES or None)
     context: dict[str, Any] = {
         "title": "匯入情資檔案",
@@ -81,7 +82,7 @@ def import_advisories(request: HttpRequest) -> HttpResponse:
 @needs(Right.REVIEW_SECURITY)
 def intelligence_file(request: HttpRequest, intelligence_file_id: int) -> HttpResponse:
     """What became of a large file; the page asks again until the worker has read it."""
-    user: Any = request.user
+    user = request.user
     file = get_object_or_404(IntelligenceFile, pk=intelligence_file_id, account=user)
     partial = "HX-Request" in request.headers
     template = "security/intelligence_window.html" if partial else "security/intelligence_file.html"
@@ -93,7 +94,7 @@ def intelligence_file(request: HttpRequest, intelligence_file_id: int) -> HttpRe
 @needs(Right.VIEW_SECURITY)
 def devices_of_advisory(request: HttpRequest, advisories_id: int) -> HttpResponse:
     """All devices that an advisory may speak of, of the agencies that somebody sees."""
-    user: Any = request.user
+    user = request.user
     advisory = get_object_or_404(Advisory.objects.visible_to(user), pk=advisories_id)
     found = affected_devices.hit_by(advisory, Device.objects.visible_to(user))
     page = Paginator(found.order_by("agency", "pk"), _PER_PAGE).get_page(request.GET.get("page"))
@@ -107,7 +108,7 @@ def devices_of_advisory(request: HttpRequest, advisories_id: int) -> HttpRespons
 @needs(Right.EDIT_SECURITY)
 def add_evidence(request: HttpRequest, addresses_id: int) -> HttpResponse:
     """附上佐證: one file at a time, by the agency itself."""
-    user: Any = request.user
+    user = request.user
     own = Address.objects.visible_to(user).filter(agency__in=user.agency_ids()).of_published()
     address = get_object_or_404(own.select_related("advisory", "agency"), pk=addresses_id)
     form: Any = FileForm(request.POST or None, request.FILES or None)
@@ -129,7 +130,7 @@ def add_evidence(request: HttpRequest, addresses_id: int) -> HttpResponse:
 @needs(Right.VIEW_SECURITY)
 def open_evidence(request: HttpRequest, evidence_id: int) -> HttpResponseBase:
     """A file as a download: whatever it is, the browser neither shows nor guesses it."""
-    user: Any = request.user
+    user = request.user
     found = EvidenceFile.objects.visible_to(user).select_related("address__agency")
     file = get_object_or_404(found, pk=evidence_id)
     evidence.note_opening(file, by=user)
@@ -153,7 +154,7 @@ def time_limits(request: HttpRequest) -> HttpResponse:
 @needs(Right.VIEW_SECURITY)
 def officers(request: HttpRequest) -> HttpResponse:
     """資安長: one's own agency's is named here; who sees all agencies sees whose is missing."""
-    user: Any = request.user
+    user = request.user
     form = OfficerForm(request.POST or None, agency=user.agency)
     if request.method == "POST" and not user.may(Right.EDIT_SECURITY):
         raise PermissionDenied
@@ -177,7 +178,7 @@ def officers(request: HttpRequest) -> HttpResponse:
 @needs(Right.VIEW_SECURITY)
 def sign_off(request: HttpRequest, sign_off_id: int) -> HttpResponse:
     """簽署表 as PDF, or the list that was signed as the CSV of which it names the digest."""
-    user: Any = request.user
+    user = request.user
     signed = SignOff.objects.visible_to(user).select_related("campaign", "agency")
     found = get_object_or_404(signed, pk=sign_off_id)
     if request.GET.get("format") == "csv":

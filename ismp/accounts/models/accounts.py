@@ -153,7 +153,8 @@ class Account(HasNationalId, AbstractBaseUser):
         """資訊人員、一般使用者及主管."""
         return in_words(self.identities)
 
-    def may(self, right: Right) -> bool:
+    def may(self, right: str) -> bool:
+        """Whether somebody in office has a `Right`; `ui` knows them as texts."""
         return self.is_active and right in RIGHTS[Role(self.role)]
 
     def agency_ids(self) -> list[int]:

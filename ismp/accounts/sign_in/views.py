@@ -20,6 +20,7 @@ from ismp.accounts.forms import OldPasswordForm, ResetForm, SignInForm
 from ismp.accounts.sign_in import lockout, middleware
 from ismp.audit import trail
 from ismp.errors import ActionRefused
+from ismp.ui.http import requests
 from ismp.ui.http.once import each_time
 
 _WRONG_CODE = "公務帳號或代碼不對，或代碼已經過期；請檢查後再試，或重新索取。"
@@ -52,8 +53,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 @each_time
 @require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+def sign_out(request: requests.HttpRequest) -> HttpResponse:
+    user = request.user
     with transaction.atomic():
         trail.record("sign_out", actor=user.username, agency=user.agency.code)
         logout(request)
@@ -90,8 +91,8 @@ def reset_password(request: HttpRequest) -> HttpResponse:
 @each_time
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
-def change_password(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+def change_password(request: requests.HttpRequest) -> HttpResponse:
+    user = request.user
     form = OldPasswordForm(request, request.POST or None)
     if form.is_valid():
         old, new = form.cleaned_data["old_password"], form.cleaned_data["new_password1"]

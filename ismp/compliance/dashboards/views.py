@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -22,6 +22,7 @@ from ismp.compliance.dashboards.charts import Point, Trend
 from ismp.compliance.dashboards.counts import PERSON, Counts, Part, duties, grouped, total
 from ismp.compliance.dashboards.forms import DayForm
 from ismp.compliance.models import Board, duty_title
+from ismp.ui.http.requests import HttpRequest
 
 
 def agencies_of(user: Account) -> QuerySet[Agency]:
@@ -32,7 +33,7 @@ def agencies_of(user: Account) -> QuerySet[Agency]:
 
 def agency_asked(request: HttpRequest) -> Agency:
     """The agency that the address names, or one's own."""
-    user: Any = request.user
+    user = request.user
     code = request.POST.get("agency") or request.GET.get("agency")
     return get_object_or_404(agencies_of(user), code=fold_code(code)) if code else user.agency
 
@@ -63,7 +64,7 @@ class Bar:
 @needs(Right.VIEW_HOURS)
 def board(request: HttpRequest) -> HttpResponse:
     """達標狀況 of one agency on a day; of today also where the year is going."""
-    user: Any = request.user
+    user = request.user
     agency, form = agency_asked(request), DayForm(request.GET)
     on = form.on_day
     days = [] if form.known_at else year_of(on)

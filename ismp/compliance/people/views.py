@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -27,6 +27,7 @@ from ismp.notifications.actions import digest_hours
 from ismp.ui.exports import xlsx
 from ismp.ui.exports.responses import workbook_answer
 from ismp.ui.http import once
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number, whole_numbers
 
 _PER_PAGE = 50
@@ -47,7 +48,7 @@ def _form(query: QueryDict, agency: Agency) -> PeopleForm:
 @needs(Right.VIEW_HOURS)
 def people_list(request: HttpRequest) -> HttpResponse:
     """同仁達標名單 of one agency: those who are behind, unless others are asked for."""
-    user: Any = request.user
+    user = request.user
     agency = agency_asked(request)
     form = _form(request.GET, agency)
     if "q" in form.errors:
@@ -92,7 +93,7 @@ def _without_keyword(request: HttpRequest, form: PeopleForm) -> HttpResponse:
 @needs(Right.VIEW_HOURS)
 def download(request: HttpRequest) -> StreamingHttpResponse:
     """The whole list, one row per person and duty, as Excel."""
-    user: Any = request.user
+    user = request.user
     agency = agency_asked(request)
     form = _form(request.GET, agency)
     found = listing.chosen(listing.of(agency, form.on_day, form.known_at), **form.search)
@@ -110,7 +111,7 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
 
     An agency that she has left sees her on the days on which she served it, and nothing later.
     """
-    user: Any = request.user
+    user = request.user
     form, mine = DayForm(request.GET), agencies_of(user)
     known = Account.objects.select_related("agency")
     account = get_object_or_404(known, pk=account_id)
@@ -151,7 +152,7 @@ def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:
 @needs(Right.REMIND)
 def remind(request: HttpRequest) -> HttpResponse:
     """提醒: first a page that says who is told what, then the action."""
-    user: Any = request.user
+    user = request.user
     agency = agency_asked(request)
     search = search_asked(request.POST, agency)
     if seen := request.POST.get("seen"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -35,6 +35,7 @@ from ismp.compliance.standing import what_if
 from ismp.compliance.standing.table import WORDS, InForce
 from ismp.errors import ActionRefused
 from ismp.hours.models import ImportRun, Source, State
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources import versions
 
 _NAMED = 50
@@ -282,7 +283,7 @@ def _people(numbers: list[int], most: int = _NAMED) -> dict[str, Any]:
 @_in_turn
 def add_example(request: HttpRequest, rule_id: int) -> HttpResponse:
     """A worked example beside a rule; it must come out as written."""
-    user: Any = request.user
+    user = request.user
     rule = get_object_or_404(Rule, pk=rule_id)
     form = ExampleForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -298,7 +299,7 @@ def add_example(request: HttpRequest, rule_id: int) -> HttpResponse:
 @require_POST
 @needs(Right.MANAGE_RULES)
 def remove_example(request: HttpRequest, example_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     example = get_object_or_404(Example.objects.select_related("rule"), pk=example_id)
     try:
         actions.remove_example(example, by=user)
@@ -312,7 +313,7 @@ def remove_example(request: HttpRequest, example_id: int) -> HttpResponse:
 @needs(Right.VIEW_HOURS)
 def effect(request: HttpRequest, run_id: int) -> HttpResponse:
     """What an import changed: a part of its result, and a page of its own with every name."""
-    user: Any = request.user
+    user = request.user
     visible = ImportRun.objects.visible_to(user).select_related("agency")
     run = get_object_or_404(visible, pk=run_id, source=Source.FILE, state=State.COMPLETED)
     found = effects.of_run(run)

@@ -11,7 +11,7 @@ from typing import Any
 import segno
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +25,7 @@ from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
 from ismp.errors import ActionRefused
 from ismp.ui import reading
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.reading import faults
 from ismp.ui.text.numbers import whole_number, whole_numbers
@@ -57,7 +58,7 @@ def taught(request: HttpRequest) -> HttpResponse:
 
 
 def _sessions(request: HttpRequest) -> Any:
-    user: Any = request.user
+    user = request.user
     return Session.objects.filter(course__in=Course.objects.taught_by(user))
 
 
@@ -65,7 +66,7 @@ def _sessions(request: HttpRequest) -> Any:
 @needs(Right.TEACH)
 def session(request: HttpRequest, session_id: int) -> HttpResponse:
     """Attendance and scores of a session, as one table."""
-    user: Any = request.user
+    user = request.user
     found = get_object_or_404(_sessions(request).select_related("course"), pk=session_id)
     meetings, people = list(found.meetings.all()), list(_enrolled(found))
     if request.method == "POST":
@@ -145,7 +146,7 @@ def _score(text: str) -> Decimal | None:
 @needs(Right.TEACH)
 def from_file(request: HttpRequest, session_id: int) -> HttpResponse:
     """Attendance of one meeting, or scores, from a list of 公務帳號 (and 成績)."""
-    user: Any = request.user
+    user = request.user
     found = get_object_or_404(_sessions(request).select_related("course"), pk=session_id)
     try:
         people = {one.account.username.lower(): one for one in _enrolled(found)}
@@ -238,7 +239,7 @@ def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
 @needs(Right.TEACH)
 def finish(request: HttpRequest, session_id: int) -> HttpResponse:
     """結訓: give everybody the hours."""
-    user: Any = request.user
+    user = request.user
     found = get_object_or_404(_sessions(request), pk=session_id)
     try:
         settled = attendance.finish(found, by=user)
@@ -266,7 +267,7 @@ def code(request: HttpRequest, meeting_id: int) -> HttpResponse:
 
 
 def _code_context(request: HttpRequest, meeting_id: int) -> dict[str, Any]:
-    user: Any = request.user
+    user = request.user
     mine = Meeting.objects.filter(session__in=_sessions(request))
     meeting = get_object_or_404(mine.select_related("session__course"), pk=meeting_id)
     path = reverse("courses:attend", args=[meeting.pk, attendance.code_of(meeting, shown_by=user)])

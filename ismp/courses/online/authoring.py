@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import Max
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_http_methods, require_POST
@@ -22,6 +22,7 @@ from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
 from ismp.courses.models import Course, Kind, Material, Question, Quiz
 from ismp.courses.online import files, learning
 from ismp.errors import ActionRefused
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.resources import versions
 
@@ -130,7 +131,7 @@ _edits = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def _course(request: HttpRequest, course_id: int) -> Course:
-    user: Any = request.user
+    user = request.user
     mine = Course.objects.visible_to(user).filter(kind=Kind.ONLINE)
     return get_object_or_404(mine, pk=course_id)
 
@@ -146,7 +147,7 @@ def _courses_of(model: type[Any], pk: int) -> list[int]:
 
 
 def _part(request: HttpRequest, model: type[Any], pk: int) -> Any:
-    user: Any = request.user
+    user = request.user
     mine = model.objects.filter(course__in=Course.objects.visible_to(user))
     return get_object_or_404(mine.select_related("course"), pk=pk)
 
@@ -177,7 +178,7 @@ def edit_material(request: HttpRequest, material_id: int) -> HttpResponse:
 
 
 def _material(request: HttpRequest, material: Material) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     form, more = versions.returned(request, MaterialForm, material, _subject(material))
     if request.method == "POST" and "stale" not in more and form.is_valid():
         file = form.cleaned_data.get("file")
@@ -190,7 +191,7 @@ def _material(request: HttpRequest, material: Material) -> HttpResponse:
 @require_POST
 @needs(Right.MANAGE_COURSES)
 def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     material = _part(request, Material, material_id)
     try:
         remove_material(material, by=user)
@@ -203,7 +204,7 @@ def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
 @require_POST
 @needs(Right.MANAGE_COURSES)
 def raise_material(request: HttpRequest, material_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     material = _part(request, Material, material_id)
     try:
         move_up(material, by=user)
@@ -226,7 +227,7 @@ def edit_question(request: HttpRequest, question_id: int) -> HttpResponse:
 
 
 def _question(request: HttpRequest, question: Question) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     form, more = versions.returned(request, QuestionForm, question, _subject(question))
     if request.method == "POST" and "stale" not in more and form.is_valid():
         save_question(form.save(commit=False), by=user)
@@ -238,7 +239,7 @@ def _question(request: HttpRequest, question: Question) -> HttpResponse:
 @require_POST
 @needs(Right.MANAGE_COURSES)
 def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     question = _part(request, Question, question_id)
     try:
         remove_question(question, by=user)
@@ -251,7 +252,7 @@ def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
 @_edits
 @needs(Right.MANAGE_COURSES)
 def quiz(request: HttpRequest, online_courses_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     with versions.held(request, Course.objects.all(), online_courses_id):
         course = _course(request, online_courses_id)
         quiz = Quiz.objects.filter(course=course).first() or Quiz(course=course)

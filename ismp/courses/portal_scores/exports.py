@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
@@ -29,6 +29,7 @@ from ismp.errors import ActionRefused
 from ismp.hours.models import in_hours
 from ismp.ui.forms import Form, RocDateField
 from ismp.ui.http.once import each_time
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.roc_dates import roc_date
 
 _HEAD = (  # in the portal's order; what it requires has a star
@@ -79,7 +80,7 @@ class UploadForm(Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Right.MANAGE_COURSES)
 def upload(request: HttpRequest) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     agency = None if user.may(Right.ALL_AGENCIES) else user.agency
     waiting = uploads.pending(agency) if agency else None
     form = UploadForm(request.POST or None, user=user, initial=_usual(agency, waiting))

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 from django.db.models import Max, Q, QuerySet
-from django.http import HttpRequest, QueryDict
+from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 
 from ismp.accounts.agencies import fold_code
@@ -21,6 +21,7 @@ from ismp.hours.portal_import import cleaning
 from ismp.hours.portal_import.layout import CATEGORIES, COLUMNS, NAMES
 from ismp.hours.records import bulk_read
 from ismp.storage import replica
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text import roc_dates
 from ismp.ui.text.numbers import whole_numbers
 
@@ -74,7 +75,7 @@ def _keyword(found: dict[str, Any]) -> Keyword:
 def reader(request: HttpRequest, agency: Agency | None) -> str:
     """The database to read a list of records from: it has this person's actions, and all imports,
     finished or undone, that are hers, of her agency or of the one asked for."""
-    user: Any = request.user
+    user = request.user
     concern = Q(agency__in=[*user.agency_ids(), *(agency.with_merged() if agency else [])])
     if user.may(Right.ALL_AGENCIES):
         concern |= Q(started_by=user.username)

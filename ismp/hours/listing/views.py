@@ -4,7 +4,7 @@ from itertools import groupby
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,6 +20,7 @@ from ismp.hours.listing.forms import SearchForm
 from ismp.hours.models import ColumnChoice, ImportRun, State
 from ismp.hours.portal_import.checks import BY_CODE
 from ismp.hours.portal_import.layout import COLUMNS
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.resource import PER_PAGE, without_keyword
 
 _ALWAYS_SHOWN = ("national_id", "name")
@@ -30,7 +31,7 @@ _ALWAYS_SHOWN = ("national_id", "name")
 @needs(Right.VIEW_HOURS)
 def agency_hours(request: HttpRequest) -> HttpResponse:
     """單一機關終身學習時數管理 (manual, step 2)."""
-    user: Any = request.user
+    user = request.user
     return _list(request, user.agency)
 
 
@@ -38,12 +39,12 @@ def agency_hours(request: HttpRequest) -> HttpResponse:
 @needs(Right.ALL_AGENCIES)
 def all_hours(request: HttpRequest) -> HttpResponse:
     """終身學習時數管理: the same over all agencies."""
-    user: Any = request.user
+    user = request.user
     return _list(request, listing_search.scope(request.GET, user))
 
 
 def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     search = SearchForm.asked(request.GET)
     if faults := search.errors.get("q"):
         return without_keyword(request, faults)
@@ -95,7 +96,7 @@ def columns(request: HttpRequest) -> HttpResponse:
     """Remember which columns of the wide table this person wants to see."""
     shown = request.POST.getlist("columns")
     hidden = [column.name for column in COLUMNS if column.name not in (*shown, *_ALWAYS_SHOWN)]
-    user: Any = request.user
+    user = request.user
     ColumnChoice.objects.update_or_create(account=user, defaults={"hidden": hidden})
     back = request.POST.get("back", "")
     is_ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())

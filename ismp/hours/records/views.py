@@ -1,12 +1,11 @@
 """Taking records away: export, deletion, and what was deleted."""
 
 import json
-from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -23,6 +22,7 @@ from ismp.ui.exports import xlsx
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.exports.responses import csv_answer, workbook_answer
 from ismp.ui.http import once
+from ismp.ui.http.requests import HttpRequest
 
 _SHOWN_PEOPLE = 20
 
@@ -31,7 +31,7 @@ _SHOWN_PEOPLE = 20
 @needs(Right.VIEW_HOURS)
 def export(request: HttpRequest) -> StreamingHttpResponse:
     """下載查詢結果: the whole query, .xlsx or .csv, sent while it is read."""
-    user: Any = request.user
+    user = request.user
     agency = listing_search.scope(request.GET, user)
     search, using = SearchForm.asked(request.GET), listing_search.reader(request, agency)
     frames = listing_search.frames(
@@ -53,7 +53,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 @needs(Right.DELETE_HOURS)
 def delete(request: HttpRequest) -> HttpResponse:
     """刪除時數: first a page that says how many and of whom, then the action with its reason."""
-    user: Any = request.user
+    user = request.user
     records = listing_search.chosen(request.POST, user)
     reason = national_id.hide(request.POST.get("reason", "").strip())
     if not records.exists():
@@ -118,7 +118,7 @@ def _posted(request: HttpRequest) -> list[tuple[str, str]]:
 @needs(Right.DELETE_HOURS)
 def deleted(request: HttpRequest) -> HttpResponse:
     """已刪除 list."""
-    user: Any = request.user
+    user = request.user
     page = Paginator(Deletion.objects.visible_to(user), 50).get_page(request.GET.get("page"))
     recent = list(jobs.recent(user))
     context = {"page": page, "jobs": recent, "jobs_under_way": not all(j.finished for j in recent)}
@@ -128,7 +128,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
 @require_POST
 @needs(Right.DELETE_HOURS)
 def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     deletion = get_object_or_404(Deletion.objects.visible_to(user), pk=deletion_id)
     try:
         if jobs.is_large(deletion.count):

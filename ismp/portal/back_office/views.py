@@ -2,11 +2,10 @@
 
 import re
 from datetime import date
-from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_safe
@@ -22,6 +21,7 @@ from ismp.courses.models import Standing, Way
 from ismp.hours.models import Decision, State
 from ismp.security import overview
 from ismp.ui.forms import Form, KeywordField
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.resource import without_keyword
 from ismp.ui.resources.search import containing
 from ismp.ui.text.roc_dates import roc_date
@@ -278,7 +278,7 @@ _PER_PAGE = 50
 @needs(Right.MANAGE)
 def manage_home(request: HttpRequest) -> HttpResponse:
     """The modules, and before them what of 資安管制 is done and what is late."""
-    user: Any = request.user
+    user = request.user
     scopes = []
     if user.may(Right.VIEW_SECURITY):
         scopes.append(("本機關", overview.of(user, user.agency)))

@@ -1,11 +1,10 @@
 """首頁: what the signed-in person owes, and why; and 課程搜尋."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
@@ -15,6 +14,7 @@ from ismp.courses.models import Category
 from ismp.portal.forms import CourseSearch
 from ismp.portal.home import dashboard
 from ismp.portal.my_hours import certificate
+from ismp.ui.http.requests import HttpRequest
 
 _SHOWN = 6
 _PER_PAGE = 20
@@ -29,7 +29,7 @@ _OF_A_RECORD = (
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """資安管制儀表板, what closes the gaps, and the newest hours."""
-    account: Any = request.user
+    account = request.user
     whys = explanation.of_person(account)
     category = request.GET.get("category", "")
     courses = catalogue.with_open_sessions(dashboard.unfinished(account, whys))
@@ -49,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """課程搜尋: courses offered to this person whose title contains some words."""
-    user: Any = request.user
+    user = request.user
     form = CourseSearch(request.GET)
     if not form.is_valid():
         for faults in form.errors.values():

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -15,6 +15,7 @@ from ismp.portal import actions
 from ismp.portal.forms import PeriodForm
 from ismp.portal.models import Certificate
 from ismp.portal.my_hours import certificate
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text import roc_dates
 from ismp.ui.text.numbers import whole_number
 
@@ -25,7 +26,7 @@ _SUMMED = ("ended_on", "category", "hours")
 @require_safe
 def own_hours(request: HttpRequest) -> HttpResponse:
     """All records of the person by year and category; each tells its agency, import and line."""
-    user: Any = request.user
+    user = request.user
     own = certificate.own_records(user)
     every = list(own.only("event_key", "run", *_SUMMED))
     counted = certificate.counted_once(every)
@@ -69,7 +70,7 @@ def _by_year(records: list[Record]) -> list[tuple[int, list[int], int]]:
 @require_POST
 def issue(request: HttpRequest) -> HttpResponse:
     """時數證明 as PDF."""
-    user: Any = request.user
+    user = request.user
     period = PeriodForm(request.POST)
     if not period.is_valid():
         for faults in period.errors.values():

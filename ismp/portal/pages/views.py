@@ -1,10 +1,8 @@
 """The pages that people read without asking for anything, and the writing of them."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.http import require_http_methods, require_safe
@@ -14,6 +12,7 @@ from ismp.accounts.roles import Right
 from ismp.portal import actions, menus
 from ismp.portal.forms import PageForm
 from ismp.portal.models import Page, PageVersion
+from ismp.ui.http.requests import HttpRequest
 
 
 @login_not_required
@@ -44,7 +43,7 @@ def edit(request: HttpRequest, page_name: str) -> HttpResponse:
     """Write a page anew: preview it, then save; older versions can be taken up again."""
     if page_name not in Page.values:
         raise Http404
-    user: Any = request.user
+    user = request.user
     page, newest = Page(page_name), PageVersion.current(Page(page_name))
     versions = [*PageVersion.objects.filter(page=page), PageVersion.shipped(page)]
     asked = request.GET.get("version", "")

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_http_methods, require_safe
@@ -18,6 +18,7 @@ from ismp.portal import actions
 from ismp.portal.forms import AnswerForm, TicketForm
 from ismp.portal.models import Ticket
 from ismp.portal.tickets import run_bundle as tickets_run_bundle
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number
 
 _PER_PAGE = 50
@@ -35,7 +36,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 @needs(Right.VIEW_TICKETS)
 def managed(request: HttpRequest) -> HttpResponse:
     """報修案件 of the agency, or of all: the waiting ones first asked for."""
-    user: Any = request.user
+    user = request.user
     state = request.GET.get("state", Ticket.State.OPEN)
     if state not in Ticket.State.values:
         state = ""
@@ -53,7 +54,7 @@ def managed(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """The form, prefilled when one comes from an import or from an error page."""
-    user: Any = request.user
+    user = request.user
     form = TicketForm(user, request.POST or None, initial=_known(request))
     if form.is_valid():
         ticket = actions.open_ticket(**form.cleaned_data, by=user)
@@ -64,8 +65,8 @@ def new(request: HttpRequest) -> HttpResponse:
 
 def _known(request: HttpRequest) -> dict[str, Any]:
     """What the way here already tells: the import, or the reference code of an error page."""
-    user: Any = request.user
-    known = {"contact": user.email}
+    user = request.user
+    known: dict[str, Any] = {"contact": user.email}
     asked, reference = whole_number(request.GET.get("run")), request.GET.get("reference", "")
     run = ImportRun.objects.visible_to(user).filter(pk=asked or 0).first()
     if run:
@@ -79,7 +80,7 @@ def _known(request: HttpRequest) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def ticket(request: HttpRequest, ticket_id: int) -> HttpResponse:
     """What was said about one ticket; adding to it, and closing it."""
-    user: Any = request.user
+    user = request.user
     visible = Ticket.objects.visible_to(user).select_related("account", "agency", "run")
     found = get_object_or_404(visible, pk=ticket_id)
     is_mine = found.account_id == user.pk
@@ -93,7 +94,7 @@ def ticket(request: HttpRequest, ticket_id: int) -> HttpResponse:
 
 def _done(request: HttpRequest, found: Ticket, form: AnswerForm) -> bool:
     """Do what the button says; False when what was typed is not in order."""
-    user: Any = request.user
+    user = request.user
     if request.POST.get("mode") == "close":
         try:
             actions.close_ticket(found, by=user)
@@ -110,7 +111,7 @@ def _done(request: HttpRequest, found: Ticket, form: AnswerForm) -> bool:
 @needs(Right.VIEW_HOURS)
 def run_bundle(request: HttpRequest, run_id: int) -> HttpResponse:
     """支援資料: what the help desk needs of a run, without anybody's data."""
-    user: Any = request.user
+    user = request.user
     run = get_object_or_404(ImportRun.objects.visible_to(user).select_related("agency"), pk=run_id)
     with transaction.atomic():
         trail.record("export_bundle", actor=user.username, agency=run.agency.code, subject=str(run))

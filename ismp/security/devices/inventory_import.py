@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from ismp.accounts.permissions import needs
@@ -19,6 +19,7 @@ from ismp.hours.result import ResultOfList
 from ismp.security.devices import actions, inventory
 from ismp.ui.exports.cells import Cell
 from ismp.ui.exports.csv import csv_lines
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.columns import Column
 
 

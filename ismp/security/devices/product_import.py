@@ -10,7 +10,7 @@ from datetime import date
 from operator import itemgetter
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -26,6 +26,7 @@ from ismp.security.models import RestrictedProduct
 from ismp.ui import reading
 from ismp.ui.exports.cells import Cell
 from ismp.ui.exports.csv import csv_lines
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.reading.faults import YOURS, Fault, Reason
 from ismp.ui.resources.columns import Column
 from ismp.ui.text import roc_dates

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -35,13 +35,14 @@ from ismp.security.models import (
     SecurityOfficer,
     TimeLimit,
 )
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources import versions
 
 
 @require_http_methods(["GET", "POST"])
 def report(request: HttpRequest) -> HttpResponse:
     """Anybody may say what she noticed; who handles incidents may report it at once."""
-    user: Any = request.user
+    user = request.user
     now = timezone.localtime()
     form = IncidentForm(request.POST or None, initial={"day": now.date(), "clock": now.time()})
     if form.is_valid():
@@ -67,7 +68,7 @@ def edit(request: HttpRequest, incident_id: int) -> HttpResponse:
 
 
 def _edit(request: HttpRequest, incident_id: int) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     found = get_object_or_404(Incident.objects.visible_to(user), pk=incident_id)
     if not incident_actions.may_correct(found, user):
         messages.error(
@@ -124,7 +125,7 @@ def _aspects(form: Any) -> list[tuple[str, str, Any, Any]]:
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
     """What the person reported herself; of a 資安長 also what she was called to."""
-    user: Any = request.user
+    user = request.user
     found = Incident.objects.filter(reporter=user).select_related("agency")
     agencies = SecurityOfficer.objects.agencies_of(user)
     called = Incident.objects.filter(agency__in=agencies, escalated_at__isnull=False)
@@ -140,7 +141,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def exception(request: HttpRequest, decision_id: int) -> HttpResponse:
     """例外留用 for the 資安長, whatever her role; who proposed it, or decided on it, may look."""
-    user: Any = request.user
+    user = request.user
     called = Q(device__agency__in=SecurityOfficer.objects.agencies_of(user))
     own = Q(made_by=user) | Q(decided_by=user)
     seen = Decision.objects.filter(own | called, kind=Decision.Kind.KEEP)
@@ -165,7 +166,7 @@ def exception(request: HttpRequest, decision_id: int) -> HttpResponse:
 @require_safe
 def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
     """How it stands: the clocks running visibly, what was answered, the timeline, the next step."""
-    user: Any = request.user
+    user = request.user
     found = get_object_or_404(
         Incident.objects.visible_to(user).select_related("agency", "reporter"), pk=incident_id
     )
@@ -369,7 +370,7 @@ def action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
 
 
 def _action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
-    user: Any = request.user
+    user = request.user
     found = get_object_or_404(Incident.objects.visible_to(user), pk=incident_id)
     wanted = DEEDS.get(step)
     if wanted is None:

@@ -78,7 +78,7 @@ class BodyLimitMiddleware:
 
 
 def _may(request: HttpRequest, view: Callable[..., Any]) -> bool:
-    user: Any = request.user
+    user = request.user
     right = getattr(view, "needs", None)
     return user.is_authenticated and (right is None or user.may(right))
 

@@ -45,7 +45,7 @@ from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError, models, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -60,6 +60,7 @@ from ismp.ui.exports import xlsx
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.exports.responses import csv_answer, workbook_answer
 from ismp.ui.forms import ActionForm, Form, KeywordField, ResourceForm
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.resources import versions
 from ismp.ui.resources.columns import Column, cells_of
@@ -202,7 +203,7 @@ class Resource:
         form: type[forms.BaseForm] | None = None,
     ) -> URLPattern:
         def guarded(request: HttpRequest, **ids: int) -> HttpResponseBase:
-            user: Any = request.user
+            user = request.user
             if not user.may(right):
                 raise PermissionDenied
             return view(request, *ids.values())
@@ -221,7 +222,7 @@ class Resource:
     # --- Many ------------------------------------------------------------------------------------
 
     def _list(self, request: HttpRequest) -> HttpResponse:
-        user: Any = request.user
+        user = request.user
         search = _Search(self, user, request.GET)
         if faults := search.errors.get("q"):
             return without_keyword(request, faults)
@@ -255,7 +256,7 @@ class Resource:
 
     def _export(self, request: HttpRequest) -> HttpResponseBase:
         """下載查詢結果: the whole query, .xlsx or .csv."""
-        user: Any = request.user
+        user = request.user
         search = _Search(self, user, request.GET)
         columns = self._shown(user, more=True)
         found = search.found() if search.is_valid() else self.rows(user).none()
@@ -284,7 +285,7 @@ class Resource:
         return get_object_or_404(self.rows(user), pk=pk)
 
     def _page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        user: Any = request.user
+        user = request.user
         thing = self._find(user, pk)
         context = {
             "module": self,
@@ -315,7 +316,7 @@ class Resource:
 
     def _form(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         """新增 or 編輯: one thing through its form and the action that saves it."""
-        user: Any = request.user
+        user = request.user
         with transaction.atomic() if request.method == "POST" else contextlib.nullcontext():
             answer = self._edited(request, user, pk)
         if not isinstance(answer, dict):
@@ -363,7 +364,7 @@ class Resource:
 
     def _do(self, request: HttpRequest, action: Action) -> HttpResponseBase:
         """First a page that says to how many and to which, and asks what the action needs."""
-        user: Any = request.user
+        user = request.user
         ids = whole_numbers(request.POST.getlist("ids"))
         if not ids:
             messages.error(request, f"請先勾選{self.thing}，再按「{action.title}」。")
@@ -402,7 +403,7 @@ class Resource:
         self, request: HttpRequest, action: Action, things: Any, chosen: list[Any]
     ) -> tuple[Any, ActionForm, dict[str, Any]]:
         """Return what was done (None when nothing was), the form, and what its page shows more."""
-        user: Any = request.user
+        user = request.user
         make = partial(action.form or ActionForm, user=user, things=chosen)
         if "confirmed" not in request.POST:
             named = {name: one for name, one in request.POST.items() if _NUMBER.fullmatch(str(one))}

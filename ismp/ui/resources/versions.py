@@ -16,11 +16,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.db import models, transaction
-from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number
 
 FIELD = "form_version"
