@@ -18,7 +18,7 @@ from ismp.accounts import demo_data, national_id
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours import actions, files
+from ismp.hours import actions, files, verbs
 from ismp.hours import importing as hours_importing
 from ismp.hours.models import (
     ImportRun,
@@ -239,7 +239,9 @@ class World:
             failed = result.failed_dataset.export("csv").encode()
             files.keep(run, RunFile.Kind.REJECTED, [failed])
             with transaction.atomic():
-                trail.record("import_hours", actor="benchmark", agency=agency.code, **result.totals)
+                trail.record(
+                    verbs.IMPORT_HOURS, actor="benchmark", agency=agency.code, **result.totals
+                )
         self.check_peer()
 
     def check_peer(self) -> None:

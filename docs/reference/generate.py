@@ -150,16 +150,28 @@ def _option(action: argparse.Action) -> str | None:
 
 
 def audit_verbs() -> str:
-    from ismp.portal.back_office.views import VERBS
+    from django.apps import apps
 
+    from ismp.audit.verbs import Verb
+
+    declared = [
+        (one, app.name)
+        for app in apps.get_app_configs()
+        for one in vars(sys.modules.get(f"{app.name}.verbs", app)).values()
+        if isinstance(one, Verb)
+    ]
     return _page(
         "Verbs of the audit trail",
-        "What an event of 稽核軌跡 may say that somebody did; a test holds that every recorded one is\n"
-        "here. Written by `trail.record(verb, …)` in the action's own transaction.",
+        "What an event of 稽核軌跡 may say that somebody did, recorded by `trail.record(verb, …)` in the\n"
+        "action's own transaction. Each is declared in the `verbs.py` of its app, with whose 達標狀況 and\n"
+        "whose number of things that wait in 機關審核作業 are read anew after it.",
         [
-            "| verb | 稽核軌跡 shows |",
-            "|---|---|",
-            *(f"| `{verb}` | {shown} |" for verb, shown in sorted(VERBS.items())),
+            "| verb | 稽核軌跡 shows | declared in | boards | reviews |",
+            "|---|---|---|---|---|",
+            *(
+                f"| `{one.name}` | {one.label} | `{app}` | {one.boards.value} | {one.reviews.value} |"
+                for one, app in sorted(declared, key=lambda pair: pair[0].name)
+            ),
         ],
     )
 

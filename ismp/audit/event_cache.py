@@ -3,12 +3,13 @@
 Every action leaves an event in its own transaction, and events become visible in the order of their
 numbers.  So what was read when event n was the newest is as good as read anew while no later event
 concerns it.  Each process looks at the trail once a request.  Knows neither actions nor values:
-whoever keeps something says which events concern it.
+whoever keeps something says which events
+concern it.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,6 +18,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from ismp.audit.models import Event
+from ismp.audit.verbs import Verb, find
 
 Value = TypeVar("Value")
 
@@ -35,7 +37,7 @@ class Happened:
     """An event, as far as it says what it may have changed."""
 
     number: int
-    verb: str
+    verb: Verb
     agency: str
 
 
@@ -46,18 +48,17 @@ def _always(event: Happened, value: Any) -> bool:
 class EventCache(Generic[Value]):
     """Values by key; a key names all that its value hangs on beside the actions: who asks, the day.
 
-    An event concerns a value unless its verb is in `ignored_verbs` or `concerns` returns False: an
-    action that nobody thought of costs a query, and never shows an old value.
+    An event concerns a value unless `concerns` returns False, which asks what the event's verb
+    declares (`audit.verbs`).
     """
 
     def __init__(
         self,
         *,
-        ignored_verbs: Collection[str] = (),
         concerns: Callable[[Happened, Value], bool] = _always,
         most: int = 10_000,
     ) -> None:
-        self._ignored_verbs, self._concerns, self._most = frozenset(ignored_verbs), concerns, most
+        self._concerns, self._most = concerns, most
         self._values: dict[Hashable, Value] = {}
         _trail.listeners.append(self)
 
@@ -72,22 +73,18 @@ class EventCache(Generic[Value]):
         value = read()
         with _lock:
             told = _trail.since(number)
-            if told is not None and not any(self._is_about(event, value) for event in told):
+            if told is not None and not any(self._concerns(event, value) for event in told):
                 while len(self._values) >= self._most:
                     del self._values[next(iter(self._values))]
                 self._values[key] = value
         return value
 
     def invalidate(self, event: Happened) -> None:
-        if event.verb not in self._ignored_verbs:
-            kept = self._values.items()
-            self._values = {key: one for key, one in kept if not self._is_about(event, one)}
+        kept = self._values.items()
+        self._values = {key: one for key, one in kept if not self._concerns(event, one)}
 
     def forget(self) -> None:
         self._values = {}
-
-    def _is_about(self, event: Happened, value: Value) -> bool:
-        return event.verb not in self._ignored_verbs and self._concerns(event, value)
 
 
 class EventCacheMiddleware:
@@ -147,7 +144,7 @@ class _Trail:
                 return self._begin_anew()
             for number, verb, agency, chain in rows:
                 if number > self._number:
-                    self._tell(Happened(number, verb, agency))
+                    self._tell(Happened(number, find(verb), agency))
                     self._number, self._chain = number, bytes(chain)
             return self._number
 

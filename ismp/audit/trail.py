@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 
 from ismp.audit import event_cache, origin
 from ismp.audit.models import ChainHead, Event
+from ismp.audit.verbs import Verb
 from ismp.storage import bulk
 
 SYSTEM = "（系統）"
@@ -26,13 +27,13 @@ _COLUMNS = ("number", "at", *_TOLD, "chain")
 class Entry:
     """What one event of `record_many` says."""
 
-    verb: str
+    verb: Verb
     agency: str = ""
     subject: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-def record(verb: str, *, actor: str, agency: str = "", subject: str = "", **detail: Any) -> None:
+def record(verb: Verb, *, actor: str, agency: str = "", subject: str = "", **detail: Any) -> None:
     """Add one event to the trail, inside the transaction of the action itself.
 
     Call it last: it locks the head of the chain until the transaction ends.  Raises
@@ -53,7 +54,7 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
     mask, here = import_string(settings.TEXT_MASK), astuple(origin.here())
     actor, at = mask(actor) or SYSTEM, timezone.now()
     stored_at = connection.ops.adapt_datetimefield_value(at)
-    told = [(actor, one.verb, one.agency, *mask([one.subject, one.detail])) for one in entries]
+    told = [(actor, one.verb.name, one.agency, *mask([one.subject, one.detail])) for one in entries]
     columns = [(stored_at, *one[:-1], _as_json(one[-1]), *here) for one in told]
     bodies = [_body(at, *one, *here) for one in told]
     head, _ = ChainHead.objects.select_for_update().get_or_create(pk=1)
@@ -70,14 +71,14 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
     event_cache.refresh_event_cache()
 
 
-def is_new(verb: str, *, within: timedelta, actor: str, subject: str = "") -> bool:
+def is_new(verb: Verb, *, within: timedelta, actor: str, subject: str = "") -> bool:
     """Return whether no event of this verb, actor, subject and address was added lately.
 
     For what a stranger, or a page that asks by itself, can do as often as it likes: ask before
     `record`, in the same transaction.  True holds until that ends, for the head of the chain is
     locked.
     """
-    alike = Event.objects.filter(verb=verb, actor=actor, subject=subject)
+    alike = Event.objects.filter(verb=verb.name, actor=actor, subject=subject)
     alike = alike.filter(address=origin.here().address, at__gt=timezone.now() - within)
     if alike.exists():
         return False

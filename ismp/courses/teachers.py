@@ -14,6 +14,8 @@ from ismp.accounts.models import Account
 from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
+from ismp.audit.verbs import Verb
+from ismp.courses import verbs
 from ismp.courses.models import Teacher, TeacherCertificate
 from ismp.ui.forms import ActionForm, RocDateField
 from ismp.ui.resources.columns import Column
@@ -35,7 +37,7 @@ def save_teacher(teacher: Teacher, *, by: Account) -> Teacher:
     before = changes.stored(teacher)
     changes.store(teacher, before)
     changed = changes.between(before, teacher)
-    _record("save_teacher", teacher, by, engaged=teacher.is_engaged, changes=changed)
+    _record(verbs.SAVE_TEACHER, teacher, by, engaged=teacher.is_engaged, changes=changed)
     return teacher
 
 
@@ -60,7 +62,7 @@ def add_certificate(
     )
     certificate.validate_constraints()
     certificate.save(force_insert=True)
-    _record("add_certificate", teacher, by, certificate=name, until=roc_date(expires_on))
+    _record(verbs.ADD_CERTIFICATE, teacher, by, certificate=name, until=roc_date(expires_on))
     return f"已登錄證照「{name}」。"
 
 
@@ -70,12 +72,12 @@ def remove_certificate(
 ) -> str:
     """Take a certificate off that was renewed or noted by mistake."""
     teacher = teachers.get()
-    _record("remove_certificate", teacher, by, certificate=certificate.name)
+    _record(verbs.REMOVE_CERTIFICATE, teacher, by, certificate=certificate.name)
     certificate.delete()
     return f"已移除證照「{certificate.name}」。"
 
 
-def _record(verb: str, teacher: Teacher, by: Account, **detail: Any) -> None:
+def _record(verb: Verb, teacher: Teacher, by: Account, **detail: Any) -> None:
     trail.record(
         verb,
         actor=by.username,

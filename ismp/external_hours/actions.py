@@ -19,8 +19,9 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.applications.actions.delegating import refuse_past_days
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
-from ismp.external_hours import files
+from ismp.external_hours import files, verbs
 from ismp.external_hours.models import ExternalClaim, Nature, State, most_hours
 from ismp.hours.models import Record, Source, in_hours
 from ismp.hours.records import crediting
@@ -58,7 +59,7 @@ def apply(claim: ExternalClaim, certificate: Iterable[bytes], *, by: Account) ->
         subject="有一件外部時數認列等候審核",
         link=reverse("claims:page", args=[claim.pk]),
     )
-    _record("claim_hours", claim, by, hours=in_hours(claim.hours))
+    _record(verbs.CLAIM_HOURS, claim, by, hours=in_hours(claim.hours))
     return claim
 
 
@@ -76,7 +77,7 @@ def withdraw(claim: ExternalClaim, *, by: Account) -> ExternalClaim:
     claim.state = State.WITHDRAWN
     claim.save(update_fields=["state"])
     _forget_certificate(claim)
-    _record("withdraw_claim", claim, by)
+    _record(verbs.WITHDRAW_CLAIM, claim, by)
     return claim
 
 
@@ -137,7 +138,13 @@ def _decide(
     _tell(claim)
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
     approved, hours_given = state == State.APPROVED, in_hours(claim.given_hours)
-    _record("approve_claim" if approved else "refuse_claim", claim, by, hours=hours_given, **stead)
+    _record(
+        verbs.APPROVE_CLAIM if approved else verbs.REFUSE_CLAIM,
+        claim,
+        by,
+        hours=hours_given,
+        **stead,
+    )
     return claim
 
 
@@ -156,14 +163,14 @@ def revoke(claim: ExternalClaim, *, reason: str, by: Account) -> ExternalClaim:
     claim.revoked_at, claim.revoked_by = timezone.now(), by
     claim.save(update_fields=["state", "revoke_reason", "revoked_at", "revoked_by"])
     _tell(claim)
-    _record("revoke_claim", claim, by, hours=in_hours(claim.given_hours))
+    _record(verbs.REVOKE_CLAIM, claim, by, hours=in_hours(claim.given_hours))
     return claim
 
 
 @transaction.atomic
 def note_opening(claim: ExternalClaim, *, by: Account) -> None:
     """Whoever looks at somebody else's certificate leaves a trace."""
-    _record("open_certificate", claim, by)
+    _record(verbs.OPEN_CERTIFICATE, claim, by)
 
 
 # --- What the actions lean on ---------------------------------------------------------------------
@@ -236,7 +243,7 @@ def _purge() -> int:
     for claim in held:
         _forget_certificate(claim)
     if held:
-        trail.record("purge_certificates", actor=trail.SYSTEM, count=len(held))
+        trail.record(verbs.PURGE_CERTIFICATES, actor=trail.SYSTEM, count=len(held))
     return len(held)
 
 
@@ -285,7 +292,7 @@ def _tell(claim: ExternalClaim) -> None:
     )
 
 
-def _record(verb: str, claim: ExternalClaim, by: Account, **detail: object) -> None:
+def _record(verb: Verb, claim: ExternalClaim, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,

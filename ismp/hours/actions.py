@@ -19,7 +19,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.errors import ActionRefused
-from ismp.hours import container, files, importing, profiles, tasks, undoing
+from ismp.hours import container, files, importing, profiles, tasks, undoing, verbs
 from ismp.hours.importing import limits
 from ismp.hours.models import (
     Deletion,
@@ -186,7 +186,7 @@ def purge() -> int:
     count = old.values("run").distinct().count()
     with transaction.atomic():
         if old.delete()[0]:
-            trail.record("purge_uploads", actor=trail.SYSTEM, runs=count)
+            trail.record(verbs.PURGE_UPLOADS, actor=trail.SYSTEM, runs=count)
     unclaimed.purge()
     return count
 
@@ -234,7 +234,11 @@ def undo(run: ImportRun, *, shown: dict[str, int] | None = None, by: Account) ->
         run.undone_at, run.undone_by, run.undo_result = now, by.username, effects
     run.save(update_fields=["released_at", "undone_at", "undone_by", "undo_result"])
     trail.record(
-        "undo_import", actor=by.username, agency=run.agency.code, subject=f"run:{run.pk}", **effects
+        verbs.UNDO_IMPORT,
+        actor=by.username,
+        agency=run.agency.code,
+        subject=f"run:{run.pk}",
+        **effects,
     )
     return effects
 
@@ -270,7 +274,7 @@ def delete(
     for each in agencies:
         duplicates.settle(each, None, None)
     trail.record(
-        "delete_hours",
+        verbs.DELETE_HOURS,
         actor=by.username,
         agency=agency.code if agency else "",
         subject=f"deletion:{deletion.pk}",
@@ -315,7 +319,7 @@ def restore(deletion: Deletion, *, by: Account) -> int:
     deletion.restored_at, deletion.restored_by = now, by.username
     deletion.save(update_fields=["restored_at", "restored_by", "restored_edition"])
     trail.record(
-        "restore_hours",
+        verbs.RESTORE_HOURS,
         actor=by.username,
         agency=deletion.agency.code if deletion.agency else "",
         subject=f"deletion:{deletion.pk}",

@@ -22,6 +22,7 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
 from ismp.hours import profiles
 from ismp.hours.models import ImportRun, Source, State
 from ismp.hours.pulse import Pulse, lease
@@ -109,7 +110,7 @@ def refuse(
             record_event(run, verb, state=state.value, sha256=run.sha256)
 
 
-def record_event(run: ImportRun, verb: str, **detail: object) -> None:
+def record_event(run: ImportRun, verb: Verb, **detail: object) -> None:
     trail.record(
         verb,
         actor=run.started_by,
@@ -217,7 +218,7 @@ def _import(run: ImportRun, pulse: Pulse) -> None:
             finished_at=result.finished_at,
             **result.told(),
         )
-        if profile.records:
+        if profile.records and profile.verb:
             told = result.counts()
             record_event(run, profile.verb, state="completed", sha256=run.sha256, **told)
 

@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
+from ismp.audit.verbs import Verb
 from ismp.hours.models import ImportRun
 from ismp.hours.portal_import.reading import PORTAL
 from ismp.hours.result import Result
@@ -36,9 +37,9 @@ class ImportKind:
     source: str
     """A value of `models.Source`."""
     title: str
-    verb: str
+    verb: Verb | None
     """Of the audit event of a run that is refused and, if `records`, of one that is completed;
-    empty where only the action itself leaves one."""
+    None where only the action itself leaves one."""
     records: bool = False
     """Whether the kit leaves the event of a completed run; where not, the action leaves its own."""
     locks_agency: bool = True

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
+from ismp.accounts import verbs as accounts_verbs
 from ismp.accounts.models import Account
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
@@ -87,7 +88,7 @@ def page(request: HttpRequest) -> HttpResponse:
 ROSTER = ImportKind(
     source="roster",
     title="名冊",
-    verb="import_roster",
+    verb=accounts_verbs.IMPORT_ROSTER,
     start=Right.EDIT_PEOPLE,
     begin=begin,
     so_far=so_far,

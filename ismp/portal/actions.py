@@ -15,6 +15,7 @@ from ismp.audit import trail
 from ismp.errors import ActionRefused
 from ismp.hours.models import ImportRun
 from ismp.notifications.actions import notify
+from ismp.portal import verbs
 from ismp.portal.models import Answer, Certificate, Page, PageVersion, Ticket
 from ismp.portal.my_hours import certificate
 
@@ -43,7 +44,7 @@ def save_page(page: Page, *, body: str, based_on: int, by: Account) -> PageVersi
         raise ActionRefused(
             "您編輯的時候，別人已經儲存了新的版本；請把您的文字複製下來，重新開啟這一頁再修改。"
         ) from error
-    trail.record("save_page", actor=by.username, agency=by.agency.code, subject=str(version))
+    trail.record(verbs.SAVE_PAGE, actor=by.username, agency=by.agency.code, subject=str(version))
     return version
 
 
@@ -65,7 +66,9 @@ def issue_certificate(*, start: date, end: date, by: Account) -> Certificate:
     issued.code = certificate.code_of(issued)
     Certificate.objects.bulk_create([issued], ignore_conflicts=True)
     issued = Certificate.objects.get(code=issued.code)
-    trail.record("issue_certificate", actor=by.username, agency=by.agency.code, subject=str(issued))
+    trail.record(
+        verbs.ISSUE_CERTIFICATE, actor=by.username, agency=by.agency.code, subject=str(issued)
+    )
     return issued
 
 
@@ -84,7 +87,7 @@ def open_ticket(
         run=run,
     )
     _tell_desk(ticket, f"新的報修案件 {ticket.pk}")
-    trail.record("open_ticket", **_about(ticket, by))
+    trail.record(verbs.OPEN_TICKET, **_about(ticket, by))
     return ticket
 
 
@@ -104,7 +107,7 @@ def answer(ticket: Ticket, *, body: str, by: Account) -> Answer:
         _tell_person(ticket, "已有回覆")
     else:
         _tell_desk(ticket, f"報修案件 {ticket.pk} 有補充說明")
-    trail.record("answer_ticket", **_about(ticket, by))
+    trail.record(verbs.ANSWER_TICKET, **_about(ticket, by))
     return said
 
 
@@ -118,7 +121,7 @@ def close_ticket(ticket: Ticket, *, by: Account) -> Ticket:
     ticket.save(update_fields=["state", "closed_at"])
     if by.pk != ticket.account_id:
         _tell_person(ticket, "已經結案")
-    trail.record("close_ticket", **_about(ticket, by))
+    trail.record(verbs.CLOSE_TICKET, **_about(ticket, by))
     return ticket
 
 

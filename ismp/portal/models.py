@@ -15,6 +15,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit.event_cache import EventCache
+from ismp.audit.verbs import Topic, rewrites
 from ismp.hours.models import ImportRun
 
 _SHIPPED = Path(__file__).parent / "texts"
@@ -67,7 +68,9 @@ class PageVersion(models.Model):
         )
 
 
-_current = EventCache[PageVersion](concerns=lambda event, version: event.verb == "save_page")
+_current = EventCache[PageVersion](
+    concerns=lambda event, version: rewrites(event.verb, Topic.TEXTS)
+)
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):

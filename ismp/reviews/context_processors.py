@@ -14,23 +14,8 @@ from django.utils.functional import SimpleLazyObject
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit.event_cache import EventCache, Happened
-from ismp.compliance.dashboards.cached import ASIDE
+from ismp.audit.verbs import AGENCY, ALL
 from ismp.reviews.queue import decides, principals_of, waiting_for
-
-_NO_CONCERN = (
-    *ASIDE,
-    *("import_hours", "undo_import", "delete_hours", "restore_hours", "attach_hours"),
-    *("credit_hours", "withdraw_hours", "decide_duplicate", "remind_class"),
-    *("enroll", "begin_quiz", "submit_quiz", "complete_course", "attend", "mark_attendance"),
-)
-_OF_ONE_AGENCY = (
-    *("incident", "decide_device", "approve_device", "acknowledge_advisory", "answer_advisory"),
-    *("apply_for_account", "decide_application", "ask_identities", "decide_identities"),
-    "ask_person_link",
-    *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim"),
-    *("sign_up", "withdraw", "approve_sign_up", "refuse_sign_up"),
-)
-"""Concern those who decide for the agency that the event names."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +27,13 @@ class _Told:
 
 
 def _concerns(event: Happened, told: _Told) -> bool:
-    elsewhere = event.agency and told.agency and event.agency != told.agency
-    return not (event.verb in _OF_ONE_AGENCY and elsewhere)
+    if event.verb.reviews is not AGENCY:
+        return event.verb.reviews is ALL
+    return event.agency == told.agency or not (event.agency and told.agency)
 
 
-_waiting = EventCache[_Told](ignored_verbs=_NO_CONCERN, concerns=_concerns)
-_principals = EventCache[_Told](ignored_verbs=_NO_CONCERN, concerns=_concerns)
+_waiting = EventCache[_Told](concerns=_concerns)
+_principals = EventCache[_Told](concerns=_concerns)
 
 
 def waiting(request: HttpRequest) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from django.utils import timezone
 from ismp.accounts.agencies.closing import Consequence
 from ismp.accounts.models import Agency
 from ismp.audit import trail
+from ismp.security import verbs
 from ismp.security.models import Address, AgencyGroup, Device, Incident
 
 _NUMBER_CHARS = Device._meta.get_field("asset_no").max_length or 0
@@ -25,7 +26,7 @@ def _carry_devices(agency: Agency, into: Agency) -> None:
         one.agency = into
         one.save(update_fields=["asset_no", "asset_key", "agency"])
         detail = {"changes": [("財產編號", former, one.asset_no)]}
-        renamed.append(trail.Entry("save_device", into.code, f"device:{one.pk}", detail))
+        renamed.append(trail.Entry(verbs.SAVE_DEVICE, into.code, f"device:{one.pk}", detail))
     trail.record_many(renamed, actor=trail.SYSTEM)
     going.update(agency=into)
 

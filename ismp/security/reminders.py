@@ -20,6 +20,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency, Status
 from ismp.audit import trail
 from ismp.notifications.actions import notify
+from ismp.security import verbs
 from ismp.security.incidents.actions import handlers, reviewers
 from ismp.security.incidents.levels import STEPS, Limit, Step
 from ismp.security.models import (
@@ -86,7 +87,7 @@ def _tell(deadline: Deadline) -> bool:
         return False
     notices = notify(people, kind="deadline", subject=deadline.words, link=deadline.link)
     trail.record(
-        "remind_deadline",
+        verbs.REMIND_DEADLINE,
         actor=trail.SYSTEM,
         agency=deadline.agency.code if deadline.agency else "",
         subject=deadline.subject.split("/")[0],

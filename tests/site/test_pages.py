@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
+from ismp.accounts import verbs
 from ismp.audit import trail
 from ismp.courses.models import Course
 from ismp.hours import importing
@@ -142,7 +143,7 @@ def test_every_list_takes_the_same_queries_for_one_row_and_for_three_hundred(
         ImportRun.objects.bulk_create(copies)
         Deletion.objects.bulk_create([Deletion(agency=run.agency, by="x") for _ in range(rows)])
         for _ in range(rows):
-            trail.record("sign_in", actor="x")
+            trail.record(verbs.SIGN_IN, actor="x")
         told = {"account": person, "agency": run.agency, "subject": "x", "body": "x"}
         Ticket.objects.bulk_create([Ticket(**told, contact="x") for _ in range(rows)])
         offered = {"kind": "online", "category": "522", "hours": 1, "state": "open"}

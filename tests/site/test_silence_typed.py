@@ -20,7 +20,7 @@ import ismp
 from ismp.accounts import national_id
 from ismp.audit import trail
 from ismp.hours.models import Deletion, Record
-from ismp.security import intelligence
+from ismp.security import intelligence, verbs
 from ismp.security.intelligence import IntelligenceRejected
 from ismp.ui.forms import Form, TextMask
 from tests.support import uploads
@@ -284,7 +284,7 @@ def test_typed_into_each_text_of_each_form(account, things, role):
 def test_the_trail_never_holds_one(city, written):
     with transaction.atomic():
         trail.record(
-            "save_device",
+            verbs.SAVE_DEVICE,
             actor=written,
             subject=f"device:{written}",
             changes=[("名稱", written, "")],

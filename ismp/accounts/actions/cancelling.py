@@ -8,12 +8,13 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from ismp.accounts import consequences, effective_dated, national_id, separation, timeline
+from ismp.accounts import consequences, effective_dated, national_id, separation, timeline, verbs
 from ismp.accounts.actions import accounts
 from ismp.accounts.actions.postings import copy_what_holds
 from ismp.accounts.models import Account, AccountControl, Agency, AgencyGrade, Posting
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
@@ -58,7 +59,7 @@ def cancel_service(entry: Posting, *, reason: str, by: Account) -> Posting:
     step = steps[entry.pk]
     holds = timeline.held_on(account, entry.since)
     _record(
-        "cancel_service",
+        verbs.CANCEL_SERVICE,
         account,
         by,
         since=roc_dates.roc_date(entry.since),
@@ -88,7 +89,7 @@ def cancel_grading(grading: AgencyGrade, *, reason: str, by: Account) -> AgencyG
     effective_dated.cancel(grading, reason=reason, by=by.username)
     held = agency.grade_entries.on(grading.since).first()
     trail.record(
-        "cancel_grade",
+        verbs.CANCEL_GRADE,
         actor=by.username,
         agency=agency.code,
         subject=f"agency:{agency.pk}",
@@ -108,7 +109,7 @@ def _given(reason: str) -> str:
     return hidden
 
 
-def _record(verb: str, account: Account, by: Account, **detail: Any) -> None:
+def _record(verb: Verb, account: Account, by: Account, **detail: Any) -> None:
     trail.record(
         verb,
         actor=by.username,

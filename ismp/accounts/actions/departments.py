@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ismp.accounts import effective_dated
+from ismp.accounts import effective_dated, verbs
 from ismp.accounts.models import Account, Agency, Department, Posting, Status
 from ismp.audit import changes, trail
 from ismp.errors import ActionRefused
@@ -49,7 +49,7 @@ def _record(
     department: Department, agency: Agency, by: Account, before: Department | None, **detail: Any
 ) -> None:
     trail.record(
-        "save_department",
+        verbs.SAVE_DEPARTMENT,
         actor=by.username,
         agency=agency.code,
         subject=f"department:{department.pk}",
@@ -128,7 +128,7 @@ def merge(departments: QuerySet[Department], *, into: Department, by: Account) -
     for one in going:
         Department.objects.filter(pk=one.pk).update(path=one.name)
         trail.record(
-            "merge_departments",
+            verbs.MERGE_DEPARTMENTS,
             actor=by.username,
             agency=agency.code,
             subject=f"department:{one.pk}",

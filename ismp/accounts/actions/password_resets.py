@@ -21,11 +21,12 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from ismp.accounts import codes, consequences, national_id, separation
+from ismp.accounts import codes, consequences, national_id, separation, verbs
 from ismp.accounts.actions import accounts
 from ismp.accounts.models import Account, AccountControl, PasswordReset
 from ismp.accounts.roles import Right, Role
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.resources import versions
 from ismp.ui.text.roc_dates import roc_date
@@ -131,7 +132,7 @@ def _wait(reset: PasswordReset) -> PasswordReset:
     )
     told = f"{by.name}（{by}）申請，要另一位管理者確認才生效；您的密碼目前沒有改變。"
     _tell_owner(reset, _words("有管理者申請重設您的密碼", "您的第一組密碼等候確認", account), told)
-    _record("ask_reset", reset, by, because=reset.because)
+    _record(verbs.ASK_RESET, reset, by, because=reset.because)
     return reset
 
 
@@ -196,7 +197,7 @@ def refuse(reset: PasswordReset, *, comment: str, by: Account) -> PasswordReset:
         [reset.asked_by], kind="reset", subject="重設密碼沒有通過", body=reset.comment
     )
     _tell_owner(reset, "重設您密碼的申請沒有通過", f"{by.name}（{by}）不同意，您的密碼沒有改變。")
-    _record("refuse_reset", reset, by)
+    _record(verbs.REFUSE_RESET, reset, by)
     return reset
 
 
@@ -235,7 +236,7 @@ def expire() -> int:
     for reset in held:
         _close(reset, State.EXPIRED, "沒有人確認，自動結案。", None)
     for reset in held:
-        _record("expire_reset", reset, None)
+        _record(verbs.EXPIRE_RESET, reset, None)
     return len(held)
 
 
@@ -299,8 +300,8 @@ def _issue(reset: PasswordReset, code: str, by: Account) -> PasswordReset:
     if is_second:
         done = "重設密碼已由另一位管理者確認"
         consequences.tell([reset.asked_by], kind="reset", subject=done, body=where)
-        _record("approve_reset", reset, by)
-    _record("reset_password", reset, by, way=reset.get_way_display())
+        _record(verbs.APPROVE_RESET, reset, by)
+    _record(verbs.RESET_PASSWORD, reset, by, way=reset.get_way_display())
     return reset
 
 
@@ -328,7 +329,7 @@ def _oldest() -> datetime:
     return timezone.now() - timedelta(days=settings.RESET_WAIT_DAYS)
 
 
-def _record(verb: str, reset: PasswordReset, by: Account | None, **detail: str) -> None:
+def _record(verb: Verb, reset: PasswordReset, by: Account | None, **detail: str) -> None:
     trail.record(
         verb,
         actor=by.username if by else trail.SYSTEM,

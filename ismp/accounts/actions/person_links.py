@@ -17,10 +17,11 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from ismp.accounts import consequences, national_id, separation
+from ismp.accounts import consequences, national_id, separation, verbs
 from ismp.accounts.models import Account, AccountControl, Agency, PersonLink
 from ismp.accounts.roles import Right
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 
 State = PersonLink.State
@@ -176,7 +177,7 @@ def _ask(some: Collection[int], new: frozenset[int], by: Account | None) -> int:
             body="管理者會在「機關審核作業」確認是不是您的帳號；確認之前，兩邊互相看不到資料。",
             link="/my/hours/",
         )
-        _record("ask_person_link", link, by)
+        _record(verbs.ASK_PERSON_LINK, link, by)
     return len(created)
 
 
@@ -210,7 +211,7 @@ def _end(accounts: Collection[int], by: Account | None) -> None:
             "您的帳號與另一個帳號不再合併採計",
             "其中一個帳號的身分證字號已經變更，兩個帳號的時數從現在起各自採計。",
         )
-        _record("end_person_link", link, by)
+        _record(verbs.END_PERSON_LINK, link, by)
 
 
 # --- Deciding ------------------------------------------------------------------------------------
@@ -247,7 +248,7 @@ def _confirm(
         f"（{link.other}）是同一人。{_REPORT}",
         link=f"/manage/accounts/{link.account_id}/",
     )
-    _record("confirm_person_link", link, by, in_place_of)
+    _record(verbs.CONFIRM_PERSON_LINK, link, by, in_place_of)
     return link
 
 
@@ -267,7 +268,7 @@ def refuse(
         subject="登錄了相同身分證字號的另一個帳號不是您的",
         body=f"管理者已決定兩個帳號不是同一人，資料不會合併。{_REPORT}",
     )
-    _record("refuse_person_link", link, by, in_place_of)
+    _record(verbs.REFUSE_PERSON_LINK, link, by, in_place_of)
     return link
 
 
@@ -287,7 +288,7 @@ def revoke(link: PersonLink, *, reason: str, by: Account) -> PersonLink:
         "您的帳號與另一個帳號不再合併採計",
         "平台管理者撤銷了「同一人」的確認，兩個帳號的時數從現在起各自採計。",
     )
-    _record("revoke_person_link", link, by)
+    _record(verbs.REVOKE_PERSON_LINK, link, by)
     return link
 
 
@@ -393,7 +394,7 @@ def _tell_both(link: PersonLink, subject: str, follows: str) -> None:
 
 
 def _record(
-    verb: str, link: PersonLink, by: Account | None, in_place_of: Account | None = None
+    verb: Verb, link: PersonLink, by: Account | None, in_place_of: Account | None = None
 ) -> None:
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
     trail.record(

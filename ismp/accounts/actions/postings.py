@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from ismp.accounts import consequences, effective_dated, separation, timeline
+from ismp.accounts import consequences, effective_dated, separation, timeline, verbs
 from ismp.accounts.agencies import closing
 from ismp.accounts.agencies.actions import apply_due_names
 from ismp.accounts.models import (
@@ -122,7 +122,7 @@ def assign(
     effective_dated.add(entry, replace=replace, refusal=refusal)
     copy_what_holds(account)
     trail.record(
-        "assign",
+        verbs.ASSIGN,
         actor=by,
         agency=entry.agency.code,
         subject=f"account:{account.username}",
@@ -190,7 +190,7 @@ def _begin_serving(account: Account) -> bool:
     changed = copy_what_holds(account)
     if changed:
         trail.record(
-            "begin_serving",
+            verbs.BEGIN_SERVING,
             actor=trail.SYSTEM,
             agency=account.agency.code,
             subject=f"account:{account.username}",
@@ -216,7 +216,7 @@ def grade(
         "請改填更後面的日期，或選擇「取代之後的登記」。",
     )
     trail.record(
-        "grade",
+        verbs.GRADE,
         actor=by,
         agency=agency.code,
         subject=f"agency:{agency.pk}",
@@ -262,7 +262,7 @@ def grant_leave(
         one.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawal_reason"])
     leave.save(force_insert=True)
     trail.record(
-        "grant_leave",
+        verbs.GRANT_LEAVE,
         actor=by,
         agency=account.agency.code,
         subject=f"account:{account.username}",
@@ -292,7 +292,7 @@ def withdraw_leave(leave: Leave, *, reason: str = "", by: str) -> Leave:
         body=f"{leave.in_words}。理由：{reason}" if reason else leave.in_words,
     )
     trail.record(
-        "withdraw_leave",
+        verbs.WITHDRAW_LEAVE,
         actor=by,
         agency=leave.account.agency.code,
         subject=f"account:{leave.account.username}",
@@ -310,7 +310,7 @@ def appoint(account: Account, role: Role, *, by: str) -> None:
     account.save(update_fields=["role"])
     separation.note_control(account, AccountControl.Kind.ROLE, by)
     trail.record(
-        "appoint",
+        verbs.APPOINT,
         actor=by,
         agency=account.agency.code,
         subject=f"account:{account.username}",

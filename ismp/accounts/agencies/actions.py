@@ -10,10 +10,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from ismp.accounts import effective_dated
+from ismp.accounts import effective_dated, verbs
 from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Account, Agency, AgencyName, SecurityOfficer, Status
 from ismp.audit import changes, trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
@@ -35,7 +36,7 @@ def save_agency(agency: Agency, *, by: Account) -> Agency:
     _keep_out_of_circles(agency)
     changes.store(agency, before)
     record_event(
-        "save_agency" if before else "add_agency",
+        verbs.SAVE_AGENCY if before else verbs.ADD_AGENCY,
         agency,
         by,
         changes=changes.between(before, agency),
@@ -77,7 +78,7 @@ def rename(
     effective_dated.add(entry, replace=replace, refusal=_refusal("改名", later, since))
     _copy_name(agency)
     record_event(
-        "rename_agency",
+        verbs.RENAME_AGENCY,
         agency,
         by,
         since=roc_dates.roc_date(since),
@@ -97,7 +98,7 @@ def cancel_name(entry: AgencyName, *, reason: str, by: Account) -> AgencyName:
     _copy_name(agency)
     holds = agency.name_on(entry.since)
     record_event(
-        "cancel_rename",
+        verbs.CANCEL_RENAME,
         agency,
         by,
         since=roc_dates.roc_date(entry.since),
@@ -146,7 +147,7 @@ def name_officer(
     later = [f"{roc_dates.roc_date(one.since)} {one.in_words}" for one in entry.later()]
     effective_dated.add(entry, replace=replace, refusal=_refusal("登錄資安長", later, since))
     record_event(
-        "name_officer",
+        verbs.NAME_OFFICER,
         agency,
         by,
         since=roc_dates.roc_date(since),
@@ -163,7 +164,7 @@ def cancel_officer(entry: SecurityOfficer, *, reason: str, by: Account) -> Secur
     effective_dated.cancel(entry, reason=reason, by=by.username)
     held = agency.security_officers.on(entry.since).first()
     record_event(
-        "cancel_officer",
+        verbs.CANCEL_OFFICER,
         agency,
         by,
         since=roc_dates.roc_date(entry.since),
@@ -193,7 +194,7 @@ def _begin_name(agency: Agency) -> bool:
     changed = _copy_name(agency)
     if changed:
         trail.record(
-            "begin_name",
+            verbs.BEGIN_NAME,
             actor=trail.SYSTEM,
             agency=agency.code,
             subject=agency.subject,
@@ -209,7 +210,7 @@ def _refusal(what: str, later: list[str], since: date) -> str:
     )
 
 
-def record_event(verb: str, agency: Agency, by: Account | str, **detail: Any) -> None:
+def record_event(verb: Verb, agency: Agency, by: Account | str, **detail: Any) -> None:
     """One event about an agency."""
     actor = by if isinstance(by, str) else by.username
     trail.record(verb, actor=actor, agency=agency.code, subject=agency.subject, **detail)

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ismp.accounts import consequences as accounts_consequences
-from ismp.accounts import effective_dated
+from ismp.accounts import effective_dated, verbs
 from ismp.accounts.agencies.actions import record_event
 from ismp.accounts.models import Account, Agency, Closing, Department, Posting, Status
 from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
@@ -212,7 +212,9 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
     else:
         if into is None and (reasons := obstacles(agency, into, since)):
             raise ActionRefused("".join(reasons))
-        record_event("order_closing", agency, by, since=roc_dates.roc_date(since), **_into(closing))
+        record_event(
+            verbs.ORDER_CLOSING, agency, by, since=roc_dates.roc_date(since), **_into(closing)
+        )
         accounts_consequences.tell(
             _administrators(agency, into),
             kind="agency",
@@ -230,7 +232,7 @@ def cancel_closing(closing: Closing, *, reason: str, by: Account) -> Closing:
     if closing.done_at:
         raise ActionRefused("合併或裁撤已經生效，不能取消。")
     effective_dated.cancel(closing, reason=reason, by=by.username)
-    record_event("cancel_closing", agency, by, cancelled=closing.in_words, reason=reason)
+    record_event(verbs.CANCEL_CLOSING, agency, by, cancelled=closing.in_words, reason=reason)
     return closing
 
 
@@ -324,7 +326,7 @@ def _carry_out(closing: Closing, by: str) -> None:
         accounts_consequences.tell(active, kind="agency", subject=words, body=body)
         body = "人員、部門與未辦完的事已移到本機關；請檢查部門，並重新指派機關管理者與教師。"
         accounts_consequences.tell(administrators, kind="agency", subject=words, body=body)
-    record_event("merge_agency" if into else "close_agency", agency, by, **detail)
+    record_event(verbs.MERGE_AGENCY if into else verbs.CLOSE_AGENCY, agency, by, **detail)
 
 
 def _hand_over_below(agency: Agency, into: Agency | None) -> None:
@@ -433,7 +435,7 @@ def _move_people(
                 edits.append(("角色", ROLE_NAMES[Role(role)], ROLE_NAMES[Role(account.role)]))
             detail = {"since": roc_dates.roc_date(entry.since), "changes": edits}
             code, subject = account.agency.code, f"account:{account.username}"
-            events.append(trail.Entry("assign", code, subject, detail))
+            events.append(trail.Entry(verbs.ASSIGN, code, subject, detail))
     trail.record_many(events, actor=by)
     return moved
 

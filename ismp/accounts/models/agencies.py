@@ -14,6 +14,7 @@ from ismp.accounts.effective_dated import Dated, Entry
 from ismp.accounts.models.scoped import Scoped
 from ismp.accounts.roles import Right
 from ismp.audit.event_cache import EventCache
+from ismp.audit.verbs import Topic, rewrites
 from ismp.ui.text import roc_dates
 
 _CODE_TAKEN = "這個機關代碼已經有機關使用，請檢查後再填。"
@@ -141,7 +142,7 @@ class Agency(models.Model):
 
 
 _merged: EventCache[dict[int, list[int]]] = EventCache(
-    concerns=lambda event, _: event.verb == "merge_agency"
+    concerns=lambda event, _: rewrites(event.verb, Topic.MERGERS)
 )
 """Which agencies were merged into which."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from ismp.accounts import consequences, effective_dated, timeline
+from ismp.accounts import consequences, effective_dated, timeline, verbs
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import person_links
 from ismp.accounts.identities import Identity
@@ -205,7 +205,7 @@ class RosterImport:
         told = {name: outcomes.count(name) for name in ("created", "updated")}
         told |= {"rejected": rejected} if rejected else {}
         events = [_event_of(one) for one in changed]
-        piece = trail.Entry("import_roster", "", self._of, told)
+        piece = trail.Entry(verbs.IMPORT_ROSTER, "", self._of, told)
         trail.record_many([*events, piece], actor=self._by)
 
 
@@ -444,5 +444,5 @@ def _event_of(change: LineChange) -> trail.Entry:
     agency, subject, told = entry.agency_code, f"account:{account.username}", {"line": entry.line}
     if change.is_new:
         new = told | {"identities": entry.identities or Identity.GENERAL.value}
-        return trail.Entry("create_by_roster", agency, subject, new)
-    return trail.Entry("change_by_roster", agency, subject, told | {"changes": change.changes})
+        return trail.Entry(verbs.CREATE_BY_ROSTER, agency, subject, new)
+    return trail.Entry(verbs.CHANGE_BY_ROSTER, agency, subject, told | {"changes": change.changes})

@@ -19,10 +19,12 @@ from django.db.models import F, Max, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 
+from ismp.accounts import verbs
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.audit.origin import client_address
+from ismp.audit.verbs import Verb
 
 _SPRAYED = timedelta(minutes=5)
 """Within so long the accounts are counted that fail from one address."""
@@ -54,7 +56,7 @@ class Handler(AxesDatabaseHandler):
             request.sign_in_wait = wait_for_password(guess)
             request.axes_locked_out = locked = bool(request.sign_in_wait)
             within = user is not None and user.is_authenticated
-            _note("fail_old_password" if within else "sign_in_failed", guess, locked=locked)
+            _note(verbs.FAIL_OLD_PASSWORD if within else verbs.SIGN_IN_FAILED, guess, locked=locked)
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         guess = Guess.of(user.get_username(), request)
@@ -93,7 +95,7 @@ class Guess:
         """Whether the account has signed in from this very address before."""
         if self.account is None or not self.address:
             return False
-        signed_in = Event.objects.filter(actor=self.account.username, verb="sign_in")
+        signed_in = Event.objects.filter(actor=self.account.username, verb=verbs.SIGN_IN.name)
         return signed_in.filter(address=self.address).exists()
 
 
@@ -168,7 +170,7 @@ def _end_of_spraying(place: str, now: datetime, times: int = 1) -> datetime | No
 def fail_code(guess: Guess) -> None:
     """Count a wrong one-time code, and leave an event."""
     _count(_CODES + guess.key, guess.place)
-    _note("reset_failed", guess)
+    _note(verbs.RESET_FAILED, guess)
 
 
 def forget_codes(guess: Guess) -> None:
@@ -179,7 +181,7 @@ def forget_codes(guess: Guess) -> None:
 def refuse_name(masked: str) -> None:
     """Leave an event that a national ID was typed for a name; it is nobody's failure."""
     with transaction.atomic():
-        _note_stranger("sign_in_failed", " ".join(masked.split())[:50])
+        _note_stranger(verbs.SIGN_IN_FAILED, " ".join(masked.split())[:50])
 
 
 def _count(key: str, place: str) -> None:
@@ -201,7 +203,7 @@ def _count(key: str, place: str) -> None:
         )
 
 
-def _note(verb: str, guess: Guess, **detail: Any) -> None:
+def _note(verb: Verb, guess: Guess, **detail: Any) -> None:
     """Leave an event in the name that was typed, if an account has it; else one a minute."""
     if guess.account:
         subject = f"account:{guess.account.username}"
@@ -210,6 +212,6 @@ def _note(verb: str, guess: Guess, **detail: Any) -> None:
         _note_stranger(verb, UNKNOWN)
 
 
-def _note_stranger(verb: str, actor: str) -> None:
+def _note_stranger(verb: Verb, actor: str) -> None:
     if trail.is_new(verb, within=_UNKNOWN_AGAIN, actor=actor):
         trail.record(verb, actor=actor)

@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from ismp.accounts import verbs
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.forms import OldPasswordForm, ResetForm, SignInForm
 from ismp.accounts.sign_in import lockout, middleware
@@ -44,7 +45,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             login(request, account)
             middleware.begin(request.session, account)
-            trail.record("sign_in", actor=account.username, agency=account.agency.code)
+            trail.record(verbs.SIGN_IN, actor=account.username, agency=account.agency.code)
         return redirect(there)
     if "username" in form.masked:
         lockout.refuse_name(form.data["username"])
@@ -56,7 +57,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_out(request: requests.HttpRequest) -> HttpResponse:
     user = request.user
     with transaction.atomic():
-        trail.record("sign_out", actor=user.username, agency=user.agency.code)
+        trail.record(verbs.SIGN_OUT, actor=user.username, agency=user.agency.code)
         logout(request)
     return redirect("accounts:login")
 

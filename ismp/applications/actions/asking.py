@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from ismp.accounts import codes, national_id
 from ismp.accounts.models import Account, Agency, Department
+from ismp.applications import verbs
 from ismp.applications.models import AccountApplication, IdentityChange, Request, State, Transfer
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.text.roc_dates import roc_date
 
@@ -55,7 +57,7 @@ def apply_for_account(
     )
     application.national_id = number
     application.save(force_insert=True)
-    _record("apply_for_account", application, STRANGER)
+    _record(verbs.APPLY_FOR_ACCOUNT, application, STRANGER)
     return application
 
 
@@ -109,7 +111,7 @@ def _ask_transfer(
     )
     _save_only_one(transfer, "這位同仁已有一件等候審核的機關異動，請等它決定或撤回後再申請。")
     _record(
-        "ask_transfer",
+        verbs.ASK_TRANSFER,
         transfer,
         by.username,
         account=account.username,
@@ -134,7 +136,7 @@ def ask_for_identities(*, identities: str, since: date, reason: str, by: Account
     )
     _save_only_one(change, "您已有一件等候審核的申請，請等它決定，或先撤回再申請。")
     _record(
-        "ask_identities",
+        verbs.ASK_IDENTITIES,
         change,
         by.username,
         account=by.username,
@@ -167,7 +169,7 @@ def withdraw(request: Transfer | IdentityChange, *, by: Account) -> None:
         raise ActionRefused("這件申請已經決定了，不能撤回。")
     request.state, request.decided_at, request.decided_by = State.WITHDRAWN, timezone.now(), by
     request.save(update_fields=["state", "decided_at", "decided_by"])
-    _record("withdraw_request", request, by.username, account=request.account.username)
+    _record(verbs.WITHDRAW_REQUEST, request, by.username, account=request.account.username)
 
 
 @transaction.atomic
@@ -190,7 +192,7 @@ def expire() -> int:
         own = ("state", "decided_at", "comment")
         application.save(update_fields=[*own, *application.ID_COLUMNS])
     for application in held:
-        _record("expire_application", application, trail.SYSTEM)
+        _record(verbs.EXPIRE_APPLICATION, application, trail.SYSTEM)
     return len(held)
 
 
@@ -203,9 +205,9 @@ def purge() -> int:
     with transaction.atomic():
         count = AccountApplication.objects.filter(decided_at__lt=before).delete()[0]
         if count:
-            trail.record("purge_applications", actor=trail.SYSTEM, count=count)
+            trail.record(verbs.PURGE_APPLICATIONS, actor=trail.SYSTEM, count=count)
     return count
 
 
-def _record(verb: str, request: Request, actor: str, **detail: Any) -> None:
+def _record(verb: Verb, request: Request, actor: str, **detail: Any) -> None:
     trail.record(verb, actor=actor, agency=request.agency.code, subject=request.subject, **detail)

@@ -20,9 +20,11 @@ from ismp.accounts.actions import postings as accounts
 from ismp.accounts.effective_dated import LaterEntry
 from ismp.accounts.models import Account, Department, PersonLink, Status
 from ismp.accounts.roles import Right
+from ismp.applications import verbs
 from ismp.applications.actions import delegating
 from ismp.applications.models import AccountApplication, IdentityChange, Request, State, Transfer
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.ui.text.roc_dates import roc_date
@@ -57,7 +59,7 @@ def decide_application(
         )
     application.national_id = ""
     _decide(application, accept, comment, by, in_place_of, *application.ID_COLUMNS)
-    _record("decide_application", application, by, account=application.username)
+    _record(verbs.DECIDE_APPLICATION, application, by, account=application.username)
     return account
 
 
@@ -124,7 +126,7 @@ def decide_transfer(
     _decide(transfer, accept, comment, by, in_place_of)
     _tell(transfer, transfer.account, "機關異動申請")
     _tell(transfer, transfer.asked_by, "機關異動申請", f"/manage/transfers/{transfer.pk}/")
-    _record("decide_transfer", transfer, by, **_of(transfer))
+    _record(verbs.DECIDE_TRANSFER, transfer, by, **_of(transfer))
 
 
 @transaction.atomic
@@ -153,7 +155,7 @@ def decide_identities(
         )
     _decide(change, accept, comment, by, in_place_of)
     _tell(change, change.account, "資安列管身分變更申請", "/my/identities/")
-    _record("decide_identities", change, by, identities=change.identities, **_of(change))
+    _record(verbs.DECIDE_IDENTITIES, change, by, identities=change.identities, **_of(change))
 
 
 @transaction.atomic
@@ -274,7 +276,7 @@ def _of(request: Transfer | IdentityChange) -> dict[str, str]:
     return {"account": request.account.username, "since": roc_date(request.since)}
 
 
-def _record(verb: str, request: Request, by: Account, **detail: Any) -> None:
+def _record(verb: Verb, request: Request, by: Account, **detail: Any) -> None:
     """The event names both: who decided, and in whose place."""
     stead = {"in_place_of": request.in_place_of.username} if request.in_place_of else {}
     trail.record(

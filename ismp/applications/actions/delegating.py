@@ -7,8 +7,10 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right
+from ismp.applications import verbs
 from ismp.applications.models import Delegation
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.ui.text.roc_dates import roc_date
@@ -52,7 +54,7 @@ def delegate(*, username: str, since: date, until: date, by: Account) -> Delegat
         body=f"{roc_date(since)} ~ {roc_date(until)}：請代{by.name}審核等候他處理的申請。",
         link="/manage/reviews/",
     )
-    _record("delegate", delegation, by)
+    _record(verbs.DELEGATE, delegation, by)
     return delegation
 
 
@@ -64,7 +66,7 @@ def end_delegation(delegation: Delegation, *, by: Account) -> Delegation:
         raise ActionRefused("這個代理已經結束了。")
     delegation.ended_at = timezone.now()
     delegation.save(update_fields=["ended_at"])
-    _record("end_delegation", delegation, by)
+    _record(verbs.END_DELEGATION, delegation, by)
     return delegation
 
 
@@ -74,7 +76,7 @@ def refuse_past_days(by: Account, in_place_of: Account | None) -> None:
         raise ActionRefused(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
 
 
-def _record(verb: str, delegation: Delegation, by: Account) -> None:
+def _record(verb: Verb, delegation: Delegation, by: Account) -> None:
     trail.record(
         verb,
         actor=by.username,

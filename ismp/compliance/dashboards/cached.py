@@ -2,8 +2,8 @@
 
 A board says up to which audit event it holds.  Every action leaves an event in its own transaction,
 and events become visible in the order of their numbers: so a board is as good as freshly counted
-when no event since then concerns it.  A verb that is not named here concerns every board; a new
-action can make us count in vain, never show an old figure.
+when no event since then concerns it.  Each verb declares whose boards it may change
+(`audit.verbs`).
 """
 
 from collections import defaultdict
@@ -15,55 +15,13 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from ismp.accounts.models import Agency, Posting
-from ismp.audit import trail
+from ismp.audit import trail, verbs
 from ismp.audit.models import Event
 from ismp.compliance.dashboards import aggregates
 from ismp.compliance.models import Board
 from ismp.compliance.standing import table as standing_table
 from ismp.storage.waiting import unless_busy
 
-ASIDE = (
-    *("sign_in", "sign_in_failed", "sign_out", "change_password", "set_password"),
-    *("fail_old_password", "reset_failed", "refuse_page"),
-    *("reset_password", "end_sessions", "save_page", "backup"),
-    *("export_hours", "export_list", "export_standing", "export_for_portal", "export_bundle"),
-    *("issue_certificate", "open_certificate", "purge_uploads", "purge_waiting"),
-    *("create_by_roster", "change_by_roster"),  # `import_roster` tells once for all of them
-    *("open_ticket", "answer_ticket", "close_ticket", "remind", "remind_deadline"),
-)
-"""Actions after which the agencies, their people, hours and decisions stand as before."""
-_NO_CONCERN = (
-    *ASIDE,
-    *("appoint", "save_department", "add_agency", "save_agency"),
-    *("rename_agency", "cancel_rename", "begin_name", "order_closing", "cancel_closing"),
-    "begin_serving",  # boards count by the service of the day, which `assign` has told
-    *("save_teacher", "add_certificate", "remove_certificate"),
-    *("incident", "name_officer", "cancel_officer"),
-    *("save_device", "take_in_devices", "retire_devices"),
-    *("unretire_devices", "decide_device", "approve_device", "withdraw_device"),
-    *("open_campaign", "save_campaign", "extend_campaign", "sign_inventory", "withdraw_sign_off"),
-    "take_in_products",
-    *("save_product", "lift_product", "restrict_products", "take_in_advisories", "save_advisory"),
-    *("update_advisory", "extend_advisory", "end_advisory", "remove_addressee"),
-    *("add_evidence", "open_evidence", "save_group", "save_vendor"),
-    *("publish_advisory", "acknowledge_advisory", "answer_advisory", "attach_incident"),
-    # What a decided request changes has its own event: add_account, assign.
-    *("ask_reset", "approve_reset", "refuse_reset", "expire_reset"),
-    *("apply_for_account", "ask_transfer", "ask_identities", "withdraw_request"),
-    *("decide_application", "decide_transfer", "decide_identities", "expire_application"),
-    *("purge_applications", "delegate", "end_delegation"),
-    *("claim_hours", "withdraw_claim", "approve_claim", "refuse_claim", "revoke_claim"),
-    "purge_certificates",
-    *("ask_person_link", "refuse_person_link"),
-)
-_OF_ONE_AGENCY = (
-    *("import_hours", "undo_import", "delete_hours", "restore_hours"),
-    *("credit_hours", "take_back_hours", "withdraw_hours", "decide_duplicate", "attach_hours"),
-    *("grade", "cancel_grade"),
-)
-"""Concern those who lean on the agency that the event names."""
-_OF_COURSES = "course:"
-"""What happens in a course concerns no board; the hours it gives have their own event."""
 _EVERYBODY = ""
 Key = tuple[int, date]
 
@@ -134,10 +92,11 @@ def _still_true(boards: list[Board]) -> list[Board]:
         return []
     newest_of: dict[str, int] = defaultdict(int)
     since = Event.objects.filter(number__gt=min(board.basis for board in boards))
-    events = since.exclude(verb__in=_NO_CONCERN).exclude(subject__startswith=_OF_COURSES)
-    events = events.order_by("number")
+    no_concern = [verb.name for verb in verbs.every() if verb.boards is verbs.NONE]
+    events = since.exclude(verb__in=no_concern).order_by("number")
     for number, verb, code in events.values_list("number", "verb", "agency"):
-        newest_of[code if verb in _OF_ONE_AGENCY else _EVERYBODY] = number
+        of_agency = verbs.find(verb).boards is verbs.AGENCY
+        newest_of[code if of_agency else _EVERYBODY] = number
     if not newest_of:
         return boards
     return [

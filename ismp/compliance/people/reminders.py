@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
+from ismp.compliance import verbs
 from ismp.compliance.people import listing
 from ismp.compliance.people.listing import Person
 from ismp.compliance.standing.table import Line
@@ -118,5 +119,5 @@ def remind(agency: Agency, search: dict[str, Any], *, seen: str, by: Account) ->
         by_letter[words].append(accounts[person.account])
     for words, told in by_letter.items():
         notify(told, kind=KIND, subject=words.subject, body=words.body, link=reverse("portal:home"))
-    trail.record("remind", actor=by.username, agency=agency.code, people=len(now.letters))
+    trail.record(verbs.REMIND, actor=by.username, agency=agency.code, people=len(now.letters))
     return now

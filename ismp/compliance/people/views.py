@@ -18,6 +18,7 @@ from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
+from ismp.compliance import verbs
 from ismp.compliance.dashboards.forms import DayForm, PeopleForm
 from ismp.compliance.dashboards.views import agencies_of, agency_asked, title_of
 from ismp.compliance.people import listing, reminders
@@ -98,7 +99,9 @@ def download(request: HttpRequest) -> StreamingHttpResponse:
     form = _form(request.GET, agency)
     found = listing.chosen(listing.of(agency, form.on_day, form.known_at), **form.search)
     with transaction.atomic():
-        trail.record("export_standing", actor=user.username, agency=agency.code, people=len(found))
+        trail.record(
+            verbs.EXPORT_STANDING, actor=user.username, agency=agency.code, people=len(found)
+        )
     frames = xlsx.frames_of(listing.cells(found))
     return workbook_answer(xlsx.workbook("達標名單", listing.HEAD, frames), "達標名單.xlsx")
 

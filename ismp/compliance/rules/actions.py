@@ -12,6 +12,8 @@ from django.db import transaction
 from ismp.accounts import effective_dated
 from ismp.accounts.models import Account
 from ismp.audit import changes, trail
+from ismp.audit.verbs import Verb
+from ismp.compliance import verbs
 from ismp.compliance.models import Example, PolicyVersion, Rule, RuleVersion
 from ismp.compliance.standing.table import InForce
 from ismp.errors import ActionRefused
@@ -55,7 +57,7 @@ def change_rule(
     """
     asked = {"grades": grades, "hours": hours, "citation": citation}
     version, detail = _add_version(RuleVersion(rule=rule, since=since, **asked), replace, by)
-    _record("change_rule", by, rule, hours=in_hours(hours), grades=grades, **detail)
+    _record(verbs.CHANGE_RULE, by, rule, hours=in_hours(hours), grades=grades, **detail)
     return version
 
 
@@ -72,7 +74,7 @@ def end_rule(
         )
     ended = RuleVersion(rule=rule, grades=held.grades, hours=None, citation=citation, since=since)
     version, detail = _add_version(ended, replace, by)
-    _record("end_rule", by, rule, **detail)
+    _record(verbs.END_RULE, by, rule, **detail)
     return version
 
 
@@ -97,7 +99,7 @@ def _add_version(version: Any, replace: bool, by: Account) -> tuple[Any, dict[st
 def cancel_version(version: RuleVersion, *, reason: str, by: Account) -> RuleVersion:
     """Cancel a version of a rule; what it had replaced holds again.  Raises ActionRefused."""
     _cancel(version, reason, by)
-    _record("cancel_rule", by, version.rule, cancelled=version.in_words, reason=reason)
+    _record(verbs.CANCEL_RULE, by, version.rule, cancelled=version.in_words, reason=reason)
     return version
 
 
@@ -105,7 +107,7 @@ def cancel_version(version: RuleVersion, *, reason: str, by: Account) -> RuleVer
 def cancel_policy(version: PolicyVersion, *, reason: str, by: Account) -> PolicyVersion:
     """Cancel a policy; what it had replaced holds again.  Raises ActionRefused."""
     _cancel(version, reason, by)
-    trail.record("cancel_policy", actor=by.username, cancelled=version.in_words, reason=reason)
+    trail.record(verbs.CANCEL_POLICY, actor=by.username, cancelled=version.in_words, reason=reason)
     return version
 
 
@@ -132,7 +134,7 @@ def add_example(
         rule=rule, title=title, on=on, grade=grade, records=records, missing=missing
     )
     _prove()
-    _record("add_example", by, rule, example=title)
+    _record(verbs.ADD_EXAMPLE, by, rule, example=title)
     return example
 
 
@@ -143,7 +145,7 @@ def remove_example(example: Example, *, by: Account) -> None:
     if not Example.objects.filter(pk=example.pk).exists():
         raise ActionRefused("這個範例已經有人刪除了，請重新整理這一頁。")
     example.delete()
-    _record("remove_example", by, example.rule, example=example.title)
+    _record(verbs.REMOVE_EXAMPLE, by, example.rule, example=example.title)
 
 
 @transaction.atomic
@@ -161,7 +163,7 @@ def set_policy(
     version: PolicyVersion
     version, detail = _add_version(PolicyVersion(since=since, **chosen), replace, by)
     trail.record(
-        "set_policy",
+        verbs.SET_POLICY,
         actor=by.username,
         two_years=version.get_two_years_display(),
         grace_days=grace_days,
@@ -196,7 +198,7 @@ def in_words(missing: int | None) -> str:
     return f"還差 {in_hours(missing)} 小時" if missing else "已達標"
 
 
-def _record(verb: str, by: Account, rule: Rule, **detail: Any) -> None:
+def _record(verb: Verb, by: Account, rule: Rule, **detail: Any) -> None:
     trail.record(
         verb, actor=by.username, subject=f"rule:{rule.pk}", rule=str(rule), **_told(detail)
     )

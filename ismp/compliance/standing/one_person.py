@@ -14,13 +14,14 @@ from ismp.accounts.effective_dated import known
 from ismp.accounts.identities import members
 from ismp.accounts.models import Account, AgencyGrade, Posting, Status
 from ismp.audit.event_cache import EventCache
+from ismp.audit.verbs import Topic, rewrites
 from ismp.compliance.models import categories_text
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.rules.arithmetic import Credit, Verdict
 from ismp.compliance.standing import table
 from ismp.compliance.standing.table import InForce, Line
 
-_grades = EventCache[str](concerns=lambda event, grade: event.verb in {"grade", "cancel_grade"})
+_grades = EventCache[str](concerns=lambda event, grade: rewrites(event.verb, Topic.GRADES))
 
 
 @dataclass(frozen=True)

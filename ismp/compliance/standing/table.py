@@ -19,6 +19,7 @@ from ismp.accounts.effective_dated import known
 from ismp.accounts.identities import members
 from ismp.accounts.models import AgencyGrade, Leave, Posting, Status
 from ismp.audit.event_cache import EventCache
+from ismp.audit.verbs import Topic, rewrites
 from ismp.compliance.models import PolicyVersion, RuleVersion, categories_text, duty_title
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.rules.arithmetic import Duty, Light, Policy
@@ -53,9 +54,8 @@ class InForce:
         return cls(tuple(duties), PolicyVersion.objects.on(day, known_at).policy())
 
 
-_OF_THE_LAW = {"change_rule", "end_rule", "cancel_rule", "set_policy", "cancel_policy"}
 _in_force = EventCache[Any](
-    concerns=lambda event, in_force: event.verb in _OF_THE_LAW,
+    concerns=lambda event, in_force: rewrites(event.verb, Topic.RULES),
     most=1_000,
 )
 

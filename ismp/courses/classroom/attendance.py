@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ismp.accounts import separation
 from ismp.accounts.models import Account, Agency
+from ismp.courses import verbs
 from ismp.courses.classroom.classes import hold, record_event, refuse_own
 from ismp.courses.models import (
     Attendance,
@@ -69,7 +70,7 @@ def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
         Attendance(meeting=meeting, sign_up_id=pk, way=Attendance.Way.LIST, by=by.username)
         for pk in sorted(there - known)
     )
-    record_event("mark_attendance", session, by, count=len(there), changes=noted)
+    record_event(verbs.MARK_ATTENDANCE, session, by, count=len(there), changes=noted)
     return len(there)
 
 
@@ -122,7 +123,7 @@ def attend(meeting: Meeting, ticket: str, *, by: Account) -> Attendance:
         defaults={"way": Attendance.Way.CODE, "by": by.username},
     )
     if is_new:
-        record_event("attend", session, by)
+        record_event(verbs.ATTEND, session, by)
     return attendance
 
 
@@ -146,7 +147,7 @@ def grade(session: Session, scores: dict[int, Decimal | None], *, by: Account) -
         noted.append((f"{one.account.username} 成績", before, one.shown_score))
     SignUp.objects.bulk_update(changed, ["score"], batch_size=500)
     if changed:
-        record_event("grade_class", session, by, count=len(changed), changes=noted)
+        record_event(verbs.GRADE_CLASS, session, by, count=len(changed), changes=noted)
     return len(changed)
 
 
@@ -204,7 +205,12 @@ def finish(session: Session, *, by: Account) -> Settlement:
     left = _deleted_by_agencies(present)
     settled = Settlement(len(present) - left, len(absent), left)
     record_event(
-        "finish_session", session, by, count=settled.given, withdrawn=len(absent), left_deleted=left
+        verbs.FINISH_SESSION,
+        session,
+        by,
+        count=settled.given,
+        withdrawn=len(absent),
+        left_deleted=left,
     )
     return settled
 

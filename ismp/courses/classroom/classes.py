@@ -18,6 +18,8 @@ from ismp.accounts.consequences import Served
 from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
+from ismp.audit.verbs import Verb
+from ismp.courses import verbs
 from ismp.courses.models import (
     HOLDING,
     Attendance,
@@ -73,7 +75,7 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
     if before and planned != _in_words(session):
         changed.append(("上課時段", planned, _in_words(session)))
     _move_up(session)
-    record_event("save_session", session, by, quota=session.quota, changes=changed)
+    record_event(verbs.SAVE_SESSION, session, by, quota=session.quota, changes=changed)
     return session
 
 
@@ -106,11 +108,11 @@ def cancel_sessions(sessions: QuerySet[Session], *, by: Account) -> int:
         session.save(update_fields=["state"])
         concerned = session.sign_ups.exclude(standing__in=[Standing.CANCELLED, Standing.REFUSED])
         _tell(concerned.select_related("account"), session, "session_cancelled", "課程取消：{}")
-        record_event("cancel_session", session, by)
+        record_event(verbs.CANCEL_SESSION, session, by)
     return len(sessions)
 
 
-def record_event(verb: str, session: Session, by: Account, **detail: object) -> None:
+def record_event(verb: Verb, session: Session, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,
@@ -181,7 +183,7 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
     session.save(update_fields=["turns", "taken"])
     _tell([mine], session, "signed_up", f"{mine.get_standing_display()}：{{}}")
     record_event(
-        "sign_up",
+        verbs.SIGN_UP,
         session,
         by,
         of=account.username,
@@ -234,7 +236,7 @@ def withdraw(mine: SignUp, *, by: Account) -> SignUp:
     if mine.attendances.exists():
         raise ActionRefused("已經有出席紀錄，不能取消報名；請洽開課單位。")
     _leave(mine, session, Standing.CANCELLED)
-    record_event("withdraw", session, by, of=mine.account.username)
+    record_event(verbs.WITHDRAW, session, by, of=mine.account.username)
     return mine
 
 
@@ -253,7 +255,7 @@ def approve(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **det
             _tell([one], session, "signed_up", f"{one.get_standing_display()}：{{}}", comment)
         session.save(update_fields=["taken"])
         count += len(asking)
-        record_event("approve_sign_up", session, by, count=len(asking), **detail)
+        record_event(verbs.APPROVE_SIGN_UP, session, by, count=len(asking), **detail)
     return count
 
 
@@ -267,7 +269,7 @@ def refuse(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **deta
             _leave(one, session, Standing.REFUSED)
         _tell(asking, session, "signed_up", "未錄取：{}", comment)
         count += len(asking)
-        record_event("refuse_sign_up", session, by, count=len(asking), **detail)
+        record_event(verbs.REFUSE_SIGN_UP, session, by, count=len(asking), **detail)
     return count
 
 
@@ -336,7 +338,7 @@ def _free(leaving: QuerySet[SignUp]) -> int:
 
 def _record_freed(session: Session, one: SignUp) -> None:
     trail.record(
-        "free_place",
+        verbs.FREE_PLACE,
         actor=trail.SYSTEM,
         agency=session.course.agency.code if session.course.agency else "",
         subject=subject(session),
@@ -406,7 +408,7 @@ def _remind(meeting_id: int) -> bool:
     words = f"明天上課：{{}}，{roc_moment(meeting.starts_at)}，{session.place}"
     _tell(holding, session, "reminder", words)
     trail.record(
-        "remind_class",
+        verbs.REMIND_CLASS,
         actor=trail.SYSTEM,
         subject=f"course:{session.course_id}",
         count=len(holding),

@@ -17,6 +17,7 @@ from ismp.accounts.models import Account
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import changes
+from ismp.courses import verbs
 from ismp.courses.actions import record_event
 from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
 from ismp.courses.models import Course, Kind, Material, Question, Quiz
@@ -58,7 +59,7 @@ def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Acc
     if chunks is not None:
         files.keep(material, chunks)
         changed += [("檔案", "原來的檔案", "新的檔案")] if before else []
-    record_event("save_material", material.course, by, material=material.title, changes=changed)
+    record_event(verbs.SAVE_MATERIAL, material.course, by, material=material.title, changes=changed)
     return material
 
 
@@ -72,7 +73,7 @@ def remove_material(material: Material, *, by: Account) -> None:
     course = material.course
     material.delete()
     learning.complete_those_done(course, by=by)
-    record_event("remove_material", course, by, material=material.title)
+    record_event(verbs.REMOVE_MATERIAL, course, by, material=material.title)
 
 
 @transaction.atomic
@@ -83,7 +84,7 @@ def move_up(material: Material, *, by: Account) -> None:
     if before:
         before.position, material.position = material.position, before.position
         Material.objects.bulk_update([before, material], ["position"])
-        record_event("move_material", material.course, by, material=material.title)
+        record_event(verbs.MOVE_MATERIAL, material.course, by, material=material.title)
 
 
 @transaction.atomic
@@ -93,7 +94,7 @@ def save_question(question: Question, *, by: Account) -> Question:
     before = changes.stored(question)
     changes.store(question, before)
     changed = changes.between(before, question)
-    record_event("save_question", question.course, by, changes=changed)
+    record_event(verbs.SAVE_QUESTION, question.course, by, changes=changed)
     return question
 
 
@@ -111,7 +112,7 @@ def remove_question(question: Question, *, by: Account) -> None:
         raise ActionRefused(f"每次出 {quiz.drawn} 題，題庫不能更少；請先把「測驗設定」的題數改少。")
     question.delete()
     learning.complete_those_done(course, by=by)
-    record_event("remove_question", course, by)
+    record_event(verbs.REMOVE_QUESTION, course, by)
 
 
 @transaction.atomic
@@ -121,7 +122,7 @@ def save_quiz(quiz: Quiz, *, by: Account) -> Quiz:
     changes.store(quiz, before)
     told = {"drawn": quiz.drawn, "pass_mark": quiz.pass_mark}
     changed = changes.between(before, quiz)
-    record_event("save_quiz", quiz.course, by, **told, changes=changed)
+    record_event(verbs.SAVE_QUIZ, quiz.course, by, **told, changes=changed)
     return quiz
 
 

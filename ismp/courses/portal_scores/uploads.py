@@ -18,6 +18,8 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
+from ismp.courses import verbs
 from ismp.courses.models import Enrollment, PortalUpload, SignUp, UploadedHours, UploadPiece
 from ismp.errors import ActionRefused
 from ismp.hours.models import CREDITED
@@ -117,7 +119,7 @@ def make(
         ],
         batch_size=500,
     )
-    _record("export_for_portal", upload, by, since=roc_date(start), until=roc_date(end))
+    _record(verbs.EXPORT_FOR_PORTAL, upload, by, since=roc_date(start), until=roc_date(end))
     return upload, data
 
 
@@ -152,7 +154,7 @@ def take_again(upload: PortalUpload, *, by: Account) -> Iterator[bytes]:
     """The file of a batch once more, byte for byte.  Raises ActionRefused when it was revoked."""
     if upload.revoked_at:
         raise ActionRefused("這一批已撤銷，檔案已刪除；請重新下載上傳檔。")
-    _record("take_upload_again", upload, by)
+    _record(verbs.TAKE_UPLOAD_AGAIN, upload, by)
     return _file(upload).read(0, upload.size - 1)
 
 
@@ -168,7 +170,7 @@ def revoke(upload: PortalUpload, *, reason: str, by: Account) -> PortalUpload:
     upload.save(update_fields=["revoke_reason", "revoked_at", "revoked_by"])
     upload.rows.update(stands=False)
     _file(upload).forget()
-    _record("revoke_upload", upload, by, reason=upload.revoke_reason)
+    _record(verbs.REVOKE_UPLOAD, upload, by, reason=upload.revoke_reason)
     return upload
 
 
@@ -190,7 +192,7 @@ def note_corrected(rows: QuerySet[UploadedHours], *, by: Account) -> int:
     fields = ["hours", "score", "stands", "corrected_at", "corrected_by"]
     UploadedHours.objects.bulk_update(changed, fields, batch_size=500)
     for upload, count in Counter(one.upload for one in changed).items():
-        _record("correct_at_portal", upload, by, count=count)
+        _record(verbs.CORRECT_AT_PORTAL, upload, by, count=count)
     return len(changed)
 
 
@@ -208,7 +210,7 @@ def subject(upload: PortalUpload) -> str:
     return f"portal_upload:{upload.pk}"
 
 
-def _record(verb: str, upload: PortalUpload, by: Account, **detail: object) -> None:
+def _record(verb: Verb, upload: PortalUpload, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
-from ismp.hours import files
+from ismp.hours import files, verbs
 from ismp.hours.importing import limits
 from ismp.hours.models import CREDITED as GIVEN_HERE
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, in_hours
@@ -177,7 +177,7 @@ def _name(line: dict[str, Any]) -> str:
 HOURS = ImportKind(
     source="file",
     title="終身學習時數",
-    verb="import_hours",
+    verb=verbs.IMPORT_HOURS,
     records=True,
     start=Right.IMPORT_HOURS,
     perform=perform,

@@ -18,7 +18,7 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours import undoing
+from ismp.hours import undoing, verbs
 from ismp.hours.models import (
     CREDITED,
     Deletion,
@@ -105,7 +105,7 @@ def credit(
         ImportRun.objects.filter(pk=run.pk).update(**result.counts(), **result.run_fields())
     for run in runs:  # last: whoever records holds the head of the trail, and waits for nothing
         trail.record(
-            "credit_hours",
+            verbs.CREDIT_HOURS,
             actor=by.username,
             agency=run.agency.code,
             subject=f"run:{run.pk}",
@@ -163,7 +163,7 @@ def revoke(run: ImportRun, *, reason: str, by: Account) -> Deletion | None:
     given = Record.objects.filter(Q(run=run) | Q(pk__in=former), agency=run.agency_id)
     deletion = _withdraw(run.agency, given, run=run, reason=reason, by=by)
     trail.record(
-        "take_back_hours",
+        verbs.TAKE_BACK_HOURS,
         actor=by.username,
         agency=run.agency.code,
         subject=f"run:{run.pk}",
@@ -190,7 +190,7 @@ def withdraw(records: QuerySet[Record], *, of: str, reason: str, by: Account) ->
         counts.append((agency, run, deletion.count if deletion else 0))
     for agency, run, count in counts:  # last, as in `credit`
         trail.record(
-            "withdraw_hours",
+            verbs.WITHDRAW_HOURS,
             actor=by.username,
             agency=agency.code,
             subject=f"run:{run.pk}" if run else "",

@@ -21,6 +21,7 @@ from ismp.accounts import separation
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import trail
+from ismp.hours import verbs
 from ismp.hours.models import CREDITED, Decision, Duplicate, ImportRun, Record, Source
 from ismp.hours.records.soft_delete import revive, soft_delete
 from ismp.ui.resources import versions
@@ -136,7 +137,7 @@ def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> in
         settle(agency, None, None)
     for pair in told:
         trail.record(
-            "decide_duplicate",
+            verbs.DECIDE_DUPLICATE,
             actor=by.username,
             agency=pair.agency.code,
             subject=f"duplicate:{pair.pk}",

@@ -19,7 +19,7 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import files
+from ismp.hours import files, verbs
 from ismp.hours.models import ImportRun, RunFile, Waiting
 from ismp.hours.portal_import import checks as portal_checks
 from ismp.hours.portal_import import cleaning, matching
@@ -114,7 +114,7 @@ def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
     if not Waiting.objects.filter(run=run, claimed_at=None).exists():
         RunFile.objects.filter(run=run, kind=RunFile.Kind.WAITING).delete()
     trail.record(
-        "attach_hours",
+        verbs.ATTACH_HOURS,
         actor=trail.SYSTEM,
         agency=agency.code,
         subject=f"run:{run.pk}",
@@ -158,5 +158,5 @@ def purge() -> int:
         return 0
     RunFile.objects.filter(run__in=old.values("run"), kind=RunFile.Kind.WAITING).delete()
     old.delete()
-    trail.record("purge_waiting", actor=trail.SYSTEM, runs=runs, count=rows)
+    trail.record(verbs.PURGE_WAITING, actor=trail.SYSTEM, runs=runs, count=rows)
     return int(rows)

@@ -14,7 +14,7 @@ from ismp.accounts.models import Account
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
-from ismp.hours import actions, jobs
+from ismp.hours import actions, jobs, verbs
 from ismp.hours.listing import search as listing_search
 from ismp.hours.listing.forms import SearchForm
 from ismp.hours.models import Deletion
@@ -40,7 +40,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
     with transaction.atomic():
         code = agency.code if agency else ""
-        trail.record("export_hours", actor=user.username, agency=code, format=kind)
+        trail.record(verbs.EXPORT_HOURS, actor=user.username, agency=code, format=kind)
     if kind == "csv":
         rows = (list(row) for frame in frames for row in frame.iter_rows())
         lines = csv_lines(listing_search.head(agency), rows)

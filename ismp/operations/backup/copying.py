@@ -17,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from ismp.accounts.models import Agency
 from ismp.audit import trail
+from ismp.operations import verbs
 from ismp.operations.backup.archive import BackupRefused
 from ismp.operations.backup.databases import LEFT_OUT
 from ismp.storage.sqlite import connection_options
@@ -48,7 +49,7 @@ def copy(source: Path) -> dict[str, int]:
             _compare(model)
         if faults := list(trail.faults()):
             raise BackupRefused(f"複製後的稽核軌跡不完整，沒有寫入任何資料：{faults[0]}")
-        trail.record("copy_database", actor=trail.SYSTEM, count=sum(counts.values()))
+        trail.record(verbs.COPY_DATABASE, actor=trail.SYSTEM, count=sum(counts.values()))
     return counts
 
 

@@ -19,6 +19,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from ismp.audit import trail
+from ismp.audit.verbs import Verb
+from ismp.operations import verbs
 from ismp.operations.backup import archive, encryption
 from ismp.operations.backup.archive import BackupRefused
 from ismp.operations.backup.databases import Database, Moment
@@ -43,13 +45,13 @@ def make(target: Path) -> dict[str, Any]:
         with _ours().moment() as moment:
             manifest = {"sha256": file.dump(moment.dump()), **_described(moment)}
         file.manifest({**manifest, "signature": _signature(manifest)})
-        _note("backup", manifest)
+        _note(verbs.BACKUP, manifest)
     anchor = target.with_name(f"{target.name}.anchor")
     anchor.write_text("".join(f"{anchors.text(*head)}\n" for head in manifest["trail"]), "utf-8")
     return manifest
 
 
-def _note(verb: str, manifest: dict[str, Any]) -> None:
+def _note(verb: Verb, manifest: dict[str, Any]) -> None:
     with transaction.atomic():
         trail.record(verb, actor=trail.SYSTEM, sha256=manifest["sha256"])
 
@@ -155,4 +157,4 @@ def _hand_over(manifest: dict[str, Any]) -> None:
     migrate_if_needed()
     if faults := list(trail.faults()):
         raise BackupRefused(f"還原後的稽核軌跡不完整，資料庫維持原狀：{faults[0]}")
-    _note("restore", manifest)
+    _note(verbs.RESTORE, manifest)

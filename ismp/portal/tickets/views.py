@@ -14,7 +14,7 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.hours.models import ImportRun
-from ismp.portal import actions
+from ismp.portal import actions, verbs
 from ismp.portal.forms import AnswerForm, TicketForm
 from ismp.portal.models import Ticket
 from ismp.portal.tickets import run_bundle as tickets_run_bundle
@@ -114,7 +114,9 @@ def run_bundle(request: HttpRequest, run_id: int) -> HttpResponse:
     user = request.user
     run = get_object_or_404(ImportRun.objects.visible_to(user).select_related("agency"), pk=run_id)
     with transaction.atomic():
-        trail.record("export_bundle", actor=user.username, agency=run.agency.code, subject=str(run))
+        trail.record(
+            verbs.EXPORT_BUNDLE, actor=user.username, agency=run.agency.code, subject=str(run)
+        )
     headers = {"Content-Disposition": f'attachment; filename="support-{run.pk}.json"'}
     options = {"ensure_ascii": False, "indent": 1}
     return JsonResponse(tickets_run_bundle.of_run(run), json_dumps_params=options, headers=headers)

@@ -17,9 +17,10 @@ from ismp.accounts import national_id, separation
 from ismp.accounts.models import Account, Agency, AgencyGrade
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
-from ismp.security import intelligence
+from ismp.security import intelligence, verbs
 from ismp.security.advisories import affected_devices, importing
 from ismp.security.advisories.wording import edits_of
 from ismp.security.incidents import actions as incident_actions
@@ -37,6 +38,7 @@ from ismp.security.models import (
     Reply,
     Tlp,
 )
+from ismp.ui import verbs as ui_verbs
 from ismp.ui.resources import versions
 from ismp.ui.text import roc_dates
 
@@ -64,7 +66,7 @@ def save(advisory: Advisory, *, by: Account) -> Advisory:
     advisory.save(update_fields=None if before is None else written_here)
     edits = edits_of(before, advisory)
     subject = f"advisory:{advisory.pk}"
-    trail.record("save_advisory", actor=by.username, subject=subject, changes=edits)
+    trail.record(verbs.SAVE_ADVISORY, actor=by.username, subject=subject, changes=edits)
     if edits and advisory.published_at:
         importing.tell(advisory, "情資已更正", edits)
     return advisory
@@ -122,7 +124,7 @@ def publish(
         link=advisory.get_absolute_url(),
     )
     trail.record(
-        "publish_advisory",
+        verbs.PUBLISH_ADVISORY,
         actor=by.username,
         subject=f"advisory:{advisory.pk}",
         count=len(new),
@@ -209,7 +211,7 @@ def extend(advisory: Advisory, *, due_on: date, reason: str, by: Account) -> Adv
     )
     former = latest.isoformat() if latest else ""
     trail.record(
-        "extend_advisory",
+        verbs.EXTEND_ADVISORY,
         actor=by.username,
         subject=f"advisory:{advisory.pk}",
         count=len(agencies),
@@ -238,7 +240,7 @@ def end(advisory: Advisory, kind: Ended, *, reason: str, by: Account) -> Advisor
     advisory.save(update_fields=["ended", "ended_because", "ended_at", "ended_by"])
     importing.tell(advisory, f"情資{kind.label}，不必再回覆")
     trail.record(
-        "end_advisory",
+        verbs.END_ADVISORY,
         actor=by.username,
         subject=f"advisory:{advisory.pk}",
         changes=edits_of(before, advisory),
@@ -263,7 +265,7 @@ def remove(address: Address, *, reason: str, by: Account) -> Address:
         subject=f"情資不再發布給本機關，不必回覆：{address.advisory.name_in_notices}",
         body=address.removed_because,
     )
-    _record(address, "remove_addressee", by, reason=address.removed_because)
+    _record(address, verbs.REMOVE_ADDRESSEE, by, reason=address.removed_because)
     return address
 
 
@@ -279,7 +281,7 @@ def acknowledge(address: Address, *, on_behalf: str = "", by: Account) -> bool:
         return False
     address.acknowledged_at, address.acknowledged_by = timezone.now(), by.username
     address.save(update_fields=["acknowledged_at", "acknowledged_by"])
-    _record(address, "acknowledge_advisory", by, **stead)
+    _record(address, verbs.ACKNOWLEDGE_ADVISORY, by, **stead)
     return True
 
 
@@ -319,7 +321,7 @@ def answer(
         on_behalf=address.replied_on_behalf,
     )
     edits = changes.between(before, address, "replied_at", "replied_by", "replied_on_behalf")
-    _record(address, "answer_advisory", by, changes=edits, **stead)
+    _record(address, verbs.ANSWER_ADVISORY, by, changes=edits, **stead)
     return address
 
 
@@ -332,7 +334,7 @@ def attach(address: Address, incident: Incident, *, by: Account) -> Address:
         raise ActionRefused("這個事件不是本機關的，請重新選擇。")
     address.incident = incident
     address.save(update_fields=["incident"])
-    _record(address, "attach_incident", by)
+    _record(address, verbs.ATTACH_INCIDENT, by)
     return address
 
 
@@ -383,11 +385,11 @@ def export(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
     whole = Advisory.objects.filter(pk__in=[one.pk for one in chosen]).order_by("-pk")
     text = intelligence.as_bundle(map(as_found, whole))
     headers = {"Content-Disposition": 'attachment; filename="advisories.stix.json"'}
-    trail.record("export_list", actor=by.username, module="資安情資", format="STIX 2.1")
+    trail.record(ui_verbs.EXPORT_LIST, actor=by.username, module="資安情資", format="STIX 2.1")
     return HttpResponse(text, content_type="application/stix+json;version=2.1", headers=headers)
 
 
-def _record(address: Address, verb: str, by: Account, **detail: object) -> None:
+def _record(address: Address, verb: Verb, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,

@@ -13,6 +13,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.errors import ActionRefused
+from ismp.security import verbs
 from ismp.security.models import Address, EvidenceFile, EvidencePiece
 from ismp.storage.encrypted_files import EncryptedFile, media_type
 from ismp.ui.text.search_folding import one_line
@@ -53,7 +54,7 @@ def add(address: Address, file: Any, *, by: Account) -> EvidenceFile:
     )
     _file(kept).keep(file.chunks())
     trail.record(
-        "add_evidence",
+        verbs.ADD_EVIDENCE,
         actor=by.username,
         agency=address.agency.code,
         subject=f"advisory:{address.advisory_id}",
@@ -94,7 +95,7 @@ def note_opening(file: EvidenceFile, *, by: Account) -> None:
     """Whoever opens another agency's evidence leaves a trace."""
     if file.address.agency_id not in by.agency_ids():
         trail.record(
-            "open_evidence",
+            verbs.OPEN_EVIDENCE,
             actor=by.username,
             agency=file.address.agency.code,
             subject=f"advisory:{file.address.advisory_id}",

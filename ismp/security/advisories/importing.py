@@ -20,7 +20,7 @@ from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
 from ismp.audit.trail import Entry
 from ismp.notifications.actions import notify
-from ismp.security import intelligence
+from ismp.security import intelligence, verbs
 from ismp.security.advisories.wording import differences, edits_of
 from ismp.security.intelligence import Contents, Found, IntelligenceRejected, Ioc
 from ismp.security.models import BY_SOURCE, Advisory, Ended, Indicator, Origin, Tlp
@@ -156,7 +156,7 @@ def _store(found: list[Found], new: list[tuple[Advisory, Found]], *, by: Account
     )
     counts = {"created": taken.created, "updated": taken.updated, "unchanged": taken.unchanged}
     trail.record_many(
-        [*(one.entry for one in entries), Entry("take_in_advisories", detail=counts)],
+        [*(one.entry for one in entries), Entry(verbs.TAKE_IN_ADVISORIES, detail=counts)],
         actor=by.username,
     )
     return taken
@@ -217,7 +217,9 @@ def _renew(advisory: Advisory, found: Found) -> _News | None:
     elif news and advisory.published_at and not advisory.ended:
         tell(advisory, "情資有更新", news)
     edits = news + edits_of(before, advisory)
-    entry = Entry("update_advisory", subject=f"advisory:{advisory.pk}", detail={"changes": edits})
+    entry = Entry(
+        verbs.UPDATE_ADVISORY, subject=f"advisory:{advisory.pk}", detail={"changes": edits}
+    )
     return _News(entry, bool(found.ended))
 
 
@@ -320,7 +322,9 @@ def _supersede(superseded: dict[str, str], *, by: Account) -> int:
         tell(advisory, f"{Ended.SUPERSEDED.label}，不必再回覆")
         edits = edits_of(before, advisory)
         detail = {"changes": edits}
-        entries.append(Entry("update_advisory", subject=f"advisory:{advisory.pk}", detail=detail))
+        entries.append(
+            Entry(verbs.UPDATE_ADVISORY, subject=f"advisory:{advisory.pk}", detail=detail)
+        )
     if entries:
         trail.record_many(entries, actor=by.username)
     return len(entries)

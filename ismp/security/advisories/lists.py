@@ -13,9 +13,11 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
 from ismp.errors import ActionRefused
+from ismp.security import verbs
 from ismp.security.advisories.affected_devices import Vendors
 from ismp.security.forms import GroupForm, VendorForm
 from ismp.security.models import Advisory, AgencyGroup, Indicator, Vendor
+from ismp.ui import verbs as ui_verbs
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.resources import versions
 from ismp.ui.resources.columns import Column
@@ -40,7 +42,9 @@ def export_iocs(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
         raise ActionRefused("選取的情資沒有入侵指標（IOC）。")
     lines = csv_lines([column.title for column in IOC_COLUMNS], iter(rows))
     headers = {"Content-Disposition": 'attachment; filename="iocs.csv"'}
-    trail.record("export_list", actor=by.username, module="入侵指標", format="CSV", count=len(rows))
+    trail.record(
+        ui_verbs.EXPORT_LIST, actor=by.username, module="入侵指標", format="CSV", count=len(rows)
+    )
     return HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8", headers=headers)
 
 
@@ -73,7 +77,7 @@ def save_group(group: AgencyGroup, *, agencies: Iterable[Agency], by: Account) -
     if before and former != _names(group):
         edits.append(("機關", former, _names(group)))
     subject = f"agencygroup:{group.pk}"
-    trail.record("save_group", actor=by.username, subject=subject, changes=edits)
+    trail.record(verbs.SAVE_GROUP, actor=by.username, subject=subject, changes=edits)
     return group
 
 
@@ -94,7 +98,7 @@ def save_vendor(vendor: Vendor, *, by: Account) -> Vendor:
             raise ActionRefused(f"「{name}」已是另一個廠牌的名稱或別名，請先從那裡移除。")
     changes.store(vendor, before)
     edits = changes.between(before, vendor)
-    trail.record("save_vendor", actor=by.username, subject=f"vendor:{vendor.pk}", changes=edits)
+    trail.record(verbs.SAVE_VENDOR, actor=by.username, subject=f"vendor:{vendor.pk}", changes=edits)
     return vendor
 
 

@@ -20,6 +20,7 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.notifications.actions import notify
+from ismp.security import verbs
 from ismp.security.advisories import importing
 from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import IntelligenceFile, IntelligencePiece
@@ -48,7 +49,9 @@ def receive(file: Any, *, by: Account) -> IntelligenceFile:
     name = national_id.hide(one_line(file.name or "情資"))[-200:]
     kept = IntelligenceFile.objects.create(name=name, size=file.size, account=by)
     _bytes_of(kept).keep(file.chunks())
-    trail.record("receive_intelligence", actor=by.username, subject=f"file:{kept.pk}", file=name)
+    trail.record(
+        verbs.RECEIVE_INTELLIGENCE, actor=by.username, subject=f"file:{kept.pk}", file=name
+    )
     transaction.on_commit(lambda: read_file.enqueue(kept.pk))
     return kept
 

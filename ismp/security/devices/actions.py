@@ -27,8 +27,10 @@ from ismp.accounts.roles import Right
 from ismp.applications.actions.delegating import refuse_past_days
 from ismp.audit import changes, trail
 from ismp.audit.changes import Change
+from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
+from ismp.security import verbs
 from ismp.security.devices import product_matching
 from ismp.security.devices.inventory import Inventory
 from ismp.security.incidents.actions import handlers, reviewers
@@ -103,7 +105,7 @@ def save_device(device: Device, *, by: Account) -> Device:
     match(Device.objects.filter(pk=device.pk))
     device.refresh_from_db()
     trail.record(
-        "save_device",
+        verbs.SAVE_DEVICE,
         actor=by.username,
         agency=device.agency.code,
         subject=f"device:{device.pk}",
@@ -177,7 +179,7 @@ def import_devices(found: Inventory, *, agency: Agency, of: str = "", by: Accoun
     match(Device.objects.filter(agency=agency).in_use())
     entries = [
         trail.Entry(
-            "save_device",
+            verbs.SAVE_DEVICE,
             agency.code,
             f"device:{row.device.pk}",
             {"run": of, "new": row.outcome == "created", "changes": row.changes},
@@ -187,7 +189,7 @@ def import_devices(found: Inventory, *, agency: Agency, of: str = "", by: Accoun
     ]
     trail.record_many(entries, actor=by.username)
     trail.record(
-        "take_in_devices",
+        verbs.TAKE_IN_DEVICES,
         actor=by.username,
         agency=agency.code,
         subject=of,
@@ -276,7 +278,7 @@ def retire(devices: QuerySet[Device], *, on: date, by: Account) -> int:
             raise ActionRefused(f"{device}在 {day} 購置，汰換日期不能比它早，請更正。")
     waiting = Decision.objects.filter(device__in=chosen, state=Decision.State.PENDING)
     waiting.update(state=Decision.State.WITHDRAWN, comment="設備已經汰換。")
-    _set_retired_on(chosen, on, verb="retire_devices", by=by)
+    _set_retired_on(chosen, on, verb=verbs.RETIRE_DEVICES, by=by)
     return len(chosen)
 
 
@@ -287,7 +289,9 @@ def unretire(devices: QuerySet[Device], *, reason: str, by: Account) -> int:
         raise ActionRefused("請填寫取消汰換的理由。")
     _hold_list(to_change=False)
     chosen = list(_held(devices).exclude(retired_on=None))
-    _set_retired_on(chosen, None, verb="unretire_devices", by=by, reason=national_id.hide(reason))
+    _set_retired_on(
+        chosen, None, verb=verbs.UNRETIRE_DEVICES, by=by, reason=national_id.hide(reason)
+    )
     match(Device.objects.filter(pk__in=[one.pk for one in chosen]))
     return len(chosen)
 
@@ -299,7 +303,7 @@ def _held(devices: QuerySet[Device]) -> Any:
 
 
 def _set_retired_on(
-    devices: list[Device], on: date | None, *, verb: str, by: Account, **detail: str
+    devices: list[Device], on: date | None, *, verb: Verb, by: Account, **detail: str
 ) -> None:
     """Store it, with an event for each device."""
     entries = []
@@ -344,7 +348,7 @@ def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduc
     changes.store(product, before)
     _match_all()
     trail.record(
-        "save_product",
+        verbs.SAVE_PRODUCT,
         actor=by.username,
         subject=f"restrictedproduct:{product.pk}",
         changes=changes.between(before, product),
@@ -364,7 +368,7 @@ def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
     _hold_list(to_change=True)
     RestrictedProduct.objects.bulk_create(listed, ignore_conflicts=True)
     changed = _match_all()
-    trail.record("restrict_products", actor=by.username, count=changed)
+    trail.record(verbs.RESTRICT_PRODUCTS, actor=by.username, count=changed)
     return changed
 
 
@@ -407,7 +411,7 @@ def import_products(
     told += [(one, [change]) for one, change in corrected]
     entries = [
         trail.Entry(
-            "save_product",
+            verbs.SAVE_PRODUCT,
             subject=f"restrictedproduct:{one.pk}",
             detail={"run": of, "new": not changes, "changes": changes},
         )
@@ -417,7 +421,7 @@ def import_products(
     outcomes = Counter(outcome for _, outcome, _ in rows)
     counts = {name: outcomes[name] for name in ("created", "updated", "unchanged")}
     trail.record(
-        "take_in_products",
+        verbs.TAKE_IN_PRODUCTS,
         actor=by.username,
         agency=by.agency.code,
         subject=of,
@@ -439,7 +443,7 @@ def lift(product: RestrictedProduct, *, on: date, by: Account) -> int:
     product.save(update_fields=["ended_on"])
     changed = _match_all()
     trail.record(
-        "lift_product",
+        verbs.LIFT_PRODUCT,
         actor=by.username,
         subject=f"restrictedproduct:{product.pk}",
         changes=changes.between(before, product),
@@ -520,7 +524,7 @@ def decide(
     if not needs_approval:
         device.retire_by, device.retire_by_in_file = retire_by, None
         device.save(update_fields=["retire_by", "retire_by_in_file"])
-    _record(decision, "decide_device", by, changes=changes.between(before, device), **stead)
+    _record(decision, verbs.DECIDE_DEVICE, by, changes=changes.between(before, device), **stead)
     if needs_approval:
         _ask_for_approval(decision, by)
     return decision
@@ -558,7 +562,7 @@ def withdraw(decision: Decision, *, by: Account) -> Decision:
         raise ActionRefused("只有提出的人可以撤回。")
     decision.state = Decision.State.WITHDRAWN
     decision.save(update_fields=["state"])
-    _record(decision, "withdraw_device", by)
+    _record(decision, verbs.WITHDRAW_DEVICE, by)
     return decision
 
 
@@ -596,7 +600,7 @@ def approve(
     decision.decided_at = timezone.now()
     decision.save(update_fields=["state", "comment", "decided_by", "decided_at"])
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
-    _record(decision, "approve_device", by, **stead)
+    _record(decision, verbs.APPROVE_DEVICE, by, **stead)
     notify(
         [decision.made_by],
         kind="device",
@@ -615,7 +619,7 @@ def _refuse_what_no_longer_fits(decision: Decision) -> None:
         raise ActionRefused("申請的有效期限已經過了，請按「不同意」，由提出的人重新申請。")
 
 
-def _record(decision: Decision, verb: str, by: Account, **detail: object) -> None:
+def _record(decision: Decision, verb: Verb, by: Account, **detail: object) -> None:
     trail.record(
         verb,
         actor=by.username,
@@ -637,7 +641,9 @@ def open_campaign(*, year: int, due_on: date, by: Account) -> Campaign:
     if not is_new:
         raise ActionRefused(f"{year} 年度的盤點已經開始了。")
     _tell_agencies(f"{year} 年度管制設備盤點開始，請確認清冊並簽署")
-    trail.record("open_campaign", actor=by.username, subject=f"campaign:{campaign.pk}", year=year)
+    trail.record(
+        verbs.OPEN_CAMPAIGN, actor=by.username, subject=f"campaign:{campaign.pk}", year=year
+    )
     return campaign
 
 
@@ -674,7 +680,7 @@ def save_campaign(campaign: Campaign, *, by: Account) -> Campaign:
             f"管制設備盤點改為 {campaign.year} 年度、期限 {roc_dates.roc_date(campaign.due_on)}"
         )
     trail.record(
-        "save_campaign", actor=by.username, subject=f"campaign:{campaign.pk}", changes=found
+        verbs.SAVE_CAMPAIGN, actor=by.username, subject=f"campaign:{campaign.pk}", changes=found
     )
     return campaign
 
@@ -701,7 +707,7 @@ def extend_campaign(campaign: Campaign, *, due_on: date, reason: str, by: Accoun
     campaign.save(update_fields=["due_on", "extensions"])
     _tell_agencies(f"{campaign.year} 年度管制設備盤點的期限展延到 {roc_dates.roc_date(due_on)}")
     trail.record(
-        "extend_campaign",
+        verbs.EXTEND_CAMPAIGN,
         actor=by.username,
         subject=f"campaign:{campaign.pk}",
         reason=national_id.hide(reason),
@@ -762,7 +768,7 @@ def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
     if not is_new:
         raise ActionRefused("本機關這個年度已經簽署過了。")
     trail.record(
-        "sign_inventory",
+        verbs.SIGN_INVENTORY,
         actor=by.username,
         agency=agency.code,
         subject=f"campaign:{campaign.pk}",
@@ -795,7 +801,7 @@ def withdraw_sign_off(campaign: Campaign, *, agency: Agency, reason: str, by: Ac
         link=f"/manage/campaigns/{signed.campaign_id}/",
     )
     trail.record(
-        "withdraw_sign_off",
+        verbs.WITHDRAW_SIGN_OFF,
         actor=by.username,
         agency=agency.code,
         subject=f"signoff:{signed.pk}",  # other agencies read what is told of the campaign

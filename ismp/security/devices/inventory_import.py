@@ -16,6 +16,7 @@ from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
 from ismp.hours.profiles import ImportKind, Reached
 from ismp.hours.result import ResultOfList
+from ismp.security import verbs
 from ismp.security.devices import actions, inventory
 from ismp.ui.exports.cells import Cell
 from ismp.ui.exports.csv import csv_lines
@@ -62,7 +63,7 @@ def template(request: HttpRequest) -> HttpResponse:
 DEVICES = ImportKind(
     source="devices",
     title="設備清冊",
-    verb="take_in_devices",
+    verb=verbs.TAKE_IN_DEVICES,
     start=Right.EDIT_SECURITY,
     perform=perform,
     reasons=inventory.BY_CODE,

@@ -21,6 +21,7 @@ from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
 from ismp.hours.profiles import ImportKind, Reached
 from ismp.hours.result import ResultOfList
+from ismp.security import verbs
 from ismp.security.devices import actions
 from ismp.security.models import RestrictedProduct
 from ismp.ui import reading
@@ -186,7 +187,7 @@ def template(request: HttpRequest) -> HttpResponse:
 PRODUCTS = ImportKind(
     source="products",
     title="限制清單",
-    verb="take_in_products",
+    verb=verbs.TAKE_IN_PRODUCTS,
     start=Right.REVIEW_SECURITY,
     perform=perform,
     reasons=_BY_CODE,

@@ -22,6 +22,7 @@ from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
+from ismp.security import verbs
 from ismp.security.incidents import levels
 from ismp.security.incidents.levels import Answer, Aspect, Harm, Level, Step, Subject
 from ismp.security.models import (
@@ -601,7 +602,7 @@ def _note(
 
 def _record(incident: Incident, kind: IncidentEntry.Kind, by: Account, **detail: object) -> None:
     trail.record(
-        "incident",
+        verbs.INCIDENT,
         actor=by.username,
         agency=incident.agency.code,
         subject=f"incident:{incident.pk}",

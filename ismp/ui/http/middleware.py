@@ -13,6 +13,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import add_never_cache_headers
 
 from ismp.audit import origin, trail
+from ismp.ui import verbs
 from ismp.ui.http import log_context
 from ismp.ui.http.error_pages import bad_request, is_deadlock, not_allowed
 from ismp.ui.text.numbers import MOST_DIGITS
@@ -70,9 +71,9 @@ def _note_refusal(request: HttpRequest) -> None:
         return
     page = {"actor": user.username, "subject": f"page:{request.resolver_match.view_name}"[:100]}
     with transaction.atomic():
-        if trail.is_new("refuse_page", within=_REFUSED_AGAIN, **page):
+        if trail.is_new(verbs.REFUSE_PAGE, within=_REFUSED_AGAIN, **page):
             place = f"/{request.resolver_match.route}"
-            trail.record("refuse_page", **page, agency=user.agency.code, page=place)
+            trail.record(verbs.REFUSE_PAGE, **page, agency=user.agency.code, page=place)
 
 
 class DeadlockRetry:

@@ -17,10 +17,9 @@
     )
 
 Then: `path("manage/devices/", include(devices.urls))` in config/urls.py, a Tab `devices:list` that
-covers `devices` in portal/menus.py, `**module("devices", …)` in tests/support/rights.py, one
-Example in tests/support/examples.py, and the verbs of its actions in portal/back_office/views.py.
-Every list, page, action and export starts from `rows(user)`; whatever is not in there does not
-exist (404).
+covers `devices` in portal/menus.py, and what docs/develop/add-a-resource.md says of tests.  Every
+list, page, action and export starts from `rows(user)`; whatever is not in there does not exist
+(404).
 
 An action is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many
 it did (0 is refused: that is no action), a sentence that says what it did, a Page, or a response (a
@@ -56,6 +55,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
+from ismp.ui import verbs
 from ismp.ui.exports import xlsx
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.exports.responses import csv_answer, workbook_answer
@@ -264,7 +264,7 @@ class Resource:
         kind = "csv" if request.GET.get("format") == "csv" else "xlsx"
         with transaction.atomic():
             trail.record(
-                "export_list",
+                verbs.EXPORT_LIST,
                 actor=user.username,
                 agency=user.agency.code,
                 module=self.title,

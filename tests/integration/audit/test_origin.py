@@ -8,6 +8,7 @@ from django.test import Client
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.audit.verbs import find
 
 pytestmark = pytest.mark.django_db
 HERE = "192.0.2.5"
@@ -114,9 +115,9 @@ def test_once_means_once_also_in_the_same_moment(city):
 
     told = {"actor": "x", "subject": "page:x"}
     with transaction.atomic():
-        assert trail.is_new("refuse_page", within=timedelta(minutes=1), **told)
-        trail.record("refuse_page", **told)
+        assert trail.is_new(find("refuse_page"), within=timedelta(minutes=1), **told)
+        trail.record(find("refuse_page"), **told)
     with transaction.atomic():
-        assert not trail.is_new("refuse_page", within=timedelta(minutes=1), **told)
-        assert trail.is_new("sign_in_failed", within=timedelta(minutes=1), **told)
+        assert not trail.is_new(find("refuse_page"), within=timedelta(minutes=1), **told)
+        assert trail.is_new(find("sign_in_failed"), within=timedelta(minutes=1), **told)
     assert Account.objects.exists()

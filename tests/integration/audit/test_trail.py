@@ -6,6 +6,7 @@ from django.db.transaction import TransactionManagementError
 
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.audit.verbs import find
 
 pytestmark = pytest.mark.django_db
 
@@ -14,14 +15,14 @@ pytestmark = pytest.mark.django_db
 def test_many_events_stand_in_the_chain_as_one_by_one(count):
     entries = [
         trail.Entry(
-            "x", "382990001Z", f"thing:{n}", {"line": n, "changes": [("數量", "1", "甲\t\\")]}
+            find("x"), "382990001Z", f"thing:{n}", {"line": n, "changes": [("數量", "1", "甲\t\\")]}
         )
         for n in range(count)
     ]
     with transaction.atomic():
-        trail.record("x", actor="before")
+        trail.record(find("x"), actor="before")
         trail.record_many(entries, actor="")
-        trail.record("x", actor="after", at_once=True)
+        trail.record(find("x"), actor="after", at_once=True)
     assert list(trail.faults()) == []
     told = Event.objects.order_by("number").values_list("number", "actor", "subject")
     assert list(told) == [
@@ -39,4 +40,4 @@ def test_many_events_stand_in_the_chain_as_one_by_one(count):
 @pytest.mark.django_db(transaction=True)
 def test_many_events_belong_in_the_transaction_of_their_action():
     with pytest.raises(TransactionManagementError):
-        trail.record_many([trail.Entry("x")], actor="x")
+        trail.record_many([trail.Entry(find("x"))], actor="x")

@@ -6,10 +6,8 @@ from datetime import date
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from ismp.hours import importing, profiles
+from ismp.hours import importing
 from ismp.hours.models import ImportRun, State
-from ismp.portal.back_office.views import VERBS
-from tests.support import ROOT
 from tests.support.portal_files import data, packed
 from tests.support.portal_files import row_of_today as row
 
@@ -146,14 +144,6 @@ def test_the_trail_speaks_chinese_searches_and_verifies(client, account, import_
     assert "新增 1" in page
     assert "軌跡完整" in page
     assert "沒有這樣的軌跡" in text_of(client, "/manage/trail/?q=nobody")
-
-
-def test_every_verb_of_the_trail_has_a_word():
-    sources = "".join(path.read_text("utf-8") for path in (ROOT / "ismp").rglob("*.py"))
-    call = r'(?:(?:trail\.record|Entry|record_event|_record|_note)\(\s*(?:\w+, )?|verb=)"(\w+)"'
-    either = r'(?: if \w+ else "(\w+)")?'
-    written = {verb for verbs in re.findall(call + either, sources) for verb in verbs if verb}
-    assert written | {one.verb for one in profiles.every() if one.verb} == set(VERBS)
 
 
 def test_a_failed_sign_in_stands_in_the_trail_without_any_number(client, city):

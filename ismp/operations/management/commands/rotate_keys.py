@@ -15,6 +15,7 @@ from django.db import models, transaction
 from ismp.accounts.models import Account
 from ismp.applications.models import AccountApplication
 from ismp.audit import trail
+from ismp.operations import verbs
 from ismp.operations.backup.sealed_pieces import SEALED
 from ismp.storage.encrypted_files import EncryptedChunk
 from ismp.ui.commands import DatabaseCommand
@@ -60,7 +61,7 @@ class Command(DatabaseCommand):
         _older(SentForm, settings.KEYS.version).delete()  # answers of a day: not worth sealing
         with transaction.atomic():
             trail.record(
-                "rotate_keys",
+                verbs.ROTATE_KEYS,
                 actor=trail.SYSTEM,
                 version=settings.KEYS.version,
                 accounts=accounts,

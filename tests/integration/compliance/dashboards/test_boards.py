@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ismp.accounts import demo_data
+from ismp.accounts import demo_data, verbs
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import cancelling, person_links
 from ismp.accounts.actions import departments as department_actions
@@ -28,6 +28,7 @@ from ismp.accounts.models import (
 )
 from ismp.accounts.roles import Role
 from ismp.audit import trail
+from ismp.audit.verbs import find
 from ismp.compliance.dashboards import aggregates, cached, counts
 from ismp.compliance.models import Board, RuleVersion
 from ismp.compliance.rules import actions as rules
@@ -220,7 +221,7 @@ class Steps:
                 person_links.revoke(link, reason="弄錯了", by=self.second)
 
     def do_sign_in(self):
-        trail.record("sign_in", actor="x", agency="382990001Z")
+        trail.record(verbs.SIGN_IN, actor="x", agency="382990001Z")
 
     def do_worker(self):
         cached.keep_fresh()
@@ -258,7 +259,7 @@ def test_only_boards_that_an_step_concerns_are_counted_anew(city, import_bytes, 
     cached.of(agencies, [today])
     calls = counted(monkeypatch)
     cached.of(agencies, [today])
-    trail.record("sign_in", actor="x", agency=A)
+    trail.record(verbs.SIGN_IN, actor="x", agency=A)
     cached.of(agencies, [today])
     assert calls == []
     import_bytes(data(row()), agency=C)
@@ -267,7 +268,7 @@ def test_only_boards_that_an_step_concerns_are_counted_anew(city, import_bytes, 
     import_bytes(data(row()), agency=B)  # one of A's former people serves here under a new account
     cached.of(agencies, [today])
     assert calls[1:] == [[A, B]]
-    trail.record("an_step_that_nobody_has_named_yet", actor="x", agency=C)
+    trail.record(find("a_step_of_a_later_version"), actor="x", agency=C)
     cached.of(agencies, [today])
     assert calls[2:] == [[A, B, C]]
 
