@@ -360,6 +360,5 @@ ACCOUNTS = Resource(
     page="accounts/account_page.html",
     beside=_beside,
     called=lambda account: f"{account.username} {account.name}",
-    subject=lambda account: f"account:{account.username}",
     empty="請匯入名冊，或按「新增帳號」。",
 )

@@ -17,6 +17,8 @@ from ismp.accounts.identities import in_words, sets
 from ismp.accounts.models import Account, Agency, Department, Status
 from ismp.accounts.national_id.encrypted import HasNationalId
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
+from ismp.ui.text.roc_dates import roc_date
 
 
 class State(models.TextChoices):
@@ -47,7 +49,7 @@ class OfAPerson(RequestQuerySet):
         return super().to_decide_by(user).filter(account__role__in=roles).exclude(account=user)
 
 
-class Request(models.Model):
+class Request(Audited):
     """What every request has: whose administrators decide, why it is asked, what became of it."""
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name="機關")
@@ -70,11 +72,6 @@ class Request(models.Model):
                 name="%(class)s_is_decided_at_a_moment",
             )
         ]
-
-    @property
-    def subject(self) -> str:
-        """The request in the words of the audit trail."""
-        return f"{self._meta.model_name}:{self.pk}"
 
     @property
     def is_waiting(self) -> bool:
@@ -255,7 +252,7 @@ class DelegationQuerySet(models.QuerySet["Delegation"]):
         return held.select_related("principal__agency")
 
 
-class Delegation(models.Model):
+class Delegation(Audited):
     """代理: within these days `delegate` decides what waits for `principal`; no other right."""
 
     principal = models.ForeignKey(Account, models.PROTECT, related_name="delegations")
@@ -283,3 +280,12 @@ class Delegation(models.Model):
 
     def __str__(self) -> str:
         return f"delegation:{self.pk}"
+
+    @property
+    def audit_agency(self) -> str:
+        return self.principal.audit_agency
+
+    @property
+    def audit_detail(self) -> dict[str, str]:
+        days = {"since": roc_date(self.since), "until": roc_date(self.until)}
+        return {"account": self.delegate.username, **days}

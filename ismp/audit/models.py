@@ -4,7 +4,39 @@ Knows nobody: people, agencies and things are written as text, so that an event 
 it speaks of.  Source: 附表十 資通系統防護基準, 事件日誌與可歸責性.
 """
 
+from typing import Any, ClassVar
+
 from django.db import models
+
+
+class Audited(models.Model):
+    """A model of things that the trail speaks of: how they are named there and whose they are.
+
+    It is written into events and signed: a name that changes loses the history of all things that
+    bear it.
+    """
+
+    audit_name: ClassVar[str] = ""
+    """Before the key; empty: the name of the model."""
+
+    class Meta:
+        abstract = True
+
+    @property
+    def audit_subject(self) -> str:
+        """The thing in the words of the audit trail."""
+        return f"{self.audit_name or self._meta.model_name}:{self.pk}"
+
+    @property
+    def audit_agency(self) -> str:
+        """Code of the agency whose thing it is; empty for nobody's."""
+        agency = getattr(self, "agency", None)
+        return agency.code if agency else ""
+
+    @property
+    def audit_detail(self) -> dict[str, Any]:
+        """What each event about it says of it, beside what the action says."""
+        return {}
 
 
 class Event(models.Model):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ismp.audit import event_cache, origin
-from ismp.audit.models import ChainHead, Event
+from ismp.audit.models import Audited, ChainHead, Event
 from ismp.audit.verbs import Verb
 from ismp.storage import bulk
 
@@ -33,14 +33,41 @@ class Entry:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-def record(verb: Verb, *, actor: str, agency: str = "", subject: str = "", **detail: Any) -> None:
-    """Add one event to the trail, inside the transaction of the action itself.
+def about(
+    verb: Verb,
+    thing: Audited | None = None,
+    /,
+    *,
+    agency: str | None = None,
+    subject: str | None = None,
+    **detail: Any,
+) -> Entry:
+    """Return what the trail says of a thing: its own words for itself and for whose it is, unless
+    others are given."""
+    if thing is None:
+        return Entry(verb, agency or "", subject or "", detail)
+    agency = thing.audit_agency if agency is None else agency
+    subject = thing.audit_subject if subject is None else subject
+    return Entry(verb, agency, subject, {**thing.audit_detail, **detail})
+
+
+def record(
+    verb: Verb,
+    thing: Audited | None = None,
+    /,
+    *,
+    actor: str,
+    agency: str | None = None,
+    subject: str | None = None,
+    **detail: Any,
+) -> None:
+    """Add one event to the trail (`about`), inside the transaction of the action itself.
 
     Call it last: it locks the head of the chain until the transaction ends.  Raises
     TransactionManagementError outside of a transaction, because then the action could stand
     without its event.
     """
-    record_many([Entry(verb, agency, subject, detail)], actor=actor)
+    record_many([about(verb, thing, agency=agency, subject=subject, **detail)], actor=actor)
 
 
 def record_many(entries: Sequence[Entry], *, actor: str) -> None:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from ismp.accounts.effective_dated import Dated, Entry
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Agency, Grade
+from ismp.audit.models import Audited
 from ismp.compliance.dashboards.counts import Counts, Part, duties, total
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.rules.arithmetic import Credit, Duty, TwoYears
@@ -40,7 +41,7 @@ def categories_text(categories: frozenset[int]) -> str:
     return "+".join(map(str, sorted(categories)))
 
 
-class Rule(models.Model):
+class Rule(Audited):
     """What one 資安列管身分 owes: hours of which categories, in one or two calendar years."""
 
     identity = models.CharField("資安列管身分", max_length=20, choices=Identity)
@@ -67,6 +68,10 @@ class Rule(models.Model):
             f"{self.get_identity_display()}：{self.get_categories_display()}"
             f"（{self.get_years_display()}）"
         )
+
+    @property
+    def audit_detail(self) -> dict[str, str]:
+        return {"rule": str(self)}
 
     def get_absolute_url(self) -> str:
         return reverse("compliance:rule", args=[self.pk])

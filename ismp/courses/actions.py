@@ -14,7 +14,6 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.audit import changes, trail
-from ismp.audit.verbs import Verb
 from ismp.courses import verbs
 from ismp.courses.models import (
     Course,
@@ -52,7 +51,7 @@ def save_course(course: Course, *, teachers: Iterable[Teacher] = (), by: Account
         changed.append(("時數", in_hours(before.hours), in_hours(course.hours)))
     if before and taught != _teachers_of(course):
         changed.append(("教師", taught, _teachers_of(course)))
-    record_event(verbs.SAVE_COURSE, course, by, title=course.title, changes=changed)
+    trail.record(verbs.SAVE_COURSE, course, actor=by.username, title=course.title, changes=changed)
     return course
 
 
@@ -84,7 +83,7 @@ def open_courses(courses: QuerySet[Course], *, by: Account) -> int:
                 "請先新增題目，或把「測驗設定」的題數改少。"
             )
         _set_state(course, CourseState.OPEN)
-        record_event(verbs.OPEN_COURSE, course, by, title=course.title)
+        trail.record(verbs.OPEN_COURSE, course, actor=by.username, title=course.title)
     return len(closed)
 
 
@@ -94,7 +93,7 @@ def close_courses(courses: QuerySet[Course], *, by: Account) -> int:
     offered = [course for course in courses if course.state != CourseState.CLOSED]
     for course in offered:
         _set_state(course, CourseState.CLOSED)
-        record_event(verbs.CLOSE_COURSE, course, by, title=course.title)
+        trail.record(verbs.CLOSE_COURSE, course, actor=by.username, title=course.title)
     return len(offered)
 
 
@@ -135,7 +134,7 @@ def enroll(course: Course, people: Iterable[Account], *, way: Way, by: Account) 
             subject=f"請完成線上課程「{course}」",
             link=reverse("courses:learn", args=[course.pk]),
         )
-    record_event(verbs.ENROLL, course, by, count=len(made), way=way.value)
+    trail.record(verbs.ENROLL, course, actor=by.username, count=len(made), way=way.value)
     return made
 
 
@@ -144,14 +143,3 @@ def already_in(course: Course, accounts: Iterable[int]) -> set[int]:
     mine = Enrollment.objects.filter(course=course, account__in=list(accounts))
     this_year = mine.filter(completed_at__year=timezone.localdate().year)
     return set((mine.filter(completed_at=None) | this_year).values_list("account", flat=True))
-
-
-def record_event(verb: Verb, course: Course, by: Account, **detail: object) -> None:
-    """One event of a course, in the trail of whoever did it."""
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=course.agency.code if course.agency else "",
-        subject=f"course:{course.pk}",
-        **detail,
-    )

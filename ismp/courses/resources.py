@@ -150,7 +150,6 @@ ONLINE_COURSES = Resource(
     ),
     page="courses/online_page.html",
     beside=_parts,
-    subject=lambda course: f"course:{course.pk}",
     empty="請按「新增線上課程」。",
 )
 
@@ -168,7 +167,6 @@ CLASSROOM_COURSES = Resource(
     form=ClassroomCourseForm,
     save=_save,
     actions=(_OPEN, _CLOSE),
-    subject=lambda course: f"course:{course.pk}",
     empty="請按「新增實體課程」；課程要有期別，同仁才能報名。",
 )
 
@@ -255,7 +253,6 @@ SESSIONS = Resource(
         ),
     ),
     page="courses/session_page.html",
-    subject=classes.subject,
     empty="請先新增實體課程，再按「新增期別」。",
 )
 
@@ -344,6 +341,6 @@ SIGN_UPS = Resource(
             fits=lambda user, one: one.standing == Standing.ENROLLED,
         ),
     ),
-    subject=lambda one: classes.subject(one.session),
+    subject=lambda one: one.session.audit_subject,
     empty="同仁報名實體課程後會列在這裡。",
 )

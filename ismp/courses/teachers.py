@@ -14,7 +14,6 @@ from ismp.accounts.models import Account
 from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.verbs import Verb
 from ismp.courses import verbs
 from ismp.courses.models import Teacher, TeacherCertificate
 from ismp.ui.forms import ActionForm, RocDateField
@@ -37,7 +36,9 @@ def save_teacher(teacher: Teacher, *, by: Account) -> Teacher:
     before = changes.stored(teacher)
     changes.store(teacher, before)
     changed = changes.between(before, teacher)
-    _record(verbs.SAVE_TEACHER, teacher, by, engaged=teacher.is_engaged, changes=changed)
+    trail.record(
+        verbs.SAVE_TEACHER, teacher, actor=by.username, engaged=teacher.is_engaged, changes=changed
+    )
     return teacher
 
 
@@ -62,7 +63,13 @@ def add_certificate(
     )
     certificate.validate_constraints()
     certificate.save(force_insert=True)
-    _record(verbs.ADD_CERTIFICATE, teacher, by, certificate=name, until=roc_date(expires_on))
+    trail.record(
+        verbs.ADD_CERTIFICATE,
+        teacher,
+        actor=by.username,
+        certificate=name,
+        until=roc_date(expires_on),
+    )
     return f"已登錄證照「{name}」。"
 
 
@@ -72,19 +79,9 @@ def remove_certificate(
 ) -> str:
     """Take a certificate off that was renewed or noted by mistake."""
     teacher = teachers.get()
-    _record(verbs.REMOVE_CERTIFICATE, teacher, by, certificate=certificate.name)
+    trail.record(verbs.REMOVE_CERTIFICATE, teacher, actor=by.username, certificate=certificate.name)
     certificate.delete()
     return f"已移除證照「{certificate.name}」。"
-
-
-def _record(verb: Verb, teacher: Teacher, by: Account, **detail: Any) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=teacher.agency.code,
-        subject=f"teacher:{teacher.pk}",
-        **detail,
-    )
 
 
 # --- What may be typed ---------------------------------------------------------------------------

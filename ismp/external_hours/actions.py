@@ -19,7 +19,6 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.applications.actions.delegating import refuse_past_days
 from ismp.audit import trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.external_hours import files, verbs
 from ismp.external_hours.models import ExternalClaim, Nature, State, most_hours
@@ -59,7 +58,7 @@ def apply(claim: ExternalClaim, certificate: Iterable[bytes], *, by: Account) ->
         subject="有一件外部時數認列等候審核",
         link=reverse("claims:page", args=[claim.pk]),
     )
-    _record(verbs.CLAIM_HOURS, claim, by, hours=in_hours(claim.hours))
+    trail.record(verbs.CLAIM_HOURS, claim, actor=by.username, hours=in_hours(claim.hours))
     return claim
 
 
@@ -77,7 +76,7 @@ def withdraw(claim: ExternalClaim, *, by: Account) -> ExternalClaim:
     claim.state = State.WITHDRAWN
     claim.save(update_fields=["state"])
     _forget_certificate(claim)
-    _record(verbs.WITHDRAW_CLAIM, claim, by)
+    trail.record(verbs.WITHDRAW_CLAIM, claim, actor=by.username)
     return claim
 
 
@@ -138,10 +137,10 @@ def _decide(
     _tell(claim)
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
     approved, hours_given = state == State.APPROVED, in_hours(claim.given_hours)
-    _record(
+    trail.record(
         verbs.APPROVE_CLAIM if approved else verbs.REFUSE_CLAIM,
         claim,
-        by,
+        actor=by.username,
         hours=hours_given,
         **stead,
     )
@@ -163,14 +162,14 @@ def revoke(claim: ExternalClaim, *, reason: str, by: Account) -> ExternalClaim:
     claim.revoked_at, claim.revoked_by = timezone.now(), by
     claim.save(update_fields=["state", "revoke_reason", "revoked_at", "revoked_by"])
     _tell(claim)
-    _record(verbs.REVOKE_CLAIM, claim, by, hours=in_hours(claim.given_hours))
+    trail.record(verbs.REVOKE_CLAIM, claim, actor=by.username, hours=in_hours(claim.given_hours))
     return claim
 
 
 @transaction.atomic
 def note_opening(claim: ExternalClaim, *, by: Account) -> None:
     """Whoever looks at somebody else's certificate leaves a trace."""
-    _record(verbs.OPEN_CERTIFICATE, claim, by)
+    trail.record(verbs.OPEN_CERTIFICATE, claim, actor=by.username)
 
 
 # --- What the actions lean on ---------------------------------------------------------------------
@@ -289,14 +288,4 @@ def _tell(claim: ExternalClaim) -> None:
         body=f"「{claim.title}」{claim.get_state_display()}。"
         f"{claim.revoke_reason if claim.state == State.REVOKED else claim.comment}",
         link=reverse("external_hours:mine"),
-    )
-
-
-def _record(verb: Verb, claim: ExternalClaim, by: Account, **detail: object) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=claim.agency.code,
-        subject=f"claim:{claim.pk}",
-        **detail,
     )

@@ -14,6 +14,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.applications.models import Delegation
+from ismp.audit.models import Audited
 from ismp.hours.models import ImportRun
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.storage.encrypted_files import FilePiece
@@ -60,8 +61,10 @@ class ClaimQuerySet(Scoped):
         return self.visible_to(user).filter(hers, state=State.PENDING).exclude(account__in=mine)
 
 
-class ExternalClaim(models.Model):
+class ExternalClaim(Audited):
     """One training as the person tells it, and what was decided.  Hours are thousandths."""
+
+    audit_name = "claim"
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
     """Where she served when she claimed."""

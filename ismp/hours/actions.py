@@ -233,13 +233,8 @@ def undo(run: ImportRun, *, shown: dict[str, int] | None = None, by: Account) ->
     if undoing.changes_something(effects):
         run.undone_at, run.undone_by, run.undo_result = now, by.username, effects
     run.save(update_fields=["released_at", "undone_at", "undone_by", "undo_result"])
-    trail.record(
-        verbs.UNDO_IMPORT,
-        actor=by.username,
-        agency=run.agency.code,
-        subject=f"run:{run.pk}",
-        **effects,
-    )
+    counts: dict[str, Any] = effects
+    trail.record(verbs.UNDO_IMPORT, run, actor=by.username, **counts)
     return effects
 
 
@@ -275,9 +270,8 @@ def delete(
         duplicates.settle(each, None, None)
     trail.record(
         verbs.DELETE_HOURS,
+        deletion,
         actor=by.username,
-        agency=agency.code if agency else "",
-        subject=f"deletion:{deletion.pk}",
         count=deletion.count,
         people=deletion.people,
     )
@@ -318,13 +312,7 @@ def restore(deletion: Deletion, *, by: Account) -> int:
         duplicates.settle(agency, **ended)
     deletion.restored_at, deletion.restored_by = now, by.username
     deletion.save(update_fields=["restored_at", "restored_by", "restored_edition"])
-    trail.record(
-        verbs.RESTORE_HOURS,
-        actor=by.username,
-        agency=deletion.agency.code if deletion.agency else "",
-        subject=f"deletion:{deletion.pk}",
-        count=count,
-    )
+    trail.record(verbs.RESTORE_HOURS, deletion, actor=by.username, count=count)
     return count
 
 

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import Error, OperationalError, connection, transaction
@@ -110,15 +111,8 @@ def refuse(
             record_event(run, verb, state=state.value, sha256=run.sha256)
 
 
-def record_event(run: ImportRun, verb: Verb, **detail: object) -> None:
-    trail.record(
-        verb,
-        actor=run.started_by,
-        agency=run.agency.code,
-        subject=f"run:{run.pk}",
-        dry_run=run.dry_run,
-        **detail,
-    )
+def record_event(run: ImportRun, verb: Verb, **detail: Any) -> None:
+    trail.record(verb, run, actor=run.started_by, dry_run=run.dry_run, **detail)
 
 
 def _claim(runs: QuerySet[ImportRun]) -> ImportRun | None:

@@ -44,7 +44,7 @@ def save_page(page: Page, *, body: str, based_on: int, by: Account) -> PageVersi
         raise ActionRefused(
             "您編輯的時候，別人已經儲存了新的版本；請把您的文字複製下來，重新開啟這一頁再修改。"
         ) from error
-    trail.record(verbs.SAVE_PAGE, actor=by.username, agency=by.agency.code, subject=str(version))
+    trail.record(verbs.SAVE_PAGE, version, actor=by.username, agency=by.agency.code)
     return version
 
 
@@ -66,9 +66,7 @@ def issue_certificate(*, start: date, end: date, by: Account) -> Certificate:
     issued.code = certificate.code_of(issued)
     Certificate.objects.bulk_create([issued], ignore_conflicts=True)
     issued = Certificate.objects.get(code=issued.code)
-    trail.record(
-        verbs.ISSUE_CERTIFICATE, actor=by.username, agency=by.agency.code, subject=str(issued)
-    )
+    trail.record(verbs.ISSUE_CERTIFICATE, issued, actor=by.username, agency=by.agency.code)
     return issued
 
 
@@ -87,7 +85,7 @@ def open_ticket(
         run=run,
     )
     _tell_desk(ticket, f"新的報修案件 {ticket.pk}")
-    trail.record(verbs.OPEN_TICKET, **_about(ticket, by))
+    trail.record(verbs.OPEN_TICKET, ticket, actor=by.username)
     return ticket
 
 
@@ -107,7 +105,7 @@ def answer(ticket: Ticket, *, body: str, by: Account) -> Answer:
         _tell_person(ticket, "已有回覆")
     else:
         _tell_desk(ticket, f"報修案件 {ticket.pk} 有補充說明")
-    trail.record(verbs.ANSWER_TICKET, **_about(ticket, by))
+    trail.record(verbs.ANSWER_TICKET, ticket, actor=by.username)
     return said
 
 
@@ -121,7 +119,7 @@ def close_ticket(ticket: Ticket, *, by: Account) -> Ticket:
     ticket.save(update_fields=["state", "closed_at"])
     if by.pk != ticket.account_id:
         _tell_person(ticket, "已經結案")
-    trail.record(verbs.CLOSE_TICKET, **_about(ticket, by))
+    trail.record(verbs.CLOSE_TICKET, ticket, actor=by.username)
     return ticket
 
 
@@ -133,8 +131,3 @@ def _tell_person(ticket: Ticket, what: str) -> None:
 def _tell_desk(ticket: Ticket, subject: str) -> None:
     desk = Account.objects.filter(role=Role.PLATFORM_ADMIN, status=Status.ACTIVE)
     notify(desk, kind="ticket", subject=subject, link=ticket.get_absolute_url())
-
-
-def _about(ticket: Ticket, by: Account) -> dict[str, str]:
-    """How the trail names the action on a ticket."""
-    return {"actor": by.username, "agency": ticket.agency.code, "subject": str(ticket)}

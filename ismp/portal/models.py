@@ -15,6 +15,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit.event_cache import EventCache
+from ismp.audit.models import Audited
 from ismp.audit.verbs import Topic, rewrites
 from ismp.hours.models import ImportRun
 
@@ -29,7 +30,7 @@ class Page(models.TextChoices):
     KEYWORDS = "keywords", "熱門關鍵字"
 
 
-class PageVersion(models.Model):
+class PageVersion(Audited):
     """One version of a page's text, for ever; the newest is shown.
 
     Before anybody has written one, the text that ships with the platform is.
@@ -53,6 +54,10 @@ class PageVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.page}:{self.number}"
+
+    @property
+    def audit_subject(self) -> str:
+        return str(self)
 
     @classmethod
     def shipped(cls, page: Page) -> "PageVersion":
@@ -86,7 +91,7 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return self.filter(state=state) if state else self
 
 
-class Ticket(models.Model):
+class Ticket(Audited):
     """報修: what somebody cannot get done, and what the help desk answered."""
 
     class State(models.TextChoices):
@@ -126,6 +131,10 @@ class Ticket(models.Model):
     def __str__(self) -> str:
         return f"ticket:{self.pk}"
 
+    @property
+    def audit_subject(self) -> str:
+        return str(self)
+
     def get_absolute_url(self) -> str:
         return reverse("support:ticket", args=[self.pk])
 
@@ -146,7 +155,7 @@ class Answer(models.Model):
         return f"answer:{self.pk}"
 
 
-class Certificate(models.Model):
+class Certificate(Audited):
     """時數證明: what a paper says that somebody may show; without a national ID.
 
     `code` is a keyed digest of all the rest, so neither paper nor row can be altered unseen.
@@ -174,6 +183,10 @@ class Certificate(models.Model):
 
     def __str__(self) -> str:
         return f"certificate:{self.pk}"
+
+    @property
+    def audit_subject(self) -> str:
+        return str(self)
 
     def get_absolute_url(self) -> str:
         return reverse("portal:verify", args=[self.code])

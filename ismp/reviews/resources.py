@@ -75,7 +75,6 @@ APPLICATIONS = Resource(
     view=Right.VIEW_PEOPLE,
     page="reviews/request_page.html",
     beside=_beside(sources_people.APPLICATION),
-    subject=lambda one: one.subject,
     empty="還沒有帳號的同仁在登入頁按「申請帳號」，申請就會出現在這裡。",
 )
 
@@ -109,7 +108,6 @@ TRANSFERS = Resource(
     view=Right.VIEW_PEOPLE,
     page="reviews/request_page.html",
     beside=_beside(sources_people.TRANSFER),
-    subject=lambda one: one.subject,
     links=(
         (Right.EDIT_PEOPLE, "申請調入", "application_forms:coming"),
         (Right.EDIT_PEOPLE, "申請調出", "application_forms:going"),
@@ -182,7 +180,6 @@ PERSON_LINKS = Resource(
     ),
     page="reviews/request_page.html",
     beside=_beside_link,
-    subject=lambda one: one.subject,
     empty="其他機關的帳號登錄了本機關同仁的身分證字號時，會在這裡等候確認。",
 )
 
@@ -208,7 +205,6 @@ CHANGES = Resource(
     view=Right.VIEW_PEOPLE,
     page="reviews/request_page.html",
     beside=_beside(sources_people.IDENTITIES),
-    subject=lambda one: one.subject,
     empty="同仁在「我的時數」按「申請變更身分」，申請就會出現在這裡。",
 )
 
@@ -246,6 +242,5 @@ RESETS = Resource(
         "review": sources_people.RESET.name if one.is_waiting and may_confirm(one, user) else "",
         "may_withdraw": False,
     },
-    subject=lambda one: f"account:{one.account.username}",
     empty="在「帳號管理」打開同仁的帳號，按「重設密碼」。",
 )

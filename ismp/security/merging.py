@@ -25,8 +25,8 @@ def _carry_devices(agency: Agency, into: Agency) -> None:
         one.asset_no = f"{former[: _NUMBER_CHARS - len(mark)]}{mark}"
         one.agency = into
         one.save(update_fields=["asset_no", "asset_key", "agency"])
-        detail = {"changes": [("財產編號", former, one.asset_no)]}
-        renamed.append(trail.Entry(verbs.SAVE_DEVICE, into.code, f"device:{one.pk}", detail))
+        edits = [("財產編號", former, one.asset_no)]
+        renamed.append(trail.about(verbs.SAVE_DEVICE, one, changes=edits))
     trail.record_many(renamed, actor=trail.SYSTEM)
     going.update(agency=into)
 

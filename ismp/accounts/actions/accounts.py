@@ -18,7 +18,6 @@ from ismp.accounts import codes, consequences, separation, verbs
 from ismp.accounts.actions import person_links
 from ismp.accounts.models import Account, AccountControl, Posting, ResetCode
 from ismp.audit import changes, trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.resources import versions
 from ismp.ui.text import roc_dates
@@ -53,7 +52,9 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
         if before and before.email != account.email:
             separation.note_control(account, AccountControl.Kind.EMAIL, by)
             tell_of_email([(account, before.email)], by)
-        _record(verbs.SAVE_ACCOUNT, account, by, changes=changes.between(before, account))
+        trail.record(
+            verbs.SAVE_ACCOUNT, account, actor=by.username, changes=changes.between(before, account)
+        )
         return account
     if reason := account.agency.why_closed(timezone.localdate()):
         raise ActionRefused(reason)
@@ -71,7 +72,7 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
     person_links.numbers_set([account], by=by)
     separation.note_control(account, AccountControl.Kind.CREATED, by)
     told = {"since": roc_dates.roc_date(entry.since), "identities": entry.identities}
-    _record(verbs.ADD_ACCOUNT, account, by, **told)
+    trail.record(verbs.ADD_ACCOUNT, account, actor=by.username, **told)
     return account
 
 
@@ -94,7 +95,7 @@ def set_national_id(accounts: Iterable[Account], *, number: str, by: Account) ->
         person_links.numbers_set([account], by=by)
     separation.note_control(account, AccountControl.Kind.NUMBER, by, former)
     told = [changes.SECRET_CHANGED] if account.id_hash != former else []
-    _record(verbs.SET_NATIONAL_ID, account, by, changes=told)
+    trail.record(verbs.SET_NATIONAL_ID, account, actor=by.username, changes=told)
     return f"已更新 {account} 的身分證字號。"
 
 
@@ -104,7 +105,7 @@ def end_sessions(accounts: Iterable[Account], *, by: Account) -> str:
     chosen = touch(accounts, by)
     for account in chosen:
         _end_sessions(account)
-        _record(verbs.END_SESSIONS, account, by)
+        trail.record(verbs.END_SESSIONS, account, actor=by.username)
     return f"已結束 {len(chosen)} 個帳號的登入。"
 
 
@@ -163,7 +164,7 @@ def change_password(account: Account, *, old: str, new: str) -> None:
         raise ActionRefused("您的密碼剛剛已在別處變更或重設，這次沒有變更；請重新登入後再試。")
     account.set_password(new)
     account.save(update_fields=["password"])
-    _record(verbs.CHANGE_PASSWORD, account, account)
+    trail.record(verbs.CHANGE_PASSWORD, account, actor=account.username)
 
 
 @transaction.atomic
@@ -177,7 +178,7 @@ def set_password(account: Account, password: str) -> None:
     if account.email:
         letter = f"公務帳號 {account} 已用一次性代碼設定新密碼。{REPORT}"
         consequences.write([account.email], subject=subject, body=letter)
-    _record(verbs.SET_PASSWORD, account, account)
+    trail.record(verbs.SET_PASSWORD, account, actor=account.username)
 
 
 def tell_of_email(changed: Iterable[tuple[Account, str]], by: Account | None) -> None:
@@ -196,13 +197,3 @@ def tell_of_email(changed: Iterable[tuple[Account, str]], by: Account | None) ->
 
 def _digest(account: Account, code: str) -> bytes:
     return settings.KEYS.blind_index(f"reset:{account.pk}:{code}")
-
-
-def _record(verb: Verb, account: Account, by: Account, **detail: Any) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=account.agency.code,
-        subject=f"account:{account.username}",
-        **detail,
-    )

@@ -14,7 +14,6 @@ from ismp.accounts.actions.postings import copy_what_holds
 from ismp.accounts.models import Account, AccountControl, Agency, AgencyGrade, Posting
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
@@ -58,10 +57,10 @@ def cancel_service(entry: Posting, *, reason: str, by: Account) -> Posting:
         separation.note_control(account, AccountControl.Kind.RETURNED, by)
     step = steps[entry.pk]
     holds = timeline.held_on(account, entry.since)
-    _record(
+    trail.record(
         verbs.CANCEL_SERVICE,
         account,
-        by,
+        actor=by.username,
         since=roc_dates.roc_date(entry.since),
         cancelled=step.words,
         reason=reason,
@@ -90,9 +89,8 @@ def cancel_grading(grading: AgencyGrade, *, reason: str, by: Account) -> AgencyG
     held = agency.grade_entries.on(grading.since).first()
     trail.record(
         verbs.CANCEL_GRADE,
+        agency,
         actor=by.username,
-        agency=agency.code,
-        subject=f"agency:{agency.pk}",
         since=roc_dates.roc_date(grading.since),
         reason=reason,
         changes=[
@@ -107,13 +105,3 @@ def _given(reason: str) -> str:
     if not hidden:
         raise ActionRefused("請寫明取消的理由。")
     return hidden
-
-
-def _record(verb: Verb, account: Account, by: Account, **detail: Any) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=account.agency.code,
-        subject=f"account:{account.username}",
-        **detail,
-    )

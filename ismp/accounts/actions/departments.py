@@ -3,8 +3,6 @@
 Whoever changes a tree holds its agency, so that two changes together cannot make a circle.
 """
 
-from typing import Any
-
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -33,7 +31,14 @@ def save_department(department: Department, *, by: Account) -> Department:
     changes.store(department, before)
     of_agency[department.pk] = department
     _write_paths(department, of_agency, len(above))
-    _record(department, agency, by, before, it_unit=department.is_it)
+    trail.record(
+        verbs.SAVE_DEPARTMENT,
+        department,
+        actor=by.username,
+        department=department.path,
+        it_unit=department.is_it,
+        changes=changes.between(before, department, "path"),
+    )
     return department
 
 
@@ -42,21 +47,13 @@ def _unmark_it_unit(agency: Agency, new: Department, by: Account) -> None:
         before = changes.stored(former)
         former.is_it = False
         former.save(update_fields=["is_it"])
-        _record(former, agency, by, before)
-
-
-def _record(
-    department: Department, agency: Agency, by: Account, before: Department | None, **detail: Any
-) -> None:
-    trail.record(
-        verbs.SAVE_DEPARTMENT,
-        actor=by.username,
-        agency=agency.code,
-        subject=f"department:{department.pk}",
-        department=department.path,
-        **detail,
-        changes=changes.between(before, department, "path"),
-    )
+        trail.record(
+            verbs.SAVE_DEPARTMENT,
+            former,
+            actor=by.username,
+            department=former.path,
+            changes=changes.between(before, former, "path"),
+        )
 
 
 def _hold(agency_id: int) -> Agency:
@@ -128,12 +125,7 @@ def merge(departments: QuerySet[Department], *, into: Department, by: Account) -
     for one in going:
         Department.objects.filter(pk=one.pk).update(path=one.name)
         trail.record(
-            verbs.MERGE_DEPARTMENTS,
-            actor=by.username,
-            agency=agency.code,
-            subject=f"department:{one.pk}",
-            department=one.name,
-            into=into.name,
+            verbs.MERGE_DEPARTMENTS, one, actor=by.username, department=one.name, into=into.name
         )
     return f"已將 {len(going)} 個部門併入「{into.name}」，{people} 人改在該部門任職。"
 

@@ -26,7 +26,6 @@ from ismp.accounts.actions import accounts
 from ismp.accounts.models import Account, AccountControl, PasswordReset
 from ismp.accounts.roles import Right, Role
 from ismp.audit import trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.resources import versions
 from ismp.ui.text.roc_dates import roc_date
@@ -132,7 +131,7 @@ def _wait(reset: PasswordReset) -> PasswordReset:
     )
     told = f"{by.name}（{by}）申請，要另一位管理者確認才生效；您的密碼目前沒有改變。"
     _tell_owner(reset, _words("有管理者申請重設您的密碼", "您的第一組密碼等候確認", account), told)
-    _record(verbs.ASK_RESET, reset, by, because=reset.because)
+    trail.record(verbs.ASK_RESET, reset, actor=by.username, because=reset.because)
     return reset
 
 
@@ -197,7 +196,7 @@ def refuse(reset: PasswordReset, *, comment: str, by: Account) -> PasswordReset:
         [reset.asked_by], kind="reset", subject="重設密碼沒有通過", body=reset.comment
     )
     _tell_owner(reset, "重設您密碼的申請沒有通過", f"{by.name}（{by}）不同意，您的密碼沒有改變。")
-    _record(verbs.REFUSE_RESET, reset, by)
+    trail.record(verbs.REFUSE_RESET, reset, actor=by.username)
     return reset
 
 
@@ -236,7 +235,7 @@ def expire() -> int:
     for reset in held:
         _close(reset, State.EXPIRED, "沒有人確認，自動結案。", None)
     for reset in held:
-        _record(verbs.EXPIRE_RESET, reset, None)
+        trail.record(verbs.EXPIRE_RESET, reset, actor=trail.SYSTEM)
     return len(held)
 
 
@@ -300,8 +299,8 @@ def _issue(reset: PasswordReset, code: str, by: Account) -> PasswordReset:
     if is_second:
         done = "重設密碼已由另一位管理者確認"
         consequences.tell([reset.asked_by], kind="reset", subject=done, body=where)
-        _record(verbs.APPROVE_RESET, reset, by)
-    _record(verbs.RESET_PASSWORD, reset, by, way=reset.get_way_display())
+        trail.record(verbs.APPROVE_RESET, reset, actor=by.username)
+    trail.record(verbs.RESET_PASSWORD, reset, actor=by.username, way=reset.get_way_display())
     return reset
 
 
@@ -327,15 +326,3 @@ def _tell_owner(reset: PasswordReset, subject: str, body: str) -> None:
 
 def _oldest() -> datetime:
     return timezone.now() - timedelta(days=settings.RESET_WAIT_DAYS)
-
-
-def _record(verb: Verb, reset: PasswordReset, by: Account | None, **detail: str) -> None:
-    trail.record(
-        verb,
-        actor=by.username if by else trail.SYSTEM,
-        agency=reset.account.agency.code,
-        subject=f"account:{reset.account.username}",
-        account=reset.account.username,
-        asked_by=reset.asked_by.username,
-        **detail,
-    )

@@ -21,7 +21,6 @@ from ismp.accounts import consequences, national_id, separation, verbs
 from ismp.accounts.models import Account, AccountControl, Agency, PersonLink
 from ismp.accounts.roles import Right
 from ismp.audit import trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 
 State = PersonLink.State
@@ -177,7 +176,7 @@ def _ask(some: Collection[int], new: frozenset[int], by: Account | None) -> int:
             body="管理者會在「機關審核作業」確認是不是您的帳號；確認之前，兩邊互相看不到資料。",
             link="/my/hours/",
         )
-        _record(verbs.ASK_PERSON_LINK, link, by)
+        trail.record(verbs.ASK_PERSON_LINK, link, actor=by.username if by else trail.SYSTEM)
     return len(created)
 
 
@@ -211,7 +210,7 @@ def _end(accounts: Collection[int], by: Account | None) -> None:
             "您的帳號與另一個帳號不再合併採計",
             "其中一個帳號的身分證字號已經變更，兩個帳號的時數從現在起各自採計。",
         )
-        _record(verbs.END_PERSON_LINK, link, by)
+        trail.record(verbs.END_PERSON_LINK, link, actor=by.username if by else trail.SYSTEM)
 
 
 # --- Deciding ------------------------------------------------------------------------------------
@@ -248,7 +247,7 @@ def _confirm(
         f"（{link.other}）是同一人。{_REPORT}",
         link=f"/manage/accounts/{link.account_id}/",
     )
-    _record(verbs.CONFIRM_PERSON_LINK, link, by, in_place_of)
+    trail.record(verbs.CONFIRM_PERSON_LINK, link, actor=by.username, **_stead(in_place_of))
     return link
 
 
@@ -268,7 +267,7 @@ def refuse(
         subject="登錄了相同身分證字號的另一個帳號不是您的",
         body=f"管理者已決定兩個帳號不是同一人，資料不會合併。{_REPORT}",
     )
-    _record(verbs.REFUSE_PERSON_LINK, link, by, in_place_of)
+    trail.record(verbs.REFUSE_PERSON_LINK, link, actor=by.username, **_stead(in_place_of))
     return link
 
 
@@ -288,7 +287,7 @@ def revoke(link: PersonLink, *, reason: str, by: Account) -> PersonLink:
         "您的帳號與另一個帳號不再合併採計",
         "平台管理者撤銷了「同一人」的確認，兩個帳號的時數從現在起各自採計。",
     )
-    _record(verbs.REVOKE_PERSON_LINK, link, by)
+    trail.record(verbs.REVOKE_PERSON_LINK, link, actor=by.username)
     return link
 
 
@@ -393,15 +392,6 @@ def _tell_both(link: PersonLink, subject: str, follows: str) -> None:
         consequences.tell([one], kind="request", subject=subject, body=body, link="/my/hours/")
 
 
-def _record(
-    verb: Verb, link: PersonLink, by: Account | None, in_place_of: Account | None = None
-) -> None:
-    stead = {"in_place_of": in_place_of.username} if in_place_of else {}
-    trail.record(
-        verb,
-        actor=by.username if by else trail.SYSTEM,
-        agency=link.other.agency.code,
-        subject=link.subject,
-        account=f"{link.account}、{link.other}",
-        **stead,
-    )
+def _stead(in_place_of: Account | None) -> dict[str, str]:
+    """What an event says of whom a delegate stands in for."""
+    return {"in_place_of": in_place_of.username} if in_place_of else {}

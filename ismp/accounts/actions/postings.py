@@ -123,9 +123,9 @@ def assign(
     copy_what_holds(account)
     trail.record(
         verbs.ASSIGN,
+        account,
         actor=by,
         agency=entry.agency.code,
-        subject=f"account:{account.username}",
         since=roc_date(since),
         identities=entry.identities,
         status=entry.status,
@@ -189,12 +189,7 @@ def apply_due() -> int:
 def _begin_serving(account: Account) -> bool:
     changed = copy_what_holds(account)
     if changed:
-        trail.record(
-            verbs.BEGIN_SERVING,
-            actor=trail.SYSTEM,
-            agency=account.agency.code,
-            subject=f"account:{account.username}",
-        )
+        trail.record(verbs.BEGIN_SERVING, account, actor=trail.SYSTEM)
     return changed
 
 
@@ -217,9 +212,8 @@ def grade(
     )
     trail.record(
         verbs.GRADE,
+        agency,
         actor=by,
-        agency=agency.code,
-        subject=f"agency:{agency.pk}",
         grade=value,
         since=roc_date(since),
         replaced="；".join(later),
@@ -263,9 +257,8 @@ def grant_leave(
     leave.save(force_insert=True)
     trail.record(
         verbs.GRANT_LEAVE,
+        account,
         actor=by,
-        agency=account.agency.code,
-        subject=f"account:{account.username}",
         since=roc_date(since),
         until=roc_date(until),
         replaced=words,
@@ -291,14 +284,7 @@ def withdraw_leave(leave: Leave, *, reason: str = "", by: str) -> Leave:
         subject="您的一筆留職停薪登記已撤銷",
         body=f"{leave.in_words}。理由：{reason}" if reason else leave.in_words,
     )
-    trail.record(
-        verbs.WITHDRAW_LEAVE,
-        actor=by,
-        agency=leave.account.agency.code,
-        subject=f"account:{leave.account.username}",
-        cancelled=leave.in_words,
-        reason=reason,
-    )
+    trail.record(verbs.WITHDRAW_LEAVE, leave, actor=by, cancelled=leave.in_words, reason=reason)
     return leave
 
 
@@ -311,9 +297,8 @@ def appoint(account: Account, role: Role, *, by: str) -> None:
     separation.note_control(account, AccountControl.Kind.ROLE, by)
     trail.record(
         verbs.APPOINT,
+        account,
         actor=by,
-        agency=account.agency.code,
-        subject=f"account:{account.username}",
         role=ROLE_NAMES[role],
         changes=[("角色", former, ROLE_NAMES[role])] if former != ROLE_NAMES[role] else [],
     )

@@ -5,7 +5,6 @@ agency.
 """
 
 from datetime import date
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,7 +13,6 @@ from ismp.accounts import effective_dated, verbs
 from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Account, Agency, AgencyName, SecurityOfficer, Status
 from ismp.audit import changes, trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
 
@@ -35,10 +33,10 @@ def save_agency(agency: Agency, *, by: Account) -> Agency:
     agency.code = fold_code(agency.code)
     _keep_out_of_circles(agency)
     changes.store(agency, before)
-    record_event(
+    trail.record(
         verbs.SAVE_AGENCY if before else verbs.ADD_AGENCY,
         agency,
-        by,
+        actor=by.username,
         changes=changes.between(before, agency),
     )
     return agency
@@ -77,10 +75,10 @@ def rename(
     later = [f"{roc_dates.roc_date(one.since)} {one.name}" for one in entry.later()]
     effective_dated.add(entry, replace=replace, refusal=_refusal("改名", later, since))
     _copy_name(agency)
-    record_event(
+    trail.record(
         verbs.RENAME_AGENCY,
         agency,
-        by,
+        actor=by.username,
         since=roc_dates.roc_date(since),
         replaced="；".join(later),
         changes=[("機關名稱", former, name)],
@@ -97,10 +95,10 @@ def cancel_name(entry: AgencyName, *, reason: str, by: Account) -> AgencyName:
     effective_dated.cancel(entry, reason=reason, by=by.username)
     _copy_name(agency)
     holds = agency.name_on(entry.since)
-    record_event(
+    trail.record(
         verbs.CANCEL_RENAME,
         agency,
-        by,
+        actor=by.username,
         since=roc_dates.roc_date(entry.since),
         reason=reason,
         changes=[("機關名稱", entry.name, holds)],
@@ -146,10 +144,10 @@ def name_officer(
     )
     later = [f"{roc_dates.roc_date(one.since)} {one.in_words}" for one in entry.later()]
     effective_dated.add(entry, replace=replace, refusal=_refusal("登錄資安長", later, since))
-    record_event(
+    trail.record(
         verbs.NAME_OFFICER,
         agency,
-        by,
+        actor=by.username,
         since=roc_dates.roc_date(since),
         replaced="；".join(later),
         changes=[("資安長", held.in_words if held else "", entry.in_words)],
@@ -163,10 +161,10 @@ def cancel_officer(entry: SecurityOfficer, *, reason: str, by: Account) -> Secur
     agency = hold(entry.agency)
     effective_dated.cancel(entry, reason=reason, by=by.username)
     held = agency.security_officers.on(entry.since).first()
-    record_event(
+    trail.record(
         verbs.CANCEL_OFFICER,
         agency,
-        by,
+        actor=by.username,
         since=roc_dates.roc_date(entry.since),
         reason=reason,
         changes=[("資安長", entry.in_words, held.in_words if held else "")],
@@ -195,9 +193,8 @@ def _begin_name(agency: Agency) -> bool:
     if changed:
         trail.record(
             verbs.BEGIN_NAME,
+            agency,
             actor=trail.SYSTEM,
-            agency=agency.code,
-            subject=agency.subject,
             changes=[("機關名稱", former, agency.name)],
         )
     return changed
@@ -208,9 +205,3 @@ def _refusal(what: str, later: list[str], since: date) -> str:
         f"之後已有「{what}」的登記：{'；'.join(later)}。生效日 {roc_dates.roc_date(since)} 比它早；"
         "請改填更後面的日期，或選擇「取代之後的登記」。"
     )
-
-
-def record_event(verb: Verb, agency: Agency, by: Account | str, **detail: Any) -> None:
-    """One event about an agency."""
-    actor = by if isinstance(by, str) else by.username
-    trail.record(verb, actor=actor, agency=agency.code, subject=agency.subject, **detail)

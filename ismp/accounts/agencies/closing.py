@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from ismp.accounts import consequences as accounts_consequences
 from ismp.accounts import effective_dated, verbs
-from ismp.accounts.agencies.actions import record_event
 from ismp.accounts.models import Account, Agency, Closing, Department, Posting, Status
 from ismp.accounts.roles import OF_AN_AGENCY, ROLE_NAMES, Role
 from ismp.accounts.roster.changes import role_elsewhere
@@ -212,8 +211,12 @@ def close(agency: Agency, *, into: Agency | None, since: date, by: Account) -> C
     else:
         if into is None and (reasons := obstacles(agency, into, since)):
             raise ActionRefused("".join(reasons))
-        record_event(
-            verbs.ORDER_CLOSING, agency, by, since=roc_dates.roc_date(since), **_into(closing)
+        trail.record(
+            verbs.ORDER_CLOSING,
+            agency,
+            actor=by.username,
+            since=roc_dates.roc_date(since),
+            **_into(closing),
         )
         accounts_consequences.tell(
             _administrators(agency, into),
@@ -232,7 +235,9 @@ def cancel_closing(closing: Closing, *, reason: str, by: Account) -> Closing:
     if closing.done_at:
         raise ActionRefused("合併或裁撤已經生效，不能取消。")
     effective_dated.cancel(closing, reason=reason, by=by.username)
-    record_event(verbs.CANCEL_CLOSING, agency, by, cancelled=closing.in_words, reason=reason)
+    trail.record(
+        verbs.CANCEL_CLOSING, agency, actor=by.username, cancelled=closing.in_words, reason=reason
+    )
     return closing
 
 
@@ -326,7 +331,7 @@ def _carry_out(closing: Closing, by: str) -> None:
         accounts_consequences.tell(active, kind="agency", subject=words, body=body)
         body = "人員、部門與未辦完的事已移到本機關；請檢查部門，並重新指派機關管理者與教師。"
         accounts_consequences.tell(administrators, kind="agency", subject=words, body=body)
-    record_event(verbs.MERGE_AGENCY if into else verbs.CLOSE_AGENCY, agency, by, **detail)
+    trail.record(verbs.MERGE_AGENCY if into else verbs.CLOSE_AGENCY, agency, actor=by, **detail)
 
 
 def _hand_over_below(agency: Agency, into: Agency | None) -> None:
@@ -433,9 +438,8 @@ def _move_people(
             edits = changes.between(former[account.pk], entry, *effective_dated.BOOKKEEPING)
             if account.role != role:
                 edits.append(("角色", ROLE_NAMES[Role(role)], ROLE_NAMES[Role(account.role)]))
-            detail = {"since": roc_dates.roc_date(entry.since), "changes": edits}
-            code, subject = account.agency.code, f"account:{account.username}"
-            events.append(trail.Entry(verbs.ASSIGN, code, subject, detail))
+            began_on = roc_dates.roc_date(entry.since)
+            events.append(trail.about(verbs.ASSIGN, account, since=began_on, changes=edits))
     trail.record_many(events, actor=by)
     return moved
 

@@ -163,7 +163,6 @@ AGENCIES = Resource(
         Column("聯絡電子郵件", "contact_email"),
     ),
     called=lambda agency: f"{agency.name}（{agency.code}）",
-    subject=lambda agency: agency.subject,
     search={"name": "機關名稱", "code": "機關代碼", "parent__name": "上級機關"},
     filters=(
         Filter("grade", "責任等級", [*Grade.choices, ("none", "未核定")], _graded),

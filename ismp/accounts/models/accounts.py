@@ -19,6 +19,7 @@ from ismp.accounts.models.scoped import Scoped
 from ismp.accounts.models.status import Status
 from ismp.accounts.national_id.encrypted import HasNationalId
 from ismp.accounts.roles import APPOINTS, RIGHTS, ROLE_NAMES, Right, Role
+from ismp.audit.models import Audited
 from ismp.ui.text import roc_dates
 
 ONLINE_FOR = timedelta(minutes=5)
@@ -71,7 +72,7 @@ class AccountManager(BaseUserManager["Account"]):
         return dict(counts.order_by())
 
 
-class Account(HasNationalId, AbstractBaseUser):
+class Account(HasNationalId, AbstractBaseUser, Audited):
     """帳號 of one civil servant; never deleted, because records and events speak of it."""
 
     ASSOCIATED_DATA = b"accounts.Account.national_id"
@@ -145,6 +146,10 @@ class Account(HasNationalId, AbstractBaseUser):
         return self.username
 
     @property
+    def audit_subject(self) -> str:
+        return f"account:{self.username}"
+
+    @property
     def is_active(self) -> bool:  # type: ignore[override]
         """Only those in office may sign in."""
         return self.status == Status.ACTIVE
@@ -186,7 +191,7 @@ class LeaveQuerySet(models.QuerySet["Leave"]):
         return standing.filter(since__lte=until) if until else standing
 
 
-class Leave(models.Model):
+class Leave(Audited):
     """留職停薪 and the like: while it lasts a person is exempt from the duties, with a reason."""
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="leaves")
@@ -213,6 +218,14 @@ class Leave(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}:{self.since}"
+
+    @property
+    def audit_subject(self) -> str:
+        return self.account.audit_subject
+
+    @property
+    def audit_agency(self) -> str:
+        return self.account.audit_agency
 
     def holds(self, on: date, known_at: datetime | None = None) -> bool:
         """Whether it lasts on a day, by what is known now or was known at a moment."""

@@ -14,6 +14,7 @@ from ismp.accounts.effective_dated import Dated, Entry
 from ismp.accounts.models.scoped import Scoped
 from ismp.accounts.roles import Right
 from ismp.audit.event_cache import EventCache
+from ismp.audit.models import Audited
 from ismp.audit.verbs import Topic, rewrites
 from ismp.ui.text import roc_dates
 
@@ -44,7 +45,7 @@ class AgencyQuerySet(Scoped):
         return {**dict(self.values_list("pk", "name")), **dict(then)}
 
 
-class Agency(models.Model):
+class Agency(Audited):
     """機關, by its ten-character code such as 382000000A.
 
     `name` and `closed_on` are copies of what holds today; what holds on another day is told by
@@ -107,9 +108,8 @@ class Agency(models.Model):
         return self.name
 
     @property
-    def subject(self) -> str:
-        """The agency in the words of the audit trail."""
-        return f"agency:{self.pk}"
+    def audit_agency(self) -> str:
+        return self.code
 
     @property
     def successor_id(self) -> int:

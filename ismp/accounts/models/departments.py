@@ -9,6 +9,7 @@ from ismp.accounts.models.agencies import Agency
 from ismp.accounts.models.scoped import Scoped
 from ismp.accounts.models.status import Status
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 
 
 class DepartmentQuerySet(Scoped):
@@ -24,7 +25,7 @@ class DepartmentQuerySet(Scoped):
         return self.annotate(people=models.Count("accounts", filter=in_office))
 
 
-class Department(models.Model):
+class Department(Audited):
     """部門 of one agency, in a tree.  Merged ones stay, because past service speaks of them."""
 
     PATH = " / "

@@ -9,6 +9,7 @@ from django.utils import timezone
 from ismp.accounts.models.accounts import Account
 from ismp.accounts.models.scoped import Scoped
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 
 
 class PasswordResetQuerySet(Scoped):
@@ -24,7 +25,7 @@ class PasswordResetQuerySet(Scoped):
         return waiting.filter(account__role__in=roles)
 
 
-class PasswordReset(models.Model):
+class PasswordReset(Audited):
     """重設密碼 of an account, asked for by an administrator (`actions.password_resets`)."""
 
     class State(models.TextChoices):
@@ -80,6 +81,18 @@ class PasswordReset(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account.username} {self.account.name}"
+
+    @property
+    def audit_subject(self) -> str:
+        return self.account.audit_subject
+
+    @property
+    def audit_agency(self) -> str:
+        return self.account.audit_agency
+
+    @property
+    def audit_detail(self) -> dict[str, str]:
+        return {"account": self.account.username, "asked_by": self.asked_by.username}
 
     @property
     def is_waiting(self) -> bool:

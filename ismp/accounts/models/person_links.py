@@ -12,6 +12,7 @@ from ismp.accounts.models.accounts import Account
 from ismp.accounts.models.agencies import Agency
 from ismp.accounts.models.scoped import Scoped
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 
 
 class PersonLinkQuerySet(Scoped):
@@ -65,11 +66,13 @@ class PersonLinkQuerySet(Scoped):
         )
 
 
-class PersonLink(models.Model):
+class PersonLink(Audited):
     """同一人確認: whether two accounts with one national ID are one person's (ADR 23).
 
     Asked when `account` gets a number that `other` has; decided by the agency of `other`.
     """
+
+    audit_name = "person_link"
 
     class State(models.TextChoices):
         WAITING = "waiting", "等候確認"
@@ -133,9 +136,12 @@ class PersonLink(models.Model):
         return self.other.agency
 
     @property
-    def subject(self) -> str:
-        """The link in the words of the audit trail."""
-        return f"person_link:{self.pk}"
+    def audit_agency(self) -> str:
+        return self.other.audit_agency
+
+    @property
+    def audit_detail(self) -> dict[str, str]:
+        return {"account": f"{self.account}、{self.other}"}
 
     @property
     def decider(self) -> str:

@@ -202,10 +202,10 @@ class RosterImport:
         if not changed and not rejected:
             return
         outcomes = [one.outcome for one in changed]
-        told = {name: outcomes.count(name) for name in ("created", "updated")}
+        told: dict[str, Any] = {name: outcomes.count(name) for name in ("created", "updated")}
         told |= {"rejected": rejected} if rejected else {}
         events = [_event_of(one) for one in changed]
-        piece = trail.Entry(verbs.IMPORT_ROSTER, "", self._of, told)
+        piece = trail.about(verbs.IMPORT_ROSTER, subject=self._of, **told)
         trail.record_many([*events, piece], actor=self._by)
 
 
@@ -441,8 +441,8 @@ def _controls(change: LineChange, keeper: Account | None) -> list[AccountControl
 def _event_of(change: LineChange) -> trail.Entry:
     """The event of one account: which line of the file changed what of it."""
     entry, account = change.entry, change.account
-    agency, subject, told = entry.agency_code, f"account:{account.username}", {"line": entry.line}
+    facts: dict[str, Any] = {"agency": entry.agency_code, "line": entry.line}
     if change.is_new:
-        new = told | {"identities": entry.identities or Identity.GENERAL.value}
-        return trail.Entry(verbs.CREATE_BY_ROSTER, agency, subject, new)
-    return trail.Entry(verbs.CHANGE_BY_ROSTER, agency, subject, told | {"changes": change.changes})
+        facts["identities"] = entry.identities or Identity.GENERAL.value
+        return trail.about(verbs.CREATE_BY_ROSTER, account, **facts)
+    return trail.about(verbs.CHANGE_BY_ROSTER, account, **facts, changes=change.changes)

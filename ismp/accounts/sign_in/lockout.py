@@ -206,8 +206,7 @@ def _count(key: str, place: str) -> None:
 def _note(verb: Verb, guess: Guess, **detail: Any) -> None:
     """Leave an event in the name that was typed, if an account has it; else one a minute."""
     if guess.account:
-        subject = f"account:{guess.account.username}"
-        trail.record(verb, actor=guess.name, subject=subject, **detail)
+        trail.record(verb, guess.account, actor=guess.name, agency="", **detail)
     else:
         _note_stranger(verb, UNKNOWN)
 

@@ -15,7 +15,6 @@ from ismp.accounts.models import Account, Agency, Department
 from ismp.applications import verbs
 from ismp.applications.models import AccountApplication, IdentityChange, Request, State, Transfer
 from ismp.audit import trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.ui.text.roc_dates import roc_date
 
@@ -57,7 +56,7 @@ def apply_for_account(
     )
     application.national_id = number
     application.save(force_insert=True)
-    _record(verbs.APPLY_FOR_ACCOUNT, application, STRANGER)
+    trail.record(verbs.APPLY_FOR_ACCOUNT, application, actor=STRANGER)
     return application
 
 
@@ -110,10 +109,10 @@ def _ask_transfer(
         account=account, since=since, reason=national_id.hide(reason), asked_by=by, **facts
     )
     _save_only_one(transfer, "這位同仁已有一件等候審核的機關異動，請等它決定或撤回後再申請。")
-    _record(
+    trail.record(
         verbs.ASK_TRANSFER,
         transfer,
-        by.username,
+        actor=by.username,
         account=account.username,
         since=roc_date(since),
         into=transfer.destination.name,
@@ -135,10 +134,10 @@ def ask_for_identities(*, identities: str, since: date, reason: str, by: Account
         reason=national_id.hide(reason),
     )
     _save_only_one(change, "您已有一件等候審核的申請，請等它決定，或先撤回再申請。")
-    _record(
+    trail.record(
         verbs.ASK_IDENTITIES,
         change,
-        by.username,
+        actor=by.username,
         account=by.username,
         since=roc_date(since),
         identities=identities,
@@ -169,7 +168,9 @@ def withdraw(request: Transfer | IdentityChange, *, by: Account) -> None:
         raise ActionRefused("這件申請已經決定了，不能撤回。")
     request.state, request.decided_at, request.decided_by = State.WITHDRAWN, timezone.now(), by
     request.save(update_fields=["state", "decided_at", "decided_by"])
-    _record(verbs.WITHDRAW_REQUEST, request, by.username, account=request.account.username)
+    trail.record(
+        verbs.WITHDRAW_REQUEST, request, actor=by.username, account=request.account.username
+    )
 
 
 @transaction.atomic
@@ -192,7 +193,7 @@ def expire() -> int:
         own = ("state", "decided_at", "comment")
         application.save(update_fields=[*own, *application.ID_COLUMNS])
     for application in held:
-        _record(verbs.EXPIRE_APPLICATION, application, trail.SYSTEM)
+        trail.record(verbs.EXPIRE_APPLICATION, application, actor=trail.SYSTEM)
     return len(held)
 
 
@@ -207,7 +208,3 @@ def purge() -> int:
         if count:
             trail.record(verbs.PURGE_APPLICATIONS, actor=trail.SYSTEM, count=count)
     return count
-
-
-def _record(verb: Verb, request: Request, actor: str, **detail: Any) -> None:
-    trail.record(verb, actor=actor, agency=request.agency.code, subject=request.subject, **detail)

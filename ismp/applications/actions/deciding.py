@@ -24,7 +24,6 @@ from ismp.applications import verbs
 from ismp.applications.actions import delegating
 from ismp.applications.models import AccountApplication, IdentityChange, Request, State, Transfer
 from ismp.audit import trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.ui.text.roc_dates import roc_date
@@ -59,7 +58,13 @@ def decide_application(
         )
     application.national_id = ""
     _decide(application, accept, comment, by, in_place_of, *application.ID_COLUMNS)
-    _record(verbs.DECIDE_APPLICATION, application, by, account=application.username)
+    trail.record(
+        verbs.DECIDE_APPLICATION,
+        application,
+        actor=by.username,
+        **_decided(application),
+        account=application.username,
+    )
     return account
 
 
@@ -126,7 +131,9 @@ def decide_transfer(
     _decide(transfer, accept, comment, by, in_place_of)
     _tell(transfer, transfer.account, "機關異動申請")
     _tell(transfer, transfer.asked_by, "機關異動申請", f"/manage/transfers/{transfer.pk}/")
-    _record(verbs.DECIDE_TRANSFER, transfer, by, **_of(transfer))
+    trail.record(
+        verbs.DECIDE_TRANSFER, transfer, actor=by.username, **_decided(transfer), **_of(transfer)
+    )
 
 
 @transaction.atomic
@@ -155,7 +162,14 @@ def decide_identities(
         )
     _decide(change, accept, comment, by, in_place_of)
     _tell(change, change.account, "資安列管身分變更申請", "/my/identities/")
-    _record(verbs.DECIDE_IDENTITIES, change, by, identities=change.identities, **_of(change))
+    trail.record(
+        verbs.DECIDE_IDENTITIES,
+        change,
+        actor=by.username,
+        **_decided(change),
+        identities=change.identities,
+        **_of(change),
+    )
 
 
 @transaction.atomic
@@ -276,15 +290,7 @@ def _of(request: Transfer | IdentityChange) -> dict[str, str]:
     return {"account": request.account.username, "since": roc_date(request.since)}
 
 
-def _record(verb: Verb, request: Request, by: Account, **detail: Any) -> None:
-    """The event names both: who decided, and in whose place."""
+def _decided(request: Request) -> dict[str, str]:
+    """What an event says of a decision: the outcome, and in whose place a delegate decided."""
     stead = {"in_place_of": request.in_place_of.username} if request.in_place_of else {}
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=request.agency.code,
-        subject=request.subject,
-        state=request.state,
-        **stead,
-        **detail,
-    )
+    return {"state": request.state, **stead}

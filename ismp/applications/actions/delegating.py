@@ -10,7 +10,6 @@ from ismp.accounts.roles import Right
 from ismp.applications import verbs
 from ismp.applications.models import Delegation
 from ismp.audit import trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.ui.text.roc_dates import roc_date
@@ -54,7 +53,7 @@ def delegate(*, username: str, since: date, until: date, by: Account) -> Delegat
         body=f"{roc_date(since)} ~ {roc_date(until)}：請代{by.name}審核等候他處理的申請。",
         link="/manage/reviews/",
     )
-    _record(verbs.DELEGATE, delegation, by)
+    trail.record(verbs.DELEGATE, delegation, actor=by.username)
     return delegation
 
 
@@ -66,7 +65,7 @@ def end_delegation(delegation: Delegation, *, by: Account) -> Delegation:
         raise ActionRefused("這個代理已經結束了。")
     delegation.ended_at = timezone.now()
     delegation.save(update_fields=["ended_at"])
-    _record(verbs.END_DELEGATION, delegation, by)
+    trail.record(verbs.END_DELEGATION, delegation, actor=by.username)
     return delegation
 
 
@@ -74,15 +73,3 @@ def refuse_past_days(by: Account, in_place_of: Account | None) -> None:
     """Raises ActionRefused when `by` does not stand in for her (any more)."""
     if in_place_of and not Delegation.objects.held_by(by).filter(principal=in_place_of).exists():
         raise ActionRefused(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")
-
-
-def _record(verb: Verb, delegation: Delegation, by: Account) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=by.agency.code,
-        subject=str(delegation),
-        account=delegation.delegate.username,
-        since=roc_date(delegation.since),
-        until=roc_date(delegation.until),
-    )

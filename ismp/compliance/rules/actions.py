@@ -12,7 +12,6 @@ from django.db import transaction
 from ismp.accounts import effective_dated
 from ismp.accounts.models import Account
 from ismp.audit import changes, trail
-from ismp.audit.verbs import Verb
 from ismp.compliance import verbs
 from ismp.compliance.models import Example, PolicyVersion, Rule, RuleVersion
 from ismp.compliance.standing.table import InForce
@@ -57,7 +56,9 @@ def change_rule(
     """
     asked = {"grades": grades, "hours": hours, "citation": citation}
     version, detail = _add_version(RuleVersion(rule=rule, since=since, **asked), replace, by)
-    _record(verbs.CHANGE_RULE, by, rule, hours=in_hours(hours), grades=grades, **detail)
+    trail.record(
+        verbs.CHANGE_RULE, rule, actor=by.username, hours=in_hours(hours), grades=grades, **detail
+    )
     return version
 
 
@@ -74,7 +75,7 @@ def end_rule(
         )
     ended = RuleVersion(rule=rule, grades=held.grades, hours=None, citation=citation, since=since)
     version, detail = _add_version(ended, replace, by)
-    _record(verbs.END_RULE, by, rule, **detail)
+    trail.record(verbs.END_RULE, rule, actor=by.username, **detail)
     return version
 
 
@@ -92,14 +93,21 @@ def _add_version(version: Any, replace: bool, by: Account) -> tuple[Any, dict[st
     )
     _prove()
     changed = changes.between(held, version, *effective_dated.BOOKKEEPING)
-    return version, {"since": version.since, "replaced": named, "changes": changed}
+    since = roc_dates.roc_date(version.since)
+    return version, {"since": since, "replaced": named, "changes": changed}
 
 
 @transaction.atomic
 def cancel_version(version: RuleVersion, *, reason: str, by: Account) -> RuleVersion:
     """Cancel a version of a rule; what it had replaced holds again.  Raises ActionRefused."""
     _cancel(version, reason, by)
-    _record(verbs.CANCEL_RULE, by, version.rule, cancelled=version.in_words, reason=reason)
+    trail.record(
+        verbs.CANCEL_RULE,
+        version.rule,
+        actor=by.username,
+        cancelled=version.in_words,
+        reason=reason,
+    )
     return version
 
 
@@ -134,7 +142,7 @@ def add_example(
         rule=rule, title=title, on=on, grade=grade, records=records, missing=missing
     )
     _prove()
-    _record(verbs.ADD_EXAMPLE, by, rule, example=title)
+    trail.record(verbs.ADD_EXAMPLE, rule, actor=by.username, example=title)
     return example
 
 
@@ -145,7 +153,7 @@ def remove_example(example: Example, *, by: Account) -> None:
     if not Example.objects.filter(pk=example.pk).exists():
         raise ActionRefused("這個範例已經有人刪除了，請重新整理這一頁。")
     example.delete()
-    _record(verbs.REMOVE_EXAMPLE, by, example.rule, example=example.title)
+    trail.record(verbs.REMOVE_EXAMPLE, example.rule, actor=by.username, example=example.title)
 
 
 @transaction.atomic
@@ -168,7 +176,7 @@ def set_policy(
         two_years=version.get_two_years_display(),
         grace_days=grace_days,
         unlisted=unlisted,
-        **_told(detail),
+        **detail,
     )
     return version
 
@@ -196,13 +204,3 @@ def in_words(missing: int | None) -> str:
     if missing is None:
         return "沒有義務"
     return f"還差 {in_hours(missing)} 小時" if missing else "已達標"
-
-
-def _record(verb: Verb, by: Account, rule: Rule, **detail: Any) -> None:
-    trail.record(
-        verb, actor=by.username, subject=f"rule:{rule.pk}", rule=str(rule), **_told(detail)
-    )
-
-
-def _told(detail: dict[str, Any]) -> dict[str, Any]:
-    return {name: roc_dates.roc_date(v) if isinstance(v, date) else v for name, v in detail.items()}

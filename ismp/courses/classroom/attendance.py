@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from ismp.accounts import separation
 from ismp.accounts.models import Account, Agency
+from ismp.audit import trail
 from ismp.courses import verbs
-from ismp.courses.classroom.classes import hold, record_event, refuse_own
+from ismp.courses.classroom.classes import hold, refuse_own
 from ismp.courses.models import (
     Attendance,
     Category,
@@ -70,7 +71,7 @@ def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
         Attendance(meeting=meeting, sign_up_id=pk, way=Attendance.Way.LIST, by=by.username)
         for pk in sorted(there - known)
     )
-    record_event(verbs.MARK_ATTENDANCE, session, by, count=len(there), changes=noted)
+    trail.record(verbs.MARK_ATTENDANCE, session, actor=by.username, count=len(there), changes=noted)
     return len(there)
 
 
@@ -123,7 +124,7 @@ def attend(meeting: Meeting, ticket: str, *, by: Account) -> Attendance:
         defaults={"way": Attendance.Way.CODE, "by": by.username},
     )
     if is_new:
-        record_event(verbs.ATTEND, session, by)
+        trail.record(verbs.ATTEND, session, actor=by.username)
     return attendance
 
 
@@ -147,7 +148,9 @@ def grade(session: Session, scores: dict[int, Decimal | None], *, by: Account) -
         noted.append((f"{one.account.username} 成績", before, one.shown_score))
     SignUp.objects.bulk_update(changed, ["score"], batch_size=500)
     if changed:
-        record_event(verbs.GRADE_CLASS, session, by, count=len(changed), changes=noted)
+        trail.record(
+            verbs.GRADE_CLASS, session, actor=by.username, count=len(changed), changes=noted
+        )
     return len(changed)
 
 
@@ -204,10 +207,10 @@ def finish(session: Session, *, by: Account) -> Settlement:
     _give(present, session, meetings, words, by)
     left = _deleted_by_agencies(present)
     settled = Settlement(len(present) - left, len(absent), left)
-    record_event(
+    trail.record(
         verbs.FINISH_SESSION,
         session,
-        by,
+        actor=by.username,
         count=settled.given,
         withdrawn=len(absent),
         left_deleted=left,

@@ -6,7 +6,7 @@ is the order of the waiting list.  Who was there, and what it gave, is `attendan
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
@@ -18,7 +18,6 @@ from ismp.accounts.consequences import Served
 from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.verbs import Verb
 from ismp.courses import verbs
 from ismp.courses.models import (
     HOLDING,
@@ -75,7 +74,9 @@ def save_session(session: Session, *, timings: Iterable[Timing], by: Account) ->
     if before and planned != _in_words(session):
         changed.append(("上課時段", planned, _in_words(session)))
     _move_up(session)
-    record_event(verbs.SAVE_SESSION, session, by, quota=session.quota, changes=changed)
+    trail.record(
+        verbs.SAVE_SESSION, session, actor=by.username, quota=session.quota, changes=changed
+    )
     return session
 
 
@@ -108,30 +109,14 @@ def cancel_sessions(sessions: QuerySet[Session], *, by: Account) -> int:
         session.save(update_fields=["state"])
         concerned = session.sign_ups.exclude(standing__in=[Standing.CANCELLED, Standing.REFUSED])
         _tell(concerned.select_related("account"), session, "session_cancelled", "課程取消：{}")
-        record_event(verbs.CANCEL_SESSION, session, by)
+        trail.record(verbs.CANCEL_SESSION, session, actor=by.username)
     return len(sessions)
-
-
-def record_event(verb: Verb, session: Session, by: Account, **detail: object) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=session.course.agency.code if session.course.agency else "",
-        subject=subject(session),
-        session=session.number,
-        **detail,
-    )
 
 
 def refuse_own(session: Session, people: Iterable[Account], by: Account) -> None:
     """Raise ActionRefused when `by` may not decide about any of these people's places or hours."""
     agency = session.course.agency
     separation.refuse_own(by, people, right=Right.MANAGE_COURSES, agency=agency)
-
-
-def subject(session: Session) -> str:
-    """A session in the words of the audit trail."""
-    return f"course:{session.course_id}/{session.number}"
 
 
 def hold(session: Session) -> Session:
@@ -182,12 +167,8 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
     mine.save(force_insert=mine.pk is None, update_fields=own if mine.pk else None)
     session.save(update_fields=["turns", "taken"])
     _tell([mine], session, "signed_up", f"{mine.get_standing_display()}：{{}}")
-    record_event(
-        verbs.SIGN_UP,
-        session,
-        by,
-        of=account.username,
-        standing=mine.standing,
+    trail.record(
+        verbs.SIGN_UP, session, actor=by.username, of=account.username, standing=mine.standing
     )
     return mine
 
@@ -236,12 +217,12 @@ def withdraw(mine: SignUp, *, by: Account) -> SignUp:
     if mine.attendances.exists():
         raise ActionRefused("已經有出席紀錄，不能取消報名；請洽開課單位。")
     _leave(mine, session, Standing.CANCELLED)
-    record_event(verbs.WITHDRAW, session, by, of=mine.account.username)
+    trail.record(verbs.WITHDRAW, session, actor=by.username, of=mine.account.username)
     return mine
 
 
 @transaction.atomic
-def approve(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **detail: object) -> int:
+def approve(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **detail: Any) -> int:
     """Let those in who asked, in the order in which they came; who finds no place waits.
 
     They are told the `comment`; `detail` goes to the event.
@@ -255,12 +236,12 @@ def approve(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **det
             _tell([one], session, "signed_up", f"{one.get_standing_display()}：{{}}", comment)
         session.save(update_fields=["taken"])
         count += len(asking)
-        record_event(verbs.APPROVE_SIGN_UP, session, by, count=len(asking), **detail)
+        trail.record(verbs.APPROVE_SIGN_UP, session, actor=by.username, count=len(asking), **detail)
     return count
 
 
 @transaction.atomic
-def refuse(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **detail: object) -> int:
+def refuse(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **detail: Any) -> int:
     """Turn down those who asked or wait; `comment` and `detail` as for `approve`."""
     count = 0
     for session, asking in _open_ones(sign_ups, Standing.APPLIED, Standing.WAITING):
@@ -269,7 +250,7 @@ def refuse(sign_ups: QuerySet[SignUp], *, comment: str = "", by: Account, **deta
             _leave(one, session, Standing.REFUSED)
         _tell(asking, session, "signed_up", "未錄取：{}", comment)
         count += len(asking)
-        record_event(verbs.REFUSE_SIGN_UP, session, by, count=len(asking), **detail)
+        trail.record(verbs.REFUSE_SIGN_UP, session, actor=by.username, count=len(asking), **detail)
     return count
 
 
@@ -339,10 +320,8 @@ def _free(leaving: QuerySet[SignUp]) -> int:
 def _record_freed(session: Session, one: SignUp) -> None:
     trail.record(
         verbs.FREE_PLACE,
+        session,
         actor=trail.SYSTEM,
-        agency=session.course.agency.code if session.course.agency else "",
-        subject=subject(session),
-        session=session.number,
         of=one.account.username,
     )
 
@@ -407,10 +386,6 @@ def _remind(meeting_id: int) -> bool:
     holding = session.sign_ups.filter(standing=Standing.ENROLLED).select_related("account")
     words = f"明天上課：{{}}，{roc_moment(meeting.starts_at)}，{session.place}"
     _tell(holding, session, "reminder", words)
-    trail.record(
-        verbs.REMIND_CLASS,
-        actor=trail.SYSTEM,
-        subject=f"course:{session.course_id}",
-        count=len(holding),
-    )
+    number = len(holding)
+    trail.record(verbs.REMIND_CLASS, session.course, actor=trail.SYSTEM, agency="", count=number)
     return True

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from ismp.accounts.models import Account
+from ismp.audit.models import Audited
 from ismp.courses.models.learners import Completion, OfPeople, Way
 
 
@@ -82,7 +83,7 @@ def _of_meetings(aggregate: Max | Min) -> models.QuerySet[Any, Any]:
     return mine.annotate(moment=aggregate).values("moment")
 
 
-class Session(models.Model):
+class Session(Audited):
     """期: a class that people sign up for, with one meeting or several.
 
     `taken` and `turns` are counted under the row's lock: who holds a place, and the order in
@@ -131,6 +132,18 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.course.title} 第 {self.number} 期"
+
+    @property
+    def audit_subject(self) -> str:
+        return f"course:{self.course_id}/{self.number}"
+
+    @property
+    def audit_agency(self) -> str:
+        return self.course.audit_agency
+
+    @property
+    def audit_detail(self) -> dict[str, int]:
+        return {"session": self.number}
 
     @property
     def begins_at(self) -> datetime | None:

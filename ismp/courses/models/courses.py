@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 from ismp.courses.models.classroom import HOLDING, Meeting, Session, SessionState, SignUp
 from ismp.courses.models.learners import Category
 from ismp.courses.models.online import Enrollment
@@ -94,7 +95,7 @@ class CourseQuerySet(Scoped):
         return self.filter(Q(kind=Kind.ONLINE) | Exists(taking) | under_way)
 
 
-class Course(models.Model):
+class Course(Audited):
     """A course as it is announced; without an agency it is the platform's."""
 
     kind = models.CharField("種類", max_length=10, choices=Kind)

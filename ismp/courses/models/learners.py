@@ -4,6 +4,7 @@ from django.db import models
 
 from ismp.accounts.models import Scoped
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 from ismp.hours.models import Record
 from ismp.hours.portal_import.layout import CATEGORIES
 
@@ -37,7 +38,7 @@ class Category(models.TextChoices):
         return self.value in map(str, CATEGORIES)
 
 
-class Completion(models.Model):
+class Completion(Audited):
     """What somebody earned with a course, as it was when she completed it: a course that is edited
     later changes nothing of it (docs/adr/0030).
 

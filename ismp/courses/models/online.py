@@ -7,11 +7,25 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts.models import Account
+from ismp.audit.models import Audited
 from ismp.courses.models.learners import Completion, OfPeople, Way
 from ismp.storage.encrypted_files import FilePiece
 
 
-class Material(models.Model):
+class CoursePart(Audited):
+    """A part of a course, whose history is its course's."""
+
+    course_id: int
+
+    class Meta:
+        abstract = True
+
+    @property
+    def audit_subject(self) -> str:
+        return f"course:{self.course_id}"
+
+
+class Material(CoursePart):
     """教材: one thing to watch or read, in the order of `position`."""
 
     class Kind(models.TextChoices):
@@ -50,7 +64,7 @@ class MaterialPiece(FilePiece):
     owner = models.ForeignKey(Material, models.CASCADE, related_name="pieces")
 
 
-class Quiz(models.Model):
+class Quiz(CoursePart):
     """測驗 of a course: how many questions are drawn for an attempt, and what passes."""
 
     course = models.OneToOneField("Course", models.CASCADE, related_name="quiz")
@@ -71,7 +85,7 @@ class Quiz(models.Model):
         return f"quiz:{self.course_id}"
 
 
-class Question(models.Model):
+class Question(CoursePart):
     """One of the pool that attempts are drawn from."""
 
     class Kind(models.TextChoices):

@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 
 
 class TeacherQuerySet(Scoped):
@@ -21,7 +22,7 @@ class TeacherQuerySet(Scoped):
         )
 
 
-class Teacher(models.Model):
+class Teacher(Audited):
     """Somebody who teaches for an agency: internal (an account) or from outside (a name)."""
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name="機關")

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 from ismp.hours.models import CREDITED, Record
 from ismp.storage.encrypted_files import FilePiece
 
@@ -16,11 +17,13 @@ class OfUploads(Scoped):
     right = Right.VIEW_COURSES
 
 
-class PortalUpload(models.Model):
+class PortalUpload(Audited):
     """上傳批次: a file for the portal that an agency took; it counts as uploaded until revoked.
 
     Its bytes are kept sealed (`UploadPiece`), so that the same file can be taken again.
     """
+
+    audit_name = "portal_upload"
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
     start = models.DateField("完成日期起")
@@ -52,6 +55,10 @@ class PortalUpload(models.Model):
 
     def __str__(self) -> str:
         return f"第 {self.pk} 批"
+
+    @property
+    def audit_detail(self) -> dict[str, int]:
+        return {"count": self.count}
 
 
 class UploadPiece(FilePiece):
@@ -94,7 +101,7 @@ class UploadedQuerySet(Scoped):
         )
 
 
-class UploadedHours(models.Model):
+class UploadedHours(Audited):
     """What a batch told the portal of one record: `hours` (thousandths) and `score`, until somebody
     says that they were corrected there."""
 
@@ -123,3 +130,11 @@ class UploadedHours(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} {self.record.title}"
+
+    @property
+    def audit_subject(self) -> str:
+        return self.upload.audit_subject
+
+    @property
+    def audit_agency(self) -> str:
+        return self.upload.audit_agency

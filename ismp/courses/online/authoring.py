@@ -16,9 +16,8 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.audit import changes
+from ismp.audit import changes, trail
 from ismp.courses import verbs
-from ismp.courses.actions import record_event
 from ismp.courses.forms import MaterialForm, QuestionForm, QuizForm
 from ismp.courses.models import Course, Kind, Material, Question, Quiz
 from ismp.courses.online import files, learning
@@ -59,7 +58,13 @@ def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Acc
     if chunks is not None:
         files.keep(material, chunks)
         changed += [("檔案", "原來的檔案", "新的檔案")] if before else []
-    record_event(verbs.SAVE_MATERIAL, material.course, by, material=material.title, changes=changed)
+    trail.record(
+        verbs.SAVE_MATERIAL,
+        material.course,
+        actor=by.username,
+        material=material.title,
+        changes=changed,
+    )
     return material
 
 
@@ -73,7 +78,7 @@ def remove_material(material: Material, *, by: Account) -> None:
     course = material.course
     material.delete()
     learning.complete_those_done(course, by=by)
-    record_event(verbs.REMOVE_MATERIAL, course, by, material=material.title)
+    trail.record(verbs.REMOVE_MATERIAL, course, actor=by.username, material=material.title)
 
 
 @transaction.atomic
@@ -84,7 +89,9 @@ def move_up(material: Material, *, by: Account) -> None:
     if before:
         before.position, material.position = material.position, before.position
         Material.objects.bulk_update([before, material], ["position"])
-        record_event(verbs.MOVE_MATERIAL, material.course, by, material=material.title)
+        trail.record(
+            verbs.MOVE_MATERIAL, material.course, actor=by.username, material=material.title
+        )
 
 
 @transaction.atomic
@@ -94,7 +101,7 @@ def save_question(question: Question, *, by: Account) -> Question:
     before = changes.stored(question)
     changes.store(question, before)
     changed = changes.between(before, question)
-    record_event(verbs.SAVE_QUESTION, question.course, by, changes=changed)
+    trail.record(verbs.SAVE_QUESTION, question.course, actor=by.username, changes=changed)
     return question
 
 
@@ -112,7 +119,7 @@ def remove_question(question: Question, *, by: Account) -> None:
         raise ActionRefused(f"每次出 {quiz.drawn} 題，題庫不能更少；請先把「測驗設定」的題數改少。")
     question.delete()
     learning.complete_those_done(course, by=by)
-    record_event(verbs.REMOVE_QUESTION, course, by)
+    trail.record(verbs.REMOVE_QUESTION, course, actor=by.username)
 
 
 @transaction.atomic
@@ -120,9 +127,14 @@ def save_quiz(quiz: Quiz, *, by: Account) -> Quiz:
     _hold(quiz)
     before = changes.stored(quiz)
     changes.store(quiz, before)
-    told = {"drawn": quiz.drawn, "pass_mark": quiz.pass_mark}
-    changed = changes.between(before, quiz)
-    record_event(verbs.SAVE_QUIZ, quiz.course, by, **told, changes=changed)
+    trail.record(
+        verbs.SAVE_QUIZ,
+        quiz.course,
+        actor=by.username,
+        drawn=quiz.drawn,
+        pass_mark=quiz.pass_mark,
+        changes=changes.between(before, quiz),
+    )
     return quiz
 
 
@@ -135,11 +147,6 @@ def _course(request: HttpRequest, course_id: int) -> Course:
     user = request.user
     mine = Course.objects.visible_to(user).filter(kind=Kind.ONLINE)
     return get_object_or_404(mine, pk=course_id)
-
-
-def _subject(part: Any) -> str:
-    """Of the events of a part of a course."""
-    return f"course:{part.course_id}"
 
 
 def _courses_of(model: type[Any], pk: int) -> list[int]:
@@ -180,7 +187,7 @@ def edit_material(request: HttpRequest, material_id: int) -> HttpResponse:
 
 def _material(request: HttpRequest, material: Material) -> HttpResponse:
     user = request.user
-    form, more = versions.returned(request, MaterialForm, material, _subject(material))
+    form, more = versions.returned(request, MaterialForm, material, material.audit_subject)
     if request.method == "POST" and "stale" not in more and form.is_valid():
         file = form.cleaned_data.get("file")
         save_material(form.save(commit=False), file.chunks() if file else None, by=user)
@@ -229,7 +236,7 @@ def edit_question(request: HttpRequest, question_id: int) -> HttpResponse:
 
 def _question(request: HttpRequest, question: Question) -> HttpResponse:
     user = request.user
-    form, more = versions.returned(request, QuestionForm, question, _subject(question))
+    form, more = versions.returned(request, QuestionForm, question, question.audit_subject)
     if request.method == "POST" and "stale" not in more and form.is_valid():
         save_question(form.save(commit=False), by=user)
         messages.success(request, "題目已存檔。")
@@ -257,7 +264,7 @@ def quiz(request: HttpRequest, online_courses_id: int) -> HttpResponse:
     with versions.held(request, Course.objects.all(), online_courses_id):
         course = _course(request, online_courses_id)
         quiz = Quiz.objects.filter(course=course).first() or Quiz(course=course)
-        form, more = versions.returned(request, QuizForm, quiz, _subject(quiz))
+        form, more = versions.returned(request, QuizForm, quiz, quiz.audit_subject)
         if request.method == "POST" and "stale" not in more and form.is_valid():
             save_quiz(form.save(commit=False), by=user)
             messages.success(request, "測驗設定已存檔。")

@@ -12,8 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts.models import Account
+from ismp.audit import trail
 from ismp.courses import verbs
-from ismp.courses.actions import record_event
 from ismp.courses.models import (
     Attempt,
     Category,
@@ -84,7 +84,7 @@ def begin_attempt(enrollment: Enrollment, *, by: Account) -> Attempt:
         number=enrollment.attempts.count() + 1,
         paper=[_printed(question) for question in drawn],
     )
-    record_event(verbs.BEGIN_QUIZ, enrollment.course, by, attempt=attempt.number)
+    trail.record(verbs.BEGIN_QUIZ, enrollment.course, actor=by.username, attempt=attempt.number)
     return attempt
 
 
@@ -136,8 +136,12 @@ def submit(attempt: Attempt, answers: list[list[int]], *, by: Account) -> Attemp
         enrollment.score = max(enrollment.score or 0, attempt.score)
         enrollment.save(update_fields=["score"])
     _complete_if_done(enrollment, by)
-    record_event(
-        verbs.SUBMIT_QUIZ, enrollment.course, by, attempt=attempt.number, score=attempt.score
+    trail.record(
+        verbs.SUBMIT_QUIZ,
+        enrollment.course,
+        actor=by.username,
+        attempt=attempt.number,
+        score=attempt.score,
     )
     return attempt
 
@@ -193,7 +197,7 @@ def _complete_if_done(enrollment: Enrollment, by: Account) -> bool:
         credit([earned], of=f"線上課程：{course}", by=by)
         [enrollment.record_id] = records_of([earned])
         enrollment.save(update_fields=["record"])
-    record_event(verbs.COMPLETE_COURSE, course, by, score=enrollment.score)
+    trail.record(verbs.COMPLETE_COURSE, course, actor=by.username, score=enrollment.score)
     return True
 
 

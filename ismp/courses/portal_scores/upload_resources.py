@@ -108,7 +108,6 @@ PORTAL_UPLOADS = Resource(
     ),
     page="courses/portal_upload_page.html",
     beside=lambda user, upload: _to_correct(upload),
-    subject=uploads.subject,
     links=((Right.MANAGE_COURSES, "上傳終身學習入口網格式", "scores:upload"),),
     empty="下載上傳檔後，每一批會列在這裡：誰、何時、幾筆。",
 )
@@ -201,7 +200,6 @@ UPLOADED_HOURS = Resource(
             fits=lambda user, row: row.differs,
         ),
     ),
-    subject=lambda row: uploads.subject(row.upload),
     links=((Right.VIEW_COURSES, "上傳批次", "portal_uploads:list"),),
     empty="下載上傳檔後，每一筆時數會列在這裡。",
 )

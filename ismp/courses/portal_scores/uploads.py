@@ -18,7 +18,6 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.audit.verbs import Verb
 from ismp.courses import verbs
 from ismp.courses.models import Enrollment, PortalUpload, SignUp, UploadedHours, UploadPiece
 from ismp.errors import ActionRefused
@@ -119,7 +118,13 @@ def make(
         ],
         batch_size=500,
     )
-    _record(verbs.EXPORT_FOR_PORTAL, upload, by, since=roc_date(start), until=roc_date(end))
+    trail.record(
+        verbs.EXPORT_FOR_PORTAL,
+        upload,
+        actor=by.username,
+        since=roc_date(start),
+        until=roc_date(end),
+    )
     return upload, data
 
 
@@ -154,7 +159,7 @@ def take_again(upload: PortalUpload, *, by: Account) -> Iterator[bytes]:
     """The file of a batch once more, byte for byte.  Raises ActionRefused when it was revoked."""
     if upload.revoked_at:
         raise ActionRefused("這一批已撤銷，檔案已刪除；請重新下載上傳檔。")
-    _record(verbs.TAKE_UPLOAD_AGAIN, upload, by)
+    trail.record(verbs.TAKE_UPLOAD_AGAIN, upload, actor=by.username)
     return _file(upload).read(0, upload.size - 1)
 
 
@@ -170,7 +175,7 @@ def revoke(upload: PortalUpload, *, reason: str, by: Account) -> PortalUpload:
     upload.save(update_fields=["revoke_reason", "revoked_at", "revoked_by"])
     upload.rows.update(stands=False)
     _file(upload).forget()
-    _record(verbs.REVOKE_UPLOAD, upload, by, reason=upload.revoke_reason)
+    trail.record(verbs.REVOKE_UPLOAD, upload, actor=by.username, reason=upload.revoke_reason)
     return upload
 
 
@@ -192,7 +197,7 @@ def note_corrected(rows: QuerySet[UploadedHours], *, by: Account) -> int:
     fields = ["hours", "score", "stands", "corrected_at", "corrected_by"]
     UploadedHours.objects.bulk_update(changed, fields, batch_size=500)
     for upload, count in Counter(one.upload for one in changed).items():
-        _record(verbs.CORRECT_AT_PORTAL, upload, by, count=count)
+        trail.record(verbs.CORRECT_AT_PORTAL, upload, actor=by.username, count=count)
     return len(changed)
 
 
@@ -208,13 +213,3 @@ def _file(upload: PortalUpload) -> EncryptedFile:
 def subject(upload: PortalUpload) -> str:
     """A batch in the words of the audit trail."""
     return f"portal_upload:{upload.pk}"
-
-
-def _record(verb: Verb, upload: PortalUpload, by: Account, **detail: object) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=upload.agency.code,
-        subject=subject(upload),
-        **{"count": upload.count, **detail},
-    )

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ismp.accounts.models import Agency
+from ismp.audit.models import Audited
 from ismp.hours.models.records import Record
 from ismp.hours.models.runs import CREDITED
 from ismp.hours.models.scoped import Scoped
@@ -27,7 +28,7 @@ class DuplicateQuerySet(Scoped):
         return self.filter(in_question | ~Q(decision=Decision.PENDING))
 
 
-class Duplicate(models.Model):
+class Duplicate(Audited):
     """可能重複: hours that were credited here (CREDITED) and that a file brought too.
 
     Unless somebody decides that these are two events, the credited record is set aside for as

@@ -11,13 +11,14 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
+from ismp.audit.models import Audited
 from ismp.hours.models.runs import ImportRun
 from ismp.hours.models.scoped import Scoped
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.ui.resources.search import containing
 
 
-class Deletion(models.Model):
+class Deletion(Audited):
     """One action of 刪除時數 or of 復原, restorable for a while."""
 
     agency = models.ForeignKey(Agency, models.PROTECT, null=True, related_name="+")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, Status
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 from ismp.hours.models.scoped import Scoped
 from ismp.storage.encrypted_files import EncryptedChunk
 
@@ -88,7 +89,7 @@ class RunQuerySet(Scoped):
         return sum(total for total, _, _ in runs) / seconds if seconds else 0.0
 
 
-class ImportRun(models.Model):
+class ImportRun(Audited):
     """One uploaded file and what became of it, from the first byte on; or the like without a
     file: what one action of this platform's own courses credited (docs/adr/0012), or what was
     recognised with a certificate (docs/adr/0017), or a job: what the worker does to many records
@@ -97,6 +98,8 @@ class ImportRun(models.Model):
     `attempt` and `lease_until` are the fence: only the worker that made the newest attempt may
     finish the run, and another may take over when the lease is over.
     """
+
+    audit_name = "run"
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
     source = models.CharField("來源", max_length=10, choices=Source, default=Source.FILE)

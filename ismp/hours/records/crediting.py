@@ -106,9 +106,8 @@ def credit(
     for run in runs:  # last: whoever records holds the head of the trail, and waits for nothing
         trail.record(
             verbs.CREDIT_HOURS,
+            run,
             actor=by.username,
-            agency=run.agency.code,
-            subject=f"run:{run.pk}",
             of=run.filename,
             count=len(of_agency[run.agency_id]),
         )
@@ -163,11 +162,7 @@ def revoke(run: ImportRun, *, reason: str, by: Account) -> Deletion | None:
     given = Record.objects.filter(Q(run=run) | Q(pk__in=former), agency=run.agency_id)
     deletion = _withdraw(run.agency, given, run=run, reason=reason, by=by)
     trail.record(
-        verbs.TAKE_BACK_HOURS,
-        actor=by.username,
-        agency=run.agency.code,
-        subject=f"run:{run.pk}",
-        count=deletion.count if deletion else 0,
+        verbs.TAKE_BACK_HOURS, run, actor=by.username, count=deletion.count if deletion else 0
     )
     return deletion
 
@@ -191,9 +186,9 @@ def withdraw(records: QuerySet[Record], *, of: str, reason: str, by: Account) ->
     for agency, run, count in counts:  # last, as in `credit`
         trail.record(
             verbs.WITHDRAW_HOURS,
+            run,
             actor=by.username,
             agency=agency.code,
-            subject=f"run:{run.pk}" if run else "",
             of=national_id.hide(of),
             reason=national_id.hide(reason),
             count=count,

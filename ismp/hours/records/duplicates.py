@@ -136,11 +136,5 @@ def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> in
     for agency in agencies:
         settle(agency, None, None)
     for pair in told:
-        trail.record(
-            verbs.DECIDE_DUPLICATE,
-            actor=by.username,
-            agency=pair.agency.code,
-            subject=f"duplicate:{pair.pk}",
-            decision=decision.value,
-        )
+        trail.record(verbs.DECIDE_DUPLICATE, pair, actor=by.username, decision=decision.value)
     return len(told)

@@ -115,9 +115,9 @@ def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
         RunFile.objects.filter(run=run, kind=RunFile.Kind.WAITING).delete()
     trail.record(
         verbs.ATTACH_HOURS,
+        run,
         actor=trail.SYSTEM,
         agency=agency.code,
-        subject=f"run:{run.pk}",
         people=len(claimed),
         count=count,
     )

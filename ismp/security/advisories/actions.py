@@ -17,7 +17,6 @@ from ismp.accounts import national_id, separation
 from ismp.accounts.models import Account, Agency, AgencyGrade
 from ismp.accounts.roles import Right
 from ismp.audit import changes, trail
-from ismp.audit.verbs import Verb
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.security import intelligence, verbs
@@ -65,8 +64,7 @@ def save(advisory: Advisory, *, by: Account) -> Advisory:
         written_here.append("source_modified")
     advisory.save(update_fields=None if before is None else written_here)
     edits = edits_of(before, advisory)
-    subject = f"advisory:{advisory.pk}"
-    trail.record(verbs.SAVE_ADVISORY, actor=by.username, subject=subject, changes=edits)
+    trail.record(verbs.SAVE_ADVISORY, advisory, actor=by.username, changes=edits)
     if edits and advisory.published_at:
         importing.tell(advisory, "情資已更正", edits)
     return advisory
@@ -125,8 +123,8 @@ def publish(
     )
     trail.record(
         verbs.PUBLISH_ADVISORY,
+        advisory,
         actor=by.username,
-        subject=f"advisory:{advisory.pk}",
         count=len(new),
         changes=edits_of(before, advisory),
     )
@@ -212,8 +210,8 @@ def extend(advisory: Advisory, *, due_on: date, reason: str, by: Account) -> Adv
     former = latest.isoformat() if latest else ""
     trail.record(
         verbs.EXTEND_ADVISORY,
+        advisory,
         actor=by.username,
-        subject=f"advisory:{advisory.pk}",
         count=len(agencies),
         reason=national_id.hide(reason),
         changes=[("回覆期限", former, due_on.isoformat())],
@@ -240,10 +238,7 @@ def end(advisory: Advisory, kind: Ended, *, reason: str, by: Account) -> Advisor
     advisory.save(update_fields=["ended", "ended_because", "ended_at", "ended_by"])
     importing.tell(advisory, f"情資{kind.label}，不必再回覆")
     trail.record(
-        verbs.END_ADVISORY,
-        actor=by.username,
-        subject=f"advisory:{advisory.pk}",
-        changes=edits_of(before, advisory),
+        verbs.END_ADVISORY, advisory, actor=by.username, changes=edits_of(before, advisory)
     )
     return advisory
 
@@ -265,7 +260,13 @@ def remove(address: Address, *, reason: str, by: Account) -> Address:
         subject=f"情資不再發布給本機關，不必回覆：{address.advisory.name_in_notices}",
         body=address.removed_because,
     )
-    _record(address, verbs.REMOVE_ADDRESSEE, by, reason=address.removed_because)
+    trail.record(
+        verbs.REMOVE_ADDRESSEE,
+        address,
+        actor=by.username,
+        reply=address.get_reply_display(),
+        reason=address.removed_because,
+    )
     return address
 
 
@@ -281,7 +282,13 @@ def acknowledge(address: Address, *, on_behalf: str = "", by: Account) -> bool:
         return False
     address.acknowledged_at, address.acknowledged_by = timezone.now(), by.username
     address.save(update_fields=["acknowledged_at", "acknowledged_by"])
-    _record(address, verbs.ACKNOWLEDGE_ADVISORY, by, **stead)
+    trail.record(
+        verbs.ACKNOWLEDGE_ADVISORY,
+        address,
+        actor=by.username,
+        reply=address.get_reply_display(),
+        **stead,
+    )
     return True
 
 
@@ -321,7 +328,14 @@ def answer(
         on_behalf=address.replied_on_behalf,
     )
     edits = changes.between(before, address, "replied_at", "replied_by", "replied_on_behalf")
-    _record(address, verbs.ANSWER_ADVISORY, by, changes=edits, **stead)
+    trail.record(
+        verbs.ANSWER_ADVISORY,
+        address,
+        actor=by.username,
+        reply=address.get_reply_display(),
+        changes=edits,
+        **stead,
+    )
     return address
 
 
@@ -334,7 +348,9 @@ def attach(address: Address, incident: Incident, *, by: Account) -> Address:
         raise ActionRefused("這個事件不是本機關的，請重新選擇。")
     address.incident = incident
     address.save(update_fields=["incident"])
-    _record(address, verbs.ATTACH_INCIDENT, by)
+    trail.record(
+        verbs.ATTACH_INCIDENT, address, actor=by.username, reply=address.get_reply_display()
+    )
     return address
 
 
@@ -387,17 +403,6 @@ def export(chosen: Iterable[Advisory], *, by: Account) -> HttpResponse:
     headers = {"Content-Disposition": 'attachment; filename="advisories.stix.json"'}
     trail.record(ui_verbs.EXPORT_LIST, actor=by.username, module="資安情資", format="STIX 2.1")
     return HttpResponse(text, content_type="application/stix+json;version=2.1", headers=headers)
-
-
-def _record(address: Address, verb: Verb, by: Account, **detail: object) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=address.agency.code,
-        subject=f"advisory:{address.advisory_id}",
-        reply=address.get_reply_display(),
-        **detail,
-    )
 
 
 def standing(advisory: Advisory, today: date) -> dict[str, int]:

@@ -53,13 +53,7 @@ def add(address: Address, file: Any, *, by: Account) -> EvidenceFile:
         by_name=by.name,
     )
     _file(kept).keep(file.chunks())
-    trail.record(
-        verbs.ADD_EVIDENCE,
-        actor=by.username,
-        agency=address.agency.code,
-        subject=f"advisory:{address.advisory_id}",
-        file=name,
-    )
+    trail.record(verbs.ADD_EVIDENCE, address, actor=by.username, file=name)
     return kept
 
 
@@ -94,13 +88,7 @@ def read(file: EvidenceFile) -> Iterator[bytes]:
 def note_opening(file: EvidenceFile, *, by: Account) -> None:
     """Whoever opens another agency's evidence leaves a trace."""
     if file.address.agency_id not in by.agency_ids():
-        trail.record(
-            verbs.OPEN_EVIDENCE,
-            actor=by.username,
-            agency=file.address.agency.code,
-            subject=f"advisory:{file.address.advisory_id}",
-            file=file.name,
-        )
+        trail.record(verbs.OPEN_EVIDENCE, file, actor=by.username, file=file.name)
 
 
 def _file(file: EvidenceFile) -> EncryptedFile:

@@ -217,9 +217,7 @@ def _renew(advisory: Advisory, found: Found) -> _News | None:
     elif news and advisory.published_at and not advisory.ended:
         tell(advisory, "情資有更新", news)
     edits = news + edits_of(before, advisory)
-    entry = Entry(
-        verbs.UPDATE_ADVISORY, subject=f"advisory:{advisory.pk}", detail={"changes": edits}
-    )
+    entry = trail.about(verbs.UPDATE_ADVISORY, advisory, changes=edits)
     return _News(entry, bool(found.ended))
 
 
@@ -321,10 +319,7 @@ def _supersede(superseded: dict[str, str], *, by: Account) -> int:
         changes.store(advisory, before)
         tell(advisory, f"{Ended.SUPERSEDED.label}，不必再回覆")
         edits = edits_of(before, advisory)
-        detail = {"changes": edits}
-        entries.append(
-            Entry(verbs.UPDATE_ADVISORY, subject=f"advisory:{advisory.pk}", detail=detail)
-        )
+        entries.append(trail.about(verbs.UPDATE_ADVISORY, advisory, changes=edits))
     if entries:
         trail.record_many(entries, actor=by.username)
     return len(entries)

@@ -59,7 +59,6 @@ INDICATORS = Resource(
     search={"value": "值", "kind": "型別", "advisory__title": "情資"},
     filters=(Filter("detects", "偵測", [("True", "可用於偵測"), ("False", "僅供參考")]),),
     view=Right.VIEW_SECURITY,
-    subject=lambda one: f"advisory:{one.advisory_id}",
     page="security/indicator.html",
     empty="匯入含入侵指標的情資（例如 MISP 的 STIX）後，會列在這裡。",
 )
@@ -76,8 +75,7 @@ def save_group(group: AgencyGroup, *, agencies: Iterable[Agency], by: Account) -
     edits = changes.between(before, group)
     if before and former != _names(group):
         edits.append(("機關", former, _names(group)))
-    subject = f"agencygroup:{group.pk}"
-    trail.record(verbs.SAVE_GROUP, actor=by.username, subject=subject, changes=edits)
+    trail.record(verbs.SAVE_GROUP, group, actor=by.username, changes=edits)
     return group
 
 
@@ -98,7 +96,7 @@ def save_vendor(vendor: Vendor, *, by: Account) -> Vendor:
             raise ActionRefused(f"「{name}」已是另一個廠牌的名稱或別名，請先從那裡移除。")
     changes.store(vendor, before)
     edits = changes.between(before, vendor)
-    trail.record(verbs.SAVE_VENDOR, actor=by.username, subject=f"vendor:{vendor.pk}", changes=edits)
+    trail.record(verbs.SAVE_VENDOR, vendor, actor=by.username, changes=edits)
     return vendor
 
 

@@ -305,6 +305,5 @@ ADDRESSES = Resource(
     ),
     page="security/address.html",
     beside=_beside_address,
-    subject=lambda address: f"advisory:{address.advisory_id}",
     empty="還沒有發布給本機關的情資。",
 )

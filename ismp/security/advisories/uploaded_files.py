@@ -49,9 +49,7 @@ def receive(file: Any, *, by: Account) -> IntelligenceFile:
     name = national_id.hide(one_line(file.name or "情資"))[-200:]
     kept = IntelligenceFile.objects.create(name=name, size=file.size, account=by)
     _bytes_of(kept).keep(file.chunks())
-    trail.record(
-        verbs.RECEIVE_INTELLIGENCE, actor=by.username, subject=f"file:{kept.pk}", file=name
-    )
+    trail.record(verbs.RECEIVE_INTELLIGENCE, kept, actor=by.username, file=name)
     transaction.on_commit(lambda: read_file.enqueue(kept.pk))
     return kept
 

@@ -106,9 +106,8 @@ def save_device(device: Device, *, by: Account) -> Device:
     device.refresh_from_db()
     trail.record(
         verbs.SAVE_DEVICE,
+        device,
         actor=by.username,
-        agency=device.agency.code,
-        subject=f"device:{device.pk}",
         new=before is None,
         restricted=device.restriction_id is not None,
         changes=changes.between(before, device, "asset_key"),
@@ -178,11 +177,13 @@ def import_devices(found: Inventory, *, agency: Agency, of: str = "", by: Accoun
         Device.objects.bulk_update(updated, columns, batch_size=_UPDATED_AT_ONCE)
     match(Device.objects.filter(agency=agency).in_use())
     entries = [
-        trail.Entry(
+        trail.about(
             verbs.SAVE_DEVICE,
-            agency.code,
-            f"device:{row.device.pk}",
-            {"run": of, "new": row.outcome == "created", "changes": row.changes},
+            row.device,
+            agency=agency.code,
+            run=of,
+            new=row.outcome == "created",
+            changes=row.changes,
         )
         for row in rows
         if row.outcome != "unchanged"
@@ -310,8 +311,7 @@ def _set_retired_on(
     for device in devices:
         before = changes.as_text(device.retired_on)
         change = (str(_RETIRED_ON.verbose_name), before, changes.as_text(on))
-        subject, told = f"device:{device.pk}", {**detail, "changes": [change]}
-        entries.append(trail.Entry(verb, device.agency.code, subject, told))
+        entries.append(trail.about(verb, device, **detail, changes=[change]))
         device.retired_on = on
     Device.objects.filter(pk__in=[one.pk for one in devices]).update(retired_on=on)
     trail.record_many(entries, actor=by.username)
@@ -348,10 +348,7 @@ def save_product(product: RestrictedProduct, *, by: Account) -> RestrictedProduc
     changes.store(product, before)
     _match_all()
     trail.record(
-        verbs.SAVE_PRODUCT,
-        actor=by.username,
-        subject=f"restrictedproduct:{product.pk}",
-        changes=changes.between(before, product),
+        verbs.SAVE_PRODUCT, product, actor=by.username, changes=changes.between(before, product)
     )
     return product
 
@@ -410,11 +407,7 @@ def import_products(
     told: list[tuple[RestrictedProduct, list[Change]]] = [(one, []) for one in new]
     told += [(one, [change]) for one, change in corrected]
     entries = [
-        trail.Entry(
-            verbs.SAVE_PRODUCT,
-            subject=f"restrictedproduct:{one.pk}",
-            detail={"run": of, "new": not changes, "changes": changes},
-        )
+        trail.about(verbs.SAVE_PRODUCT, one, run=of, new=not changes, changes=changes)
         for one, changes in told
     ]
     trail.record_many(entries, actor=by.username)
@@ -443,10 +436,7 @@ def lift(product: RestrictedProduct, *, on: date, by: Account) -> int:
     product.save(update_fields=["ended_on"])
     changed = _match_all()
     trail.record(
-        verbs.LIFT_PRODUCT,
-        actor=by.username,
-        subject=f"restrictedproduct:{product.pk}",
-        changes=changes.between(before, product),
+        verbs.LIFT_PRODUCT, product, actor=by.username, changes=changes.between(before, product)
     )
     return changed
 
@@ -524,7 +514,13 @@ def decide(
     if not needs_approval:
         device.retire_by, device.retire_by_in_file = retire_by, None
         device.save(update_fields=["retire_by", "retire_by_in_file"])
-    _record(decision, verbs.DECIDE_DEVICE, by, changes=changes.between(before, device), **stead)
+    trail.record(
+        verbs.DECIDE_DEVICE,
+        decision,
+        actor=by.username,
+        changes=changes.between(before, device),
+        **stead,
+    )
     if needs_approval:
         _ask_for_approval(decision, by)
     return decision
@@ -562,7 +558,7 @@ def withdraw(decision: Decision, *, by: Account) -> Decision:
         raise ActionRefused("只有提出的人可以撤回。")
     decision.state = Decision.State.WITHDRAWN
     decision.save(update_fields=["state"])
-    _record(decision, verbs.WITHDRAW_DEVICE, by)
+    trail.record(verbs.WITHDRAW_DEVICE, decision, actor=by.username)
     return decision
 
 
@@ -600,7 +596,7 @@ def approve(
     decision.decided_at = timezone.now()
     decision.save(update_fields=["state", "comment", "decided_by", "decided_at"])
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
-    _record(decision, verbs.APPROVE_DEVICE, by, **stead)
+    trail.record(verbs.APPROVE_DEVICE, decision, actor=by.username, **stead)
     notify(
         [decision.made_by],
         kind="device",
@@ -619,18 +615,6 @@ def _refuse_what_no_longer_fits(decision: Decision) -> None:
         raise ActionRefused("申請的有效期限已經過了，請按「不同意」，由提出的人重新申請。")
 
 
-def _record(decision: Decision, verb: Verb, by: Account, **detail: object) -> None:
-    trail.record(
-        verb,
-        actor=by.username,
-        agency=decision.device.agency.code,
-        subject=f"device:{decision.device_id}",
-        kind=decision.get_kind_display(),
-        state=decision.get_state_display(),
-        **detail,
-    )
-
-
 @transaction.atomic
 def open_campaign(*, year: int, due_on: date, by: Account) -> Campaign:
     """Begin the yearly inventory; every agency's handlers are told.  Raises ActionRefused."""
@@ -641,9 +625,7 @@ def open_campaign(*, year: int, due_on: date, by: Account) -> Campaign:
     if not is_new:
         raise ActionRefused(f"{year} 年度的盤點已經開始了。")
     _tell_agencies(f"{year} 年度管制設備盤點開始，請確認清冊並簽署")
-    trail.record(
-        verbs.OPEN_CAMPAIGN, actor=by.username, subject=f"campaign:{campaign.pk}", year=year
-    )
+    trail.record(verbs.OPEN_CAMPAIGN, campaign, actor=by.username, year=year)
     return campaign
 
 
@@ -679,9 +661,7 @@ def save_campaign(campaign: Campaign, *, by: Account) -> Campaign:
         _tell_agencies(
             f"管制設備盤點改為 {campaign.year} 年度、期限 {roc_dates.roc_date(campaign.due_on)}"
         )
-    trail.record(
-        verbs.SAVE_CAMPAIGN, actor=by.username, subject=f"campaign:{campaign.pk}", changes=found
-    )
+    trail.record(verbs.SAVE_CAMPAIGN, campaign, actor=by.username, changes=found)
     return campaign
 
 
@@ -708,8 +688,8 @@ def extend_campaign(campaign: Campaign, *, due_on: date, reason: str, by: Accoun
     _tell_agencies(f"{campaign.year} 年度管制設備盤點的期限展延到 {roc_dates.roc_date(due_on)}")
     trail.record(
         verbs.EXTEND_CAMPAIGN,
+        campaign,
         actor=by.username,
-        subject=f"campaign:{campaign.pk}",
         reason=national_id.hide(reason),
         changes=[("期限", before.isoformat(), due_on.isoformat())],
     )
@@ -769,9 +749,9 @@ def sign_off(campaign: Campaign, *, agency: Agency, by: Account) -> SignOff:
         raise ActionRefused("本機關這個年度已經簽署過了。")
     trail.record(
         verbs.SIGN_INVENTORY,
+        campaign,
         actor=by.username,
         agency=agency.code,
-        subject=f"campaign:{campaign.pk}",
         year=campaign.year,
         digest=sign_off.digest,
     )
@@ -802,9 +782,8 @@ def withdraw_sign_off(campaign: Campaign, *, agency: Agency, reason: str, by: Ac
     )
     trail.record(
         verbs.WITHDRAW_SIGN_OFF,
+        signed,  # and not its campaign, of which other agencies read the history
         actor=by.username,
-        agency=agency.code,
-        subject=f"signoff:{signed.pk}",  # other agencies read what is told of the campaign
         year=signed.campaign.year,
         reason=signed.withdrawn_for,
     )

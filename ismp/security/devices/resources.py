@@ -228,7 +228,6 @@ DECISIONS = Resource(
         ),
         Action("withdraw", "撤回", Right.EDIT_SECURITY, _withdraw, fits=_is_own),
     ),
-    subject=lambda decision: f"device:{decision.device_id}",
     empty="清單上的設備要留用時，在設備的頁面按「例外留用」。",
 )
 

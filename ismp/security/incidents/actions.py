@@ -9,6 +9,7 @@ Nothing is ever deleted.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -580,7 +581,7 @@ def _note(
     text: str,
     by: Account,
     on_behalf: str = "",
-    **detail: object,
+    **detail: Any,
 ) -> IncidentEntry:
     """A line of the timeline and an event of the trail: every action ends with one.
 
@@ -596,20 +597,10 @@ def _note(
         by_name=by.name,
         on_behalf=stead.get("because", ""),
     )
-    _record(incident, kind, by, **detail, **stead)
-    return entry
-
-
-def _record(incident: Incident, kind: IncidentEntry.Kind, by: Account, **detail: object) -> None:
     trail.record(
-        verbs.INCIDENT,
-        actor=by.username,
-        agency=incident.agency.code,
-        subject=f"incident:{incident.pk}",
-        step=Kind(kind).label,
-        drill=incident.is_drill,
-        **detail,
+        verbs.INCIDENT, incident, actor=by.username, step=Kind(kind).label, **detail, **stead
     )
+    return entry
 
 
 def _escalate_if_major(incident: Incident, by: Account) -> None:

@@ -84,7 +84,7 @@ def _edit(request: HttpRequest, incident_id: int) -> HttpResponse:
     def make(sent: Any = None, *_: Any, instance: Incident) -> Any:
         return kind(sent, initial=initial | LevelForm.given(instance.given))
 
-    form, more = versions.returned(request, make, found, _subject(found))
+    form, more = versions.returned(request, make, found, found.audit_subject)
     stead = OnBehalfForm(request.POST or None)
     if "stale" not in more and form.is_valid() and stead.is_valid():
         typed = {name: form.cleaned_data[name] for name in facts if name in form.fields}
@@ -107,11 +107,6 @@ def _edit(request: HttpRequest, incident_id: int) -> HttpResponse:
         **more,
     }
     return render(request, "security/report.html", context)
-
-
-def _subject(found: Incident) -> str:
-    """Of the events of an incident."""
-    return f"incident:{found.pk}"
 
 
 def _aspects(form: Any) -> list[tuple[str, str, Any, Any]]:
@@ -192,7 +187,7 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         "may_edit": incident_actions.may_correct(found, user),
         "earlier": _earlier_reports(found),
         "aspects": _aspects(levels),
-        "level_version": versions.version(levels, _subject(found)),
+        "level_version": versions.version(levels, found.audit_subject),
         "own_steps": [name for name, action in DEEDS.items() if action.right is Right.EDIT_SECURITY]
         if found.agency_id not in user.agency_ids()
         else [],
@@ -401,7 +396,7 @@ def _action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
 def _refuse_overtaken(request: HttpRequest, found: Incident, form: LevelForm) -> None:
     """Raise ActionRefused if somebody else answered a question of the level since it was shown."""
     carried, user = request.POST.get(versions.FIELD, ""), request.user.get_username()
-    now, subject = LevelForm(initial=LevelForm.given(found.given)), _subject(found)
+    now, subject = LevelForm(initial=LevelForm.given(found.given)), found.audit_subject
     stale = versions.stale(carried, now=now, typed=form, subject=subject, by=user)
     if stale is None:
         return

@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, Status
+from ismp.audit.models import Audited
 from ismp.security.models.scoped import Scoped
 from ismp.ui.text.search_folding import key
 
@@ -68,7 +69,7 @@ class ProductQuerySet(models.QuerySet["RestrictedProduct"]):
         return self.annotate(held=Coalesce(models.Subquery(count), 0))
 
 
-class RestrictedProduct(models.Model):
+class RestrictedProduct(Audited):
     """危害國家資通安全產品: brands and models that a letter of the authority restricts.
 
     Patterns as people write them: `*` stands for any text; folded for width and case.
@@ -117,7 +118,7 @@ class AssetKeyField(models.CharField[str, str]):
         return name, "django.db.models.CharField", args, kwargs
 
 
-class Device(models.Model):
+class Device(Audited):
     """A device (or software, or service) in the inventory of an agency."""
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
@@ -196,7 +197,7 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
         )
 
 
-class Decision(models.Model):
+class Decision(Audited):
     """What becomes of a restricted device: retired by a day, or kept with reason and measure.
 
     Keeping needs approval (115 年施行之法: 業務需要、無其他替代方案、資安長核可) and expires.  A
@@ -255,6 +256,18 @@ class Decision(models.Model):
     def __str__(self) -> str:
         return f"{self.device}：{self.get_kind_display()}"
 
+    @property
+    def audit_subject(self) -> str:
+        return f"device:{self.device_id}"
+
+    @property
+    def audit_agency(self) -> str:
+        return self.device.audit_agency
+
+    @property
+    def audit_detail(self) -> dict[str, str]:
+        return {"kind": self.get_kind_display(), "state": self.get_state_display()}
+
 
 def signing_agencies() -> models.QuerySet[Agency]:
     """Agencies that sign an inventory each year: those in which somebody serves."""
@@ -281,7 +294,7 @@ class CampaignQuerySet(models.QuerySet["Campaign"]):
         return found.annotate(mine=models.Exists(mine)).order_by("-year")
 
 
-class Campaign(models.Model):
+class Campaign(Audited):
     """年度盤點: every agency checks its inventory and signs it off by a day.
 
     Once an agency has signed, the year is fixed and the day can only be extended.
@@ -312,7 +325,7 @@ class SignOffQuerySet(Scoped):
         return self.filter(withdrawn_at=None)
 
 
-class SignOff(models.Model):
+class SignOff(Audited):
     """An agency's word that its inventory of a year is complete, with what stood in it then.
 
     Never changed; withdrawn with a reason, after which the agency signs anew.

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency, SecurityOfficer
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 from ismp.security.incidents import levels
 from ismp.security.incidents.levels import (
     Answer,
@@ -95,7 +96,7 @@ class IncidentQuerySet(Scoped):
         return self.filter(cause__in=OF_PEOPLE)
 
 
-class Incident(models.Model):
+class Incident(Audited):
     """資通安全事件 (資通安全事件通報應變及演練辦法), from the first word to the closing review.
 
     Another level is reported and reviewed anew, while its handling goes on: `state` is then that of
@@ -169,6 +170,10 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def audit_detail(self) -> dict[str, bool]:
+        return {"drill": self.is_drill}
 
     def get_absolute_url(self) -> str:
         return reverse("security:incident", args=[self.pk])

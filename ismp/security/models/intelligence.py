@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
+from ismp.audit.models import Audited
 from ismp.security.models.incidents import Incident
 from ismp.security.models.scoped import Scoped
 from ismp.storage.encrypted_files import FilePiece
@@ -82,7 +83,7 @@ class Ended(models.TextChoices):
 BY_SOURCE = frozenset({Ended.REVOKED, Ended.REJECTED, Ended.SUPERSEDED})
 
 
-class Advisory(models.Model):
+class Advisory(Audited):
     """情資: a warning with what it is about, addressed to agencies who answer by a day.
 
     The columns say what holds here.  `source_says` is what the newest version of its file says, by
@@ -187,7 +188,7 @@ class IndicatorQuerySet(models.QuerySet["Indicator"]):
         return self.filter(advisory__in=Advisory.objects.visible_to(user).values("pk"))
 
 
-class Indicator(models.Model):
+class Indicator(Audited):
     """入侵指標 (IOC) of an advisory: what to look for in logs and on machines.
 
     They are the source's, so each import writes them anew.
@@ -209,6 +210,10 @@ class Indicator(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.value}"
+
+    @property
+    def audit_subject(self) -> str:
+        return f"advisory:{self.advisory_id}"
 
 
 class Reply(models.TextChoices):
@@ -237,7 +242,7 @@ class AddressQuerySet(Scoped):
         return self.of_published().filter(reply=Reply.NONE, advisory__ended="")
 
 
-class Address(models.Model):
+class Address(Audited):
     """An advisory as one agency has it: seen, answered, with evidence."""
 
     advisory = models.ForeignKey(Advisory, models.PROTECT, related_name="addresses")
@@ -278,6 +283,10 @@ class Address(models.Model):
     def __str__(self) -> str:
         return f"{self.advisory}（{self.agency}）"
 
+    @property
+    def audit_subject(self) -> str:
+        return f"advisory:{self.advisory_id}"
+
     def is_late(self, today: date) -> bool:
         """Whether the agency owes an answer since yesterday or longer."""
         if self.reply != Reply.NONE or self.removed_at or self.advisory.ended:
@@ -310,7 +319,7 @@ class EvidenceQuerySet(models.QuerySet["EvidenceFile"]):
         return self.filter(address__in=Address.objects.visible_to(user).values("pk"))
 
 
-class EvidenceFile(models.Model):
+class EvidenceFile(Audited):
     """A file that an agency put to its answer, sealed piece by piece."""
 
     address = models.ForeignKey(Address, models.PROTECT, related_name="files")
@@ -331,6 +340,14 @@ class EvidenceFile(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def audit_subject(self) -> str:
+        return self.address.audit_subject
+
+    @property
+    def audit_agency(self) -> str:
+        return self.address.audit_agency
+
 
 class EvidencePiece(FilePiece):
     """A sealed piece of an EvidenceFile (`ismp.security.advisories.evidence`)."""
@@ -339,12 +356,14 @@ class EvidencePiece(FilePiece):
     owner = models.ForeignKey(EvidenceFile, models.CASCADE, related_name="pieces")
 
 
-class IntelligenceFile(models.Model):
+class IntelligenceFile(Audited):
     """A large file of intelligence on its way in (`ismp.security.advisories.uploaded_files`).
 
     `result` holds the counts and remarks of `importing.Taken`; `reason` says why nothing
     came in.
     """
+
+    audit_name = "file"
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="+")
     name = models.CharField("檔名", max_length=200)
@@ -370,7 +389,7 @@ class IntelligencePiece(FilePiece):
     owner = models.ForeignKey(IntelligenceFile, models.CASCADE, related_name="pieces")
 
 
-class AgencyGroup(models.Model):
+class AgencyGroup(Audited):
     """Agencies that are often addressed together, such as 各區公所."""
 
     name = models.CharField(
@@ -388,7 +407,7 @@ class AgencyGroup(models.Model):
         return self.name
 
 
-class Vendor(models.Model):
+class Vendor(Audited):
     """A vendor under the names by which people and files know it: 微軟 is Microsoft."""
 
     name = models.CharField(

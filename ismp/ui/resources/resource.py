@@ -150,8 +150,8 @@ class Resource:
     """(user, thing) → what that template needs."""
     called: Callable[[Any], str] = str
     """How a thing is named where it is spoken of."""
-    subject: Callable[[Any], str] = lambda thing: f"{thing._meta.model_name}:{thing.pk}"
-    """The thing in the words of the audit trail."""
+    subject: Callable[[Any], str] = lambda thing: thing.audit_subject
+    """What the history of a thing is about: the thing itself, or another one."""
     empty: str = "請放寬條件後再按「確定」。"
     links: tuple[tuple[str, str, str], ...] = ()
     """(right, words, name of an address) of pages that are reached from the list."""

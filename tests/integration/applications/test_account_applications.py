@@ -319,7 +319,7 @@ def test_what_nobody_decides_is_closed_with_its_reason_and_without_its_number(
     assert (late.state, late.sealed_id, late.id_hash) == (State.EXPIRED, None, None)
     assert young.is_waiting and young.national_id == "F123456784"
     event = Event.objects.get(verb="expire_application")
-    assert (event.actor, event.subject, event.detail) == (trail.SYSTEM, late.subject, {})
+    assert (event.actor, event.subject, event.detail) == (trail.SYSTEM, late.audit_subject, {})
     assert [one.thing for one in waiting_for(clerk_of["here"])] == [young]
     with pytest.raises(ActionRefused, match="已經有人決定"):
         deciding.decide_application(late, accept=True, comment="", by=clerk_of["here"])

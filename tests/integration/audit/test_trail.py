@@ -1,11 +1,13 @@
 """The chain of the trail, whether events come one by one or many at once."""
 
 import pytest
+from django.apps import apps
 from django.db import transaction
 from django.db.transaction import TransactionManagementError
 
+from ismp.accounts.models import Account, PasswordReset
 from ismp.audit import trail
-from ismp.audit.models import Event
+from ismp.audit.models import Audited, Event
 from ismp.audit.verbs import find
 
 pytestmark = pytest.mark.django_db
@@ -41,3 +43,32 @@ def test_many_events_stand_in_the_chain_as_one_by_one(count):
 def test_many_events_belong_in_the_transaction_of_their_action():
     with pytest.raises(TransactionManagementError):
         trail.record_many([trail.Entry(find("x"))], actor="x")
+
+
+def test_an_event_says_of_a_thing_what_the_thing_says_of_itself(city):
+    account = Account.objects.select_related("agency").first()
+    agency, verb = account.agency, find("x")
+    assert trail.about(verb, account, line=1) == trail.Entry(
+        verb, agency.code, f"account:{account.username}", {"line": 1}
+    )
+    assert trail.about(verb, agency) == trail.Entry(verb, agency.code, f"agency:{agency.pk}", {})
+    entry = trail.about(verb, account, agency="", subject="page:x")
+    assert (entry.agency, entry.subject) == ("", "page:x")
+    assert trail.about(verb, count=2) == trail.Entry(verb, "", "", {"count": 2})
+
+
+def test_a_thing_of_several_words_names_itself_whole(city):
+    reset = PasswordReset(account=Account.objects.first(), asked_by=Account.objects.last())
+    entry = trail.about(find("x"), reset, way="mail")
+    assert entry.subject == reset.account.audit_subject
+    assert entry.detail.keys() == {"account", "asked_by", "way"}
+
+
+def test_every_thing_of_the_trail_names_itself_differently():
+    """Two models of one name would show each other's history."""
+    names = [
+        one.audit_name or one._meta.model_name
+        for one in apps.get_models()
+        if issubclass(one, Audited) and "audit_subject" not in vars(one)
+    ]
+    assert len(names) == len(set(names))
