@@ -25,7 +25,7 @@ _NAMED = 20
 
 
 def is_no_national_id(text: str) -> None:
-    """What is looked for stands in addresses and logs (settings.KEYWORD_VALIDATORS)."""
+    """What is looked for stands in addresses and logs (`KeywordField.register`)."""
     if national_id.holds(text):
         raise forms.ValidationError("請用公務帳號或姓名查詢，不要輸入身分證字號。")
 

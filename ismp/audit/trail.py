@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from ismp.audit import event_cache, origin
 from ismp.audit.models import Audited, ChainHead, Event
+from ismp.audit.text_mask import mask
 from ismp.audit.verbs import Verb
 from ismp.storage import bulk
 
@@ -78,7 +78,7 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
     """
     if not connection.in_atomic_block:
         raise TransactionManagementError("an event belongs in the transaction of its action")
-    mask, here = import_string(settings.TEXT_MASK), astuple(origin.here())
+    here = astuple(origin.here())
     actor, at = mask(actor) or SYSTEM, timezone.now()
     stored_at = connection.ops.adapt_datetimefield_value(at)
     told = [(actor, one.verb.name, one.agency, *mask([one.subject, one.detail])) for one in entries]

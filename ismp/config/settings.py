@@ -261,12 +261,6 @@ STORAGES = {
 }
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
-# --- What modules of 管理環境 may not know by themselves -----------------------------------------
-EVENT_IN_WORDS = "ismp.portal.back_office.views.event_in_words"
-KEYWORD_VALIDATORS = ["ismp.accounts.forms.is_no_national_id"]
-TEXT_MASK = "ismp.accounts.national_id.hide_within"
-"""What forms do to each text and the audit trail to each event: no national ID stays (ADR 4)."""
-
 # --- Signing in --------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Account"
 AUTHENTICATION_BACKENDS = [

@@ -3,12 +3,11 @@
 import contextlib
 from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
-from django.conf import settings
-from django.utils.module_loading import import_string
 
+from ismp.audit.text_mask import mask
 from ismp.ui.text import roc_dates
 
 KEYWORD = {"placeholder": "請輸入關鍵字查詢"}
@@ -43,7 +42,7 @@ class RocDateField(forms.CharField):
 class TextMask:
     """Mixed into every form of the site: what no text may hold is masked before it is read.
 
-    `settings.TEXT_MASK` says what that is.  It is masked in what was typed and in the names of
+    `audit.text_mask` says what that is.  It is masked in what was typed and in the names of
     files, so that neither what is saved nor the page that comes back shows it.  Where a masked text
     would be nonsense (a name, a code) the form refuses it instead.
     """
@@ -66,7 +65,7 @@ class TextMask:
 
     def _mask(self) -> None:
         form: Any = self
-        mask, masked = import_string(settings.TEXT_MASK), {}
+        masked = {}
         for name, field in form.fields.items():
             key = form.add_prefix(name)
             if isinstance(field, forms.FileField):
@@ -97,9 +96,16 @@ class ModelForm(TextMask, forms.ModelForm):
 
 
 class KeywordField(forms.CharField):
-    """What is looked for; `settings.KEYWORD_VALIDATORS` say what nobody may look for."""
+    """What is looked for; what nobody may look for, a package above registers."""
 
     keeps_text = True
+    _refusals: ClassVar[list[Callable[[str], None]]] = []
+
+    @classmethod
+    def register(cls, refusal: Callable[[str], None]) -> None:
+        """Have `refusal(text)` raise ValidationError for what nobody may look for."""
+        if refusal not in cls._refusals:
+            cls._refusals.append(refusal)
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs=KEYWORD)
@@ -107,8 +113,8 @@ class KeywordField(forms.CharField):
 
     def run_validators(self, value: Any) -> None:
         super().run_validators(value)
-        for path in settings.KEYWORD_VALIDATORS:
-            import_string(path)(value)
+        for refuse in self._refusals:
+            refuse(value)
 
 
 def say_what_is_missing(form: forms.BaseForm) -> None:

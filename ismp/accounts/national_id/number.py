@@ -123,7 +123,7 @@ def hide(text: str, *, valid: bool = False) -> str:
 
 
 def hide_within(value: Any, *, valid: bool = False) -> Any:
-    """Return what JSON can hold with `hide` done to every text in it (settings.TEXT_MASK)."""
+    """Return what JSON can hold with `hide` done to every text in it: the mask of texts."""
     if isinstance(value, str):
         return hide(str(value), valid=valid)
     if isinstance(value, dict):

@@ -39,7 +39,6 @@ from functools import partial
 from typing import Any, cast
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
@@ -48,7 +47,6 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -62,7 +60,7 @@ from ismp.ui.exports.responses import csv_answer, workbook_answer
 from ismp.ui.forms import ActionForm, Form, KeywordField, ResourceForm
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
-from ismp.ui.resources import versions
+from ismp.ui.resources import history, versions
 from ismp.ui.resources.columns import Column, cells_of
 from ismp.ui.resources.search import containing
 from ismp.ui.text.numbers import whole_numbers
@@ -303,14 +301,12 @@ class Resource:
         thing = self._find(request.user, pk)
         events = Event.objects.filter(subject=self.subject(thing))
         page = Paginator(events, PER_PAGE[1]).get_page(request.GET.get("page"))
-        in_words = import_string(settings.EVENT_IN_WORDS)
-        told = [(event, *in_words(event)) for event in page]
         context = {
             "module": self,
             "thing": thing,
             "called": self.called(thing),
             "page": page,
-            "events": told,
+            "events": history.in_words(page),
         }
         return render(request, "ui/module_history.html", context)
 

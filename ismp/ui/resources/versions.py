@@ -16,11 +16,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.db import models, transaction
-from django.utils.module_loading import import_string
 
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.ui.http.requests import HttpRequest
+from ismp.ui.resources import history
 from ismp.ui.text.numbers import whole_number
 
 FIELD = "form_version"
@@ -122,9 +122,7 @@ def stale(drawn: str, *, now: Any, typed: Any, subject: str, by: str) -> Stale |
             _put(data, typed.add_prefix(name), _value(now, name))
         words = _LEFT_ALONE if left_alone else _in_words(typed, name)
         differences.append(Difference(str(now[name].label), _in_words(now, name), words))
-    in_words = import_string(settings.EVENT_IN_WORDS)
-    told = [(event, *in_words(event)) for event in events[:_NAMED_EVENTS]]
-    return Stale(differences, told, data)
+    return Stale(differences, history.in_words(events[:_NAMED_EVENTS]), data)
 
 
 def _shown(form: Any, names: Collection[str] | None) -> list[str]:

@@ -46,7 +46,7 @@ def test_choices_and_days_read_as_people_say_them(account):
 
 
 def test_days_are_shown_in_the_republics_years(client, account):
-    from ismp.portal.back_office.views import changed_in_words
+    from ismp.portal.back_office.event_words import changed_in_words
 
     assert changed_in_words("汰換日期", "2026-12-31", "") == "汰換日期 115-12-31 → （空白）"
 

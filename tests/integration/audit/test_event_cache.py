@@ -202,8 +202,8 @@ def test_the_menu_counts_what_waits_after_each_action(outside, make_things, monk
             assert context_processors._waiting_for(user) == len(waiting_for(user))
             assert context_processors._principals_of(user).count == len(principals_of(user))
 
-    def recorded(verb, **detail):
-        event = record(verb, **detail)
+    def recorded(verb, *thing, **detail):
+        event = record(verb, *thing, **detail)
         told.add(verb.name)
         with monkeypatch.context() as patch:  # nobody else sees it yet; it is all there, though
             patch.setattr(event_cache, "_in_a_transaction", lambda: False)

@@ -2,13 +2,15 @@
 
 import pytest
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.transaction import TransactionManagementError
 
 from ismp.accounts.models import Account, PasswordReset
-from ismp.audit import trail
+from ismp.audit import text_mask, trail
 from ismp.audit.models import Audited, Event
 from ismp.audit.verbs import find
+from ismp.ui.resources import history
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +74,17 @@ def test_every_thing_of_the_trail_names_itself_differently():
         if issubclass(one, Audited) and "audit_subject" not in vars(one)
     ]
     assert len(names) == len(set(names))
+
+
+def test_without_a_mask_of_texts_nothing_is_recorded(monkeypatch):
+    """It is registered by accounts; a trail that cannot mask national IDs takes no event."""
+    monkeypatch.setattr(text_mask, "_mask", text_mask._unregistered)
+    with pytest.raises(ImproperlyConfigured), transaction.atomic():
+        trail.record(find("x"), actor="x")
+    assert not Event.objects.exists()
+
+
+def test_the_packages_above_say_how_texts_are_masked_and_events_read():
+    assert text_mask.mask({"A123456789": ["B229870008 王"]}) == {"A12345****": ["B22987**** 王"]}
+    event = Event(verb="appoint", detail={"role": "教師", "changes": [("角色", "", "教師")]})
+    assert history.in_words([event]) == [(event, "指派角色", "角色 教師、角色 （空白） → 教師")]

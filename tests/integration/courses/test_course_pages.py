@@ -28,7 +28,7 @@ from ismp.courses.models import (
 from ismp.courses.online import files
 from ismp.courses.portal_scores import exports as portal_scores_exports
 from ismp.hours.models import Duplicate, Record
-from ismp.portal.back_office.views import event_in_words
+from ismp.portal.back_office.event_words import event_in_words
 from ismp.ui.text import roc_dates
 from tests.support.courses import end_now
 from tests.support.portal_files import data, row

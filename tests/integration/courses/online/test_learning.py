@@ -186,10 +186,10 @@ from ismp.audit import trail
 from ismp.courses.online import learning
 from ismp.courses.models import Attempt
 at, record = {at!r}, trail.record
-def record_or_die(verb, **told):
-    if verb == at: os.kill(os.getpid(), signal.SIGKILL)
-    event = record(verb, **told)
-    if verb + " written" == at: os.kill(os.getpid(), signal.SIGKILL)
+def record_or_die(verb, *thing, **told):
+    if verb.name == at: os.kill(os.getpid(), signal.SIGKILL)
+    event = record(verb, *thing, **told)
+    if verb.name + " written" == at: os.kill(os.getpid(), signal.SIGKILL)
     return event
 trail.record = record_or_die
 attempt = Attempt.objects.get()
