@@ -12,7 +12,7 @@ from ismp.accounts.identities import Identity, as_set
 from ismp.accounts.models import Status
 from ismp.accounts.roster import checks
 from ismp.accounts.roster.checks import HEADER, REQUIRED, Line
-from ismp.ui import reading
+from ismp.ui import limits, reading
 from ismp.ui.reading import faults as reading_faults
 from ismp.ui.reading.faults import Fault
 
@@ -74,7 +74,14 @@ def read(data: bytes) -> Roster:
 
     Raises FileRejected when the file cannot be read at all.
     """
-    table = reading.read(data, HEADER, required=REQUIRED, aliases=_ALIASES, missing=_NO_HEADER)
+    table = reading.read(
+        data,
+        HEADER,
+        limits=limits.of_tables(),
+        required=REQUIRED,
+        aliases=_ALIASES,
+        missing=_NO_HEADER,
+    )
     has = frozenset(table.place)
     roster, entries = Roster(_notes(table)), dict[str, Entry]()
     repeats = checks.Repeats()

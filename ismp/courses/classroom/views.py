@@ -24,7 +24,7 @@ from ismp.accounts.roles import Right
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
 from ismp.errors import ActionRefused
-from ismp.ui import reading
+from ismp.ui import limits, reading
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.reading import faults
@@ -198,6 +198,7 @@ def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
     table = reading.read(
         file.read(),
         _TITLES,
+        limits=limits.of_tables(),
         required=_TITLES[:1],
         aliases={"帳號": "公務帳號", "分數": "成績"},
         instead="請每列一個公務帳號，存成 CSV 或新版 Excel（.xlsx）再上傳",

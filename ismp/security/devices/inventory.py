@@ -14,7 +14,7 @@ from datetime import date
 
 from ismp.accounts import national_id
 from ismp.security.models import DeviceKind, Network, asset_key
-from ismp.ui import reading
+from ismp.ui import limits, reading
 from ismp.ui.reading.faults import YOURS, Fault, Reason
 from ismp.ui.text import roc_dates
 from ismp.ui.text.search_folding import key, one_line
@@ -76,7 +76,7 @@ def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
         (*COLUMNS, _AGENCY),
         required=_REQUIRED,
         aliases=_ALIASES,
-        max_rows=MAX_ROWS,
+        limits=limits.of_tables(MAX_ROWS),
     )
     inventory, seen = Inventory(_notes(table)), set[str]()
     names = {key(name) for name in agency_names}

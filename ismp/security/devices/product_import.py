@@ -24,7 +24,7 @@ from ismp.hours.result import ResultOfList
 from ismp.security import verbs
 from ismp.security.devices import actions
 from ismp.security.models import RestrictedProduct
-from ismp.ui import reading
+from ismp.ui import limits, reading
 from ismp.ui.exports.cells import Cell
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.http.requests import HttpRequest
@@ -124,7 +124,7 @@ _BY_CODE = {check.code: check for check in _CHECKS}
 def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     """Of a trial only the outcome is kept."""
     data, by = lists.data_of(run, PRODUCTS), lists.sender(run, PRODUCTS)
-    table = reading.read(data, _COLUMNS, required=_REQUIRED, max_rows=MAX_ROWS)
+    table = reading.read(data, _COLUMNS, required=_REQUIRED, limits=limits.of_tables(MAX_ROWS))
     faults: list[Fault] = []
     listed = dict(_judged(table, faults))
     reached("parsed", 0, len(listed) + len(faults))

@@ -14,7 +14,7 @@ from ismp.hours.refusal import Limits
 from ismp.security.intelligence import cve, kev, stix
 from ismp.security.intelligence.found import Contents, Found, IntelligenceRejected
 from ismp.security.intelligence.schema import Fault, Record, may_hold_unstorable
-from ismp.ui import reading
+from ismp.ui import limits, reading
 from ismp.ui.reading.faults import FileRejected
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -58,9 +58,9 @@ def read(data: bytes) -> Contents:
 
 
 def _unpacked(data: bytes) -> Iterable[Contents]:
-    limits = Limits(max_bytes=MAX_UNPACKED, max_rows=0, max_columns=0)
+    most = Limits(max_bytes=MAX_UNPACKED, max_rows=0, max_columns=0)
     try:
-        for name, content in container.entries(data, (".json", ".csv"), limits, MAX_ENTRIES):
+        for name, content in container.entries(data, (".json", ".csv"), most, MAX_ENTRIES):
             if name.rsplit("/", 1)[-1].casefold() in {"delta.json", "deltalog.json"}:
                 continue  # the lists of changes that the CVE Program puts beside its records
             try:
@@ -123,7 +123,9 @@ def _no_number(text: str) -> float:
 def _table(data: bytes) -> Contents:
     """A CSV: KEV's is the only one that we read."""
     try:
-        table = reading.read(data, kev.TITLES, required=kev.HEAD, missing=_NOT_JSON)
+        table = reading.read(
+            data, kev.TITLES, required=kev.HEAD, missing=_NOT_JSON, limits=limits.of_tables()
+        )
         contents = _catalogue(list(kev.csv_entries(table)), "")
     except IntelligenceRejected:
         raise

@@ -1,12 +1,12 @@
 """Reading the tables that people fill in, whatever program wrote them: one door for every list.
 
-    table = reading.read(data, known=TITLES, required=("財產編號",))
+    table = reading.read(data, known=TITLES, required=("財產編號",), limits=limits.of_tables())
     for row in table.rows:
         row.line, row.cells[table.place["財產編號"]]
 
 The header proves the encoding and the separator, and which of several lines and sheets it is.
 Lines are numbered as Excel numbers them: a blank one counts, a line break within quotes does not.
-Knows no domain and no column; the portal's file of hours is read in slices
+Knows no domain, no column and no Django; the portal's file of hours is read in slices
 (`hours.portal_import.reading`).
 """
 
@@ -15,8 +15,6 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-
-from django.conf import settings
 
 from ismp.ui.exports.cells import unguarded
 from ismp.ui.reading import csv_text, file_types, workbooks
@@ -49,7 +47,7 @@ class Table:
     line: int
     """Of the header."""
     rows: Iterator[Row]
-    """Those that are not blank; may raise Refused."""
+    """Those that are not blank; may raise FileRejected."""
     known: tuple[str, ...]
     place: dict[str, int]
     """Of each known title that is there."""
@@ -122,10 +120,10 @@ def read(
     data: bytes,
     known: Iterable[str],
     *,
+    limits: Limits,
     required: Collection[str] = (),
     aliases: Mapping[str, str] | None = None,
     instead: str = INSTEAD,
-    max_rows: int | None = None,
     without_header: Sequence[str] = (),
     missing: str = "第 {line} 列標題缺少{titles}；請用下載的範本填寫。",
 ) -> Table:
@@ -133,13 +131,8 @@ def read(
 
     `aliases` are other names of known titles; `missing` says what to do without the required ones,
     `instead` what to do about a file of another type.  `without_header` are the titles of a file
-    that has no header, where it need not have one.  Raises Refused.
+    that has no header, where it need not have one.  Raises FileRejected.
     """
-    limits = Limits(
-        settings.UPLOAD_MAX_BYTES,
-        max_rows or settings.UPLOAD_MAX_ROWS,
-        settings.UPLOAD_MAX_COLUMNS,
-    )
     known = tuple(known)
     named = {title_key(title): title for title in known} | {
         title_key(alias): title for alias, title in (aliases or {}).items()

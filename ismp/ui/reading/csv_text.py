@@ -20,7 +20,7 @@ _LONGEST_CELL = 131_072
 
 
 def sources(data: bytes) -> Iterator[Source]:
-    """Yield each way in which the bytes may be meant, the likeliest first.  Raises Refused."""
+    """Yield each way in which the bytes may be meant, the likeliest first.  Raises FileRejected."""
     texts = list(_texts(data))
     if not texts:
         raise FileRejected("文字編碼無法辨認，請另存為「CSV UTF-8（逗號分隔）」再匯入。")

@@ -49,7 +49,7 @@ _HEAD = 64 * 1024
 def refuse_others(
     data: bytes, *, wanted: str, instead: str, sign_in_again: str = "", as_it_came: bool = False
 ) -> None:
-    """Raise Refused when a file is no table of text: say what it is and what to do.
+    """Raise FileRejected when a file is no table of text: say what it is and what to do.
 
     `wanted` is what the file should be (「CSV」), `instead` what to do, `sign_in_again` what to do
     about a page of a portal that was saved in its place.  A file that must come `as_it_came` from

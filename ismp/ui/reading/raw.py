@@ -16,14 +16,14 @@ class Source:
     """One way to read a file: a text in a codec cut at a separator, or a sheet of a workbook."""
 
     rows: Callable[[], Iterator[RawRow]]
-    """Reads from the beginning each time; may raise Refused."""
+    """Reads from the beginning each time; may raise FileRejected."""
     separator: str = ""
     sheet: str = ""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one file may hold; the settings say."""
+    """How much one file may hold (`ui.limits`)."""
 
     max_bytes: int
     max_rows: int

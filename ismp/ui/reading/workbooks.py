@@ -37,7 +37,7 @@ _MOST_DIGITS = 15
 
 
 def prove(data: bytes, limits: Limits) -> None:
-    """Raise Refused unless a program that believes the workbook may open it.
+    """Raise FileRejected unless a program that believes the workbook may open it.
 
     Its parts together must not unpack to more than we take, nor share bytes.  Nor may a cell stand
     far out: one value in the last row and column makes a table of 17 billion cells.
@@ -82,7 +82,7 @@ def _proven(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int, limits:
 
 
 def sources(data: bytes, limits: Limits) -> Iterator[Source]:
-    """Yield each sheet, the visible ones first.  Raises Refused."""
+    """Yield each sheet, the visible ones first.  Raises FileRejected."""
     prove(data, limits)
     try:
         book = _opened(data, values=True)

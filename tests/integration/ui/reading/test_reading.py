@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from ismp.courses.models import Session, SignUp
 from ismp.hours.models import State
 from ismp.security.models import Device
-from ismp.ui import reading
+from ismp.ui import limits, reading
 from ismp.ui.reading import file_types
 from ismp.ui.reading.faults import FileRejected
 from tests.support import uploads
@@ -63,7 +63,7 @@ def with_values(data, values):
 
 
 def read(data, **asked):
-    table = reading.read(data, TITLES, required=TITLES[:1], **asked)
+    table = reading.read(data, TITLES, limits=limits.of_tables(), required=TITLES[:1], **asked)
     return table, [(row.line, row.cells) for row in table.rows]
 
 
@@ -135,7 +135,7 @@ def test_errors_and_formulas_without_a_value_are_told_with_the_cell():
         book.active.append(cells)
     buffer = io.BytesIO()
     book.save(buffer)
-    table = reading.read(buffer.getvalue(), TITLES, required=TITLES)
+    table = reading.read(buffer.getvalue(), TITLES, limits=limits.of_tables(), required=TITLES)
     assert [table.bad_cells(row) for row in table.rows] == [
         {"名稱": "B2 是 #REF!"},
         {"數量": "C3 是 公式還沒有計算"},
