@@ -183,6 +183,7 @@ def check_code() -> int:
         [*python, "deptry", "."],
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
+        [BIN / "djangofmt", "--check", "ismp"],
     ]
     with tempfile.TemporaryDirectory(prefix="ismp-check-") as home:
         return side_by_side(steps, {**test_environment(), "ISMP_HOME": home, "ISMP_HTTPS": "1"})

@@ -231,11 +231,16 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "ismp.config.urls"
 WSGI_APPLICATION = "ismp.config.wsgi.application"
+_LOADERS: list[Any] = [
+    ("django.template.loaders.cached.Loader", ["ismp.ui.compact_templates.Loader"])
+]
+if DEBUG:  # error pages show the line as it stands in the file
+    _LOADERS = ["django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": _LOADERS,
             "builtins": ["ismp.ui.templatetags.once"],
             "context_processors": [
                 "django.template.context_processors.request",

@@ -152,6 +152,7 @@ def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
         "purged": found is None,
         "which": which,
         "choices": [(one, report.WHICH[one][0]) for one in profile.which],
+        "chosen": report.WHICH[which][0] if which in profile.which else "",
         "check": profile.reasons.get(code),
         "query": urlencode({"which": which, "code": code}),
         "hidden": [("which", which), ("code", code)],

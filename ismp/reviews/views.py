@@ -172,11 +172,16 @@ def batch(request: HttpRequest) -> HttpResponse:
         comment = form.cleaned_data["comment"]
         outcomes = [(one, *_tried(one, accept, comment, user)) for one in chosen]
         failed = sum(bool(why) for _, why, _ in outcomes)
+        gone = len(set(keys)) - len(chosen)
+        announcement = [f"已{_WORD[accept]} {len(outcomes) - failed} 件"]
+        if failed:
+            announcement.append(f"{failed} 件不能決定")
+        if gone:
+            announcement.append(f"{gone} 件已經不在清單裡（可能有人決定過了）")
         context |= {
             "outcomes": outcomes,
-            "done": len(outcomes) - failed,
-            "failed": failed,
-            "gone": len(set(keys)) - len(chosen),
+            "announcement": "，".join(announcement) + "。",
+            "tone": "amber" if failed or gone else "success",
         }
         return render(request, "reviews/batch_done.html", context)
     return render(request, "reviews/batch.html", context)

@@ -1,5 +1,6 @@
 """達標狀況 by person: who is behind and by how much, why, and a reminder to those who are."""
 
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from ismp.ui.exports import xlsx
 from ismp.ui.exports.responses import workbook_answer
 from ismp.ui.http import once
 from ismp.ui.http.requests import HttpRequest
+from ismp.ui.text import roc_dates
 from ismp.ui.text.numbers import whole_number, whole_numbers
 
 _PER_PAGE = 50
@@ -129,7 +131,7 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
         "account": account,
         "form": form,
         "on": form.on_day,
-        "served": served,
+        "served_as": _served_as(served, agency.as_of(form.on_day).name, form.on_day),
         "duties": explanation.of_person(account, form.on_day, form.known_at, former_agency=former),
         "former": former,
         "reminded_at": None if former else reminders.last_reminded([account.pk]).get(account.pk),
@@ -138,6 +140,14 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
         "base": urlencode({"agency": agency.code, **form.asked}),
     }
     return render(request, "compliance/person.html", context)
+
+
+def _served_as(served: Any, agency: str, day: date) -> str:
+    """Say where and as what somebody serves on a day, or that the person does not serve then."""
+    if served is None:
+        return f"{roc_dates.roc_date(day)} 不在職"
+    department = served.department.name if served.department else ""
+    return "・".join(filter(None, (agency, department, served.get_identities_display())))
 
 
 def search_asked(asked: QueryDict, agency: Agency) -> dict[str, Any]:

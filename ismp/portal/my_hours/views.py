@@ -41,13 +41,18 @@ def own_hours(request: HttpRequest) -> HttpResponse:
         "repeated": {record.pk for record in every} - {record.pk for record in counted},
         "year": year,
         "category": category,
-        "category_name": CATEGORIES.get(category, ""),
+        "heading": _heading(year, category),
         "categories": CATEGORIES.items(),
         "period": PeriodForm(initial=PeriodForm.this_year()),
         "query": "&".join(f"{name}={value}" for name, value in query.items()),
         "hidden": list(query.items()),
     }
     return render(request, "portal/own_hours.html", context)
+
+
+def _heading(year: int, category: int) -> str:
+    period = f"{year} 年度" if year else "所有年度"
+    return "・".join(filter(None, (period, CATEGORIES.get(category)))) + "的紀錄"
 
 
 def _number(request: HttpRequest, name: str) -> int:

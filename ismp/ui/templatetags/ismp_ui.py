@@ -1,5 +1,6 @@
 """How values are written on a page."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -36,6 +37,13 @@ def roc_year(value: date) -> int:
 def grouped(value: int | None) -> str:
     """12,345."""
     return f"{value or 0:,}"
+
+
+@register.filter
+def joined(things: Sequence[Any], attribute: str) -> str:
+    """Join an attribute of the first twenty things by 、, and say 等 when there are more."""
+    first = "、".join(str(getattr(one, attribute)) for one in things[:20])
+    return f"{first} 等" if len(things) > 20 else first
 
 
 @register.simple_tag
