@@ -55,12 +55,12 @@ def running(folder: Path) -> Iterator[str]:
 
 
 def processor_seconds(folder: Path) -> float:
-    """What the server and all it has started have used so far."""
+    """Processor seconds of the server and its children so far."""
     return tree_seconds(int((folder / "data/postmaster.pid").read_text().split()[0]))
 
 
 def tree_seconds(pid: int) -> float:
-    """What a process and its children, those that have ended too, have used of the processor."""
+    """Processor seconds of a process and its children, ended ones included."""
     root = psutil.Process(pid)
     times = [process.cpu_times() for process in [root, *root.children(recursive=True)]]
     return sum(t.user + t.system + t.children_user + t.children_system for t in times)

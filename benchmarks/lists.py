@@ -232,7 +232,7 @@ def writers(rows: list[list[str]]) -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def boards() -> None:
-    """What boards are made from: the hours of people by category in the newest year."""
+    """Rows that boards are computed from: hours of people by category in the newest year."""
     from django.db.models import Max, Sum
     from filled import BIGGEST
 

@@ -420,7 +420,7 @@ def table() -> str:
         ("views in a `views` module", _share(views(), all_views())),
         ("actions in an `actions` module", _share(actions(), all_actions())),
         ("old words in code, templates, CSS (names)", f"{_total(named)} ({len(named)})"),
-        ("places in prose that say deed, she, What …", str(_total(prose()))),
+        ("prose: subjectless or personified sentences", str(_total(prose()))),
     ]
     return "\n".join(
         ["| measure | now |", "|---|---|", *(f"| {name} | {now} |" for name, now in figures)]

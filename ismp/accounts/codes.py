@@ -18,5 +18,5 @@ def grouped(code: str) -> str:
 
 
 def tidy(typed: str) -> str:
-    """What was meant, whatever stands between the characters."""
+    """Normalise a code: drop whatever stands between its characters."""
     return "".join(char for char in typed.upper() if char in ALPHABET)

@@ -1,4 +1,4 @@
-"""What follows elsewhere when a person serves otherwise, and telling people: doors upwards.
+"""Hooks for the packages above: consequences of a changed posting, and notices to people.
 
 The packages above register what they do in their `AppConfig.ready()`; accounts knows none of them:
 

@@ -21,7 +21,7 @@ class LaterEntry(ActionRefused):
 
 
 def known(known_at: datetime | None = None) -> Q:
-    """What stands now, or what had been recorded and not been cancelled at a moment."""
+    """Entries that hold now, or that were recorded and not cancelled at a moment."""
     if known_at is None:
         return Q(cancelled_at=None)
     return Q(recorded_at__lte=known_at) & (Q(cancelled_at=None) | Q(cancelled_at__gt=known_at))
@@ -48,7 +48,7 @@ class Dated(models.QuerySet[Any]):
 
 
 class Entry(models.Model):
-    """What every dated entry has."""
+    """Fields of every effective-dated entry."""
 
     OF: ClassVar[tuple[str, ...]]
 

@@ -1,4 +1,4 @@
-"""What may be typed at the door, and about departments and accounts."""
+"""Forms of signing in, of departments and of accounts."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ _NAMED = 20
 
 
 def is_no_national_id(text: str) -> None:
-    """What is looked for stands in addresses and logs (`KeywordField.register`)."""
+    """Search keywords stand in addresses and logs (`KeywordField.register`)."""
     if national_id.holds(text):
         raise forms.ValidationError("請用公務帳號或姓名查詢，不要輸入身分證字號。")
 
@@ -294,7 +294,7 @@ class Replacing:
     replace_label = "取代之後的異動"
 
     def in_the_way(self) -> list[str]:
-        """What the entry would have to replace, each in words."""
+        """List the later entries that this one would replace, each in words."""
         raise NotImplementedError
 
     def offer_replacing(self) -> None:
@@ -480,7 +480,7 @@ class OnBehalfForm(Form):
 
 
 class OfTheAgencyForm(ActionForm, OnBehalfForm):
-    """What an action asks for that is the things' agencies' own to do: of others also the tick."""
+    """Form of an action that belongs to its objects' agencies; others must also tick a box."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,7 +1,7 @@
 """資安列管身分 (資通安全責任等級分級辦法): as what a person owes hours.
 
-A person may have several; then her duties are the union.  A set is one text, its codes in the
-order below, joined: `it`, `security+general`.  So few sets exist that SQL can name each.  Knows
+A person may have several; their duties are then the union.  A set is one text, its codes in the
+order below, joined: `it`, `security+general`.  SQL can name each set, there are few.  Knows
 neither who has one nor what it asks for.
 """
 

@@ -1,8 +1,8 @@
 """Separation of duties: who may not decide what concerns whom.  One rule, asked by every action
 that approves, marks, scores, finishes, reviews, closes or answers.
 
-Nobody decides what concerns the person herself (under whatever account), the person she stands in
-for, or whoever had control of the account that decides within the last 30 days: who made it, gave
+Nobody decides what concerns themselves (under whatever account), the person they stand in
+for, or whoever had control of the deciding account within the last 30 days: who made it, gave
 it its role, changed its e-mail or reset its password (`AccountControl`); nor whoever controlled
 that account, and so on.  Who acts in an agency's place says so (`on_behalf_of`).
 
@@ -50,7 +50,7 @@ def recent_controls(accounts: Collection[int]) -> QuerySet[AccountControl]:
 
 
 def conflicts(by: Account, in_place_of: Account | None = None) -> frozenset[int]:
-    """Return the ids of all accounts whose affairs `by` may not decide, her own among them.
+    """Return the ids of all accounts whose affairs `by` may not decide, their own among them.
 
     Takes the same few queries however many things are to be decided.
     """
@@ -124,7 +124,7 @@ def _same_people(accounts: set[int]) -> set[int]:
     """These accounts and all others of the same people.
 
     A number alone, without a confirmation, is enough to bar: it can only forbid.  One that was
-    changed or removed lately still counts, so that nobody parts from herself to decide.
+    changed or removed lately still counts, so that nobody gives up a number in order to decide.
     """
     if not accounts:
         return set()

@@ -1,4 +1,4 @@
-"""What the entries of a person's service say one after another, and what stands against a new one.
+"""A person's postings one after another, and the obstacles to a new one.
 
 Questions only; the actions are in `actions.postings` and `actions.cancelling`.
 """
@@ -57,7 +57,7 @@ def _steps(entries: Iterable[Posting]) -> Iterator[Step]:
 
 
 def words(entry: Posting, before: Posting | None) -> str:
-    """What an entry changed against the one before it: 調至乙局、身分改為資訊人員."""
+    """Describe an entry by its differences from the one before: 調至乙局、身分改為資訊人員."""
     if before is None:
         told = [f"任職於{entry.agency}"]
         told += [str(entry.department)] if entry.department else []
@@ -82,7 +82,7 @@ def later_than(account: Account, since: date) -> list[Step]:
 
 
 def without(entry: Posting) -> list[Step]:
-    """What would stand if this entry were cancelled."""
+    """Return the entry that would hold if this one were cancelled."""
     stays = [one for one in entries_of(entry.account) if one.pk != entry.pk]
     return list(
         _steps(sorted([*stays, *effective_dated.back_with(entry)], key=lambda one: one.since))
@@ -118,7 +118,7 @@ def refusal(account: Account, since: date, later: Iterable[Step]) -> str:
 
 def out_of_reach(account: Account, since: date, *, replace: bool, agencies: set[int]) -> str:
     """Why those who answer for these agencies may not write this day of a person: it belongs to
-    another agency, be it that which held her then or that of an entry to be replaced.  Empty when
+    another agency, be it that of the posting then or that of an entry to be replaced.  Empty when
     they may."""
     steps = of(account)
     held = [step for step in steps if step.entry.since <= since][-1:]

@@ -1,4 +1,4 @@
-"""What may be typed into a request."""
+"""Forms of applications."""
 
 from typing import Any
 

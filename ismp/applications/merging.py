@@ -1,4 +1,4 @@
-"""What becomes of requests that wait when an agency is merged into another one or dissolved."""
+"""Open applications when their agency is merged into another one or dissolved."""
 
 from copy import copy
 

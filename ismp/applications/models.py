@@ -36,7 +36,7 @@ class RequestQuerySet(accounts.Scoped):
         return self.filter(state=State.WAITING)
 
     def to_decide_by(self, user: Account) -> Self:
-        """What waits for this person: of her agency, or of all."""
+        """Applications that wait for this person: of their agency, or of all."""
         if not user.may(Right.EDIT_PEOPLE):
             return self.none()
         return self.visible_to(user).waiting()
@@ -44,13 +44,13 @@ class RequestQuerySet(accounts.Scoped):
 
 class OfAPerson(RequestQuerySet):
     def to_decide_by(self, user: Account) -> Self:
-        """Nobody decides about herself, nor about those whose account is not hers to change."""
+        """Nobody decides about themselves, nor about accounts that they may not change."""
         roles = [role.value for role in user.appoints()]
         return super().to_decide_by(user).filter(account__role__in=roles).exclude(account=user)
 
 
 class Request(Audited):
-    """What every request has: whose administrators decide, why it is asked, what became of it."""
+    """Fields of every application: the deciding agency, the reason, the outcome."""
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name="機關")
     reason = models.CharField("理由", max_length=500)
@@ -93,7 +93,7 @@ class AccountApplication(HasNationalId, Request):
 
     receipt = models.CharField("收件編號", max_length=20, unique=True)
     department = models.CharField("部門", max_length=100, blank=True)
-    """As she wrote it; whether the agency has one of that name is the decider's to see."""
+    """As the applicant wrote it; the decider sees whether the agency has one of that name."""
     username = models.CharField("公務帳號", max_length=50)
     name = models.CharField("姓名", max_length=100)
     email = models.EmailField("公務電子郵件")
@@ -149,7 +149,7 @@ class TransferQuerySet(OfAPerson):
 
 
 class Transfer(Request):
-    """機關異動: one agency asks for a person or gives her away, the other (`agency`) agrees."""
+    """機關異動: one agency asks for a person or hands them over, the other (`agency`) agrees."""
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="transfers")
     origin = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name="原機關")
@@ -198,7 +198,7 @@ class Transfer(Request):
 
 
 class IdentityChange(Request):
-    """資安列管身分變更 that a person asks for herself."""
+    """資安列管身分變更 that a person asks for on their own account."""
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="identity_changes")
     identities = models.CharField("資安列管身分", max_length=30)

@@ -1,4 +1,4 @@
-"""What events of 稽核軌跡 say that somebody did in `ismp.applications` (`ismp.audit.verbs`)."""
+"""Audit verbs of `ismp.applications` (`ismp.audit.verbs`)."""
 
 from ismp.audit.verbs import AGENCY, ALL, NONE, Verb
 

@@ -91,7 +91,7 @@ def state(request: HttpRequest) -> HttpResponse:
 
 @_asks_or_does
 def identities(request: HttpRequest) -> HttpResponse:
-    """What one is listed as, the form to ask for something else, and what was asked before."""
+    """Show one's identities, the form to ask for others, and former applications."""
     user = request.user
     typed = request.POST if request.method == "POST" else None
     form = IdentitiesForm(typed, initial={"identities": user.identities})

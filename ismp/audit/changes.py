@@ -1,4 +1,4 @@
-"""What an edit changed, field by field: (title, before, after), for the event of the edit.
+"""Changes of an edit, field by field: (title, before, after), for the event of the edit.
 
     before = changes.stored(device)              # locks the row until the transaction ends
     changes.store(device, before)                # writes what differs, and nothing else

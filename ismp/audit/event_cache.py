@@ -1,4 +1,4 @@
-"""What was read from the database, kept in memory until an action that concerns it (ADR 18).
+"""Cache of query results in memory until an action invalidates them (ADR 18).
 
 Every action leaves an event in its own transaction, and events become visible in the order of their
 numbers.  So what was read when event n was the newest is as good as read anew while no later event
@@ -102,7 +102,7 @@ class EventCacheMiddleware:
 
 
 def refresh_event_cache() -> None:
-    """What this request reads from now on comes after an action of its own."""
+    """Have the rest of this request read its own action's results."""
     if _looked_at.get() is not None:
         _looked_at.set(_NOT_YET)
 
@@ -149,7 +149,7 @@ class _Trail:
             return self._number
 
     def since(self, number: int) -> list[Happened] | None:
-        """What was told after an event; None when that is not known (any more)."""
+        """Return the events after one; None when they are not known (any more)."""
         if not number or number > self._number:
             return None
         told = [event for event in self._recent if event.number > number]

@@ -35,7 +35,7 @@ class Audited(models.Model):
 
     @property
     def audit_detail(self) -> dict[str, Any]:
-        """What each event about it says of it, beside what the action says."""
+        """Return the detail of every event about this object, beside that of the action."""
         return {}
 
 

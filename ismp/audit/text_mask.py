@@ -1,4 +1,4 @@
-"""What no text may hold, in forms and in the trail (ADR 4): accounts says what that is.
+"""Texts that no form and no event may hold (ADR 4); accounts registers what these are.
 
 Neither `ui` nor `audit` knows a national ID; `AccountsConfig.ready` registers who masks it.
 """

@@ -25,7 +25,7 @@ _COLUMNS = ("number", "at", *_TOLD, "chain")
 
 @dataclass(frozen=True)
 class Entry:
-    """What one event of `record_many` says."""
+    """Values of one event of `record_many`."""
 
     verb: Verb
     agency: str = ""
@@ -174,7 +174,7 @@ def faults() -> Iterator[str]:
 
 
 def _body(at: datetime, *told: Any) -> bytes:
-    """What is signed of an event beside its number: its moment and `_TOLD`."""
+    """Return the signed part of an event beside its number: its moment and `_SIGNED`."""
     return _as_json([at.timestamp(), *told], sort_keys=True).encode()
 
 

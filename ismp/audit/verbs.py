@@ -17,7 +17,7 @@ from enum import Enum
 
 
 class Reach(Enum):
-    """Whose figures an action may change."""
+    """The cached figures that an action may change."""
 
     NONE = "nobody's"
     AGENCY = "its agency's"
@@ -29,7 +29,7 @@ NONE, AGENCY, ALL = Reach.NONE, Reach.AGENCY, Reach.ALL
 
 
 class Topic(Enum):
-    """What is kept in memory until one of the few verbs that rewrite it.
+    """Values cached in memory until one of the few verbs that rewrite them.
 
     Named here, because who rewrites it and who keeps it may stand in different packages.
     """
@@ -46,7 +46,7 @@ class Topic(Enum):
 
 @dataclass(frozen=True)
 class Verb:
-    """What an event says that somebody did, and whose kept figures no longer hold after it."""
+    """A verb of the trail: its label, and the cached figures that it invalidates."""
 
     name: str
     """As it is stored and signed: never changed, or old events lose their words."""

@@ -42,7 +42,7 @@ def categories_text(categories: frozenset[int]) -> str:
 
 
 class Rule(Audited):
-    """What one 資安列管身分 owes: hours of which categories, in one or two calendar years."""
+    """The duty of one 資安列管身分: hours of some categories, in one or two calendar years."""
 
     identity = models.CharField("資安列管身分", max_length=20, choices=Identity)
     categories = models.CharField("課程類別", max_length=30, choices=CATEGORY_SETS.items())
@@ -162,7 +162,7 @@ class Example(models.Model):
         ]
 
     def verdict(self, duties: list[Duty], policy: arithmetic.Policy) -> int | None:
-        """What is missing by these duties; None when the rule asks for nothing."""
+        """Return the hours missing by these duties; None when the rule asks for nothing."""
         person = arithmetic.Person(frozenset({self.rule.identity}), self.grade)
         for one in arithmetic.judge(person, self.credits(), duties, policy, self.on):
             mine = one.duty.identity == self.rule.identity and one.duty.years == self.rule.years
@@ -178,7 +178,7 @@ class PolicyQuerySet(Dated):
 
 
 class PolicyVersion(Entry):
-    """What the platform has decided, from a day on, where the law is silent."""
+    """A decision of the platform, from a day on, where the law is silent."""
 
     OF = ()
 

@@ -1,4 +1,4 @@
-"""What events of 稽核軌跡 say that somebody did in `ismp.compliance` (`ismp.audit.verbs`)."""
+"""Audit verbs of `ismp.compliance` (`ismp.audit.verbs`)."""
 
 from ismp.audit.verbs import ALL, NONE, Topic, Verb
 

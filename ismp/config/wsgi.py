@@ -26,7 +26,7 @@ if not settings.ON_SQLITE:
         _options["options"] = _options.get("options", "") + _limits
 
 # What is loaded now stays: the collector, which walked through all of it every so often while
-# somebody waited a tenth of a second more for her page, need not look at it again.
+# somebody waited a tenth of a second longer for a page, need not look at it again.
 _ = get_resolver().url_patterns
 gc.collect()
 gc.freeze()

@@ -1,4 +1,4 @@
-"""What the portal and the learning map ask of the courses: which close a gap, which are found."""
+"""Course queries of the portal and the learning map: those that close a gap, and the search."""
 
 from datetime import date
 

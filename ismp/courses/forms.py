@@ -1,4 +1,4 @@
-"""What may be typed about courses."""
+"""Forms of courses."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What becomes of the courses and teachers of an agency that is merged into another one."""
+"""Courses and teachers when their agency is merged into another one."""
 
 from ismp.accounts.agencies.closing import Consequence
 from ismp.accounts.models import Agency

@@ -179,7 +179,7 @@ def _plan(session: Any, *, by: Account) -> Session:
 
 
 def _put_in(sessions: QuerySet[Session], *, people: list[Account], by: Account) -> str:
-    """Sign people up by list; who signed up before stays where she is."""
+    """Sign people up by list; earlier sign-ups keep their place."""
     session = sessions.get()
     done = [classes.sign_up(session, one, way=Way.LIST, by=by) for one in people]
     enrolled = sum(one.standing == Standing.ENROLLED for one in done)

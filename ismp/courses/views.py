@@ -1,4 +1,4 @@
-"""What a person sees of courses: their pages, her own, learning, quizzes, signing up, attending."""
+"""Course pages of a person: course, 我的課程, learning, quiz, sign-up, attendance."""
 
 import re
 from collections.abc import Callable

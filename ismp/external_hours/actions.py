@@ -63,7 +63,7 @@ def apply(claim: ExternalClaim, certificate: Iterable[bytes], *, by: Account) ->
 
 
 def _same(claim: ExternalClaim) -> ExternalClaim | None:
-    """What she has claimed of the same training and was not turned down."""
+    """The person's claims for the same training that were not rejected."""
     told = ("account", "category", "title", "started_on", "ended_on")
     mine = ExternalClaim.objects.filter(**{name: getattr(claim, name) for name in told})
     return mine.filter(state__in=[State.PENDING, State.APPROVED]).first()
@@ -118,7 +118,7 @@ def approve(
 def refuse(
     claim: ExternalClaim, *, comment: str, by: Account, in_place_of: Account | None = None
 ) -> ExternalClaim:
-    """不同意, with the reason that she is told."""
+    """不同意, with the reason for the claimant."""
     claim = _held(claim, State.PENDING)
     _refuse_own(claim, by, in_place_of)
     refuse_past_days(by, in_place_of)
@@ -176,7 +176,7 @@ def note_opening(claim: ExternalClaim, *, by: Account) -> None:
 
 
 def deciders(claim: ExternalClaim) -> QuerySet[Account]:
-    """Who is told of a claim: her agency's, or where there is nobody else, the platform's."""
+    """Recipients of a claim's notice: the agency's deciders, or the platform's without any."""
     may = Account.objects.who_may(Right.RECOGNIZE_HOURS)
     others = may.exclude(pk__in=Account.objects.with_number_of(claim.account))
     here = others.filter(agency=claim.agency)
@@ -185,13 +185,13 @@ def deciders(claim: ExternalClaim) -> QuerySet[Account]:
 
 
 def records_within(claim: ExternalClaim) -> QuerySet[Record]:
-    """Her records that began and ended in the days of the training, under any account."""
+    """The person's records within the days of the training, under any account."""
     mine = Record.objects.live().of_person(claim.account)
     return mine.filter(started_on__gte=claim.started_on, ended_on__lte=claim.ended_on)
 
 
 def _refuse_odd_hours(claim: ExternalClaim, asked: int) -> None:
-    """Nobody learns more than 24 hours a day, this training and her others taken together."""
+    """Nobody learns more than 24 hours a day, all trainings of the person taken together."""
     most = most_hours(claim.started_on, claim.ended_on)
     if asked > most:
         raise ActionRefused(
@@ -280,7 +280,7 @@ def _refuse_own(claim: ExternalClaim, by: Account, in_place_of: Account | None =
 
 
 def _tell(claim: ExternalClaim) -> None:
-    """The claimant, without a word that names her: it may travel by e-mail."""
+    """The claimant without a name: the text may travel by e-mail."""
     notify(
         [claim.account],
         kind="claim",

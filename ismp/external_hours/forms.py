@@ -1,4 +1,4 @@
-"""What may be typed into a claim and into a decision on it."""
+"""Forms of a claim and of the decision on it."""
 
 from typing import Any
 

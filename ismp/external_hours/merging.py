@@ -1,4 +1,4 @@
-"""What becomes of claims for hours when an agency is merged into another one or dissolved."""
+"""Claims for hours when their agency is merged into another one or dissolved."""
 
 from ismp.accounts.agencies.closing import Consequence
 from ismp.accounts.models import Agency

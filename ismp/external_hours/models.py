@@ -1,6 +1,6 @@
 """外部時數認列: hours that a person claims for a training outside of the national portal.
 
-The certificate is personal data: only she and those who may decide or audit open it.  What is
+The certificate is personal data: only the claimant, deciders and auditors open it.  What is
 recognised becomes a record of `ismp.hours`; this keeps who asked, who decided, and why.
 """
 
@@ -42,16 +42,16 @@ class ClaimQuerySet(Scoped):
         return self.filter(account=user)
 
     def openable_by(self, user: Account) -> Self:
-        """Whose certificate somebody may open: her own, and what she decides or audits, in her
-        own place or in that of somebody absent."""
+        """Claims whose certificate a person may open: their own, and those to decide or audit, for
+        themselves or as a delegate."""
         found = self.visible_to(user) | self.made_by(user)
         for one in Delegation.objects.held_by(user):
             found |= self.waiting_for(one.principal)
         return found
 
     def waiting_for(self, user: Account) -> Self:
-        """What somebody is to decide: her agency's but her own, and as platform administrator
-        also those of administrators, who may be the only ones of their agency."""
+        """Claims that a person is to decide: the agency's but their own; platform administrators
+        also decide those of administrators, who may be the only ones of their agency."""
         if not user.may(Right.RECOGNIZE_HOURS):
             return self.none()
         hers = Q(agency=user.agency_id)
@@ -67,7 +67,7 @@ class ExternalClaim(Audited):
     audit_name = "claim"
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
-    """Where she served when she claimed."""
+    """The agency of the claimant when the claim was made."""
     account = models.ForeignKey(Account, models.PROTECT, related_name="+")
     category = models.PositiveSmallIntegerField("課程類別", choices=list(CATEGORIES.items()))
     title = models.CharField("名稱", max_length=200)

@@ -57,7 +57,7 @@ def _is_to_revoke(user: Any, claim: ExternalClaim) -> bool:
 
 
 def _beside(user: Any, claim: ExternalClaim) -> dict[str, Any]:
-    """What follows from a decision: the lights before and after, and what she has already."""
+    """Consequences of a decision: the lights before and after, and the person's records."""
     pending = claim.state == State.PENDING
     effects, aside = effects_of(claim) if pending else ([], False)
     return {
@@ -70,7 +70,7 @@ def _beside(user: Any, claim: ExternalClaim) -> dict[str, Any]:
 
 
 def effects_of(claim: ExternalClaim) -> tuple[list[tuple[Line, Line]], bool]:
-    """Each of her duties today, and as it would be with these hours; and whether they are set aside
+    """Each duty of the person today and with these hours; and whether the hours are suspended
     at once for an imported record that looks the same (可能重複)."""
     alike = (one for one in _overlaps(claim) if _is_alike(claim, one))
     aside = any(_will_stand(claim, one) for one in alike)
@@ -87,7 +87,7 @@ def _will_stand(claim: ExternalClaim, record: Record) -> bool:
 
 
 def _overlaps(claim: ExternalClaim) -> list[Record]:
-    """Her other records about the same days, or that look like the same training."""
+    """Other records of the person for the same days, or that look like the same training."""
     mine = Record.objects.live().of_person(claim.account).select_related("agency", "run")
     others = mine.exclude(run=claim.run_id) if claim.run_id else mine
     return [

@@ -22,7 +22,7 @@ _PER_PAGE = 30
 
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
-    """What the person claimed, how each claim stands, and what was said to it."""
+    """List the person's claims with their state and the answer."""
     user = request.user
     own = ExternalClaim.objects.made_by(user).select_related("agency", "decided_by", "revoked_by")
     page = Paginator(own, _PER_PAGE).get_page(request.GET.get("page"))

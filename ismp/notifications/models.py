@@ -13,7 +13,7 @@ from ismp.accounts.models import Account
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def visible_to(self, user: Account) -> Self:
-        """A notice concerns one person only, whatever her role."""
+        """A notice concerns one person only, whatever their role."""
         return self.filter(account=user)
 
     def unread(self) -> Self:
@@ -21,7 +21,7 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 
 
 class Notice(models.Model):
-    """One thing that one person should know, and where on this site she can act on it."""
+    """One message to one person, with the page on which to act."""
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=40)

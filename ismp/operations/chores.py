@@ -1,4 +1,4 @@
-"""What the worker does by itself beside its tasks: a table of chores, each on its own.
+"""Periodic work of the worker beside its tasks: a table of chores, each isolated.
 
 A chore that fails is logged with its name and tried again after a minute; the others go on.
 """

@@ -1,4 +1,4 @@
-"""What machines ask this site."""
+"""Addresses that machines request."""
 
 from django.urls import path
 

@@ -91,7 +91,7 @@ def open_ticket(
 
 @transaction.atomic
 def answer(ticket: Ticket, *, body: str, by: Account) -> Answer:
-    """Add to a ticket: the help desk answers; what the person adds herself waits for an answer,
+    """Add to a ticket: the help desk answers; an addition by the person waits for an answer,
     also after it was closed.  The other side is told."""
     ticket = Ticket.objects.select_for_update(of=("self",)).get(pk=ticket.pk)
     by_desk = by.pk != ticket.account_id

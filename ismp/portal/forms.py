@@ -1,4 +1,4 @@
-"""What may be written into a page, a ticket, and the period of a certificate."""
+"""Forms of a page's text, of a ticket, and of a certificate's period."""
 
 from datetime import date
 from typing import Any
@@ -28,7 +28,7 @@ class PageForm(Form):
         },
     )
     based_on = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
-    """The number of the version that the writer had before her."""
+    """The number of the version that the form was drawn from."""
 
     def __init__(self, page: Page, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

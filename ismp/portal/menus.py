@@ -1,6 +1,6 @@
 """The menus: the links of the portal, the modules of 管理環境 and their tabs, as tables.
 
-Only what is built stands here, and each person sees what she may open.
+Only existing pages stand here, and each person sees those that they may open.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What becomes of 報修 when an agency is merged into another one or dissolved."""
+"""報修 of an agency that is merged into another one or dissolved."""
 
 from ismp.accounts.agencies.closing import Consequence
 from ismp.accounts.models import Agency

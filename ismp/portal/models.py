@@ -1,4 +1,4 @@
-"""What the portal itself keeps: the texts of its pages, what people reported (報修), and the
+"""Models of the portal itself: the texts of its pages, tickets (報修), and the
 certificates of hours that were issued.
 
 Knows no rule of training; who may write and read stands in `ismp.accounts.roles`.
@@ -67,7 +67,7 @@ class PageVersion(Audited):
 
     @classmethod
     def current(cls, page: Page) -> "PageVersion":
-        """What is shown; kept in memory until somebody writes a page anew."""
+        """Return the shown version; cached in memory until somebody edits a page."""
         return _current.get(
             page, lambda: cls.objects.filter(page=page).first() or cls.shipped(page)
         )
@@ -101,7 +101,7 @@ class Ticket(Audited):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="+")
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
-    """Where she served when she reported it."""
+    """The agency of the reporter at the time of the report."""
     subject = models.CharField("什麼事", max_length=100)
     place = models.CharField("在哪裡", max_length=200, blank=True)
     body = models.TextField("說明")
@@ -140,7 +140,7 @@ class Ticket(Audited):
 
 
 class Answer(models.Model):
-    """One thing that the help desk, or the person herself, added to a ticket."""
+    """One entry that the help desk, or the reporter, added to a ticket."""
 
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="answers")
     body = models.TextField("內容")

@@ -20,7 +20,7 @@ from ismp.reviews.queue import decides, principals_of, waiting_for
 
 @dataclass(frozen=True)
 class _Told:
-    """What a menu says, and the agency whose actions can change it; empty: any agency's."""
+    """The count of a menu, and the agency whose actions can change it; empty: any agency's."""
 
     count: int
     agency: str
@@ -62,5 +62,5 @@ def _principals_of(user: Account) -> _Told:
 
 
 def _key(user: Account) -> tuple[Any, ...]:
-    """Delegations begin and end with a day; the rest is her own."""
+    """Delegations begin and end with a day; the rest belongs to the person."""
     return user.pk, user.role, user.agency_id, timezone.localdate()

@@ -50,7 +50,7 @@ def waiting_for(user: Account) -> list[Waiting]:
 
 
 def decides(user: Account) -> bool:
-    """Whether things may wait for this person herself."""
+    """Whether items may wait for this person, not only for a delegate of somebody."""
     return user.may(Right.EDIT_PEOPLE) or user.may(Right.EDIT_SECURITY)
 
 
@@ -60,7 +60,7 @@ def principals_of(user: Account) -> list[Delegation]:
 
 
 def _of_principal(principal: Account) -> Iterator[Waiting]:
-    """What a delegate may decide: what is decided in the queue, not handling elsewhere."""
+    """Items that a delegate may decide: those decided in the queue, not handled elsewhere."""
     for source in SOURCES:
         for one in source(principal):
             if one.deciding and not one.deciding.in_person:

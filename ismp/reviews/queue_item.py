@@ -1,4 +1,4 @@
-"""What waits in 機關審核作業, and how it is decided here.
+"""Items of 機關審核作業, and how they are decided there.
 
 A source (`queue.SOURCES`) yields one `Waiting` for each thing.  With a `Deciding` the thing is
 decided on the page of the queue, alone or many at once, also by a delegate; without, on its own
@@ -19,7 +19,7 @@ from ismp.security.reminders import end_of
 
 @dataclass(frozen=True)
 class Change:
-    """What an approval changes: one value before and after, with the colour of its tag."""
+    """One value that an approval changes, before and after, with the colour of its tag."""
 
     title: str
     before: str
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ReviewBrief:
-    """What the decider is told: the facts, what an approval changes, what follows from it."""
+    """Brief for the decider: the facts, the changes of an approval, its consequences."""
 
     facts: list[tuple[str, Any]]
     changes: list[Change] = field(default_factory=list)
@@ -82,9 +82,9 @@ class Waiting:
     barred: frozenset[int] = frozenset()
     """Accounts that may not decide it, in nobody's place: whom it is about, who asked."""
     is_group: bool = False
-    """About several people, each for herself: who is barred for some decides of the others."""
+    """Several people, each decided separately: a decider barred for some may decide the others."""
     in_place_of: Account | None = None
-    """For whom the person stands in, when it does not wait for herself."""
+    """The principal of the delegate, when the item does not wait for the person directly."""
 
     @property
     def key(self) -> str:

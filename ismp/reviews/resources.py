@@ -34,7 +34,7 @@ _WITH = ("agency", "decided_by", "in_place_of")
 
 
 def _beside(how: Deciding) -> Any:
-    """Whether it waits for this person, and for a transfer whether she may take it back."""
+    """Whether it waits for this person, and for a transfer whether they may revoke it."""
 
     def beside(user: Any, one: Any) -> dict[str, Any]:
         waits = type(one).objects.to_decide_by(user).filter(pk=one.pk).exists()

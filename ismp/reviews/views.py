@@ -141,7 +141,7 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
 
 
 def _next(one: Waiting, done: Any, user: Account) -> tuple[str, str] | None:
-    """What follows an approval, and what is still to be done, for those who may do it."""
+    """Next steps after an approval, for those who may take them."""
     after = one.deciding.after if one.deciding else None
     return after(done, user) if after and done else None
 

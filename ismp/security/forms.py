@@ -1,4 +1,4 @@
-"""What may be typed about incidents, devices and advisories; knows nothing of saving."""
+"""Forms of incidents, devices and advisories; they do not save."""
 
 import re
 import unicodedata
@@ -89,7 +89,7 @@ class LevelForm(Form):
 
 
 class EditIncidentForm(MomentForm):
-    """What somebody noticed, as far as it is corrected after the report."""
+    """Fields of a report that may be corrected later."""
 
     title = forms.CharField(label="事件名稱", max_length=200)
     description = forms.CharField(
@@ -105,7 +105,7 @@ class EditIncidentForm(MomentForm):
 
 
 class IncidentForm(EditIncidentForm, LevelForm):
-    """What somebody noticed."""
+    """Fields of a first report."""
 
     is_drill = forms.BooleanField(label="這是演練", required=False)
 
@@ -118,7 +118,7 @@ class ExceptionForm(Form):
 
 
 class StepForm(MomentForm):
-    """What an action on an incident may need: a text, and a moment."""
+    """Fields that an action on an incident may need: a text, and a moment."""
 
     text = forms.CharField(max_length=5_000, required=False)
     accept = forms.ChoiceField(choices=[("1", ""), ("0", "")], required=False)

@@ -1,4 +1,4 @@
-"""What becomes of devices, incidents and advisories when an agency is merged into another one."""
+"""Devices, incidents and advisories when their agency is merged into another one."""
 
 from django.utils import timezone
 
@@ -40,7 +40,7 @@ def _addresses(agency: Agency) -> int:
 
 
 def _carry_addresses(agency: Agency, into: Agency) -> None:
-    """What the other agency has to answer too is answered once."""
+    """An advisory that both agencies must answer is answered once."""
     waiting = Address.objects.waiting().filter(agency=agency)
     there = Address.objects.filter(agency=into).values_list("advisory", flat=True)
     waiting.filter(advisory__in=list(there)).update(

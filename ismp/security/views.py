@@ -43,7 +43,7 @@ _PER_PAGE = 50
 
 @require_safe
 def my_devices(request: HttpRequest) -> HttpResponse:
-    """What is in this person's keeping; what waits for a decision comes first."""
+    """List the devices in this person's custody; those that wait for a decision come first."""
     user = request.user
     kept = Device.objects.kept_by(user).in_use().select_related("restriction")
     waiting = set(kept.undecided(timezone.localdate()).values_list("pk", flat=True))
@@ -81,7 +81,7 @@ def import_advisories(request: HttpRequest) -> HttpResponse:
 @require_safe
 @needs(Right.REVIEW_SECURITY)
 def intelligence_file(request: HttpRequest, intelligence_file_id: int) -> HttpResponse:
-    """What became of a large file; the page asks again until the worker has read it."""
+    """Outcome of a large file; the page polls until the worker has read it."""
     user = request.user
     file = get_object_or_404(IntelligenceFile, pk=intelligence_file_id, account=user)
     partial = "HX-Request" in request.headers

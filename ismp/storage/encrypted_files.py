@@ -53,7 +53,7 @@ class EncryptedChunk(models.Model):
 
     @property
     def context(self) -> bytes:
-        """Whose piece it is, and which: what it is sealed for."""
+        """Associated data of the chunk: the owner's id and the chunk's number."""
         raise NotImplementedError
 
     def keep(self, data: bytes) -> None:
@@ -138,7 +138,7 @@ class FileTypeRejected(ValueError):
 
 
 def media_type(head: bytes) -> str:
-    """What a file is by its first bytes, whatever its name says; empty when nobody knows."""
+    """Detect a file's type by its first bytes, not its name; empty when unknown."""
     for found, (at, signature) in _SIGNATURES.items():
         if head[at:].startswith(signature):
             return found

@@ -1,4 +1,4 @@
-"""What every command that uses the database shares: an empty database is migrated by itself."""
+"""Base of every command that uses the database: an empty database is migrated by itself."""
 
 import contextlib
 import logging

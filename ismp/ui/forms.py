@@ -96,7 +96,7 @@ class ModelForm(TextMask, forms.ModelForm):
 
 
 class KeywordField(forms.CharField):
-    """What is looked for; what nobody may look for, a package above registers."""
+    """Search keyword; a package above registers the texts that nobody may search for."""
 
     keeps_text = True
     _refusals: ClassVar[list[Callable[[str], None]]] = []

@@ -1,4 +1,4 @@
-"""What of a page must be known to all web processes: which drawn forms were sent already."""
+"""State shared by all web processes: keys of drawn forms that were sent already."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""What events of 稽核軌跡 say that somebody did in `ismp.ui` (`ismp.audit.verbs`)."""
+"""Audit verbs of `ismp.ui` (`ismp.audit.verbs`)."""
 
 from ismp.audit.verbs import NONE, Verb
 

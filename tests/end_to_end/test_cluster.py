@@ -117,7 +117,7 @@ class Trouble:
         self.mend()
 
     def mend(self, *, everything=False):
-        """What a service manager and time do: dead workers are started again, paused ones wake."""
+        """Do a service manager's work: start dead workers again, wake paused ones."""
         for worker, until in list(self.paused.items()):
             if everything or time.monotonic() > until:
                 del self.paused[worker]
@@ -141,7 +141,7 @@ class Trouble:
 def clerk_at_work(browser, username, files, over):
     """Upload each file, again when the database was away; then look at the pages till all is over.
 
-    Chance is not hers: what she does is not to depend on which thread runs first.
+    Each clerk has random numbers of her own, so that no thread's order changes them.
     """
     while True:
         try:

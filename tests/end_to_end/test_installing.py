@@ -77,7 +77,7 @@ class Machine:
         return done.stdout
 
     def unit(self, name):
-        """What systemd would run for it: the commands, with the settings of its files alone."""
+        """Return the commands that systemd would run, with the settings of its files alone."""
         template, _, instance = name.partition("@")
         file = self.path(f"/etc/systemd/system/{template}{'@' * bool(instance)}.service")
         lines = file.read_text("utf-8").replace("%i", str(self.ports.get(instance, instance)))

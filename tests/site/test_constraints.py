@@ -1,4 +1,4 @@
-"""What the database forbids is said in Chinese: no name of a constraint, no English label."""
+"""Constraints speak Chinese: no name of a constraint, no English label."""
 
 import re
 

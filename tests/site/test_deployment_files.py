@@ -1,4 +1,4 @@
-"""What deploy/ and docs/operations.md name exists."""
+"""Files, units and settings that deploy/ and docs/operations.md name exist."""
 
 import re
 import subprocess

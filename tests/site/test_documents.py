@@ -1,4 +1,4 @@
-"""What the documents point at exists."""
+"""Files and tests that the documents name exist."""
 
 import re
 

@@ -50,7 +50,7 @@ WRITTEN_BY_THE_SAVE = {
 
 @pytest.fixture
 def editor(client, account, things):
-    """(module) → an administrator's browser, and a thing of it that she has added."""
+    """(resource) → an administrator's browser, and an object that the administrator added."""
 
     def begin(module):
         example = EXAMPLES[module.name]

@@ -150,7 +150,7 @@ def of_devices(people):
     decision = device_actions.decide(first, **whole, by=handler)  # asks the officer
     device_actions.approve(decision, accept=True, comment="", by=people["officer"])
     incident_actions.name_officer(handler, by=people["second"])
-    asked = device_actions.decide(second, **whole, by=handler)  # who is herself the officer
+    asked = device_actions.decide(second, **whole, by=handler)  # the officer
     device_actions.approve(asked, accept=False, comment="請汰換", by=people["second"])
     device_actions.decide(second, kind="retire", retire_by=today, by=handler)
     year = roc_dates.roc_year(today)

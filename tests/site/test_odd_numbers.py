@@ -93,7 +93,7 @@ def test_odd_numbers_in_the_query(manager, things):
 
 
 def test_one_odd_number_in_the_query(manager, things):
-    """What stands first may hide what stands after it."""
+    """A first value may hide a later one."""
     turn = cycle(SOME)
     for name, address in addresses():
         for one in ALONE if name.split(":")[0] in {"boards", "support", "assignments"} else ():

@@ -76,7 +76,7 @@ Case = Callable[[People], Trial]
 
 
 def the(thing: Any, *names: str) -> Callable[[], Any]:
-    """What is stored of these fields of a row."""
+    """Return the stored values of these fields of a row."""
     rows = type(thing)._default_manager.filter(pk=thing.pk)
     return lambda: list(rows.values_list(*names))
 
@@ -285,7 +285,7 @@ def own_account(name: str, field: str, **typed: Any) -> Case:
 
 
 OWN_ACCOUNT_ONLY = "people:"
-"""Who keeps accounts may keep that of whoever gave her the role: it decides nothing of his."""
+"""An administrator may edit the account of whoever appointed them: that decides nothing."""
 
 ACTION_ROWS: dict[str, Case | str] = {
     "claims:approve": done_by_action(
@@ -536,7 +536,7 @@ def test_own_affairs_are_decided_by_others(name: str, people: People) -> None:
 
 
 def words_of(answer: Any) -> str:
-    """What stands on the page, without its tags and menus."""
+    """Return the text of the page, without its tags and menus."""
     main = answer.content.decode().split("<main", 1)[-1].split("<footer", 1)[0]
     return re.sub(r"<[^>]*>|\s+", " ", main)
 

@@ -52,7 +52,7 @@ def snapshot(tmp_path_factory, full_town, django_db_blocker):
 
 
 def stored(thing, since):
-    """What is stored of a thing and how many rows belong to it, what was noted and told; of
+    """The stored state of a thing: its fields, counts of its rows, events and notices; of
     moments, secrets and what came into being only whether there are any."""
     row = type(thing)._base_manager.filter(pk=thing.pk).values().get()
     for name, value in row.items():
@@ -117,7 +117,7 @@ class Scene:
         ]
 
     def after(self, pair, order):
-        """What is stored after two actions in one order or together."""
+        """Stored states after two actions in one order or together."""
         self.snapshot.restore()
         posts = [partial(sent, *of[action]) for of, action in zip(self.forms, pair, strict=True)]
         if order == "together":

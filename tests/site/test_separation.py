@@ -180,7 +180,7 @@ def test_own_place_presence_score_and_hours_are_entered_by_somebody_else(
     page = says(client.get(here))
     assert "由別人登錄" in page and f'name="score-{own.pk}"' not in page
     signed_in(second).post(here, typed)
-    client.post(here, {})  # what the other entered of her stays, whatever she sends
+    client.post(here, {})  # a colleague's marks stay, whatever the teacher sends
     end_now(meeting)
     assert "與您自己有關" in says(client.post(f"{here}finish/", follow=True))
     assert not Record.objects.live().filter(account=admin).exists()
@@ -245,7 +245,7 @@ def test_a_list_that_holds_oneself_lets_nobody_in(things, admin, account):
 def test_who_reported_or_handled_an_incident_neither_reviews_nor_closes_it(
     admin, platform, account
 ):
-    """One platform administrator in her own agency: report, review, recover, finish, close."""
+    """One platform administrator in their own agency: report, review, recover, finish, close."""
     incident = incident_actions.open_incident(
         agency=platform.agency,
         title="x",

@@ -35,7 +35,7 @@ MAP = "/manage/learning-map/"
 
 @pytest.fixture
 def log():
-    """What the platform's own log would hold, at its most talkative."""
+    """The platform's own log at its most verbose level."""
     stream = io.StringIO()
     lines = MaskingFormatter(settings.LOGGING["formatters"]["line"]["format"])
     handlers = [logging.StreamHandler(stream), logging.StreamHandler(stream)]

@@ -60,7 +60,7 @@ def test_what_reads_each_row_once_is_not(twin, rows):
 
 @pytest.fixture
 def looked_at(twin):
-    """What is asked meanwhile; nothing of it may be quadratic."""
+    """Explain the queries meanwhile; none may be quadratic."""
     with plans(twin=twin) as found:
         yield
     assert not found, "\n\n".join(f"{words}\n{sql}" for words, sql in found)

@@ -1,4 +1,4 @@
-"""What tests share: scenarios, fixtures, files, processes. No test imports another test."""
+"""Shared code of tests: scenarios, fixtures, files, processes. No test imports another test."""
 
 from pathlib import Path
 

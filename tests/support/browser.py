@@ -112,7 +112,7 @@ def signed_in(chromium, site, username="EP1001", **options):
 
 def code_by_second(chromium, site, clerk, username):
     """The clerk asks for a new password on the account's page; an administrator of the platform says
-    the second yes.  Returns her page with the code, and the code."""
+    the second yes.  Returns that person's page with the code, and the code."""
     clerk.get_by_role("button", name="重設密碼").click()
     clerk.get_by_label("我已當面").check()
     clerk.get_by_role("button", name="確定重設密碼").click()
@@ -126,7 +126,7 @@ def code_by_second(chromium, site, clerk, username):
 
 
 def signed_in_by_code(chromium, site, username, code, **options):
-    """She sets her own password by the code that she was handed, and signs in."""
+    """Set one's own password by a code that was handed over, and sign in."""
     hers = visit(chromium, site, **options)
     hers.goto("/accounts/login/")
     hers.get_by_role("link", name="設定新密碼").click()

@@ -9,7 +9,7 @@ from ismp.errors import ActionRefused
 
 
 def at_once(*actions):
-    """What each came to, in their order: what it gave back, or why it was not possible."""
+    """Run actions at once; return, in their order, each result or the reason of its refusal."""
     ready, here = threading.Barrier(len(actions)), connections[DEFAULT_DB_ALIAS]
     own = [here.copy() for _ in actions]  # to wherever the test is, which may be a `Place`
 

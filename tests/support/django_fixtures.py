@@ -1,4 +1,4 @@
-"""What tests with Django share: a database, an invented city, what is in it.
+"""Fixtures of tests with Django: a database, an invented city, its contents.
 
 Loaded before the first test module outside of `unit/` (`conftest.py`).
 """
@@ -221,7 +221,7 @@ def learned(import_bytes: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def mailbox(settings: Any, time_machine: Any) -> Any:
-    """What a real SMTP server is handed, at noon."""
+    """Mails that a real SMTP server receives, at noon."""
     from tests.support import smtp
 
     with smtp.server(settings) as box:

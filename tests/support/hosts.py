@@ -66,7 +66,7 @@ class Hosts:
         assert imported.wait(PATIENCE_SECONDS) == 0, self.logs()[-4000:]
 
     def python(self, script):
-        """What a script prints, from JSON; Django is set up and finds the same database."""
+        """Run a script with Django on the same database; return its output, parsed from JSON."""
         done = subprocess.run(
             [sys.executable, "-c", f"import django, json; django.setup()\n{script}"],
             check=False,

@@ -39,7 +39,7 @@ class Form:
             yield place or self.action, {name: value} if name else {}
 
     def shown(self, **typed):
-        """What it is sent with when nobody types but this."""
+        """Values of the drawn form with only these changed."""
         shown = {}
         for one in self.fields.values():
             if one.kind != "file":
@@ -47,7 +47,7 @@ class Form:
         return shown | typed
 
     def filled(self, **typed):
-        """What a person sends who leaves nothing empty, with some fields of her own."""
+        """Values of a person who fills in everything, with some fields given."""
         return {one.name: _good(one) for one in self.fields.values()} | typed
 
 

@@ -74,7 +74,7 @@ class Place:
             server.wait(PATIENCE_SECONDS)
 
     def script(self, text):
-        """What a script prints; it must end well."""
+        """Run a script; return its output, and fail if it fails."""
         done = self.python("-c", text)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""What a test asks of the product to hold it against the oracle and the laws."""
+"""Queries by which tests compare the product with the oracle and the laws."""
 
 from collections import Counter
 from datetime import timedelta

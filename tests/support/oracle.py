@@ -183,7 +183,7 @@ IGNORED += [(0xFFF9, 0xFFFB), (0xE0000, 0xE0FFF)]
 
 
 def folded(text: str) -> str:
-    """What tells events apart: half width, composed, without what nobody sees."""
+    """Normalise a title for comparison: half width, composed, without invisible characters."""
     seen = [c for c in nfkc(text) if not any(a <= ord(c) <= b for a, b in IGNORED)]
     return " ".join(nfkc("".join(seen)).split())
 

@@ -114,7 +114,7 @@ def only_csv(data: bytes, password: str | None) -> bytes:
 
 
 def ignorable(name: str) -> bool:
-    """What operating systems leave in archives."""
+    """Members that operating systems leave in archives."""
     last = name.rstrip("/").rsplit("/", 1)[-1].lower()
     rubbish = last in ("thumbs.db", ".ds_store", "desktop.ini")
     return name.endswith("/") or name.startswith("__MACOSX") or rubbish

@@ -1,4 +1,4 @@
-"""What can be sent to a thing in one of its states."""
+"""Requests that an object accepts in one of its states."""
 
 from dataclasses import dataclass
 from functools import partial

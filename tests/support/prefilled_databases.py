@@ -17,7 +17,7 @@ from tests.support.installations import Place
 
 @dataclass
 class World:
-    """What `make` does to an empty database; it returns what the tests shall know of that."""
+    """A database filled by `make`, which returns what the tests need to know of it."""
 
     name: str
     make: Callable[[], Any]

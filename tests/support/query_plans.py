@@ -65,7 +65,7 @@ class LargeTwin:
         return self._session.execute(statement)
 
     def quadratic(self, rows):
-        """What is quadratic in asking for the rows of a query."""
+        """Return the quadratic plan nodes of a query set."""
         statement, parameters = rows.query.sql_with_params()
         asked = connection.ops.compose_sql(statement, parameters)
         return [*_explained(self, asked, lambda table: True)]
@@ -86,7 +86,7 @@ FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r',
 
 @contextmanager
 def plans(is_large=lambda table: True, twin=None):
-    """What is quadratic in what is asked meanwhile: a list of (plan node in words, statement).
+    """Collect quadratic plans of the queries meanwhile: a list of (plan node in words, statement).
 
     `is_large` says of a table by its name whether it may have very many rows.
 
@@ -139,7 +139,7 @@ def _unique_keys():
 
 
 class _Tables:
-    """What is known of tables, to judge a plan by."""
+    """Sizes of tables, to judge a plan by."""
 
     def __init__(self, is_large, unique):
         self._is_large, self._unique = is_large, unique

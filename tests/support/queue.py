@@ -1,4 +1,4 @@
-"""What a worker does with the queue of imports."""
+"""Run a worker on the queue of imports, or lose one."""
 
 from datetime import timedelta
 from unittest import mock

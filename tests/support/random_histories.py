@@ -108,7 +108,7 @@ by_chance = settings(max_examples=settings.default.max_examples // 2, phases=[Ph
 
 
 def judge():
-    """The platform's administrator, of agency B; nobody's number is hers."""
+    """The platform's administrator, of agency B, with a number of nobody else."""
     found = of("b-qian")
     found.role = Role.PLATFORM_ADMIN
     found.save(update_fields=["role"])
@@ -133,7 +133,7 @@ def do(step, clerk, pairs):
         with (
             contextlib.suppress(ActionRefused),
             transaction.atomic(),
-        ):  # her number is there already
+        ):  # that number is there already
             people.assign(wang, agency=agency(to), since=day, replace=True, by="x")
     elif step == "come or go":
         moved = of("a-moved")

@@ -15,7 +15,7 @@ NOON = datetime.now(ZoneInfo("Asia/Taipei")).replace(hour=12, minute=0, second=0
 
 
 class Mailbox:
-    """What the SMTP server was handed; some addresses it refuses."""
+    """Mails received by the SMTP server, which refuses some addresses."""
 
     def __init__(self):
         self.letters, self.refused = [], set()

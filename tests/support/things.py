@@ -104,8 +104,8 @@ def of_security(person: Any) -> dict[str, Any]:
 
 
 def of_requests(person: Any, other: Any) -> dict[str, Any]:
-    """What waits in one agency's queue: an application, an ask for identities, a transfer of
-    `person` to a third agency's administrator `other`, who has asked for her."""
+    """Items in one agency's queue: an application, a change of identities, a transfer of
+    `person` to a third agency's administrator `other`, who asked for it."""
     today = timezone.localdate()
     application = requests.apply_for_account(
         agency=person.agency,

@@ -1,4 +1,4 @@
-"""What `run.py test …` makes of its arguments."""
+"""Arguments of `run.py test …`."""
 
 import importlib.util
 

@@ -1,1 +1,1 @@
-"""What is done to accounts, departments and postings: one module for each noun."""
+"""Actions on accounts, departments and postings: one module for each noun."""

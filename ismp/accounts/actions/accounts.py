@@ -1,7 +1,7 @@
 """Actions on single accounts: add, edit, change the national ID, reset the password, end sessions.
 
 Where and as what a person serves is changed by `actions.assign`.  Nobody touches the account of
-somebody whose role she may not give (`roles.APPOINTS`), or her own.
+somebody whose role they may not give (`roles.APPOINTS`), or their own.
 """
 
 import secrets
@@ -155,7 +155,7 @@ def check_reset_code(username: str, code: str) -> Account | None:
 
 @transaction.atomic
 def change_password(account: Account, *, old: str, new: str) -> None:
-    """Let a person who is signed in and knows her password have another one.
+    """Change the password of a signed-in person who has entered the present one.
 
     Raises ActionRefused when it was reset, or changed elsewhere, since the page asked for it.
     """
@@ -169,7 +169,7 @@ def change_password(account: Account, *, old: str, new: str) -> None:
 
 @transaction.atomic
 def set_password(account: Account, password: str) -> None:
-    """Let the person, known by her code, have a new password; the code is used up."""
+    """Set a new password for the person whom a reset code identifies; uses the code up."""
     account.set_password(password)
     account.save(update_fields=["password"])
     ResetCode.objects.filter(account=account).delete()

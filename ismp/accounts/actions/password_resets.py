@@ -38,7 +38,7 @@ _LONGEST = 500
 
 @dataclass(frozen=True)
 class Issued:
-    """What became of a code: mailed, or here in clear for the one who hands it over."""
+    """How a reset code was delivered: by mail, or in clear to whoever hands it over."""
 
     reset: PasswordReset
     code: str = ""
@@ -305,7 +305,7 @@ def _issue(reset: PasswordReset, code: str, by: Account) -> PasswordReset:
 
 
 def _words(again: str, first: str, account: Account) -> str:
-    """What is said of a new password, or of the first one."""
+    """Texts of the notice about a new password, or about the first one."""
     return again if account.has_usable_password() else first
 
 

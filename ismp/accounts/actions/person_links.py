@@ -299,7 +299,7 @@ def join(account: Account, agency: Agency, *, by: Account) -> None:
     Call it before the account moves.  Where a third agency said no, the question stays open.
     """
     same = Account.objects.with_number_of(account).exclude(pk=account.pk)
-    if same.filter(pk=by.pk).exists():  # nobody decides about herself
+    if same.filter(pk=by.pk).exists():  # nobody decides about themselves
         return
     for other in same.filter(agency=agency).order_by("pk"):
         pair = Q(account=account, other=other) | Q(account=other, other=account)
@@ -393,5 +393,5 @@ def _tell_both(link: PersonLink, subject: str, follows: str) -> None:
 
 
 def _stead(in_place_of: Account | None) -> dict[str, str]:
-    """What an event says of whom a delegate stands in for."""
+    """Return the event's detail about the principal of a delegate."""
     return {"in_place_of": in_place_of.username} if in_place_of else {}

@@ -42,7 +42,7 @@ def import_roster(
     """Bring accounts, agencies and departments in line with a roster file.
 
     An account that served elsewhere moves.  Importing the same roster again changes nothing; what
-    the file has no column for stays.  With a `keeper` only what she may change by hand may stand in
+    the file has no column for stays.  With a `keeper` only what they may edit by hand may stand in
     the roster; `of` is what its events are about.  Raises RosterRejected with every line at
     fault, or FileRejected; then nothing is stored.
 

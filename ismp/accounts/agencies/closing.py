@@ -38,7 +38,7 @@ _NOBODY = "這個機關已登記合併或裁撤，請先取消原來的登記。
 
 @dataclass(frozen=True)
 class Consequence:
-    """What becomes of one kind of thing when an agency is merged into another one."""
+    """How objects of one kind are moved when an agency is merged into another one."""
 
     title: str
     count: Callable[[Agency], int]
@@ -67,7 +67,7 @@ def register(*consequences: Consequence) -> None:
 
 @dataclass(frozen=True)
 class Preview:
-    """What closing an agency would do: lines of (what, how many, what becomes of it), of what
+    """Preview the closing of an agency: lines of (kind, count, consequence), without kinds of which
     there is none, and why it cannot be done as it stands."""
 
     lines: list[tuple[str, int, str]]

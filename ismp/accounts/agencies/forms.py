@@ -1,4 +1,4 @@
-"""What may be typed about agencies."""
+"""Forms about agencies."""
 
 from typing import Any
 

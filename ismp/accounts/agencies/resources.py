@@ -128,7 +128,7 @@ def _beside(user: Account, agency: Agency) -> dict[str, Any]:
 
 
 def _gone(agency: Agency) -> list[tuple[str, Any]]:
-    """What was cancelled or replaced, with what it was about."""
+    """List cancelled and replaced entries with their subject."""
     kinds = (
         ("名稱", agency.names),
         ("責任等級", agency.grade_entries),

@@ -102,7 +102,7 @@ class Account(HasNationalId, AbstractBaseUser, Audited):
     person = models.ForeignKey(
         "self", models.PROTECT, null=True, editable=False, related_name="+", db_index=False
     )
-    """The lowest-numbered account of the person when several accounts are confirmed to be hers;
+    """The lowest-numbered account of the person when several accounts are confirmed to be theirs;
     null when it stands alone.  Written only by `actions.person_links`, from `PersonLink`."""
 
     objects = AccountManager.from_queryset(AccountQuerySet)()
@@ -172,7 +172,7 @@ class Account(HasNationalId, AbstractBaseUser, Audited):
         return [role for role in Role if role in APPOINTS.get(Role(self.role), ())]
 
     def may_touch(self, other: "Account") -> bool:
-        """Whether `other`'s account, of an agency that this person keeps, is hers to change."""
+        """Whether this person may change `other`, an account of an agency that they administer."""
         return self.may(Right.EDIT_PEOPLE) and Role(other.role) in self.appoints()
 
     def get_session_auth_hash(self) -> str:

@@ -40,7 +40,7 @@ class AgencyQuerySet(Scoped):
         return self.exclude(pk__in=done.order_by().values("agency"))
 
     def names_on(self, day: date, known_at: datetime | None = None) -> dict[int, str]:
-        """What each agency was called on a day."""
+        """The name of each agency on a day."""
         then = AgencyName.objects.on(day, known_at).values_list("agency", "name")
         return {**dict(self.values_list("pk", "name")), **dict(then)}
 
@@ -121,7 +121,7 @@ class Agency(Audited):
         return agencies_merged_into(self.pk)
 
     def name_on(self, day: date) -> str:
-        """What it was called on a day."""
+        """Return the name of the agency on a day."""
         then = self.names.on(day).first()
         return then.name if then else self.name
 

@@ -17,7 +17,7 @@ class PasswordResetQuerySet(Scoped):
     agency_of = "account__agency"
 
     def to_decide_by(self, user: "Account") -> Self:
-        """What waits for a second person's yes and is of an account that this one may touch."""
+        """Resets that wait for a second person, of accounts that this person may change."""
         if not user.may(Right.EDIT_PEOPLE):
             return self.none()
         roles = [role.value for role in user.appoints()]

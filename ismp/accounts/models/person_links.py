@@ -45,9 +45,9 @@ class PersonLinkQuerySet(Scoped):
         )
 
     def to_decide_by(self, user: "Account") -> Self:
-        """What waits for this person: the agency that is asked decides, or the platform.
+        """Links that this person may decide: the agency that is asked decides, or the platform.
 
-        Never who set the number nor (but for the platform and within one agency) anybody of her
+        Never who set the number nor (but for the platform and within one agency) anybody of their
         agency, nor anybody with one of the two accounts or with their number.
         """
         if not user.may(Right.EDIT_PEOPLE):
@@ -132,7 +132,7 @@ class PersonLink(Audited):
 
     @property
     def agency(self) -> Agency:
-        """Whose administrators are asked."""
+        """The agency whose administrators are asked."""
         return self.other.agency
 
     @property

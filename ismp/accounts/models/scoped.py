@@ -1,4 +1,4 @@
-"""What a person may see: the agencies and rows that `visible_to` lets through."""
+"""Scoping: the agencies and rows that `visible_to` lets a person see."""
 
 from typing import Any, ClassVar, Protocol, Self
 
@@ -28,7 +28,7 @@ class Scoped(models.QuerySet):
         return self if user.may(Right.ALL_AGENCIES) else self.of_agencies(user.agency_ids())
 
     def of_agency(self, agency: Whole | None) -> Self:
-        """What belongs to an agency, or to one that was merged into it; everything for None."""
+        """Rows of an agency, or of one that was merged into it; all rows for None."""
         return self.of_agencies(agency.with_merged()) if agency else self
 
     def of_agencies(self, keys: list[int]) -> Self:

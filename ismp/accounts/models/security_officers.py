@@ -26,7 +26,7 @@ class SecurityOfficer(Entry):
     """資通安全長 of an agency from a day on, with a deputy: who is called to a major incident
     (levels 3 and 4) and decides on exceptions for restricted devices.
 
-    May be anybody who serves there, whatever her role.
+    May be anybody who serves there, whatever their role.
     """
 
     OF = ("agency",)
@@ -68,7 +68,7 @@ class SecurityOfficer(Entry):
         return f"{self.account.name}{deputy}"
 
     def on_duty(self, but: Account | None = None) -> list[Account]:
-        """Who is to be told: the officer, in her absence the deputy; nobody who has left."""
+        """Recipients: the officer, during an absence the deputy; nobody who has left."""
         today, serving = timezone.localdate(), Q(agency=self.agency_id, status=Status.ACTIVE)
         named = [pk for pk in (self.account_id, self.deputy_id) if pk and (not but or pk != but.pk)]
         asked = Account.objects.filter(serving, pk__in=named)

@@ -1,4 +1,4 @@
-"""What the lines of a roster change of the accounts that are stored: found, said, written.
+"""Changes that the lines of a roster make to stored accounts: found, described, written.
 
 Between the file (`reading`) and `importing`, which decides whether it may.
 """
@@ -76,8 +76,8 @@ def holders(numbers: Collection[Number], usernames: Collection[str]) -> dict[Num
 
 @dataclass(frozen=True)
 class Names:
-    """What a whole roster calls the agencies and departments that it names: by its first line that
-    does, whatever piece of it needs one first."""
+    """Names of the agencies and departments of a whole roster, each from the first line that
+    has it, whichever batch needs it first."""
 
     agencies: dict[str, str]
     """By folded code."""
@@ -151,7 +151,7 @@ class Places:
 
 @dataclass(frozen=True)
 class LineChange:
-    """What a line makes of its account: a new one, or other values of some fields."""
+    """The effect of a line on its account: a new one, or other values of some fields."""
 
     entry: Entry
     account: Account
@@ -311,7 +311,7 @@ def _named(agency: Agency) -> str:
 
 
 def role_elsewhere(account: Account) -> str:
-    """Whoever administers an agency does not administer the one she moves to."""
+    """An administrator who moves to another agency does not administer that one."""
     return Role.STAFF.value if account.role in OF_AN_AGENCY else account.role
 
 

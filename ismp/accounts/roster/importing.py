@@ -50,7 +50,7 @@ Group = list[LineChange]
 
 @dataclass(frozen=True)
 class RosterLine:
-    """What a line of the roster does to its account; `words` say it to a reader."""
+    """The effect of a roster line on its account; `words` describe it to a reader."""
 
     line: int
     username: str
@@ -62,7 +62,7 @@ class RosterLine:
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of some lines: of those that took effect or had none, and of the others."""
+    """Outcome of some lines: accepted with or without an effect, and rejected."""
 
     lines: list[RosterLine] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -421,7 +421,7 @@ def _begin(served: list[Posting]) -> None:
 
 
 def _controls(change: LineChange, keeper: Account | None) -> list[AccountControl]:
-    """What control of an account its line of the roster gives the sender (`separation`)."""
+    """Controls of an account that a roster line gives its sender (`separation`)."""
     entry, account = change.entry, change.account
     if keeper is None or account.pk == keeper.pk:
         return []

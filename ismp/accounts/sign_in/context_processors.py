@@ -1,4 +1,4 @@
-"""What every page's head needs: who is signed in, what she may, who else is here."""
+"""Template context of every page's head: the signed-in person, their rights, open sessions."""
 
 from typing import Any
 

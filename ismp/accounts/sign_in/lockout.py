@@ -1,6 +1,6 @@
 """Who guesses is slowed down: by account and address, by account, and by address over accounts.
 
-A stranger locks out her own address, not the owner: failures while locked count for nothing, and
+A stranger locks out their own address, not the owner: failures while locked do not count, and
 the owner signs in from another one.  Failures are rows of django-axes, whose backend asks `Handler`
 before a password is looked at.  Source: 附表十 control 40 (五次, 十五分鐘); ADR 21.
 """
@@ -39,7 +39,7 @@ _UNKNOWN_AGAIN = timedelta(minutes=1)
 
 
 class Handler(AxesDatabaseHandler):
-    """What django-axes asks about passwords (settings.AXES_HANDLER)."""
+    """Handler that django-axes asks about passwords (settings.AXES_HANDLER)."""
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
         request.sign_in_wait = wait_for_password(Guess.of(_typed(credentials), request))
@@ -68,7 +68,7 @@ class Handler(AxesDatabaseHandler):
 
 @dataclass(frozen=True)
 class Guess:
-    """Whose secret is tried, and from where."""
+    """An attempt: the account whose secret is tried, and the address it comes from."""
 
     name: str
     """As it was typed, in one width and case."""
@@ -155,7 +155,7 @@ def _failures(rows: Any) -> tuple[int, datetime]:
 def _end_of_spraying(place: str, now: datetime, times: int = 1) -> datetime | None:
     """When fewer accounts will stand failed from an address than it takes to keep it out.
 
-    Who signs in takes her failures off: in an office where many mistype, few stand failed.
+    A sign-in removes that person's failures: in an office where many mistype, few remain.
     """
     rows = AccessAttempt.objects.filter(ip_address=place, attempt_time__gt=now - _SPRAYED)
     most = settings.SIGN_IN_ACCOUNTS_OF_ADDRESS * times

@@ -46,7 +46,7 @@ def begin(session: SessionBase, account: Account) -> None:
 
 
 class IdleMiddleware:
-    """Signs out who is idle, and everybody some hours after signing in, whatever she does."""
+    """Signs out idle people, and everybody some hours after signing in, active or not."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -70,7 +70,7 @@ def ask_for(
     reason: str,
     by: Account,
 ) -> Transfer:
-    """調入: ask the agency of a person to let her come.
+    """調入: ask the agency of a person to let them come.
 
     Found only by 公務帳號 and name together, so that nobody can try out who serves elsewhere.
     """

@@ -1,4 +1,4 @@
-"""Deciding a request: once, by somebody for whom it waits or who stands in for her.
+"""Deciding an application: once, by somebody it waits for or by a delegate of theirs.
 
 Each kind has its action; all take `accept`, `comment`, `by` and `in_place_of`, and raise
 ActionRefused.  What the approval changes is done by the actions of `ismp.accounts`.
@@ -87,7 +87,7 @@ def account_of(application: AccountApplication) -> Account:
 
 
 def department_of(application: AccountApplication) -> Department | None:
-    """The department that she named, if the agency has it."""
+    """The department that the applicant named, if the agency has it."""
     open_ones = Department.objects.filter(agency=application.agency_id).open()
     return open_ones.filter(name=application.department).first()
 
@@ -104,7 +104,7 @@ def decide_transfer(
 ) -> None:
     """Let the person serve at the other agency from the day that was asked for, or refuse it.
 
-    Later entries of her service refuse an approval, unless they are to be replaced.
+    Later postings of the person refuse an approval, unless they are to be replaced.
     """
     transfer = _hold(transfer, by, in_place_of)
     if transfer.asked_by_id == by.pk:
@@ -146,9 +146,9 @@ def decide_identities(
     in_place_of: Account | None = None,
     replace: bool = False,
 ) -> None:
-    """Let the person have the identities that she asked for from her day on, or refuse it.
+    """Give the person the identities asked for from the day asked for on, or refuse.
 
-    Later entries of her service refuse an approval, unless they are to be replaced.
+    Later postings of the person refuse an approval, unless they are to be replaced.
     """
     change = _hold(change, by, in_place_of)
     if accept:
@@ -236,7 +236,7 @@ def _hold(request: Asked, by: Account, in_place_of: Account | None) -> Asked:
 def concerned(request: Request) -> list[Account]:
     """Whom a request is about and who asked: none of them decides it.
 
-    An application comes from somebody without an account: from whoever has her number or e-mail.
+    An application comes from somebody without an account: from whoever has their number or e-mail.
     """
     if isinstance(request, AccountApplication):
         return list(Account.objects.filter(pk__in=known_of([request])[request.pk]))
@@ -291,6 +291,6 @@ def _of(request: Transfer | IdentityChange) -> dict[str, str]:
 
 
 def _decided(request: Request) -> dict[str, str]:
-    """What an event says of a decision: the outcome, and in whose place a delegate decided."""
+    """Return the event's detail about a decision: the outcome, and the principal of a delegate."""
     stead = {"in_place_of": request.in_place_of.username} if request.in_place_of else {}
     return {"state": request.state, **stead}

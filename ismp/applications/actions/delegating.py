@@ -18,13 +18,13 @@ _LONGEST = timedelta(days=366)
 
 
 def may_name(user: Account) -> bool:
-    """Whether this person decides herself, so that somebody can stand in for her."""
+    """Whether this person decides applications, so that a delegate can be named."""
     return user.may(Right.EDIT_PEOPLE)
 
 
 @transaction.atomic
 def delegate(*, username: str, since: date, until: date, by: Account) -> Delegation:
-    """Name a colleague of one's own agency, whatever her role.  Raises ActionRefused."""
+    """Name a colleague of one's own agency, whatever their role.  Raises ActionRefused."""
     if not may_name(by):
         raise ActionRefused("只有審核申請的管理者可以指定代理人。")
     if until < since:
@@ -34,7 +34,7 @@ def delegate(*, username: str, since: date, until: date, by: Account) -> Delegat
         raise ActionRefused("代理的迄日不能早於今天，期間不能超過一年，請更正。")
     if since > today + _LONGEST:
         raise ActionRefused(f"代理的起日最晚只能填 {roc_date(today + _LONGEST)}，請檢查年份。")
-    # Held, so that a double click names her once.
+    # Locked, so that a double click names the delegate once.
     Account.objects.select_for_update(of=("self",), no_key=True).get(pk=by.pk)
     colleagues = Account.objects.filter(agency=by.agency_id, status=Status.ACTIVE)
     colleague = colleagues.exclude(pk=by.pk).filter(username__iexact=username).first()
@@ -70,6 +70,6 @@ def end_delegation(delegation: Delegation, *, by: Account) -> Delegation:
 
 
 def refuse_past_days(by: Account, in_place_of: Account | None) -> None:
-    """Raises ActionRefused when `by` does not stand in for her (any more)."""
+    """Raises ActionRefused when `by` is not (or no longer) a delegate of the principal."""
     if in_place_of and not Delegation.objects.held_by(by).filter(principal=in_place_of).exists():
         raise ActionRefused(f"您代理{in_place_of.name}的期間已經結束，請由本人決定。")

@@ -73,7 +73,7 @@ def keep_fresh() -> int:
     gone = [b.pk for b in boards if b.pk not in true or (b.on < today and not _is_kept(b.on))]
     Board.objects.filter(pk__in=gone).delete()
     for basis in {board.basis for board in boards if board.pk in true and board.basis < newest}:
-        # By its basis again: whoever counted meanwhile says herself how far it holds.
+        # Stored under its own basis again: a count made meanwhile says itself how far it holds.
         Board.objects.filter(pk__in=true, basis=basis).update(basis=newest)
     agencies = list(Agency.objects.open_on(today))
     lacking = len(agencies) - sum(b.on == today and b.pk in true for b in boards)
@@ -132,9 +132,9 @@ def _keep(boards: dict[Key, Board], agencies: list[Agency], newest: int) -> None
 
 
 def _leaning(agencies: list[Agency]) -> dict[int, set[str]]:
-    """For each agency the codes of those whose hours can be hers: where her people ever served.
+    """For each agency the codes of those whose hours can count for it: where its people served.
 
-    Hours follow the person, under whatever account that is confirmed to be hers.
+    Hours follow the person, under every account that is confirmed to be theirs.
     Records come to an account only where it serves.
     """
     codes = dict(Agency.objects.values_list("pk", "code"))

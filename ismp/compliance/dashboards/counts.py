@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 PERSON = ""
-"""The duty of a line that counts persons: each once, by the worst of her duties."""
+"""The duty of a line that counts persons: each once, by the worst of their duties."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Counts:
     """How many stand how; `missing` in thousandths of an hour, over all of them.
 
     `on_pace` are those who will have enough at the end of the year if each goes on learning at
-    the pace she has had since her window began.
+    the pace since the person's window began.
     """
 
     green: int = 0

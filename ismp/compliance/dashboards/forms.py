@@ -1,4 +1,4 @@
-"""What the address of a board may ask for: a day, what was known when, and which people."""
+"""Parameters of a board's address: a day, a moment of knowledge, and a selection of people."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -38,7 +38,7 @@ class DayForm(Form):
 
     @property
     def asked(self) -> dict[str, str]:
-        """What a link must carry to mean the same days."""
+        """Query parameters that a link needs to mean the same days."""
         days = {"on": self.on_day, "known": self.is_valid() and self.cleaned_data["known"]}
         if days["on"] == timezone.localdate():
             days["on"] = None

@@ -26,7 +26,7 @@ from ismp.ui.http.requests import HttpRequest
 
 
 def agencies_of(user: Account) -> QuerySet[Agency]:
-    """Whose boards a person may open."""
+    """The agencies whose boards a person may open."""
     everywhere = user.may(Right.ALL_AGENCIES)
     return Agency.objects.all() if everywhere else Agency.objects.filter(pk__in=user.agency_ids())
 

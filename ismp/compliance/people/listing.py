@@ -41,7 +41,7 @@ HEAD = [
 
 @dataclass(frozen=True)
 class Person:
-    """One person of the list; `light` is that of the worst of her duties."""
+    """One person of the list; `light` is that of the worst of their duties."""
 
     account: int
     username: str
@@ -67,7 +67,7 @@ class Person:
 
 
 def of(agency: Agency, on: date, known_at: datetime | None = None) -> pl.DataFrame:
-    """One row per person × duty, with who she is."""
+    """One row per person × duty, with the person's columns."""
     table = standing_table.table(Q(agency=agency), on=on, known_at=known_at)
     ever_here = Account.objects.filter(postings__agency=agency).distinct().order_by()
     who = pl.DataFrame(
@@ -91,7 +91,7 @@ def chosen(
     sort: str = "-missing",
     accounts: list[int] | None = None,
 ) -> list[Person]:
-    """The people that a search finds, each with her duties.
+    """The people that a search finds, each with their duties.
 
     `light` is a key of WORDS or of SEVERAL, or empty for all; `department` is a number or `none`.
     With a `duty` only that duty counts.

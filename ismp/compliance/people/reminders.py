@@ -1,4 +1,4 @@
-"""提醒: telling those who are behind, once a day at most, each with the hours she lacks.
+"""提醒: notices to those who are behind, once a day at most, each with the missing hours.
 
 What the preview shows is what goes out: both come from the same plan, and the action refuses when
 the plan has changed since it was seen.  How a notice travels is known to `ismp.notifications`.
@@ -32,7 +32,7 @@ KIND = "standing_reminder"
 
 @dataclass(frozen=True)
 class Letter:
-    """What one person is told; `subject` may travel by e-mail, so it names nobody."""
+    """The notice to one person; `subject` may travel by e-mail, so it names nobody."""
 
     subject: str
     body: str
@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def mailed_on(self) -> Counter[date]:
-        """How many are mailed on which day; who had her digest of today gets the next one."""
+        """Count of mails per day; whoever had today's digest already gets the next one."""
         dates = digest_dates([person.account for person, _ in self.letters])
         return Counter(dates.values())
 
@@ -64,7 +64,7 @@ class Plan:
 
 
 def plan(agency: Agency, search: dict[str, Any]) -> Plan:
-    """What a reminder of the people found by `search` (see `people.chosen`) would be, today."""
+    """Plan today's reminder of the people found by `search` (see `people.chosen`)."""
     found = listing.chosen(listing.of(agency, timezone.localdate()), **search)
     behind = [person for person in found if person.behind]
     reminded = last_reminded([person.account for person in behind], since=_midnight())
@@ -76,7 +76,7 @@ def plan(agency: Agency, search: dict[str, Any]) -> Plan:
 
 
 def letter(behind: list[Line]) -> Letter:
-    """The words for one person, from the duties in which she is behind."""
+    """Write the notice for one person, from the duties in which they are behind."""
     lacking = "、".join(f"{line.title} {in_hours(line.missing)} 小時" for line in behind)
     lines = [
         f"{line.title}：{roc_date(line.window_start)} 至 {roc_date(line.window_end)} 應有 "

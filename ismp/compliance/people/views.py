@@ -111,10 +111,10 @@ def download(request: HttpRequest) -> StreamingHttpResponse:
 @require_safe
 @needs(Right.VIEW_HOURS)
 def person(request: HttpRequest, account_id: int) -> HttpResponse:
-    """One person on a day: where and as what she served, each duty with its arithmetic, and the
+    """Show one person on a day: posting and identities, each duty with its arithmetic, and the
     records behind it.
 
-    An agency that she has left sees her on the days on which she served it, and nothing later.
+    An agency sees a person who has left it on the days of the posting there, and nothing later.
     """
     user = request.user
     form, mine = DayForm(request.GET), agencies_of(user)

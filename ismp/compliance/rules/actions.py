@@ -50,7 +50,7 @@ def change_rule(
     replace: bool = False,
     by: Account,
 ) -> RuleVersion:
-    """What the rule asks from a day on; earlier days stay judged as they were.
+    """Set what the rule asks from a day on; earlier days stay judged as they were.
 
     Later versions are replaced with `replace` only.  Raises LaterEntry, ActionRefused.
     """
@@ -166,7 +166,7 @@ def set_policy(
     replace: bool = False,
     by: Account,
 ) -> PolicyVersion:
-    """What holds from a day on where the law is silent.  Raises LaterEntry, ActionRefused."""
+    """Set the policy from a day on where the law is silent.  Raises LaterEntry, ActionRefused."""
     chosen = {"two_years": two_years, "grace_days": grace_days, "unlisted": unlisted}
     version: PolicyVersion
     version, detail = _add_version(PolicyVersion(since=since, **chosen), replace, by)
@@ -200,7 +200,7 @@ def _prove() -> None:
 
 
 def in_words(missing: int | None) -> str:
-    """What is missing in a worked example, in words."""
+    """Describe the missing hours of a worked example in words."""
     if missing is None:
         return "沒有義務"
     return f"還差 {in_hours(missing)} 小時" if missing else "已達標"

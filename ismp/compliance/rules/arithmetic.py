@@ -44,7 +44,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Duty:
-    """So many hours of these categories in so many calendar years, while the rule is in force."""
+    """Hours of these categories in one or two calendar years, while the rule is in force."""
 
     identity: str
     grades: frozenset[str]
@@ -71,7 +71,7 @@ class TwoYears(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """What the platform has decided where the law is silent."""
+    """Policies of the platform where the law is silent."""
 
     two_years: TwoYears = TwoYears.ROLLING
     grace_days: int = 0
@@ -86,7 +86,7 @@ class Person:
     grade: str = ""
     arrived_on: date | None = None
     leave: str = ""
-    """Why she is on leave on the reference day; empty when she is not."""
+    """Reason of a leave that covers the reference day; empty without one."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def arrival(spells: Iterable[tuple[date, date]]) -> date | None:
     (first day, day after the last), at whatever agencies and under whatever accounts.
 
     A transfer is no break.  A break is any whole day between two spells on which the person serves
-    nowhere: who comes back later than the day of her leaving arrives anew.
+    nowhere: who comes back later than the day of leaving arrives anew.
     """
     arrived = reached = None
     for since, end in sorted(spells):
@@ -179,7 +179,7 @@ def arrival(spells: Iterable[tuple[date, date]]) -> date | None:
 
 
 def grace_until(arrived_on: date, policy: Policy) -> date:
-    """The last day on which a newcomer is waited for; without grace, the day before she came."""
+    """The last day of a newcomer's grace period; without grace, the day before the arrival."""
     return arrived_on + timedelta(days=policy.grace_days - 1)
 
 

@@ -1,4 +1,4 @@
-"""What the forms of 學習地圖管理 may look like; they know nothing of saving."""
+"""Forms of 學習地圖管理; they do not save."""
 
 import re
 from datetime import date
@@ -55,7 +55,7 @@ class _VersionForm(Replacing, _Form):
 
     @property
     def form_version(self) -> str:
-        """What the page carries: which version was the last one when the form was drawn."""
+        """Hidden field of the page: the version that was the last one when the form was drawn."""
         return str(self.newest.pk if self.newest else 0)
 
     @property
@@ -73,7 +73,7 @@ class _VersionForm(Replacing, _Form):
 
 
 class ChangeForm(_VersionForm):
-    """What a rule asks from a day on."""
+    """The requirement of a rule from a day on."""
 
     grades = forms.MultipleChoiceField(
         label="適用的責任等級", choices=Grade.choices, widget=forms.CheckboxSelectMultiple
@@ -160,14 +160,14 @@ class PolicyForm(_VersionForm):
 
 
 def as_posted(form: forms.Form) -> list[tuple[str, str]]:
-    """What was filled in, to hand on from the preview to the action."""
+    """Return the values as the preview hands them on to the action."""
     data: Any = form.data
     names = [*form.fields, FIELD]
     return [(name, value) for name in names for value in data.getlist(name)]
 
 
 def in_words(form: forms.Form) -> list[tuple[str, str]]:
-    """What was filled in, as a reader wants it: (label, words)."""
+    """Return the values for a reader: (label, words)."""
     return [(str(field.label), _shown(field, form)) for field in form]
 
 

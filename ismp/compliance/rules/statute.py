@@ -18,7 +18,7 @@ _LAW = "資通安全責任等級分級辦法"
 
 @dataclass(frozen=True)
 class Version:
-    """What a rule asks from a day on."""
+    """The requirement of a rule from a day on."""
 
     since: date
     grades: str

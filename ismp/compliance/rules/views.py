@@ -251,7 +251,7 @@ _TURNS_GREEN = "會變成達標"
 
 
 def _turned(proposed: InForce, now: InForce) -> dict[str, Any]:
-    """Whose light changes, for the preview: each group with its heading and its people."""
+    """People whose light changes, for the preview: each group with its heading and its people."""
     turned = what_if.impact(proposed, now)
     words = {**WORDS, what_if.NOT_OBLIGED: "不列管"}
     groups = [
@@ -312,7 +312,7 @@ def remove_example(request: HttpRequest, example_id: int) -> HttpResponse:
 @require_safe
 @needs(Right.VIEW_HOURS)
 def effect(request: HttpRequest, run_id: int) -> HttpResponse:
-    """What an import changed: a part of its result, and a page of its own with every name."""
+    """The effect of an import: a part of its result, and a page of its own with every name."""
     user = request.user
     visible = ImportRun.objects.visible_to(user).select_related("agency")
     run = get_object_or_404(visible, pk=run_id, source=Source.FILE, state=State.COMPLETED)

@@ -77,7 +77,7 @@ class Why:
 
     @cached_property
     def courses(self) -> list[Course]:
-        """What is offered to her now and gives hours that this duty accepts; of none missing, none.
+        """Courses offered now that give hours for this duty; none when no hours are missing.
 
         Asked for only where it is shown.
         """
@@ -94,7 +94,7 @@ def of_person(
     *,
     former_agency: int | None = None,
 ) -> list[Why]:
-    """For each duty of the person by her service in this account; none when she is not in office.
+    """Explain each duty of the person by the postings of this account; none when not in office.
 
     Deleted records are named only in the present: what `known_at` asks for is what was live.
     For somebody of an agency that the person has left (`former_agency`) it tells only what counted
@@ -120,7 +120,7 @@ def of_person(
 def _rows(
     account: Account, in_force: InForce, on: date, known_at: datetime | None
 ) -> list[dict[str, Any]]:
-    """The person's records of the years in question and the one before, under all her accounts."""
+    """The person's records of these years and the one before, under all accounts."""
     since = arithmetic.window(2, in_force.policy, on).start.year - 1
     hers = person_links.accounts_of(account, known_at)
 

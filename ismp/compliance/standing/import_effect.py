@@ -1,5 +1,5 @@
-"""What an import changes in the standing of its agency's people: who was behind, who is; and what
-so many hours would change for some people.
+"""Changes that an import makes in the standing of its agency's people: before and after; and those
+that additional hours would make for some people.
 
 Both sides are computed as known just before and just after the import, so the answer stays the
 same however late it is asked for.  A trial's is predicted from the rows that it kept.
@@ -79,7 +79,7 @@ def of_run(run: ImportRun) -> Effect | None:
 
 
 def _accounts(run: ImportRun) -> set[int]:
-    """Whose records the import created or changed."""
+    """The people whose records the import created or changed."""
     standing_still = Record.objects.filter(agency=run.agency, run=run).values_list("account")
     changed_since = RecordRevision.objects.filter(agency=run.agency, run=run)
     both = {account for (account,) in standing_still}
@@ -89,7 +89,7 @@ def _accounts(run: ImportRun) -> set[int]:
 def _predicted(
     run: ImportRun, rows: pl.DataFrame, people: pl.DataFrame, first: date
 ) -> pl.DataFrame:
-    """What these people have done, if the rows that passed stand in place of what is stored."""
+    """The hours of these people, with the accepted rows in place of the stored ones."""
     accounts = table.accounts_of(people, run.finished_at)
     on = timezone.localdate(run.finished_at)
     stored = table.events_of(accounts["account"], first, on, run.finished_at)

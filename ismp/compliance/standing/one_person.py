@@ -1,4 +1,4 @@
-"""One person's standing on a day: what `table.table` says of her, from her own rows alone.
+"""One person's standing on a day: the same as `table.table`, from that person's rows alone.
 
 首頁 asks for it on every visit, and a table of one row costs more than all the arithmetic on it; so
 here the rules judge plain values.  The tests hold the two against each other.
@@ -26,7 +26,7 @@ _grades = EventCache[str](concerns=lambda event, grade: rewrites(event.verb, Top
 
 @dataclass(frozen=True)
 class Office:
-    """Where and as what somebody serves on a day; `leave` says why she is away, if she is."""
+    """Agency and identities of a person on a day; `leave` is the reason of an absence, if any."""
 
     agency: int
     department: int | None
@@ -80,7 +80,7 @@ def grade_of(agency: int, on: date, known_at: datetime | None = None) -> str:
 def judged(
     account: Account, office: Office, credits: Iterable[Credit], in_force: InForce, on: date
 ) -> list[tuple[Line, Verdict]]:
-    """Each duty of the person with its verdict, given all that she has learned."""
+    """Judge each duty of the person by all completed hours."""
     whose = arithmetic.Person(
         frozenset(members(office.identities)), office.grade, office.arrived_on, office.leave
     )

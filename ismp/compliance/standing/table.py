@@ -236,7 +236,7 @@ def events_of(
 
 
 def contents(known_at: datetime | None = None) -> list[tuple[QuerySet[Any, Any], str, str]]:
-    """What was live, as query sets, with the names of their account and of their event's key."""
+    """Live rows as query sets, with the names of their account and of their event's key."""
     records: Any = Record.objects
     if known_at is None:
         return [(records.live().order_by(), "account", "event_key")]
@@ -320,8 +320,8 @@ def _by_account(source: QuerySet[Any, Any], owner: str, this_year: Q) -> QuerySe
 
 
 def _owed(people: pl.DataFrame, in_force: InForce, on: date) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What each set of identities owes in agencies of each grade, and which categories of hours
-    each duty accepts."""
+    """Duties of each set of identities in agencies of each grade, and the categories of hours
+    that each duty accepts."""
     owed: list[tuple[Any, ...]] = []
     covered: set[tuple[str, int]] = set()
     for identities, grade in people.select("identities", "grade").unique().iter_rows():
@@ -342,7 +342,7 @@ def _arrivals(
     people: pl.DataFrame, few: list[int] | None, on: date, known_at: datetime | None
 ) -> pl.DataFrame:
     """到職日, where it is known: from when on a person has served without a break, at whatever
-    agencies and under whatever accounts of hers (`rules.arrival`): account, arrived_on."""
+    agencies and accounts of the person (`rules.arrival`): account, arrived_on."""
     told = people.filter(pl.col("since") > Posting.UNKNOWN).select("account", "person")
     if told.is_empty():
         return pl.DataFrame(schema={"account": pl.Int64, "arrived_on": pl.Date})
@@ -415,14 +415,14 @@ def _several(few: list[int] | None, known_at: datetime | None) -> pl.DataFrame:
 
 
 def _notes(people: pl.DataFrame, policy: Policy, on: date) -> pl.DataFrame:
-    """What to say beside a light: why exempt, or since when she is here."""
+    """Text beside a light: the reason of an exemption, or the day of arrival."""
     cases = people.select("arrived_on", "leave").unique()
     notes = [note(arrived_on, leave, policy, on) for arrived_on, leave in cases.iter_rows()]
     return cases.with_columns(pl.Series("note", notes, pl.String))
 
 
 def note(arrived_on: date | None, leave: str | None, policy: Policy, on: date) -> str:
-    """Why exempt, or since when she is here."""
+    """Reason of an exemption, or the day of arrival."""
     if leave:
         return leave
     if arrived_on is None or arrived_on.year < on.year:

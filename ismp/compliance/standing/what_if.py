@@ -1,4 +1,4 @@
-"""Whose light changes when the rules change, or when a person serves otherwise, told before.
+"""Preview of the lights that change when rules or a person's posting change.
 
 Judges the hours of today, as if what is proposed were in force today.
 """
@@ -56,7 +56,7 @@ def impact(proposed: InForce, now: InForce) -> Impact:
 def of_person_if(
     account: Account, *, identities: str = "", agency: Agency | None = None
 ) -> tuple[list[Line], list[Line]]:
-    """Her duties as they stand, and as they would with other identities or in another agency."""
+    """Compare a person's duties with those under other identities or in another agency."""
     today = timezone.localdate()
     in_force = InForce.on(today)
     people = table.people_of(Q(account=account), today)
@@ -76,7 +76,7 @@ def of_person_if(
 
 
 def duties_of(identities: str, agency: Agency) -> list[tuple[str, int]]:
-    """What somebody who is not here yet would owe: the title of each duty, and its hours."""
+    """Duties of somebody who is not here yet: the title of each, and its hours."""
     today = timezone.localdate()
     in_force, grade = InForce.on(today), grade_of(agency.pk, today)
     owed = arithmetic.owed(members(identities), grade, in_force.duties, in_force.policy, today)

@@ -52,7 +52,7 @@ _AT_THE_DOOR = "courses.door"
 def mark(meeting: Meeting, present: Iterable[int], *, by: Account) -> int:
     """Make the list of a meeting: those of these sign-ups who hold a place were there, no others.
 
-    How somebody was found present before stays noted; so does what others noted of `by` herself.
+    An earlier mark of presence stays; so does what others marked for `by`.
     Returns how many were there.  Raises ActionRefused.
     """
     session = hold(meeting.session)
@@ -80,9 +80,9 @@ def _people(sign_ups: Iterable[SignUp]) -> list[Account]:
 
 
 def code_of(meeting: Meeting, *, shown_by: Account) -> str:
-    """What the code in the room says: another one each time, good for less than a minute.
+    """Return the code to show in the room: a new one each time, valid for less than a minute.
 
-    It tells who shows it, so that nobody scans what she shows herself.
+    It names who shows it, so that nobody scans a code of their own.
     """
     return signing.dumps([meeting.pk, shown_by.pk], salt=_IN_THE_ROOM)
 
@@ -159,7 +159,7 @@ def grade(session: Session, scores: dict[int, Decimal | None], *, by: Account) -
 
 @dataclass(frozen=True)
 class Settlement:
-    """What 結訓 came to."""
+    """Result of a 結訓."""
 
     given: int
     """How many people have hours of it that count."""
@@ -180,7 +180,7 @@ class Settlement:
 
 @transaction.atomic
 def finish(session: Session, *, by: Account) -> Settlement:
-    """結訓: credit everybody the hours of the meetings she was at.
+    """結訓: credit everybody the hours of the meetings they attended.
 
     May be done again after a correction: the records follow.  Who is absent now has no completion
     and no record; what an agency deleted stays deleted.  Raises ActionRefused.
@@ -219,7 +219,7 @@ def finish(session: Session, *, by: Account) -> Settlement:
 
 
 def _with_hours(session: Session) -> QuerySet[SignUp]:
-    """Who holds a place, with `attended`: the hours of the meetings she was at."""
+    """Sign-ups that hold a place, with `attended`: the hours of the meetings attended."""
     enrolled = session.sign_ups.filter(standing=Standing.ENROLLED)
     return enrolled.annotate(attended=Sum("attendances__meeting__hours", default=0))
 

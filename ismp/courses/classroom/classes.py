@@ -270,11 +270,11 @@ def _open_ones(
 
 
 def give_up_places(account: Account, before: Served) -> None:
-    """Take somebody off the sessions that she can no longer take: she left, or moved to an agency
-    that a course is not offered to.
+    """Cancel the sign-ups of a person for sessions no longer open to them: after leaving, or after
+    moving to an agency that the course is not offered to.
 
-    Called in the transaction in which she begins to serve otherwise (`accounts.consequences`).  A
-    session that somebody holds is passed over: that transaction has the trail's head perhaps, and
+    Called in the transaction of the new posting (`accounts.consequences`).  A
+    session that another transaction locks is skipped: that one may hold the trail's head, and ours
     must not wait for a row; `free_places` follows within a minute.
     """
     if (before.status, before.agency_id) != (account.status, account.agency_id):

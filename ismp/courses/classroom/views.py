@@ -1,4 +1,4 @@
-"""What a teacher does: see who comes, mark attendance and scores, show the code in the room.
+"""Pages of a teacher: the sign-ups, attendance and scores, the code in the room.
 
 Administrators of the agency may do all of it too.
 """

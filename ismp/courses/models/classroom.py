@@ -14,7 +14,7 @@ from ismp.courses.models.learners import Completion, OfPeople, Way
 
 
 class SessionState(models.TextChoices):
-    """What somebody decided; what a page shows of it at a moment is `Phase`."""
+    """State that somebody decided; `Phase` is what a page shows of it at a moment."""
 
     PLANNED = "planned", "未結訓"
     FINISHED = "finished", "已結訓"

@@ -33,12 +33,12 @@ class CourseState(models.TextChoices):
 
 
 class CourseQuerySet(Scoped):
-    """Visible is what somebody administers: her agency's, or all."""
+    """Courses that a person administers: those of the agency, or all."""
 
     right = Right.VIEW_COURSES
 
     def taught_by(self, user: Account) -> Self:
-        """What somebody teaches, or administers."""
+        """Courses that a person teaches or administers."""
         mine = Teacher.objects.filter(account=user, is_engaged=True)
         if not user.may(Right.TEACH):
             return self.none()
@@ -48,24 +48,24 @@ class CourseQuerySet(Scoped):
         return own | self.visible_to(user)
 
     def reachable_by(self, user: Account) -> Self:
-        """Whose pages somebody may open: what is offered, what she is in, what she teaches."""
+        """Courses whose pages a person may open: offered, joined, taught."""
         enrolled = Enrollment.objects.filter(course=OuterRef("pk"), account=user)
         signed_up = SignUp.objects.filter(session__course=OuterRef("pk"), account=user)
         mine = self.filter(Exists(enrolled) | Exists(signed_up))
         return self.offered_to(user) | mine | self.taught_by(user) | self.visible_to(user)
 
     def offered_to(self, account: Account | None) -> Self:
-        """What a person may take; without one, what everybody may."""
+        """Courses that a person may take; without one, those open to everybody."""
         return self.offered_in(account.agency_id if account else None)
 
     def offered_in(self, agency: int | None) -> Self:
-        """What people of an agency may take."""
+        """Courses that people of an agency may take."""
         everybody = Q(agency=None) | Q(for_all=True)
         own = Q(agency=agency) if agency else Q()
         return self.filter(everybody | own, state=CourseState.OPEN)
 
     def not_completed_by(self, account: Account, year: int) -> Self:
-        """Without what she completed in that year; in another it gives hours again."""
+        """Exclude courses completed in that year; in another year they give hours again."""
         done = {"course": OuterRef("pk"), "account": account, "completed_at__year": year}
         attended = {"session__course": OuterRef("pk"), "account": account, "hours__gt": 0}
         return self.exclude(
@@ -74,12 +74,12 @@ class CourseQuerySet(Scoped):
         )
 
     def beginning(self, on: date) -> Self:
-        """What can be begun on a day: online at any time, else while a session takes sign-ups."""
+        """Courses to begin on a day: online at any time, else while a session takes sign-ups."""
         sessions = Session.objects.taking_sign_ups(on).filter(course=OuterRef("pk"))
         return self.filter(Q(kind=Kind.ONLINE) | Exists(sessions))
 
     def before(self, account: Account) -> Self:
-        """What lies before a person now: what she can begin, and what she is in and not done."""
+        """Courses before a person now: those to begin, and those joined and not completed."""
         enrolled = Enrollment.objects.filter(course=OuterRef("pk"), account=account)
         coming = Meeting.objects.filter(session=OuterRef("session"), ends_at__gt=timezone.now())
         signed_up = SignUp.objects.filter(

@@ -1,4 +1,4 @@
-"""What taking a course online and in a classroom have in common."""
+"""Fields that enrolments and sign-ups share."""
 
 from django.db import models
 
@@ -10,7 +10,7 @@ from ismp.hours.portal_import.layout import CATEGORIES
 
 
 class OfPeople(Scoped):
-    """Whose learning somebody may see: her agency's people, or all."""
+    """Learning that a person may see: that of the agency's people, or all."""
 
     right = Right.VIEW_COURSES
     agency_of = "account__agency"
@@ -39,7 +39,7 @@ class Category(models.TextChoices):
 
 
 class Completion(Audited):
-    """What somebody earned with a course, as it was when she completed it: a course that is edited
+    """The credit of a completed course, as of its completion: a course that is edited
     later changes nothing of it (docs/adr/0030).
 
     Empty until then.  What counts of it now is said by its record, which an agency may have

@@ -1,4 +1,4 @@
-"""What was handed to the national portal: batches (上傳批次), and what each told of whom."""
+"""Uploads to the national portal: batches (上傳批次) and the hours in each."""
 
 from typing import Any, ClassVar, Self
 
@@ -73,7 +73,7 @@ class UploadedQuerySet(Scoped):
     agency_of = "upload__agency"
 
     def standing(self) -> Self:
-        """What the portal has: of no revoked batch, and not deleted there since."""
+        """Hours that the portal has: of no revoked batch, and not deleted there since."""
         return self.filter(stands=True)
 
     def compared(self) -> Any:
@@ -102,8 +102,8 @@ class UploadedQuerySet(Scoped):
 
 
 class UploadedHours(Audited):
-    """What a batch told the portal of one record: `hours` (thousandths) and `score`, until somebody
-    says that they were corrected there."""
+    """The values of one record in a batch: `hours` (thousandths) and `score`, until somebody
+    marks them as corrected there."""
 
     upload = models.ForeignKey(PortalUpload, models.CASCADE, related_name="rows")
     record = models.ForeignKey(Record, models.DO_NOTHING, related_name="+", db_constraint=False)

@@ -1,4 +1,4 @@
-"""What an online course is made of, put together by who administers it."""
+"""Authoring of an online course by its administrators: materials, questions, quiz."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -14,7 +14,7 @@ _TAUGHT = ("video/mp4", "video/webm", "application/pdf")
 
 
 def media_type(head: bytes) -> str:
-    """What a material is by its first bytes, whatever its name says.  Raises FileTypeRejected."""
+    """Detect a material's type by its first bytes, not its name.  Raises FileTypeRejected."""
     found = any_media_type(head)
     if found not in _TAUGHT:
         raise FileTypeRejected("這個檔案不是 MP4、WebM 影片，也不是 PDF；請轉存成其中一種再上傳。")

@@ -1,4 +1,4 @@
-"""What a person does in an online course: go through its materials, take its quiz, complete it.
+"""Actions of a learner in an online course: open materials, take the quiz, complete it.
 
 Where somebody is in a course is a bookmark and leaves no event; an attempt and a completion do.
 """
@@ -147,7 +147,7 @@ def submit(attempt: Attempt, answers: list[list[int]], *, by: Account) -> Attemp
 
 
 def left_to_do(enrollment: Enrollment) -> list[str]:
-    """What still stands between a person and the hours, in words."""
+    """Describe in words what is missing before the hours are credited."""
     done = Progress.objects.filter(enrollment=enrollment).exclude(done_at=None)
     left = enrollment.course.materials.exclude(pk__in=done.values("material"))
     words = [f"教材「{material}」" for material in left]

@@ -103,7 +103,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 def _usual(agency: Agency | None, waiting: uploads.Pending | None) -> dict[str, Any]:
-    """What the form starts from: all that waits, and the county of the last time."""
+    """Initial values of the form: everything that waits, and the county of the last time."""
     usual: dict[str, Any] = {}
     if waiting:
         usual = {"start": waiting.first, "end": waiting.last}
@@ -133,14 +133,14 @@ def _written(asked: dict[str, Any], completions: list[Any]) -> tuple[str, bytes]
 
 
 def _csv(rows: list[list[str]]) -> bytes:
-    """What CP950 cannot write becomes a question mark: the portal finds people by their ID."""
+    """Replace characters outside CP950 by question marks: the portal finds people by their ID."""
     buffer = io.StringIO()
     csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows([_HEAD.split(","), *rows])
     return buffer.getvalue().encode(_CODEC, "replace")
 
 
 def _row(one: Any, county: str) -> list[str]:
-    """What the record says: when it comes back, it is the same record (docs/adr/0012)."""
+    """Values of the record: when the file comes back, it is the same record (docs/adr/0012)."""
     record, online = one.record, isinstance(one, Enrollment)
     when = [moment for side in _span(one) for moment in _moment(side)]
     hours = in_hours(record.hours)

@@ -52,8 +52,8 @@ def _held_sessions(user: Any) -> list[tuple[str, str]]:
 
 
 def _taken_or_organised(model: Any, course: str, user: Any) -> QuerySet[Any]:
-    """What an agency's people take, and what others take of its courses (`course`: the way to it),
-    with `shown_department`, `uploaded_in` and, of others, no more than an organiser needs."""
+    """Learning of an agency's people, and of others in its courses (`course`: the way to it),
+    with `shown_department`, `uploaded_in` and, for others, only what an organiser needs."""
     organised = model.objects.filter(**{f"{course}__in": Course.objects.visible_to(user)})
     rows = model.objects.visible_to(user) | organised
     return with_own_department(_with_upload(rows, user), user)

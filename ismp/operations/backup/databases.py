@@ -1,4 +1,4 @@
-"""What a backup needs of a database, whichever it is: a dump of one moment while others write, a
+"""Database operations of a backup: a dump of one moment while others write, a
 checksum of each table, and a way back when what was loaded is not what was dumped.
 
 Knows no table by name.  The two that we run on: `sqlite.py`, `postgresql.py`.

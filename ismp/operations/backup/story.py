@@ -65,7 +65,7 @@ def _signature(manifest: dict[str, Any]) -> str:
 
 
 def _described(moment: Moment) -> dict[str, Any]:
-    """What must be found again, and what it takes to read it."""
+    """Files that a restore must find again, and the keys that read them."""
     marks, sealed_by = settings.KEYS.fingerprints(), set()
     for model in apps.get_models():
         if any(field.name == "key_version" for field in model._meta.fields):

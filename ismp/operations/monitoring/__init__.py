@@ -1,1 +1,1 @@
-"""What monitoring and people on call read: health, metrics, anchors of the trail."""
+"""Pages for monitoring and people on call: health, metrics, anchors of the trail."""

@@ -1,4 +1,4 @@
-"""What monitoring reads: figures of the imports, taken from the database when asked, and request
+"""Metrics for monitoring: figures of the imports, read from the database when asked, and request
 times of this web server, all its processes together.  No label holds a person, an agency or an
 address with an id in it.
 """

@@ -1,4 +1,4 @@
-"""What stands on the 首頁 of a person: her gauges, and the courses that she has not finished.
+"""Contents of a person's 首頁: gauges, and courses not finished.
 
 The arithmetic is `ismp.compliance`'s; this groups it as the manual draws it.
 """
@@ -23,7 +23,7 @@ _COUNTED = {Category.BASIC, Category.PROFESSIONAL}
 
 @dataclass(frozen=True)
 class Report:
-    """So many done of so many, as the manual writes it: 資通安全通報 3/5 件."""
+    """A count done of a total, as the manual writes it: 資通安全通報 3/5 件."""
 
     title: str
     address: str
@@ -67,8 +67,8 @@ def gauges(whys: Sequence[Why]) -> list[Gauge]:
 
 
 def reports(account: Account) -> list[Report]:
-    """資通安全通報 and 管制設備通報, done and in all: of her agency for those who look after it,
-    else what she reported herself, and what is in her keeping."""
+    """資通安全通報 and 管制設備通報, done and in all: of the agency for those who look after it,
+    else a person's own reports and the devices in their custody."""
     everybodys = account.may(Right.VIEW_SECURITY)
     whose = {"agency": account.agency_id} if everybodys else {"reporter": account}
     mine = Incident.objects.visible_to(account).filter(**whose)
@@ -83,7 +83,7 @@ def reports(account: Account) -> list[Report]:
 
 
 def unfinished(account: Account, whys: Sequence[Why]) -> QuerySet[Course]:
-    """未完成課程: what she can begin or is in; of the categories of the duties only what closes a
+    """未完成課程: courses to begin or joined; in categories of a duty only those that close a
     gap."""
     missing = {code for one in whys if one.line.missing for code in one.line.category.split("+")}
     wanted = missing | (set(Category.values) - _COUNTED)

@@ -1,4 +1,4 @@
-"""What the help desk needs to know of an import run, and nothing about anybody in it.
+"""Support bundle of an import run, without anything about the people in it.
 
 Codes, counts, hashes, versions, times.  No national ID, no name, no cell of the file; so neither
 the file's name nor the columns that were ignored, which somebody typed.

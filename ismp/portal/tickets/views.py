@@ -26,7 +26,7 @@ _PER_PAGE = 50
 
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
-    """What I reported, and how it stands."""
+    """List one's own tickets with their state."""
     tickets = Ticket.objects.filter(account=request.user.pk)
     page = Paginator(tickets, _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "portal/tickets.html", {"page": page})
@@ -64,7 +64,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 def _known(request: HttpRequest) -> dict[str, Any]:
-    """What the way here already tells: the import, or the reference code of an error page."""
+    """Initial values from the link: the import, or the reference code of an error page."""
     user = request.user
     known: dict[str, Any] = {"contact": user.email}
     asked, reference = whole_number(request.GET.get("run")), request.GET.get("reference", "")
@@ -79,7 +79,7 @@ def _known(request: HttpRequest) -> dict[str, Any]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ticket(request: HttpRequest, ticket_id: int) -> HttpResponse:
-    """What was said about one ticket; adding to it, and closing it."""
+    """Show the entries of one ticket; add to it, or close it."""
     user = request.user
     visible = Ticket.objects.visible_to(user).select_related("account", "agency", "run")
     found = get_object_or_404(visible, pk=ticket_id)

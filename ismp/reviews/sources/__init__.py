@@ -1,1 +1,1 @@
-"""What waits for a decision, by who asks: the sources of 機關審核作業."""
+"""Sources of 機關審核作業: items that wait for a decision, by kind of applicant."""

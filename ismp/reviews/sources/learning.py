@@ -1,4 +1,4 @@
-"""What people ask about their learning, as sources of the queue: 外部時數認列, 實體課程報名."""
+"""Applications about learning, as sources of the queue: 外部時數認列, 實體課程報名."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -152,7 +152,7 @@ def _of_sign_ups(session: Session) -> ReviewBrief:
 
 
 def _turned_by(session: Session, asking: list[SignUp]) -> list[str]:
-    """Whose light the whole class would turn, by today's hours."""
+    """People whose light the whole class would change, by today's hours."""
     if not counts(session.course):
         return []
     hours = session.meetings.aggregate(sum=Sum("hours", default=0))["sum"]
@@ -180,7 +180,7 @@ def _decide_sign_ups(
     others = asking.exclude(account__in=separation.conflicts(by, in_place_of))
     if not others.exists():
         classes.refuse_own(session, [one.account for one in asking], by)
-    asking = others  # her own waits for somebody else
+    asking = others  # one's own sign-up waits for somebody else
     action = classes.approve if accept else classes.refuse
     stead = {"in_place_of": in_place_of.username} if in_place_of else {}
     return action(asking, comment=comment.strip(), by=by, **stead)

@@ -1,4 +1,4 @@
-"""What people ask, as sources of the queue: 帳號申請, 機關異動, 資安列管身分變更, 同一人確認,
+"""Applications as sources of the queue: 帳號申請, 機關異動, 資安列管身分變更, 同一人確認,
 重設密碼.
 
 What follows from each decision is computed here: `ismp.applications` does not know training.
@@ -221,7 +221,7 @@ def _of_identities(one: IdentityChange) -> ReviewBrief:
 
 
 def _in_the_way(one: Transfer | IdentityChange) -> dict[str, Any]:
-    """What stands against an approval, in the words of `ReviewBrief`."""
+    """Describe the obstacles to an approval in the words of `ReviewBrief`."""
     later = timeline.later_than(one.account, one.since)
     return {
         "obstacle": deciding.obstacle_to(one),
@@ -231,7 +231,7 @@ def _in_the_way(one: Transfer | IdentityChange) -> dict[str, Any]:
 
 
 def lights(before: list[Line], after: list[Line]) -> list[Change]:
-    """Each duty that she has now, or would have."""
+    """Each duty that the person has now, or would have."""
     now, then = ({(one.category, one.years): one for one in lines} for lines in (before, after))
     found = []
     for key in sorted({*now, *then}):

@@ -416,7 +416,7 @@ def standing(advisory: Advisory, today: date) -> dict[str, int]:
 
 
 def as_found(advisory: Advisory) -> Found:
-    """What of an advisory a file carries."""
+    """Fields of an advisory that a file carries."""
     given = {column: getattr(advisory, column) for column in Advisory.FROM_SOURCE}
     return Found(
         origin=advisory.origin,

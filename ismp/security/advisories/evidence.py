@@ -58,7 +58,7 @@ def add(address: Address, file: Any, *, by: Account) -> EvidenceFile:
 
 
 def _type_of(file: Any, name: str) -> str:
-    """What it is by its first bytes; what they do not say, by its ending.  Raises ActionRefused."""
+    """Detect the type by the first bytes, else by the ending.  Raises ActionRefused."""
     most = settings.CERTIFICATE_MAX_BYTES
     if not file.size:
         raise ActionRefused("這個檔案是空的，請重新選擇。")

@@ -38,7 +38,7 @@ _SOURCE = "（來源）"
 
 @dataclass
 class Taken:
-    """What a file brought: advisories that are new, changed since, and as they were."""
+    """Outcome of a file: advisories that are new, changed since, and unchanged."""
 
     created: int = 0
     updated: int = 0
@@ -191,7 +191,7 @@ def _made_of(found: Found, by: Account) -> Advisory:
 
 @dataclass(frozen=True)
 class _News:
-    """What a later version brought, for the trail."""
+    """Detail of a later version, for the trail."""
 
     entry: Entry
     ended: bool
@@ -290,7 +290,7 @@ def _renewed_iocs(advisory: Advisory, found: Found) -> list[changes.Change]:
 
 
 def _end_by_source(advisory: Advisory, found: Found) -> str:
-    """What the agencies are told when the source takes an advisory back, or gives it out again;
+    """Notice to the agencies when the source withdraws an advisory, or issues it again;
     empty when neither.  What the platform ended stays ended by the platform."""
     if found.ended and not advisory.ended:
         advisory.ended = Ended(found.ended)

@@ -1,4 +1,4 @@
-"""What stands beside the advisories: indicators, vendors and their names, groups of agencies.
+"""Lists beside the advisories: indicators, vendors and their names, groups of agencies.
 
 Each as data (see `ismp.ui.resources.resource`), with the actions that keep it.
 """

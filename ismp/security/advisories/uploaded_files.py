@@ -39,7 +39,7 @@ def is_large(size: int) -> bool:
 
 
 def refused(refusal: IntelligenceRejected) -> str:
-    """What the sender of a refused file reads."""
+    """Notice to the sender of a refused file."""
     return f"{refusal}沒有匯入任何資料。"
 
 

@@ -1,4 +1,4 @@
-"""What an advisory's columns say, in words: for its page, its history and its notices."""
+"""Texts of an advisory's columns for its page, its history and its notices."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
@@ -59,7 +59,7 @@ def differences(
 
 
 def edits_of(before: Advisory | None, after: Advisory) -> list[changes.Change]:
-    """What an edit changed, for its event; lists in words."""
+    """Changes of an edit, for its event; lists in words."""
     if before is None:
         return []
     found = changes.between(before, after, *_LISTS, *_UNREAD)

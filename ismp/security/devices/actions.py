@@ -141,7 +141,7 @@ def _decided_days(devices: Iterable[int] | QuerySet[Device]) -> dict[int, date]:
 
 @dataclass(frozen=True)
 class Row:
-    """What a row of an inventory does to its device; `words` say it to a reader."""
+    """The effect of an inventory row on its device; `words` describe it to a reader."""
 
     line: int
     outcome: str
@@ -370,7 +370,7 @@ def restrict(listed: Iterable[RestrictedProduct], *, by: Account) -> int:
 
 
 def product_key(product: RestrictedProduct) -> tuple[str, str, str]:
-    """What a line of the list is known by."""
+    """The key of a line of the list."""
     return (key(product.brand), key(product.model), key(product.letter))
 
 
@@ -527,7 +527,7 @@ def decide(
 
 
 def _ask_for_approval(decision: Decision, by: Account) -> None:
-    """The agency's 資安長 is asked, whatever her role; without one its other handlers."""
+    """The agency's 資安長 is asked, whatever their role; without one its other handlers."""
     agency = decision.device.agency
     officer = SecurityOfficer.objects.on(timezone.localdate()).filter(agency=agency).first()
     if officer and (told := officer.on_duty(but=by)):
@@ -571,7 +571,7 @@ def approve(
     by: Account,
     in_place_of: Account | None = None,
 ) -> Decision:
-    """核可 or refuse an exception, perhaps in somebody's place.  Nobody approves her own.
+    """核可 or refuse an exception, perhaps as a delegate.  Nobody approves their own.
 
     Raises ActionRefused.
     """
@@ -791,7 +791,7 @@ def withdraw_sign_off(campaign: Campaign, *, agency: Agency, reason: str, by: Ac
 
 
 def figures_of(agency: Agency) -> dict[str, int]:
-    """What the form and the dashboard say of an agency's inventory."""
+    """Figures of an agency's inventory for the form and the dashboard."""
     today = timezone.localdate()
     devices = Device.objects.filter(agency=agency).in_use()
     return {
@@ -820,7 +820,7 @@ _LISTED = (
 
 
 def _as_it_stands(agency: Agency) -> tuple[dict[str, int], bytes]:
-    """What is signed: the figures (as `figures_of`), and the devices in use as a CSV, by number,
+    """The signed contents: figures (as `figures_of`), and the devices in use as a CSV, by number,
     each restricted one with what was decided.
 
     One query reads both, so that they fit whatever others store meanwhile.

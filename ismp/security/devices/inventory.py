@@ -110,7 +110,7 @@ def _notes(table: reading.Table) -> dict[str, object]:
 
 
 def _choice(text: str) -> str:
-    """What a choice is compared by: 「公務 網路」 is 公務網路."""
+    """Normalise a choice for comparison: 「公務 網路」 is 公務網路."""
     return "".join(key(text).split())
 
 

@@ -436,7 +436,7 @@ def close(incident: Incident, *, accept: bool, comment: str, by: Account) -> Inc
 
 @transaction.atomic
 def note_training(incident: Incident, text: str, *, by: Account) -> IncidentEntry:
-    """What people were given to learn from it, also after it was closed."""
+    """Courses assigned because of the incident, also after it was closed."""
     incident = hold(incident)
     if not incident.calls_for_training:
         raise ActionRefused("這個事件的原因與人員無關，不必指派教育訓練。")

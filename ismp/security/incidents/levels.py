@@ -26,7 +26,7 @@ class Level(IntEnum):
 
 
 class Subject(StrEnum):
-    """What was hit: the business it serves, or the secret it holds."""
+    """The asset that was hit: the business it serves, or the secret it holds."""
 
     NONE = "none"
     NON_CORE = "non_core"
@@ -92,14 +92,14 @@ _LEVELS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What was hit in one aspect, and how badly (nothing where nothing was hit)."""
+    """The asset hit in one aspect, and how badly (none where nothing was hit)."""
 
     subject: Subject
     harm: Harm = Harm.SLIGHT
 
 
 def subjects_of(aspect: Aspect) -> list[Subject]:
-    """What can be hit: availability is asked of businesses, not of secrets."""
+    """Assets that an aspect can hit: availability is asked of businesses, not of secrets."""
     secrets = {Subject.OFFICIAL_SECRET, Subject.STATE_SECRET}
     return [one for one in Subject if aspect is not Aspect.AVAILABILITY or one not in secrets]
 
@@ -111,7 +111,7 @@ def level(answers: Mapping[Aspect, Answer]) -> Level | None:
 
 
 class Step(StrEnum):
-    """What the law wants to happen, in its order."""
+    """Steps that the law requires, in its order."""
 
     REPORT = "report"
     REVIEW = "review"

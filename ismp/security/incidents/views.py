@@ -41,7 +41,7 @@ from ismp.ui.resources import versions
 
 @require_http_methods(["GET", "POST"])
 def report(request: HttpRequest) -> HttpResponse:
-    """Anybody may say what she noticed; who handles incidents may report it at once."""
+    """Anybody may report an observation; whoever handles incidents may report it at once."""
     user = request.user
     now = timezone.localtime()
     form = IncidentForm(request.POST or None, initial={"day": now.date(), "clock": now.time()})
@@ -119,7 +119,7 @@ def _aspects(form: Any) -> list[tuple[str, str, Any, Any]]:
 
 @require_safe
 def mine(request: HttpRequest) -> HttpResponse:
-    """What the person reported herself; of a 資安長 also what she was called to."""
+    """List the person's own reports; for a 資安長 also those they were called to."""
     user = request.user
     found = Incident.objects.filter(reporter=user).select_related("agency")
     agencies = SecurityOfficer.objects.agencies_of(user)
@@ -135,7 +135,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def exception(request: HttpRequest, decision_id: int) -> HttpResponse:
-    """例外留用 for the 資安長, whatever her role; who proposed it, or decided on it, may look."""
+    """例外留用 for the 資安長, whatever their role; who proposed or decided it may look."""
     user = request.user
     called = Q(device__agency__in=SecurityOfficer.objects.agencies_of(user))
     own = Q(made_by=user) | Q(decided_by=user)

@@ -84,7 +84,7 @@ _SHOWN_LINKS = 20
 
 
 def called(record: Any) -> str:
-    """What a record says that it is, for a sentence about it."""
+    """Name a record for a sentence about it."""
     meta = record.get("cveMetadata") if isinstance(record, Mapping) else None
     name = meta.get("cveId") if isinstance(meta, Mapping) else None
     return name if isinstance(name, str) and CVE_ID.fullmatch(name) else ""

@@ -1,4 +1,4 @@
-"""What the readers give: advisories as a file tells them, and how they write days and moments."""
+"""Output of the readers: advisories as a file describes them; parsing of days and moments."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -70,7 +70,7 @@ class Found:
 
 @dataclass
 class Contents:
-    """What a file holds."""
+    """The advisories of a file."""
 
     found: list[Found] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)

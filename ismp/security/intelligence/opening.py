@@ -49,7 +49,7 @@ _FOREIGN: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
 
 
 def read(data: bytes) -> Contents:
-    """What a file holds.  Raises IntelligenceRejected."""
+    """Read the advisories of a file.  Raises IntelligenceRejected."""
     if len(data) > MAX_BYTES:
         raise IntelligenceRejected(f"檔案超過 {MAX_BYTES // 1048576} MB，請分成幾個檔案匯入。")
     if container.is_zip(data):

@@ -1,4 +1,4 @@
-"""What JSON from outside may hold: each value that we read has a type and a bound.
+"""Schema of JSON from outside: each value that we read has a type and a bound.
 
 A schema is data (`Record({"name": Text(300)}, needs=("name",))`); `check` raises Fault, which says
 where and what.  A value that is null where the schema has one is a fault: what is not said is left

@@ -42,7 +42,7 @@ def of_score(score: Any, *, version: str = "3") -> str:
 
 
 def of_vector(vector: Any, *, version: str = "") -> str:
-    """What a CVSS vector comes to; UNRATED when it is none."""
+    """Severity of a CVSS vector; UNRATED when it is none."""
     if not isinstance(vector, str) or len(vector) > _LONGEST:
         return UNRATED
     text = vector.strip().strip("()")

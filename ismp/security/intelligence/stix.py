@@ -446,7 +446,7 @@ _OUR_OWN = Record(
 
 
 def _with_our_own(found: Found, own: Thing) -> Found:
-    """What another platform of this kind wrote beside."""
+    """Read the extension that another platform of this kind wrote."""
     try:
         _OUR_OWN.check(own)
     except Fault as fault:

@@ -44,7 +44,7 @@ def marking(level: str) -> dict[str, Any]:
 
 
 def strictest(objects: Iterable[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]) -> str:
-    """What holds for objects together: the strictest of all their markings, of parts of them too.
+    """Return the strictest of all markings of some objects and of their parts.
 
     `known` are the objects of the file by id.  `UNKNOWN` unless the strictest level is red anyway,
     when a marking cannot be read; `clear` when nothing is marked.

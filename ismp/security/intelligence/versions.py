@@ -90,7 +90,7 @@ def _span(start: str, end: str, *, is_before: bool) -> str:
 
 
 def key_of(version: str) -> _Key | None:
-    """What versions are ordered by; None for one that is no version."""
+    """Sort key of a version; None for a text that is no version."""
     found = _VERSION.fullmatch(version.strip())
     if found is None or len(version) > 100:
         return None

@@ -28,7 +28,7 @@ class DeviceKind(models.TextChoices):
 
 class DeviceQuerySet(Scoped):
     def kept_by(self, account: Account) -> Self:
-        """What the inventory of her agency says is in her keeping, by 公務帳號 or by name."""
+        """Devices of the person's agency whose 保管人 is this 公務帳號 or name."""
         return self.filter(agency=account.agency_id, keeper__in=[account.username, account.name])
 
     def in_use(self) -> Self:
@@ -198,7 +198,7 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
 
 
 class Decision(Audited):
-    """What becomes of a restricted device: retired by a day, or kept with reason and measure.
+    """Decision on a restricted device: retired by a day, or kept with reason and measure.
 
     Keeping needs approval (115 年施行之法: 業務需要、無其他替代方案、資安長核可) and expires.  A
     later decision supersedes an earlier one; none is changed or deleted.

@@ -46,7 +46,7 @@ OVER = (IncidentState.CLOSED, IncidentState.WITHDRAWN)
 
 
 class Cause(models.TextChoices):
-    """What the investigation found (結報)."""
+    """Findings of the investigation (結報)."""
 
     PHISHING = "phishing", "社交工程"
     HUMAN = "human", "人員疏失"
@@ -64,7 +64,7 @@ OF_PEOPLE = (Cause.PHISHING, Cause.HUMAN, Cause.PASSWORD)
 
 class IncidentQuerySet(Scoped):
     def visible_to(self, user: Account) -> Self:
-        """A person sees what she herself reported, and the 資安長 what she was called to, whatever
+        """A person sees their own reports, and the 資安長 those they were called to, whatever
         their role."""
         if user.may(Right.VIEW_SECURITY):
             return super().visible_to(user)
@@ -92,7 +92,7 @@ class IncidentQuerySet(Scoped):
         return reported.aggregate(done=closed, total=models.Count("pk"))
 
     def calling_for_training(self) -> Self:
-        """What the final report puts down to people."""
+        """Causes that the final report attributes to people."""
         return self.filter(cause__in=OF_PEOPLE)
 
 

@@ -1,4 +1,4 @@
-"""What somebody was reminded of, so that each deadline is told once (`security.reminders`)."""
+"""Sent reminders, so that each deadline is announced once (`security.reminders`)."""
 
 from django.db import models
 from django.utils import timezone

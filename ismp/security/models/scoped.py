@@ -1,4 +1,4 @@
-"""Whose rows somebody sees: her agency's, when she may see 資安管制作業."""
+"""Scoping: the rows of the agency, for people who may see 資安管制作業."""
 
 from ismp.accounts import models as accounts
 from ismp.accounts.roles import Right

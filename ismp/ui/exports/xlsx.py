@@ -45,7 +45,7 @@ class _Style:
 
 
 class _Sent:
-    """What the archive has written and nobody has taken yet; it cannot be gone back in."""
+    """Buffer of bytes that the archive has written and nobody has read yet; not seekable."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

@@ -1,1 +1,1 @@
-"""What every request passes through: middleware, error pages, uploads, sent forms."""
+"""Code that every request passes through: middleware, error pages, uploads, sent forms."""

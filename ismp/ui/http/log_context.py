@@ -1,5 +1,5 @@
-"""What the lines of the log carry beside their words, while a request is answered or a run is
-worked at: numbers and codes by which lines belong together, never a name.
+"""Fields of log lines beside their text, while a request is answered or a run is
+processed: numbers and codes that correlate lines, never a name.
 """
 
 from collections.abc import Iterator

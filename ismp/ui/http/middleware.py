@@ -1,4 +1,4 @@
-"""What every answer carries: a reference code, no copy in any cache, and few bytes."""
+"""Middleware of every response: reference code, no caching, compression."""
 
 import secrets
 from collections.abc import Callable

@@ -86,8 +86,8 @@ class Claims:
 
 
 def handed_on(sent: QueryDict, *own: str) -> list[tuple[str, str]]:
-    """What one page of an action hands on to the next: all that was sent, but for what the drawn
-    form sends of itself and the fields that are the page's `own`."""
+    """Values that a page of an action hands on to the next: all sent ones, without those the drawn
+    form sends itself and the page's `own` fields."""
     left = OF_THE_FORM.union(own)
     return [(name, one) for name, values in sent.lists() if name not in left for one in values]
 

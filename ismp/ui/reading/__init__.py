@@ -68,7 +68,7 @@ class Table:
 
     @property
     def notes(self) -> dict[str, object]:
-        """What the result tells of how the file was read (`ImportRun.notes`)."""
+        """Notes for the result on how the file was read (`ImportRun.notes`)."""
         told: dict[str, object] = {"ignored": self.ignored, "absent": self.absent}
         if self.separator not in {"", ","}:
             told["separator"] = {"\t": "定位字元（Tab）"}.get(self.separator, self.separator)

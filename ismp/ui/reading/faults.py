@@ -1,4 +1,4 @@
-"""What is said of a file, and of a row of it, that is not taken.
+"""Faults of a file, and of a row of it, that is rejected.
 
 For tables that people fill in (`ui.reading` reads them) and the portal's file alike.  Knows no
 domain and no column.

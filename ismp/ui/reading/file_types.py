@@ -1,4 +1,4 @@
-"""What a file is by its first bytes and its parts, not by its name; and what to do about it."""
+"""Detect file types by first bytes and parts, not by name; and say what to do about them."""
 
 import io
 import re
@@ -68,7 +68,7 @@ def refuse_others(
 
 
 def words(wanted: str, instead: str, *, as_it_came: bool = False) -> dict[str, str]:
-    """What the sentences ask for."""
+    """The kind of file that the sentences ask for."""
     convert = f"請用 Excel 或 LibreOffice 開啟，另存成 {wanted} 再匯入"
     return {"wanted": wanted, "instead": instead, "convert": instead if as_it_came else convert}
 

@@ -1,4 +1,4 @@
-"""What each kind of file comes to before anybody looks for a header."""
+"""Rows of each kind of file, before a header is looked for."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -116,7 +116,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Page:
-    """What an action answers with when it has something to show that is shown once."""
+    """Response of an action whose result is shown once."""
 
     template: str
     context: dict[str, Any]
@@ -297,7 +297,7 @@ class Resource:
         return render(request, self.page, context)
 
     def _history(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the audit trail says of a thing."""
+        """Events of the trail about an object."""
         thing = self._find(request.user, pk)
         events = Event.objects.filter(subject=self.subject(thing))
         page = Paginator(events, PER_PAGE[1]).get_page(request.GET.get("page"))

@@ -1,4 +1,4 @@
-"""What a form showed when it was drawn, and what became of that until it comes back.
+"""Version of a form when it was drawn, and the changes by others until it is sent.
 
 A drawn form carries its version: the number of the newest event, and for each field a keyed digest
 of the value that it showed; nobody can read or make one.  When it comes back after somebody else
@@ -61,7 +61,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Stale:
-    """What stands against a form: drawn before somebody else changed what it shows."""
+    """Conflict of a form that was drawn before somebody else changed its object."""
 
     differences: list[Difference]
     events: list[tuple[Event, str, str]]
@@ -114,7 +114,7 @@ def stale(drawn: str, *, now: Any, typed: Any, subject: str, by: str) -> Stale |
     ]
     events = Event.objects.filter(subject=subject, pk__gt=number).order_by("-pk")
     if not changed or set(events.values_list("actor", flat=True)) == {by}:
-        return None  # her own change: the back button brought the form back, to be corrected
+        return None  # one's own change: the back button brought the form back, to be corrected
     data, differences = typed.data.copy(), []
     for name in changed:
         left_alone = shown[name] == _digest(subject, typed, name)

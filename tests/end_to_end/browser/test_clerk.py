@@ -119,7 +119,7 @@ def test_a_member_of_staff_looks_certifies_and_reports(site, chromium, pictures)
 
 
 def test_accounts_departments_and_teachers(site, chromium, pictures):
-    """From a new account to its password, set by the person herself; pictures of the manual."""
+    """From a new account to its password, set by its owner; pictures of the manual."""
     page = signed_in(chromium, site, viewport={"width": 1280, "height": 800})
     page.goto("/manage/")
     page.get_by_role("link", name="帳號管理").first.click()

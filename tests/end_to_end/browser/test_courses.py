@@ -168,7 +168,7 @@ def finished(page):
 
 
 def test_a_class_from_planning_it_to_a_green_light(site, chromium, pictures):
-    """Two sessions: she signs up for the one herself, and is put into the other by list."""
+    """Two sessions: a person signs up for one, and is put into the other by list."""
     today = roc_dates.roc_date(timezone.localdate())
     yesterday = roc_dates.roc_date(timezone.localdate() - timedelta(days=1))
     tomorrow = roc_dates.roc_date(timezone.localdate() + timedelta(days=1))

@@ -54,7 +54,7 @@ def test_an_advisory_from_the_stix_file_to_the_last_answer(site, chromium, tmp_p
     clerk.goto("/manage/reviews/")
     expect(waiting).to_have_count(0)
 
-    # Who published it does not answer for her own agency: it waits for a colleague.
+    # The publisher does not answer for their own agency: it waits for a colleague.
     platform.goto("/manage/reviews/")
     expect(platform.get_by_role("heading", name="機關審核作業")).to_be_visible()
     expect(platform.get_by_role("link", name="攝影機韌體弱點")).to_have_count(0)

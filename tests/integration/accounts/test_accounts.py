@@ -118,7 +118,7 @@ def test_who_left_cannot_sign_in_and_can_come_back(clerk):
 
 
 def test_nobody_comes_back_beside_another_account_of_her_own(clerk, account):
-    """The person of IC1009 left and serves elsewhere; another account here has her number now."""
+    """The person of IC1009 left and serves elsewhere; another account here has that number now."""
     old = of("IC1009")
     clerk.post(f"{HERE}add/", {**NEW, "number": old.national_id})
     answer = do(clerk, "return", "IC1009", since=day(0))

@@ -50,7 +50,7 @@ def told(client, username):
 
 @pytest.fixture
 def arrived_today(account):
-    """IC1002, whom the roster put in to-day although she came earlier (usual)."""
+    """IC1002, whom the roster added today although the posting began earlier (usual)."""
     person = account("IC1002")
     Posting.objects.filter(account=person).update(since=today())
     return person
@@ -137,7 +137,7 @@ def test_two_entries_of_one_day_are_one_that_stands(clerk):
 
 
 def test_an_agency_does_not_write_the_days_of_another_one(client, account):
-    """She came from elsewhere yesterday: what was before is the other agency's to say."""
+    """A person who came from elsewhere yesterday: earlier days belong to the other agency."""
     there = of("EP1001").agency
     postings.assign(of("IC1002"), agency=there, since=today(-1), by="x")
     client.force_login(account("EP1001", "agency_admin"))
@@ -185,7 +185,7 @@ def approve(client, kind, request, **typed):
 
 @pytest.fixture
 def asked(account):
-    """丙 asks for a person of 丁 from a day before 丁 entered her; she came to 丁 earlier."""
+    """丙 asks for a person of 丁 from a day before 丁 entered the posting, which began earlier."""
     theirs = account("EP1002")
     Posting.objects.filter(account=theirs).update(since=today())
     asking.ask_for(
@@ -235,7 +235,7 @@ def test_an_approval_of_identities_before_a_later_entry_has_the_choice_too(clien
 
 
 def test_days_of_a_third_agency_are_for_the_platform_to_replace(client, account, asked):
-    """丁 and 丙 agree on a day on which she served in a third agency."""
+    """丁 and 丙 agree on a day on which the person served in a third agency."""
     third = of("CU1001").agency
     entry = of("EP1002").postings.get()
     Posting.objects.create(

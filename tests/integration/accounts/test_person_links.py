@@ -259,7 +259,7 @@ def test_a_number_set_by_each_way_is_asked_about(client, clerks, number):
 
 
 def test_who_may_decide(clerks, account, number):
-    """Not who set the number, nor her agency, nor anybody about himself; the platform may."""
+    """Not who set the number, nor that agency, nor anybody about themselves; the platform may."""
     link = ghost(number, clerks["here"]) and link_of("IC9001")
 
     def may(*names):
@@ -317,7 +317,7 @@ def test_who_registered_the_number_first_does_not_confirm_it(
 
 
 def test_who_made_the_clerks_accounts_bars_them_only_as_an_agency(clerks, number):
-    """The platform appoints all clerks; whoever an agency's clerk appoints decides not for her."""
+    """The platform appoints all clerks; nobody decides for the clerk who appointed them."""
     ghost(number, clerks["here"])
     for one in ("there", "there too"):
         separation.note_control(clerks[one], AccountControl.Kind.CREATED, clerks["platform"])

@@ -75,7 +75,7 @@ def test_what_is_assigned_for_a_day_to_come_takes_effect_on_that_day(cities, mon
 
 
 def test_nobody_moves_to_where_another_account_has_the_same_number(cities):
-    """趙調任 serves in B; her old account in A may not serve there too."""
+    """趙調任 serves in B; the old account in A may not serve there too."""
     other = Agency.objects.get(code=scenarios.AGENCY_B)
     before = Posting.objects.count()
     with pytest.raises(postings.ActionRefused, match="同一個身分證字號"):

@@ -122,7 +122,7 @@ def test_a_transfer_that_cannot_be(client, account, clerk_of):
         with pytest.raises(ActionRefused, match="找不到這個公務帳號與姓名"):
             come(here, **wrong)
     with pytest.raises(ActionRefused, match="找不到"):
-        come(here, username="EP1009")  # she has left
+        come(here, username="EP1009")  # the person has left
     with pytest.raises(ActionRefused, match="本機關沒有"):
         go(here, username="EP1002")
     with pytest.raises(ActionRefused, match="不能為自己"):

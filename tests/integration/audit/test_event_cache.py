@@ -1,5 +1,5 @@
-"""What is kept in memory until an action: it is read once, and never older than the newest action; and
-what each page asks of the database once it is warm."""
+"""Values cached until an action: read once, and never older than the newest action; and
+the queries of each page once the cache is warm."""
 
 from datetime import timedelta
 

@@ -234,7 +234,7 @@ def test_a_class_from_sign_up_to_the_hours(client, account, things, time_machine
     assert SignUp.objects.get(pk=signed.pk).score == 88
     assert "還沒結束" in teacher.post(f"{place}finish/", follow=True).content.decode()
     end_now(meeting)
-    colleague = Client()  # the teacher learns too: what is hers another enters
+    colleague = Client()  # the teacher learns too: a colleague enters those marks
     colleague.force_login(account("IC1003", "agency_admin"))
     sheet = SimpleUploadedFile("a.csv", "公務帳號,成績\r\nic1001,70\r\n".encode("cp950"))
     colleague.post(f"{place}file/", {"what": "scores", "file": sheet})

@@ -206,7 +206,7 @@ def test_refused_needs_a_comment(client, staff, decider):
     assert "沒有時數" in Notice.objects.get(account=staff).body
     with pytest.raises(ActionRefused, match="目前是「未認列」"):
         actions.approve(claim, comment="", by=decider)
-    assert claim_of(staff).pk != claim.pk  # she may ask again with more
+    assert claim_of(staff).pk != claim.pk  # the person may ask again with more
 
 
 def test_nobody_decides_on_her_own_claim(client, decider, account):
@@ -414,7 +414,10 @@ def test_only_she_and_those_who_decide_or_audit_open_it(client, staff, decider, 
         client.force_login(person)
         assert client.get(file).status_code == status, person
     opened = Event.objects.filter(verb="open_certificate").values_list("actor", flat=True)
-    assert sorted(opened) == ["CU1001", "IC1001"]  # her own is nobody's business
+    assert sorted(opened) == [
+        "CU1001",
+        "IC1001",
+    ]  # the decider's own certificate stays closed to others
 
 
 def test_a_national_id_is_never_kept(client, staff, decider):
@@ -471,7 +474,7 @@ def test_certificates_go_after_their_time_and_the_pages_say_so(
 
 
 def test_no_kind_of_piece_is_forgotten_by_keys_backup_and_sweep():
-    """What is not in SEALED could not be read any more after the old keys were forgotten."""
+    """Fields outside SEALED could not be read any more after the old keys were forgotten."""
     assert set(SEALED) == {*EncryptedChunk.__subclasses__(), *FilePiece.__subclasses__()} - {
         FilePiece
     }

@@ -1,4 +1,4 @@
-"""What can go wrong on a file's way from the browser to its run (docs/explain/laws.md)."""
+"""Faults on a file's way from the browser to its run (docs/explain/laws.md)."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the worker does by itself: one chore that fails takes no other along."""
+"""Chores of the worker: one that fails stops no other."""
 
 import logging
 import os

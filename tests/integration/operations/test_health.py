@@ -1,4 +1,4 @@
-"""What load balancers and monitoring are told."""
+"""Answers to load balancers and monitoring."""
 
 import errno
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a program that collects logs reads: one object a line, with the numbers that join lines."""
+"""JSON log lines: one object a line, with the numbers that correlate lines."""
 
 import io
 import json

@@ -120,7 +120,7 @@ def test_what_is_missing_is_said_in_one_sentence(staff, changed, words):
 
 def test_an_error_page_leads_to_a_report_with_its_code(staff):
     page = text_of(staff, "/nowhere/")
-    assert "登入平台" not in page  # she is signed in
+    assert "登入平台" not in page  # the person is signed in
     reference = page.partition("?reference=")[2][:8]
     assert f"參考代碼 {reference}" in text_of(staff, f"/support/new/?reference={reference}")
 

@@ -117,7 +117,7 @@ def test_sign_ups_that_need_approval_wait_by_session(client, handler, account, p
     client.force_login(handler)
     page = client.get(waiting.address).content.decode()
     assert "IC1002" in page and "IC1003" in page
-    assert "IC1001" not in page.split("<h1>")[1]  # she has her place already
+    assert "IC1001" not in page.split("<h1>")[1]  # the place is taken already
     classes.approve(SignUp.objects.filter(pk=first.pk), by=handler)
     assert [one.title for one in waiting_for(handler)] == [f"{session}：1 人待審核"]
     classes.refuse(SignUp.objects.filter(account=colleagues[1]), by=handler)

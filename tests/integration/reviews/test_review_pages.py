@@ -263,7 +263,9 @@ def test_a_delegate_lets_people_into_a_class(client, account, clerk, colleague, 
     assert client.get(address).status_code == 404
     for one in (colleague, account("IC1005")):
         classes.sign_up(session, one, by=one)
-    assert not [one for one in waiting_for(colleague) if one.thing == session]  # she asks herself
+    assert not [
+        one for one in waiting_for(colleague) if one.thing == session
+    ]  # the colleague is an applicant
 
 
 def test_a_full_class_is_told_by_no_more_queries_than_a_small_one(account, clerk):

@@ -62,7 +62,7 @@ def told():
 
 
 def twice():
-    """What one round tells; another one finds nothing left."""
+    """Return the reminders of one round; another one finds nothing left."""
     Notice.objects.all().delete()
     reminders.remind()
     once = told()

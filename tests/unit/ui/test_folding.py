@@ -1,4 +1,4 @@
-"""What is compared folded, and what is shown as it came."""
+"""Folding: compared in one form, shown as it came."""
 
 import pytest
 from hypothesis import given

@@ -47,7 +47,7 @@ class Command(DatabaseCommand):
         people = demo_data.city()
         accounts.import_roster(demo_data.roster_csv(people).encode(), by=trail.SYSTEM)
         platform = Account.objects.get_by_natural_key(_SIGN_INS[0][0])
-        for link in PersonLink.objects.waiting():  # who moved keeps her hours
+        for link in PersonLink.objects.waiting():  # people who moved keep their hours
             person_links.confirm(link, comment="示範資料", by=platform)
         today = timezone.localdate()
         end = today - timedelta(days=1 if today.timetuple().tm_yday > 1 else 0)

@@ -1,4 +1,4 @@
-"""What a roster may change, how its cells are read, and what the trail says of each account."""
+"""Changes by a roster, the reading of its cells, and the event of each account."""
 
 import pytest
 from django.core.management import call_command

@@ -61,7 +61,7 @@ def emails():
 
 
 def told():
-    """What the events of the pieces say; not that of the city's own people."""
+    """Return the events of the batches, without that of the city's own people."""
     events = Event.objects.filter(verb="import_roster").order_by("number")
     return list(events.values_list("detail", flat=True))[1:]
 
@@ -139,7 +139,7 @@ def move(username):
 
 @pytest.mark.django_db
 def test_who_was_moved_meanwhile_stays_where_she_is(pieces, lines, city):
-    """Her address is written; what she is here is for the other agency to say."""
+    """The address is written; identities and status are the other agency's to change."""
     lines[2] = line_of("IC1004", city).replace("一般使用者及主管", "資訊人員")
     pieces(1, partial(move, "IC1004"), partial(move, "IC1005"))
     result = take(*lines)

@@ -85,7 +85,7 @@ def test_one_account_guessed_from_many_addresses(people, settings):
         for _ in range(4):
             sign_in("IC1001", "x", f"198.51.100.{host}")
     assert sign_in("IC1001", RIGHT, "198.51.100.99") == 429
-    assert sign_in("IC1001", RIGHT, OWNER) == 302  # from where she has been before
+    assert sign_in("IC1001", RIGHT, OWNER) == 302  # from an address of an earlier sign-in
     assert sign_in("IC1002", RIGHT, "198.51.100.99") == 302
 
 

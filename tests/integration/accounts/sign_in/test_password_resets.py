@@ -310,7 +310,7 @@ def test_who_left_gets_no_code(people):
 
 
 def test_an_administrator_becomes_no_colleague_to_decide_his_own(people, mailbox):
-    """S2 as it was done, with and without mail: reset the second administrator, sign in as her,
+    """S2 as it was done, with and without mail: reset the second administrator, sign in with it,
     approve one's own exception and claim."""
     of_security(of("IC1001"))
     claim, decision = claim_of(of("IC1001")), Decision.objects.get()
@@ -322,7 +322,7 @@ def test_an_administrator_becomes_no_colleague_to_decide_his_own(people, mailbox
     [(to, letter)] = mailbox.letters
     assert to == ["ic1002@ismp.example"]
     code = CODE.search(text_of(letter))[0]
-    assert set_by(code, "IC1002").status_code == 302  # the owner has read her letter
+    assert set_by(code, "IC1002").status_code == 302  # the owner has read the letter
     hers = signed_in("IC1002")
     for kind, thing in (("claim", claim), ("exception", decision)):
         answer = hers.post(f"{QUEUE}{kind}/{thing.pk}/", {"decision": "approve", "comment": "x"})

@@ -1,4 +1,4 @@
-"""What the database keeps of a session is no key to it."""
+"""A session's row in the database opens no session."""
 
 import re
 import socket

@@ -30,7 +30,7 @@ A, B = "382990001Z", "382990002Z"
 
 
 def text(answer):
-    """What a reader sees of a page, its spaces and marks taken out."""
+    """Return the text of a page without spaces and tags."""
     assert answer.status_code == 200
     return re.sub(r"<[^>]+>|\s+", "", answer.content.decode())
 
@@ -236,7 +236,7 @@ def test_a_persons_hours_follow_her_but_not_the_way_into_anothers_runs(clerk, ci
 
 
 def test_a_transfer_in_mid_year_is_right_on_both_boards(client, account, small, learned):
-    """Her hours of March go with her; neither side of the day forgets whose she was."""
+    """Hours of March follow the person; both sides of the day know the posting."""
     learned(small["IC1002"], 3, started_on="115-03-02", ended_on="115-03-03")
     client.force_login(account("IC1001", "platform_admin"))
 
@@ -266,7 +266,7 @@ def test_one_who_owes_nothing_is_told_so(clerk, small):
 
 
 def test_a_person_on_a_past_day_is_shown_as_she_served_then(client, account, small, learned):
-    """F10: with department and identities of that day; her former agency may still look at it."""
+    """F10: with department and identities of that day; the former agency may still look at it."""
     learned(small["IC1002"], 2, started_on="115-03-02", ended_on="115-03-03")
     learned(small["IC1002"], 3, started_on="115-09-02", ended_on="115-09-03", title="調任以後的課")
     person = Account.objects.get(username="IC1002")

@@ -67,7 +67,7 @@ def administrator(username="IC1001"):
 
 
 class Steps:
-    """What people do, at random."""
+    """Random actions of people."""
 
     def __init__(self, seed, import_bytes):
         self.chance, self.import_bytes = random.Random(seed), import_bytes
@@ -212,7 +212,9 @@ class Steps:
 
     def do_confirm(self):
         for link in PersonLink.objects.waiting()[:2]:
-            with contextlib.suppress(ActionRefused):  # it may be about the second herself
+            with contextlib.suppress(
+                ActionRefused
+            ):  # the link may concern the second administrator
                 person_links.confirm(link, by=self.second)
 
     def do_revoke(self):

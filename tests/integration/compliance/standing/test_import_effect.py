@@ -1,4 +1,4 @@
-"""What an import changes: the trial's prediction, what the import says later, and the truth."""
+"""The effect of an import: the trial's prediction, the import's own report, and the truth."""
 
 import pytest
 from django.db import transaction

@@ -218,7 +218,7 @@ def test_the_front_page_lists_only_what_can_be_joined(people, client, time_machi
     assert listed(people[0]) == listed(people[1]) == (True, True)
     time_machine.move_to(
         NOON + timedelta(hours=2)
-    )  # it has begun: only who is in it has it before her
+    )  # it has begun: only those who signed up still see it
     assert listed(people[0]) == (True, True)
     assert listed(people[1]) == (False, True)
     time_machine.move_to(NOON + timedelta(days=30))

@@ -291,7 +291,7 @@ def test_an_organiser_sees_takers_of_other_agencies_of_his_own_courses_only(
         client,
         f"/manage/learning-map/online-scores/?field=shown_department&q={guest.department.name}",
     )
-    assert taken(client) is None  # whose hours go to the portal by her own agency
+    assert taken(client) is None  # whose hours go to the portal by the guest's own agency
     client.force_login(account("EP1002", "agency_admin"))
     assert downloaded(client, "online")[guest.username]["部門"] == guest.department.name
     assert SignUp.objects.get().account == guest
@@ -406,7 +406,7 @@ class Learning:
 
 
 def live_here():
-    """What our own courses gave, and counts."""
+    """Credit of our own courses that counts."""
     return Record.objects.live().filter(run__source="platform").select_related("account")
 
 

@@ -1,4 +1,4 @@
-"""What an import leaves behind: outcomes, trial, undo, deletion, history, the trail, silence."""
+"""Results of an import: outcomes, trial, undo, deletion, history, the trail, silence."""
 
 import io
 import json

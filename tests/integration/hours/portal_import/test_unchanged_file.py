@@ -65,7 +65,7 @@ def read_again(monkeypatch):
 
 
 def long_way(data, **options):
-    """What reading the file would give, undone at once."""
+    """Return the outcome of reading the file, rolled back at once."""
     with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(unchanged_file, "known", lambda *_: None)
         told = whole(take(data, **options))

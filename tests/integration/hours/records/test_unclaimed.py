@@ -22,7 +22,7 @@ WHO = {"national_id": scenarios.NOBODY, "name": "新同仁"}
 FILE = scenarios.file(
     scenarios.row(), scenarios.row(**WHO), scenarios.row(**WHO, term="2", total="9")
 )
-"""A row of 王小明, one of somebody unknown, and one of hers that is faulty anyway."""
+"""A row of 王小明, one of somebody unknown, and a faulty one of the latter."""
 
 
 def agency(code=scenarios.AGENCY_A):

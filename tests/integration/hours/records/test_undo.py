@@ -48,7 +48,7 @@ class Model:
         """{event: [contents, deletion or None]} after all actions but those of undone files.
 
         What was credited, deleted by somebody and then withdrawn is deleted again when it is
-        credited again (`held`): it returns only by her restoring it.
+        credited again (`held`): it returns only when restored.
         """
         now = {}
         withdrawn, taken_back, held = {}, set(), {}

@@ -1,4 +1,4 @@
-"""What becomes of an advisory: to whom, withdrawn or closed, answers that stay, devices it hits."""
+"""Handling of an advisory: addressees, withdrawal, closing, kept answers, affected devices."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""What is taken away: whole or not at all, and numbers as numbers."""
+"""Exports: whole or not at all, and numbers as numbers."""
 
 import io
 import re
