@@ -40,7 +40,7 @@ def mine(request: HttpRequest) -> HttpResponse:
             Prefetch("session", sessions)
         )[:_MINE],
     }
-    return render(request, "courses/mine.html", context)
+    return render(request, "courses/my_courses.html", context)
 
 
 @require_safe

@@ -26,7 +26,7 @@ def mine(request: HttpRequest) -> HttpResponse:
     user = request.user
     own = ExternalClaim.objects.made_by(user).select_related("agency", "decided_by", "revoked_by")
     page = Paginator(own, _PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "external_hours/mine.html", {"page": page})
+    return render(request, "external_hours/my_claims.html", {"page": page})
 
 
 @takes_files_by_itself

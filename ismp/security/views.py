@@ -85,7 +85,9 @@ def intelligence_file(request: HttpRequest, intelligence_file_id: int) -> HttpRe
     user = request.user
     file = get_object_or_404(IntelligenceFile, pk=intelligence_file_id, account=user)
     partial = "HX-Request" in request.headers
-    template = "security/intelligence_window.html" if partial else "security/intelligence_file.html"
+    template = (
+        "security/_intelligence_window.html" if partial else "security/intelligence_file.html"
+    )
     context = {"title": "匯入情資檔案", "file": file, "taken": file.result, "refused": file.reason}
     return render(request, template, context)
 

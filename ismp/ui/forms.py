@@ -127,7 +127,7 @@ def say_what_is_missing(form: forms.BaseForm) -> None:
 class Suggesting(forms.TextInput):
     """A text field that offers what has been there before; anything may be typed."""
 
-    template_name = "ui/suggesting.html"
+    template_name = "ui/_suggesting.html"
 
     def __init__(self, offers: Callable[[], Iterable[str]] = tuple, **kwargs: Any) -> None:
         super().__init__(**kwargs)

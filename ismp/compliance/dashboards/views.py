@@ -95,7 +95,7 @@ def trend(request: HttpRequest) -> HttpResponse:
     """The part of a board that takes long after an action, when the agency is large."""
     agency, on = agency_asked(request), DayForm(request.GET).on_day
     of_the_day = cached.of([agency], [on])[agency.pk, on]
-    return render(request, "compliance/trend_part.html", {"on": on, **_year(agency, of_the_day)})
+    return render(request, "compliance/_trend_part.html", {"on": on, **_year(agency, of_the_day)})
 
 
 def _year(agency: Agency, of_the_day: Board) -> dict[str, Any]:

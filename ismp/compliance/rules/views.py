@@ -321,5 +321,7 @@ def effect(request: HttpRequest, run_id: int) -> HttpResponse:
     if found:
         most = _NAMED if request.htmx else found.people  # type: ignore[attr-defined]
         context |= {"green": _people(found.done, most), "red": _people(found.fallen, most)}
-    page = "effect_part" if request.htmx else "effect"  # type: ignore[attr-defined]
-    return render(request, f"compliance/{page}.html", context)
+    page = "compliance/effect.html"
+    if request.htmx:  # type: ignore[attr-defined]
+        page = "compliance/_effect_part.html"
+    return render(request, page, context)

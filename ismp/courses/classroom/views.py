@@ -264,7 +264,7 @@ def code(request: HttpRequest, meeting_id: int) -> HttpResponse:
     """The part that renews itself; 286 tells htmx to stop when the meeting is over."""
     context = _code_context(request, meeting_id)
     status = 286 if context["is_over"] else 200
-    return render(request, "courses/code.html", context, status=status)
+    return render(request, "courses/_code.html", context, status=status)
 
 
 def _code_context(request: HttpRequest, meeting_id: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _OF_A_RECORD = (
     *("title", "organizer_name", "ended_on", "category", "digital_hours", "classroom_hours"),
     *("hours", "line", "agency__name", "run__source", "run__finished_at", "run__filename"),
 )
-"""What `portal/records.html` shows of a record."""
+"""What `portal/_records.html` shows of a record."""
 
 
 @require_safe

@@ -49,7 +49,7 @@ INCIDENTS = Resource(
         Filter("is_drill", "演練", [("True", "演練"), ("False", "實際事件")]),
     ),
     view=Right.VIEW_SECURITY,
-    page="security/incident_in_module.html",
+    page="security/incident_page.html",
     more=(Column("通報人", "reporter.name"), Column("復原時間", "recovered_at", "date")),
     links=(
         (Right.EDIT_SECURITY, "通報資安事件", "security:report"),

@@ -130,7 +130,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         "called": called.select_related("agency")[:100],
         "exceptions": waiting.select_related("device")[:100],
     }
-    return render(request, "security/mine.html", context)
+    return render(request, "security/my_incidents.html", context)
 
 
 @require_http_methods(["GET", "POST"])

@@ -142,7 +142,7 @@ class Resource:
     actions: tuple[Action, ...] = ()
     more: tuple[Column, ...] = ()
     """Values that only the thing's page and the export show."""
-    page: str = "ui/module_page.html"
+    page: str = "ui/resource_page.html"
     """A template that extends this one, when the page shows more than values."""
     beside: Callable[[Any, Any], dict[str, Any]] = lambda user, thing: {}
     """(user, thing) → what that template needs."""
@@ -246,7 +246,7 @@ class Resource:
             "query": query.urlencode(),
             "hidden": [item for item in query.items() if item[0] != "per_page"],
         }
-        return render(request, "ui/module_list.html", context)
+        return render(request, "ui/resource_list.html", context)
 
     def _shown(self, user: Any, *, more: bool = False) -> list[Column]:
         columns = (*self.columns, *self.more) if more else self.columns
@@ -308,7 +308,7 @@ class Resource:
             "page": page,
             "events": history.in_words(page),
         }
-        return render(request, "ui/module_history.html", context)
+        return render(request, "ui/resource_history.html", context)
 
     def _form(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         """新增 or 編輯: one thing through its form and the action that saves it."""
@@ -318,7 +318,7 @@ class Resource:
         if not isinstance(answer, dict):
             messages.success(request, f"{self.thing}「{self.called(answer)}」已存檔。")
             return redirect(self.address("page", answer.pk))
-        return render(request, "ui/module_form.html", answer)
+        return render(request, "ui/resource_form.html", answer)
 
     def _edited(self, request: HttpRequest, user: Any, pk: int | None) -> Any:
         """Return what was saved, or what the page of the form shows."""
@@ -393,7 +393,7 @@ class Resource:
             "ids": [thing.pk for thing in chosen],
             **more,
         }
-        return render(request, "ui/module_action.html", context)
+        return render(request, "ui/resource_action.html", context)
 
     def _acted(
         self, request: HttpRequest, action: Action, things: Any, chosen: list[Any]

@@ -1,0 +1,44 @@
+"""Laws of the templates: read from the checkout, no page is drawn."""
+
+import re
+
+from tests.support import ROOT
+
+TEMPLATES = {
+    str(path.relative_to(path.parents[1])): path.read_text("utf-8")
+    for path in sorted(ROOT.glob("ismp/*/templates/*/**/*.html"))
+}
+TEMPLATES = {name: source for name, source in TEMPLATES.items() if not name.startswith("hours/")}
+PROGRAMS = "\n".join(path.read_text("utf-8") for path in ROOT.glob("ismp/**/*.py"))
+
+
+def named_by(tag: str) -> set[str]:
+    return {
+        name
+        for source in TEMPLATES.values()
+        for name in re.findall(rf'{{% {tag} "([^"]+)"', source)
+    }
+
+
+def is_partial(name: str) -> bool:
+    return name.rsplit("/", 1)[1].startswith("_")
+
+
+def test_a_partial_is_named_so_and_used():
+    """`_name.html` is a part of a page: included, sent alone by a view, or drawn by a widget."""
+    included = named_by("include")
+    assert [name for name in included & set(TEMPLATES) if not is_partial(name)] == []
+    used = included | {name for name in TEMPLATES if f'"{name}"' in PROGRAMS}
+    assert [name for name in TEMPLATES if is_partial(name) and name not in used] == []
+
+
+def test_every_name_is_that_of_a_template():
+    named = named_by("include") | named_by("extends")
+    named |= set(re.findall(r'"([a-z_]+/[a-z_/]+\.html)"', PROGRAMS))
+    ours = {name for name in named if not name.startswith(("django/", "hours/", "imports/"))}
+    assert ours - set(TEMPLATES) == set()
+
+
+def test_every_page_is_drawn_by_a_view_or_extended():
+    used = named_by("extends") | {name for name in TEMPLATES if f'"{name}"' in PROGRAMS}
+    assert [name for name in TEMPLATES if not is_partial(name) and name not in used] == []
