@@ -37,7 +37,7 @@ from ismp.accounts.models import (
 from ismp.accounts.roles import ROLE_NAMES, Right, Role
 from ismp.errors import ActionRefused
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Action, Filter, Page, Resource
+from ismp.ui.resources.resource import Action, Filter, MenuPlace, Page, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 
@@ -84,6 +84,7 @@ DEPARTMENTS = Resource(
             lambda rows, choice: rows.filter(merged_into__isnull=choice == "open"),
         ),
     ),
+    menu=MenuPlace("部門管理"),
     view=Right.VIEW_PEOPLE,
     edit=Right.EDIT_PEOPLE,
     form=DepartmentForm,
@@ -249,6 +250,7 @@ ACCOUNTS = Resource(
             lambda rows, choice: rows.on_leave(timezone.localdate()),
         ),
     ),
+    menu=MenuPlace("帳號管理"),
     view=Right.VIEW_PEOPLE,
     edit=Right.EDIT_PEOPLE,
     form=AccountForm,

@@ -36,9 +36,9 @@ urlpatterns = [
     path("manage/accounts/roster/", include(of_rosters)),
     path("manage/applications/", include(reviews.APPLICATIONS.urls)),
     path("manage/transfers/", include(reviews.TRANSFERS.urls)),
-    path("manage/person-links/", include(reviews.PERSON_LINKS.urls)),
     path("manage/identity-changes/", include(reviews.CHANGES.urls)),
     path("manage/resets/", include(reviews.RESETS.urls)),
+    path("manage/person-links/", include(reviews.PERSON_LINKS.urls)),
     path("manage/accounts/", include(account_resources.ACCOUNTS.urls)),
     path("manage/departments/", include(account_resources.DEPARTMENTS.urls)),
     path("manage/agencies/", include(AGENCIES.urls)),
@@ -61,6 +61,7 @@ urlpatterns = [
     path("manage/classroom-courses/", include(courses.CLASSROOM_COURSES.urls)),
     path("manage/sessions/", include(courses.SESSIONS.urls)),
     path("manage/sign-ups/", include(courses.SIGN_UPS.urls)),
+    path("manage/learning-map/claims/", include(CLAIMS.urls)),
     path("manage/learning-map/online-scores/", include(portal_scores_resources.ONLINE_SCORES.urls)),
     path(
         "manage/learning-map/classroom-scores/",
@@ -72,7 +73,6 @@ urlpatterns = [
     path("manage/learning-map/", include("ismp.hours.urls")),
     path("manage/learning-map/", include("ismp.compliance.dashboards.urls")),
     path("manage/learning-map/duplicates/", include(DUPLICATES.urls)),
-    path("manage/learning-map/claims/", include(CLAIMS.urls)),
     path("manage/learning-map/", include("ismp.assignments.urls")),
 ]
 handler400 = "ismp.ui.http.error_pages.bad_request"

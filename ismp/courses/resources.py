@@ -34,7 +34,7 @@ from ismp.courses.models import (
 from ismp.courses.online import learning
 from ismp.hours.models import in_hours
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Action, Filter, Resource
+from ismp.ui.resources.resource import Action, Filter, MenuPlace, Resource
 from ismp.ui.text import roc_dates
 
 TONES: dict[str, str] = {
@@ -130,6 +130,7 @@ ONLINE_COURSES = Resource(
     more=_COURSE_MORE,
     search={"title": "課程名稱", "description": "課程說明"},
     filters=_COURSE_FILTERS,
+    menu=MenuPlace("線上課程", covers="authoring"),
     view=Right.VIEW_COURSES,
     edit=Right.MANAGE_COURSES,
     form=OnlineCourseForm,
@@ -162,6 +163,7 @@ CLASSROOM_COURSES = Resource(
     more=_COURSE_MORE,
     search={"title": "課程名稱", "description": "課程說明"},
     filters=_COURSE_FILTERS,
+    menu=MenuPlace("實體課程"),
     view=Right.VIEW_COURSES,
     edit=Right.MANAGE_COURSES,
     form=ClassroomCourseForm,
@@ -227,6 +229,7 @@ SESSIONS = Resource(
     more=(Column("報名需要審核", "needs_approval"),),
     search={"course__title": "課程名稱", "place": "地點"},
     filters=(Filter("state", "狀態", Phase.choices, lambda rows, choice: rows.in_phase(choice)),),
+    menu=MenuPlace("實體課程"),
     view=Right.VIEW_COURSES,
     edit=Right.MANAGE_COURSES,
     form=SessionForm,
@@ -312,6 +315,7 @@ SIGN_UPS = Resource(
         Filter("session", "期別", _sessions),
         Filter("standing", "狀態", Standing.choices),
     ),
+    menu=MenuPlace("實體課程"),
     view=Right.VIEW_COURSES,
     holds=classes.hold_of,
     actions=(

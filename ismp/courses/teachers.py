@@ -18,7 +18,7 @@ from ismp.courses import verbs
 from ismp.courses.models import Teacher, TeacherCertificate
 from ismp.ui.forms import ActionForm, RocDateField
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Action, Filter, Resource
+from ismp.ui.resources.resource import Action, Filter, MenuPlace, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 SOON = timedelta(days=90)
@@ -220,6 +220,7 @@ TEACHERS = Resource(
             _narrow_by_expiry,
         ),
     ),
+    menu=MenuPlace("教師管理"),
     view=Right.VIEW_COURSES,
     edit=Right.MANAGE_COURSES,
     form=TeacherForm,

@@ -16,7 +16,7 @@ from ismp.hours.models import Record, Source, in_hours
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.hours.records import duplicates
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Action, Filter, Resource
+from ismp.ui.resources.resource import Action, Filter, MenuPlace, Resource
 from ismp.ui.templatetags.ismp_ui import roc_moment
 from ismp.ui.text.search_folding import fold
 
@@ -145,6 +145,7 @@ CLAIMS = Resource(
         Filter("state", "狀態", State.choices),
         Filter("category", "類別", [(str(one), f"{one} {CATEGORIES[one]}") for one in CATEGORIES]),
     ),
+    menu=MenuPlace("學習地圖管理"),
     view=Right.VIEW_HOURS,
     holds=actions.hold_agencies,
     actions=(

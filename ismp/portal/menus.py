@@ -13,6 +13,8 @@ from django.utils.functional import SimpleLazyObject
 
 from ismp.accounts.roles import Right
 from ismp.portal.models import Page, PageVersion
+from ismp.ui.resources import resource
+from ismp.ui.resources.resource import MenuPlace, Resource
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,31 @@ class Tab:
 
 @dataclass(frozen=True)
 class MenuModule:
+    """A module of 管理環境: its pages, and among them the lists that name it in `Resource.menu`."""
+
+    title: str
+    before: tuple[Tab, ...] = ()
+    after: tuple[Tab, ...] = ()
+
+    @property
+    def tabs(self) -> tuple[Tab, ...]:
+        lists = ((one, one.menu) for one in resource.every())
+        return (
+            *self.before,
+            *(_tab(one, place) for one, place in lists if place and place.module == self.title),
+            *self.after,
+        )
+
+
+def _tab(one: Resource, place: MenuPlace) -> Tab:
+    title, right = place.title or one.title, Right(place.right or one.view)
+    return Tab(title, f"{one.name}:list", right, covers=f"{one.name} {place.covers}")
+
+
+@dataclass(frozen=True)
+class OpenModule:
+    """A module as far as a person may open it."""
+
     title: str
     tabs: tuple[Tab, ...]
 
@@ -76,81 +103,19 @@ class Section:
 MODULES = (
     MenuModule(
         "機關審核作業",
-        (
-            Tab("等候審核", "reviews:queue", Right.MANAGE, covers="reviews"),
-            Tab("帳號申請", "applications:list", Right.VIEW_PEOPLE, covers="applications"),
-            Tab("機關異動申請", "transfers:list", Right.VIEW_PEOPLE, covers="transfers requests"),
-            Tab("身分變更申請", "changes:list", Right.VIEW_PEOPLE, covers="changes"),
-            Tab("重設密碼", "resets:list", Right.VIEW_PEOPLE, covers="resets"),
-            Tab("同一人確認", "person_links:list", Right.VIEW_PEOPLE, covers="person_links"),
-            Tab("代理人", "reviews:delegations", Right.EDIT_PEOPLE),
-        ),
+        before=(Tab("等候審核", "reviews:queue", Right.MANAGE, covers="reviews"),),
+        after=(Tab("代理人", "reviews:delegations", Right.EDIT_PEOPLE),),
     ),
-    MenuModule(
-        "資安情資管理",
-        (
-            Tab("資安情資", "advisories:list", Right.VIEW_SECURITY, covers="advisories"),
-            Tab("機關回覆", "addresses:list", Right.VIEW_SECURITY, covers="addresses"),
-            Tab("入侵指標", "indicators:list", Right.VIEW_SECURITY, covers="indicators"),
-            Tab("機關群組", "agency_groups:list", Right.REVIEW_SECURITY, covers="agency_groups"),
-            Tab("廠牌別名", "vendors:list", Right.REVIEW_SECURITY, covers="vendors"),
-        ),
-    ),
-    MenuModule(
-        "資安管制作業",
-        (
-            Tab("資通安全通報", "incidents:list", Right.VIEW_SECURITY, covers="incidents"),
-            Tab("管制設備", "devices:list", Right.VIEW_SECURITY, covers="devices"),
-            Tab("例外留用", "decisions:list", Right.VIEW_SECURITY, covers="decisions"),
-            Tab("限制清單", "products:list", Right.VIEW_SECURITY, covers="products"),
-            Tab("年度盤點", "campaigns:list", Right.VIEW_SECURITY, covers="campaigns"),
-            Tab("資安長", "security:officers", Right.VIEW_SECURITY),
-        ),
-    ),
-    MenuModule(
-        "帳號管理",
-        (
-            Tab("帳號管理", "people:list", Right.VIEW_PEOPLE, covers="people"),
-            Tab("匯入名冊", "rosters:page", Right.EDIT_PEOPLE),
-        ),
-    ),
-    MenuModule(
-        "教師管理", (Tab("教師管理", "teachers:list", Right.VIEW_COURSES, covers="teachers"),)
-    ),
-    MenuModule(
-        "線上課程",
-        (
-            Tab(
-                "線上課程",
-                "online_courses:list",
-                Right.VIEW_COURSES,
-                covers="online_courses authoring",
-            ),
-        ),
-    ),
-    MenuModule(
-        "實體課程",
-        (
-            Tab(
-                "實體課程",
-                "classroom_courses:list",
-                Right.VIEW_COURSES,
-                covers="classroom_courses",
-            ),
-            Tab("期別", "sessions:list", Right.VIEW_COURSES, covers="sessions"),
-            Tab("報名審核", "sign_ups:list", Right.VIEW_COURSES, covers="sign_ups"),
-        ),
-    ),
-    MenuModule(
-        "部門管理",
-        (
-            Tab("部門管理", "departments:list", Right.VIEW_PEOPLE, covers="departments"),
-            Tab("機關管理", "agencies:list", Right.VIEW_PEOPLE, covers="agencies"),
-        ),
-    ),
+    MenuModule("資安情資管理"),
+    MenuModule("資安管制作業", after=(Tab("資安長", "security:officers", Right.VIEW_SECURITY),)),
+    MenuModule("帳號管理", after=(Tab("匯入名冊", "rosters:page", Right.EDIT_PEOPLE),)),
+    MenuModule("教師管理"),
+    MenuModule("線上課程"),
+    MenuModule("實體課程"),
+    MenuModule("部門管理"),
     MenuModule(
         "學習地圖管理",
-        (
+        before=(
             Tab("學習地圖管理", "compliance:rules", Right.MANAGE, covers="compliance"),
             Tab("終身學習時數管理", "hours:all", Right.ALL_AGENCIES),
             Tab(
@@ -159,19 +124,8 @@ MODULES = (
                 Right.VIEW_HOURS,
                 covers="hours duplicates",
             ),
-            Tab("外部時數認列", "claims:list", Right.VIEW_HOURS, covers="claims"),
-            Tab(
-                "線上課程成績下載",
-                "online_scores:list",
-                Right.VIEW_COURSES,
-                covers="online_scores scores portal_uploads uploaded_hours",
-            ),
-            Tab(
-                "實體課程成績下載",
-                "classroom_scores:list",
-                Right.VIEW_COURSES,
-                covers="classroom_scores",
-            ),
+        ),
+        after=(
             Tab("達標狀況", "boards:board", Right.VIEW_HOURS, covers="boards assignments"),
             Tab("全市達標狀況", "boards:city", Right.ALL_AGENCIES),
         ),
@@ -213,8 +167,8 @@ def managing(request: HttpRequest) -> dict[str, Any]:
     user: Any = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.may(Right.MANAGE):
         return {}
-    mine = [MenuModule(module.title, _open_to(user, module)) for module in MODULES]
-    modules = [module for module in mine if module.tabs]
+    found = [OpenModule(module.title, _open_to(user, module)) for module in MODULES]
+    modules = [module for module in found if module.tabs]
     here = next(((m, tab) for m in modules for tab in m.tabs if _is_at(request, tab)), None)
     if here is None and not hasattr(request, "stands_at"):
         here = next(((m, t) for m in modules for t in m.tabs if _covers(request, t)), None)

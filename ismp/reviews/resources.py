@@ -14,7 +14,7 @@ from ismp.applications.models import AccountApplication, IdentityChange, State, 
 from ismp.reviews.queue_item import Deciding
 from ismp.reviews.sources import people as sources_people
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Action, Filter, Resource
+from ismp.ui.resources.resource import Action, Filter, MenuPlace, Resource
 
 _TONES = {State.WAITING: "amber", State.APPROVED: "green", State.REFUSED: "red"}
 _LINK_TONES = {
@@ -72,6 +72,7 @@ APPLICATIONS = Resource(
     ),
     search={"username": "公務帳號", "name": "姓名"},
     filters=(OF_AGENCY, _STATES),
+    menu=MenuPlace("機關審核作業"),
     view=Right.VIEW_PEOPLE,
     page="reviews/request_page.html",
     beside=_beside(sources_people.APPLICATION),
@@ -105,6 +106,7 @@ TRANSFERS = Resource(
     ),
     search=_PEOPLE,
     filters=(_STATES,),
+    menu=MenuPlace("機關審核作業", covers="requests"),
     view=Right.VIEW_PEOPLE,
     page="reviews/request_page.html",
     beside=_beside(sources_people.TRANSFER),
@@ -164,6 +166,7 @@ PERSON_LINKS = Resource(
         "account__name": "另一個姓名",
     },
     filters=(Filter("state", "狀態", PersonLink.State.choices),),
+    menu=MenuPlace("機關審核作業"),
     view=Right.VIEW_PEOPLE,
     actions=(
         Action(
@@ -202,6 +205,7 @@ CHANGES = Resource(
     more=(Column("理由", "reason", "text"), *_DECIDED),
     search=_PEOPLE,
     filters=(OF_AGENCY, _STATES),
+    menu=MenuPlace("機關審核作業"),
     view=Right.VIEW_PEOPLE,
     page="reviews/request_page.html",
     beside=_beside(sources_people.IDENTITIES),
@@ -236,6 +240,7 @@ RESETS = Resource(
     ),
     search=_PEOPLE,
     filters=(Filter("state", "狀態", PasswordReset.State.choices),),
+    menu=MenuPlace("機關審核作業"),
     view=Right.VIEW_PEOPLE,
     page="reviews/request_page.html",
     beside=lambda user, one: {

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from ismp.audit.models import Event
+from ismp.portal.menus import MODULES
 from tests.support.examples import EXAMPLES, each_that_adds, modules
 from tests.support.rights import EVERYBODYS, MATRIX, ROLES
 
@@ -49,6 +50,15 @@ def add(client, things, account):
 
 def test_every_module_has_an_example():
     assert {module.name for module in modules() if module.form} == set(EXAMPLES)
+
+
+def test_the_menu_leads_to_every_list():
+    """By a tab of its own in a module that exists, or under the tab of another page."""
+    tabs = [tab for one in MODULES for tab in one.tabs]
+    covered = [name for tab in tabs for name in tab.covers.split()]
+    for one in modules():
+        assert covered.count(one.name) == 1, one.name
+        assert bool(one.menu) == (f"{one.name}:list" in {tab.address for tab in tabs}), one.name
 
 
 @each_that_adds

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import pytest
-from django.urls import get_resolver
+
+from ismp.ui.resources.resource import every
 
 
 @dataclass(frozen=True)
@@ -138,14 +139,8 @@ EXAMPLES = {
 
 
 def modules():
-    """Every module that has an address."""
-    patterns = [one for names in get_resolver().url_patterns for one in names.url_patterns]
-    found = {
-        one.callback.module.name: one.callback.module
-        for one in patterns
-        if hasattr(one.callback, "module")
-    }
-    return list(found.values())
+    """Every resource that has an address."""
+    return list(every())
 
 
 each_that_adds = pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from ismp.accounts.models import (
 )
 from ismp.accounts.roles import Right
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Action, Filter, Page, Resource
+from ismp.ui.resources.resource import Action, Filter, MenuPlace, Page, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 
@@ -168,6 +168,7 @@ AGENCIES = Resource(
         Filter("grade", "責任等級", [*Grade.choices, ("none", "未核定")], _graded),
         Filter("state", "狀態", [("open", "使用中"), ("closed", "已合併或裁撤")], _state),
     ),
+    menu=MenuPlace("部門管理"),
     view=Right.VIEW_PEOPLE,
     edit=Right.MANAGE_AGENCIES,
     form=AgencyForm,

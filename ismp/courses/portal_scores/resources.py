@@ -24,7 +24,7 @@ from ismp.courses.resources import TONES, with_own_department
 from ismp.hours.models import in_hours
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Filter, Resource
+from ismp.ui.resources.resource import Filter, MenuPlace, Resource
 from ismp.ui.text import roc_dates
 
 _MOST_CHOICES = 200
@@ -173,6 +173,7 @@ ONLINE_SCORES = Resource(
         ),
         _COUNTING_FILTER,
     ),
+    menu=MenuPlace("學習地圖管理", covers="scores portal_uploads uploaded_hours"),
     view=Right.VIEW_COURSES,
     links=_UPLOAD,
     empty="同仁加入線上課程後會列在這裡。",
@@ -211,6 +212,7 @@ CLASSROOM_SCORES = Resource(
         Filter("session__state", "狀態", SessionState.choices),
         _COUNTING_FILTER,
     ),
+    menu=MenuPlace("學習地圖管理"),
     view=Right.VIEW_COURSES,
     links=_UPLOAD,
     empty="同仁錄取實體課程後會列在這裡。",

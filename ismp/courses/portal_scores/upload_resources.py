@@ -82,6 +82,7 @@ PORTAL_UPLOADS = Resource(
         OF_AGENCY,
         Filter("state", "狀態", [("stands", "已上傳"), ("revoked", "已撤銷")], _revoked),
     ),
+    menu=None,
     view=Right.VIEW_COURSES,
     holds=lambda keys: uploads.hold_agencies(PortalUpload.objects.filter(pk__in=keys)),
     actions=(
@@ -188,6 +189,7 @@ UPLOADED_HOURS = Resource(
             _by_state,
         ),
     ),
+    menu=None,
     view=Right.VIEW_COURSES,
     holds=lambda keys: uploads.hold_agencies(PortalUpload.objects.filter(rows__in=keys)),
     actions=(

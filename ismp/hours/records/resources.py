@@ -48,6 +48,7 @@ DUPLICATES = Resource(
     ),
     search={"credited__account__username": "公務帳號", "credited__title": "名稱"},
     filters=(OF_AGENCY, Filter("decision", "處理", Decision.choices)),
+    menu=None,
     view=Right.VIEW_HOURS,
     holds=duplicates.hold_agencies,
     actions=(

@@ -21,7 +21,7 @@ from ismp.ui import verbs as ui_verbs
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.resources import versions
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Filter, Resource
+from ismp.ui.resources.resource import Filter, MenuPlace, Resource
 
 IOC_COLUMNS = (
     Column("型別", "kind"),
@@ -58,6 +58,7 @@ INDICATORS = Resource(
     columns=IOC_COLUMNS,
     search={"value": "值", "kind": "型別", "advisory__title": "情資"},
     filters=(Filter("detects", "偵測", [("True", "可用於偵測"), ("False", "僅供參考")]),),
+    menu=MenuPlace("資安情資管理"),
     view=Right.VIEW_SECURITY,
     page="security/indicator.html",
     empty="匯入含入侵指標的情資（例如 MISP 的 STIX）後，會列在這裡。",
@@ -116,7 +117,9 @@ GROUPS = Resource(
     ),
     more=(Column("機關", lambda one: "、".join(a.name for a in one.agencies.all()), "text"),),
     search={"name": "群組"},
+    menu=MenuPlace("資安情資管理", right=Right.REVIEW_SECURITY),
     view=Right.VIEW_SECURITY,
+    is_shared=True,
     edit=Right.REVIEW_SECURITY,
     form=GroupForm,
     save=save_group,
@@ -132,7 +135,9 @@ VENDORS = Resource(
         Column("別名", "aliases", "text"),
     ),
     search={"name": "廠牌", "aliases": "別名"},
+    menu=MenuPlace("資安情資管理", right=Right.REVIEW_SECURITY),
     view=Right.VIEW_SECURITY,
+    is_shared=True,
     edit=Right.REVIEW_SECURITY,
     form=VendorForm,
     save=save_vendor,

@@ -21,7 +21,7 @@ from ismp.security.forms import (
 )
 from ismp.security.models import Address, Advisory, Device, Ended, Reply, Severity
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Action, Filter, Resource
+from ismp.ui.resources.resource import Action, Filter, MenuPlace, Resource
 
 _TLP_TONES = {"unknown": "red", "red": "red", "amber": "amber", "amber+strict": "amber"}
 _SEVERITY_TONES = {"unrated": "", "low": "", "medium": "amber", "high": "red", "critical": "red"}
@@ -132,6 +132,7 @@ ADVISORIES = Resource(
             _in_state,
         ),
     ),
+    menu=MenuPlace("資安情資管理"),
     view=Right.VIEW_SECURITY,
     edit=Right.REVIEW_SECURITY,
     form=AdvisoryForm,
@@ -263,6 +264,7 @@ ADDRESSES = Resource(
     ),
     search={"advisory__title": "情資", "agency__name": "機關"},
     filters=(OF_AGENCY, Filter("reply", "回覆", Reply.choices)),
+    menu=MenuPlace("資安情資管理", title="機關回覆"),
     view=Right.VIEW_SECURITY,
     holds=actions.hold_agencies,
     actions=(

@@ -30,7 +30,7 @@ from ismp.security.models import (
     RestrictedProduct,
 )
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Action, Filter, Resource
+from ismp.ui.resources.resource import Action, Filter, MenuPlace, Resource
 from ismp.ui.text import roc_dates
 
 
@@ -115,6 +115,7 @@ DEVICES = Resource(
         ),
         Filter("network", "連網情形", Network.choices),
     ),
+    menu=MenuPlace("資安管制作業"),
     view=Right.VIEW_SECURITY,
     edit=Right.EDIT_SECURITY,
     form=DeviceForm,
@@ -214,6 +215,7 @@ DECISIONS = Resource(
     ),
     search={"device__asset_no": "財產編號", "device__brand": "廠牌"},
     filters=(Filter("state", "狀態", Decision.State.choices),),
+    menu=MenuPlace("資安管制作業"),
     view=Right.VIEW_SECURITY,
     actions=(
         Action("approve", "核可", Right.EDIT_SECURITY, _approve, CommentForm, fits=_is_to_decide),
@@ -251,7 +253,9 @@ PRODUCTS = Resource(
         Column("使用中的設備", "held", "number"),
     ),
     search={"brand": "廠牌", "model": "型號", "letter": "來源函號"},
+    menu=MenuPlace("資安管制作業"),
     view=Right.VIEW_SECURITY,
+    is_shared=True,
     edit=Right.REVIEW_SECURITY,
     form=ProductForm,
     save=actions.save_product,
@@ -307,7 +311,9 @@ CAMPAIGNS = Resource(
         ),
     ),
     search={"year": "年度"},
+    menu=MenuPlace("資安管制作業"),
     view=Right.VIEW_SECURITY,
+    is_shared=True,
     edit=Right.REVIEW_SECURITY,
     form=CampaignForm,
     save=actions.save_campaign,

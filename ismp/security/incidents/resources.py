@@ -5,7 +5,7 @@ from ismp.accounts.roles import Right
 from ismp.security.incidents.levels import Level
 from ismp.security.models import Incident, IncidentState
 from ismp.ui.resources.columns import Column
-from ismp.ui.resources.resource import Filter, Resource
+from ismp.ui.resources.resource import Filter, MenuPlace, Resource
 
 
 def _level_tone(incident: Incident) -> str:
@@ -48,6 +48,7 @@ INCIDENTS = Resource(
         Filter("level", "等級", [(str(level.value), f"{level.value} 級") for level in Level]),
         Filter("is_drill", "演練", [("True", "演練"), ("False", "實際事件")]),
     ),
+    menu=MenuPlace("資安管制作業"),
     view=Right.VIEW_SECURITY,
     page="security/incident_page.html",
     more=(Column("通報人", "reporter.name"), Column("復原時間", "recovered_at", "date")),

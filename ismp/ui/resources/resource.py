@@ -7,6 +7,7 @@
         rows=lambda user: Device.objects.visible_to(user).select_related("agency"),
         columns=(Column("設備", "name"), Column("購置日", "bought_on", "date")),
         search={"name": "設備", "agency__name": "機關"},
+        menu=MenuPlace("資安管制作業"),
         view=Right.VIEW_DEVICES,
         edit=Right.EDIT_DEVICES,
         form=DeviceForm,                       # a ResourceForm
@@ -16,10 +17,9 @@
         empty="請按「新增設備」。",
     )
 
-Then: `path("manage/devices/", include(devices.urls))` in config/urls.py, a Tab `devices:list` that
-covers `devices` in portal/menus.py, and what docs/develop/add-a-resource.md says of tests.  Every
-list, page, action and export starts from `rows(user)`; whatever is not in there does not exist
-(404).
+Then: `path("manage/devices/", include(devices.urls))` in config/urls.py; the menu, the tests of all
+addresses and docs/reference derive from it (docs/develop/add-a-resource.md).  Every list, page,
+action and export starts from `rows(user)`; whatever is not in there does not exist (404).
 
 An action is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many
 it did (0 is refused: that is no action), a sentence that says what it did, a Page, or a response (a
@@ -35,7 +35,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 from django import forms
@@ -46,7 +46,7 @@ from django.db import IntegrityError, models, transaction
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, path, reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -122,6 +122,20 @@ class Page:
     context: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class MenuPlace:
+    """The tab of a resource in the menu of 管理環境."""
+
+    module: str
+    """Title of one of the modules in `portal.menus`; its lists stand there in the order of urls."""
+    title: str = ""
+    """Where it is another one than the resource's."""
+    right: str = ""
+    """Where not all who may view it are led there."""
+    covers: str = ""
+    """Namespaces of other pages that belong to the tab, separated by spaces."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resource:
     name: str
@@ -130,8 +144,12 @@ class Resource:
     rows: Callable[[Any], Any]
     columns: tuple[Column, ...]
     search: dict[str, str]
+    menu: MenuPlace | None
+    """None where the tab of another page covers it."""
     view: str
     edit: str = ""
+    is_shared: bool = False
+    """Whether its things belong to no agency, so that whoever may view it sees them all."""
     form: type[ResourceForm] | None = None
     save: Callable[..., Any] | None = None
     holds: Callable[[list[int]], None] | None = None
@@ -437,6 +455,15 @@ class Resource:
 
     def _told(self, action: Action, done: Any) -> str:
         return done if isinstance(done, str) else f"已{action.title}：{done} 筆{self.thing}。"
+
+
+@cache
+def every() -> tuple[Resource, ...]:
+    """Return the resources of the site, in the order of its urls."""
+    parts = (part for part in get_resolver().url_patterns if isinstance(part, URLResolver))
+    first = (next(iter(part.url_patterns), None) for part in parts)
+    found = (getattr(getattr(one, "callback", None), "module", None) for one in first)
+    return tuple(one for one in found if isinstance(one, Resource))
 
 
 def without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse:
