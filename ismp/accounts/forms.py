@@ -281,10 +281,9 @@ class AccountForm(OfAgencyForm):
         return ""
 
     def clean_department(self) -> Department | None:
-        self.instance.department = DepartmentField.find(
-            self.agency, self.cleaned_data["department"]
-        )
-        return self.instance.department
+        found = DepartmentField.find(self.agency, self.cleaned_data["department"])
+        self.instance.department = found
+        return found
 
 
 class Replacing:

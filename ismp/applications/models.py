@@ -15,6 +15,7 @@ from ismp.accounts import codes
 from ismp.accounts import models as accounts
 from ismp.accounts.identities import in_words, sets
 from ismp.accounts.models import Account, Agency, Department, Status
+from ismp.accounts.models.scoped import Row
 from ismp.accounts.national_id.encrypted import HasNationalId
 from ismp.accounts.roles import Right
 from ismp.audit.models import Audited
@@ -29,7 +30,7 @@ class State(models.TextChoices):
     EXPIRED = "expired", "逾期結案"
 
 
-class RequestQuerySet(accounts.Scoped):
+class RequestQuerySet(accounts.Scoped[Row]):
     right = Right.VIEW_PEOPLE
 
     def waiting(self) -> Self:
@@ -42,7 +43,7 @@ class RequestQuerySet(accounts.Scoped):
         return self.visible_to(user).waiting()
 
 
-class OfAPerson(RequestQuerySet):
+class OfAPerson(RequestQuerySet[Row]):
     def to_decide_by(self, user: Account) -> Self:
         """Nobody decides about themselves, nor about accounts that they may not change."""
         roles = [role.value for role in user.appoints()]
@@ -101,7 +102,7 @@ class AccountApplication(HasNationalId, Request):
     source = models.BinaryField(max_length=32)
     """Keyed hash of the network address it came from, to see a flood."""
 
-    objects: ClassVar["models.Manager[AccountApplication] | RequestQuerySet"] = (
+    objects: ClassVar["models.Manager[AccountApplication] | RequestQuerySet[Any]"] = (
         RequestQuerySet.as_manager()
     )
 
@@ -134,7 +135,7 @@ class AccountApplication(HasNationalId, Request):
         return in_words(self.identities)
 
 
-class TransferQuerySet(OfAPerson):
+class TransferQuerySet(OfAPerson["Transfer"]):
     def visible_to(self, user: Account) -> Self:
         """Both sides see it."""
         if not user.may(self.right) or user.may(Right.ALL_AGENCIES):
@@ -204,7 +205,7 @@ class IdentityChange(Request):
     identities = models.CharField("資安列管身分", max_length=30)
     since = models.DateField("生效日")
 
-    objects: ClassVar["models.Manager[IdentityChange] | OfAPerson"] = OfAPerson.as_manager()
+    objects: ClassVar["models.Manager[IdentityChange] | OfAPerson[Any]"] = OfAPerson.as_manager()
 
     class Meta(Request.Meta):
         indexes = [

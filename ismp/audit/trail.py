@@ -183,4 +183,5 @@ def _as_json(value: Any, *, sort_keys: bool = False) -> str:
 
 
 def _link(previous: bytes, number: int, body: bytes) -> bytes:
-    return settings.KEYS.sign(previous + b"[%d, " % number + body[1:])
+    signed: bytes = settings.KEYS.sign(previous + b"[%d, " % number + body[1:])
+    return signed

@@ -9,7 +9,7 @@ import os
 from datetime import timedelta
 from importlib.metadata import version
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, cast
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -117,7 +117,7 @@ STOP_SECONDS = _number("ISMP_STOP_SECONDS", 60)
 ISMP_HOST = os.environ.get("ISMP_HOST", "127.0.0.1")
 """Address that the web server listens on; `0.0.0.0` where a proxy is on another host."""
 # Opened, and on the first run made, when a key is needed: reading the settings writes nothing.
-KEYS = SimpleLazyObject(_keys)
+KEYS = cast(KeyRing, SimpleLazyObject(_keys))
 SECRET_KEY = SimpleLazyObject(lambda: KEYS.secret_key)
 TEMPORARY = home.temporary(ISMP_HOME)
 BEHIND_TLS = _flag("ISMP_HTTPS", False)

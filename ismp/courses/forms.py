@@ -19,6 +19,7 @@ from ismp.courses.classroom.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Teacher, Way
 from ismp.courses.online import files
 from ismp.hours.models import in_hours
+from ismp.storage.encrypted_files import FileTypeRejected
 from ismp.ui.forms import ActionForm, ModelForm, ResourceForm, RocDateField
 from ismp.ui.text import roc_dates
 
@@ -282,7 +283,7 @@ class MaterialForm(ModelForm):
         if file:
             try:
                 found = files.check(file, self.instance.kind, settings.MATERIAL_MAX_BYTES)
-            except files.FileTypeRejected as fault:
+            except FileTypeRejected as fault:
                 raise forms.ValidationError(str(fault)) from fault
             self.instance.media_type, self.instance.size = found, file.size
         return file

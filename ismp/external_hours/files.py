@@ -30,13 +30,13 @@ class InMemory(FileUploadHandler):
         if self.held.tell() <= settings.CERTIFICATE_MAX_BYTES:
             self.held.write(raw_data)
 
-    def file_complete(self, file_size: int) -> UploadedFile:
+    def file_complete(self, file_size: int) -> "UploadedFile[Any]":
         self.held.seek(0)
         told = (self.field_name, self.file_name, self.content_type)
         return InMemoryUploadedFile(self.held, *told, file_size, self.charset)
 
 
-def check(file: UploadedFile) -> str:
+def check(file: "UploadedFile[Any]") -> str:
     """The media type of a file that may be a certificate.  Raises FileTypeRejected."""
     most = settings.CERTIFICATE_MAX_BYTES
     if (file.size or 0) > most:

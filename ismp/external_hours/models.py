@@ -33,7 +33,7 @@ class Nature(models.TextChoices):
     DIGITAL = "digital", "數位"
 
 
-class ClaimQuerySet(Scoped):
+class ClaimQuerySet(Scoped["ExternalClaim"]):
     right = Right.VIEW_HOURS
 
     def made_by(self, user: Account) -> Self:

@@ -15,9 +15,10 @@ from pathlib import PurePosixPath
 import pyzipper
 
 from ismp.hours.portal_import.reading import PORTAL, refuse_other_types
-from ismp.hours.refusal import Limits, too_large
+from ismp.hours.refusal import too_large
 from ismp.ui.reading import file_types
 from ismp.ui.reading.faults import FileRejected
+from ismp.ui.reading.raw import Limits
 
 _JUNK = re.compile(
     r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$|~\$[^/]*$)", re.IGNORECASE

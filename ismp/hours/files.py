@@ -74,7 +74,7 @@ class Writer:
 
 def _piece_bytes(number: int) -> int:
     """Small at first, so that an import has something to load at once and more while it loads."""
-    return min(PIECE_BYTES, _FIRST_BYTES * 2**number)
+    return min(PIECE_BYTES, _FIRST_BYTES << number)
 
 
 def keep(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> Writer:

@@ -27,11 +27,12 @@ from ismp.audit.verbs import Verb
 from ismp.hours import profiles
 from ismp.hours.models import ImportRun, Source, State
 from ismp.hours.pulse import Pulse, lease
-from ismp.hours.refusal import Limits, RowsRejected
+from ismp.hours.refusal import RowsRejected
 from ismp.hours.result import Result
 from ismp.ui.http import log_context
 from ismp.ui.http.error_pages import is_deadlock
 from ismp.ui.reading.faults import FileRejected
+from ismp.ui.reading.raw import Limits
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.accounts.sign_in.middleware import polls
+from ismp.errors import ActionRefused
 from ismp.hours import actions, jobs, profiles, report, undoing
 from ismp.hours.models import ImportRun, Source, State, Waiting
 from ismp.hours.pulse import STEPS, progress
@@ -201,7 +202,7 @@ def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
             return redirect(run)
         except actions.Differs as reason:
             messages.error(request, str(reason))
-        except actions.ActionRefused as reason:
+        except ActionRefused as reason:
             messages.error(request, str(reason))
             return redirect(run)
     planned = undoing.plan(run)
@@ -223,7 +224,7 @@ def run_commit(request: HttpRequest, run_id: int) -> HttpResponse:
     run = _run_to_start(request, run_id)
     try:
         return redirect(actions.import_for_real(run, by=user))
-    except actions.ActionRefused as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
         return redirect(run)
 

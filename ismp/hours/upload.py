@@ -54,7 +54,7 @@ class RunUploadHandler(FileUploadHandler):
             raise StopUpload(connection_reset=False)
         self.writer.write(raw_data)
 
-    def file_complete(self, file_size: int) -> UploadedFile:
+    def file_complete(self, file_size: int) -> "UploadedFile[Any]":
         writer = self.writer
         writer.close()
         actions.received(self.run, writer.sha256, writer.size, writer.lines)

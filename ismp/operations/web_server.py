@@ -25,4 +25,4 @@ if __name__ == "__main__":
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_reset_signals)
-    sys.exit(entrypoint())
+    sys.exit(entrypoint())  # type: ignore[no-untyped-call]

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 
@@ -91,7 +91,13 @@ class Form(TextMask, forms.Form):
     """A form of this site."""
 
 
-class ModelForm(TextMask, forms.ModelForm):
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[Any]
+else:
+    _ModelForm = forms.ModelForm
+
+
+class ModelForm(TextMask, _ModelForm):
     """A form of this site for a row."""
 
 
@@ -152,7 +158,8 @@ class ResourceForm(ModelForm):
         say_what_is_missing(self)
 
     def _get_validation_exclusions(self) -> set[str]:
-        return super()._get_validation_exclusions() | set(self.settles)  # type: ignore[misc]
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return excluded | set(self.settles)
 
 
 class ActionForm(Form):

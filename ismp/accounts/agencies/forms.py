@@ -1,6 +1,6 @@
 """Forms about agencies."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils import timezone
@@ -21,8 +21,13 @@ from ismp.ui.forms import ActionForm, ResourceForm
 from ismp.ui.text import roc_dates
 from ismp.ui.text.search_folding import one_line
 
+if TYPE_CHECKING:
+    _AgencyChoiceField = forms.ModelChoiceField[Agency]
+else:
+    _AgencyChoiceField = forms.ModelChoiceField
 
-class AgencyField(forms.ModelChoiceField):
+
+class AgencyField(_AgencyChoiceField):
     """One of the agencies that are open, by code and name."""
 
     def __init__(self, **kwargs: Any) -> None:

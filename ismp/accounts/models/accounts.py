@@ -25,7 +25,7 @@ from ismp.ui.text import roc_dates
 ONLINE_FOR = timedelta(minutes=5)
 
 
-class AccountQuerySet(Scoped):
+class AccountQuerySet(Scoped["Account"]):
     right = Right.VIEW_PEOPLE
 
     def with_identity(self, identity: str) -> Self:

@@ -2,7 +2,7 @@
 
 from copy import copy
 from datetime import date, datetime
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -21,14 +21,13 @@ from ismp.ui.text import roc_dates
 _CODE_TAKEN = "這個機關代碼已經有機關使用，請檢查後再填。"
 
 
-class AgencyQuerySet(Scoped):
+class AgencyQuerySet(Scoped["Agency"]):
     right = Right.VIEW_PEOPLE
     agency_of = "pk"
 
     def find(self, code: str) -> "Agency | None":
         """The agency that a code means, in whatever case and width it was typed."""
-        found: Any = self.filter(code=fold_code(code)).first()
-        return found
+        return self.filter(code=fold_code(code)).first()
 
     def open(self) -> Self:
         """Those that are neither merged into another one nor dissolved."""

@@ -12,7 +12,7 @@ from ismp.accounts.roles import Right
 from ismp.audit.models import Audited
 
 
-class DepartmentQuerySet(Scoped):
+class DepartmentQuerySet(Scoped["Department"]):
     right = Right.VIEW_PEOPLE
 
     def open(self) -> Self:

@@ -12,7 +12,7 @@ from ismp.accounts.roles import Right
 from ismp.audit.models import Audited
 
 
-class PasswordResetQuerySet(Scoped):
+class PasswordResetQuerySet(Scoped["PasswordReset"]):
     right = Right.VIEW_PEOPLE
     agency_of = "account__agency"
 

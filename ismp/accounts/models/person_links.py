@@ -15,7 +15,7 @@ from ismp.accounts.roles import Right
 from ismp.audit.models import Audited
 
 
-class PersonLinkQuerySet(Scoped):
+class PersonLinkQuerySet(Scoped["PersonLink"]):
     right = Right.VIEW_PEOPLE
 
     def visible_to(self, user: "Account") -> Self:

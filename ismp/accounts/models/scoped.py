@@ -1,10 +1,13 @@
 """Scoping: the agencies and rows that `visible_to` lets a person see."""
 
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from django.db import models
 
 from ismp.accounts.roles import Right
+
+Row = TypeVar("Row", bound=models.Model)
+"""What a QuerySet is of."""
 
 
 class Whole(Protocol):
@@ -13,7 +16,7 @@ class Whole(Protocol):
     def with_merged(self) -> list[int]: ...
 
 
-class Scoped(models.QuerySet):
+class Scoped(models.QuerySet[Row]):
     """Everything with an agency is asked for through `visible_to`."""
 
     right: ClassVar[Right]

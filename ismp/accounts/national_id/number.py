@@ -95,7 +95,7 @@ def is_valid(number: str) -> bool:
         return False
     tens, units = divmod(_LETTER_VALUES[number[0]], 10)
     second = number[1] if number[1].isdigit() else str(_LETTER_VALUES[number[1]] % 10)
-    weighted = sum(map(mul, _WEIGHTS, map(int, second + number[2:])))
+    weighted: int = sum(map(mul, _WEIGHTS, map(int, second + number[2:])))
     return (tens + units * 9 + weighted) % 10 == 0
 
 

@@ -38,7 +38,7 @@ UNKNOWN = "（沒有這個帳號）"
 _UNKNOWN_AGAIN = timedelta(minutes=1)
 
 
-class Handler(AxesDatabaseHandler):
+class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
     """Handler that django-axes asks about passwords (settings.AXES_HANDLER)."""
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:

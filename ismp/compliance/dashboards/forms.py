@@ -45,7 +45,7 @@ class DayForm(Form):
         return {name: roc_dates.roc_date(day) for name, day in days.items() if day}
 
     def clean_on(self) -> date | None:
-        day = self.cleaned_data["on"]
+        day: date | None = self.cleaned_data["on"]
         latest = date(timezone.localdate().year, 12, 31)
         if day and not _EARLIEST <= day <= latest:
             early, late = roc_dates.roc_date(_EARLIEST), roc_dates.roc_date(latest)
@@ -53,7 +53,7 @@ class DayForm(Form):
         return day
 
     def clean_known(self) -> date | None:
-        day = self.cleaned_data["known"]
+        day: date | None = self.cleaned_data["known"]
         if day and day >= timezone.localdate():
             raise forms.ValidationError("「以當時所知」請填今天以前的日期；要看現在的資料請留空。")
         return day

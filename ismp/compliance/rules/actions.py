@@ -5,7 +5,7 @@ refuses the action.
 """
 
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -18,6 +18,8 @@ from ismp.compliance.standing.table import InForce
 from ismp.errors import ActionRefused
 from ismp.hours.models import in_hours
 from ismp.ui.text import roc_dates
+
+_Version = TypeVar("_Version", RuleVersion, PolicyVersion)
 
 
 @transaction.atomic
@@ -79,7 +81,7 @@ def end_rule(
     return version
 
 
-def _add_version(version: Any, replace: bool, by: Account) -> tuple[Any, dict[str, Any]]:
+def _add_version(version: _Version, replace: bool, by: Account) -> tuple[_Version, dict[str, Any]]:
     """Store a version, and prove it; return it and what the event says of it."""
     _hold()
     version.recorded_by = by.username

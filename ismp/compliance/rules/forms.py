@@ -62,7 +62,7 @@ class _VersionForm(Replacing, _Form):
     def is_stale(self) -> bool:
         """Whether another version was written since the form was drawn; a form that does not say
         when is taken as ever."""
-        return self.data.get(FIELD, self.form_version) != self.form_version
+        return bool(self.data.get(FIELD, self.form_version) != self.form_version)
 
     def in_the_way(self) -> list[str]:
         since = self.day()

@@ -126,7 +126,10 @@ def _rows(
 
     def asked(contents: Any, owner: str, event: str, *, deleted: bool) -> QuerySet[Any, Any]:
         found = contents.filter(**{f"{owner}__in": hers}, ended_on__gte=date(since, 1, 1))
-        return found.values(*_COLUMNS.values(), key=F(event), deleted=Value(deleted))
+        rows: QuerySet[Any, Any] = found.values(
+            *_COLUMNS.values(), key=F(event), deleted=Value(deleted)
+        )
+        return rows
 
     parts = [asked(*source, deleted=False) for source in table.contents(known_at)]
     if known_at is None:

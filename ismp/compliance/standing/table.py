@@ -44,7 +44,8 @@ class InForce:
     def on(cls, day: date, known_at: datetime | None = None) -> Self:
         """By what is known now it is kept in memory until the rules or the policy change."""
         if known_at is None:
-            return _in_force.get(day, lambda: cls.read(day, None))
+            kept: Self = _in_force.get(day, lambda: cls.read(day, None))
+            return kept
         return cls.read(day, known_at)
 
     @classmethod
@@ -311,12 +312,13 @@ def _sums(first: date, on: date, known_at: datetime | None) -> pl.DataFrame:
 
 
 def _by_account(source: QuerySet[Any, Any], owner: str, this_year: Q) -> QuerySet[Any, Any]:
-    return source.values_list(owner, "category").annotate(
+    rows: QuerySet[Any, Any] = source.values_list(owner, "category").annotate(
         this_year=Sum(Case(When(this_year, then=F("hours")), default=0)),
         two_years=Sum("hours"),
         first_agency=Min("agency_id"),
         last_agency=Max("agency_id"),
     )
+    return rows
 
 
 def _owed(people: pl.DataFrame, in_force: InForce, on: date) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -32,7 +32,7 @@ class CourseState(models.TextChoices):
     CLOSED = "closed", "關閉"
 
 
-class CourseQuerySet(Scoped):
+class CourseQuerySet(Scoped["Course"]):
     """Courses that a person administers: those of the agency, or all."""
 
     right = Right.VIEW_COURSES

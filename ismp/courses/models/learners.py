@@ -3,13 +3,14 @@
 from django.db import models
 
 from ismp.accounts.models import Scoped
+from ismp.accounts.models.scoped import Row
 from ismp.accounts.roles import Right
 from ismp.audit.models import Audited
 from ismp.hours.models import Record
 from ismp.hours.portal_import.layout import CATEGORIES
 
 
-class OfPeople(Scoped):
+class OfPeople(Scoped[Row]):
     """Learning that a person may see: that of the agency's people, or all."""
 
     right = Right.VIEW_COURSES

@@ -11,7 +11,7 @@ from ismp.accounts.roles import Right
 from ismp.audit.models import Audited
 
 
-class TeacherQuerySet(Scoped):
+class TeacherQuerySet(Scoped["Teacher"]):
     right = Right.VIEW_COURSES
 
     def shown(self) -> Self:

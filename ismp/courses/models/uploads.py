@@ -13,7 +13,7 @@ from ismp.hours.models import CREDITED, Record
 from ismp.storage.encrypted_files import FilePiece
 
 
-class OfUploads(Scoped):
+class OfUploads(Scoped["PortalUpload"]):
     right = Right.VIEW_COURSES
 
 
@@ -68,7 +68,7 @@ class UploadPiece(FilePiece):
     owner = models.ForeignKey(PortalUpload, models.CASCADE, related_name="pieces")
 
 
-class UploadedQuerySet(Scoped):
+class UploadedQuerySet(Scoped["UploadedHours"]):
     right = Right.VIEW_COURSES
     agency_of = "upload__agency"
 

@@ -161,7 +161,11 @@ def _part(request: HttpRequest, model: type[Any], pk: int) -> Any:
 
 
 def _edited(
-    request: HttpRequest, form: forms.ModelForm, course: Course, title: str, more: dict[str, Any]
+    request: HttpRequest,
+    form: "forms.ModelForm[Any]",
+    course: Course,
+    title: str,
+    more: dict[str, Any],
 ) -> HttpResponse:
     context = {"form": form, "course": course, "title": title, **more}
     return render(request, "courses/part_form.html", context)

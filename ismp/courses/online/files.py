@@ -1,6 +1,7 @@
 """The files of materials: what they may be, and where they are kept (`storage.encrypted_files`)."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 
@@ -21,7 +22,7 @@ def media_type(head: bytes) -> str:
     return found
 
 
-def check(file: UploadedFile, kind: str, most: int) -> str:
+def check(file: "UploadedFile[Any]", kind: str, most: int) -> str:
     """The media type of a file that may be a material of this kind.  Raises FileTypeRejected."""
     if not file.size:
         raise FileTypeRejected("這個檔案是空的，請重新選擇。")

@@ -55,8 +55,9 @@ def _taken_or_organised(model: Any, course: str, user: Any) -> QuerySet[Any]:
     """Learning of an agency's people, and of others in its courses (`course`: the way to it),
     with `shown_department`, `uploaded_in` and, for others, only what an organiser needs."""
     organised = model.objects.filter(**{f"{course}__in": Course.objects.visible_to(user)})
-    rows = model.objects.visible_to(user) | organised
-    return with_own_department(_with_upload(rows, user), user)
+    rows: QuerySet[Any] = model.objects.visible_to(user) | organised
+    rows = with_own_department(_with_upload(rows, user), user)
+    return rows
 
 
 def _departments(user: Any) -> list[tuple[str, str]]:
@@ -69,7 +70,7 @@ def _departments(user: Any) -> list[tuple[str, str]]:
 
 def _in_category(one: Any, course: Any) -> str:
     """課程類別: of what was completed as it was then."""
-    return one.get_category_display() if one.category else course.get_category_display()
+    return str((one if one.category else course).get_category_display())
 
 
 def _by_counting(rows: Any, choice: str) -> Any:

@@ -87,7 +87,7 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
 
 
 def _group(column: Any) -> str:
-    return column.group
+    return str(column.group)
 
 
 @require_POST

@@ -19,7 +19,7 @@ class Decision(models.TextChoices):
     BOTH = "both", "是不同的學習，兩筆都採計"
 
 
-class DuplicateQuerySet(Scoped):
+class DuplicateQuerySet(Scoped["Duplicate"]):
     def shown(self) -> Self:
         """Without pairs that wait for a decision while one of the two records is gone: its file
         was undone, or somebody deleted it."""

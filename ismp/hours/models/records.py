@@ -107,7 +107,7 @@ SEARCH_FIELDS = {
 }
 
 
-class RecordQuerySet(Scoped):
+class RecordQuerySet(Scoped["Record"]):
     """Questions about many records; each list, export and count starts with `visible_to`."""
 
     def live(self) -> Self:

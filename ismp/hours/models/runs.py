@@ -55,7 +55,7 @@ CREDITED = (Source.PLATFORM, Source.EXTERNAL)
 FINISHED = (State.COMPLETED, State.REFUSED, State.QUARANTINED)
 
 
-class RunQuerySet(Scoped):
+class RunQuerySet(Scoped["ImportRun"]):
     """Questions about many runs."""
 
     right = Right.MANAGE
@@ -85,7 +85,8 @@ class RunQuerySet(Scoped):
         done = self.of_files().filter(state=State.COMPLETED, received_at__isnull=False)
         times = done.order_by("-pk").values_list("total", "received_at", "finished_at")
         runs = list(times[:of_last])
-        seconds = sum((end - begin).total_seconds() for _, begin, end in runs)
+        taken = (end - begin for _, begin, end in runs if begin and end)
+        seconds = sum(one.total_seconds() for one in taken)
         return sum(total for total, _, _ in runs) / seconds if seconds else 0.0
 
 
@@ -230,7 +231,7 @@ class RunFile(EncryptedChunk):
         return f"run:{self.run_id}:{self.Kind(self.kind).value}:{self.number}".encode()
 
 
-class WaitingQuerySet(Scoped):
+class WaitingQuerySet(Scoped["Waiting"]):
     def claimable(self) -> Self:
         """Whose person serves now, under that ID, in the agency whose file told of her."""
         serving = Account.objects.filter(

@@ -1,8 +1,9 @@
 """Whose rows somebody sees: her agency's, when she may see hours."""
 
 from ismp.accounts import models as accounts
+from ismp.accounts.models.scoped import Row
 from ismp.accounts.roles import Right
 
 
-class Scoped(accounts.Scoped):
+class Scoped(accounts.Scoped[Row]):
     right = Right.VIEW_HOURS

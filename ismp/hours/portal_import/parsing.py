@@ -16,9 +16,9 @@ from itertools import chain
 import polars as pl
 
 from ismp.hours.portal_import.layout import NAMES
-from ismp.hours.refusal import Limits
 from ismp.ui.reading import cp950
 from ismp.ui.reading.faults import FileRejected
+from ismp.ui.reading.raw import Limits
 
 _CHUNK_ROWS = 25_000
 _LONGEST_FIELD = 16 * 1024 * 1024

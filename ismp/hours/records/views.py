@@ -14,6 +14,7 @@ from ismp.accounts.models import Account
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
+from ismp.errors import ActionRefused
 from ismp.hours import actions, jobs, verbs
 from ismp.hours.listing import search as listing_search
 from ismp.hours.listing.forms import SearchForm
@@ -138,6 +139,6 @@ def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
         else:
             words = "這些時數都已經由其他匯入帶回或移除，沒有可以還原的。"
             messages.info(request, words)
-    except actions.ActionRefused as reason:
+    except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("hours:deleted")

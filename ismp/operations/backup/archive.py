@@ -86,7 +86,7 @@ class Reader:
         with self._file.open(_DUMP) as member:
             while chunk := member.read(_CHUNK_BYTES):
                 digest.update(chunk)
-        return digest.hexdigest() == self.manifest["sha256"]
+        return bool(digest.hexdigest() == self.manifest["sha256"])
 
     def dump(self) -> Iterator[bytes]:
         with self._file.open(_DUMP) as member:

@@ -86,7 +86,7 @@ class PostgreSQL:
 def _ask(question: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(question)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _do(statement: str) -> None:

@@ -59,7 +59,7 @@ _seconds = Histogram(
     registry=None if _several_processes else _registry,
 )
 if _several_processes:
-    MultiProcessCollector(_registry)  # registers itself
+    MultiProcessCollector(_registry)  # type: ignore[no-untyped-call]  # registers itself
 
 
 def answered(page: str, method: str, status: int, seconds: float) -> None:

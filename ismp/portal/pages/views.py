@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
+from ismp.errors import ActionRefused
 from ismp.portal import actions, menus
 from ismp.portal.forms import PageForm
 from ismp.portal.models import Page, PageVersion
@@ -54,7 +55,7 @@ def edit(request: HttpRequest, page_name: str) -> HttpResponse:
     if preview and request.POST.get("mode") == "save":
         try:
             actions.save_page(page, **form.cleaned_data, by=user)
-        except actions.ActionRefused as reason:
+        except ActionRefused as reason:
             form.add_error(None, str(reason))
         else:
             messages.success(request, f"{page.label}已更新。")

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
+from ismp.errors import ActionRefused
 from ismp.hours.models import ImportRun
 from ismp.portal import actions, verbs
 from ismp.portal.forms import AnswerForm, TicketForm
@@ -98,7 +99,7 @@ def _done(request: HttpRequest, found: Ticket, form: AnswerForm) -> bool:
     if request.POST.get("mode") == "close":
         try:
             actions.close_ticket(found, by=user)
-        except actions.ActionRefused as reason:
+        except ActionRefused as reason:
             messages.error(request, str(reason))
         return True
     if form.is_valid():

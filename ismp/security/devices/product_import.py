@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from ismp.accounts import national_id
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
+from ismp.errors import ActionRefused
 from ismp.hours import lists, upload
 from ismp.hours.models import ImportRun, Source
 from ismp.hours.profiles import ImportKind, Reached
@@ -68,7 +69,7 @@ def _is_no_day(text: str) -> bool:
 def _finds_everything(row: dict[str, str]) -> bool:
     try:
         actions.refuse_everything(row["brand"], row.get("model", ""))
-    except actions.ActionRefused:
+    except ActionRefused:
         return True
     return False
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ismp.hours import container
-from ismp.hours.refusal import Limits
 from ismp.security.intelligence import cve, kev, stix
 from ismp.security.intelligence.found import Contents, Found, IntelligenceRejected
 from ismp.security.intelligence.schema import Fault, Record, may_hold_unstorable
 from ismp.ui import limits, reading
 from ismp.ui.reading.faults import FileRejected
+from ismp.ui.reading.raw import Limits
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED = 256 * 1024 * 1024

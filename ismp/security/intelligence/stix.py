@@ -312,7 +312,7 @@ def _refers(one: Thing, *, deep: bool) -> Iterator[str]:
 def _related(link: Thing, id_: str, bundle: _Bundle) -> str:
     """The software or the course of action that a relationship ties to a vulnerability, in either
     direction; empty for any other."""
-    other = link["target_ref"] if link["source_ref"] == id_ else link["source_ref"]
+    other: str = link["target_ref"] if link["source_ref"] == id_ else link["source_ref"]
     kind = bundle.objects.get(other, {}).get("type")
     if kind == "course-of-action":
         return other

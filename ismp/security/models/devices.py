@@ -26,7 +26,7 @@ class DeviceKind(models.TextChoices):
     SERVICE = "service", "服務"
 
 
-class DeviceQuerySet(Scoped):
+class DeviceQuerySet(Scoped["Device"]):
     def kept_by(self, account: Account) -> Self:
         """Devices of the person's agency whose 保管人 is this 公務帳號 or name."""
         return self.filter(agency=account.agency_id, keeper__in=[account.username, account.name])
@@ -319,7 +319,7 @@ class Campaign(Audited):
         return f"{self.year} 年度"
 
 
-class SignOffQuerySet(Scoped):
+class SignOffQuerySet(Scoped["SignOff"]):
     def valid(self) -> Self:
         """Not withdrawn."""
         return self.filter(withdrawn_at=None)

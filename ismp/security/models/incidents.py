@@ -62,7 +62,7 @@ OF_PEOPLE = (Cause.PHISHING, Cause.HUMAN, Cause.PASSWORD)
 """Causes that training works on."""
 
 
-class IncidentQuerySet(Scoped):
+class IncidentQuerySet(Scoped["Incident"]):
     def visible_to(self, user: Account) -> Self:
         """A person sees their own reports, and the 資安長 those they were called to, whatever
         their role."""

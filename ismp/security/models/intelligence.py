@@ -223,7 +223,7 @@ class Reply(models.TextChoices):
     DONE = "done", "已處理完成"
 
 
-class AddressQuerySet(Scoped):
+class AddressQuerySet(Scoped["Address"]):
     def visible_to(self, user: Account) -> Self:
         """An agency does not see what is no longer addressed to it."""
         found = super().visible_to(user)

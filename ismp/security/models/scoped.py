@@ -1,8 +1,9 @@
 """Scoping: the rows of the agency, for people who may see 資安管制作業."""
 
 from ismp.accounts import models as accounts
+from ismp.accounts.models.scoped import Row
 from ismp.accounts.roles import Right
 
 
-class Scoped(accounts.Scoped):
+class Scoped(accounts.Scoped[Row]):
     right = Right.VIEW_SECURITY

@@ -28,7 +28,7 @@ _NOT_DRAWN = "\x7fŋɐɔɛɪɵʃʊˍ‾∼≒"
 """Symbols of the collection for which PDFium finds no shape."""
 
 
-class _Ming(UnicodeCIDFont):
+class _Ming(UnicodeCIDFont):  # type: ignore[misc]  # reportlab has no types
     """明體 by the newest map of traditional Chinese: older ones lack 啓, and the library itself
     would take that of simplified Chinese."""
 

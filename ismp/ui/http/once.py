@@ -196,7 +196,8 @@ def _packed(response: Any) -> bytes:
         "headers": {name: response[name] for name in _HEADERS if name in response},
         "cookies": response.cookies.output(header="", sep="\n"),
     }
-    return json.dumps(told).encode() + b"\n" + response.content
+    content: bytes = response.content
+    return json.dumps(told).encode() + b"\n" + content
 
 
 def _again(row: SentForm) -> HttpResponse:

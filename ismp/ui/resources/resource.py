@@ -505,7 +505,8 @@ class _Search(Form):
 
     def found(self) -> models.QuerySet[Any]:
         """The rows that are asked for; a choice that is not offered narrows nothing."""
-        asked, rows = self.cleaned_data, self.module.rows(self.user)
+        asked = self.cleaned_data
+        rows: models.QuerySet[Any] = self.module.rows(self.user)
         for one in self.module.filters:
             if choice := asked.get(one.name):
                 rows = one.narrowed(rows, choice)

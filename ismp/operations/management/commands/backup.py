@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from ismp.operations.backup import encryption
 from ismp.operations.backup import story as backup_story
+from ismp.operations.backup.archive import BackupRefused
 from ismp.ui.commands import DatabaseCommand
 
 
@@ -27,7 +28,7 @@ class Command(DatabaseCommand):
             target = target / f"ismp-{timezone.localtime():%Y%m%d-%H%M%S}.zip{suffix}"
         try:
             made = backup_story.make(target)
-        except backup_story.BackupRefused as reason:
+        except BackupRefused as reason:
             raise CommandError(str(reason)) from None
         except (OSError, DatabaseError) as error:
             raise CommandError(

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from ismp.operations.backup import story as backup_story
+from ismp.operations.backup.archive import BackupRefused
 from ismp.operations.backup.sealed_pieces import SEALED
 from ismp.storage import encrypted_files
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
             restored = backup_story.restore(
                 options["source"], force=options["force"], identity=options["identity"]
             )
-        except backup_story.BackupRefused as reason:
+        except BackupRefused as reason:
             raise CommandError(str(reason)) from None
         except (OSError, DatabaseError) as error:
             raise CommandError(
