@@ -20,8 +20,9 @@ from ismp.accounts.agencies import fold_code
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Account, Agency, Department, Status
 from ismp.accounts.roles import Right
-from ismp.ui.reading import BAD_CELL, Row, Table
-from ismp.ui.reading.faults import YOURS, Fault, Reason
+from ismp.ui.reading import Row, Table
+from ismp.ui.reading.faults import YOURS, Fault
+from ismp.ui.reading.row_checks import BAD_CELL, COLUMNS, RowCheck, by_code, first_fault
 from ismp.ui.text.search_folding import fold, key, one_line
 
 Number = tuple[str, bytes]
@@ -101,6 +102,10 @@ class Line:
         return self.read.get(title, "")
 
     @property
+    def bad_columns(self) -> tuple[str, ...]:
+        return tuple(self.bad)
+
+    @property
     def agency_code(self) -> str:
         return self["機關代碼"]
 
@@ -135,7 +140,7 @@ class Repeats:
     def fault(self, line: Line) -> Fault | None:
         """That it repeats one of them; a line that repeats none is remembered."""
         self.agencies.setdefault(line.agency_code, (line.number, line["機關名稱"]))
-        if found := first_fault(line, self, REPEATS):
+        if found := first_fault(REPEATS, line, self):
             return found
         if line.in_office:
             self.accounts[line.username.lower()] = line.number
@@ -180,18 +185,8 @@ class World:
         return self.accounts.get(line.username.lower())
 
 
-@dataclass(frozen=True)
-class Check(Reason):
-    """One reason.  `finds` takes the line and what it is held against; it says what to add about
-    the line, be it nothing (an empty text), and None when the line passes."""
-
-    finds: Callable[[Line, Any], str | None]
-    guilty: Callable[[Line], tuple[str, ...]] = lambda line: ()
-    """Which of `columns` are at fault in a line, where not all of them are."""
-
-
-def _when(applies: bool, about: str = "") -> str | None:
-    return about if applies else None
+Check = RowCheck[Line]
+"""Takes the line and what it is held against: nothing, `Repeats` or `World`."""
 
 
 def _empty(line: Line) -> tuple[str, ...]:
@@ -232,23 +227,8 @@ def _limits(titles: tuple[str, ...]) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        BAD_CELL.code,
-        BAD_CELL.cls,
-        BAD_CELL.sentence,
-        BAD_CELL.remedy,
-        (),
-        lambda line, _: "、".join(line.bad.values()) or None,
-        lambda line: tuple(line.bad),
-    ),
-    Check(
-        "columns",
-        YOURS,
-        "欄位數與標題不同",
-        "請檢查這一列是否多了或少了逗號。",
-        (),
-        _wrong_width,
-    ),
+    BAD_CELL,
+    Check.of(COLUMNS, _wrong_width),
     Check(
         "required",
         YOURS,
@@ -282,9 +262,7 @@ CHECKS: tuple[Check, ...] = (
         "身分證字號的格式或檢查碼不對",
         "請核對身分證字號，更正這一列。",
         ("身分證字號",),
-        lambda line, _: _when(
-            bool(line.national_id) and not national_id.is_valid(line.national_id)
-        ),
+        lambda line, _: bool(line.national_id) and not national_id.is_valid(line.national_id),
     ),
     Check(
         "status",
@@ -292,7 +270,7 @@ CHECKS: tuple[Check, ...] = (
         "狀態無法辨認",
         "狀態只能是「在職」或「離職」，請更正。",
         ("狀態",),
-        lambda line, _: _when(line["狀態"] not in Status.labels),
+        lambda line, _: line["狀態"] not in Status.labels,
     ),
     Check(
         "identity",
@@ -300,7 +278,7 @@ CHECKS: tuple[Check, ...] = (
         "資安列管身分無法辨認",
         f"資安列管身分只能是{'、'.join(_LABELS)}，可用「、」分隔填多個，請更正。",
         ("資安列管身分",),
-        lambda line, _: _when(not set(line.identities) <= set(_LABELS)),
+        lambda line, _: not set(line.identities) <= set(_LABELS),
     ),
     Check(
         "email",
@@ -308,7 +286,7 @@ CHECKS: tuple[Check, ...] = (
         "電子郵件不是一個電子郵件地址",
         "請填一個地址（例如 name@example.gov.tw），沒有就留空。",
         ("電子郵件",),
-        lambda line, _: _when(_is_no_address(line)),
+        lambda line, _: _is_no_address(line),
     ),
 )
 
@@ -409,7 +387,7 @@ AGAINST_WORLD: tuple[Check, ...] = (
         "機關代碼不是您的機關",
         "只能匯入本機關的名冊，請刪除這一列。",
         ("機關代碼",),
-        lambda line, world: _when(not world.sees_all and line.agency_code != world.agency.code),
+        lambda line, world: not world.sees_all and line.agency_code != world.agency.code,
     ),
     Check(
         "agency-renamed",
@@ -425,7 +403,7 @@ AGAINST_WORLD: tuple[Check, ...] = (
         "公務帳號已經有其他機關使用",
         "調入的同仁請由原機關辦理調職，再匯入名冊。",
         ("公務帳號",),
-        lambda line, world: _when(_elsewhere(line, world)),
+        _elsewhere,
     ),
     Check(
         "account-beyond",
@@ -441,7 +419,7 @@ AGAINST_WORLD: tuple[Check, ...] = (
         "不能將自己的帳號改為離職",
         "請由另一位管理者辦理。",
         ("狀態",),
-        lambda line, world: _when(_own(line, world)),
+        _own,
     ),
     Check(
         "own-changed",
@@ -491,15 +469,4 @@ NO_RIGHT = Check(
 )
 
 _OTHERS = (LATER_ENTRY, MEANWHILE, NO_RIGHT)
-BY_CODE = {check.code: check for check in (*CHECKS, *REPEATS, *AGAINST_WORLD, *_OTHERS)}
-
-
-def first_fault(
-    line: Line, against: Any = None, checks: tuple[Check, ...] = CHECKS
-) -> Fault | None:
-    """The first check that applies to a line."""
-    for check in checks:
-        about = check.finds(line, against)
-        if about is not None:
-            return Fault(line.number, check, line.cells, about, check.guilty(line))
-    return None
+BY_CODE = by_code(CHECKS, REPEATS, AGAINST_WORLD, _OTHERS)

@@ -32,11 +32,11 @@ from ismp.accounts.roster.checks import (
     Check,
     Line,
     World,
-    first_fault,
 )
 from ismp.accounts.roster.reading import Entry, Roster
 from ismp.audit import trail
 from ismp.errors import ActionRefused
+from ismp.ui.reading import row_checks
 from ismp.ui.reading.faults import Fault
 
 _PIECE = 250
@@ -311,7 +311,7 @@ class _Judged:
         line = self.found.line(one.entry.line)
         if self.keeper and not _may(self.keeper):
             return _fault(line, NO_RIGHT)
-        if fault := first_fault(line, world, AGAINST_WORLD):
+        if fault := row_checks.first_fault(AGAINST_WORLD, line, world):
             return fault
         if one.account.pk not in later:
             return None

@@ -14,6 +14,7 @@ from ismp.accounts.roster import checks
 from ismp.accounts.roster.checks import HEADER, REQUIRED, Line
 from ismp.ui import limits, reading
 from ismp.ui.reading import faults as reading_faults
+from ismp.ui.reading import row_checks
 from ismp.ui.reading.faults import Fault
 
 _IDENTITIES = {label: value for value, label in Identity.choices}
@@ -89,7 +90,7 @@ def read(data: bytes) -> Roster:
         line = Line.of(row, table)
         roster.lines[line.number] = line
         roster.usernames.add(line.username.lower())
-        if fault := checks.first_fault(line) or repeats.fault(line):
+        if fault := row_checks.first_fault(checks.CHECKS, line) or repeats.fault(line):
             roster.faults.append(fault)
             continue
         entry = _entry(line, has)

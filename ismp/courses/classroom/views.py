@@ -27,7 +27,7 @@ from ismp.errors import ActionRefused
 from ismp.ui import limits, reading
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
-from ismp.ui.reading import faults
+from ismp.ui.reading import faults, row_checks
 from ismp.ui.text.numbers import whole_number, whole_numbers
 from ismp.ui.text.search_folding import key
 
@@ -207,7 +207,7 @@ def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
     place, mine, seen, unknown = table.place, list[Listed](), dict[int, Listed](), list[str]()
     for row in table.rows:
         if bad := table.bad_cells(row):
-            raise ActionRefused(f"{'、'.join(bad.values())}；{reading.BAD_CELL.remedy}")
+            raise ActionRefused(f"{'、'.join(bad.values())}；{row_checks.BAD_CELL.remedy}")
         username = key(row.cells[place["公務帳號"]])
         score = key(row.cells[place["成績"]]) if "成績" in place else ""
         has_score = "成績" in place and (row.width > place["成績"])

@@ -7,7 +7,6 @@ No Django; no reason exists outside of this file.
 Source: docs/explain/contracts.md.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,7 +14,9 @@ import polars as pl
 
 from ismp.hours.portal_import import cleaning
 from ismp.hours.portal_import.cleaning import HOUR_CELLS
-from ismp.ui.reading.faults import NORMAL, OURS, YOURS, Reason
+from ismp.ui.reading import row_checks
+from ismp.ui.reading.column_checks import ColumnCheck, first_code
+from ismp.ui.reading.faults import NORMAL, OURS, YOURS
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,8 @@ class World:
     max_cell: int
 
 
-@dataclass(frozen=True)
-class Check(Reason):
-    """One reason.  `applies` is a boolean expression over the columns of `cleaning.clean`."""
-
-    applies: Callable[[World], pl.Expr]
-
-
+Check = ColumnCheck[World]
+"""Its expression is over the columns of `cleaning.clean`."""
 CHECKS: tuple[Check, ...] = (
     Check(
         "columns",
@@ -175,12 +171,7 @@ REPEATS: tuple[Check, ...] = (
     ),
 )
 
-BY_CODE = {check.code: check for check in (*CHECKS, *REPEATS)}
-
-
-def first_fault(checks: tuple[Check, ...], world: World) -> pl.Expr:
-    """The code of the first check that applies to a row, or null."""
-    return pl.coalesce(pl.when(check.applies(world)).then(pl.lit(check.code)) for check in checks)
+BY_CODE = row_checks.by_code(CHECKS, REPEATS)
 
 
 class Judge:
@@ -196,7 +187,7 @@ class Judge:
         Takes the columns of `cleaning.clean` and `matching`; repeats are looked for among the
         rows that pass all other checks, the first stands.
         """
-        frame = frame.with_columns(first_fault(CHECKS, self._world).alias("code"))
+        frame = frame.with_columns(first_code(CHECKS, self._world).alias("code"))
         passed = frame.filter(pl.col("code").is_null()).select(*_SEEN)
         repeats = self._repeats(passed)
         if repeats.is_empty():
@@ -224,7 +215,7 @@ class Judge:
                 is_first=pl.col("line") == pl.col("line").first().over("event"),
                 same_as_first=pl.col("contents") == pl.col("contents").first().over("event"),
             )
-            .select("line", repeat=first_fault(REPEATS, self._world))
+            .select("line", repeat=first_code(REPEATS, self._world))
             .filter(pl.col("repeat").is_not_null())
         )
 

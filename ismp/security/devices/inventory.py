@@ -8,16 +8,18 @@ below and the others go on.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 
 from ismp.accounts import national_id
 from ismp.security.models import DeviceKind, Network, asset_key
 from ismp.ui import limits, reading
-from ismp.ui.reading.faults import YOURS, Fault, Reason
+from ismp.ui.reading import row_checks
+from ismp.ui.reading.faults import YOURS, Fault
+from ismp.ui.reading.row_checks import RowCheck, TableRow
 from ismp.ui.text import roc_dates
-from ismp.ui.text.search_folding import key, one_line
+from ismp.ui.text.search_folding import key
 
 COLUMNS = {
     "財產編號": "asset_no",
@@ -38,6 +40,7 @@ _ALIASES = {"預計汰換": "預計汰換日期"}
 """Titles that 下載查詢結果 once had, by which older downloads are still read."""
 _AGENCY = "機關"
 """A title of 下載查詢結果 of several agencies: rows of another agency are not taken."""
+_FIELDS = {**COLUMNS, _AGENCY: "agency"}
 _REQUIRED = ("財產編號", "種類", "廠牌", "連網情形")
 _KINDS = {label: value for value, label in DeviceKind.choices}
 _NETWORKS = {label: value for value, label in Network.choices}
@@ -73,32 +76,20 @@ def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
     """
     table = reading.read(
         data,
-        (*COLUMNS, _AGENCY),
+        _FIELDS,
         required=_REQUIRED,
         aliases=_ALIASES,
         limits=limits.of_tables(MAX_ROWS),
     )
-    inventory, seen = Inventory(_notes(table)), set[str]()
-    names = {key(name) for name in agency_names}
+    inventory = Inventory(_notes(table))
+    before = _Before({key(name) for name in agency_names})
     for one in table.rows:
-        written = {title: one_line(one.cells[place]) for title, place in table.place.items()}
-        row = {COLUMNS[title]: text for title, text in written.items() if title != _AGENCY}
-        other = bool(names) and key(written.get(_AGENCY, "")) not in {"", *names}
-        bad = table.bad_cells(one)
-        if bad:
-            columns = tuple(COLUMNS[title] for title in bad if title in COLUMNS)
-            cells = [row.get(name, "") for name in TITLES]
-            fault = Fault(one.line, BY_CODE["cell"], cells, "、".join(bad.values()), columns)
-        elif one.more or table.is_cut(one, _REQUIRED):
-            fault = Fault(one.line, BY_CODE["columns"], [*one.cells, *one.more])
-        elif reason := BY_CODE["other-agency"] if other else _reason(row, seen):
-            cells = [row.get(name, "") for name in TITLES]
-            fault = Fault(one.line, reason, cells, columns=reason.guilty(row))
-        else:
-            seen.add(asset_key(row["asset_no"]))
-            inventory.entries[one.line] = _entry(row)
+        row = TableRow.of(one, table, _FIELDS, required=_REQUIRED, hidden=("agency",))
+        if fault := row_checks.first_fault(CHECKS, row, before):
+            inventory.faults.append(fault)
             continue
-        inventory.faults.append(fault)
+        before.asset_keys.add(asset_key(row["asset_no"]))
+        inventory.entries[one.line] = _entry(row)
     return inventory
 
 
@@ -114,17 +105,19 @@ def _choice(text: str) -> str:
     return "".join(key(text).split())
 
 
-def _entry(row: dict[str, str]) -> dict[str, object]:
+def _entry(row: TableRow) -> dict[str, object]:
     """Hide national IDs in texts; where one would be the name of a thing, the row is at fault.
 
     An empty cell clears what it stands for; but there is no device of no quantity.
     """
     entry: dict[str, object] = {
-        name: national_id.hide(text) if name in _TEXTS else text for name, text in row.items()
+        name: national_id.hide(text) if name in _TEXTS else text
+        for name, text in row.texts.items()
+        if name in TITLES
     }
     entry["kind"] = _KINDS[_choice(row["kind"])]
     entry["network"] = _NETWORKS[_choice(row["network"])]
-    entry |= {name: _day(row[name]) for name in _DATES if name in row}
+    entry |= {name: _day(row[name]) for name in _DATES if name in row.texts}
     if quantity := str(entry.pop("quantity", "")):
         entry["quantity"] = int(quantity)
     return entry
@@ -145,53 +138,53 @@ def _is_no_day(text: str) -> bool:
 # --- The rule book -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Check(Reason):
-    """One reason.  `applies` takes the row, and the keys of the rows before it that passed."""
-
-    applies: Callable[[dict[str, str], set[str]], bool]
-    guilty: Callable[[dict[str, str]], tuple[str, ...]] = lambda row: ()
-    """Which of `columns` are at fault in a row, where not all of them are."""
+Check = RowCheck[TableRow]
+"""Takes the row, and what came before it."""
 
 
-def _too_long(row: dict[str, str]) -> tuple[str, ...]:
-    return tuple(name for name, text in row.items() if len(text) > _LONGEST.get(name, 100))
+@dataclass
+class _Before:
+    """What a row is held against."""
+
+    agency_names: set[str]
+    """The folded names of the agency whose inventory it is; none asks for none."""
+    asset_keys: set[str] = field(default_factory=set)
+    """Of the rows before it that passed."""
 
 
-def _no_days(row: dict[str, str]) -> tuple[str, ...]:
-    return tuple(name for name in _DATES if _is_no_day(row.get(name, "")))
+def _is_of_another_agency(row: TableRow, before: _Before) -> bool:
+    names = before.agency_names
+    return bool(names) and key(row.get("agency")) not in {"", *names}
 
 
-def _with_ids(row: dict[str, str]) -> tuple[str, ...]:
+def _too_long(row: TableRow) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, text in row.texts.items()
+        if name in TITLES and len(text) > _LONGEST.get(name, 100)
+    )
+
+
+def _no_days(row: TableRow) -> tuple[str, ...]:
+    return tuple(name for name in _DATES if _is_no_day(row.get(name)))
+
+
+def _with_ids(row: TableRow) -> tuple[str, ...]:
     """A serial number may look like a national ID: of codes only a valid one is at fault."""
-    codes = [name for name in _CODES if national_id.holds(row.get(name, ""), valid=True)]
-    return (*codes, *(name for name in _NAMES if national_id.holds(row.get(name, ""))))
+    codes = [name for name in _CODES if national_id.holds(row.get(name), valid=True)]
+    return (*codes, *(name for name in _NAMES if national_id.holds(row.get(name))))
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        "columns",
-        YOURS,
-        "欄位數與標題不同",
-        "請檢查這一列是否多了或少了逗號。",
-        (),
-        lambda row, _: False,  # there is no row to look at; `read` tells
-    ),
-    Check(
-        reading.BAD_CELL.code,
-        reading.BAD_CELL.cls,
-        reading.BAD_CELL.sentence,
-        reading.BAD_CELL.remedy,
-        (),
-        lambda row, _: False,  # only a workbook has such cells; `read` tells
-    ),
+    row_checks.COLUMNS,
+    row_checks.BAD_CELL,
     Check(
         "other-agency",
         YOURS,
         "這一列是別的機關的設備",
         "請由該機關匯入，或從檔案刪去這一列。",
         (),
-        lambda row, _: False,  # what an inventory keeps of a row does not say it; `read` tells
+        _is_of_another_agency,
     ),
     Check(
         "asset-missing",
@@ -249,7 +242,7 @@ CHECKS: tuple[Check, ...] = (
         "數量不是 1 以上的整數",
         "請用半形數字填寫，例如 1。",
         ("quantity",),
-        lambda row, _: not re.fullmatch("(0*[1-9][0-9]*)?", row.get("quantity", "")),
+        lambda row, _: not re.fullmatch("(0*[1-9][0-9]*)?", row.get("quantity")),
     ),
     Check(
         "date-invalid",
@@ -266,12 +259,8 @@ CHECKS: tuple[Check, ...] = (
         "財產編號與前面的列重複",
         "前面那一列已經採用；請只保留正確的一列。",
         ("asset_no",),
-        lambda row, seen: asset_key(row["asset_no"]) in seen,
+        lambda row, before: asset_key(row["asset_no"]) in before.asset_keys,
     ),
 )
 """In the order in which they apply: one code a row."""
-BY_CODE = {check.code: check for check in CHECKS}
-
-
-def _reason(row: dict[str, str], seen: set[str]) -> Check | None:
-    return next((check for check in CHECKS if check.applies(row, seen)), None)
+BY_CODE = row_checks.by_code(CHECKS)

@@ -4,8 +4,7 @@ CSV or .xlsx with 廠牌, 型號, 來源函號, 發文日期; 下載查詢結果
 rows; what becomes of the list is `actions.import_products`.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date
 from operator import itemgetter
 
@@ -29,10 +28,11 @@ from ismp.ui import limits, reading
 from ismp.ui.exports.cells import Cell
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.http.requests import HttpRequest
-from ismp.ui.reading.faults import YOURS, Fault, Reason
+from ismp.ui.reading import row_checks
+from ismp.ui.reading.faults import YOURS, Fault
+from ismp.ui.reading.row_checks import RowCheck, TableRow
 from ismp.ui.resources.columns import Column
 from ismp.ui.text import roc_dates
-from ismp.ui.text.search_folding import one_line
 
 _COLUMNS = {"廠牌": "brand", "型號": "model", "來源函號": "letter", "發文日期": "issued_on"}
 _TITLES = {name: title for title, name in _COLUMNS.items()}
@@ -51,11 +51,8 @@ authority's letter, which the platform puts in its place."""
 _EXAMPLE = "公開廠牌清單（114-12-09），請改填來函的文號"
 
 
-@dataclass(frozen=True)
-class _Check(Reason):
-    """One reason.  `applies` takes the row by field."""
-
-    applies: Callable[[dict[str, str]], bool] = lambda row: False
+_Check = RowCheck[TableRow]
+"""Takes the row, and the keys of the products before it."""
 
 
 def _is_no_day(text: str) -> bool:
@@ -66,60 +63,58 @@ def _is_no_day(text: str) -> bool:
     return False
 
 
-def _finds_everything(row: dict[str, str]) -> bool:
+def _finds_everything(row: TableRow) -> bool:
     try:
-        actions.refuse_everything(row["brand"], row.get("model", ""))
+        actions.refuse_everything(row["brand"], row.get("model"))
     except ActionRefused:
         return True
     return False
 
 
 _CHECKS = (
-    _Check(
-        *(reading.BAD_CELL.code, reading.BAD_CELL.cls, reading.BAD_CELL.sentence),
-        *(reading.BAD_CELL.remedy, ()),
-    ),
-    _Check("columns", YOURS, "欄位數與標題不同", "請檢查這一列是否多了或少了逗號。", ()),
+    row_checks.BAD_CELL,
+    row_checks.COLUMNS,
     _Check(
         *("brand-missing", YOURS, "沒有廠牌", "請補上廠牌。", ("brand",)),
-        lambda row: not row["brand"],
+        lambda row, _: not row["brand"],
     ),
     _Check(
         *("everything", YOURS, "廠牌只有 * 或符號", "這樣所有的設備都會列入；請填廠牌的名稱。"),
         ("brand", "model"),
-        _finds_everything,
+        lambda row, _: _finds_everything(row),
     ),
     _Check(
         *("letter-missing", YOURS, "沒有來源函號", "請補上來函的文號。", ("letter",)),
-        lambda row: not row["letter"],
+        lambda row, _: not row["letter"],
     ),
     _Check(
         *("too-long", YOURS, "有一格太長", "廠牌、型號最多 100 字，來源函號最多 200 字；請縮短。"),
         tuple(_LONGEST),
-        lambda row: any(len(row.get(name, "")) > most for name, most in _LONGEST.items()),
+        lambda row, _: any(len(row.get(name)) > most for name, most in _LONGEST.items()),
     ),
     _Check(
         *("national-id", YOURS, "有身分證字號", "限制清單不寫個人資料；請刪去身分證字號。"),
         tuple(_LONGEST),
-        lambda row: any(national_id.holds(row.get(name, ""), valid=True) for name in _LONGEST),
+        lambda row, _: any(national_id.holds(row.get(name), valid=True) for name in _LONGEST),
     ),
     _Check(
         *("date-invalid", YOURS, "發文日期無法辨認", "日期請寫成 115-01-05 的樣子。"),
         ("issued_on",),
-        lambda row: _is_no_day(row["issued_on"]),
+        lambda row, _: _is_no_day(row["issued_on"]),
     ),
     _Check(
         *("date-future", YOURS, "發文日期晚於今天", "這樣限制就還沒有開始；請更正發文日期。"),
         ("issued_on",),
-        lambda row: roc_dates.parse(row["issued_on"]) > timezone.localdate(),
+        lambda row, _: roc_dates.parse(row["issued_on"]) > timezone.localdate(),
     ),
     _Check(
         *("duplicate-in-file", YOURS, "與前面的列重複", "前面那一列已經採用；請刪去這一列。"),
         ("brand", "model", "letter"),
+        lambda row, keys: actions.product_key(_product(row)) in keys,
     ),
 )
 """In the order in which they apply: one code a row."""
-_BY_CODE = {check.code: check for check in _CHECKS}
+_BY_CODE = row_checks.by_code(_CHECKS)
 
 
 def perform(run: ImportRun, reached: Reached) -> ResultOfList:
@@ -143,28 +138,20 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
 
 def _judged(table: reading.Table, faults: list[Fault]) -> Iterator[tuple[int, RestrictedProduct]]:
     """Yield the good rows by line; add the others to `faults`."""
-    seen = set[tuple[str, ...]]()
+    keys = set[tuple[str, ...]]()
     for one in table.rows:
-        row = {_COLUMNS[title]: one_line(one.cells[at]) for title, at in table.place.items()}
-        if bad := table.bad_cells(one):
-            columns = tuple(_COLUMNS[title] for title in bad)
-            cells = [row.get(name, "") for name in _TITLES]
-            about = "、".join(bad.values())
-            faults.append(Fault(one.line, _BY_CODE["cell"], cells, about, columns))
+        row = TableRow.of(one, table, _COLUMNS, required=_REQUIRED)
+        if fault := row_checks.first_fault(_CHECKS, row, keys):
+            faults.append(fault)
             continue
-        if one.more or table.is_cut(one, _REQUIRED):
-            faults.append(Fault(one.line, _BY_CODE["columns"], [*one.cells, *one.more]))
-            continue
-        reason = next((check for check in _CHECKS if check.applies(row)), None)
-        if not reason:
-            day = roc_dates.parse(row["issued_on"])
-            product = RestrictedProduct(**{**row, "issued_on": day})
-            if (key := actions.product_key(product)) not in seen:
-                seen.add(key)
-                yield one.line, product
-                continue
-            reason = _BY_CODE["duplicate-in-file"]
-        faults.append(Fault(one.line, reason, [row.get(name, "") for name in _TITLES]))
+        product = _product(row)
+        keys.add(actions.product_key(product))
+        yield one.line, product
+
+
+def _product(row: TableRow) -> RestrictedProduct:
+    issued_on = roc_dates.parse(row["issued_on"])
+    return RestrictedProduct(**{**row.texts, "issued_on": issued_on})
 
 
 @require_safe

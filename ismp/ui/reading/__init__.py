@@ -18,7 +18,7 @@ from itertools import chain, islice
 
 from ismp.ui.exports.cells import unguarded
 from ismp.ui.reading import csv_text, file_types, workbooks
-from ismp.ui.reading.faults import YOURS, FileRejected, Reason
+from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits, RawRow, Source
 from ismp.ui.text.cell_names import column_letters
 from ismp.ui.text.search_folding import key
@@ -92,14 +92,6 @@ class Table:
         return any(self.place.get(title, 0) >= row.width for title in required)
 
 
-BAD_CELL = Reason(
-    "cell",
-    YOURS,
-    "儲存格是錯誤值，或公式還沒有計算",
-    "請在 Excel 更正這一格（公式可重新計算後存檔，或改成值）再匯入。",
-    (),
-)
-"""Why a row with `bad_cells` is not taken."""
 INSTEAD = "請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入"
 
 
