@@ -202,6 +202,12 @@ def reason_codes() -> str:
 
 def roles() -> str:
     from ismp.accounts.roles import RIGHTS, ROLE_NAMES, Right, Role
+    from ismp.ui.resources.resource import Resource, every
+
+    def mark(one: Resource, role: Role) -> str:
+        if one.form and one.edit in RIGHTS[role]:
+            return "●"
+        return "○" if one.view in RIGHTS[role] else ""
 
     source = ast.parse((ROOT / "ismp/accounts/roles.py").read_text("utf-8"))
     says = {}
@@ -222,7 +228,19 @@ def roles() -> str:
         "code is `ismp/accounts/roles.py`; a test holds every address against it, for each role, in the\n"
         "own agency and in another. Without `all_agencies` every list and every page is scoped to the\n"
         "own agency.",
-        [f"| right | {names} | what for |", f"|---|{':-:|' * len(Role)}---|", *rows],
+        [
+            *(f"| right | {names} | what for |", f"|---|{':-:|' * len(Role)}---|", *rows, ""),
+            *("## Lists of 管理環境", ""),
+            *(
+                "Who sees each (○) and adds or edits there (●); of all agencies where it is shared.",
+                "",
+            ),
+            *(f"| list | {names} | shared |", f"|---|{':-:|' * len(Role)}:-:|"),
+            *(
+                f"| {one.title} `{one.name}` | {' | '.join(mark(one, role) for role in Role)} | {'●' if one.is_shared else ''} |"
+                for one in every()
+            ),
+        ],
     )
 
 

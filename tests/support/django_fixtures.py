@@ -147,6 +147,8 @@ def _things_of_the_city() -> dict[str, Any]:
     from ismp.hours import actions
     from ismp.hours.models import Duplicate, Record
     from ismp.portal import actions as portal
+    from ismp.ui.resources.resource import every
+    from tests.support import derived
     from tests.support.course_offers import offered
     from tests.support.portal_files import data, row
     from tests.support.things import of_claims, of_persons, of_requests, of_security, of_uploads
@@ -164,7 +166,7 @@ def _things_of_the_city() -> dict[str, Any]:
     agency = account("IC1001").agency
     example = Example.objects.first()
     teacher = Teacher.objects.create(agency=agency, account=account("IC1001"))
-    return {
+    found = {
         **offered(teacher),
         "rule_id": example.rule_id,
         "example_id": example.pk,
@@ -192,6 +194,12 @@ def _things_of_the_city() -> dict[str, Any]:
         **of_claims(account("IC1001")),
         **of_uploads(record, by=account("IC1001")),
     }
+    for one in every():
+        if f"{one.name}_id" not in found:
+            person = account("IC1001", derived.editor_of(one) if one.form else "staff")
+            found[f"{one.name}_id"] = derived.make(one, 0, person).pk
+            account("IC1001")
+    return found
 
 
 @pytest.fixture

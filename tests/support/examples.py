@@ -1,15 +1,18 @@
-"""One example for each module of the list kit: what its form takes, and what it refuses.
+"""One example for each resource: what its form takes, and what it refuses.
 
-tests/site/test_resources.py walks every module with it; a module without one fails.
+tests/site/test_resources.py walks every resource with it.  Where none stands here, it is derived
+from the form (`derived`); one that needs more fails and says so.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 import pytest
 
-from ismp.ui.resources.resource import every
+from ismp.ui.resources.resource import Resource, every
+from tests.support import derived
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def an_agency() -> int:
     return agency.pk
 
 
-EXAMPLES = {
+_EXAMPLES = {
     "departments": Example(
         good=lambda n: {"name": f"測試{n}科"},
         bad={"name": ""},
@@ -142,6 +145,16 @@ def modules():
     """Every resource that has an address."""
     return list(every())
 
+
+def _derived(one: Resource) -> Example:
+    wrong, says = derived.bad(one)
+    return Example(partial(derived.good, one), wrong, says, derived.editor_of(one))
+
+
+EXAMPLES = {
+    **_EXAMPLES,
+    **{one.name: _derived(one) for one in every() if one.form and one.name not in _EXAMPLES},
+}
 
 each_that_adds = pytest.mark.parametrize(
     "module", [one for one in modules() if one.form], ids=lambda module: module.name

@@ -1,12 +1,16 @@
 """Who may open which address: every address × every role (tests/site/test_pages.py walks it).
 
-A new address without a row fails the suite.  `things` makes one thing of the first agency for
-each parameter that an address can have.
+A new address without a row fails the suite.  Those of a resource are derived from its rights
+(docs/reference/roles.md shows them); the rows below hold what was agreed of some beside that.
+`things` makes one thing of the first agency for each parameter that an address can have.
 """
 
 import re
 
 from django.urls import get_resolver
+
+from ismp.ui.resources.resource import every
+from tests.support import derived
 
 ROLES = ("staff", "agency_admin", "platform_admin", "auditor", "teacher")
 MANAGERS = {"agency_admin", "platform_admin", "auditor"}
@@ -25,7 +29,7 @@ def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str
 
 
 # Address name → who gets in (GET); everybody else gets 403, strangers the sign-in page.
-MATRIX = {
+_AGREED = {
     "portal:home": set(ROLES),
     "portal:hours": set(ROLES),
     "external_hours:mine": set(ROLES),
@@ -147,12 +151,16 @@ MATRIX = {
     "security:import_advisories": {"platform_admin"},
     "security:intelligence_file": {"platform_admin"},
 }
+MATRIX = {
+    **{name: who for one in every() for name, who in derived.addresses_of(one).items()},
+    **_AGREED,
+}
 POST_ONLY = {
+    *(f"{one.name}:{action.name}" for one in every() for action in one.actions),
     "security:incident_action",
     "accounts:logout",
     "portal:certificate",
     "external_hours:withdraw",
-    *(f"claims:{action}" for action in ("approve", "refuse", "revoke")),
     "hours:upload",
     "hours:run_password",
     "hours:run_commit",
@@ -160,35 +168,11 @@ POST_ONLY = {
     "hours:delete",
     "hours:restore",
     "compliance:remove_example",
-    "departments:merge",
-    *(f"agencies:{action}" for action in ("grade", "rename", "officer", "close", "cancel")),
-    "people:change",
-    "people:transfer",
-    "people:leave",
-    "people:return",
-    "people:grant_leave",
-    "people:withdraw_leave",
-    "people:cancel_service",
-    "people:appoint",
-    "people:reset_password",
-    "people:end_sessions",
-    "people:set_national_id",
-    "teachers:add_certificate",
-    "teachers:remove_certificate",
     "boards:remind",
     "reviews:batch",
     "reviews:end_delegation",
     "application_forms:withdraw_identities",
     "application_forms:withdraw_transfer",
-    "person_links:revoke",
-    *(f"devices:{action}" for action in ("retire-by", "keep", "retired", "unretire")),
-    *(f"decisions:{action}" for action in ("approve", "reject", "withdraw")),
-    *("products:lift", *(f"campaigns:{action}" for action in ("sign", "withdraw", "extend"))),
-    *(
-        f"advisories:{action}"
-        for action in ("publish", "extend", "close", "withdraw", "stix", "iocs")
-    ),
-    *(f"addresses:{action}" for action in ("acknowledge", "answer", "remove", "incident")),
     "courses:enroll",
     "courses:bookmark",
     "courses:sign_up",
@@ -198,19 +182,6 @@ POST_ONLY = {
     "authoring:raise_material",
     "authoring:drop_material",
     "authoring:drop_question",
-    "online_courses:open",
-    "online_courses:close",
-    "online_courses:assign",
-    "classroom_courses:open",
-    "classroom_courses:close",
-    "sessions:put_in",
-    "sessions:call_off",
-    "sign_ups:approve",
-    "sign_ups:refuse",
-    "sign_ups:take_out",
-    *("portal_uploads:again", "portal_uploads:revoke", "uploaded_hours:corrected"),
-    "duplicates:once",
-    "duplicates:twice",
 }
 OPEN = {
     *("accounts:login", "accounts:reset", "operations:alive", "operations:ready"),
@@ -222,7 +193,7 @@ EVERYBODYS = {
     *("pages:edit", "portal:verify"),
     *(
         f"{name}:{page}"
-        for name in ("products", "campaigns", "agency_groups", "vendors")
+        for name in (one.name for one in every() if one.is_shared)
         for page in ("page", "history")
     ),
     *("compliance:rule", "compliance:change_rule", "compliance:end_rule"),

@@ -52,7 +52,9 @@ from ismp.security.models import (
     RestrictedProduct,
     Vendor,
 )
+from ismp.ui.resources.resource import Resource, every
 from ismp.ui.text.roc_dates import roc_date
+from tests.support import derived
 from tests.support.things import claim_of, of_uploads
 
 TODAY = timezone.localdate
@@ -335,7 +337,7 @@ _RULE = {
 }
 _LAST_SERVICE = {"cancel_service": lambda one: {"entry": one.postings.latest("pk").pk}}
 _LAST_GRADE = {"cancel": lambda one: {"entry": f"grade-{one.grade_entries.latest('pk').pk}"}}
-STATES: dict[str, tuple[State, ...]] = {
+_STATES: dict[str, tuple[State, ...]] = {
     "departments": (State(a_department, typed={"edit": {"department": "人事室"}}),),
     "people": (
         State(a_person, AGENCY, {"edit": {"email": "new@example.org"}}),
@@ -432,4 +434,26 @@ STATES: dict[str, tuple[State, ...]] = {
         State(an_incident, typed={"edit": {"title": "改過"}}),
         State(lambda n: an_incident(n, reported=True)),
     ),
+}
+
+
+def _derived(one: Resource) -> State:
+    """Of a resource that is only edited: as its form adds it."""
+    role = derived.editor_of(one)
+
+    def make(n: int) -> Any:
+        maker = person("IC1003")
+        maker.role = role
+        return derived.make(one, n, maker)
+
+    return State(make, PLATFORM if role == "platform_admin" else AGENCY)
+
+
+STATES = {
+    **_STATES,
+    **{
+        one.name: (_derived(one),)
+        for one in every()
+        if one.form and not one.actions and one.name not in _STATES
+    },
 }
