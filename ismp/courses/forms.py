@@ -19,8 +19,8 @@ from ismp.courses.classroom.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Teacher, Way
 from ismp.courses.online import files
 from ismp.hours.models import in_hours
-from ismp.storage.encrypted_files import FileTypeRejected
 from ismp.ui.forms import ActionForm, ModelForm, ResourceForm, RocDateField
+from ismp.ui.reading.file_types import FileTypeRejected
 from ismp.ui.text import roc_dates
 
 _HOURS = re.compile(r"\d{1,3}(\.\d{1,3})?", re.ASCII)

@@ -12,11 +12,11 @@ from django.core.files.uploadedfile import InMemoryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
 from ismp.external_hours.models import ClaimPiece, ExternalClaim
-from ismp.storage.encrypted_files import EncryptedFile, FileTypeRejected, media_type
+from ismp.storage.encrypted_files import EncryptedFile
+from ismp.ui.reading import file_types
+from ismp.ui.reading.file_types import FileTypeRejected
 
-EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
-_STARTS = 64
-"""How many bytes tell what a file is."""
+EXTENSIONS = file_types.DOCUMENTS
 
 
 class InMemory(FileUploadHandler):
@@ -43,9 +43,7 @@ def check(file: "UploadedFile[Any]") -> str:
         raise FileTypeRejected(
             f"檔案超過 {most // 1024 // 1024} MB，請壓縮或只掃描證明那一頁再上傳。"
         )
-    file.seek(0)
-    found = media_type(file.read(_STARTS))
-    file.seek(0)
+    found = file_types.media_type(file_types.head_of(file))
     if found not in EXTENSIONS:
         raise FileTypeRejected("這個檔案不是 PDF、JPG 或 PNG；請轉存成其中一種再上傳。")
     return found

@@ -11,8 +11,8 @@ from ismp.external_hours import files
 from ismp.external_hours.models import ExternalClaim, most_hours
 from ismp.hours.models import in_hours
 from ismp.hours.portal_import.layout import CATEGORIES
-from ismp.storage.encrypted_files import FileTypeRejected
 from ismp.ui.forms import ActionForm, ResourceForm, RocDateField
+from ismp.ui.reading.file_types import FileTypeRejected
 
 _CHOICES = [(code, f"{code} {title}") for code, title in CATEGORIES.items()]
 

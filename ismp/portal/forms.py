@@ -10,7 +10,7 @@ from ismp.accounts.models import Account
 from ismp.courses.models import Category
 from ismp.hours.models import ImportRun
 from ismp.portal.models import Page
-from ismp.ui.forms import Form, KeywordField, RocDateField
+from ismp.ui.forms import Form, RocDateField, SearchForm
 
 _MOST_KEYWORDS = 8
 _LONGEST_KEYWORD = 20
@@ -72,10 +72,9 @@ class PeriodForm(Form):
         return self.cleaned_data
 
 
-class CourseSearch(Form):
+class CourseSearch(SearchForm):
     """課程搜尋: words of a title, in one of the categories or in all."""
 
-    q = KeywordField()
     category = forms.ChoiceField(choices=[("", "全部"), *Category.choices], required=False)
 
 

@@ -123,26 +123,6 @@ class FilePiece(EncryptedChunk):
 
 
 PIECE_BYTES = 1024 * 1024
-_SIGNATURES = {
-    "application/pdf": (0, b"%PDF-"),
-    "image/jpeg": (0, b"\xff\xd8\xff"),
-    "image/png": (0, b"\x89PNG\r\n\x1a\n"),
-    "video/mp4": (4, b"ftyp"),
-    "video/webm": (0, b"\x1a\x45\xdf\xa3"),
-}
-"""How files of a media type begin: where, and with what."""
-
-
-class FileTypeRejected(ValueError):
-    """The file cannot be kept; the text is one sentence in Chinese."""
-
-
-def media_type(head: bytes) -> str:
-    """Detect a file's type by its first bytes, not its name; empty when unknown."""
-    for found, (at, signature) in _SIGNATURES.items():
-        if head[at:].startswith(signature):
-            return found
-    return ""
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,21 @@ class KeywordField(forms.CharField):
             refuse(value)
 
 
+class SearchForm(Form):
+    """The search line of a list: 搜尋：[欄位▾] 內有 [關鍵字]."""
+
+    field = forms.ChoiceField(label="搜尋欄位", required=False)
+    q = KeywordField()
+
+    def __init__(self, query: Any, searched: Iterable[tuple[str, str]] | None = None) -> None:
+        """`searched` are the fields to choose from; without them one keyword searches all."""
+        super().__init__(query)
+        if searched is None:
+            del self.fields["field"]
+        else:
+            self.fields["field"].choices = list(searched)  # type: ignore[attr-defined]
+
+
 def say_what_is_missing(form: forms.BaseForm) -> None:
     """請填寫姓名。 in place of a sentence that names no field."""
     for field in form.fields.values():

@@ -30,6 +30,7 @@ from ismp.ui.exports import xlsx
 from ismp.ui.exports.responses import workbook_answer
 from ismp.ui.http import once
 from ismp.ui.http.requests import HttpRequest
+from ismp.ui.resources.resource import without_keyword
 from ismp.ui.text import roc_dates
 from ismp.ui.text.numbers import whole_number, whole_numbers
 
@@ -55,7 +56,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
     agency = agency_asked(request)
     form = _form(request.GET, agency)
     if "q" in form.errors:
-        return _without_keyword(request, form)
+        return without_keyword(request, form.errors["q"])
     found = listing.chosen(listing.of(agency, form.on_day, form.known_at), **form.search)
     page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
     reminded = reminders.last_reminded([person.account for person in page])
@@ -81,15 +82,6 @@ def people_list(request: HttpRequest) -> HttpResponse:
         "incident": days.get("incident"),
     }
     return render(request, "compliance/people.html", context)
-
-
-def _without_keyword(request: HttpRequest, form: PeopleForm) -> HttpResponse:
-    """Say why, at an address without the keyword: it may be somebody's national ID."""
-    for fault in form.errors["q"]:
-        messages.error(request, str(fault))
-    query = request.GET.copy()
-    query.pop("q")
-    return redirect(f"{request.path}?{query.urlencode()}")
 
 
 @require_safe

@@ -6,17 +6,16 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 
 from ismp.courses.models import Material, MaterialPiece
-from ismp.storage.encrypted_files import EncryptedFile, FileTypeRejected
-from ismp.storage.encrypted_files import media_type as any_media_type
+from ismp.storage.encrypted_files import EncryptedFile
+from ismp.ui.reading import file_types
+from ismp.ui.reading.file_types import FileTypeRejected
 
-_STARTS = 64
-"""How many bytes tell what a file is."""
 _TAUGHT = ("video/mp4", "video/webm", "application/pdf")
 
 
 def media_type(head: bytes) -> str:
     """Detect a material's type by its first bytes, not its name.  Raises FileTypeRejected."""
-    found = any_media_type(head)
+    found = file_types.media_type(head)
     if found not in _TAUGHT:
         raise FileTypeRejected("這個檔案不是 MP4、WebM 影片，也不是 PDF；請轉存成其中一種再上傳。")
     return found
@@ -28,8 +27,7 @@ def check(file: "UploadedFile[Any]", kind: str, most: int) -> str:
         raise FileTypeRejected("這個檔案是空的，請重新選擇。")
     if file.size > most:
         raise FileTypeRejected(f"檔案超過 {most // 1024 // 1024} MB，請壓縮或分成幾個教材再上傳。")
-    file.seek(0)
-    found = media_type(file.read(_STARTS))
+    found = media_type(file_types.head_of(file))
     if found.startswith("video") != (kind == Material.Kind.VIDEO):
         raise FileTypeRejected("檔案和教材種類不同：影片請選 MP4 或 WebM，PDF 請選 PDF 檔。")
     return found

@@ -3,20 +3,22 @@
 from datetime import date
 from typing import Any
 
-from django import forms
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from ismp.ui.forms import Form, KeywordField, RocDateField
+from ismp.ui import forms
+from ismp.ui.forms import RocDateField
 from ismp.ui.text import roc_dates
 
 FIELDS = [("username", "公務帳號"), ("name", "姓名"), ("department", "部門單位"), ("title", "名稱")]
 
 
-class SearchForm(Form):
-    field = forms.ChoiceField(label="搜尋欄位", choices=FIELDS, required=False)
-    q = KeywordField()
+class SearchForm(forms.SearchForm):
     start = RocDateField(label="搜尋期間起日")
     end = RocDateField(label="搜尋期間迄日")
+
+    def __init__(self, query: Any) -> None:
+        super().__init__(query, FIELDS)
 
     @classmethod
     def asked(cls, query: Any) -> "SearchForm":
@@ -33,5 +35,5 @@ class SearchForm(Form):
     def clean(self) -> dict[str, Any]:
         start, end = self.cleaned_data.get("start"), self.cleaned_data.get("end")
         if start and end and end < start:
-            raise forms.ValidationError("搜尋期間的迄日早於起日，請更正。")
+            raise ValidationError("搜尋期間的迄日早於起日，請更正。")
         return self.cleaned_data

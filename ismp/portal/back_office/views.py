@@ -13,7 +13,7 @@ from ismp.audit import trail as audit
 from ismp.audit import verbs
 from ismp.audit.models import Event
 from ismp.security import overview
-from ismp.ui.forms import Form, KeywordField
+from ismp.ui.forms import SearchForm
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources import history
 from ismp.ui.resources.resource import without_keyword
@@ -35,15 +35,11 @@ def manage_home(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/manage_home.html", {"scopes": scopes})
 
 
-class _Search(Form):
-    q = KeywordField()
-
-
 @require_safe
 @needs(Right.VIEW_TRAIL)
 def trail(request: HttpRequest) -> HttpResponse:
     """稽核軌跡: who did what from where, searched by verb and words; verified on demand."""
-    search = _Search(request.GET)
+    search = SearchForm(request.GET)
     if faults := search.errors.get("q"):
         return without_keyword(request, faults)
     text, verb = search.cleaned_data["q"], request.GET.get("verb", "")

@@ -15,10 +15,11 @@ from ismp.audit import trail
 from ismp.errors import ActionRefused
 from ismp.security import verbs
 from ismp.security.models import Address, EvidenceFile, EvidencePiece
-from ismp.storage.encrypted_files import EncryptedFile, media_type
+from ismp.storage.encrypted_files import EncryptedFile
+from ismp.ui.reading import file_types
 from ismp.ui.text.search_folding import one_line
 
-EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
+EXTENSIONS = file_types.DOCUMENTS
 ZIP, TEXT = "application/zip", "text/plain"
 _PLAIN = {"txt": TEXT, "log": TEXT, "csv": "text/csv"}
 _ZIPPED = {
@@ -32,7 +33,6 @@ _ZIPPED = {
 ACCEPT = ",".join(f".{one}" for one in ("pdf", "jpg", "jpeg", "png", *_PLAIN, *_ZIPPED))
 MOST_FILES = 20
 """That one agency may put to one advisory."""
-_HEAD = 4_096
 
 
 @transaction.atomic
@@ -64,15 +64,13 @@ def _type_of(file: Any, name: str) -> str:
         raise ActionRefused("這個檔案是空的，請重新選擇。")
     if file.size > most:
         raise ActionRefused(f"檔案超過 {most // 1024 // 1024} MB，請壓縮後再附上。")
-    file.seek(0)
-    head = file.read(_HEAD)
-    file.seek(0)
+    head = file_types.head_of(file)
     ending = name.rsplit(".", 1)[-1].casefold()
-    if (found := media_type(head)) in EXTENSIONS:
+    if (found := file_types.media_type(head)) in EXTENSIONS:
         return found
-    if head.startswith(b"PK\x03\x04") and ending in _ZIPPED:
+    if file_types.is_archive(head) and ending in _ZIPPED:
         return _ZIPPED[ending]
-    if ending in _PLAIN and b"\0" not in head and not head.lstrip().startswith(b"<"):
+    if ending in _PLAIN and file_types.is_plain_text(head):
         return _PLAIN[ending]
     raise ActionRefused(
         "佐證可以是 PDF、JPG、PNG、文字檔、CSV、Office 文件或 ZIP；請轉存後再附上。"

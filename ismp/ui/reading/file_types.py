@@ -1,8 +1,13 @@
-"""Detect file types by first bytes and parts, not by name; and say what to do about them."""
+"""Detect file types by first bytes and parts, not by name; and say what to do about them.
+
+`refuse_others` is for tables (CSV, workbooks), `media_type` for files that are kept as they come.
+Knows no Django.
+"""
 
 import io
 import re
 import zipfile
+from typing import IO
 
 from ismp.ui.reading.faults import FileRejected
 
@@ -44,6 +49,48 @@ _SPREADSHEET_ML = re.compile(
 )
 _HTML = re.compile(rb"<(!doctype\s+html|html|head|meta|body|table|script)\b", re.IGNORECASE)
 _HEAD = 64 * 1024
+_MEDIA_TYPES = {
+    "application/pdf": (0, b"%PDF-"),
+    "image/jpeg": (0, b"\xff\xd8\xff"),
+    "image/png": (0, b"\x89PNG\r\n\x1a\n"),
+    "video/mp4": (4, b"ftyp"),
+    "video/webm": (0, b"\x1a\x45\xdf\xa3"),
+}
+"""How files of a media type begin: where, and with what."""
+DOCUMENTS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
+"""Media types of what people scan or print, with their endings."""
+HEAD_BYTES = 4_096
+"""How many first bytes `media_type` and `is_plain_text` are asked about."""
+
+
+class FileTypeRejected(ValueError):
+    """The file cannot be kept; the text is one sentence in Chinese."""
+
+
+def head_of(file: IO[bytes]) -> bytes:
+    """Return the first bytes of an uploaded file, and stand at its beginning again."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    return head
+
+
+def media_type(head: bytes) -> str:
+    """Detect the type of a file that is kept as it comes; empty when unknown."""
+    for found, (at, signature) in _MEDIA_TYPES.items():
+        if head[at:].startswith(signature):
+            return found
+    return ""
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file is a ZIP, as Office documents are too."""
+    return head.startswith(b"PK\x03\x04")
+
+
+def is_plain_text(head: bytes) -> bool:
+    """Whether a file may be text: it holds no NUL and does not begin as markup."""
+    return b"\0" not in head and not head.lstrip().startswith(b"<")
 
 
 def refuse_others(
@@ -62,7 +109,7 @@ def refuse_others(
             raise FileRejected(sentence.format(**told))
     if data.startswith(_OLE):
         raise FileRejected(_of_ole(data).format(**told))
-    if data.startswith(b"PK\x03\x04"):
+    if is_archive(data):
         raise FileRejected(_of_zip(data).format(**told))
     _refuse_markup(_start_of(data), told, sign_in_again or instead)
 

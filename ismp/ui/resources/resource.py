@@ -57,7 +57,7 @@ from ismp.ui import verbs
 from ismp.ui.exports import xlsx
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.exports.responses import csv_answer, workbook_answer
-from ismp.ui.forms import ActionForm, Form, KeywordField, ResourceForm
+from ismp.ui.forms import ActionForm, ResourceForm, SearchForm
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.resources import history, versions
@@ -475,16 +475,12 @@ def without_keyword(request: HttpRequest, faults: Iterable[Any]) -> HttpResponse
     return redirect(f"{request.path}?{query.urlencode()}")
 
 
-class _Search(Form):
-    """The search line: 搜尋：[欄位▾] 內有 [關鍵字], and the filters."""
+class _Search(SearchForm):
+    """The search line, the filters, and how many rows a page has."""
 
     def __init__(self, module: Resource, user: Any, query: Any) -> None:
-        super().__init__(query)
+        super().__init__(query, module.search.items())
         self.module, self.user = module, user
-        self.fields["field"] = forms.ChoiceField(
-            label="搜尋欄位", choices=list(module.search.items()), required=False
-        )
-        self.fields["q"] = KeywordField()
         for one in module.filters:
             if choices := one.offered(user):
                 self.fields[one.name] = forms.ChoiceField(
