@@ -22,7 +22,7 @@ from ismp.accounts import demo_data  # noqa: E402
 from ismp.accounts.actions import postings as accounts  # noqa: E402
 from ismp.accounts.models import Account, Agency  # noqa: E402
 from ismp.accounts.roles import Role  # noqa: E402
-from ismp.hours import actions as hours  # noqa: E402
+from ismp.hours.records import actions as hours  # noqa: E402
 from ismp.hours.portal_export import ExportChoices, export  # noqa: E402
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from ismp.accounts import demo_data
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Agency
-from ismp.hours import importing as hours_importing
+from ismp.imports import running as hours_importing
 from ismp.hours.models import ImportRun, Record, State
 from ismp.hours.portal_export import ExportChoices, pieces
 from ismp.hours.portal_import import cleaning, matching

@@ -18,8 +18,10 @@ from ismp.accounts import demo_data, national_id
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours import actions, files, verbs
-from ismp.hours import importing as hours_importing
+from ismp.hours.records import actions
+from ismp.imports import run_files
+from ismp.hours import verbs
+from ismp.imports import running as hours_importing
 from ismp.hours.models import (
     ImportRun,
     MonthlyCount,
@@ -237,7 +239,7 @@ class World:
         result = RecordResource().import_data(data, raise_errors=False, collect_failed_rows=report)
         if report:
             failed = result.failed_dataset.export("csv").encode()
-            files.keep(run, RunFile.Kind.REJECTED, [failed])
+            run_files.keep(run, RunFile.Kind.REJECTED, [failed])
             with transaction.atomic():
                 trail.record(
                     verbs.IMPORT_HOURS, actor="benchmark", agency=agency.code, **result.totals

@@ -49,7 +49,7 @@ def measure(options: argparse.Namespace) -> None:
     from ismp.accounts import demo_data
     from ismp.accounts.actions import postings as accounts
     from ismp.accounts.models import Account, Agency
-    from ismp.hours import actions
+    from ismp.hours.records import actions
     from ismp.hours.models import Record
     from ismp.hours.portal_export import ExportChoices, export
     from ismp.ui.text import roc_dates

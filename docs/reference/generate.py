@@ -177,11 +177,11 @@ def audit_verbs() -> str:
 
 
 def reason_codes() -> str:
-    from ismp.hours import profiles
+    from ismp.imports import kinds
 
     lines: list[str] = []
     seen: list[object] = []
-    for kind in profiles.every():
+    for kind in kinds.every():
         if not kind.reasons or kind.reasons in seen:
             continue  # those of hours that we credit ourselves are those of the portal's file
         seen.append(kind.reasons)

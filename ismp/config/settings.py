@@ -446,12 +446,12 @@ IMPORT_PROFILES = {
     "file": "ismp.hours.portal_import.importing.HOURS",
     "platform": "ismp.hours.portal_import.importing.CREDITED",
     "external": "ismp.hours.portal_import.importing.RECOGNISED",
-    "roster": "ismp.hours.rosters.ROSTER",
+    "roster": "ismp.imports.rosters.ROSTER",
     "devices": "ismp.security.devices.inventory_import.DEVICES",
     "products": "ismp.security.devices.product_import.PRODUCTS",
-    "job": "ismp.hours.jobs.JOB",
+    "job": "ismp.hours.records.jobs.JOB",
 }
-"""What the import kit takes in (`hours.profiles`), by the source of its runs."""
+"""What the import kit takes in (`imports.kinds`), by the source of its runs."""
 RUN_RESULT_PARTS = ["compliance:effect"]
 """Names of addresses (of a run) whose pages the result of an import of hours shows within."""
 S3_BUCKET = os.environ.get("ISMP_S3_BUCKET", "")

@@ -19,7 +19,7 @@ from ismp.applications.actions import asking as requests
 from ismp.compliance.dashboards import cached
 from ismp.courses.classroom import classes
 from ismp.external_hours import actions as external
-from ismp.hours import actions as hours
+from ismp.hours.records import actions as hours
 from ismp.hours.records import unclaimed
 from ismp.notifications.actions import send_digests, send_letters
 from ismp.operations.backup.sealed_pieces import SEALED

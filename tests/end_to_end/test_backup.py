@@ -17,7 +17,7 @@ from django.conf import settings
 
 from ismp.accounts.models import Account
 from ismp.audit import trail
-from ismp.hours import files
+from ismp.imports import run_files
 from ismp.hours.models import ImportRun, Record, RunFile
 from ismp.operations.backup import archive
 from ismp.operations.backup import story as backup_story
@@ -65,7 +65,7 @@ def read(place):
     with place.entered():
         numbers = [account.national_id for account in Account.objects.exclude(sealed_id=None)]
         run = ImportRun.objects.get()
-        upload = b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
+        upload = b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))
         return len(numbers), all(numbers), len(upload)
 
 

@@ -14,9 +14,10 @@ from django.http import QueryDict
 from ismp.accounts.models import Account, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, importing, jobs
+from ismp.hours.records import actions, jobs
+from ismp.imports import running
 from ismp.hours.models import Deletion, ImportRun, Record
-from ismp.hours.pulse import STEPS
+from ismp.imports.heartbeat import STEPS
 from ismp.security.models import Device
 from tests.support.faults import AGENCY, DONE, LEASE_OVER, ROWS, Site, state_of
 from tests.support.hosts import PATIENCE_SECONDS
@@ -184,7 +185,7 @@ def test_a_worker_killed_at_a_job_leaves_nothing_half_done_and_it_ends_once(
     site = job_site
     run = site.queue()
     with site.entered():
-        importing.perform(run)
+        running.perform(run)
         job, left = job_of(kind, run)
     queued = state_of_job(site, job)
     killed = site.python("tests/support/faulty_worker.py", job.pk, step, "SIGKILL")

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
-from ismp.hours import files, report
+from ismp.imports import run_files, report
 from ismp.hours.models import ImportRun, RunFile
 from ismp.operations.management.commands import rotate_keys
 from ismp.storage.keyring import KeyRing
@@ -36,7 +36,7 @@ def keys(tmp_path, settings):
 def test_everything_is_sealed_anew_and_reads_the_same(keys, import_bytes, capsys):
     run = import_bytes(data(row(), row(total="9")))["run"]
     numbers = {account.pk: account.national_id for account in Account.objects.all()}
-    before = [b"".join(files.pieces(run, kind)) for kind in RunFile.Kind]
+    before = [b"".join(run_files.pieces(run, kind)) for kind in RunFile.Kind]
     call_command("rotate_keys", new_key=True)
     assert set(RunFile.objects.values_list("key_version", flat=True)) == {1}
     call_command("rotate_keys")
@@ -44,7 +44,7 @@ def test_everything_is_sealed_anew_and_reads_the_same(keys, import_bytes, capsys
     versions = Account.objects.exclude(sealed_id=None).values_list("key_version", flat=True)
     assert set(versions) == {2}
     assert {account.pk: account.national_id for account in Account.objects.all()} == numbers
-    assert [b"".join(files.pieces(run, kind)) for kind in RunFile.Kind] == before
+    assert [b"".join(run_files.pieces(run, kind)) for kind in RunFile.Kind] == before
     assert len(list(report.rejections(run))) == 1
     assert import_bytes(data(row()))["unchanged"] == 1  # people are found as before
     assert Event.objects.filter(verb="rotate_keys").get().detail["version"] == 2

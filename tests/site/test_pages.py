@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from ismp.accounts import verbs
 from ismp.audit import trail
 from ismp.courses.models import Course
-from ismp.hours import importing
+from ismp.imports import running
 from ismp.hours.models import Deletion, ImportRun, Record, State
 from ismp.portal.models import Ticket
 from tests.support.portal_files import data, row
@@ -70,7 +70,7 @@ def test_the_clerks_job(client, account, django_capture_on_commit_callbacks):
     run = ImportRun.objects.get()
     assert answer["Location"] == f"/manage/learning-map/runs/{run.pk}/"
     assert "可安心關閉視窗" in client.get(answer["Location"]).content.decode()
-    importing.perform(run.pk)
+    running.perform(run.pk)
     page = client.get(answer["Location"]).content.decode()
     assert "匯入完成" in page
     assert "數位時數加實體時數不等於訓練總數" in page

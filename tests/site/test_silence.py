@@ -22,7 +22,7 @@ from ismp.accounts import demo_data, national_id
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account
 from ismp.accounts.national_id.log_masking import JsonFormatter, MaskingFormatter
-from ismp.hours import importing, runs
+from ismp.imports import running, views as imports_views
 from ismp.hours.models import ImportRun, Record
 from ismp.portal.models import Ticket
 from tests.support.portal_files import data, packed, row
@@ -89,7 +89,7 @@ def _a_month(client, tmp_path):
     )
     yield client.post(f"{MAP}upload/", {"mode": "import", "file": upload})
     run = ImportRun.objects.latest("pk")
-    importing.perform(run.pk)
+    running.perform(run.pk)
     told = {"subject": CANARY, "place": CANARY, "body": f"{NAME}{CANARY}", "contact": CANARY}
     yield client.post("/support/new/", {**told, "run": run.pk})
     yield client.get(f"/support/{Ticket.objects.latest('pk').pk}/")
@@ -113,7 +113,7 @@ def _a_bad_day(client, monkeypatch):
         yield client.post(f"{MAP}upload/", {"file": file, "password": "other-secret"})
     yield client.get(f"{MAP}agency-hours/", {"q": CANARY})
     yield client.post("/accounts/login/", {"username": CANARY, "password": CANARY})
-    monkeypatch.setattr(runs.report, "rows", lambda *_: int(f"{CANARY} {NAME}"))
+    monkeypatch.setattr(imports_views.report, "rows", lambda *_: int(f"{CANARY} {NAME}"))
     client.raise_request_exception = False
     yield client.get(f"{MAP}runs/{ImportRun.objects.latest('pk').pk}/rows/")
 

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from ismp.hours import importing
+from ismp.imports import running
 from ismp.hours.models import ImportRun, Record, State
 from tests.support import uploads
 from tests.support.canary import FORMS, database, told
@@ -102,7 +102,7 @@ def test_in_the_columns_of_an_inventory_that_tell_of_people(clerk, written):
 def test_in_the_name_of_the_file(clerk, city, written):
     file = SimpleUploadedFile(f"{written}.csv", text(row()).encode())
     answer = clerk.post(f"{MAP}upload/", {"mode": "import", "file": file})
-    importing.perform(ImportRun.objects.get().pk)
+    running.perform(ImportRun.objects.get().pk)
     assert Record.objects.count() == 1
     assert not told(database())
     assert not told(str(list(answer.items())))

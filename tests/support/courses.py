@@ -23,7 +23,7 @@ from ismp.courses.models import (
     Way,
 )
 from ismp.courses.online import learning
-from ismp.hours import actions as hours
+from ismp.hours.records import actions as hours
 from ismp.hours.models import Record
 
 

@@ -91,7 +91,8 @@ def _imported(
     data: bytes, *, agency: str = "382990001Z", filename: str = "file.csv", **options: Any
 ) -> dict[str, Any]:
     from ismp.accounts.models import Agency
-    from ismp.hours import actions, report
+    from ismp.hours.records import actions
+    from ismp.imports import report
 
     found = Agency.objects.get(code=agency)
     done = actions.import_file([data], agency=found, filename=filename, **options)
@@ -144,7 +145,7 @@ def _things_of_the_city() -> dict[str, Any]:
     from ismp.accounts.models import Account
     from ismp.compliance.models import Example, PolicyVersion
     from ismp.courses.models import Teacher
-    from ismp.hours import actions
+    from ismp.hours.records import actions
     from ismp.hours.models import Duplicate, Record
     from ismp.portal import actions as portal
     from ismp.ui.resources.resource import every

@@ -7,7 +7,8 @@ import pytest
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, files
+from ismp.hours.records import actions
+from ismp.imports import run_files
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.installations import Place
@@ -49,7 +50,7 @@ class Site(Place):
                 by.save()
             agency = Agency.objects.get(code=AGENCY)
             run = actions.open_run(agency=agency, filename="f.csv", source=source, by=by)
-            kept = files.keep(run, RunFile.Kind.UPLOAD, [self.file.read_bytes()])
+            kept = run_files.keep(run, RunFile.Kind.UPLOAD, [self.file.read_bytes()])
             actions.received(run, kept.sha256, kept.size, kept.lines)
             actions.accept(run)
             return run.pk

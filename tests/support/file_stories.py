@@ -5,7 +5,7 @@ from django.utils import timezone
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions
+from ismp.hours.records import actions
 from ismp.hours.models import ImportRun, Record
 from tests.support import oracle, scenarios
 from tests.support.laws import COUNTS, outcome, records_of, take, tallies_are_true, told

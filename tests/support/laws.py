@@ -4,7 +4,8 @@ from collections import Counter
 from datetime import timedelta
 
 from ismp.accounts.models import Agency
-from ismp.hours import actions, report
+from ismp.hours.records import actions
+from ismp.imports import report
 from ismp.hours.models import (
     DAYS_OF_A_MONTH,
     MonthlyCount,

@@ -16,7 +16,7 @@ from ismp.accounts.identities import sets
 from ismp.accounts.models import Account, Agency, PersonLink, Status
 from ismp.accounts.roles import Role
 from ismp.errors import ActionRefused
-from ismp.hours import actions
+from ismp.hours.records import actions
 from ismp.hours.models import Deletion, ImportRun, Record
 from ismp.hours.records import unclaimed
 from ismp.ui.text import roc_dates

@@ -2,7 +2,7 @@
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from ismp.hours import importing
+from ismp.imports import running
 from ismp.hours.models import ImportRun
 
 UPLOAD = "/manage/learning-map/upload/"
@@ -13,6 +13,6 @@ def send(client, data, *, source="", mode="import", name="list.csv"):
     posted = {"mode": mode, "file": SimpleUploadedFile(name, data)}
     client.post(UPLOAD, {**posted, "source": source} if source else posted)
     run = ImportRun.objects.latest("pk")
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     return run

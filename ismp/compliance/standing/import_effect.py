@@ -18,7 +18,7 @@ from ismp.accounts.models import Account
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.standing import table
 from ismp.compliance.standing.table import InForce, Line
-from ismp.hours import files
+from ismp.imports import run_files
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
 
 _INSTANT = timedelta(microseconds=1)
@@ -46,7 +46,7 @@ class Effect:
 def of_run(run: ImportRun) -> Effect | None:
     """None when nobody can tell (any more): the file was not taken, or a trial's rows are gone."""
     moment, changes = run.finished_at, bool(run.created or run.updated)
-    rows = files.load_frame(run, RunFile.Kind.ROWS) if run.dry_run and changes else None
+    rows = run_files.load_frame(run, RunFile.Kind.ROWS) if run.dry_run and changes else None
     if moment is None or (run.dry_run and changes and rows is None):
         return None
     on = timezone.localdate(moment)

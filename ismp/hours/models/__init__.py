@@ -21,14 +21,7 @@ from ismp.hours.models.records import (
     Withdrawal,
     in_hours,
 )
-from ismp.hours.models.runs import (
-    CREDITED,
-    ImportRun,
-    RunFile,
-    Source,
-    State,
-    Waiting,
-)
+from ismp.imports.models import CREDITED, ImportRun, RunFile, Source, State, Waiting
 from ismp.hours.models.sums import (
     DAYS_OF_A_MONTH,
     MonthlyCount,

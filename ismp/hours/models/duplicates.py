@@ -9,7 +9,7 @@ from django.utils import timezone
 from ismp.accounts.models import Agency
 from ismp.audit.models import Audited
 from ismp.hours.models.records import Record
-from ismp.hours.models.runs import CREDITED
+from ismp.imports.models import CREDITED
 from ismp.hours.models.scoped import Scoped
 
 

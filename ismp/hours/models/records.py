@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.audit.models import Audited
-from ismp.hours.models.runs import ImportRun
+from ismp.imports.models import ImportRun
 from ismp.hours.models.scoped import Scoped
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.ui.resources.search import containing

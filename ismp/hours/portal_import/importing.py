@@ -18,17 +18,18 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
-from ismp.hours import files, verbs
-from ismp.hours.importing import limits
+from ismp.imports import run_files
+from ismp.hours import verbs
+from ismp.imports.running import limits
 from ismp.hours.models import CREDITED as GIVEN_HERE
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, in_hours
 from ismp.hours.portal_import import checks, cleaning, matching, reading, unchanged_file
 from ismp.hours.portal_import.layout import TITLES
 from ismp.hours.portal_import.matching import People
 from ismp.hours.portal_import.prefetch import first_ahead, one_ahead
-from ismp.hours.profiles import ImportKind, Reached
+from ismp.imports.kinds import ImportKind, Reached
 from ismp.hours.records import bulk_write, duplicates, totals
-from ismp.hours.result import ResultOfHours
+from ismp.imports.result import ResultOfHours
 from ismp.ui.resources.columns import Column
 
 
@@ -46,7 +47,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
 
 def _read_and_store(run: ImportRun, people: People, today: date, reached: Reached) -> ResultOfHours:
     """Slice by slice: while one is loaded, the next is matched and a third is read and judged."""
-    table = reading.read(files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
+    table = reading.read(run_files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
     cleaned = first_ahead(map(cleaning.clean, table.slices))
     frames = judged(cleaned, people.load(), today)
     reached("parsed", 0, run.lines - 1)

@@ -22,7 +22,7 @@ from ismp.accounts import national_id
 from ismp.hours.portal_import import parsing
 from ismp.hours.portal_import.layout import COLUMNS, UPLOAD_TEMPLATE_ONLY
 from ismp.hours.portal_import.parsing import Header
-from ismp.hours.refusal import too_large
+from ismp.imports.rejection import too_large
 from ismp.ui.reading import file_types
 from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits

@@ -23,7 +23,7 @@ import ismp
 from ismp.accounts.models import Agency
 from ismp.hours.models import ImportRun, RecordsVersion, State
 from ismp.hours.portal_import.matching import People
-from ismp.hours.result import ResultOfHours
+from ismp.imports.result import ResultOfHours
 
 
 def fingerprint(agency: Agency, people: People, today: date | None) -> str:

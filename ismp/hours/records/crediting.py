@@ -18,7 +18,8 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours import undoing, verbs
+from ismp.hours.records import undoing
+from ismp.hours import verbs
 from ismp.hours.models import (
     CREDITED,
     Deletion,
@@ -34,7 +35,7 @@ from ismp.hours.portal_import import cleaning, matching
 from ismp.hours.portal_import import importing as portal_importing
 from ismp.hours.portal_import.layout import NAMES
 from ismp.hours.records import totals
-from ismp.hours.result import ResultOfHours
+from ismp.imports.result import ResultOfHours
 from ismp.ui.text import roc_dates
 
 _HOURS_UNIT = "1"

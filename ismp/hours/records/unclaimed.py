@@ -19,7 +19,8 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.hours import files, verbs
+from ismp.imports import run_files
+from ismp.hours import verbs
 from ismp.hours.models import ImportRun, RunFile, Waiting
 from ismp.hours.portal_import import checks as portal_checks
 from ismp.hours.portal_import import cleaning, matching
@@ -42,7 +43,7 @@ class Unclaimed:
         frame = rejected.filter(pl.col("code") == UNKNOWN)
         if frame.is_empty():
             return
-        self._packed.append(files.pack(frame.select(_LINE)))
+        self._packed.append(run_files.pack(frame.select(_LINE)))
         for written, count in frame["national_id"].value_counts().iter_rows():
             index = _index(written)
             self._rows[index] = self._rows.get(index, 0) + count
@@ -51,14 +52,14 @@ class Unclaimed:
     def of(cls, former: ImportRun) -> Self:
         """What waits of a run, to wait of another one of the same bytes too."""
         same = cls()
-        same._packed = list(files.packed(former, RunFile.Kind.WAITING))
+        same._packed = list(run_files.packed(former, RunFile.Kind.WAITING))
         waiting = Waiting.objects.filter(run=former)
         same._rows = {bytes(one.id_hash): one.rows for one in waiting}
         return same
 
     def keep(self, run: ImportRun) -> None:
         """Let them wait; called in the transaction of the import."""
-        files.keep_frames(run, RunFile.Kind.WAITING, self._packed)
+        run_files.keep_frames(run, RunFile.Kind.WAITING, self._packed)
         people = pl.DataFrame({"id_hash": list(self._rows), "rows": list(self._rows.values())})
         waiting = people.with_columns(agency_id=pl.lit(run.agency_id), run_id=pl.lit(run.pk))
         bulk_write.load("hours_waiting", waiting)
@@ -98,7 +99,7 @@ def attach(agency_id: int) -> int:
 
 def _attach(agency: Agency, run_id: int, claimed: list[Waiting]) -> int:
     run = ImportRun.objects.select_related("agency").get(pk=run_id)
-    frame = files.load_frame(run, RunFile.Kind.WAITING)
+    frame = run_files.load_frame(run, RunFile.Kind.WAITING)
     now = timezone.now()
     records = _as_records(agency, run, frame, claimed, now) if frame is not None else None
     count = 0 if records is None else len(records)

@@ -15,7 +15,8 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.errors import ActionRefused
-from ismp.hours import actions, jobs, verbs
+from ismp.hours.records import actions, jobs
+from ismp.hours import verbs
 from ismp.hours.listing import search as listing_search
 from ismp.hours.listing.forms import SearchForm
 from ismp.hours.models import Deletion

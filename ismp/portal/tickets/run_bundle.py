@@ -14,7 +14,7 @@ from django.db.models import Count, Max, Min
 from django.utils import timezone
 
 from ismp.accounts import national_id
-from ismp.hours import report
+from ismp.imports import report
 from ismp.hours.models import ImportRun, RunFile
 
 _TIMES = ("created_at", "received_at", "finished_at", "lease_until", "undone_at")

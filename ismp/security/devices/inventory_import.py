@@ -12,10 +12,10 @@ from django.views.decorators.http import require_safe
 
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.hours import lists, upload
+from ismp.imports import lists, upload
 from ismp.hours.models import ImportRun, Source
-from ismp.hours.profiles import ImportKind, Reached
-from ismp.hours.result import ResultOfList
+from ismp.imports.kinds import ImportKind, Reached
+from ismp.imports.result import ResultOfList
 from ismp.security import verbs
 from ismp.security.devices import actions, inventory
 from ismp.ui.exports.cells import Cell

@@ -17,10 +17,10 @@ from ismp.accounts import national_id
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
-from ismp.hours import lists, upload
+from ismp.imports import lists, upload
 from ismp.hours.models import ImportRun, Source
-from ismp.hours.profiles import ImportKind, Reached
-from ismp.hours.result import ResultOfList
+from ismp.imports.kinds import ImportKind, Reached
+from ismp.imports.result import ResultOfList
 from ismp.security import verbs
 from ismp.security.devices import actions
 from ismp.security.models import RestrictedProduct

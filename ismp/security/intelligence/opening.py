@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ismp.hours import container
+from ismp.imports import archives
 from ismp.security.intelligence import cve, kev, stix
 from ismp.security.intelligence.found import Contents, Found, IntelligenceRejected
 from ismp.security.intelligence.schema import Fault, Record, may_hold_unstorable
@@ -52,7 +52,7 @@ def read(data: bytes) -> Contents:
     """Read the advisories of a file.  Raises IntelligenceRejected."""
     if len(data) > MAX_BYTES:
         raise IntelligenceRejected(f"檔案超過 {MAX_BYTES // 1048576} MB，請分成幾個檔案匯入。")
-    if container.is_zip(data):
+    if archives.is_zip(data):
         return _joined(_unpacked(data))
     return _content(data)
 
@@ -60,7 +60,7 @@ def read(data: bytes) -> Contents:
 def _unpacked(data: bytes) -> Iterable[Contents]:
     most = Limits(max_bytes=MAX_UNPACKED, max_rows=0, max_columns=0)
     try:
-        for name, content in container.entries(data, (".json", ".csv"), most, MAX_ENTRIES):
+        for name, content in archives.entries(data, (".json", ".csv"), most, MAX_ENTRIES):
             if name.rsplit("/", 1)[-1].casefold() in {"delta.json", "deltalog.json"}:
                 continue  # the lists of changes that the CVE Program puts beside its records
             try:

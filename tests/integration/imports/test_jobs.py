@@ -6,7 +6,8 @@ import re
 import pytest
 
 from ismp.audit.models import Event
-from ismp.hours import actions, importing
+from ismp.hours.records import actions
+from ismp.imports import running
 from ismp.hours.models import Deletion, ImportRun, Record, Source, State
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
@@ -159,7 +160,7 @@ def test_a_job_that_always_fails_leaves_nothing_and_is_set_aside(clerk, bring, m
     monkeypatch.setattr(actions.trail, "record", fails)  # the last statement of the action
     for _ in range(3):
         with pytest.raises(RuntimeError):
-            importing.perform(job.pk)
+            running.perform(job.pk)
         assert Record.objects.live().count() == ROWS
     monkeypatch.undo()
     job.refresh_from_db()

@@ -8,7 +8,8 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from ismp.accounts.models import Agency
-from ismp.hours import actions, files, importing, tasks
+from ismp.hours.records import actions
+from ismp.imports import run_files, running as importing, queue as import_queue
 from ismp.hours.models import ImportRun, RunFile, State
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.portal_files import data, row
@@ -21,7 +22,7 @@ BUSY, OTHER, THIRD = "382990001Z", "382990002Z", "382990003Z"
 def queue(code, content=None):
     """Take a file in as the web does, up to the point where a worker goes on."""
     run = actions.open_run(agency=Agency.objects.get(code=code), filename="成績.csv")
-    kept = files.keep(run, RunFile.Kind.UPLOAD, [content or data(row(term=str(run.pk)))])
+    kept = run_files.keep(run, RunFile.Kind.UPLOAD, [content or data(row(term=str(run.pk)))])
     actions.received(run, kept.sha256, kept.size, kept.lines)
     actions.accept(run)
     return run
@@ -129,7 +130,7 @@ def test_a_command_is_not_overtaken_by_a_worker(city, monkeypatch):
 
 
 def test_a_turn_of_an_agency_without_files_does_nothing(city):
-    tasks.enqueue_agency(Agency.objects.get(code=BUSY).pk)
+    import_queue.enqueue_agency(Agency.objects.get(code=BUSY).pk)
     work()
     assert not ImportRun.objects.exists()
     assert turns(BUSY) == 0
@@ -161,7 +162,7 @@ def test_a_waiting_turn_is_not_used_up_before_the_new_file_can_be_seen(city):
 
     run = queue(BUSY)
     with transaction.atomic():  # another file is being made ready
-        assert not tasks.enqueue_agency(run.agency_id)
+        assert not import_queue.enqueue_agency(run.agency_id)
         during = elsewhere(offered)
         during.join(PATIENCE_SECONDS)
     after = elsewhere(offered)

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from ismp.hours import importing
+from ismp.imports import running
 from ismp.hours.models import ImportRun, State
 from tests.support.portal_files import data, packed
 from tests.support.portal_files import row_of_today as row
@@ -57,7 +57,7 @@ def test_the_script_gets_the_window_and_the_page(clerk):
         "window": f"{MAP}runs/{run.pk}/progress/",
     }
     assert "可安心關閉視窗" in text_of(clerk, answer["window"])
-    importing.perform(run.pk)
+    running.perform(run.pk)
     assert "試匯入完成" in text_of(clerk, answer["window"])
     none = clerk.post(f"{MAP}upload/", {}, **BY_SCRIPT)
     assert none.status_code == 400
@@ -74,7 +74,7 @@ def test_an_archive_asks_for_its_password_and_then_goes_on(clerk):
     )
     assert "密碼不正確" in wrong.content.decode()
     clerk.post(f"{MAP}runs/{run.pk}/password/", {"password": "Abc12345"})
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     assert (run.state, run.created) == (State.COMPLETED, 1)
 

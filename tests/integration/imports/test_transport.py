@@ -7,7 +7,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from ismp.audit.models import Event
-from ismp.hours import actions, files, importing, upload
+from ismp.hours.records import actions
+from ismp.imports import run_files, running, upload
 from ismp.hours.models import ImportRun, Record, RunFile, State
 from tests.support.portal_files import data, row
 
@@ -31,14 +32,14 @@ def test_a_file_over_the_limit_is_refused_on_its_way(clerk, settings):
 def test_no_byte_at_all(clerk):
     post(clerk, b"")
     run = ImportRun.objects.get()
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     assert run.state == State.REFUSED
     assert "空的" in run.reason
 
 
 def test_a_cut_connection_refuses_the_run(clerk, monkeypatch):
-    taken = files.Writer.write
+    taken = run_files.Writer.write
 
     def cut(self, chunk):
         taken(self, chunk)
@@ -60,8 +61,8 @@ def test_a_double_click_changes_nothing_the_second_time(clerk):
     for _ in range(2):
         post(clerk, data(row(), row(term="2")))
     first, second = ImportRun.objects.order_by("pk")
-    importing.perform(second.pk)
-    importing.perform(first.pk)
+    running.perform(second.pk)
+    running.perform(first.pk)
     first.refresh_from_db()
     second.refresh_from_db()
     assert (second.created, first.created, first.unchanged) == (2, 0, 2)

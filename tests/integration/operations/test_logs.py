@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from ismp.accounts.national_id.log_masking import JsonFormatter
-from ismp.hours import runs
+from ismp.imports import views as imports_views
 from tests.support.installations import Place
 from tests.support.portal_files import data, row
 
@@ -63,7 +63,7 @@ def test_an_error_its_page_and_its_request_share_one_reference(
     clerk, lines, import_bytes, monkeypatch
 ):
     run = import_bytes(data(row()))["run"]
-    monkeypatch.setattr(runs.report, "rows", lambda *_: int(NAMED))
+    monkeypatch.setattr(imports_views.report, "rows", lambda *_: int(NAMED))
     clerk.raise_request_exception = False
     page = clerk.get(f"/manage/learning-map/runs/{run.pk}/rows/").content.decode()
     [error] = of(lines, "django.request")
@@ -77,10 +77,10 @@ def test_an_error_its_page_and_its_request_share_one_reference(
 
 def test_lines_of_an_import_carry_its_number(import_bytes, lines):
     run = import_bytes(data(row(), row(term="2")))["run"]
-    [line] = of(lines, "ismp.hours.importing")
+    [line] = of(lines, "ismp.imports.running")
     assert (line["run"], line["attempt"], line["rows"]) == (run.pk, 1, 2)
     import_bytes(b"")  # refused: nothing of the last one's marks is left
-    assert len(of(lines, "ismp.hours.importing")) == 1
+    assert len(of(lines, "ismp.imports.running")) == 1
 
 
 def test_the_setting_switches_all_lines(tmp_path):

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from ismp.accounts import national_id
 from ismp.audit.models import Event
-from ismp.hours import importing
+from ismp.imports import running
 from ismp.hours.models import ImportRun
 from ismp.notifications.models import Notice
 from ismp.portal import actions
@@ -150,7 +150,7 @@ def canary_run(clerk, import_bytes):
     file = SimpleUploadedFile(f"{NAME}{CANARY}.csv", table)
     clerk.post("/manage/learning-map/upload/", {"mode": "import", "file": file})
     run = ImportRun.objects.get()
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     return run
 

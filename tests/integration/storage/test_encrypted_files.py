@@ -10,7 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
-from ismp.hours import actions, files, importing, report
+from ismp.hours.records import actions
+from ismp.imports import run_files, running, report
 from ismp.hours.models import ImportRun, Record, RunFile, State
 from ismp.storage import encrypted_files
 from tests.support.portal_files import PERSON, data, row
@@ -57,10 +58,10 @@ def test_an_upload_and_its_result_lie_in_the_bucket_sealed(clerk, bucket):
     content = data(row(), row(term="2"), row(total="9"))
     clerk.post("/manage/learning-map/upload/", {"file": SimpleUploadedFile("成績.csv", content)})
     run = ImportRun.objects.get()
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     assert (run.state, run.created, run.rejected) == (State.COMPLETED, 2, 1)
-    assert b"".join(files.pieces(run, RunFile.Kind.UPLOAD)) == content
+    assert b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD)) == content
     assert not any(bytes(piece.data) for piece in RunFile.objects.all())
     assert names(bucket) == named() != set()
     kept = b"".join(each.get()["Body"].read() for each in bucket.objects.all())
@@ -75,7 +76,7 @@ def test_what_was_kept_in_the_database_before_is_still_read(import_bytes, settin
     settings.S3_BUCKET = bucket_name
     after = import_bytes(data(row(term="2")))["run"]
     for run, term in ((before, "1"), (after, "2")):
-        assert b"".join(files.pieces(run, RunFile.Kind.UPLOAD)) == data(row(term=term))
+        assert b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD)) == data(row(term=term))
 
 
 def test_a_crash_between_object_and_row_leaves_an_object_that_is_swept(
@@ -95,7 +96,7 @@ def test_a_crash_between_object_and_row_leaves_an_object_that_is_swept(
     assert named() == before
     assert encrypted_files.sweep([RunFile]) == 1
     assert names(bucket) == before
-    assert b"".join(files.pieces(kept, RunFile.Kind.UPLOAD)) == data(row())
+    assert b"".join(run_files.pieces(kept, RunFile.Kind.UPLOAD)) == data(row())
 
 
 def test_pieces_whose_object_is_gone_are_counted(import_bytes, bucket):
@@ -114,7 +115,7 @@ def test_what_is_young_is_not_swept_though_no_row_names_it_yet(import_bytes, buc
 def test_an_import_rolled_back_leaves_nothing_after_the_sweep(
     import_bytes, bucket, monkeypatch, old
 ):
-    monkeypatch.setattr(importing, "_finish", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(running, "_finish", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         import_bytes(data(row()))
     assert not Record.objects.exists()
@@ -130,7 +131,7 @@ def test_a_purge_empties_the_bucket(import_bytes, bucket, settings, old):
     count = len(names(bucket))
     assert (actions.purge(), encrypted_files.sweep([RunFile])) == (1, count)
     assert names(bucket) == set()
-    assert files.load_frame(run, RunFile.Kind.ROWS) is None
+    assert run_files.load_frame(run, RunFile.Kind.ROWS) is None
 
 
 def test_an_object_that_is_not_there_is_our_own_fault_and_changes_nothing(import_bytes, bucket):
@@ -138,7 +139,7 @@ def test_an_object_that_is_not_there_is_our_own_fault_and_changes_nothing(import
     real = actions.import_for_real(run, by=_somebody())
     bucket.objects.all().delete()
     with pytest.raises(ClientError):
-        importing.perform(real.pk)
+        running.perform(real.pk)
     real.refresh_from_db()
     assert (real.state, Record.objects.count()) == (State.RUNNING, 0)
 

@@ -17,7 +17,8 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from ismp.accounts.models import Agency
-from ismp.hours import actions, report
+from ismp.hours.records import actions
+from ismp.imports import report
 from ismp.hours.models import ImportRun, State
 from ismp.ui.commands import DatabaseCommand
 

@@ -15,7 +15,7 @@ from ismp.accounts.models import Account, Agency, PersonLink
 from ismp.accounts.roles import Role
 from ismp.audit import trail
 from ismp.courses import demo_data as courses
-from ismp.hours import actions as hours
+from ismp.hours.records import actions as hours
 from ismp.hours.portal_export import ExportChoices, export
 from ismp.ui.commands import DatabaseCommand
 

@@ -13,7 +13,8 @@ from ismp.accounts.models import Account
 from ismp.accounts.roster import checks as roster_checks
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
-from ismp.hours import actions, importing, report
+from ismp.hours.records import actions
+from ismp.imports import running, report
 from ismp.hours.models import ImportRun, Source, State
 from tests.support import uploads
 from tests.support.portal_files import PERSON, data, row
@@ -65,7 +66,7 @@ def test_a_trial_says_line_by_line_what_the_import_then_does(clerk, client):
     answer = clerk.post(f"{MAP}runs/{run.pk}/commit/")
     real = ImportRun.objects.latest("pk")
     assert answer["Location"] == real.get_absolute_url()
-    importing.perform(real.pk)
+    running.perform(real.pk)
     real.refresh_from_db()
     assert (real.source, real.created, real.updated, real.unchanged) == ("roster", 1, 1, 1)
     assert not Account.objects.get(username="IC1003").is_active
@@ -259,7 +260,7 @@ def test_who_lost_her_right_meanwhile_brings_in_nothing(clerk, account):
     clerk.post(f"{MAP}upload/", {"source": "roster", "mode": "import", "file": file})
     account("IC1001", "staff")
     run = ImportRun.objects.get()
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     assert (run.state, Account.objects.filter(username="IC8001").exists()) == ("refused", False)
 

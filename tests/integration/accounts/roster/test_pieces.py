@@ -20,7 +20,7 @@ from ismp.accounts.roster import importing as roster_importing
 from ismp.accounts.roster.reading import RosterRejected
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import importing, report
+from ismp.imports import running, report
 from ismp.hours.models import ImportRun, State
 from tests.support import uploads
 from tests.support.concurrency import at_once
@@ -503,7 +503,7 @@ def test_faults_of_a_run_that_broke_off_are_told_at_its_end(clerk, pieces, lines
         send(clerk, lines)
     run = ImportRun.objects.get()
     pieces(1)
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     assert (run.state, run.attempt) == (State.COMPLETED, 2)
     assert (run.total, run.updated, run.unchanged, run.rejected) == (4, 3, 0, 1)

@@ -34,7 +34,7 @@ from ismp.compliance.models import Board, RuleVersion
 from ismp.compliance.rules import actions as rules
 from ismp.compliance.standing import table as standing_table
 from ismp.errors import ActionRefused
-from ismp.hours import actions as hours
+from ismp.hours.records import actions as hours
 from ismp.hours.models import Deletion, ImportRun, Record
 from ismp.ui.text import roc_dates
 from tests.support.portal_files import data

@@ -16,7 +16,7 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import PortalUpload, SignUp, UploadedHours, UploadPiece, Way
-from ismp.hours import actions as hours
+from ismp.hours.records import actions as hours
 from ismp.hours.models import Decision, Duplicate, ImportRun, Record
 from ismp.hours.records import duplicates
 from ismp.ui.text import roc_dates

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ismp.hours import actions
+from ismp.hours.records import actions
 from ismp.hours.models import Record
 from ismp.hours.records import totals
 from tests.support.portal_files import data, row

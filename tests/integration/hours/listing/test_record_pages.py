@@ -42,7 +42,7 @@ KEYWORDS = [
 @pytest.fixture
 def filled(city, import_bytes, account):
     """Three agencies with uneven days over half a year, some of the records deleted."""
-    from ismp.hours import actions
+    from ismp.hours.records import actions
 
     chance = random.Random(5)
     for agency in Agency.objects.all():

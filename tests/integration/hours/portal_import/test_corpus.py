@@ -9,7 +9,7 @@ import pytest
 
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import report
+from ismp.imports import report
 from ismp.hours.models import ImportRun, RunFile
 from tests.support import oracle, oracle_reading, scenarios
 from tests.support.corpus import CASES

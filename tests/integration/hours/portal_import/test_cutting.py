@@ -5,7 +5,7 @@ import random
 import polars as pl
 import pytest
 
-from ismp.hours import container, importing
+from ismp.imports import archives, running
 from ismp.hours.portal_import import reading as portal_reading
 from ismp.ui.reading.faults import FileRejected
 from tests.support.corpus import CASES
@@ -13,13 +13,13 @@ from tests.support.corpus import CASES
 
 def read(pieces):
     try:
-        table = portal_reading.read(pieces, importing.limits())
+        table = portal_reading.read(pieces, running.limits())
         return pl.concat(table.slices).rows(), table.ignored
     except FileRejected as refusal:
         return str(refusal)
 
 
-PLAIN = [case for case in CASES if not container.is_zip(case.data)]
+PLAIN = [case for case in CASES if not archives.is_zip(case.data)]
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=lambda case: case.name)

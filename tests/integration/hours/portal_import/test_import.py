@@ -14,8 +14,9 @@ from django.db import connection
 
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions, report
-from ismp.hours import importing as hours_importing
+from ismp.hours.records import actions
+from ismp.imports import report
+from ismp.imports import running as hours_importing
 from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, State
 from ismp.hours.portal_import import importing as portal_importing
 from ismp.hours.records import bulk_write

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ismp.accounts.models import Account, Status
-from ismp.hours import actions, files, importing
+from ismp.hours.records import actions
+from ismp.imports import run_files, running
 from ismp.hours.models import Deletion, ImportRun, Record, RunFile
 from ismp.hours.portal_import import reading as portal_reading
 from ismp.hours.portal_import import unchanged_file
@@ -35,8 +36,8 @@ OTHER = file(row(term="9"))
 
 def whole(run):
     """All that a run tells: counts, reasons, notes, and each row of its pages and its report."""
-    rows = files.load_frame(run, RunFile.Kind.ROWS).drop(_TRIED_ONLY, strict=False)
-    refused = files.load_frame(run, RunFile.Kind.REJECTED)
+    rows = run_files.load_frame(run, RunFile.Kind.ROWS).drop(_TRIED_ONLY, strict=False)
+    refused = run_files.load_frame(run, RunFile.Kind.REJECTED)
     return outcome(run), run.reasons, run.notes, rows.rows(), refused.rows()
 
 
@@ -177,7 +178,7 @@ def test_rows_of_the_future_are_read_on_another_day(cities, monkeypatch, read_ag
     assert take(data).reasons == {"date-future": 1}
     assert len(read_again) == 1
     later = scenarios.TODAY + timedelta(days=3)
-    monkeypatch.setattr(importing.timezone, "localdate", lambda *_: later)
+    monkeypatch.setattr(running.timezone, "localdate", lambda *_: later)
     assert take(data).created == 1
 
 
@@ -187,7 +188,7 @@ def test_with_the_clock_put_back_the_file_is_read(cities, monkeypatch, read_agai
     yesterday = scenarios.TODAY - timedelta(days=1)
     real = timezone.localdate
     monkeypatch.setattr(
-        importing.timezone, "localdate", lambda *moment: real(*moment) if moment else yesterday
+        running.timezone, "localdate", lambda *moment: real(*moment) if moment else yesterday
     )
     assert take(data).reasons == {"date-future": 1}
 

@@ -9,7 +9,7 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
-from ismp.hours import actions
+from ismp.hours.records import actions
 from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
 from ismp.hours.records import crediting, duplicates
 from ismp.hours.records.crediting import Credit

@@ -10,7 +10,7 @@ from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency, Status
 from ismp.audit.models import Event
-from ismp.hours import actions
+from ismp.hours.records import actions
 from ismp.hours.models import ImportRun, Record, RunFile, Waiting
 from ismp.hours.records import unclaimed
 from tests.support import scenarios

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import actions
+from ismp.hours.records import actions
 from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
 from ismp.hours.records import bulk_read, crediting, duplicates
 from ismp.hours.records.crediting import Credit

@@ -18,7 +18,7 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import RIGHTS, Right, Role
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours import importing, report
+from ismp.imports import running, report
 from ismp.hours.models import ImportRun, State
 from ismp.security.devices import actions as device_actions
 from ismp.security.models import (
@@ -172,7 +172,7 @@ def test_a_run_of_devices_tells_each_row_and_why_not(send, client):
     red = [title for title, cell in cells.items() if cell.fill.fgColor.rgb[2:] == "FFD9D6"]
     assert red == ["連網情形"]
     real = client.post(f"{RUNS}{run.pk}/commit/")["Location"]
-    importing.perform(int(real.split("/")[-2]))
+    running.perform(int(real.split("/")[-2]))
     assert Device.objects.get(asset_no="A-1").brand == "Acer" and Device.objects.count() == 3
     assert "設備清冊不能整份復原" in client.get(real).content.decode()
     told = Event.objects.filter(verb="take_in_devices").latest("number")
@@ -234,7 +234,7 @@ def test_who_lost_her_right_meanwhile_brings_in_nothing(handler, client, account
     client.post(uploads.UPLOAD, sent)
     account(handler.username, "auditor")
     run = ImportRun.objects.get()
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     assert run.state == State.REFUSED and "沒有匯入設備清冊的權限" in run.reason
     assert not Device.objects.exists()

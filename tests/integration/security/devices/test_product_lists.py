@@ -9,7 +9,7 @@ from django.utils import timezone
 from hypothesis import given, settings, strategies
 
 from ismp.audit.models import Event
-from ismp.hours import report
+from ismp.imports import report
 from ismp.hours.models import State
 from ismp.security.devices import actions as device_actions
 from ismp.security.devices import product_import

@@ -9,14 +9,14 @@ from django.db import transaction
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
-from ismp.hours import importing
+from ismp.imports import running
 from ismp.hours.models import ImportRun, State
 
 
 @task()
 def import_next(agency_id: int) -> None:
     """Take the agency's turn.  When a worker dies in it, `actions.recover` gives a new one."""
-    importing.perform_next(agency_id)
+    running.perform_next(agency_id)
     if ImportRun.objects.filter(agency=agency_id, state=State.QUEUED).exists():
         enqueue_agency(agency_id)
 

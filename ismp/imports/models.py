@@ -139,7 +139,7 @@ class ImportRun(Audited):
     attempt = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     progress = models.JSONField(default=dict)
-    """Where its work is, on PostgreSQL (`hours.pulse`)."""
+    """Where its work is, on PostgreSQL (`imports.heartbeat`)."""
     released_at = models.DateTimeField(null=True)
     """Since when nothing counts any more that it brought: it was undone, be it that this changed
     nothing, because other imports hold all of it.  Such an undo is not used up."""

@@ -20,7 +20,7 @@ from ismp.accounts.roles import Right
 from ismp.audit.verbs import Verb
 from ismp.hours.models import ImportRun
 from ismp.hours.portal_import.reading import PORTAL
-from ismp.hours.result import Result
+from ismp.imports.result import Result
 from ismp.ui.reading.faults import Reason
 from ismp.ui.resources.columns import Column
 

@@ -22,11 +22,12 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
-from ismp.hours import actions, tasks
+from ismp.hours.records import actions
+from ismp.imports import queue
 from ismp.hours.listing import search as listing_search
 from ismp.hours.models import Deletion, ImportRun, Source, State
-from ismp.hours.profiles import ImportKind, Reached
-from ismp.hours.result import Result
+from ismp.imports.kinds import ImportKind, Reached
+from ismp.imports.result import Result
 from ismp.ui.reading.faults import FileRejected
 
 _UNDER_WAY = (State.QUEUED, State.RUNNING)
@@ -108,7 +109,7 @@ def _enqueue(agency: Agency, name: str, what: dict[str, Any], by: Account) -> Im
             received_at=timezone.now(),
             notes=what,
         )
-        tasks.enqueue_agency(agency.pk)
+        queue.enqueue_agency(agency.pk)
     return job
 
 

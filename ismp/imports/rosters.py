@@ -22,11 +22,11 @@ from ismp.accounts.roster import checks as roster_checks
 from ismp.accounts.roster import importing as roster_importing
 from ismp.accounts.roster import reading as roster_reading
 from ismp.accounts.roster.importing import RosterImport, RosterLine, Taken
-from ismp.hours import lists, upload
+from ismp.imports import lists, upload
 from ismp.hours.models import ImportRun, Source
-from ismp.hours.profiles import ImportKind, Reached, Turn
-from ismp.hours.refusal import RowsRejected
-from ismp.hours.result import ResultOfList
+from ismp.imports.kinds import ImportKind, Reached, Turn
+from ismp.imports.rejection import RowsRejected
+from ismp.imports.result import ResultOfList
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.columns import Column
 

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from ismp.accounts import national_id
-from ismp.hours import files, profiles, result
+from ismp.imports import run_files, kinds, result
 from ismp.hours.models import ImportRun, RunFile, State
 from ismp.hours.portal_import import cleaning
-from ismp.hours.profiles import ImportKind
+from ismp.imports.kinds import ImportKind
 from ismp.ui.exports import xlsx
 from ismp.ui.reading.faults import Reason
 
@@ -38,7 +38,7 @@ def as_json(run: ImportRun, report: str | None = None) -> dict[str, Any]:
 
 def rejections(run: ImportRun) -> Iterator[dict[str, Any]]:
     """One {"line", "code", "message"} per row not imported, in the order of the file."""
-    frame, reasons = files.load_frame(run, RunFile.Kind.REJECTED), profiles.of(run).reasons
+    frame, reasons = run_files.load_frame(run, RunFile.Kind.REJECTED), kinds.of(run).reasons
     if frame is not None:
         for row in frame.iter_rows(named=True):
             message = in_words(reasons[row["code"]], row)
@@ -75,11 +75,11 @@ def rows(run: ImportRun, which: str, code: str) -> pl.DataFrame | None:
 
     None when they were purged, or when the file was refused as a whole and no row is to blame.
     """
-    frame = files.load_frame(run, RunFile.Kind.ROWS)
+    frame = run_files.load_frame(run, RunFile.Kind.ROWS)
     if frame is None:
         return None
     found = frame.filter(WHICH[which][1])
-    return _masked(found.filter(pl.col("code") == code) if code else found, profiles.of(run))
+    return _masked(found.filter(pl.col("code") == code) if code else found, kinds.of(run))
 
 
 def _masked(frame: pl.DataFrame, profile: ImportKind) -> pl.DataFrame:
@@ -100,9 +100,9 @@ def _masked(frame: pl.DataFrame, profile: ImportKind) -> pl.DataFrame:
 
 def rejected_workbook(run: ImportRun) -> Iterator[bytes]:
     """下載無法匯入資料: line, the file's columns, code, class, reason, remedy; guilty cells red."""
-    profile = profiles.of(run)
+    profile = kinds.of(run)
     head = ["檔案列號", *profile.titles.values(), "代碼", "類別", "原因", "怎麼辦"]
-    kept = map(files.unpack, files.packed(run, RunFile.Kind.REJECTED))
+    kept = map(run_files.unpack, run_files.packed(run, RunFile.Kind.REJECTED))
     frames = (_told(_masked(frame, profile), profile) for frame in kept)
     return xlsx.workbook("無法匯入資料", head, frames)
 

@@ -26,7 +26,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from ismp.accounts.models import Account, Agency
-from ismp.hours import files
+from ismp.imports import run_files
 from ismp.hours.models import (
     CREDITED,
     Deletion,
@@ -76,7 +76,7 @@ def held_part(unchanged: pl.DataFrame) -> bytes:
     held = unchanged.select(
         "record", pl.col("line").cast(pl.Int64), _digest(pl.col("content_key")).alias("contents")
     )
-    return files.pack(held.sort("record"))
+    return run_files.pack(held.sort("record"))
 
 
 def _digest(key: pl.Expr) -> pl.Expr:
@@ -299,7 +299,7 @@ def _held(agency: Agency, roots: set[int], records: pl.Series) -> pl.DataFrame:
     pieces = RunFile.objects.filter(run__agency=agency, kind=RunFile.Kind.HELD)
     for pk, run in pieces.order_by("pk").values_list("pk", "run"):
         if run in roots:
-            part = files.unpack(RunFile.objects.get(pk=pk).opened()).join(wanted, "record", "semi")
+            part = run_files.unpack(RunFile.objects.get(pk=pk).opened()).join(wanted, "record", "semi")
             parts.append(part.with_columns(root=pl.lit(run, pl.Int64)))
     return pl.concat(parts)
 

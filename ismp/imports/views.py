@@ -18,9 +18,10 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.accounts.sign_in.middleware import polls
 from ismp.errors import ActionRefused
-from ismp.hours import actions, jobs, profiles, report, undoing
+from ismp.hours.records import actions, jobs, undoing
+from ismp.imports import kinds, report
 from ismp.hours.models import ImportRun, Source, State, Waiting
-from ismp.hours.pulse import STEPS, progress
+from ismp.imports.heartbeat import STEPS, progress
 from ismp.hours.records import unclaimed
 from ismp.hours.records.views import shown_in
 from ismp.ui.exports.responses import workbook_answer
@@ -81,7 +82,7 @@ def find_run(request: HttpRequest, run_id: int) -> ImportRun:
     user = request.user
     visible = ImportRun.objects.visible_to(user).select_related("agency")
     run = get_object_or_404(visible, pk=run_id)
-    profiles.of(run).stand(request)
+    kinds.of(run).stand(request)
     return run
 
 
@@ -89,7 +90,7 @@ def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
     """A run that this person may send on its way."""
     user = request.user
     run = find_run(request, run_id)
-    if not profiles.of(run).may_start(user):
+    if not kinds.of(run).may_start(user):
         raise PermissionDenied
     return run
 
@@ -97,7 +98,7 @@ def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
 def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     """What the import window shows of a run, under way or finished."""
     user = request.user
-    now, profile = progress(run.pk), profiles.of(run)
+    now, profile = progress(run.pk), kinds.of(run)
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
     return {
         "run": run,
@@ -116,7 +117,7 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     }
 
 
-def _reasons(run: ImportRun, profile: profiles.ImportKind) -> list[dict[str, Any]]:
+def _reasons(run: ImportRun, profile: kinds.ImportKind) -> list[dict[str, Any]]:
     """The commonest first, and equally common ones as in the rule book: the database forgets
     the order in which they were kept."""
     by_book = [
@@ -136,7 +137,7 @@ def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     """Every row of the file behind a number of the result: created, rejected, other name …"""
     user = request.user
     run = find_run(request, run_id)
-    profile = profiles.of(run)
+    profile = kinds.of(run)
     which, code = request.GET.get("which", ""), request.GET.get("code", "")
     which = which if which in profile.which else ""
     found = report.rows(run, which, code)
@@ -161,7 +162,7 @@ def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     return render(request, "hours/run_rows.html", context)
 
 
-def _row(line: dict[str, Any], profile: profiles.ImportKind) -> dict[str, Any]:
+def _row(line: dict[str, Any], profile: kinds.ImportKind) -> dict[str, Any]:
     """A row of the file as its page shows it."""
     reason = profile.reasons.get(line.get("code") or "")
     return {
@@ -189,7 +190,7 @@ def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
     run = find_run(request, run_id)
     if not run.can_be_undone:
         if run.undone_by != user.username:  # who presses twice reads the answer to the first time
-            messages.error(request, profiles.of(run).no_undo or actions.NOT_TO_UNDO)
+            messages.error(request, kinds.of(run).no_undo or actions.NOT_TO_UNDO)
         return redirect(run)
     if request.method == "POST":
         shown = shown_in(request)

@@ -19,8 +19,10 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.errors import ActionRefused
-from ismp.hours import container, files, importing, profiles, tasks, undoing, verbs
-from ismp.hours.importing import limits
+from ismp.imports import archives, run_files, running, kinds, queue
+from ismp.hours.records import undoing
+from ismp.hours import verbs
+from ismp.imports.running import limits
 from ismp.hours.models import (
     Deletion,
     ImportRun,
@@ -29,7 +31,7 @@ from ismp.hours.models import (
     Source,
     State,
 )
-from ismp.hours.pulse import lease
+from ismp.imports.heartbeat import lease
 from ismp.hours.records import bulk_write, duplicates, totals, unclaimed
 from ismp.hours.records.soft_delete import soft_delete
 from ismp.ui.reading import file_types, workbooks
@@ -76,19 +78,19 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     the archive itself is not in order, the run is refused.
     """
     if reason := run.agency.why_closed(timezone.localdate()):
-        importing.refuse(run, reason)
+        running.refuse(run, reason)
         return
     try:
-        if container.is_zip(next(files.pieces(run, RunFile.Kind.UPLOAD), b"")):
+        if archives.is_zip(next(run_files.pieces(run, RunFile.Kind.UPLOAD), b"")):
             _unpack(run, password)
-    except container.PasswordNeeded as question:
+    except archives.PasswordNeeded as question:
         if by_worker:
             _wait_for_password(run, str(question) if password else "")
         else:
-            importing.refuse(run, str(question))
+            running.refuse(run, str(question))
         return
     except FileRejected as refusal:
-        importing.refuse(run, str(refusal))
+        running.refuse(run, str(refusal))
         return
     if not by_worker:  # it is not queued, so that no worker takes it before the caller does
         run.save(update_fields=["lines"])
@@ -96,7 +98,7 @@ def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = Tru
     with transaction.atomic():
         run.state, run.reason, run.lease_until = State.QUEUED, "", None
         run.save(update_fields=["state", "reason", "lines", "lease_until"])
-        tasks.enqueue_agency(run.agency_id)
+        queue.enqueue_agency(run.agency_id)
 
 
 def _unpack(run: ImportRun, password: str | None) -> None:
@@ -104,12 +106,12 @@ def _unpack(run: ImportRun, password: str | None) -> None:
 
     A workbook is an archive too: it stays as it is, when its kind of file may be one.
     """
-    profile, data = profiles.of(run), b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
+    profile, data = kinds.of(run), b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))
     if profile.excel and file_types.is_workbook(data):
         workbooks.prove(data, limits(profile))
         return
-    unpacked = container.unpack(data, password, limits(profile), profile.instead)
-    run.lines = files.keep(run, RunFile.Kind.UPLOAD, unpacked).lines
+    unpacked = archives.unpack(data, password, limits(profile), profile.instead)
+    run.lines = run_files.keep(run, RunFile.Kind.UPLOAD, unpacked).lines
 
 
 def _wait_for_password(run: ImportRun, sentence: str) -> None:
@@ -129,10 +131,10 @@ def import_file(
 ) -> ImportRun:
     """Take a whole file and import it now (commands, demo); the web does it in steps."""
     run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
-    kept = files.keep(run, RunFile.Kind.UPLOAD, chunks)
+    kept = run_files.keep(run, RunFile.Kind.UPLOAD, chunks)
     received(run, kept.sha256, kept.size, kept.lines)
     accept(run, password=password, by_worker=False)
-    importing.perform(run.pk)
+    running.perform(run.pk)
     run.refresh_from_db()
     return run
 
@@ -149,7 +151,7 @@ def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
         raise ActionRefused("這個檔案已經不在了，請重新選擇檔案上傳。")
     with transaction.atomic():
         real = open_run(agency=run.agency, filename=run.filename, source=run.source, by=by)
-        lines = files.copy(run, real, RunFile.Kind.UPLOAD).lines
+        lines = run_files.copy(run, real, RunFile.Kind.UPLOAD).lines
         received(real, run.sha256, run.size, lines)
     accept(real)
     return real
@@ -162,20 +164,20 @@ def recover() -> int:
     """
     late = ImportRun.objects.filter(lease_until__lt=timezone.now())
     for run in late.filter(state__in=[State.RECEIVING, State.PASSWORD]).select_related("agency"):
-        with contextlib.suppress(importing.Superseded):  # it went on in this very moment
+        with contextlib.suppress(running.Superseded):  # it went on in this very moment
             if run.state == State.RECEIVING:
                 interrupted(run)
             else:
-                importing.refuse(run, "等候檔案密碼超過一天，已取消；請重新上傳。")
+                running.refuse(run, "等候檔案密碼超過一天，已取消；請重新上傳。")
     # A running one keeps its expired lease: it is the claim of whoever takes the turn.
     busy = ImportRun.objects.filter(state=State.RUNNING, lease_until__gte=timezone.now())
     waiting = late.filter(state=State.RUNNING) | ImportRun.objects.filter(state=State.QUEUED)
     idle = waiting.exclude(agency__in=busy.values("agency")).order_by()
-    return sum(map(tasks.enqueue_agency, idle.values_list("agency", flat=True).distinct()))
+    return sum(map(queue.enqueue_agency, idle.values_list("agency", flat=True).distinct()))
 
 
 def interrupted(run: ImportRun) -> None:
-    importing.refuse(run, "檔案沒有傳完就中斷了，沒有匯入任何資料；請檢查網路後重新上傳。")
+    running.refuse(run, "檔案沒有傳完就中斷了，沒有匯入任何資料；請檢查網路後重新上傳。")
 
 
 def purge() -> int:
@@ -220,7 +222,7 @@ def undo(run: ImportRun, *, shown: dict[str, int] | None = None, by: Account) ->
     Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
     run = ImportRun.objects.select_for_update(of=("self",)).select_related("agency").get(pk=run.pk)
     if not run.can_be_undone:
-        raise ActionRefused(profiles.of(run).no_undo or NOT_TO_UNDO)
+        raise ActionRefused(kinds.of(run).no_undo or NOT_TO_UNDO)
     planned = undoing.plan(run)
     effects, now = planned.effects, timezone.now()
     if shown is not None and shown != effects:

@@ -24,11 +24,11 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
 from ismp.audit.verbs import Verb
-from ismp.hours import profiles
+from ismp.imports import kinds
 from ismp.hours.models import ImportRun, Source, State
-from ismp.hours.pulse import Pulse, lease
-from ismp.hours.refusal import RowsRejected
-from ismp.hours.result import Result
+from ismp.imports.heartbeat import Pulse, lease
+from ismp.imports.rejection import RowsRejected
+from ismp.imports.result import Result
 from ismp.ui.http import log_context
 from ismp.ui.http.error_pages import is_deadlock
 from ismp.ui.reading.faults import FileRejected
@@ -47,7 +47,7 @@ class Superseded(Exception):
     """Another worker has taken this run over; what this one did is rolled back."""
 
 
-def limits(profile: profiles.ImportKind | None = None) -> Limits:
+def limits(profile: kinds.ImportKind | None = None) -> Limits:
     rows = profile.max_rows if profile and profile.max_rows else settings.UPLOAD_MAX_ROWS
     return Limits(settings.UPLOAD_MAX_BYTES, rows, settings.UPLOAD_MAX_COLUMNS)
 
@@ -108,7 +108,7 @@ def refuse(
         _finish(run, state=state, reason=national_id.hide(sentence), **told)
         if result:
             result.keep(run)
-        if verb := profiles.of(run).verb:
+        if verb := kinds.of(run).verb:
             record_event(run, verb, state=state.value, sha256=run.sha256)
 
 
@@ -141,7 +141,7 @@ def _claim(runs: QuerySet[ImportRun]) -> ImportRun | None:
 
 def _quarantine(run: ImportRun) -> None:
     """Set a run aside; what came in of it by pieces stays, and is counted."""
-    so_far = profiles.of(run).so_far
+    so_far = kinds.of(run).so_far
     result = so_far(run) if so_far else None
     if result and not result.total:
         result = None
@@ -193,7 +193,7 @@ def _import_after_deadlocks(run: ImportRun, pulse: Pulse) -> None:
 
 
 def _import(run: ImportRun, pulse: Pulse) -> None:
-    profile = profiles.of(run)
+    profile = kinds.of(run)
     if profile.begin:
         perform = profile.begin(run, pulse.reached, partial(_turn, run))
     else:

@@ -12,7 +12,8 @@ from typing import Any, Protocol, Self
 import polars as pl
 from django.utils import timezone
 
-from ismp.hours import files, undoing
+from ismp.imports import run_files
+from ismp.hours.records import undoing
 from ismp.hours.models import ImportRun, RunFile
 from ismp.hours.portal_import.layout import NAMES
 from ismp.hours.records import unclaimed
@@ -38,11 +39,11 @@ class Result:
 
     def _add_rows(self, rows: pl.DataFrame) -> None:
         self.outcomes.update(dict(rows["outcome"].value_counts().iter_rows()))
-        self._rows.append(files.pack(rows))
+        self._rows.append(run_files.pack(rows))
 
     def _add_refused(self, refused: pl.DataFrame) -> None:
         self.reasons.update(dict(refused["code"].value_counts().iter_rows()))
-        self._refused.append(files.pack(refused))
+        self._refused.append(run_files.pack(refused))
 
     @property
     def total(self) -> int:
@@ -69,15 +70,15 @@ class Result:
         }
 
     def keep(self, run: ImportRun) -> None:
-        files.keep_frames(run, RunFile.Kind.ROWS, self._rows)
-        files.keep_frames(run, RunFile.Kind.REJECTED, self._refused)
+        run_files.keep_frames(run, RunFile.Kind.ROWS, self._rows)
+        run_files.keep_frames(run, RunFile.Kind.REJECTED, self._refused)
 
     def keep_part(self, run: ImportRun) -> None:
         """Keep what became of some rows, beside that of others."""
         for part in self._rows:
-            files.add_frame(run, RunFile.Kind.ROWS, part)
+            run_files.add_frame(run, RunFile.Kind.ROWS, part)
         for part in self._refused:
-            files.add_frame(run, RunFile.Kind.REJECTED, part)
+            run_files.add_frame(run, RunFile.Kind.REJECTED, part)
 
 
 class ListLayout(Protocol):
@@ -127,7 +128,7 @@ class ResultOfList(Result):
     def kept_of(cls, run: ImportRun, layout: ListLayout) -> Self:
         """What is kept of some rows of a run."""
         rows, refused = (
-            [one for part in files.packed(run, kind) for one in files.unpack(part).to_dicts()]
+            [one for part in run_files.packed(run, kind) for one in run_files.unpack(part).to_dicts()]
             for kind in (RunFile.Kind.ROWS, RunFile.Kind.REJECTED)
         )
         taken = [one for one in rows if one["outcome"] != "rejected"]
@@ -178,14 +179,14 @@ class ResultOfHours(Result):
         run has not kept them."""
         result = cls(former.notes["ignored"])
         result._same_as = former.same_as_id or former.pk
-        for part in files.packed(former, RunFile.Kind.ROWS):
+        for part in run_files.packed(former, RunFile.Kind.ROWS):
             rejected = pl.col("outcome") == "rejected"
             outcome = pl.when(rejected).then("outcome").otherwise(pl.lit("unchanged"))
-            result._add_rows(files.unpack(part).with_columns(outcome.alias("outcome")))
+            result._add_rows(run_files.unpack(part).with_columns(outcome.alias("outcome")))
         result.reasons.update(former.reasons)
         result.names = former.notes["names"]
         result._unclaimed = unclaimed.Unclaimed.of(former)
-        result._refused = list(files.packed(former, RunFile.Kind.REJECTED))
+        result._refused = list(run_files.packed(former, RunFile.Kind.REJECTED))
         return result if result.total == former.total and result._refused else None
 
     def add(self, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
@@ -222,4 +223,4 @@ class ResultOfHours(Result):
     def keep_held(self, run: ImportRun) -> None:
         """Keep which records it found unchanged: they stand while it does (`undoing`)."""
         if self._held:
-            files.keep_frames(run, RunFile.Kind.HELD, self._held)
+            run_files.keep_frames(run, RunFile.Kind.HELD, self._held)

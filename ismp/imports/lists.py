@@ -5,16 +5,16 @@ package that it belongs to; the action must know who does it.
 """
 
 from ismp.accounts.models import Account
-from ismp.hours import files
+from ismp.imports import run_files
 from ismp.hours.models import ImportRun, RunFile
-from ismp.hours.profiles import ImportKind
+from ismp.imports.kinds import ImportKind
 from ismp.ui.reading import file_types
 from ismp.ui.reading.faults import FileRejected
 
 
 def data_of(run: ImportRun, profile: ImportKind) -> bytes:
     """The file of a run, whole.  Raises FileRejected when it is of another type."""
-    data = b"".join(files.pieces(run, RunFile.Kind.UPLOAD))
+    data = b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))
     if not data:
         raise FileRejected("這個檔案是空的（0 位元組），請選擇填好的檔案後再上傳。")
     if not (profile.excel and file_types.is_workbook(data)):

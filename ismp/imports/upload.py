@@ -22,9 +22,10 @@ from ismp.accounts.agencies import fold_code
 from ismp.accounts.models import Agency
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.hours import actions, files, importing, profiles
+from ismp.hours.records import actions
+from ismp.imports import run_files, running, kinds
 from ismp.hours.models import ImportRun, RunFile, State
-from ismp.hours.refusal import too_large
+from ismp.imports.rejection import too_large
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files_by_itself
 
@@ -46,11 +47,11 @@ class RunUploadHandler(FileUploadHandler):
         self.run = actions.open_run(
             agency=account.agency, filename=self.file_name or "", by=account
         )
-        self.writer = files.Writer(self.run, RunFile.Kind.UPLOAD)
+        self.writer = run_files.Writer(self.run, RunFile.Kind.UPLOAD)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if self.writer.size + len(raw_data) > settings.UPLOAD_MAX_BYTES:
-            importing.refuse(self.run, too_large(importing.limits()))
+            running.refuse(self.run, too_large(running.limits()))
             raise StopUpload(connection_reset=False)
         self.writer.write(raw_data)
 
@@ -68,7 +69,7 @@ class RunUploadHandler(FileUploadHandler):
 def import_page(request: HttpRequest, source: str, template: str) -> HttpResponse:
     """Where files of one kind are chosen and tried, and what became of the earlier ones."""
     user = request.user
-    profile: Any = profiles.named(source)
+    profile: Any = kinds.named(source)
     profile.stand(request)
     runs = ImportRun.objects.visible_to(user).filter(source=source).select_related("agency")
     page = Paginator(runs, _RUNS_PER_PAGE).get_page(request.GET.get("page"))
@@ -80,7 +81,7 @@ def import_page(request: HttpRequest, source: str, template: str) -> HttpRespons
 @needs(Right.MANAGE)
 def upload(request: HttpRequest) -> HttpResponse:
     user = request.user
-    if not profiles.may_start_any(user):
+    if not kinds.may_start_any(user):
         raise PermissionDenied
     # The handler must be in place before anything, the CSRF check too, reads the body.
     handler = RunUploadHandler(request)
@@ -97,7 +98,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 def _let_go(run: ImportRun | None, sentence: str) -> None:
     """Nobody took the file that was received."""
     if run and run.state == State.RECEIVING:
-        importing.refuse(run, sentence)
+        running.refuse(run, sentence)
 
 
 upload.csrf_exempt = True  # type: ignore[attr-defined]
@@ -119,7 +120,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
         return redirect("hours:agency")
     user = request.user
     if run.state == State.RECEIVING:
-        profile = profiles.named(posted.get("source") or run.source)
+        profile = kinds.named(posted.get("source") or run.source)
         if profile is None or not profile.may_start(user):
             raise PermissionDenied
         if posted.get("agency") and user.may(Right.ALL_AGENCIES):

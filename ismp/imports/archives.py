@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 import pyzipper
 
 from ismp.hours.portal_import.reading import PORTAL, refuse_other_types
-from ismp.hours.refusal import too_large
+from ismp.imports.rejection import too_large
 from ismp.ui.reading import file_types
 from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits
