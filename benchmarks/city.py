@@ -22,8 +22,8 @@ from ismp.accounts import demo_data  # noqa: E402
 from ismp.accounts.actions import postings as accounts  # noqa: E402
 from ismp.accounts.models import Account, Agency  # noqa: E402
 from ismp.accounts.roles import Role  # noqa: E402
-from ismp.hours.records import actions as hours  # noqa: E402
 from ismp.hours.portal_export import ExportChoices, export  # noqa: E402
+from ismp.imports import actions as import_actions  # noqa: E402
 
 
 def main(folder: Path, *, clerks: int, rows: int, people: int, agencies: int, filled: int) -> None:
@@ -34,7 +34,7 @@ def main(folder: Path, *, clerks: int, rows: int, people: int, agencies: int, fi
     for agency in Agency.objects.all():
         mine = [person for person in city if person.agency_code == agency.code]
         data = export(mine, filled // agencies, year)
-        hours.import_file([data], agency=agency, filename="before.csv")
+        import_actions.import_file([data], agency=agency, filename="before.csv")
     first = [person for person in city if person.agency_code == city[0].agency_code]
     last_year = ExportChoices(date(2025, 1, 1), date(2025, 12, 31), encoding="utf-8")
     (folder / "import.csv").write_bytes(export(first, rows, last_year))

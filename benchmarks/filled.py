@@ -17,13 +17,14 @@ from django.utils import timezone
 from ismp.accounts import demo_data
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Agency
-from ismp.imports import running as hours_importing
-from ismp.hours.models import ImportRun, Record, State
+from ismp.hours.models import Record
 from ismp.hours.portal_export import ExportChoices, pieces
 from ismp.hours.portal_import import cleaning, matching
 from ismp.hours.portal_import import importing as portal_importing
 from ismp.hours.portal_import import reading as portal_reading
 from ismp.hours.records import bulk_write, totals
+from ismp.imports import kinds
+from ismp.imports.models import ImportRun, State
 
 AGENCIES, YEARS = 60, 10
 BIGGEST = "390000000Z"
@@ -74,7 +75,7 @@ def _newest_year(agency: Agency, people: list[demo_data.Person], rows: int) -> p
     choices = ExportChoices(today.replace(month=1, day=1), today, seed=agency.pk, bad_share=0)
     done = {"total": rows, "created": rows, "state": State.COMPLETED, "finished_at": timezone.now()}
     run = ImportRun.objects.create(agency=agency, filename=f"{agency.code}.csv", **done)
-    table = portal_reading.read(pieces(people, rows, choices), hours_importing.limits())
+    table = portal_reading.read(pieces(people, rows, choices), kinds.limits())
     cleaned = map(cleaning.clean, table.slices)
     judged = pl.concat(portal_importing.judged(cleaned, matching.People(agency).load(), today))
     assert judged["code"].is_null().all()

@@ -18,18 +18,13 @@ from ismp.accounts import demo_data, national_id
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours.records import actions
-from ismp.imports import run_files
 from ismp.hours import verbs
-from ismp.imports import running as hours_importing
 from ismp.hours.models import (
-    ImportRun,
     MonthlyCount,
     PersonYear,
     Record,
     RecordRevision,
     RecordsVersion,
-    RunFile,
     SearchText,
     Waiting,
 )
@@ -39,6 +34,9 @@ from ismp.hours.portal_import import importing as portal_importing
 from ismp.hours.portal_import import reading as portal_reading
 from ismp.hours.portal_import.layout import TITLES
 from ismp.hours.records import bulk_write
+from ismp.imports import actions as import_actions
+from ismp.imports import kinds, run_files
+from ismp.imports.models import ImportRun, RunFile
 from ismp.ui.text import roc_dates
 
 BAD_SHARE = 0.03
@@ -70,7 +68,7 @@ class World:
 
     def _clean_rows(self) -> pl.DataFrame:
         run = ImportRun(pk=1, agency=self.agency)
-        table = portal_reading.read([self.data], hours_importing.limits())
+        table = portal_reading.read([self.data], kinds.limits())
         people, cleaned = matching.People(self.agency).load(), map(cleaning.clean, table.slices)
         judged = pl.concat(portal_importing.judged(cleaned, people, timezone.localdate()))
         passed = judged.filter(pl.col("code").is_null())
@@ -142,7 +140,7 @@ class World:
         assert run.unchanged == len(self.clean), run.reason
 
     def _import(self, data: bytes = b"") -> ImportRun:
-        return actions.import_file([data or self.data], agency=self.agency, filename="f.csv")
+        return import_actions.import_file([data or self.data], agency=self.agency, filename="f.csv")
 
     def bulk_create(self) -> None:
         """A good Django import by hand: maps in memory, checks in Python, one bulk_create."""
@@ -239,7 +237,7 @@ class World:
         result = RecordResource().import_data(data, raise_errors=False, collect_failed_rows=report)
         if report:
             failed = result.failed_dataset.export("csv").encode()
-            run_files.keep(run, RunFile.Kind.REJECTED, [failed])
+            run_files.store(run, RunFile.Kind.REJECTED, [failed])
             with transaction.atomic():
                 trail.record(
                     verbs.IMPORT_HOURS, actor="benchmark", agency=agency.code, **result.totals

@@ -49,9 +49,10 @@ def measure(options: argparse.Namespace) -> None:
     from ismp.accounts import demo_data
     from ismp.accounts.actions import postings as accounts
     from ismp.accounts.models import Account, Agency
-    from ismp.hours.records import actions
     from ismp.hours.models import Record
     from ismp.hours.portal_export import ExportChoices, export
+    from ismp.hours.records import actions
+    from ismp.imports import actions as import_actions
     from ismp.ui.text import roc_dates
 
     call_command("migrate", verbosity=0)
@@ -76,7 +77,7 @@ def measure(options: argparse.Namespace) -> None:
         timed(
             f"import {number + 1}",
             lambda file=file: runs.append(
-                actions.import_file(file, agency=agency, filename="a.csv")
+                import_actions.import_file(file, agency=agency, filename="a.csv")
             ),
         )
     mine = Record.objects.filter(agency=agency, deletion=None)

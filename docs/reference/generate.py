@@ -181,7 +181,7 @@ def reason_codes() -> str:
 
     lines: list[str] = []
     seen: list[object] = []
-    for kind in kinds.every():
+    for kind in kinds.all_kinds():
         if not kind.reasons or kind.reasons in seen:
             continue  # those of hours that we credit ourselves are those of the portal's file
         seen.append(kind.reasons)

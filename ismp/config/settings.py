@@ -188,6 +188,7 @@ INSTALLED_APPS = [
     "ismp.security",
     "ismp.courses",
     "ismp.hours",
+    "ismp.imports",
     "ismp.applications",
     "ismp.notifications",
     "ismp.accounts",
@@ -443,13 +444,13 @@ DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
 IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
 """How often an import is begun before its file is set aside as one that breaks workers."""
 IMPORT_PROFILES = {
-    "file": "ismp.hours.portal_import.importing.HOURS",
-    "platform": "ismp.hours.portal_import.importing.CREDITED",
-    "external": "ismp.hours.portal_import.importing.RECOGNISED",
+    "file": "ismp.hours.kinds.HOURS",
+    "platform": "ismp.hours.kinds.CREDITED",
+    "external": "ismp.hours.kinds.RECOGNISED",
     "roster": "ismp.imports.rosters.ROSTER",
     "devices": "ismp.security.devices.inventory_import.DEVICES",
     "products": "ismp.security.devices.product_import.PRODUCTS",
-    "job": "ismp.hours.records.jobs.JOB",
+    "job": "ismp.hours.kinds.JOB",
 }
 """What the import kit takes in (`imports.kinds`), by the source of its runs."""
 RUN_RESULT_PARTS = ["compliance:effect"]

@@ -12,7 +12,7 @@ from ismp.courses.portal_scores import resources as portal_scores_resources
 from ismp.courses.portal_scores import upload_resources
 from ismp.external_hours.resources import CLAIMS
 from ismp.hours.records.resources import DUPLICATES
-from ismp.hours.urls import of_rosters
+from ismp.imports.urls import of_rosters
 from ismp.portal.back_office import views as back_office_views
 from ismp.portal.pages import views as page_views
 from ismp.portal.tickets import views as ticket_views
@@ -71,6 +71,7 @@ urlpatterns = [
     path("manage/learning-map/uploads/", include(upload_resources.PORTAL_UPLOADS.urls)),
     path("manage/learning-map/uploaded-hours/", include(upload_resources.UPLOADED_HOURS.urls)),
     path("manage/learning-map/", include("ismp.hours.urls")),
+    path("manage/learning-map/", include("ismp.imports.urls")),
     path("manage/learning-map/", include("ismp.compliance.dashboards.urls")),
     path("manage/learning-map/duplicates/", include(DUPLICATES.urls)),
     path("manage/learning-map/", include("ismp.assignments.urls")),

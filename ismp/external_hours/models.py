@@ -15,8 +15,8 @@ from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.applications.models import Delegation
 from ismp.audit.models import Audited
-from ismp.hours.models import ImportRun
 from ismp.hours.portal_import.layout import CATEGORIES
+from ismp.imports.models import ImportRun
 from ismp.storage.encrypted_files import FilePiece
 
 

@@ -12,9 +12,10 @@ from ismp.compliance.standing.table import Line
 from ismp.external_hours import actions
 from ismp.external_hours.forms import ApproveForm, RefuseForm, RevokeForm
 from ismp.external_hours.models import ExternalClaim, State
-from ismp.hours.models import Record, Source, in_hours
+from ismp.hours.models import Record, in_hours
 from ismp.hours.portal_import.layout import CATEGORIES
 from ismp.hours.records import duplicates
+from ismp.imports.models import Source
 from ismp.ui.resources.columns import Column
 from ismp.ui.resources.resource import Action, Filter, MenuPlace, Resource
 from ismp.ui.templatetags.ismp_ui import roc_moment

@@ -2,7 +2,8 @@
 
 from ismp.accounts.agencies.closing import Consequence
 from ismp.accounts.models import Agency
-from ismp.hours.models import Decision, Duplicate, ImportRun, Record, State, Waiting
+from ismp.hours.models import Decision, Duplicate, Record, Waiting
+from ismp.imports.models import ImportRun, State
 
 _UNDER_WAY = (State.RECEIVING, State.PASSWORD, State.QUEUED, State.RUNNING)
 _MERGED = "時數跟著人走，達標狀況不變；仍記在原機關名下，新機關可以查詢、下載、刪除。"

@@ -13,4 +13,3 @@ CREDIT_HOURS = Verb("credit_hours", "登錄時數（本平台課程、外部認�
 TAKE_BACK_HOURS = Verb("take_back_hours", "收回外部認列的時數", boards=AGENCY, reviews=ALL)
 WITHDRAW_HOURS = Verb("withdraw_hours", "收回本平台課程的時數", boards=AGENCY, reviews=NONE)
 DECIDE_DUPLICATE = Verb("decide_duplicate", "確認可能重複的時數", boards=AGENCY, reviews=NONE)
-PURGE_UPLOADS = Verb("purge_uploads", "清除過期檔案", boards=NONE, reviews=NONE)

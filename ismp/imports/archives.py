@@ -14,8 +14,7 @@ from pathlib import PurePosixPath
 
 import pyzipper
 
-from ismp.hours.portal_import.reading import PORTAL, refuse_other_types
-from ismp.imports.rejection import too_large
+from ismp.imports.rejection import OtherTypes, too_large
 from ismp.ui.reading import file_types
 from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits
@@ -50,18 +49,17 @@ def is_zip(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
 
 
-def unpack(data: bytes, password: str | None, limits: Limits, instead: str = PORTAL) -> list[bytes]:
-    """The one CSV in the archive, in pieces.  Raises PasswordNeeded, FileRejected.
-
-    `instead`: what to do about a file of another type.
-    """
+def unpack(
+    data: bytes, password: str | None, limits: Limits, other_types: OtherTypes
+) -> list[bytes]:
+    """The one CSV in the archive, in pieces.  Raises PasswordNeeded, FileRejected."""
     if sentence := file_types.kind_of_document(data):
-        told = file_types.words("CSV", instead, as_it_came=instead == PORTAL)
-        raise FileRejected(sentence.format(**told))
+        words = file_types.words("CSV", other_types.instead, as_it_came=other_types.as_it_came)
+        raise FileRejected(sentence.format(**words))
     with _open(data) as archive:
         if _holds_workbook(archive):
-            saved = "，不要用 Excel 另存" if instead == PORTAL else ""
-            raise FileRejected(f"這是 Excel 檔（.xlsx），不是 CSV；{instead}{saved}。")
+            saved = "，不要用 Excel 另存" if other_types.as_it_came else ""
+            raise FileRejected(f"這是 Excel 檔（.xlsx），不是 CSV；{other_types.instead}{saved}。")
         entry = _only_csv(archive)
         if entry.file_size > limits.max_bytes:
             raise FileRejected(too_large(limits))
@@ -70,7 +68,7 @@ def unpack(data: bytes, password: str | None, limits: Limits, instead: str = POR
                 raise PasswordNeeded("這個壓縮檔有密碼，請輸入在入口網設定的檔案密碼。")
             for encoding in ("utf-8", "cp950"):
                 try:
-                    return _csv(archive, entry, password.encode(encoding), limits, instead)
+                    return _csv(archive, entry, password.encode(encoding), limits, other_types)
                 except FileRejected:
                     raise
                 except (struct.error, LookupError) as error:
@@ -79,7 +77,7 @@ def unpack(data: bytes, password: str | None, limits: Limits, instead: str = POR
                     continue  # one byte tells a wrong password, so it may show as damage
             raise PasswordNeeded("檔案密碼不正確，請重新輸入在入口網設定的密碼。")
         try:
-            return _csv(archive, entry, None, limits, instead)
+            return _csv(archive, entry, None, limits, other_types)
         except FileRejected:
             raise
         except _UNREADABLE as error:
@@ -136,13 +134,13 @@ def _csv(
     entry: pyzipper.ZipInfo,
     password: bytes | None,
     limits: Limits,
-    instead: str,
+    other_types: OtherTypes,
 ) -> list[bytes]:
     pieces = list(_inflated(archive, entry, password, limits.max_bytes, limits))
     head = b"".join(pieces[:1])
     if is_zip(head):
         raise FileRejected("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
-    refuse_other_types(head, instead)
+    other_types.refuse(head)
     return pieces
 
 

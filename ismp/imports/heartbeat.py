@@ -1,4 +1,4 @@
-"""The pulse of a running import: it keeps the lease and tells how far the work is.
+"""The heartbeat of a running import: it prolongs the lease and reports how far the work is.
 
 A thread of its own with a connection of its own, because the work holds one transaction open
 from its first write to its last, and nobody sees into that.  On SQLite, which has one writer, the
@@ -16,22 +16,22 @@ from django.core.cache import cache
 from django.db import DatabaseError, connection, connections
 from django.utils import timezone
 
-from ismp.hours.models import ImportRun, State
+from ismp.imports.models import ImportRun, State
 
-_TELL_SECONDS = 0.5
-_KEPT_SECONDS = 3600
+_REPORT_SECONDS = 0.5
+_CACHE_SECONDS = 3600
 
 STEPS = ("received", "parsed", "checked", "matched", "stored", "reported")
 """The steps of an import, in order; the crash tests stop a worker at each."""
 
 
-class Pulse:
+class Heartbeat:
     def __init__(self, run: ImportRun, attempt: int) -> None:
         self.run_id, self.attempt = run.pk, attempt
-        self._told: dict[str, Any] = {}
+        self._reported: dict[str, Any] = {}
         self._progress: dict[str, Any] = {"step": "received", "done": 0, "total": 0}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"pulse-{run.pk}", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{run.pk}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -57,25 +57,25 @@ class Pulse:
         extend_every = settings.IMPORT_LEASE_SECONDS / 3
         waited = 0.0
         try:
-            while not self._stop.wait(_TELL_SECONDS):
-                self._tell()
-                waited += _TELL_SECONDS
+            while not self._stop.wait(_REPORT_SECONDS):
+                self._report()
+                waited += _REPORT_SECONDS
                 if waited >= extend_every:
                     waited = 0.0
                     self._extend()
         finally:
             connections.close_all()
 
-    def _tell(self) -> None:
-        if self._progress == self._told:
+    def _report(self) -> None:
+        if self._progress == self._reported:
             return
         with contextlib.suppress(DatabaseError):  # the lease matters more than the bar
             if connection.vendor == "sqlite":
-                cache.set(_key(self.run_id), self._progress, _KEPT_SECONDS)
+                cache.set(_key(self.run_id), self._progress, _CACHE_SECONDS)
             else:
                 runs = ImportRun.objects.filter(pk=self.run_id, attempt=self.attempt)
                 runs.update(progress=self._progress)
-            self._told = self._progress
+            self._reported = self._progress
 
     def _extend(self) -> None:
         try:
@@ -91,7 +91,7 @@ def lease(times: int = 1) -> Any:
 
 
 def progress(run_id: int) -> dict[str, Any]:
-    """What was last told: {"step", "done", "total"}; the first step when nothing was."""
+    """The last report: {"step", "done", "total"}; the first step when nothing was."""
     if connection.vendor == "sqlite":
         reported = cache.get(_key(run_id))
     else:

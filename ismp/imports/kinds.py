@@ -1,9 +1,8 @@
-"""The import kit takes in more than one kind of file: a profile says what is peculiar to each.
+"""What is peculiar to each kind of file that comes in.
 
-The kit is the same for all: upload, archive, queue, worker, fence, trial, progress, result, rows,
-report (docs/adr/0015).  It asks a run's profile and knows no kind of file by name.  Profiles are
-named in `settings.IMPORT_PROFILES`, because they may live in packages above this one.  Not to be
-mixed up with `portal_import.layout`, which is what the columns of the portal's own file look like.
+Upload, archive, queue, worker, fence, trial, progress, result, rows and report are the same for all
+(docs/adr/0015): they ask a run's kind and know no kind of file by name.  Kinds are named in
+`settings.IMPORT_PROFILES`, because they live in packages above this one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,14 +17,15 @@ from django.utils.module_loading import import_string
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit.verbs import Verb
-from ismp.hours.models import ImportRun
-from ismp.hours.portal_import.reading import PORTAL
+from ismp.imports.models import ImportRun
+from ismp.imports.rejection import OtherTypes
 from ismp.imports.result import Result
 from ismp.ui.reading.faults import Reason
+from ismp.ui.reading.raw import Limits
 from ismp.ui.resources.columns import Column
 
 Reached = Callable[[str, int, int], None]
-"""(step of `pulse.STEPS`, rows done, rows in all): how far the work is."""
+"""(step of `heartbeat.STEPS`, rows done, rows in all): how far the work is."""
 Turn = Callable[[], AbstractContextManager[None]]
 """A transaction that holds the agency, and stands only while its worker may go on."""
 LIST = ("", "created", "updated", "unchanged", "rejected")
@@ -75,12 +75,16 @@ class ImportKind:
     at which its pages stand, the last is where its runs are."""
     parts: tuple[str, ...] = ()
     """Names of addresses (of a run) whose pages a result shows within itself."""
+    window: str = "imports/run_window.html"
+    """The template of a run's window; one of a kind's own extends this one."""
+    window_context: Callable[[ImportRun], dict[str, Any]] = lambda run: {}
+    """What a template of its own needs besides."""
     excel: bool = False
     """Whether the file may be an .xlsx too."""
     max_rows: int | None = None
     """Fewer than `settings.UPLOAD_MAX_ROWS`, where rows are held as Python objects."""
-    instead: str = PORTAL
-    """What to do about a file of another type."""
+    other_types: OtherTypes | None = None
+    """What to do about a file of another type; None where no file comes in."""
     no_undo: str = ""
     """Why a run cannot be undone, and what to do instead; empty where it can."""
 
@@ -97,21 +101,27 @@ class ImportKind:
 
 
 @cache
-def named(source: str) -> ImportKind | None:
+def find_kind(source: str) -> ImportKind | None:
     path = settings.IMPORT_PROFILES.get(source)
     return import_string(path) if path else None
 
 
-def of(run: ImportRun) -> ImportKind:
-    found = named(run.source)
+def kind_of(run: ImportRun) -> ImportKind:
+    found = find_kind(run.source)
     if found is None:
-        raise LookupError(f"no profile takes in runs of source {run.source}")
+        raise LookupError(f"no kind takes in runs of source {run.source}")
     return found
 
 
-def every() -> Iterable[ImportKind]:
-    return filter(None, map(named, settings.IMPORT_PROFILES))
+def all_kinds() -> Iterable[ImportKind]:
+    return filter(None, map(find_kind, settings.IMPORT_PROFILES))
 
 
 def may_start_any(user: Account) -> bool:
-    return any(kind.may_start(user) for kind in every())
+    return any(kind.may_start(user) for kind in all_kinds())
+
+
+def limits(kind: ImportKind | None = None) -> Limits:
+    """How large a file may be: of this kind, or of any."""
+    rows = kind.max_rows if kind and kind.max_rows else settings.UPLOAD_MAX_ROWS
+    return Limits(settings.UPLOAD_MAX_BYTES, rows, settings.UPLOAD_MAX_COLUMNS)

@@ -1,4 +1,4 @@
-"""What the profiles of lists that people keep themselves share: roster, inventory of devices.
+"""What the kinds of lists that people keep themselves share: roster, inventory of devices.
 
 Such a list is small enough to be held whole, and what becomes of its rows is an action of the
 package that it belongs to; the action must know who does it.
@@ -6,26 +6,27 @@ package that it belongs to; the action must know who does it.
 
 from ismp.accounts.models import Account
 from ismp.imports import run_files
-from ismp.hours.models import ImportRun, RunFile
 from ismp.imports.kinds import ImportKind
+from ismp.imports.models import ImportRun, RunFile
 from ismp.ui.reading import file_types
 from ismp.ui.reading.faults import FileRejected
 
 
-def data_of(run: ImportRun, profile: ImportKind) -> bytes:
+def data_of(run: ImportRun, kind: ImportKind) -> bytes:
     """The file of a run, whole.  Raises FileRejected when it is of another type."""
     data = b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))
     if not data:
         raise FileRejected("這個檔案是空的（0 位元組），請選擇填好的檔案後再上傳。")
-    if not (profile.excel and file_types.is_workbook(data)):
-        wanted = "CSV 或新版 Excel（.xlsx）" if profile.excel else "CSV"
-        file_types.refuse_others(data, wanted=wanted, instead=profile.instead)
+    if not (kind.excel and file_types.is_workbook(data)):
+        wanted = "CSV 或新版 Excel（.xlsx）" if kind.excel else "CSV"
+        assert kind.other_types
+        kind.other_types.refuse(data, wanted)
     return data
 
 
-def sender(run: ImportRun, profile: ImportKind) -> Account:
+def sender(run: ImportRun, kind: ImportKind) -> Account:
     """Who sent the file.  Raises FileRejected when she may not do this any more."""
     account = Account.objects.select_related("agency").get(username=run.started_by)
-    if not account.is_active or not profile.may_start(account):
-        raise FileRejected(f"您已經沒有匯入{profile.title}的權限，檔案沒有匯入。")
+    if not account.is_active or not kind.may_start(account):
+        raise FileRejected(f"您已經沒有匯入{kind.title}的權限，檔案沒有匯入。")
     return account

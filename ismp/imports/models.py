@@ -1,17 +1,16 @@
-"""Runs: one per uploaded file, or per action that credited hours; what each stores, who waits."""
+"""Runs: one per uploaded file, or per action that credited hours; the pieces that each stores."""
 
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from ismp.accounts.models import Account, Agency, Status
+from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.audit.models import Audited
-from ismp.hours.models.scoped import Scoped
 from ismp.storage.encrypted_files import EncryptedChunk
 
 
@@ -26,7 +25,7 @@ class State(models.TextChoices):
 
 
 class Source(models.TextChoices):
-    """Where a run's rows came from; each has its profile (`profiles`)."""
+    """Where a run's rows came from; each has its kind (`kinds`)."""
 
     FILE = "file", "匯入"
     PLATFORM = "platform", "本平台"
@@ -181,7 +180,7 @@ class ImportRun(Audited):
         return f"run:{self.pk}"
 
     def get_absolute_url(self) -> str:
-        return reverse("hours:run", args=[self.pk])
+        return reverse("imports:run", args=[self.pk])
 
     @property
     def finished(self) -> bool:
@@ -229,58 +228,3 @@ class RunFile(EncryptedChunk):
     @property
     def context(self) -> bytes:
         return f"run:{self.run_id}:{self.Kind(self.kind).value}:{self.number}".encode()
-
-
-class WaitingQuerySet(Scoped["Waiting"]):
-    def claimable(self) -> Self:
-        """Whose person serves now, under that ID, in the agency whose file told of her."""
-        serving = Account.objects.filter(
-            agency=models.OuterRef("agency"),
-            id_hash=models.OuterRef("id_hash"),
-            status=Status.ACTIVE,
-        )
-        return self.filter(models.Exists(serving), claimed_at=None)
-
-    def by_run(self) -> Any:
-        """One line a run: how many people and rows wait, how many people were found since."""
-        waits = Q(claimed_at=None)
-        return (
-            self.order_by("-run")
-            .values("run", "run__filename", "run__created_at", "agency__name")
-            .annotate(
-                people=models.Count("pk", filter=waits),
-                waiting=models.Sum("rows", filter=waits, default=0),
-                claimed=models.Count("pk", filter=~waits),
-            )
-        )
-
-
-class Waiting(models.Model):
-    """待認領: one person of one run whom the agency did not know, by the keyed hash of her ID.
-
-    The rows themselves wait sealed in the run's pieces (`records.unclaimed`).  As with records,
-    a constraint of either key would be asked for each line at the end of an import.
-    """
-
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", db_constraint=False)
-    run = models.ForeignKey(
-        ImportRun, models.CASCADE, related_name="+", db_constraint=False, db_index=False
-    )
-    id_hash = models.BinaryField(max_length=32)
-    rows = models.PositiveIntegerField()
-    claimed_at = models.DateTimeField(null=True)
-
-    objects: ClassVar["models.Manager[Waiting] | WaitingQuerySet"] = WaitingQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["run", "id_hash"], name="a_person_waits_once_in_a_run")
-        ]
-        indexes = [
-            models.Index(
-                fields=["agency", "id_hash"], name="people_waited_for", condition=Q(claimed_at=None)
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"waiting:{self.pk}"

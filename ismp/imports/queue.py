@@ -10,7 +10,7 @@ from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
 from ismp.imports import running
-from ismp.hours.models import ImportRun, State
+from ismp.imports.models import ImportRun, State
 
 
 @task()

@@ -1,18 +1,12 @@
-"""A file is refused as a whole: one kind of failure, with one sentence that says what to do."""
+"""Why a file is rejected as a whole before anybody reads its rows: too large, of another type.
 
-from typing import Any
+Knows neither Django nor a kind of file.
+"""
 
-from ismp.ui.reading.faults import FileRejected
+from dataclasses import dataclass
+
+from ismp.ui.reading import file_types
 from ismp.ui.reading.raw import Limits
-
-
-class RowsRejected(FileRejected):
-    """A file that comes in whole or not at all is refused, because of some of its rows."""
-
-    def __init__(self, sentence: str, result: Any) -> None:
-        """`result` (`result.Result`): which rows, and why."""
-        super().__init__(sentence)
-        self.result = result
 
 
 def too_large(limits: Limits) -> str:
@@ -20,3 +14,28 @@ def too_large(limits: Limits) -> str:
         f"檔案解開後超過 {limits.max_bytes // 1024 // 1024} MB，"
         "請在入口網縮短日期範圍，分成幾個檔案下載後再上傳。"
     )
+
+
+@dataclass(frozen=True)
+class OtherTypes:
+    """What to do about a file that is of another type."""
+
+    instead: str
+    """What to bring instead, as an imperative without its full stop."""
+    sign_in_again: str = ""
+    """What to do about a page of a portal that was saved in its place."""
+    as_it_came: bool = False
+    """Whether the file must be as a portal made it, so that none may be saved as another type."""
+
+    def refuse(self, data: bytes, wanted: str = "CSV") -> None:
+        """Tell by its first bytes, not by its name, that a file is not the `wanted` one.
+
+        Raises FileRejected.
+        """
+        file_types.refuse_others(
+            data,
+            wanted=wanted,
+            instead=self.instead,
+            sign_in_again=self.sign_in_again,
+            as_it_came=self.as_it_came,
+        )

@@ -1,6 +1,6 @@
 """What an import tells: its result as JSON, its rows, and the Excel file of rows not imported.
 
-Draws everything from what the run kept; its profile has the columns and the rule book.
+Draws everything from what the run kept; its kind has the columns and the rule book.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,9 @@ from typing import Any
 import polars as pl
 
 from ismp.accounts import national_id
-from ismp.imports import run_files, kinds, result
-from ismp.hours.models import ImportRun, RunFile, State
-from ismp.hours.portal_import import cleaning
+from ismp.imports import kinds, masking, result, run_files
 from ismp.imports.kinds import ImportKind
+from ismp.imports.models import ImportRun, RunFile, State
 from ismp.ui.exports import xlsx
 from ismp.ui.reading.faults import Reason
 
@@ -38,7 +37,7 @@ def as_json(run: ImportRun, report: str | None = None) -> dict[str, Any]:
 
 def rejections(run: ImportRun) -> Iterator[dict[str, Any]]:
     """One {"line", "code", "message"} per row not imported, in the order of the file."""
-    frame, reasons = run_files.load_frame(run, RunFile.Kind.REJECTED), kinds.of(run).reasons
+    frame, reasons = run_files.load_frame(run, RunFile.Kind.REJECTED), kinds.kind_of(run).reasons
     if frame is not None:
         for row in frame.iter_rows(named=True):
             message = in_words(reasons[row["code"]], row)
@@ -71,7 +70,7 @@ OUTCOMES = {
 
 def rows(run: ImportRun, which: str, code: str) -> pl.DataFrame | None:
     """The rows of the file behind a number of WHICH (and of one reason), in the file's order:
-    line, outcome, code and what the profile's columns show.
+    line, outcome, code and what the kind's columns show.
 
     None when they were purged, or when the file was refused as a whole and no row is to blame.
     """
@@ -79,19 +78,17 @@ def rows(run: ImportRun, which: str, code: str) -> pl.DataFrame | None:
     if frame is None:
         return None
     found = frame.filter(WHICH[which][1])
-    return _masked(found.filter(pl.col("code") == code) if code else found, kinds.of(run))
+    return _masked(found.filter(pl.col("code") == code) if code else found, kinds.kind_of(run))
 
 
-def _masked(frame: pl.DataFrame, profile: ImportKind) -> pl.DataFrame:
+def _masked(frame: pl.DataFrame, kind: ImportKind) -> pl.DataFrame:
     """Rows of a file with the national ID's last four characters hidden, in whatever cell."""
-    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
     hidden = [
-        cleaning.hide_ids(pl.col(name))
-        for name in texts
-        if name not in (*_NO_TEXT, profile.id_column)
+        masking.hide_ids(pl.col(name)) for name in texts if name not in (*_NO_TEXT, kind.id_column)
     ]
-    if profile.id_column in texts:
-        whole = pl.col(profile.id_column).map_elements(
+    if kind.id_column in texts:
+        whole = pl.col(kind.id_column).map_elements(
             lambda cell: national_id.mask(national_id.fold(cell)), return_dtype=pl.String
         )
         hidden.append(whole)
@@ -100,15 +97,15 @@ def _masked(frame: pl.DataFrame, profile: ImportKind) -> pl.DataFrame:
 
 def rejected_workbook(run: ImportRun) -> Iterator[bytes]:
     """下載無法匯入資料: line, the file's columns, code, class, reason, remedy; guilty cells red."""
-    profile = kinds.of(run)
-    head = ["檔案列號", *profile.titles.values(), "代碼", "類別", "原因", "怎麼辦"]
-    kept = map(run_files.unpack, run_files.packed(run, RunFile.Kind.REJECTED))
-    frames = (_told(_masked(frame, profile), profile) for frame in kept)
+    kind = kinds.kind_of(run)
+    head = ["檔案列號", *kind.titles.values(), "代碼", "類別", "原因", "怎麼辦"]
+    parts = map(run_files.unpack, run_files.packed(run, RunFile.Kind.REJECTED))
+    frames = (_with_words(_masked(frame, kind), kind) for frame in parts)
     return xlsx.workbook("無法匯入資料", head, frames)
 
 
-def _told(rejected: pl.DataFrame, profile: ImportKind) -> pl.DataFrame:
-    reasons, code = profile.reasons, pl.col("code")
+def _with_words(rejected: pl.DataFrame, kind: ImportKind) -> pl.DataFrame:
+    reasons, code = kind.reasons, pl.col("code")
 
     def of_reason(attribute: str) -> pl.Expr:
         words = {key: getattr(reason, attribute) for key, reason in reasons.items()}
@@ -120,13 +117,13 @@ def _told(rejected: pl.DataFrame, profile: ImportKind) -> pl.DataFrame:
         return code.is_in([key for key, reason in reasons.items() if name in reason.columns])
 
     about = pl.col("about") if "about" in rejected.columns else pl.lit("")
-    said = pl.when(about == "").then(pl.lit("")).otherwise(pl.format("（{}）", about))
+    details = pl.when(about == "").then(pl.lit("")).otherwise(pl.format("（{}）", about))
     return rejected.select(
         "line",
-        *profile.titles,
-        *(is_guilty(name).alias(xlsx.mark_of(name)) for name in profile.titles),
+        *kind.titles,
+        *(is_guilty(name).alias(xlsx.mark_of(name)) for name in kind.titles),
         "code",
         cls=of_reason("cls"),
-        sentence=pl.concat_str(of_reason("sentence"), said),
+        sentence=pl.concat_str(of_reason("sentence"), details),
         remedy=of_reason("remedy"),
     )

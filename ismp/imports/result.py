@@ -13,17 +13,8 @@ import polars as pl
 from django.utils import timezone
 
 from ismp.imports import run_files
-from ismp.hours.records import undoing
-from ismp.hours.models import ImportRun, RunFile
-from ismp.hours.portal_import.layout import NAMES
-from ismp.hours.records import unclaimed
-from ismp.ui.reading.faults import Fault, Reason
-
-_ROW = ["line", "outcome", "code", "account", "other_name"]
-_ROW += ["name", "category", "title", "ended_on", "hours_m"]
-"""What is kept of every row of hours for the pages of the result."""
-_TRIED = [*_ROW, "category_code", "end", "event_key"]
-"""And of a trial's, so that what it would change can be told."""
+from ismp.imports.models import ImportRun, RunFile
+from ismp.ui.reading.faults import Fault, FileRejected, Reason
 
 
 class Result:
@@ -61,7 +52,7 @@ class Result:
         """What `ImportRun.notes` tells."""
         return {}
 
-    def told(self) -> dict[str, Any]:
+    def run_fields(self) -> dict[str, Any]:
         """The fields of a run that tell all this."""
         return {
             "reasons": dict(self.reasons.most_common()),
@@ -69,11 +60,11 @@ class Result:
             **self.counts(),
         }
 
-    def keep(self, run: ImportRun) -> None:
-        run_files.keep_frames(run, RunFile.Kind.ROWS, self._rows)
-        run_files.keep_frames(run, RunFile.Kind.REJECTED, self._refused)
+    def store(self, run: ImportRun) -> None:
+        run_files.store_frames(run, RunFile.Kind.ROWS, self._rows)
+        run_files.store_frames(run, RunFile.Kind.REJECTED, self._refused)
 
-    def keep_part(self, run: ImportRun) -> None:
+    def store_part(self, run: ImportRun) -> None:
         """Keep what became of some rows, beside that of others."""
         for part in self._rows:
             run_files.add_frame(run, RunFile.Kind.ROWS, part)
@@ -82,7 +73,7 @@ class Result:
 
 
 class ListLayout(Protocol):
-    """What the result of a list needs of its import kit's description (`profiles.ImportKind`)."""
+    """What the result of a list needs of its import kit's description (`kinds.ImportKind`)."""
 
     @property
     def titles(self) -> Mapping[str, str]: ...
@@ -125,10 +116,14 @@ class ResultOfList(Result):
         return self._notes
 
     @classmethod
-    def kept_of(cls, run: ImportRun, layout: ListLayout) -> Self:
+    def load(cls, run: ImportRun, layout: ListLayout) -> Self:
         """What is kept of some rows of a run."""
         rows, refused = (
-            [one for part in run_files.packed(run, kind) for one in run_files.unpack(part).to_dicts()]
+            [
+                one
+                for part in run_files.packed(run, kind)
+                for one in run_files.unpack(part).to_dicts()
+            ]
             for kind in (RunFile.Kind.ROWS, RunFile.Kind.REJECTED)
         )
         taken = [one for one in rows if one["outcome"] != "rejected"]
@@ -159,68 +154,10 @@ def _texts(rows: list[dict[str, Any]], *names: str) -> pl.DataFrame:
     return pl.DataFrame(columns, schema).sort("line")
 
 
-class ResultOfHours(Result):
-    def __init__(self, ignored: list[str], *, tried: bool = False) -> None:
-        """`ignored`: header names of the file that are none of ours; `tried`: stores nothing."""
-        super().__init__()
-        self._tried, self._kept = tried, _TRIED if tried else _ROW
-        self.names, self.ignored = 0, ignored
-        self.aside: list[int] = []
-        """Which records of our own courses are set aside as 可能重複."""
-        self.edition = 0
-        """Of the agency's records, as `ImportRun.edition` says it."""
-        self._same_as: int | None = None
-        self._held: list[bytes] = []
-        self._unclaimed = unclaimed.Unclaimed()
+class RowsRejected(FileRejected):
+    """A file that comes in whole or not at all is refused, because of some of its rows."""
 
-    @classmethod
-    def of_same_bytes(cls, former: ImportRun) -> Self | None:
-        """What became of a run's rows, if each that it imported is unchanged now; None when the
-        run has not kept them."""
-        result = cls(former.notes["ignored"])
-        result._same_as = former.same_as_id or former.pk
-        for part in run_files.packed(former, RunFile.Kind.ROWS):
-            rejected = pl.col("outcome") == "rejected"
-            outcome = pl.when(rejected).then("outcome").otherwise(pl.lit("unchanged"))
-            result._add_rows(run_files.unpack(part).with_columns(outcome.alias("outcome")))
-        result.reasons.update(former.reasons)
-        result.names = former.notes["names"]
-        result._unclaimed = unclaimed.Unclaimed.of(former)
-        result._refused = list(run_files.packed(former, RunFile.Kind.REJECTED))
-        return result if result.total == former.total and result._refused else None
-
-    def add(self, passed: pl.DataFrame, rejected: pl.DataFrame) -> None:
-        unchanged = passed.filter(pl.col("outcome") == "unchanged")
-        if len(unchanged) and not self._tried:
-            self._held.append(undoing.held_part(unchanged))
-        rejected = rejected.with_columns(outcome=pl.lit("rejected"))
-        self.names += int(passed["other_name"].sum())
-        both = pl.concat([passed.select(self._kept), rejected.select(self._kept)])
-        self._add_rows(both.sort("line"))
-        self._unclaimed.add(rejected)
-        self._add_refused(rejected.select("line", "code", *NAMES))
-
-    def notes(self) -> dict[str, object]:
-        """A trial's notes name what it would have set aside."""
-        notes: dict[str, object] = {"names": self.names, "ignored": self.ignored}
-        if self.aside:
-            notes["aside"] = len(self.aside)
-        return notes | {"set_aside": self.aside} if self._tried and self.aside else notes
-
-    def run_fields(self) -> dict[str, Any]:
-        """What a run says of its place among the actions on its agency's records."""
-        return {"edition": self.edition, "same_as_id": self._same_as}
-
-    def told(self) -> dict[str, Any]:
-        return super().told() | ({} if self._tried else self.run_fields())
-
-    def keep(self, run: ImportRun) -> None:
-        super().keep(run)
-        if not run.dry_run:
-            self._unclaimed.keep(run)
-            self.keep_held(run)
-
-    def keep_held(self, run: ImportRun) -> None:
-        """Keep which records it found unchanged: they stand while it does (`undoing`)."""
-        if self._held:
-            run_files.keep_frames(run, RunFile.Kind.HELD, self._held)
+    def __init__(self, sentence: str, result: Result) -> None:
+        """`result`: which rows, and why."""
+        super().__init__(sentence)
+        self.result = result

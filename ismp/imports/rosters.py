@@ -1,9 +1,9 @@
-"""A roster that is sent in the browser, as a profile of the import kit.
+"""A roster that is sent in the browser, as a kind of import.
 
 Who the people are is decided by `accounts.roster.importing`, within what the sender may change by
 hand.
-One with a line at fault does not come in at all, and every line at fault is told; one that passed
-comes in by pieces, and what became of each stands with it (ADR 34).
+One with a line at fault does not come in at all, and every line at fault is reported; one that
+passed comes in by pieces, and what became of each stands with it (ADR 34).
 """
 
 from collections.abc import Callable, Mapping
@@ -11,30 +11,25 @@ from dataclasses import asdict
 from operator import itemgetter
 from types import MappingProxyType
 
-from django.http import HttpResponse
-from django.views.decorators.http import require_safe
-
 from ismp.accounts import verbs as accounts_verbs
 from ismp.accounts.models import Account
-from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.accounts.roster import checks as roster_checks
 from ismp.accounts.roster import importing as roster_importing
 from ismp.accounts.roster import reading as roster_reading
 from ismp.accounts.roster.importing import RosterImport, RosterLine, Taken
-from ismp.imports import lists, upload
-from ismp.hours.models import ImportRun, Source
+from ismp.imports import lists
 from ismp.imports.kinds import ImportKind, Reached, Turn
-from ismp.imports.rejection import RowsRejected
-from ismp.imports.result import ResultOfList
-from ismp.ui.http.requests import HttpRequest
+from ismp.imports.models import ImportRun
+from ismp.imports.rejection import OtherTypes
+from ismp.imports.result import ResultOfList, RowsRejected
 from ismp.ui.resources.columns import Column
 
 
 def begin(run: ImportRun, reached: Reached, turn: Turn) -> Callable[[], ResultOfList]:
     """Of a trial only the outcome is kept.  Raises RowsRejected, with each of them."""
     data, done = lists.data_of(run, ROSTER), _taken(so_far(run))
-    # Whoever lost the right when some of it had come in is told so by the lines that are left.
+    # Whoever lost the right when some of it had come in learns it from the lines that are left.
     keeper = _sent_by(run) if done.numbers else lists.sender(run, ROSTER)
     reached("parsed", 0, run.lines - 1)
     try:
@@ -44,21 +39,21 @@ def begin(run: ImportRun, reached: Reached, turn: Turn) -> Callable[[], ResultOf
     pieces, total = ([] if run.dry_run else begun.pieces), begun.result.total
     for piece in pieces[:-1]:
         with turn():
-            _result(begun.take(piece)).keep_part(run)
+            _result(begun.take(piece)).store_part(run)
         reached("matched", begun.count_done, total)
         roster_importing.give_way()
 
     def perform() -> ResultOfList:
         for piece in pieces[-1:]:
             begun.take(piece)
-        told = begun.result
-        return _result(Taken(told.lines, told.faults), told.notes)
+        whole = begun.result
+        return _result(Taken(whole.lines, whole.faults), whole.notes)
 
     return perform
 
 
 def so_far(run: ImportRun) -> ResultOfList:
-    return ResultOfList.kept_of(run, ROSTER)
+    return ResultOfList.load(run, ROSTER)
 
 
 def _result(taken: Taken, notes: Mapping[str, object] = MappingProxyType({})) -> ResultOfList:
@@ -76,13 +71,6 @@ def _taken(kept: ResultOfList) -> Taken:
 
 def _sent_by(run: ImportRun) -> Account:
     return Account.objects.select_related("agency").get(username=run.started_by)
-
-
-@require_safe
-@needs(Right.EDIT_PEOPLE)
-def page(request: HttpRequest) -> HttpResponse:
-    """匯入名冊: choose a file, try it, import it; and what was sent before."""
-    return upload.import_page(request, Source.ROSTER, "hours/roster.html")
 
 
 ROSTER = ImportKind(
@@ -103,7 +91,7 @@ ROSTER = ImportKind(
     id_column="身分證字號",
     crumbs=(("匯入名冊", "rosters:page", Right.EDIT_PEOPLE),),
     excel=True,
-    instead="請將名冊另存為「CSV UTF-8（逗號分隔）」或新版 Excel（.xlsx）再匯入",
+    other_types=OtherTypes("請將名冊另存為「CSV UTF-8（逗號分隔）」或新版 Excel（.xlsx）再匯入"),
     no_undo=(
         "名冊不能整份復原：變動從匯入那天起生效，之後可能已經有人登入，也可能有時數歸戶。要改回來，"
         "請看「更新」的每一列原來是什麼，匯入更正後的名冊，或在「帳號管理」逐筆更正；"

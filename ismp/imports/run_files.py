@@ -15,7 +15,7 @@ import zstandard
 from django.db import transaction
 from django.db.models import QuerySet
 
-from ismp.hours.models import ImportRun, RunFile
+from ismp.imports.models import ImportRun, RunFile
 
 PIECE_BYTES = 2 * 1024 * 1024
 _FIRST_BYTES = 512 * 1024
@@ -77,7 +77,7 @@ def _piece_bytes(number: int) -> int:
     return min(PIECE_BYTES, _FIRST_BYTES << number)
 
 
-def keep(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> Writer:
+def store(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> Writer:
     """Keep a file in place of the one that was kept before; the writer tells what it took."""
     with transaction.atomic():
         writer = Writer(run, kind)
@@ -89,10 +89,10 @@ def keep(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> Writer:
 
 def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> Writer:
     """Keep a file of one run for another one too (sealed anew: a seal names its run)."""
-    return keep(target, kind, pieces(source, kind))
+    return store(target, kind, pieces(source, kind))
 
 
-def keep_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) -> None:
+def store_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) -> None:
     """Keep a table, each part of it (see `pack`) as a piece."""
     RunFile.objects.filter(run=run, kind=kind).delete()
     parts = enumerate(packed)

@@ -1,11 +1,11 @@
-"""The import as a short story: claim → perform → report → finish, whatever kind of file it is.
+"""The import as a short story: acquire → perform → report → finish, whatever kind of file it is.
 
 One file, one transaction: what it stores, counts, state and audit event stand together or not at
 all, so a killed worker leaves nothing half-done and running again is safe.  A file that comes in by
-pieces (a roster, `profiles.ImportKind.begin`) has a transaction for each, and the last one ends the
+pieces (a roster, `kinds.ImportKind.begin`) has a transaction for each, and the last one ends the
 run; whoever takes over goes on behind the last piece that stands.  A paused worker that wakes after
 another took over finds its attempt outdated and rolls back (the fence).  What becomes of the rows
-is told by the run's profile (`profiles`): `portal_import` for the hours.
+is decided by the run's kind (`kinds`): `portal_import` for the hours.
 """
 
 import contextlib
@@ -25,14 +25,12 @@ from ismp.accounts.models import Agency
 from ismp.audit import trail
 from ismp.audit.verbs import Verb
 from ismp.imports import kinds
-from ismp.hours.models import ImportRun, Source, State
-from ismp.imports.heartbeat import Pulse, lease
-from ismp.imports.rejection import RowsRejected
-from ismp.imports.result import Result
+from ismp.imports.heartbeat import Heartbeat, lease
+from ismp.imports.models import ImportRun, Source, State
+from ismp.imports.result import Result, RowsRejected
 from ismp.ui.http import log_context
 from ismp.ui.http.error_pages import is_deadlock
 from ismp.ui.reading.faults import FileRejected
-from ismp.ui.reading.raw import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +43,6 @@ _OPEN = [State.RECEIVING, State.QUEUED, State.RUNNING]
 
 class Superseded(Exception):
     """Another worker has taken this run over; what this one did is rolled back."""
-
-
-def limits(profile: kinds.ImportKind | None = None) -> Limits:
-    rows = profile.max_rows if profile and profile.max_rows else settings.UPLOAD_MAX_ROWS
-    return Limits(settings.UPLOAD_MAX_BYTES, rows, settings.UPLOAD_MAX_COLUMNS)
 
 
 def perform(run_id: int) -> None:
@@ -71,17 +64,17 @@ def perform_next(agency_id: int) -> None:
 
 
 def _perform(runs: QuerySet[ImportRun]) -> None:
-    run = _claim(runs)
+    run = _acquire(runs)
     if run is None:
         return
     begun = time.monotonic()
     with (
         log_context.marked(run=run.pk, attempt=run.attempt),
-        Pulse(run, run.attempt) as pulse,
+        Heartbeat(run, run.attempt) as heartbeat,
         _named_connection(run),
     ):
         try:
-            _import_after_deadlocks(run, pulse)
+            _import_after_deadlocks(run, heartbeat)
             took = round((time.monotonic() - begun) * 1000)
             logger.info("run %s imported", run.pk, extra={"rows": run.total, "milliseconds": took})
         except RowsRejected as refusal:
@@ -91,7 +84,7 @@ def _perform(runs: QuerySet[ImportRun]) -> None:
         except Superseded:
             logger.warning("run %s attempt %s was superseded", run.pk, run.attempt)
         except Exception:
-            pulse.stop()  # it would prolong the lease again
+            heartbeat.stop()  # it would prolong the lease again
             _give_up(run)
             raise
 
@@ -103,12 +96,12 @@ def refuse(
 
     Where single rows are at fault, `result` keeps them with their reasons.
     """
-    told = result.told() if result else {}
+    fields = result.run_fields() if result else {}
     with transaction.atomic():
-        _finish(run, state=state, reason=national_id.hide(sentence), **told)
+        _finish(run, state=state, reason=national_id.hide(sentence), **fields)
         if result:
-            result.keep(run)
-        if verb := kinds.of(run).verb:
+            result.store(run)
+        if verb := kinds.kind_of(run).verb:
             record_event(run, verb, state=state.value, sha256=run.sha256)
 
 
@@ -116,11 +109,11 @@ def record_event(run: ImportRun, verb: Verb, **detail: Any) -> None:
     trail.record(verb, run, actor=run.started_by, dry_run=run.dry_run, **detail)
 
 
-def _claim(runs: QuerySet[ImportRun]) -> ImportRun | None:
-    """Begin the first of these runs, if nobody is at it.
+def _acquire(runs: QuerySet[ImportRun]) -> ImportRun | None:
+    """Take the lease of the first of these runs, if nobody is at it.
 
     Who finds it under way has waited for its row: if it was being finished, the next one is
-    claimed instead; if not, whoever finishes it will see what waits behind it.
+    taken instead; if not, whoever finishes it will see what waits behind it.
     """
     with transaction.atomic():
         run = runs.select_for_update(of=("self",)).select_related("agency").first()
@@ -141,7 +134,7 @@ def _claim(runs: QuerySet[ImportRun]) -> ImportRun | None:
 
 def _quarantine(run: ImportRun) -> None:
     """Set a run aside; what came in of it by pieces stays, and is counted."""
-    so_far = kinds.of(run).so_far
+    so_far = kinds.kind_of(run).so_far
     result = so_far(run) if so_far else None
     if result and not result.total:
         result = None
@@ -180,61 +173,62 @@ def _connect_again() -> None:
         time.sleep(_RETRY_SECONDS)
 
 
-def _import_after_deadlocks(run: ImportRun, pulse: Pulse) -> None:
+def _import_after_deadlocks(run: ImportRun, heartbeat: Heartbeat) -> None:
     """Import it, again when PostgreSQL ends the transaction because somebody else waited for its
     rows, and it for theirs: that is no fault of the file, and costs no attempt."""
     for _ in range(_TRIES - 1):
         try:
-            return _import(run, pulse)
+            return _import(run, heartbeat)
         except OperationalError as error:
             if connection.in_atomic_block or not is_deadlock(error):
                 raise
-    return _import(run, pulse)
+    return _import(run, heartbeat)
 
 
-def _import(run: ImportRun, pulse: Pulse) -> None:
-    profile = kinds.of(run)
-    if profile.begin:
-        perform = profile.begin(run, pulse.reached, partial(_turn, run))
+def _import(run: ImportRun, heartbeat: Heartbeat) -> None:
+    kind = kinds.kind_of(run)
+    if kind.begin:
+        perform = kind.begin(run, heartbeat.reached, partial(_turn, run))
     else:
-        assert profile.perform
-        perform = partial(profile.perform, run, pulse.reached)
+        assert kind.perform
+        perform = partial(kind.perform, run, heartbeat.reached)
     with transaction.atomic():
-        if profile.locks_agency:
+        if kind.locks_agency:
             Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
         result = perform()
-        pulse.reached("stored", result.total, result.total)
-        result.keep(run)
-        pulse.reached("reported", result.total, result.total)
+        heartbeat.reached("stored", result.total, result.total)
+        result.store(run)
+        heartbeat.reached("reported", result.total, result.total)
         _finish(
             run,
             state=State.COMPLETED,
-            fingerprint=run.fingerprint,
             finished_at=result.finished_at,
-            **result.told(),
+            **result.run_fields(),
         )
-        if profile.records and profile.verb:
-            told = result.counts()
-            record_event(run, profile.verb, state="completed", sha256=run.sha256, **told)
+        if kind.records and kind.verb:
+            counts = result.counts()
+            record_event(run, kind.verb, state="completed", sha256=run.sha256, **counts)
 
 
 @contextlib.contextmanager
 def _turn(run: ImportRun) -> Iterator[None]:
-    """The transaction of one piece of a run that comes in by pieces (`profiles.Turn`)."""
+    """The transaction of one piece of a run that comes in by pieces (`kinds.Turn`)."""
     with transaction.atomic():
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
         yield
-        # Last, so that a paused worker does not keep its successor from claiming the run.
-        still_mine = ImportRun.objects.filter(pk=run.pk, attempt=run.attempt, state=State.RUNNING)
-        if not still_mine.update(lease_until=lease()):
+        # Last, so that a paused worker does not keep its successor from acquiring the run.
+        newest_attempt = ImportRun.objects.filter(
+            pk=run.pk, attempt=run.attempt, state=State.RUNNING
+        )
+        if not newest_attempt.update(lease_until=lease()):
             raise Superseded
 
 
 def _finish(run: ImportRun, **fields: object) -> None:
     """Set the result, if this attempt is still the one that may."""
     fields = {"finished_at": timezone.now(), "lease_until": None, **fields}
-    still_mine = ImportRun.objects.filter(pk=run.pk, attempt=run.attempt, state=run.state)
-    if not still_mine.update(**fields):
+    newest_attempt = ImportRun.objects.filter(pk=run.pk, attempt=run.attempt, state=run.state)
+    if not newest_attempt.update(**fields):
         raise Superseded
     for name, value in fields.items():
         setattr(run, name, value)

@@ -1,33 +1,34 @@
-"""The pages of the runs: what became of a file, its rows, its report, its way back."""
+"""The pages of files that come in: sending one, what became of it, its rows, its report."""
 
-import json
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from ismp.accounts.agencies import fold_code
+from ismp.accounts.models import Agency
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.accounts.sign_in.middleware import polls
 from ismp.errors import ActionRefused
-from ismp.hours.records import actions, jobs, undoing
-from ismp.imports import kinds, report
-from ismp.hours.models import ImportRun, Source, State, Waiting
+from ismp.imports import actions, kinds, report, running
 from ismp.imports.heartbeat import STEPS, progress
-from ismp.hours.records import unclaimed
-from ismp.hours.records.views import shown_in
+from ismp.imports.models import ImportRun, Source, State
+from ismp.imports.upload import RunUploadHandler
 from ismp.ui.exports.responses import workbook_answer
 from ismp.ui.http.requests import HttpRequest
+from ismp.ui.http.uploads import takes_files_by_itself
 from ismp.ui.resources.columns import cells_of
 
+_RUNS_PER_PAGE = 20
 _PER_PAGE = 50
 _SUMS = (
     ("", "總筆數", "total"),
@@ -39,33 +40,92 @@ _SUMS = (
 """The closing arithmetic: which rows (report.WHICH), the words, the field of the run."""
 
 
-@require_safe
-@needs(Right.VIEW_HOURS)
-def runs(request: HttpRequest) -> HttpResponse:
-    """匯入紀錄."""
+# --- Sending a file -------------------------------------------------------------------------------
+
+
+def import_page(request: HttpRequest, source: str, template: str) -> HttpResponse:
+    """Where files of one kind are chosen and tried, and what became of the earlier ones."""
     user = request.user
-    found = ImportRun.objects.visible_to(user).of_files().select_related("agency")
-    page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "hours/runs.html", {"page": page})
+    kind: Any = kinds.find_kind(source)
+    kind.stand(request)
+    runs = ImportRun.objects.visible_to(user).filter(source=source).select_related("agency")
+    page = Paginator(runs, _RUNS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, template, {"kind": kind, "page": page})
+
+
+@takes_files_by_itself
+@require_POST
+@needs(Right.MANAGE)
+def upload(request: HttpRequest) -> HttpResponse:
+    user = request.user
+    if not kinds.may_start_any(user):
+        raise PermissionDenied
+    # The handler must be in place before anything, the CSRF check too, reads the body.
+    handler = RunUploadHandler(request)
+    request.upload_handlers = [handler]
+    try:
+        answer = _upload(request)
+    except (PermissionDenied, Http404):
+        _let_go(handler.run, "您不能匯入這種檔案或這個機關的檔案，檔案沒有收下。")
+        raise
+    _let_go(handler.run, "頁面已經過期，檔案沒有收下；請重新整理頁面後再上傳。")
+    return answer
+
+
+def _let_go(run: ImportRun | None, sentence: str) -> None:
+    """Nobody took the file that was received."""
+    if run and run.state == State.RECEIVING:
+        running.refuse(run, sentence)
+
+
+upload.csrf_exempt = True  # type: ignore[attr-defined]
+
+
+@sensitive_post_parameters("password")
+@csrf_protect
+def _upload(request: HttpRequest) -> HttpResponse:
+    """The run's page, or for a script that shows the bytes going: where the window's parts are."""
+    posted = request.POST
+    handler: Any = request.upload_handlers[0]
+    run: ImportRun | None = handler.run
+    by_script = request.headers.get("Accept") == "application/json"
+    if run is None:
+        sentence = "請先選擇要上傳的檔案。"
+        if by_script:
+            return JsonResponse({"error": sentence}, status=400)
+        messages.error(request, sentence)
+        return redirect("hours:agency")
+    user = request.user
+    if run.state == State.RECEIVING:
+        kind = kinds.find_kind(posted.get("source") or run.source)
+        if kind is None or not kind.may_start(user):
+            raise PermissionDenied
+        if posted.get("agency") and user.may(Right.ALL_AGENCIES):
+            run.agency = get_object_or_404(Agency, code=fold_code(posted["agency"]))
+        run.source, run.dry_run = kind.source, posted.get("mode") == "dry_run"
+        run.save(update_fields=["agency", "dry_run", "source"])
+        actions.accept(run, password=posted.get("password") or None)
+    if by_script:
+        window = reverse("imports:run_progress", args=[run.pk])
+        return JsonResponse({"page": run.get_absolute_url(), "window": window})
+    return redirect(run)
+
+
+@require_safe
+@needs(Right.EDIT_PEOPLE)
+def roster(request: HttpRequest) -> HttpResponse:
+    """匯入名冊: choose a file, try it, import it; and what was sent before."""
+    return import_page(request, Source.ROSTER, "imports/roster.html")
+
+
+# --- What became of it ---------------------------------------------------------------------------
 
 
 @require_safe
 @needs(Right.MANAGE)
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """The import window at its own address."""
-    return render(request, "hours/run.html", _window(request, find_run(request, run_id)))
-
-
-@require_safe
-@needs(Right.VIEW_HOURS)
-def waiting(request: HttpRequest) -> HttpResponse:
-    """待認領時數, by number only: by run, how many people and rows wait."""
-    user = request.user
-    mine = Waiting.objects.visible_to(user)
-    page = Paginator(mine.by_run(), _PER_PAGE).get_page(request.GET.get("page"))
-    people = mine.filter(claimed_at=None).values("agency", "id_hash").distinct().count()
-    context = {"page": page, "people": people, "days": settings.WAITING_KEPT_DAYS}
-    return render(request, "hours/waiting.html", context)
+    return render(request, "imports/run.html", _window(request, find_run(request, run_id)))
 
 
 @polls
@@ -75,14 +135,15 @@ def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
     """The part of the run's page that renews itself; 286 tells htmx to stop asking."""
     run = find_run(request, run_id)
     status = 286 if run.finished or run.state == State.PASSWORD else 200
-    return render(request, "hours/run_window.html", _window(request, run), status=status)
+    context = _window(request, run)
+    return render(request, context["window"], context, status=status)
 
 
 def find_run(request: HttpRequest, run_id: int) -> ImportRun:
     user = request.user
     visible = ImportRun.objects.visible_to(user).select_related("agency")
     run = get_object_or_404(visible, pk=run_id)
-    kinds.of(run).stand(request)
+    kinds.kind_of(run).stand(request)
     return run
 
 
@@ -90,7 +151,7 @@ def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
     """A run that this person may send on its way."""
     user = request.user
     run = find_run(request, run_id)
-    if not kinds.of(run).may_start(user):
+    if not kinds.kind_of(run).may_start(user):
         raise PermissionDenied
     return run
 
@@ -98,30 +159,30 @@ def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
 def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     """What the import window shows of a run, under way or finished."""
     user = request.user
-    now, profile = progress(run.pk), kinds.of(run)
+    now, kind = progress(run.pk), kinds.kind_of(run)
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
     return {
         "run": run,
-        "job": jobs.described(run) if run.source == Source.JOB else None,
-        "undoing": jobs.waiting(job="undo", run=run.pk) if run.can_be_undone else None,
-        "way": profile.way(user),
-        "may_start": profile.may_start(user),
+        "is_job": run.source == Source.JOB,
+        "window": kind.window,
+        "way": kind.way(user),
+        "may_start": kind.may_start(user),
         "progress": now,
         "checked": step >= STEPS.index("checked"),
         "stored": step >= STEPS.index("stored"),
-        "waits": unclaimed.UNKNOWN in run.reasons and not (run.dry_run or run.released_at),
-        "no_undo": profile.no_undo if _has_changed_something(run) else "",
+        "no_undo": kind.no_undo if _has_changed_something(run) else "",
         "sums": [(which, words, getattr(run, field)) for which, words, field in _SUMS],
-        "reasons": _reasons(run, profile),
-        "parts": [reverse(part, args=[run.pk]) for part in profile.parts],
+        "reasons": _reasons(run, kind),
+        "parts": [reverse(part, args=[run.pk]) for part in kind.parts],
+        **kind.window_context(run),
     }
 
 
-def _reasons(run: ImportRun, profile: kinds.ImportKind) -> list[dict[str, Any]]:
+def _reasons(run: ImportRun, kind: kinds.ImportKind) -> list[dict[str, Any]]:
     """The commonest first, and equally common ones as in the rule book: the database forgets
     the order in which they were kept."""
     by_book = [
-        (check, run.reasons[code]) for code, check in profile.reasons.items() if code in run.reasons
+        (check, run.reasons[code]) for code, check in kind.reasons.items() if code in run.reasons
     ]
     by_book.sort(key=lambda one: -one[1])
     return [{"check": check, "count": count} for check, count in by_book]
@@ -137,40 +198,40 @@ def run_rows(request: HttpRequest, run_id: int) -> HttpResponse:
     """Every row of the file behind a number of the result: created, rejected, other name …"""
     user = request.user
     run = find_run(request, run_id)
-    profile = kinds.of(run)
+    kind = kinds.kind_of(run)
     which, code = request.GET.get("which", ""), request.GET.get("code", "")
-    which = which if which in profile.which else ""
+    which = which if which in kind.which else ""
     found = report.rows(run, which, code)
     count = 0 if found is None else len(found)
     page: Any = Paginator(range(count), _PER_PAGE).get_page(request.GET.get("page"))
     lines: Any = [] if found is None else found[page.object_list].to_dicts()
-    profile.dress(lines)
+    kind.dress(lines)
     context = {
         "run": run,
-        "profile": profile,
-        "way": profile.way(user),
+        "kind": kind,
+        "way": kind.way(user),
         "page": page,
-        "rows": [_row(line, profile) for line in lines],
+        "rows": [_row(line, kind) for line in lines],
         "purged": found is None,
         "which": which,
-        "choices": [(one, report.WHICH[one][0]) for one in profile.which],
-        "chosen": report.WHICH[which][0] if which in profile.which else "",
-        "check": profile.reasons.get(code),
+        "choices": [(one, report.WHICH[one][0]) for one in kind.which],
+        "chosen": report.WHICH[which][0] if which in kind.which else "",
+        "check": kind.reasons.get(code),
         "query": urlencode({"which": which, "code": code}),
         "hidden": [("which", which), ("code", code)],
     }
-    return render(request, "hours/run_rows.html", context)
+    return render(request, "imports/run_rows.html", context)
 
 
-def _row(line: dict[str, Any], profile: kinds.ImportKind) -> dict[str, Any]:
+def _row(line: dict[str, Any], kind: kinds.ImportKind) -> dict[str, Any]:
     """A row of the file as its page shows it."""
-    reason = profile.reasons.get(line.get("code") or "")
+    reason = kind.reasons.get(line.get("code") or "")
     return {
         "line": line["line"],
         "outcome": report.OUTCOMES[line["outcome"]],
         "why": report.in_words(reason, line) if reason else "",
         "remedy": reason.remedy if reason else "",
-        "cells": cells_of(line, profile.columns),
+        "cells": cells_of(line, kind.columns),
     }
 
 
@@ -180,41 +241,6 @@ def run_report(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
     """下載無法匯入資料."""
     pieces = report.rejected_workbook(find_run(request, run_id))
     return workbook_answer(pieces, f"rejected-{run_id}.xlsx")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Right.UNDO_IMPORT)
-def run_undo(request: HttpRequest, run_id: int) -> HttpResponse:
-    """復原這次匯入: first what will happen, then the action, if that is what was shown."""
-    user = request.user
-    run = find_run(request, run_id)
-    if not run.can_be_undone:
-        if run.undone_by != user.username:  # who presses twice reads the answer to the first time
-            messages.error(request, kinds.of(run).no_undo or actions.NOT_TO_UNDO)
-        return redirect(run)
-    if request.method == "POST":
-        shown = shown_in(request)
-        try:
-            if jobs.is_large(jobs.rows_of_undo(run, shown)):
-                return redirect(jobs.undo(run, shown=shown, by=user))
-            effects = actions.undo(run, shown=shown, by=user)
-            if not undoing.changes_something(effects):
-                messages.info(request, "沒有改變任何時數：其他匯入也有這些時數，或已經更正過。")
-            return redirect(run)
-        except actions.Differs as reason:
-            messages.error(request, str(reason))
-        except ActionRefused as reason:
-            messages.error(request, str(reason))
-            return redirect(run)
-    planned = undoing.plan(run)
-    context = {
-        "run": run,
-        "effects": planned.effects,
-        "shown": json.dumps(planned.effects),
-        "held_by": planned.held_by(),
-        "changes_something": undoing.changes_something(planned.effects),
-    }
-    return render(request, "hours/run_undo.html", context)
 
 
 @require_POST
@@ -239,5 +265,6 @@ def run_password(request: HttpRequest, run_id: int) -> HttpResponse:
     if run.state == State.PASSWORD:
         actions.accept(run, password=request.POST.get("password") or None)
     if "HX-Request" in request.headers:
-        return render(request, "hours/run_window.html", _window(request, run))
+        context = _window(request, run)
+        return render(request, context["window"], context)
     return redirect(run)

@@ -19,8 +19,8 @@ from ismp.applications.actions import asking as requests
 from ismp.compliance.dashboards import cached
 from ismp.courses.classroom import classes
 from ismp.external_hours import actions as external
-from ismp.hours.records import actions as hours
 from ismp.hours.records import unclaimed
+from ismp.imports import actions as import_actions
 from ismp.notifications.actions import send_digests, send_letters
 from ismp.operations.backup.sealed_pieces import SEALED
 from ismp.operations.monitoring import anchors
@@ -49,7 +49,7 @@ class Chore:
 def all_chores() -> list[Chore]:
     """Return the chores in the order in which a round does those that are due."""
     return [
-        Chore("recover interrupted imports", hours.recover, every=0),
+        Chore("recover interrupted imports", import_actions.recover, every=0),
         Chore("attach waiting hours", unclaimed.attach_due, _MINUTE),
         Chore("free places", classes.free_places, _MINUTE),
         Chore("keep boards fresh", cached.keep_fresh, _MINUTE),
@@ -61,7 +61,8 @@ def all_chores() -> list[Chore]:
         Chore("ask about persons", person_links.ask_missing, _HOUR),
         Chore("remind of classes", classes.remind, _HOUR),
         Chore("send digests", send_digests, _HOUR),
-        Chore("purge imports", hours.purge, _HOUR),
+        Chore("purge imports", import_actions.purge, _HOUR),
+        Chore("purge waiting hours", unclaimed.purge, _HOUR),
         Chore("purge intelligence files", uploaded_files.purge, _HOUR),
         Chore("expire applications", requests.expire, _HOUR),
         Chore("expire resets", password_resets.expire, _HOUR),

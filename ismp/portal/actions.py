@@ -13,7 +13,7 @@ from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Role
 from ismp.audit import trail
 from ismp.errors import ActionRefused
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 from ismp.notifications.actions import notify
 from ismp.portal import verbs
 from ismp.portal.models import Answer, Certificate, Page, PageVersion, Ticket

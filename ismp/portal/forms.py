@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.courses.models import Category
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 from ismp.portal.models import Page
 from ismp.ui.forms import Form, RocDateField, SearchForm
 

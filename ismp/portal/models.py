@@ -17,7 +17,7 @@ from ismp.accounts.roles import Right
 from ismp.audit.event_cache import EventCache
 from ismp.audit.models import Audited
 from ismp.audit.verbs import Topic, rewrites
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 
 _SHIPPED = Path(__file__).parent / "texts"
 

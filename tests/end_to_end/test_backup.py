@@ -17,8 +17,9 @@ from django.conf import settings
 
 from ismp.accounts.models import Account
 from ismp.audit import trail
+from ismp.hours.models import Record
 from ismp.imports import run_files
-from ismp.hours.models import ImportRun, Record, RunFile
+from ismp.imports.models import ImportRun, RunFile
 from ismp.operations.backup import archive
 from ismp.operations.backup import story as backup_story
 from ismp.operations.backup.databases import LEFT_OUT as TABLES_LEFT_OUT

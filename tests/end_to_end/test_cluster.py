@@ -46,7 +46,8 @@ TOLD = """
 from tests.support.laws import outcome
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours.models import ImportRun, Record, RecordRevision
+from ismp.hours.models import Record, RecordRevision
+from ismp.imports.models import ImportRun
 runs = [
     {
         "file": run.filename, "agency": run.agency.code, "dry_run": run.dry_run,
@@ -248,14 +249,14 @@ def one_round(trouble, clerks, files, ports, chance):
 
 def open_runs(cluster):
     return cluster.execute(
-        "SELECT count(*) FROM hours_importrun WHERE state IN ('receiving', 'queued', 'running')"
+        "SELECT count(*) FROM imports_importrun WHERE state IN ('receiving', 'queued', 'running')"
     )[0][0]
 
 
 def imported(cluster):
     """How many files are done; one that was sent twice counts once."""
     return cluster.execute(
-        "SELECT count(DISTINCT filename) FROM hours_importrun WHERE state = 'completed'"
+        "SELECT count(DISTINCT filename) FROM imports_importrun WHERE state = 'completed'"
     )[0][0]
 
 

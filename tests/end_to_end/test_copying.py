@@ -37,14 +37,14 @@ migrate_if_needed()
 from ismp.accounts import demo_data
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Agency
-from ismp.hours import actions as hours
+from ismp.imports import actions as imports
 from ismp.hours.portal_export import ExportChoices, export
 people = demo_data.city()[:40]
 accounts.import_roster(demo_data.roster_csv(people).encode(), by="setup")
 agency = Agency.objects.get(code=people[0].agency_code)
 own = [person for person in people if person.agency_code == agency.code]
 data = export(own, 60, ExportChoices(date(2026, 1, 1), date(2026, 10, 31), seed=1))
-run = hours.import_file([data], agency=agency, filename="one.csv")
+run = imports.import_file([data], agency=agency, filename="one.csv")
 assert run.state == "completed" and run.created
 """
 LOOK = """

@@ -14,10 +14,11 @@ from django.http import QueryDict
 from ismp.accounts.models import Account, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.hours.models import Deletion, Record
 from ismp.hours.records import actions, jobs
 from ismp.imports import running
-from ismp.hours.models import Deletion, ImportRun, Record
 from ismp.imports.heartbeat import STEPS
+from ismp.imports.models import ImportRun
 from ismp.security.models import Device
 from tests.support.faults import AGENCY, DONE, LEASE_OVER, ROWS, Site, state_of
 from tests.support.hosts import PATIENCE_SECONDS

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
-from ismp.imports import run_files, report
-from ismp.hours.models import ImportRun, RunFile
+from ismp.imports import report, run_files
+from ismp.imports.models import ImportRun, RunFile
 from ismp.operations.management.commands import rotate_keys
 from ismp.storage.keyring import KeyRing
 from ismp.ui.models import SentForm
@@ -120,18 +120,18 @@ Account.objects.filter(username__in={CLERKS}).update(
     role="agency_admin", password=make_password("{PASSWORD}"))
 """
 RUNS = """
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 print(json.dumps(list(ImportRun.objects.order_by("pk").values_list("state", "attempt", "created"))))
 """
 OPENED = """
 from django.conf import settings
 from ismp.accounts.models import Account
 from ismp.audit import trail
-from ismp.hours import files
-from ismp.hours.models import ImportRun, RunFile
+from ismp.imports import run_files
+from ismp.imports.models import ImportRun, RunFile
 numbers = {a.username: a.national_id for a in Account.objects.exclude(sealed_id=None)}
-uploads = [len(b"".join(files.pieces(run, RunFile.Kind.UPLOAD))) for run in ImportRun.objects.all()]
-kept = sum(len(list(files.pieces(run, kind))) for run in ImportRun.objects.all() for kind in RunFile.Kind)
+uploads = [len(b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))) for run in ImportRun.objects.all()]
+kept = sum(len(list(run_files.pieces(run, kind))) for run in ImportRun.objects.all() for kind in RunFile.Kind)
 print(json.dumps([numbers, uploads, kept == RunFile.objects.count(), list(trail.faults()), list(settings.KEYS.sealing)]))
 """
 

@@ -436,9 +436,9 @@ OTHER_ADDRESSES = {
     ),
     **dict.fromkeys(
         (
-            "hours:upload",
-            "hours:run_password",
-            "hours:run_commit",
+            "imports:upload",
+            "imports:run_password",
+            "imports:run_commit",
             "hours:columns",
             "hours:delete",
             "hours:restore",

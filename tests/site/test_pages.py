@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from ismp.accounts import verbs
 from ismp.audit import trail
 from ismp.courses.models import Course
+from ismp.hours.models import Deletion, Record
 from ismp.imports import running
-from ismp.hours.models import Deletion, ImportRun, Record, State
+from ismp.imports.models import ImportRun, State
 from ismp.portal.models import Ticket
 from tests.support.portal_files import data, row
 from tests.support.rights import EVERYBODYS, MATRIX, OPEN, POST_ONLY, ROLES, WITH_SETTING, addresses

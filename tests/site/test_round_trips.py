@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from ismp.courses.models import Attendance, Session, SignUp
 from ismp.imports import kinds
-from ismp.hours.models import Source, State
+from ismp.imports.models import Source, State
 from ismp.security.models import Advisory
 from tests.support import uploads
 
@@ -40,7 +40,7 @@ def download(client, name, how, **query):
 
 
 def test_every_list_that_is_imported_is_here():
-    assert {one.source for one in kinds.every() if one.start} == {Source.FILE, *LISTS}
+    assert {one.source for one in kinds.all_kinds() if one.start} == {Source.FILE, *LISTS}
 
 
 @pytest.mark.parametrize("how", ["csv", "xlsx"])

@@ -22,8 +22,10 @@ from ismp.accounts import demo_data, national_id
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account
 from ismp.accounts.national_id.log_masking import JsonFormatter, MaskingFormatter
-from ismp.imports import running, views as imports_views
-from ismp.hours.models import ImportRun, Record
+from ismp.hours.models import Record
+from ismp.imports import running
+from ismp.imports import views as imports_views
+from ismp.imports.models import ImportRun
 from ismp.portal.models import Ticket
 from tests.support.portal_files import data, packed, row
 

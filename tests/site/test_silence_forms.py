@@ -10,8 +10,9 @@ import zipfile
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from ismp.hours.models import Record
 from ismp.imports import running
-from ismp.hours.models import ImportRun, Record, State
+from ismp.imports.models import ImportRun, State
 from tests.support import uploads
 from tests.support.canary import FORMS, database, told
 from tests.support.portal_files import TITLES, row, text

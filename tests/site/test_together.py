@@ -26,9 +26,9 @@ from ismp.courses.classroom import attendance
 from ismp.courses.models import Attendance, Course, Kind, Meeting, SignUp, Way
 from ismp.courses.online import learning
 from ismp.errors import ActionRefused
-from ismp.hours.records import actions as hours
+from ismp.imports import actions as import_actions
 from ismp.imports import run_files, running
-from ismp.hours.models import RunFile
+from ismp.imports.models import RunFile
 from ismp.security.devices import actions as devices
 from ismp.security.models import Device, RestrictedProduct
 from ismp.storage.waiting import unless_busy
@@ -273,10 +273,10 @@ def test_a_roster_that_postgresql_ends_as_a_deadlock_goes_on(place, in_pieces, w
             return postings.import_roster(data, by="test").updated
         Account.objects.filter(username="CU1001").update(role="platform_admin")
         by = person("CU1001")
-        run = hours.open_run(agency=by.agency, filename="r.csv", source="roster", by=by)
-        kept = run_files.keep(run, RunFile.Kind.UPLOAD, [data])
-        hours.received(run, kept.sha256, kept.size, kept.lines)
-        hours.accept(run)
+        run = import_actions.open_run(agency=by.agency, filename="r.csv", source="roster", by=by)
+        kept = run_files.store(run, RunFile.Kind.UPLOAD, [data])
+        import_actions.received(run, kept.sha256, kept.size, kept.lines)
+        import_actions.accept(run)
         running.perform(run.pk)
         run.refresh_from_db()
         assert (run.state, run.attempt) == ("completed", 1)

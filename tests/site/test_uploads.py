@@ -86,7 +86,7 @@ def test_every_form_with_a_file_stands_on_a_page_that_takes_files():
     """The kit marks its own; these are the views that name theirs."""
     marked = {name for name, view, _ in views() if getattr(view, "takes_files", None) is not None}
     assert marked >= {
-        "hours:upload",
+        "imports:upload",
         "external_hours:apply",
         "courses:session_file",
         "authoring:add_material",

@@ -23,8 +23,8 @@ from ismp.courses.models import (
     Way,
 )
 from ismp.courses.online import learning
-from ismp.hours.records import actions as hours
 from ismp.hours.models import Record
+from ismp.hours.records import actions as hours
 
 
 def course(title="資通安全概論", **changes):

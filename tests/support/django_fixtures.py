@@ -91,8 +91,7 @@ def _imported(
     data: bytes, *, agency: str = "382990001Z", filename: str = "file.csv", **options: Any
 ) -> dict[str, Any]:
     from ismp.accounts.models import Agency
-    from ismp.hours.records import actions
-    from ismp.imports import report
+    from ismp.imports import actions, report
 
     found = Agency.objects.get(code=agency)
     done = actions.import_file([data], agency=found, filename=filename, **options)
@@ -145,8 +144,8 @@ def _things_of_the_city() -> dict[str, Any]:
     from ismp.accounts.models import Account
     from ismp.compliance.models import Example, PolicyVersion
     from ismp.courses.models import Teacher
-    from ismp.hours.records import actions
     from ismp.hours.models import Duplicate, Record
+    from ismp.hours.records import actions
     from ismp.portal import actions as portal
     from ismp.ui.resources.resource import every
     from tests.support import derived

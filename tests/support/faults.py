@@ -7,9 +7,10 @@ import pytest
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours.records import actions
+from ismp.hours.models import Record, RecordRevision
+from ismp.imports import actions as import_actions
 from ismp.imports import run_files
-from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
+from ismp.imports.models import ImportRun, RunFile
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.installations import Place
 from tests.support.portal_files import data, row
@@ -26,9 +27,9 @@ LEASE_OVER = LEASE_SECONDS + 0.1
 PERFORM = """
 import django; django.setup()
 import time
-from ismp.hours import importing
+from ismp.imports import running
 time.sleep(max(0, {at} - time.time()))
-importing.perform({run})
+running.perform({run})
 """
 
 
@@ -49,10 +50,10 @@ class Site(Place):
                 by.role = "agency_admin"
                 by.save()
             agency = Agency.objects.get(code=AGENCY)
-            run = actions.open_run(agency=agency, filename="f.csv", source=source, by=by)
-            kept = run_files.keep(run, RunFile.Kind.UPLOAD, [self.file.read_bytes()])
-            actions.received(run, kept.sha256, kept.size, kept.lines)
-            actions.accept(run)
+            run = import_actions.open_run(agency=agency, filename="f.csv", source=source, by=by)
+            kept = run_files.store(run, RunFile.Kind.UPLOAD, [self.file.read_bytes()])
+            import_actions.received(run, kept.sha256, kept.size, kept.lines)
+            import_actions.accept(run)
             return run.pk
 
     def worker(self, run, after=0.0):

@@ -12,10 +12,10 @@ import django
 
 django.setup()
 
-from ismp.imports import running, heartbeat  # noqa: E402
+from ismp.imports import heartbeat, running  # noqa: E402
 
 run_id, step, name = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-reached = heartbeat.Pulse.reached
+reached = heartbeat.Heartbeat.reached
 
 
 def reached_and_hit(self, at, done=0, total=0):
@@ -25,5 +25,5 @@ def reached_and_hit(self, at, done=0, total=0):
         os.kill(os.getpid(), getattr(signal, name))
 
 
-heartbeat.Pulse.reached = reached_and_hit
+heartbeat.Heartbeat.reached = reached_and_hit
 running.perform(run_id)

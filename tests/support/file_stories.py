@@ -5,8 +5,9 @@ from django.utils import timezone
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
+from ismp.hours.models import Record
 from ismp.hours.records import actions
-from ismp.hours.models import ImportRun, Record
+from ismp.imports.models import ImportRun
 from tests.support import oracle, scenarios
 from tests.support.laws import COUNTS, outcome, records_of, take, tallies_are_true, told
 from tests.support.scenarios import file, row

@@ -4,8 +4,6 @@ from collections import Counter
 from datetime import timedelta
 
 from ismp.accounts.models import Agency
-from ismp.hours.records import actions
-from ismp.imports import report
 from ismp.hours.models import (
     DAYS_OF_A_MONTH,
     MonthlyCount,
@@ -14,6 +12,8 @@ from ismp.hours.models import (
     RecordsVersion,
     SearchText,
 )
+from ismp.imports import actions as import_actions
+from ismp.imports import report
 from tests.support import scenarios
 
 COUNTS = ("total", "created", "updated", "unchanged", "rejected")
@@ -21,7 +21,7 @@ COUNTS = ("total", "created", "updated", "unchanged", "rejected")
 
 def take(data, *, agency=scenarios.AGENCY_A, filename="成績.csv", **options):
     found = Agency.objects.get(code=agency)
-    return actions.import_file([data], agency=found, filename=filename, **options)
+    return import_actions.import_file([data], agency=found, filename=filename, **options)
 
 
 def outcome(run):

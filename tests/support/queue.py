@@ -6,7 +6,7 @@ from unittest import mock
 from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 
-from ismp.hours.models import ImportRun, State
+from ismp.imports.models import ImportRun, State
 
 
 def work():

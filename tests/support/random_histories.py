@@ -16,9 +16,9 @@ from ismp.accounts.identities import sets
 from ismp.accounts.models import Account, Agency, PersonLink, Status
 from ismp.accounts.roles import Role
 from ismp.errors import ActionRefused
-from ismp.hours.records import actions
-from ismp.hours.models import Deletion, ImportRun, Record
-from ismp.hours.records import unclaimed
+from ismp.hours.models import Deletion, Record
+from ismp.hours.records import actions, unclaimed
+from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 from tests.support import scenarios
 from tests.support.crediting import credit

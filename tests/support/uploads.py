@@ -3,7 +3,7 @@
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from ismp.imports import running
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 
 UPLOAD = "/manage/learning-map/upload/"
 

@@ -34,7 +34,7 @@ from ismp.compliance.standing import import_effect as effects
 from ismp.compliance.standing import what_if
 from ismp.compliance.standing.table import WORDS, InForce
 from ismp.errors import ActionRefused
-from ismp.hours.models import ImportRun, Source, State
+from ismp.imports.models import ImportRun, Source, State
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources import versions
 

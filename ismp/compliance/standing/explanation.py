@@ -20,8 +20,9 @@ from ismp.compliance.standing import one_person, table
 from ismp.compliance.standing.table import InForce, Line
 from ismp.courses import catalogue
 from ismp.courses.models import Course
-from ismp.hours.models import Record, Source, in_hours
+from ismp.hours.models import Record, in_hours
 from ismp.hours.portal_import.layout import CATEGORIES
+from ismp.imports.models import Source
 from ismp.ui.text import roc_dates
 
 _NAMED = 5

@@ -18,8 +18,9 @@ from ismp.accounts.models import Account
 from ismp.compliance.rules import arithmetic
 from ismp.compliance.standing import table
 from ismp.compliance.standing.table import InForce, Line
+from ismp.hours.models import Record, RecordRevision
 from ismp.imports import run_files
-from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile
+from ismp.imports.models import ImportRun, RunFile
 
 _INSTANT = timedelta(microseconds=1)
 

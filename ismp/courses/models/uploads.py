@@ -9,7 +9,8 @@ from django.utils import timezone
 from ismp.accounts.models import Account, Agency, Scoped
 from ismp.accounts.roles import Right
 from ismp.audit.models import Audited
-from ismp.hours.models import CREDITED, Record
+from ismp.hours.models import Record
+from ismp.imports.models import CREDITED
 from ismp.storage.encrypted_files import FilePiece
 
 

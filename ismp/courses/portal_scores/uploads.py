@@ -21,7 +21,7 @@ from ismp.audit import trail
 from ismp.courses import verbs
 from ismp.courses.models import Enrollment, PortalUpload, SignUp, UploadedHours, UploadPiece
 from ismp.errors import ActionRefused
-from ismp.hours.models import CREDITED
+from ismp.imports.models import CREDITED
 from ismp.storage.encrypted_files import EncryptedFile
 from ismp.ui.resources import versions
 from ismp.ui.text.roc_dates import roc_date

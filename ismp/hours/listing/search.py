@@ -16,10 +16,11 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.hours.listing.forms import FIELDS, SearchForm
 from ismp.hours.listing.record_pages import Keyword, RecordPages
-from ismp.hours.models import ImportRun, Record, in_hours
-from ismp.hours.portal_import import cleaning
+from ismp.hours.models import Record, in_hours
 from ismp.hours.portal_import.layout import CATEGORIES, COLUMNS, NAMES
 from ismp.hours.records import bulk_read
+from ismp.imports import masking
+from ismp.imports.models import ImportRun
 from ismp.storage import replica
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text import roc_dates
@@ -132,7 +133,7 @@ def frames(newest: RecordPages | None, *, with_agency: bool = False) -> Iterator
             called = pl.col("agency_id").replace_strict(agencies, return_dtype=pl.String)
             frame = frame.with_columns(called.alias(_AGENCY))
         yield frame.select(
-            cleaning.by_value(frame[name], _READ_OUT[name], pl.String).fill_null("")
+            masking.by_value(frame[name], _READ_OUT[name], pl.String).fill_null("")
             if name in _READ_OUT
             else frame[name]
             for name in names

@@ -17,9 +17,10 @@ from ismp.accounts.roles import Right
 from ismp.hours import portal_export
 from ismp.hours.listing import search as listing_search
 from ismp.hours.listing.forms import SearchForm
-from ismp.hours.models import ColumnChoice, ImportRun, State
+from ismp.hours.models import ColumnChoice
 from ismp.hours.portal_import.checks import BY_CODE
 from ismp.hours.portal_import.layout import COLUMNS
+from ismp.imports.models import ImportRun, State
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.resource import PER_PAGE, without_keyword
 

@@ -1,11 +1,11 @@
-"""終身學習時數: runs (one per uploaded file), records (one per learning event), their history.
+"""終身學習時數: records (one per learning event), their history, who waits (待認領).
 
 Knows people and agencies (`ismp.accounts`), not what hours anybody owes.
 
-`runs`         a file from its first byte to its result, its sealed pieces, who waits (待認領)
 `records`      learning events, their former contents, deletions, the columns that a person hides
 `sums`         months and years as they are kept for lists and duties
 `duplicates`   可能重複
+`unclaimed`    待認領: people of a file whom the agency did not know
 `scoped`       whose rows somebody sees
 """
 
@@ -21,7 +21,6 @@ from ismp.hours.models.records import (
     Withdrawal,
     in_hours,
 )
-from ismp.imports.models import CREDITED, ImportRun, RunFile, Source, State, Waiting
 from ismp.hours.models.sums import (
     DAYS_OF_A_MONTH,
     MonthlyCount,
@@ -29,9 +28,9 @@ from ismp.hours.models.sums import (
     RecordsVersion,
     SearchText,
 )
+from ismp.hours.models.unclaimed import Waiting
 
 __all__ = [
-    "CREDITED",
     "DAYS_OF_A_MONTH",
     "SEARCH_FIELDS",
     "ColumnChoice",
@@ -39,17 +38,13 @@ __all__ = [
     "Decision",
     "Deletion",
     "Duplicate",
-    "ImportRun",
     "MonthlyCount",
     "PersonYear",
     "Record",
     "RecordQuerySet",
     "RecordRevision",
     "RecordsVersion",
-    "RunFile",
     "SearchText",
-    "Source",
-    "State",
     "Waiting",
     "Withdrawal",
     "in_hours",

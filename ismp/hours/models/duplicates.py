@@ -9,8 +9,8 @@ from django.utils import timezone
 from ismp.accounts.models import Agency
 from ismp.audit.models import Audited
 from ismp.hours.models.records import Record
-from ismp.imports.models import CREDITED
 from ismp.hours.models.scoped import Scoped
+from ismp.imports.models import CREDITED
 
 
 class Decision(models.TextChoices):

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.audit.models import Audited
-from ismp.imports.models import ImportRun
 from ismp.hours.models.scoped import Scoped
 from ismp.hours.portal_import.layout import CATEGORIES
+from ismp.imports.models import ImportRun
 from ismp.ui.resources.search import containing
 
 

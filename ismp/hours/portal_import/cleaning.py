@@ -6,15 +6,13 @@ that means.  Values repeat a lot in a file, so the costly readings are made once
 
 import re
 import unicodedata
-from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
-from typing import Any
 
 import polars as pl
 
-from ismp.accounts import national_id
 from ismp.hours.portal_import.layout import CATEGORIES, EARLIEST_YEAR, HOUR_UNITS, NAMES
+from ismp.imports.masking import by_value, hide_ids
 from ismp.ui.text import roc_dates
 
 EVENT_TEXT = ("organizer_code", "title", "term")
@@ -36,11 +34,6 @@ HOUR_CELLS = ("total", "digital_hours", "classroom_hours")
 REQUIRED = ("title", "started_on", "ended_on", "category", *HOUR_CELLS)
 _HOURS = re.compile(r"\d{1,12}(?:\.\d{1,3}0*)?", re.ASCII)
 _DAY = 24_000
-_GAP = r"[\s\p{Z}\p{C}\p{M}\p{P}\p{S}\x{115f}\x{1160}\x{3164}\x{ffa0}]*"
-_MAY_HOLD_A_NUMBER = (
-    rf"[\p{{Lu}}\p{{Ll}}\p{{So}}]{_GAP}[\p{{Lu}}\p{{Ll}}\p{{So}}\p{{N}}](?:{_GAP}\p{{N}}){{8}}"
-)
-"""In the words of polars, all in which `national_id.hide` finds a number, and more."""
 _REMEMBERED = 4096
 """Readings of dates, hours and categories are the same in each slice of a file."""
 
@@ -92,33 +85,10 @@ def tidy(cell: pl.Expr) -> pl.Expr:
     )
 
 
-def hide_ids(cell: pl.Expr) -> pl.Expr:
-    """Text with the last four characters of any national ID in it hidden.
-
-    Some producers write one into 證件字號 or a title; none may be stored or shown in clear.
-    """
-    return cell.map_batches(_hidden, return_dtype=pl.String)
-
-
-def _hidden(cells: pl.Series) -> pl.Series:
-    if not cells.str.contains(_MAY_HOLD_A_NUMBER).any():
-        return cells
-    return by_value(cells, national_id.hide, pl.String)
-
-
 def too_many_hours() -> pl.Expr:
     """More than 24 hours on each day of the course."""
     days = (pl.col("end") - pl.col("start")).dt.total_days() + 1
     return pl.col("hours_m") > days * _DAY
-
-
-def by_value(column: pl.Series, reading: Callable[[Any], Any], dtype: Any) -> pl.Series:
-    """Apply a reading to each distinct value of a column, which keeps its name."""
-    values = column.unique().alias("value")
-    readings = pl.Series("reading", [reading(value) for value in values.to_list()], dtype)
-    rows = column.alias("value").to_frame()
-    rows = rows.join(pl.DataFrame([values, readings]), "value", "left", maintain_order="left")
-    return rows["reading"].alias(column.name)
 
 
 def too_long(limit: int) -> pl.Expr:

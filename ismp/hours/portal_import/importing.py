@@ -6,31 +6,23 @@ short way, where the outcome is known.
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
-from operator import itemgetter
-from typing import Any
 
 import polars as pl
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ismp.accounts.models import Account
-from ismp.accounts.roles import Right
-from ismp.imports import run_files
-from ismp.hours import verbs
-from ismp.imports.running import limits
-from ismp.hours.models import CREDITED as GIVEN_HERE
-from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, in_hours
+from ismp.hours.models import Record, RecordRevision
 from ismp.hours.portal_import import checks, cleaning, matching, reading, unchanged_file
-from ismp.hours.portal_import.layout import TITLES
 from ismp.hours.portal_import.matching import People
 from ismp.hours.portal_import.prefetch import first_ahead, one_ahead
-from ismp.imports.kinds import ImportKind, Reached
+from ismp.hours.portal_import.result import ResultOfHours
 from ismp.hours.records import bulk_write, duplicates, totals
-from ismp.imports.result import ResultOfHours
-from ismp.ui.resources.columns import Column
+from ismp.imports import run_files
+from ismp.imports.kinds import Reached, limits
+from ismp.imports.models import CREDITED as GIVEN_HERE
+from ismp.imports.models import ImportRun, RunFile
 
 
 def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
@@ -41,7 +33,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
     if not run.dry_run:
         result.edition = result.edition or totals.edition([run.agency_id])
         day = today if "date-future" in result.reasons else None
-        run.fingerprint = unchanged_file.fingerprint(run.agency, people, day)
+        result.fingerprint = unchanged_file.fingerprint(run.agency, people, day)
     return result
 
 
@@ -156,63 +148,3 @@ def _deleted_by_hand(records: list[int]) -> dict[int, int]:
     found = dict(by_hand.order_by("pk").values_list("record", "deletion"))
     now = Record.objects.filter(pk__in=records).deleted_by_hand()
     return found | dict(now.values_list("pk", "deletion"))
-
-
-# --- Its profile -------------------------------------------------------------------------------
-
-
-def _with_accounts(lines: list[dict[str, Any]]) -> None:
-    accounts = Account.objects.in_bulk([line["account"] for line in lines if line["account"]])
-    for line in lines:
-        line["account"] = accounts.get(line["account"])
-
-
-def _of_account(name: str) -> Any:
-    return lambda line: getattr(line["account"], name, "－")
-
-
-def _name(line: dict[str, Any]) -> str:
-    return f"{line['name']}（不同）" if line["other_name"] else str(line["name"])
-
-
-HOURS = ImportKind(
-    source="file",
-    title="終身學習時數",
-    verb=verbs.IMPORT_HOURS,
-    records=True,
-    start=Right.IMPORT_HOURS,
-    perform=perform,
-    reasons=checks.BY_CODE,
-    titles=TITLES,
-    columns=(
-        Column("公務帳號", _of_account("username")),
-        Column("姓名", _of_account("name")),
-        Column("檔案裡的姓名", _name, tone=lambda line: "amber" if line["other_name"] else ""),
-        Column("課程類別", itemgetter("category")),
-        Column("名稱", itemgetter("title"), "text"),
-        Column("迄日期", itemgetter("ended_on"), "date"),
-        Column("採計時數", lambda line: in_hours(line["hours_m"]), "number"),
-    ),
-    dress=_with_accounts,
-    which=("", "created", "updated", "unchanged", "rejected", "names"),
-    id_column="national_id",
-    crumbs=(
-        ("同仁學習狀況明細", "hours:agency", Right.VIEW_HOURS),
-        ("匯入紀錄", "hours:runs", Right.VIEW_HOURS),
-    ),
-    parts=tuple(settings.RUN_RESULT_PARTS),
-)
-CREDITED = replace(
-    HOURS,
-    source="platform",
-    start=None,
-    parts=(),
-    no_undo="本平台課程登錄的時數不能整批復原；要更正，請到課程重新結算，或在明細刪除那一筆時數。",
-)
-"""What our own courses credited (docs/adr/0012): without a file, seen as hours are."""
-RECOGNISED = replace(
-    CREDITED,
-    source="external",
-    no_undo="外部認列的時數不能在這裡復原；要收回，請到「外部時數認列」撤銷認列。",
-)
-"""What was recognised with a certificate (docs/adr/0017)."""

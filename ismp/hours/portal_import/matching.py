@@ -19,9 +19,9 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency, Status
 from ismp.hours.models import Record
-from ismp.hours.portal_import import cleaning
 from ismp.hours.portal_import.cleaning import EVENT_TEXT, HOUR_CELLS, OTHER_TEXT
 from ismp.hours.records import bulk_read
+from ismp.imports import masking
 from ismp.ui.text.search_folding import is_key, key
 
 _MARK = "\x1f"
@@ -147,8 +147,8 @@ def add_keys(frame: pl.DataFrame) -> pl.DataFrame:
     )
     frame = frame.with_columns(event.alias("event_key"), contents.alias("content_key"))
     return frame.with_columns(
-        cleaning.by_value(frame["event_key"], _event_digest, pl.Binary),
-        cleaning.by_value(frame["content_key"].cast(pl.Binary), _digest, pl.Binary),
+        masking.by_value(frame["event_key"], _event_digest, pl.Binary),
+        masking.by_value(frame["content_key"].cast(pl.Binary), _digest, pl.Binary),
     ).with_columns(
         _event(pl.col("event_key")).alias("event"),
         _number(pl.col("content_key")).alias("contents"),

@@ -22,8 +22,7 @@ from ismp.accounts import national_id
 from ismp.hours.portal_import import parsing
 from ismp.hours.portal_import.layout import COLUMNS, UPLOAD_TEMPLATE_ONLY
 from ismp.hours.portal_import.parsing import Header
-from ismp.imports.rejection import too_large
-from ismp.ui.reading import file_types
+from ismp.imports.rejection import OtherTypes, too_large
 from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits
 
@@ -59,7 +58,7 @@ def read(pieces: Iterable[bytes], limits: Limits) -> Table:
     head = b"".join(first)
     if not head:
         raise FileRejected("這個檔案是空的（0 位元組），請重新下載成績檔後再上傳。")
-    refuse_other_types(head)
+    PORTAL.refuse(head)
     header = _find_header(head)
     names, ignored = _columns(header, limits)
     return Table(parsing.slices(itertools.chain(first, rest), header, names, limits), ignored)
@@ -76,19 +75,11 @@ def _counted(pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
 
 # --- What the first bytes say ----------------------------------------------------------------
 
-PORTAL = "請上傳入口網下載的原始成績檔"
-
-
-def refuse_other_types(data: bytes, instead: str = PORTAL) -> None:
-    """Tell by its first bytes, not by its name, that a file is no CSV.  Raises FileRejected."""
-    is_portal = instead == PORTAL
-    again = "請重新登入入口網下載成績檔" if is_portal else ""
-    try:
-        file_types.refuse_others(
-            data, wanted="CSV", instead=instead, sign_in_again=again, as_it_came=is_portal
-        )
-    except FileRejected as reason:
-        raise FileRejected(str(reason)) from reason
+PORTAL = OtherTypes(
+    "請上傳入口網下載的原始成績檔",
+    sign_in_again="請重新登入入口網下載成績檔",
+    as_it_came=True,
+)
 
 
 # --- The header proves the encoding ------------------------------------------------------------

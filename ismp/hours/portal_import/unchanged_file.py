@@ -21,9 +21,10 @@ from django.utils import timezone
 
 import ismp
 from ismp.accounts.models import Agency
-from ismp.hours.models import ImportRun, RecordsVersion, State
+from ismp.hours.models import RecordsVersion
 from ismp.hours.portal_import.matching import People
-from ismp.imports.result import ResultOfHours
+from ismp.hours.portal_import.result import ResultOfHours
+from ismp.imports.models import ImportRun, State
 
 
 def fingerprint(agency: Agency, people: People, today: date | None) -> str:

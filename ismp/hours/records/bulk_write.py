@@ -18,9 +18,10 @@ from typing import Any, Self
 import polars as pl
 from django.db import connection
 
-from ismp.hours.models import Contents, Deletion, ImportRun
+from ismp.hours.models import Contents, Deletion
 from ismp.hours.portal_import.cleaning import EVENT_TEXT, OTHER_TEXT
 from ismp.hours.portal_import.prefetch import one_ahead
+from ismp.imports.models import ImportRun
 
 _PARAMETERS = 16_000
 """How many values a statement of SQLite gets.  It takes 32,766, but the driver remembers as much of

@@ -18,24 +18,14 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours.records import undoing
 from ismp.hours import verbs
-from ismp.hours.models import (
-    CREDITED,
-    Deletion,
-    ImportRun,
-    Record,
-    RecordRevision,
-    Source,
-    State,
-    Withdrawal,
-    in_hours,
-)
+from ismp.hours.models import Deletion, Record, RecordRevision, Withdrawal, in_hours
 from ismp.hours.portal_import import cleaning, matching
 from ismp.hours.portal_import import importing as portal_importing
 from ismp.hours.portal_import.layout import NAMES
-from ismp.hours.records import totals
-from ismp.imports.result import ResultOfHours
+from ismp.hours.portal_import.result import ResultOfHours
+from ismp.hours.records import totals, undoing
+from ismp.imports.models import CREDITED, ImportRun, Source, State
 from ismp.ui.text import roc_dates
 
 _HOURS_UNIT = "1"
@@ -103,7 +93,7 @@ def credit(
     runs = [_credited(each, of, source, by) for each in mine.select_for_update(no_key=True)]
     for run in runs:
         result = _store(of_agency[run.agency_id], run)
-        ImportRun.objects.filter(pk=run.pk).update(**result.counts(), **result.run_fields())
+        ImportRun.objects.filter(pk=run.pk).update(**result.counts(), **result.edition_fields())
     for run in runs:  # last: whoever records holds the head of the trail, and waits for nothing
         trail.record(
             verbs.CREDIT_HOURS,
@@ -137,7 +127,7 @@ def _store(credits: Sequence[Credit], run: ImportRun) -> ResultOfHours:
     result = portal_importing.store(
         run, iter([_frame(credits)]), ResultOfHours([]), lambda *_: None
     )
-    result.keep_held(run)
+    result.store_held(run)
     return result
 
 

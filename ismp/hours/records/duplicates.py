@@ -22,8 +22,9 @@ from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.hours import verbs
-from ismp.hours.models import CREDITED, Decision, Duplicate, ImportRun, Record, Source
+from ismp.hours.models import Decision, Duplicate, Record
 from ismp.hours.records.soft_delete import revive, soft_delete
+from ismp.imports.models import CREDITED, ImportRun, Source
 from ismp.ui.resources import versions
 from ismp.ui.text.search_folding import fold
 

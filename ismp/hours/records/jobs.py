@@ -22,11 +22,12 @@ from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
+from ismp.hours.listing import search as listing_search
+from ismp.hours.models import Deletion
 from ismp.hours.records import actions
 from ismp.imports import queue
-from ismp.hours.listing import search as listing_search
-from ismp.hours.models import Deletion, ImportRun, Source, State
-from ismp.imports.kinds import ImportKind, Reached
+from ismp.imports.kinds import Reached
+from ismp.imports.models import ImportRun, Source, State
 from ismp.imports.result import Result
 from ismp.ui.reading.faults import FileRejected
 
@@ -130,7 +131,7 @@ class _Done(Result):
     def notes(self) -> dict[str, object]:
         return self._notes
 
-    def keep(self, run: ImportRun) -> None:
+    def store(self, run: ImportRun) -> None:
         """Nothing but the notes, which the run has."""
 
 
@@ -194,7 +195,7 @@ def described(run: ImportRun) -> dict[str, Any]:
         "kind": kind,
         "count": run.notes["count"],
         "done": run.notes.get("done"),
-        "about": reverse("hours:run", args=[run.notes["run"]]) if kind == "undo" else "",
+        "about": reverse("imports:run", args=[run.notes["run"]]) if kind == "undo" else "",
         "changed": any((run.notes.get("done") or {}).get(name) for name in _CHANGES),
         "again": again[kind](),
         "posted": [
@@ -206,17 +207,3 @@ def described(run: ImportRun) -> dict[str, Any]:
 
 
 _CHANGES = ("count", "removed", "restored", "deleted", "revived", "forgotten")
-
-JOB = ImportKind(
-    source="job",
-    title="刪除與復原",
-    verb=None,
-    locks_agency=False,
-    start=None,
-    perform=perform,
-    reasons={},
-    titles={},
-    columns=(),
-    crumbs=(("同仁學習狀況明細", "hours:agency", Right.VIEW_HOURS),),
-    no_undo="刪除的時數可以在「已刪除」還原；復原過的匯入，重新上傳同一個檔案即可。",
-)

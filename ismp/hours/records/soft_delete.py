@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
-from ismp.hours.models import Deletion, ImportRun, Record
+from ismp.hours.models import Deletion, Record
 from ismp.hours.records import bulk_write, totals
+from ismp.imports.models import ImportRun
 
 
 def soft_delete(

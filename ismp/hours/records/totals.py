@@ -15,8 +15,8 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 
 from ismp.hours.models import DAYS_OF_A_MONTH, MonthlyCount, RecordsVersion
-from ismp.hours.portal_import import cleaning
 from ismp.hours.records import bulk_read, bulk_write
+from ismp.imports import masking
 
 _WORDINGS, _MONTHS, _PEOPLE = "hours_searchtext", "hours_monthlycount", "hours_personyear"
 _KEYS = {
@@ -147,7 +147,7 @@ def _worded(lines: pl.DataFrame, field: str) -> pl.DataFrame:
         data = f"{field}\x1f{text}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, digest_size=16).hexdigest()
 
-    digests = cleaning.by_value(lines["text"], wording, pl.String).alias("wording")
+    digests = masking.by_value(lines["text"], wording, pl.String).alias("wording")
     return lines.with_columns(digests, field=pl.lit(field))
 
 

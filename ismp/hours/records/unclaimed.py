@@ -19,13 +19,14 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.imports import run_files
 from ismp.hours import verbs
-from ismp.hours.models import ImportRun, RunFile, Waiting
+from ismp.hours.models import Waiting
 from ismp.hours.portal_import import checks as portal_checks
 from ismp.hours.portal_import import cleaning, matching
 from ismp.hours.portal_import.layout import NAMES
 from ismp.hours.records import bulk_write, duplicates, totals
+from ismp.imports import masking, run_files
+from ismp.imports.models import ImportRun, RunFile
 
 _LINE = ["line", "width_ok", *NAMES]
 UNKNOWN = "no-account"
@@ -57,9 +58,9 @@ class Unclaimed:
         same._rows = {bytes(one.id_hash): one.rows for one in waiting}
         return same
 
-    def keep(self, run: ImportRun) -> None:
+    def store(self, run: ImportRun) -> None:
         """Let them wait; called in the transaction of the import."""
-        run_files.keep_frames(run, RunFile.Kind.WAITING, self._packed)
+        run_files.store_frames(run, RunFile.Kind.WAITING, self._packed)
         people = pl.DataFrame({"id_hash": list(self._rows), "rows": list(self._rows.values())})
         waiting = people.with_columns(agency_id=pl.lit(run.agency_id), run_id=pl.lit(run.pk))
         bulk_write.load("hours_waiting", waiting)
@@ -130,7 +131,7 @@ def _as_records(
 ) -> pl.DataFrame:
     """The rows of these people that the rule book lets pass and that no record tells yet."""
     indexes = {bytes(one.id_hash) for one in claimed}
-    mine = cleaning.by_value(frame["national_id"], lambda one: _index(one) in indexes, pl.Boolean)
+    mine = masking.by_value(frame["national_id"], lambda one: _index(one) in indexes, pl.Boolean)
     people = matching.People(agency).load()  # the one that the run's was merged into, if it was
     judge = portal_checks.Judge(portal_checks.World(timezone.localdate(), settings.UPLOAD_MAX_CELL))
     judged = judge.judge(matching.add_keys(people.find(cleaning.clean(frame.filter(mine)))))

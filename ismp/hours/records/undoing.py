@@ -26,19 +26,10 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from ismp.accounts.models import Account, Agency
-from ismp.imports import run_files
-from ismp.hours.models import (
-    CREDITED,
-    Deletion,
-    ImportRun,
-    Record,
-    RecordRevision,
-    RunFile,
-    Source,
-    State,
-    Withdrawal,
-)
+from ismp.hours.models import Deletion, Record, RecordRevision, Withdrawal
 from ismp.hours.records import bulk_read, bulk_write, duplicates, totals
+from ismp.imports import run_files
+from ismp.imports.models import CREDITED, ImportRun, RunFile, Source, State
 
 _ROW = {
     "id": pl.Int64,
@@ -299,7 +290,9 @@ def _held(agency: Agency, roots: set[int], records: pl.Series) -> pl.DataFrame:
     pieces = RunFile.objects.filter(run__agency=agency, kind=RunFile.Kind.HELD)
     for pk, run in pieces.order_by("pk").values_list("pk", "run"):
         if run in roots:
-            part = run_files.unpack(RunFile.objects.get(pk=pk).opened()).join(wanted, "record", "semi")
+            part = run_files.unpack(RunFile.objects.get(pk=pk).opened()).join(
+                wanted, "record", "semi"
+            )
             parts.append(part.with_columns(root=pl.lit(run, pl.Int64)))
     return pl.concat(parts)
 

@@ -1,13 +1,14 @@
-"""Taking records away: export, deletion, and what was deleted."""
+"""Records taken away and brought back: export, deletion, undo of an import; who is waited for."""
 
 import json
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ismp.accounts import national_id
 from ismp.accounts.models import Account
@@ -15,17 +16,21 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.errors import ActionRefused
-from ismp.hours.records import actions, jobs
 from ismp.hours import verbs
 from ismp.hours.listing import search as listing_search
 from ismp.hours.listing.forms import SearchForm
-from ismp.hours.models import Deletion
+from ismp.hours.models import Deletion, Waiting
+from ismp.hours.records import actions, jobs, undoing
+from ismp.imports import kinds
+from ismp.imports.models import ImportRun
+from ismp.imports.views import find_run
 from ismp.ui.exports import xlsx
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.exports.responses import csv_answer, workbook_answer
 from ismp.ui.http import once
 from ismp.ui.http.requests import HttpRequest
 
+_PER_PAGE = 50
 _SHOWN_PEOPLE = 20
 
 
@@ -121,7 +126,7 @@ def _posted(request: HttpRequest) -> list[tuple[str, str]]:
 def deleted(request: HttpRequest) -> HttpResponse:
     """已刪除 list."""
     user = request.user
-    page = Paginator(Deletion.objects.visible_to(user), 50).get_page(request.GET.get("page"))
+    page = Paginator(Deletion.objects.visible_to(user), _PER_PAGE).get_page(request.GET.get("page"))
     recent = list(jobs.recent(user))
     context = {"page": page, "jobs": recent, "jobs_under_way": not all(j.finished for j in recent)}
     return render(request, "hours/deleted.html", context)
@@ -143,3 +148,63 @@ def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
     except ActionRefused as reason:
         messages.error(request, str(reason))
     return redirect("hours:deleted")
+
+
+# --- The imports of hours -------------------------------------------------------------------------
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def runs(request: HttpRequest) -> HttpResponse:
+    """匯入紀錄."""
+    user = request.user
+    found = ImportRun.objects.visible_to(user).of_files().select_related("agency")
+    page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "hours/runs.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Right.UNDO_IMPORT)
+def undo(request: HttpRequest, run_id: int) -> HttpResponse:
+    """復原這次匯入: first what will happen, then the action, if that is what was shown."""
+    user = request.user
+    run = find_run(request, run_id)
+    if not run.can_be_undone:
+        if run.undone_by != user.username:  # who presses twice reads the answer to the first time
+            messages.error(request, kinds.kind_of(run).no_undo or actions.NOT_TO_UNDO)
+        return redirect(run)
+    if request.method == "POST":
+        shown = shown_in(request)
+        try:
+            if jobs.is_large(jobs.rows_of_undo(run, shown)):
+                return redirect(jobs.undo(run, shown=shown, by=user))
+            effects = actions.undo(run, shown=shown, by=user)
+            if not undoing.changes_something(effects):
+                messages.info(request, "沒有改變任何時數：其他匯入也有這些時數，或已經更正過。")
+            return redirect(run)
+        except actions.Differs as reason:
+            messages.error(request, str(reason))
+        except ActionRefused as reason:
+            messages.error(request, str(reason))
+            return redirect(run)
+    planned = undoing.plan(run)
+    context = {
+        "run": run,
+        "effects": planned.effects,
+        "shown": json.dumps(planned.effects),
+        "held_by": planned.held_by(),
+        "changes_something": undoing.changes_something(planned.effects),
+    }
+    return render(request, "hours/run_undo.html", context)
+
+
+@require_safe
+@needs(Right.VIEW_HOURS)
+def waiting(request: HttpRequest) -> HttpResponse:
+    """待認領時數, by number only: by run, how many people and rows wait."""
+    user = request.user
+    mine = Waiting.objects.visible_to(user)
+    page = Paginator(mine.by_run(), _PER_PAGE).get_page(request.GET.get("page"))
+    people = mine.filter(claimed_at=None).values("agency", "id_hash").distinct().count()
+    context = {"page": page, "people": people, "days": settings.WAITING_KEPT_DAYS}
+    return render(request, "hours/waiting.html", context)

@@ -6,19 +6,10 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from ismp.hours.listing import search as listing_search
-from ismp.hours.models import Record, State, in_hours
+from ismp.hours.models import Record, in_hours
 from ismp.hours.portal_import.layout import Column
-from ismp.ui.reading.faults import NORMAL, OURS, YOURS
 
 register = template.Library()
-_TONES = {
-    NORMAL: "quiet",
-    YOURS: "amber",
-    OURS: "red",
-    State.COMPLETED: "green",
-    State.REFUSED: "red",
-    State.QUARANTINED: "red",
-}
 _LONG = 24
 """Characters of a 名稱 that fit into its two lines."""
 
@@ -26,12 +17,6 @@ _LONG = 24
 @register.filter(name="in_hours")
 def hours_filter(thousandths: int | None) -> str:
     return in_hours(thousandths)
-
-
-@register.filter
-def tone(word: str) -> str:
-    """The colour that goes with a class of reasons or with the state of a run."""
-    return _TONES.get(word, "amber")
 
 
 @register.simple_tag

@@ -2,7 +2,7 @@
 
 from ismp.courses.models import MaterialPiece, UploadPiece
 from ismp.external_hours.models import ClaimPiece
-from ismp.hours.models import RunFile
+from ismp.imports.models import RunFile
 from ismp.security.models import EvidencePiece, IntelligencePiece
 from ismp.storage.encrypted_files import EncryptedChunk
 

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 
 
 @login_not_required

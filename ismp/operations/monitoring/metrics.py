@@ -17,7 +17,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from ismp.hours.models import ImportRun, State
+from ismp.imports.models import ImportRun, State
 
 
 class _Version(Collector):

@@ -9,7 +9,8 @@ from ismp.applications.models import State as RequestState
 from ismp.audit import verbs
 from ismp.audit.models import Event
 from ismp.courses.models import Standing, Way
-from ismp.hours.models import Decision, State
+from ismp.hours.models import Decision
+from ismp.imports.models import State
 from ismp.ui.text.roc_dates import roc_date
 
 _DETAILS = {

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from ismp.accounts import national_id
 from ismp.imports import report
-from ismp.hours.models import ImportRun, RunFile
+from ismp.imports.models import ImportRun, RunFile
 
 _TIMES = ("created_at", "received_at", "finished_at", "lease_until", "undone_at")
 _COUNTS = ("total", "created", "updated", "unchanged", "rejected")

@@ -14,7 +14,7 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.errors import ActionRefused
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 from ismp.portal import actions, verbs
 from ismp.portal.forms import AnswerForm, TicketForm
 from ismp.portal.models import Ticket

@@ -1,4 +1,4 @@
-"""An inventory of devices that is sent in the browser, as a profile of the import kit.
+"""An inventory of devices that is sent in the browser, as a kind of import.
 
 `inventory` judges the rows, `actions.import_devices` brings in those that pass.
 """
@@ -12,10 +12,12 @@ from django.views.decorators.http import require_safe
 
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.imports import lists, upload
-from ismp.hours.models import ImportRun, Source
+from ismp.imports import lists
 from ismp.imports.kinds import ImportKind, Reached
+from ismp.imports.models import ImportRun, Source
+from ismp.imports.rejection import OtherTypes
 from ismp.imports.result import ResultOfList
+from ismp.imports.views import import_page
 from ismp.security import verbs
 from ismp.security.devices import actions, inventory
 from ismp.ui.exports.cells import Cell
@@ -46,7 +48,7 @@ def _kept(row: actions.Row) -> dict[str, Any]:
 @needs(Right.EDIT_SECURITY)
 def page(request: HttpRequest) -> HttpResponse:
     """匯入清冊 of one's own agency: choose a file, try it, import it; and what was sent before."""
-    return upload.import_page(request, Source.DEVICES, "security/inventory.html")
+    return import_page(request, Source.DEVICES, "security/inventory.html")
 
 
 @require_safe
@@ -81,7 +83,7 @@ DEVICES = ImportKind(
     ),
     excel=True,
     max_rows=inventory.MAX_ROWS,
-    instead="請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入",
+    other_types=OtherTypes("請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入"),
     no_undo=(
         "設備清冊不能整份復原：匯入之後，設備可能已經有了處置、核可或盤點簽署。要改回來，"
         "請看「更新」的每一列原來是什麼，匯入更正後的清冊，或在「管制設備」逐項編輯；"

@@ -1,4 +1,4 @@
-"""A list of restricted products that is sent in the browser, as a profile of the import kit.
+"""A list of restricted products that is sent in the browser, as a kind of import.
 
 CSV or .xlsx with 廠牌, 型號, 來源函號, 發文日期; 下載查詢結果 of 限制清單 is one too.  Judges the
 rows; what becomes of the list is `actions.import_products`.
@@ -17,10 +17,12 @@ from ismp.accounts import national_id
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
-from ismp.imports import lists, upload
-from ismp.hours.models import ImportRun, Source
+from ismp.imports import lists
 from ismp.imports.kinds import ImportKind, Reached
+from ismp.imports.models import ImportRun, Source
+from ismp.imports.rejection import OtherTypes
 from ismp.imports.result import ResultOfList
+from ismp.imports.views import import_page
 from ismp.security import verbs
 from ismp.security.devices import actions
 from ismp.security.models import RestrictedProduct
@@ -158,7 +160,7 @@ def _product(row: TableRow) -> RestrictedProduct:
 @needs(Right.REVIEW_SECURITY)
 def page(request: HttpRequest) -> HttpResponse:
     """匯入限制清單: choose a file, try it, import it; and what was sent before."""
-    return upload.import_page(request, Source.PRODUCTS, "security/products_import.html")
+    return import_page(request, Source.PRODUCTS, "security/products_import.html")
 
 
 @require_safe
@@ -193,7 +195,7 @@ PRODUCTS = ImportKind(
     ),
     excel=True,
     max_rows=MAX_ROWS,
-    instead="請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入",
+    other_types=OtherTypes("請用下載的範本填寫，存成 CSV 或新版 Excel（.xlsx）再匯入"),
     no_undo=(
         "限制清單不能整份復原：各機關可能已經依它決定處置。多出來的產品請「登錄解除」，"
         "寫錯的請匯入更正後的清單或逐項編輯。"

@@ -25,8 +25,9 @@ from ismp.compliance.rules import actions as rules
 from ismp.compliance.standing import explanation
 from ismp.courses.models import Course, Teacher
 from ismp.errors import ActionRefused
-from ismp.hours.models import ImportRun, Record, Waiting
+from ismp.hours.models import Record, Waiting
 from ismp.hours.records import unclaimed
+from ismp.imports.models import ImportRun
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import Address, AgencyGroup, Device

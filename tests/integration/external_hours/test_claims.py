@@ -15,8 +15,9 @@ from ismp.compliance.standing import explanation, import_effect
 from ismp.errors import ActionRefused
 from ismp.external_hours import actions, files
 from ismp.external_hours.models import ClaimPiece, ExternalClaim, State
+from ismp.hours.models import Deletion, Duplicate, Record
 from ismp.hours.records import actions as hours
-from ismp.hours.models import Deletion, Duplicate, ImportRun, Record
+from ismp.imports.models import ImportRun
 from ismp.notifications.models import Notice
 from ismp.operations.backup.sealed_pieces import SEALED
 from ismp.reviews.queue import waiting_for

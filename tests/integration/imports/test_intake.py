@@ -80,7 +80,8 @@ def test_structures_that_are_read(import_bytes, content):
 )
 def test_files_that_are_refused(import_bytes, content, words):
     from ismp.audit.models import Event
-    from ismp.hours.models import ImportRun, Record
+    from ismp.hours.models import Record
+    from ismp.imports.models import ImportRun
 
     result = import_bytes(content)
     assert result["state"] == "refused"

@@ -6,9 +6,11 @@ import re
 import pytest
 
 from ismp.audit.models import Event
+from ismp.hours.models import Deletion, Record
 from ismp.hours.records import actions
+from ismp.imports import actions as import_actions
 from ismp.imports import running
-from ismp.hours.models import Deletion, ImportRun, Record, Source, State
+from ismp.imports.models import ImportRun, Source, State
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
 from tests.support.queue import lose, work
@@ -143,7 +145,7 @@ def test_a_job_whose_worker_died_is_done_once(clerk, bring):
     bring()
     job = job_of(confirm_deletion(clerk))
     lose(job)
-    assert actions.recover() <= 1
+    assert import_actions.recover() <= 1
     work()
     job.refresh_from_db()
     assert (job.state, job.attempt) == (State.COMPLETED, 2)

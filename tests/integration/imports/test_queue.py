@@ -8,9 +8,11 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from ismp.accounts.models import Agency
-from ismp.hours.records import actions
-from ismp.imports import run_files, running as importing, queue as import_queue
-from ismp.hours.models import ImportRun, RunFile, State
+from ismp.imports import actions as import_actions
+from ismp.imports import queue as import_queue
+from ismp.imports import run_files
+from ismp.imports import running as importing
+from ismp.imports.models import ImportRun, RunFile, State
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.portal_files import data, row
 from tests.support.queue import lose, work
@@ -21,10 +23,10 @@ BUSY, OTHER, THIRD = "382990001Z", "382990002Z", "382990003Z"
 
 def queue(code, content=None):
     """Take a file in as the web does, up to the point where a worker goes on."""
-    run = actions.open_run(agency=Agency.objects.get(code=code), filename="成績.csv")
-    kept = run_files.keep(run, RunFile.Kind.UPLOAD, [content or data(row(term=str(run.pk)))])
-    actions.received(run, kept.sha256, kept.size, kept.lines)
-    actions.accept(run)
+    run = import_actions.open_run(agency=Agency.objects.get(code=code), filename="成績.csv")
+    kept = run_files.store(run, RunFile.Kind.UPLOAD, [content or data(row(term=str(run.pk)))])
+    import_actions.received(run, kept.sha256, kept.size, kept.lines)
+    import_actions.accept(run)
     return run
 
 
@@ -75,7 +77,7 @@ def test_a_turn_of_a_busy_agency_is_dropped_without_waiting(city):
         (State.RUNNING, 1),
         (State.QUEUED, 0),
     }
-    assert actions.recover() == 0
+    assert import_actions.recover() == 0
     importing.perform(waiting.pk)  # a command asks for this very run: it is done
 
 
@@ -83,7 +85,7 @@ def test_a_lost_turn_is_given_again_once(city):
     queue(BUSY)
     queue(OTHER)
     DBTaskResult.objects.all().delete()
-    assert [actions.recover() for _ in range(3)] == [2, 0, 0]
+    assert [import_actions.recover() for _ in range(3)] == [2, 0, 0]
     work()
     assert {code for code, _ in finished()} == {BUSY, OTHER}
 
@@ -92,7 +94,7 @@ def test_what_a_dead_worker_left_comes_before_what_waits(city):
     first, second = queue(BUSY), queue(BUSY)
     lose(second)
     DBTaskResult.objects.all().delete()
-    assert actions.recover() == 1
+    assert import_actions.recover() == 1
     work()
     assert [pk for _, pk in finished()] == [second.pk, first.pk]
     assert ImportRun.objects.get(pk=second.pk).attempt == 2
@@ -110,7 +112,7 @@ def test_a_file_that_always_fails_is_set_aside_and_the_next_ones_go_on(city, mon
     monkeypatch.setattr(importing, "_import", fail)
     for _ in range(4):
         work()
-        actions.recover()
+        import_actions.recover()
     states = dict(ImportRun.objects.values_list("pk", "state"))
     assert states == {poison.pk: State.QUARANTINED, good.pk: State.COMPLETED}
 
@@ -125,7 +127,7 @@ def test_a_command_is_not_overtaken_by_a_worker(city, monkeypatch):
 
     monkeypatch.setattr(importing, "perform", first_a_worker)
     agency = Agency.objects.get(code=BUSY)
-    run = actions.import_file([data(row())], agency=agency, filename="成績.csv")
+    run = import_actions.import_file([data(row())], agency=agency, filename="成績.csv")
     assert (run.state, run.created, run.attempt) == (State.COMPLETED, 1, 1)
 
 
@@ -204,7 +206,7 @@ def test_a_run_is_free_at_once_when_its_worker_lost_the_database(city, monkeypat
     assert (lost.state, lost.attempt) == (State.RUNNING, 1)
     assert lost.lease_until <= timezone.now()
     monkeypatch.setattr(importing, "_import", do)
-    actions.recover()
+    import_actions.recover()
     work()
     assert ImportRun.objects.get(pk=run.pk).state == State.COMPLETED
 

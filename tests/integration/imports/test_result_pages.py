@@ -7,7 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from ismp.imports import running
-from ismp.hours.models import ImportRun, State
+from ismp.imports.models import ImportRun, State
 from tests.support.portal_files import data, packed
 from tests.support.portal_files import row_of_today as row
 

@@ -7,9 +7,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from ismp.audit.models import Event
-from ismp.hours.records import actions
+from ismp.hours.models import Record
+from ismp.imports import actions as import_actions
 from ismp.imports import run_files, running, upload
-from ismp.hours.models import ImportRun, Record, RunFile, State
+from ismp.imports.models import ImportRun, RunFile, State
 from tests.support.portal_files import data, row
 
 pytestmark = pytest.mark.django_db
@@ -45,12 +46,12 @@ def test_a_cut_connection_refuses_the_run(clerk, monkeypatch):
         taken(self, chunk)
         raise OSError("connection reset")
 
-    monkeypatch.setattr(upload.files.Writer, "write", cut)
+    monkeypatch.setattr(upload.run_files.Writer, "write", cut)
     clerk.raise_request_exception = False
     answer = post(clerk, data(row()))
     assert answer.status_code == 500
     ImportRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    actions.recover()
+    import_actions.recover()
     run = ImportRun.objects.get()
     assert run.state == State.REFUSED
     assert "中斷" in run.reason
@@ -79,7 +80,7 @@ def test_a_password_waited_for_too_long_is_given_up(clerk):
 
     post(clerk, packed({"a.csv": data(row())}, b"Abc12345"))
     ImportRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    actions.recover()
+    import_actions.recover()
     assert ImportRun.objects.get().state == State.REFUSED
 
 
@@ -88,8 +89,8 @@ def test_uploads_are_forgotten_when_their_time_is_over(import_bytes, settings):
     new = import_bytes(data(row(term="2")))["run"]
     past = timezone.now() - timedelta(days=settings.UPLOAD_KEPT_DAYS, seconds=1)
     ImportRun.objects.filter(pk=old.pk).update(created_at=past)
-    assert actions.purge() == 1
+    assert import_actions.purge() == 1
     assert not RunFile.objects.filter(run=old).exists()
     assert RunFile.objects.filter(run=new).exists()
     assert Event.objects.filter(verb="purge_uploads").count() == 1
-    assert actions.purge() == 0
+    assert import_actions.purge() == 0

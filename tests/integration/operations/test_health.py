@@ -8,7 +8,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from ismp.accounts.models import Agency
-from ismp.hours.models import ImportRun, State
+from ismp.imports.models import ImportRun, State
 from ismp.operations.monitoring import health, metrics
 from tests.support.portal_files import data, row
 

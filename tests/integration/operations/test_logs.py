@@ -71,7 +71,7 @@ def test_an_error_its_page_and_its_request_share_one_reference(
     assert error["reference"] == access["reference"]
     assert error["reference"] in page
     assert error["error"].endswith("ValueError")
-    assert "runs.py" in error["error"]
+    assert "views.py" in error["error"]
     assert NAME not in json.dumps(lines(), ensure_ascii=False)
 
 

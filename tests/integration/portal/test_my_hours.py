@@ -14,8 +14,8 @@ from reportlab.pdfgen.canvas import Canvas
 from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
-from ismp.hours.records import actions as hours
 from ismp.hours.models import Record
+from ismp.hours.records import actions as hours
 from ismp.portal import actions
 from ismp.portal.models import Certificate
 from ismp.portal.my_hours import certificate

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from ismp.accounts import national_id
 from ismp.audit.models import Event
 from ismp.imports import running
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 from ismp.notifications.models import Notice
 from ismp.portal import actions
 from ismp.portal.models import Ticket

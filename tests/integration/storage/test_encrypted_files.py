@@ -10,9 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
-from ismp.hours.records import actions
-from ismp.imports import run_files, running, report
-from ismp.hours.models import ImportRun, Record, RunFile, State
+from ismp.hours.models import Record
+from ismp.imports import actions as import_actions
+from ismp.imports import report, run_files, running
+from ismp.imports.models import ImportRun, RunFile, State
 from ismp.storage import encrypted_files
 from tests.support.portal_files import PERSON, data, row
 
@@ -129,14 +130,14 @@ def test_a_purge_empties_the_bucket(import_bytes, bucket, settings, old):
     past = timezone.now() - timedelta(days=settings.UPLOAD_KEPT_DAYS, seconds=1)
     ImportRun.objects.filter(pk=run.pk).update(created_at=past)
     count = len(names(bucket))
-    assert (actions.purge(), encrypted_files.sweep([RunFile])) == (1, count)
+    assert (import_actions.purge(), encrypted_files.sweep([RunFile])) == (1, count)
     assert names(bucket) == set()
     assert run_files.load_frame(run, RunFile.Kind.ROWS) is None
 
 
 def test_an_object_that_is_not_there_is_our_own_fault_and_changes_nothing(import_bytes, bucket):
     run = import_bytes(data(row()), dry_run=True)["run"]
-    real = actions.import_for_real(run, by=_somebody())
+    real = import_actions.import_for_real(run, by=_somebody())
     bucket.objects.all().delete()
     with pytest.raises(ClientError):
         running.perform(real.pk)

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from ismp.accounts.models import Agency
-from ismp.hours.records import actions
+from ismp.imports import actions as import_actions
 from ismp.imports import report
-from ismp.hours.models import ImportRun, State
+from ismp.imports.models import ImportRun, State
 from ismp.ui.commands import DatabaseCommand
 
 _CHUNK_BYTES = 1024 * 1024
@@ -61,7 +61,7 @@ class Command(DatabaseCommand):
         except OSError:
             return _refused(f"無法開啟檔案 {path.name}，請檢查路徑與權限。")
         with file:
-            run = actions.import_file(
+            run = import_actions.import_file(
                 iter(partial(file.read, _CHUNK_BYTES), b""),
                 agency=agency,
                 filename=path.name,

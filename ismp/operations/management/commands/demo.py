@@ -15,8 +15,8 @@ from ismp.accounts.models import Account, Agency, PersonLink
 from ismp.accounts.roles import Role
 from ismp.audit import trail
 from ismp.courses import demo_data as courses
-from ismp.hours.records import actions as hours
 from ismp.hours.portal_export import ExportChoices, export
+from ismp.imports import actions as import_actions
 from ismp.ui.commands import DatabaseCommand
 
 _SIGN_INS = (
@@ -55,5 +55,5 @@ class Command(DatabaseCommand):
             mine = [person for person in people if person.agency_code == agency.code]
             choices = ExportChoices(end.replace(month=1, day=1), end, seed=seed)
             data = export(mine, 140, choices)
-            hours.import_file([data], agency=agency, filename=f"{agency.code}.csv")
+            import_actions.import_file([data], agency=agency, filename=f"{agency.code}.csv")
         courses.offer(by=platform)

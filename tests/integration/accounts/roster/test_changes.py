@@ -8,7 +8,7 @@ from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, Agency, Department, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours.models import State
+from ismp.imports.models import State
 from ismp.ui.reading import faults
 from tests.support import uploads
 from tests.support.rosters import HEAD, MINE, NEW, A, B, line_of, take

@@ -14,8 +14,8 @@ from ismp.accounts.roster import checks as roster_checks
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
 from ismp.hours.records import actions
-from ismp.imports import running, report
-from ismp.hours.models import ImportRun, Source, State
+from ismp.imports import report, running
+from ismp.imports.models import ImportRun, Source, State
 from tests.support import uploads
 from tests.support.portal_files import PERSON, data, row
 

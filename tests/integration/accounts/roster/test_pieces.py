@@ -20,8 +20,8 @@ from ismp.accounts.roster import importing as roster_importing
 from ismp.accounts.roster.reading import RosterRejected
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.imports import running, report
-from ismp.hours.models import ImportRun, State
+from ismp.imports import report, running
+from ismp.imports.models import ImportRun, State
 from tests.support import uploads
 from tests.support.concurrency import at_once
 from tests.support.faults import AGENCY, LEASE_OVER, Site

@@ -19,7 +19,7 @@ from ismp.accounts.models import Account, Agency, Posting
 from ismp.audit.models import Event
 from ismp.compliance.dashboards import views as dashboard_views
 from ismp.compliance.models import PolicyVersion
-from ismp.hours.models import ImportRun
+from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from ismp.accounts.models import Status
 from ismp.compliance.standing import explanation, import_effect
 from ismp.compliance.standing import table as standing_table
 from ismp.hours.records import actions
-from ismp.hours.models import RunFile
+from ismp.imports.models import RunFile
 from tests.support import scenarios
 from tests.support.laws import take
 from tests.support.random_histories import (

@@ -11,8 +11,8 @@ from ismp.audit.models import Event
 from ismp.courses import actions as courses
 from ismp.courses.classroom import attendance
 from ismp.courses.models import Enrollment, SignUp
-from ismp.hours.records import actions as hours
 from ismp.hours.models import Deletion, Record
+from ismp.hours.records import actions as hours
 from ismp.notifications.models import Notice
 from tests.support.courses import (
     SCORES,

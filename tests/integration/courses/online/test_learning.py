@@ -11,7 +11,8 @@ from ismp.courses import actions
 from ismp.courses.models import Attempt, Course, Enrollment, Material, Progress, Question, Quiz, Way
 from ismp.courses.online import files, learning
 from ismp.errors import ActionRefused
-from ismp.hours.models import ImportRun, PersonYear, Record
+from ismp.hours.models import PersonYear, Record
+from ismp.imports.models import ImportRun
 from ismp.notifications.models import Notice
 from ismp.storage import encrypted_files
 from tests.support.courses import course, enrolled, lesson, read_all

@@ -16,9 +16,10 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.courses.classroom import attendance, classes
 from ismp.courses.models import PortalUpload, SignUp, UploadedHours, UploadPiece, Way
+from ismp.hours.models import Decision, Duplicate, Record
 from ismp.hours.records import actions as hours
-from ismp.hours.models import Decision, Duplicate, ImportRun, Record
 from ismp.hours.records import duplicates
+from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 from tests.support.courses import (
     completed,

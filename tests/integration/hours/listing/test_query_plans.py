@@ -10,9 +10,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ismp.hours.records import actions
 from ismp.hours.models import Record
-from ismp.hours.records import totals
+from ismp.hours.records import actions, totals
 from tests.support.portal_files import data, row
 from tests.support.query_plans import plans
 

@@ -10,7 +10,7 @@ import pytest
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.imports import report
-from ismp.hours.models import ImportRun, RunFile
+from ismp.imports.models import ImportRun, RunFile
 from tests.support import oracle, oracle_reading, scenarios
 from tests.support.corpus import CASES
 from tests.support.laws import outcome, records_of, take, tallies_are_true, told

@@ -5,15 +5,15 @@ import random
 import polars as pl
 import pytest
 
-from ismp.imports import archives, running
 from ismp.hours.portal_import import reading as portal_reading
+from ismp.imports import archives, kinds
 from ismp.ui.reading.faults import FileRejected
 from tests.support.corpus import CASES
 
 
 def read(pieces):
     try:
-        table = portal_reading.read(pieces, running.limits())
+        table = portal_reading.read(pieces, kinds.limits())
         return pl.concat(table.slices).rows(), table.ignored
     except FileRejected as refusal:
         return str(refusal)

@@ -14,12 +14,12 @@ from django.db import connection
 
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours.records import actions
+from ismp.hours.models import Record, RecordRevision
+from ismp.hours.portal_import import importing as portal_importing
+from ismp.hours.records import actions, bulk_write
 from ismp.imports import report
 from ismp.imports import running as hours_importing
-from ismp.hours.models import ImportRun, Record, RecordRevision, RunFile, State
-from ismp.hours.portal_import import importing as portal_importing
-from ismp.hours.records import bulk_write
+from ismp.imports.models import ImportRun, RunFile, State
 from tests.support.portal_files import PERSON, data, row
 
 pytestmark = pytest.mark.django_db

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
+from ismp.hours.models import Deletion, Record
 from ismp.hours.records import actions
-from ismp.hours.models import Deletion, ImportRun, Record
+from ismp.imports.models import ImportRun
 from tests.support import oracle, oracle_reading, scenarios
 from tests.support.laws import outcome, records_of, take, tallies_are_true, told
 

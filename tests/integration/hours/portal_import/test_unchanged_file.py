@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ismp.accounts.models import Account, Status
-from ismp.hours.records import actions
-from ismp.imports import run_files, running
-from ismp.hours.models import Deletion, ImportRun, Record, RunFile
+from ismp.hours.models import Deletion, Record
 from ismp.hours.portal_import import reading as portal_reading
 from ismp.hours.portal_import import unchanged_file
+from ismp.hours.records import actions
+from ismp.imports import run_files, running
+from ismp.imports.models import ImportRun, RunFile
 from ismp.ui.text import roc_dates
 from tests.support import scenarios
 from tests.support.laws import COUNTS, outcome, take

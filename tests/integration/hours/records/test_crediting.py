@@ -9,10 +9,10 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
-from ismp.hours.records import actions
-from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
-from ismp.hours.records import crediting, duplicates
+from ismp.hours.models import Decision, Deletion, Duplicate, Record, RecordRevision
+from ismp.hours.records import actions, crediting, duplicates
 from ismp.hours.records.crediting import Credit
+from ismp.imports.models import ImportRun
 from tests.support import scenarios
 from tests.support.crediting import clerk, credit
 from tests.support.laws import records_of, take, tallies_are_true

@@ -10,9 +10,10 @@ from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency, Status
 from ismp.audit.models import Event
-from ismp.hours.records import actions
-from ismp.hours.models import ImportRun, Record, RunFile, Waiting
-from ismp.hours.records import unclaimed
+from ismp.hours.models import Record, Waiting
+from ismp.hours.records import actions, unclaimed
+from ismp.imports import actions as import_actions
+from ismp.imports.models import ImportRun, RunFile
 from tests.support import scenarios
 from tests.support.concurrency import at_once
 from tests.support.laws import COUNTS, take, tallies_are_true
@@ -169,13 +170,14 @@ def test_undoing_takes_what_was_attached_too(cities):
 def test_they_wait_longer_than_the_upload_and_not_for_ever(cities, settings):
     run = take(FILE)
     ImportRun.objects.update(created_at=timezone.now() - timedelta(days=399))
-    actions.purge()
+    import_actions.purge()
     assert set(run.files.values_list("kind", flat=True)) == {"waiting"}
     by_hand()
     assert unclaimed.attach_due() == 1
     take(scenarios.file(scenarios.row(**{**WHO, "national_id": scenarios.LEFT})))
     ImportRun.objects.update(created_at=timezone.now() - timedelta(days=401))
-    actions.purge()
+    import_actions.purge()
+    unclaimed.purge()
     assert not Waiting.objects.exists()
     assert Event.objects.get(verb="purge_waiting").detail == {"runs": 2, "count": 1}
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.hours.records import actions
-from ismp.hours.models import Decision, Deletion, Duplicate, ImportRun, Record, RecordRevision
-from ismp.hours.records import bulk_read, crediting, duplicates
+from ismp.hours.models import Decision, Deletion, Duplicate, Record, RecordRevision
+from ismp.hours.records import actions, bulk_read, crediting, duplicates
 from ismp.hours.records.crediting import Credit
+from ismp.imports import actions as import_actions
+from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 from tests.support import scenarios
 from tests.support.laws import take, tallies_are_true
@@ -431,7 +432,7 @@ def test_what_a_file_found_unchanged_is_kept_for_long(settings):
     first = bring(Model(), {A: "1"})
     second = bring(Model(), {A: "1", B: "1"})
     ImportRun.objects.update(created_at=timezone.now() - timedelta(days=400))
-    actions.purge()
+    import_actions.purge()
     actions.undo(first, by=clerk())
     assert live() == {A: "1", B: "1"}
     actions.undo(second, by=clerk())

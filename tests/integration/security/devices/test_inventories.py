@@ -18,8 +18,8 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import RIGHTS, Right, Role
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.imports import running, report
-from ismp.hours.models import ImportRun, State
+from ismp.imports import report, running
+from ismp.imports.models import ImportRun, State
 from ismp.security.devices import actions as device_actions
 from ismp.security.models import (
     Decision,

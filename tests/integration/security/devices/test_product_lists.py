@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies
 
 from ismp.audit.models import Event
 from ismp.imports import report
-from ismp.hours.models import State
+from ismp.imports.models import State
 from ismp.security.devices import actions as device_actions
 from ismp.security.devices import product_import
 from ismp.security.models import Device, RestrictedProduct

@@ -11,7 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from ismp.courses.models import Session, SignUp
-from ismp.hours.models import State
+from ismp.imports.models import State
 from ismp.security.models import Device
 from ismp.ui import limits, reading
 from ismp.ui.reading import file_types
