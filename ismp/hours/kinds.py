@@ -67,7 +67,7 @@ HOURS = ImportKind(
         ("匯入紀錄", "hours:runs", Right.VIEW_HOURS),
     ),
     parts=tuple(settings.RUN_RESULT_PARTS),
-    window="hours/run_window.html",
+    window="hours/_run_window.html",
     window_context=_window_context,
     other_types=PORTAL,
 )
@@ -96,7 +96,7 @@ JOB = ImportKind(
     titles={},
     columns=(),
     crumbs=(("同仁學習狀況明細", "hours:agency", Right.VIEW_HOURS),),
-    window="hours/job_window.html",
+    window="hours/_job_window.html",
     window_context=lambda run: {"job": jobs.described(run)},
     no_undo="刪除的時數可以在「已刪除」還原；復原過的匯入，重新上傳同一個檔案即可。",
 )

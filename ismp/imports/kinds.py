@@ -75,7 +75,7 @@ class ImportKind:
     at which its pages stand, the last is where its runs are."""
     parts: tuple[str, ...] = ()
     """Names of addresses (of a run) whose pages a result shows within itself."""
-    window: str = "imports/run_window.html"
+    window: str = "imports/_run_window.html"
     """The template of a run's window; one of a kind's own extends this one."""
     window_context: Callable[[ImportRun], dict[str, Any]] = lambda run: {}
     """What a template of its own needs besides."""

@@ -8,7 +8,6 @@ TEMPLATES = {
     str(path.relative_to(path.parents[1])): path.read_text("utf-8")
     for path in sorted(ROOT.glob("ismp/*/templates/*/**/*.html"))
 }
-TEMPLATES = {name: source for name, source in TEMPLATES.items() if not name.startswith("hours/")}
 PROGRAMS = "\n".join(path.read_text("utf-8") for path in ROOT.glob("ismp/**/*.py"))
 
 
@@ -35,7 +34,7 @@ def test_a_partial_is_named_so_and_used():
 def test_every_name_is_that_of_a_template():
     named = named_by("include") | named_by("extends")
     named |= set(re.findall(r'"([a-z_]+/[a-z_/]+\.html)"', PROGRAMS))
-    ours = {name for name in named if not name.startswith(("django/", "hours/", "imports/"))}
+    ours = {name for name in named if not name.startswith("django/")}
     assert ours - set(TEMPLATES) == set()
 
 
