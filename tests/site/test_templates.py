@@ -41,3 +41,26 @@ def test_every_name_is_that_of_a_template():
 def test_every_page_is_drawn_by_a_view_or_extended():
     used = named_by("extends") | {name for name in TEMPLATES if f'"{name}"' in PROGRAMS}
     assert [name for name in TEMPLATES if not is_partial(name) and name not in used] == []
+
+
+def test_style_sheets_take_space_and_type_from_the_tokens():
+    """No `px` or `rem` in a margin, a padding, a gap or a font size; no colour by its number."""
+    literals = []
+    for path in sorted(ROOT.glob("ismp/*/static/*/css/*.css")):
+        if path.name == "tokens.css":
+            continue
+        for rule in re.findall(r"([\w-]+): ([^;{}]+);", path.read_text("utf-8")):
+            named, value = rule
+            if re.match(r"(margin|padding|gap|row-gap|column-gap|font)\b", named):
+                literals += re.findall(r"(?<![\w.-])[\d.]+(?:px|rem)", value)
+            literals += re.findall(r"#[0-9a-f]{3,8}\b", value)
+    assert literals == []
+
+
+def test_only_what_an_app_alone_needs_is_loaded_by_its_pages():
+    """The scripts of the kit stand in the base; a page names the script of its app at most."""
+    named = re.findall(r"{% static '([^']+\.js)' %}", "\n".join(TEMPLATES.values()))
+    assert {name: named.count(name) for name in named if name.startswith("ui/")} == {
+        "ui/js/date-field.js": 1,
+        "ui/js/table.js": 1,
+    }

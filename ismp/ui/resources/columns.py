@@ -18,7 +18,7 @@ class Column:
     of: str | Callable[[Any], Any]
     """A path of attributes (`agency.name`, `get_status_display`), or a function of the thing."""
     shape: str = ""
-    """`number`, `date` or `text` (long): a class of site.css."""
+    """`number`, `date` or `text` (long): a class of components.css."""
     tone: Callable[[Any], str] | None = None
     """red, amber, green or empty: the value is shown as a tag of that colour."""
     right: str = ""
