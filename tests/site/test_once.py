@@ -20,10 +20,11 @@ from tests.support.concurrency import at_once
 from tests.support.examples import EXAMPLES, modules
 from tests.support.html_forms import forms_in
 from tests.support.portal_files import row, text
-from tests.support.sessions import drawn, signed_in
+from tests.support.sessions import drawn, place, signed_in
 from tests.support.things import PDF
 
 HERE = "/manage/departments/"
+__all__ = ["place"]  # a fixture
 
 
 def like(client):
