@@ -1,10 +1,9 @@
 """Cache of query results in memory until an action invalidates them (ADR 18).
 
 Every action leaves an event in its own transaction, and events become visible in the order of their
-numbers.  So what was read when event n was the newest is as good as read anew while no later event
-concerns it.  Each process looks at the trail once a request.  Knows neither actions nor values:
-whoever keeps something says which events
-concern it.
+numbers.  So what was read when event n was the newest is still true while no later event concerns
+it.  Each process reads the new events once a request.  Knows neither actions nor values: which
+events concern a cache, it says itself.
 """
 
 import threading
@@ -23,13 +22,14 @@ from ismp.audit.verbs import Verb, find
 Value = TypeVar("Value")
 
 _MOST_EVENTS = 1_000
-"""After so many events that a process has not seen, it begins anew rather than read them."""
+"""A process that has missed so many events empties its caches rather than read them."""
 _NOT_YET = -1
 _EVENTS = Event.objects.values_list("number", "verb", "agency", "chain")
 _lock = threading.Lock()
-"""Never held while the database is asked, but for beginning anew."""
+"""Guards `_values` and the recent events; not held during queries, except in `_reset`."""
 _looked_at: ContextVar[int | None] = ContextVar("looked_at", default=None)
-"""The newest event when this request looked; None outside of requests, where each asks anew."""
+"""Number of the newest event when this request looked; None outside of requests, where each `get`
+looks for itself."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class EventCache(Generic[Value]):
         _trail.listeners.append(self)
 
     def get(self, key: Hashable, read: Callable[[], Value]) -> Value:
-        """The value kept under the key; else what `read` finds, which is kept from now on."""
+        """Return the cached value of the key; else the result of `read`, which is cached."""
         if _in_a_transaction():
             return read()
         number = _seen()
@@ -72,16 +72,17 @@ class EventCache(Generic[Value]):
                 return self._values[key]
         value = read()
         with _lock:
-            told = _trail.since(number)
-            if told is not None and not any(self._concerns(event, value) for event in told):
+            since = _trail.since(number)
+            if since is not None and not any(self._concerns(event, value) for event in since):
                 while len(self._values) >= self._most:
                     del self._values[next(iter(self._values))]
                 self._values[key] = value
         return value
 
     def invalidate(self, event: Happened) -> None:
-        kept = self._values.items()
-        self._values = {key: one for key, one in kept if not self._concerns(event, one)}
+        """Forget the values that an event concerns."""
+        values = self._values.items()
+        self._values = {key: one for key, one in values if not self._concerns(event, one)}
 
     def forget(self) -> None:
         self._values = {}
@@ -133,7 +134,7 @@ class _Trail:
         """Tell all listeners what has happened; return the number of the newest event.
 
         The last event that we know must still be the same: after a restore from a backup other
-        events bear its number, and nothing that is kept holds.
+        events bear its number, and every cached value may be wrong.
         """
         rows = list(_EVENTS.filter(number__gte=self._number).order_by("number")[:_MOST_EVENTS])
         with _lock:
@@ -141,10 +142,10 @@ class _Trail:
                 return self._number
             known = [bytes(row[-1]) for row in rows if row[0] == self._number]
             if known != [self._chain] or len(rows) == _MOST_EVENTS:
-                return self._begin_anew()
+                return self._reset()
             for number, verb, agency, chain in rows:
                 if number > self._number:
-                    self._tell(Happened(number, find(verb), agency))
+                    self._announce(Happened(number, find(verb), agency))
                     self._number, self._chain = number, bytes(chain)
             return self._number
 
@@ -152,15 +153,15 @@ class _Trail:
         """Return the events after one; None when they are not known (any more)."""
         if not number or number > self._number:
             return None
-        told = [event for event in self._recent if event.number > number]
-        return told if len(told) == self._number - number else None
+        later = [event for event in self._recent if event.number > number]
+        return later if len(later) == self._number - number else None
 
-    def _tell(self, event: Happened) -> None:
+    def _announce(self, event: Happened) -> None:
         self._recent.append(event)
         for one in self.listeners:
             one.invalidate(event)
 
-    def _begin_anew(self) -> int:
+    def _reset(self) -> int:
         self._recent.clear()
         for one in self.listeners:
             one.forget()

@@ -74,8 +74,8 @@ def client_address(request: HttpRequest) -> str:
     trusted = tuple(settings.PROXIES) or (_PRIVATE if settings.BEHIND_TLS else ())
     if not _is_within(peer, trusted):
         return peer
-    told = request.headers.get("X-Real-IP") or request.headers.get("X-Forwarded-For", "")
-    return _plain(told.rpartition(",")[2].strip()) or peer
+    named = request.headers.get("X-Real-IP") or request.headers.get("X-Forwarded-For", "")
+    return _plain(named.rpartition(",")[2].strip()) or peer
 
 
 def _plain(text: str) -> str:

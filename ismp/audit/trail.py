@@ -18,9 +18,9 @@ from ismp.audit.verbs import Verb
 from ismp.storage import bulk
 
 SYSTEM = "（系統）"
-_TOLD = ("actor", "verb", "agency", "subject", "detail", "address", "session", "reference")
+_SIGNED = ("actor", "verb", "agency", "subject", "detail", "address", "session", "reference")
 """What is signed of an event beside its number and moment."""
-_COLUMNS = ("number", "at", *_TOLD, "chain")
+_COLUMNS = ("number", "at", *_SIGNED, "chain")
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,11 @@ def record_many(entries: Sequence[Entry], *, actor: str) -> None:
     here = astuple(origin.here())
     actor, at = mask(actor) or SYSTEM, timezone.now()
     stored_at = connection.ops.adapt_datetimefield_value(at)
-    told = [(actor, one.verb.name, one.agency, *mask([one.subject, one.detail])) for one in entries]
-    columns = [(stored_at, *one[:-1], _as_json(one[-1]), *here) for one in told]
-    bodies = [_body(at, *one, *here) for one in told]
+    facts = [
+        (actor, one.verb.name, one.agency, *mask([one.subject, one.detail])) for one in entries
+    ]
+    columns = [(stored_at, *one[:-1], _as_json(one[-1]), *here) for one in facts]
+    bodies = [_body(at, *one, *here) for one in facts]
     head, _ = ChainHead.objects.select_for_update().get_or_create(pk=1)
     number, chain = head.number, bytes(head.chain)
     rows: list[tuple[Any, ...]] = []
@@ -125,8 +127,8 @@ def hold() -> None:
 def has_recorded(request: Any) -> bool:
     """Return whether a request has left an event that was not taken back with its transaction."""
     numbers = getattr(request, "events", ())
-    mine = Event.objects.filter(pk__in=numbers, reference=getattr(request, "reference", ""))
-    return bool(numbers) and mine.exists()
+    own = Event.objects.filter(pk__in=numbers, reference=getattr(request, "reference", ""))
+    return bool(numbers) and own.exists()
 
 
 def newest() -> int:
@@ -163,8 +165,8 @@ def faults() -> Iterator[str]:
                 yield f"第 {expected} 筆到第 {event.number - 1} 筆軌跡不見了。"
                 expected, chain = event.number, bytes(event.chain)
             else:
-                told = (getattr(event, name) for name in _TOLD)
-                chain = _link(chain, event.number, _body(event.at, *told))
+                facts = (getattr(event, name) for name in _SIGNED)
+                chain = _link(chain, event.number, _body(event.at, *facts))
                 if chain != bytes(event.chain):
                     yield f"第 {event.number} 筆軌跡的內容與簽章不符，可能遭到竄改。"
                     chain = bytes(event.chain)
@@ -173,9 +175,9 @@ def faults() -> Iterator[str]:
             yield f"軌跡應有 {head.number if head else 0} 筆，實際到第 {expected - 1} 筆為止。"
 
 
-def _body(at: datetime, *told: Any) -> bytes:
+def _body(at: datetime, *facts: Any) -> bytes:
     """Return the signed part of an event beside its number: its moment and `_SIGNED`."""
-    return _as_json([at.timestamp(), *told], sort_keys=True).encode()
+    return _as_json([at.timestamp(), *facts], sort_keys=True).encode()
 
 
 def _as_json(value: Any, *, sort_keys: bool = False) -> str:

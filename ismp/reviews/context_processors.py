@@ -19,21 +19,21 @@ from ismp.reviews.queue import decides, principals_of, waiting_for
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Waiting:
     """The count of a menu, and the agency whose actions can change it; empty: any agency's."""
 
     count: int
     agency: str
 
 
-def _concerns(event: Happened, told: _Told) -> bool:
+def _concerns(event: Happened, value: _Waiting) -> bool:
     if event.verb.reviews is not AGENCY:
         return event.verb.reviews is ALL
-    return event.agency == told.agency or not (event.agency and told.agency)
+    return event.agency == value.agency or not (event.agency and value.agency)
 
 
-_waiting = EventCache[_Told](concerns=_concerns)
-_principals = EventCache[_Told](concerns=_concerns)
+_waiting = EventCache[_Waiting](concerns=_concerns)
+_principals = EventCache[_Waiting](concerns=_concerns)
 
 
 def waiting(request: HttpRequest) -> dict[str, Any]:
@@ -49,14 +49,14 @@ def waiting(request: HttpRequest) -> dict[str, Any]:
 
 def _waiting_for(user: Account) -> int:
     agency = _principals_of(user).agency
-    return _waiting.get(_key(user), lambda: _Told(len(waiting_for(user)), agency)).count
+    return _waiting.get(_key(user), lambda: _Waiting(len(waiting_for(user)), agency)).count
 
 
-def _principals_of(user: Account) -> _Told:
-    def read() -> _Told:
+def _principals_of(user: Account) -> _Waiting:
+    def read() -> _Waiting:
         principals = [delegation.principal for delegation in principals_of(user)]
         everywhere = any(one.may(Right.ALL_AGENCIES) for one in (user, *principals))
-        return _Told(len(principals), "" if everywhere else user.agency.code)
+        return _Waiting(len(principals), "" if everywhere else user.agency.code)
 
     return _principals.get(_key(user), read)
 
