@@ -40,7 +40,7 @@ def measure(options: argparse.Namespace) -> None:
     from ismp.accounts import demo_data
     from ismp.accounts.actions import postings as accounts
     from ismp.accounts.models import Account, Agency
-    from ismp.security.devices import actions as device_actions
+    from ismp.security.devices.actions import products as product_actions
     from ismp.security.models import Device, RestrictedProduct
 
     call_command("migrate", verbosity=0)
@@ -69,7 +69,7 @@ def measure(options: argparse.Namespace) -> None:
         for brand in brands[-options.patterns :]
     ]
     begun = time.perf_counter()
-    hit = device_actions.restrict(listed, by=by)
+    hit = product_actions.restrict(listed, by=by)
     took = time.perf_counter() - begun
     begun = time.perf_counter()
     Device.objects.exclude(restriction=None).update(place="三樓")

@@ -30,7 +30,7 @@ def main() -> None:
         from ismp.accounts.actions import postings
         from ismp.accounts.models import Account
         from ismp.security.advisories import importing as advisory_importing
-        from ismp.security.devices import actions as device_actions
+        from ismp.security.devices.actions import devices as device_actions
         from ismp.security.models import Device
 
         postings.import_roster(demo_data.roster_csv(demo_data.city()).encode(), by="benchmark")

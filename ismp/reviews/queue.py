@@ -19,7 +19,7 @@ from ismp.applications.models import Delegation
 from ismp.reviews.queue_item import Change, Deciding, ReviewBrief, Waiting, due_of
 from ismp.reviews.sources import learning as sources_learning
 from ismp.reviews.sources import people as sources_people
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import STEPS, Step
 from ismp.security.models import (
@@ -138,7 +138,7 @@ def _of_exception(decision: Decision) -> ReviewBrief:
     return ReviewBrief(facts, changes, ["到期後自動失效，要再決定汰換或重新申請留用。"])
 
 
-_EXCEPTION = Deciding("exception", device_actions.approve, _of_exception)
+_EXCEPTION = Deciding("exception", decision_actions.approve, _of_exception)
 
 
 def _advisories(user: Account) -> Iterator[Waiting]:

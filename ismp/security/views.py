@@ -20,7 +20,7 @@ from ismp.errors import ActionRefused
 from ismp.security import intelligence
 from ismp.security.advisories import affected_devices, evidence, uploaded_files
 from ismp.security.advisories import importing as advisory_importing
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices import sign_off_form
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.intelligence import IntelligenceRejected
@@ -185,9 +185,9 @@ def sign_off(request: HttpRequest, sign_off_id: int) -> HttpResponse:
     found = get_object_or_404(signed, pk=sign_off_id)
     if request.GET.get("format") == "csv":
         headers = {"Content-Disposition": 'attachment; filename="sign-off.csv"'}
-        listing = device_actions.list_of(found)
+        listing = sign_off_form.list_of(found)
         return HttpResponse(listing, content_type="text/csv; charset=utf-8", headers=headers)
     headers = {"Content-Disposition": 'attachment; filename="sign-off.pdf"'}
     return HttpResponse(
-        device_actions.form_of(found), content_type="application/pdf", headers=headers
+        sign_off_form.form_of(found), content_type="application/pdf", headers=headers
     )

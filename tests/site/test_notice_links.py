@@ -20,7 +20,10 @@ from ismp.portal import actions as portal
 from ismp.security import reminders
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.advisories import uploaded_files
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import campaigns as campaign_actions
+from ismp.security.devices.actions import decisions as decision_actions
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Harm, Subject
 from ismp.security.models import Advisory, Device, RestrictedProduct
@@ -143,23 +146,23 @@ def of_devices(people):
         device_actions.save_device(held, by=handler)
     today = timezone.localdate()
     product = RestrictedProduct(brand="示範牌", letter="函", issued_on=today)
-    device_actions.restrict([product], by=platform)
+    product_actions.restrict([product], by=platform)
     whole = {"kind": "keep", "reason": "業務需要", "measure": "獨立網段"}
     whole["expires_on"] = today + timedelta(days=20)
     first, second = Device.objects.order_by("asset_no")
-    decision = device_actions.decide(first, **whole, by=handler)  # asks the officer
-    device_actions.approve(decision, accept=True, comment="", by=people["officer"])
+    decision = decision_actions.decide(first, **whole, by=handler)  # asks the officer
+    decision_actions.approve(decision, accept=True, comment="", by=people["officer"])
     incident_actions.name_officer(handler, by=people["second"])
-    asked = device_actions.decide(second, **whole, by=handler)  # the officer
-    device_actions.approve(asked, accept=False, comment="請汰換", by=people["second"])
-    device_actions.decide(second, kind="retire", retire_by=today, by=handler)
+    asked = decision_actions.decide(second, **whole, by=handler)  # the officer
+    decision_actions.approve(asked, accept=False, comment="請汰換", by=people["second"])
+    decision_actions.decide(second, kind="retire", retire_by=today, by=handler)
     year = roc_dates.roc_year(today)
-    campaign = device_actions.open_campaign(year=year, due_on=today, by=platform)
-    device_actions.extend_campaign(
+    campaign = campaign_actions.open_campaign(year=year, due_on=today, by=platform)
+    campaign_actions.extend_campaign(
         campaign, due_on=today + timedelta(days=3), reason="展延", by=platform
     )
-    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
-    device_actions.withdraw_sign_off(campaign, agency=handler.agency, reason="漏列", by=handler)
+    campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    campaign_actions.withdraw_sign_off(campaign, agency=handler.agency, reason="漏列", by=handler)
 
 
 def of_advisories(people):

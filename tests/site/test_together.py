@@ -29,7 +29,9 @@ from ismp.errors import ActionRefused
 from ismp.imports import actions as import_actions
 from ismp.imports import run_files, running
 from ismp.imports.models import RunFile
-from ismp.security.devices import actions as devices
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import matching as device_matching
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.models import Device, RestrictedProduct
 from ismp.storage.waiting import unless_busy
 from tests.support.concurrency import at_once
@@ -79,7 +81,7 @@ def a_device(brand):
         agency=person("IC1001").agency, asset_no=f"TOGETHER-{next(NUMBER)}", kind="hardware"
     )
     device.brand, device.network, device.quantity = brand, "official", 1
-    return devices.save_device(device, by=person("IC1003"))
+    return device_actions.save_device(device, by=person("IC1003"))
 
 
 def a_product(brand, model=""):
@@ -88,14 +90,14 @@ def a_product(brand, model=""):
 
 
 def listed(brand):
-    devices.save_product(one := a_product(brand), by=person("IC1001"))
+    product_actions.save_product(one := a_product(brand), by=person("IC1001"))
     return one
 
 
 def renamed(device, brand):
     mine = Device.objects.get(pk=device.pk)
     mine.brand = brand
-    return devices.save_device(mine, by=person("IC1003"))
+    return device_actions.save_device(mine, by=person("IC1003"))
 
 
 def fallen_under(device):
@@ -104,13 +106,13 @@ def fallen_under(device):
 
 def test_a_device_that_is_renamed_while_its_brand_is_listed_falls_under_it(place, meet):
     device = a_device("無名牌")
-    meet(devices, "match")
+    meet(device_matching, "match")
     at_once(partial(listed, "新列牌"), partial(renamed, device, "新列牌"))
     assert fallen_under(device).brand == "新列牌"
 
 
 def test_a_device_that_is_added_while_its_brand_is_listed_falls_under_it(place, meet):
-    meet(devices, "match")
+    meet(device_matching, "match")
     _, device = at_once(partial(listed, "加列牌"), partial(a_device, "加列牌"))
     assert fallen_under(device).brand == "加列牌"
 
@@ -118,8 +120,10 @@ def test_a_device_that_is_added_while_its_brand_is_listed_falls_under_it(place, 
 def test_what_is_lifted_while_another_line_is_listed_leaves_the_device_to_that_one(place, meet):
     device, former = a_device("雙列牌 甲"), listed("雙列牌")
     assert fallen_under(device) == former
-    meet(devices, "match")
-    lift = partial(devices.lift, former, on=TODAY() - timedelta(days=1), by=person("IC1001"))
+    meet(device_matching, "match")
+    lift = partial(
+        product_actions.lift, former, on=TODAY() - timedelta(days=1), by=person("IC1001")
+    )
     _, later = at_once(lift, partial(listed, "雙列牌"))
     assert fallen_under(device) == later
 

@@ -40,7 +40,10 @@ from ismp.external_hours import actions as external
 from ismp.hours.models import Duplicate, Record
 from ismp.portal import actions as portal
 from ismp.security.advisories import actions as advisory_actions
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import campaigns as campaign_actions
+from ismp.security.devices.actions import decisions as decision_actions
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Harm, Subject
 from ismp.security.models import (
@@ -170,7 +173,7 @@ def a_retired_device(n: int) -> Any:
 
 
 def a_decision(n: int) -> Any:
-    return device_actions.decide(
+    return decision_actions.decide(
         a_device(n),
         kind=Decision.Kind.KEEP,
         reason="業務需要",
@@ -182,7 +185,7 @@ def a_decision(n: int) -> Any:
 
 def a_product(n: int) -> Any:
     facts = {"brand": f"牌{n}", "letter": "示範字第1號", "issued_on": date(2026, 1, 1)}
-    return device_actions.save_product(RestrictedProduct(**facts), by=person("IC1003"))
+    return product_actions.save_product(RestrictedProduct(**facts), by=person("IC1003"))
 
 
 def a_campaign(n: int, *, signed: bool = False) -> Any:
@@ -194,7 +197,7 @@ def a_campaign(n: int, *, signed: bool = False) -> Any:
     Device.objects.update(restriction=None)
     campaign = Campaign.objects.create(year=year, due_on=date(year + 1911, 3, 1), opened_by="x")
     if signed:
-        device_actions.sign_off(campaign, agency=person("IC1001").agency, by=person("IC1003"))
+        campaign_actions.sign_off(campaign, agency=person("IC1001").agency, by=person("IC1003"))
     return campaign
 
 

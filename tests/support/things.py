@@ -16,7 +16,10 @@ from ismp.external_hours.models import ExternalClaim
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.advisories import evidence, uploaded_files
 from ismp.security.advisories import lists as advisory_lists
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import campaigns as campaign_actions
+from ismp.security.devices.actions import decisions as decision_actions
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import (
     Advisory,
@@ -45,7 +48,7 @@ def of_security(person: Any) -> dict[str, Any]:
         by=person,
     )
     product = RestrictedProduct(brand="示範牌", letter="示範字第1號", issued_on=date(2026, 1, 1))
-    device_actions.save_product(product, by=person)
+    product_actions.save_product(product, by=person)
     device = Device(
         agency=person.agency,
         asset_no="T-1",
@@ -54,7 +57,7 @@ def of_security(person: Any) -> dict[str, Any]:
         network="official",
     )
     device_actions.save_device(device, by=person)
-    decision = device_actions.decide(
+    decision = decision_actions.decide(
         device,
         kind="keep",
         reason="業務需要",
@@ -63,14 +66,14 @@ def of_security(person: Any) -> dict[str, Any]:
         by=person,
     )
     year = roc_dates.roc_year(today)
-    campaign = device_actions.open_campaign(year=year, due_on=today, by=person)
-    last_year = device_actions.open_campaign(year=year - 1, due_on=today, by=person)
+    campaign = campaign_actions.open_campaign(year=year, due_on=today, by=person)
+    last_year = campaign_actions.open_campaign(year=year - 1, due_on=today, by=person)
     signed = SignOff.objects.create(
         campaign=last_year,
         agency=person.agency,
         signed_by=person.username,
         signed_by_name=person.name,
-        figures=device_actions.figures_of(person.agency),
+        figures=campaign_actions.figures_of(person.agency),
         digest="0" * 64,
     )
     advisory = Advisory(title="示範情資", severity="high", source="示範中心", issued_on=today)

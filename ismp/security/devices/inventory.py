@@ -1,7 +1,7 @@
 """Reading an inventory of devices: the table in which an agency tells what it has.
 
 CSV (UTF-8 or CP950) or .xlsx, columns by title in any order; 下載查詢結果 of 管制設備 is one too.
-Knows the file only; what becomes of the devices is `actions.import_devices`.  A column that is not
+Knows the file only; what becomes of the devices is `actions.devices`.  A column that is not
 in the file is in no entry, so that nothing is erased which the file does not carry.  Two kinds of
 failure: the file is refused with one sentence, or a row is rejected with a code of the rule book
 below and the others go on.

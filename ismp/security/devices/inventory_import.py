@@ -1,6 +1,6 @@
 """An inventory of devices that is sent in the browser, as a kind of import.
 
-`inventory` judges the rows, `actions.import_devices` brings in those that pass.
+`inventory` judges the rows, `actions.devices.import_devices` brings in those that pass.
 """
 
 from operator import itemgetter
@@ -19,7 +19,8 @@ from ismp.imports.rejection import OtherTypes
 from ismp.imports.result import ResultOfList
 from ismp.imports.views import import_page
 from ismp.security import verbs
-from ismp.security.devices import actions, inventory
+from ismp.security.devices import inventory
+from ismp.security.devices.actions import devices as device_actions
 from ismp.ui.exports.cells import Cell
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.http.requests import HttpRequest
@@ -32,13 +33,13 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     found = inventory.read(data, (run.agency.name, run.agency.code))
     reached("parsed", 0, found.total)
     with transaction.atomic():
-        rows = actions.import_devices(found, agency=run.agency, of=str(run), by=by)
+        rows = device_actions.import_devices(found, agency=run.agency, of=str(run), by=by)
         transaction.set_rollback(run.dry_run)
     reached("matched", found.total, found.total)
     return ResultOfList(DEVICES, [_kept(row) for row in rows], found.faults, found.notes)
 
 
-def _kept(row: actions.Row) -> dict[str, Any]:
+def _kept(row: device_actions.Row) -> dict[str, Any]:
     device = row.device
     shown = {"asset_no": device.asset_no, "brand": device.brand, "model": device.model}
     return {"line": row.line, "outcome": row.outcome, "words": row.words, **shown}

@@ -1,7 +1,7 @@
 """A list of restricted products that is sent in the browser, as a kind of import.
 
 CSV or .xlsx with 廠牌, 型號, 來源函號, 發文日期; 下載查詢結果 of 限制清單 is one too.  Judges the
-rows; what becomes of the list is `actions.import_products`.
+rows; what becomes of the list is `actions.products`.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from ismp.imports.rejection import OtherTypes
 from ismp.imports.result import ResultOfList
 from ismp.imports.views import import_page
 from ismp.security import verbs
-from ismp.security.devices import actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.models import RestrictedProduct
 from ismp.ui import limits, reading
 from ismp.ui.exports.cells import Cell
@@ -67,7 +67,7 @@ def _is_no_day(text: str) -> bool:
 
 def _finds_everything(row: TableRow) -> bool:
     try:
-        actions.refuse_everything(row["brand"], row.get("model"))
+        product_actions.refuse_everything(row["brand"], row.get("model"))
     except ActionRefused:
         return True
     return False
@@ -112,7 +112,7 @@ _CHECKS = (
     _Check(
         *("duplicate-in-file", YOURS, "與前面的列重複", "前面那一列已經採用；請刪去這一列。"),
         ("brand", "model", "letter"),
-        lambda row, keys: actions.product_key(_product(row)) in keys,
+        lambda row, keys: product_actions.product_key(_product(row)) in keys,
     ),
 )
 """In the order in which they apply: one code a row."""
@@ -127,7 +127,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     listed = dict(_judged(table, faults))
     reached("parsed", 0, len(listed) + len(faults))
     with transaction.atomic():
-        rows = actions.import_products(listed, rejected=len(faults), of=str(run), by=by)
+        rows = product_actions.import_products(listed, rejected=len(faults), of=str(run), by=by)
         transaction.set_rollback(run.dry_run)
     taken = [
         {"line": line, "outcome": outcome, "words": words}
@@ -147,7 +147,7 @@ def _judged(table: reading.Table, faults: list[Fault]) -> Iterator[tuple[int, Re
             faults.append(fault)
             continue
         product = _product(row)
-        keys.add(actions.product_key(product))
+        keys.add(product_actions.product_key(product))
         yield one.line, product
 
 

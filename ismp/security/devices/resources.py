@@ -8,7 +8,10 @@ from ismp.accounts import separation
 from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.security.advisories import affected_devices
-from ismp.security.devices import actions
+from ismp.security.devices.actions import campaigns as campaign_actions
+from ismp.security.devices.actions import decisions as decision_actions
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.forms import (
     CampaignForm,
     CommentForm,
@@ -55,22 +58,23 @@ def _may_be_decided(user: Any, device: Device) -> bool:
 
 def _decide_retire(things: Any, *, by: Any, **asked: Any) -> int:
     return sum(
-        bool(actions.decide(one, kind=Decision.Kind.RETIRE, by=by, **asked)) for one in things
+        bool(decision_actions.decide(one, kind=Decision.Kind.RETIRE, by=by, **asked))
+        for one in things
     )
 
 
 def _decide_keep(things: Any, *, by: Any, **asked: Any) -> str:
     for one in things:
-        actions.decide(one, kind=Decision.Kind.KEEP, by=by, **asked)
+        decision_actions.decide(one, kind=Decision.Kind.KEEP, by=by, **asked)
     return "已提出例外留用，等候資安長或其他管理者核可。"
 
 
 def _retire(things: Any, *, retired_on: Any, by: Any) -> int:
-    return actions.retire(Device.objects.filter(pk__in=things), on=retired_on, by=by)
+    return device_actions.retire(Device.objects.filter(pk__in=things), on=retired_on, by=by)
 
 
 def _unretire(things: Any, *, reason: str, by: Any) -> int:
-    return actions.unretire(Device.objects.filter(pk__in=things), reason=reason, by=by)
+    return device_actions.unretire(Device.objects.filter(pk__in=things), reason=reason, by=by)
 
 
 DEVICES = Resource(
@@ -119,7 +123,7 @@ DEVICES = Resource(
     view=Right.VIEW_SECURITY,
     edit=Right.EDIT_SECURITY,
     form=DeviceForm,
-    save=actions.save_device,
+    save=device_actions.save_device,
     actions=(
         Action(
             "retire-by",
@@ -168,15 +172,19 @@ DEVICES = Resource(
 
 
 def _approve(things: Any, *, comment: str, by: Any) -> int:
-    return sum(bool(actions.approve(one, accept=True, comment=comment, by=by)) for one in things)
+    return sum(
+        bool(decision_actions.approve(one, accept=True, comment=comment, by=by)) for one in things
+    )
 
 
 def _reject(things: Any, *, comment: str, by: Any) -> int:
-    return sum(bool(actions.approve(one, accept=False, comment=comment, by=by)) for one in things)
+    return sum(
+        bool(decision_actions.approve(one, accept=False, comment=comment, by=by)) for one in things
+    )
 
 
 def _withdraw(things: Any, *, by: Any) -> int:
-    return sum(bool(actions.withdraw(one, by=by)) for one in things)
+    return sum(bool(decision_actions.withdraw(one, by=by)) for one in things)
 
 
 def _is_own(user: Any, decision: Decision) -> bool:
@@ -235,7 +243,7 @@ DECISIONS = Resource(
 
 
 def _lift(things: Any, *, ended_on: Any, by: Any) -> str:
-    changed = sum(actions.lift(one, on=ended_on, by=by) for one in things)
+    changed = sum(product_actions.lift(one, on=ended_on, by=by) for one in things)
     return f"已登錄解除；有 {changed} 項設備的限制因此改變。"
 
 
@@ -258,7 +266,7 @@ PRODUCTS = Resource(
     is_shared=True,
     edit=Right.REVIEW_SECURITY,
     form=ProductForm,
-    save=actions.save_product,
+    save=product_actions.save_product,
     actions=(
         Action(
             "lift",
@@ -276,21 +284,21 @@ PRODUCTS = Resource(
 
 def _withdraw_sign_off(things: Any, *, reason: str, by: Any) -> str:
     for one in things:
-        actions.withdraw_sign_off(one, agency=by.agency, reason=reason, by=by)
+        campaign_actions.withdraw_sign_off(one, agency=by.agency, reason=reason, by=by)
     return "已撤回本機關的簽署；清冊更正後請再簽署一次。"
 
 
 def _extend(things: Any, *, due_on: Any, reason: str, by: Any) -> str:
     for one in things:
-        actions.extend_campaign(one, due_on=due_on, reason=reason, by=by)
+        campaign_actions.extend_campaign(one, due_on=due_on, reason=reason, by=by)
     return f"期限已展延到 {roc_dates.roc_date(due_on)}，所有機關都會收到通知。"
 
 
 def _campaign_beside(user: Any, campaign: Campaign) -> dict[str, Any]:
     return {
-        "sign_offs": actions.sign_offs_of(campaign, user),
-        "unsigned": actions.unsigned(campaign, user),
-        "extensions": actions.extensions_of(campaign),
+        "sign_offs": campaign_actions.sign_offs_of(campaign, user),
+        "unsigned": campaign_actions.unsigned(campaign, user),
+        "extensions": campaign_actions.extensions_of(campaign),
     }
 
 
@@ -316,13 +324,13 @@ CAMPAIGNS = Resource(
     is_shared=True,
     edit=Right.REVIEW_SECURITY,
     form=CampaignForm,
-    save=actions.save_campaign,
+    save=campaign_actions.save_campaign,
     actions=(
         Action(
             "sign",
             "簽署本機關清冊",
             Right.EDIT_SECURITY,
-            actions.sign_all,
+            campaign_actions.sign_all,
             explains="簽署表示本機關的管制設備清冊完整；清單上的設備都要先有處置。",
             many=False,
             fits=lambda user, one: not one.mine,

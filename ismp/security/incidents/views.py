@@ -17,7 +17,7 @@ from ismp.accounts import separation
 from ismp.accounts.forms import OnBehalfForm
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.forms import (
     EditIncidentForm,
     ExceptionForm,
@@ -148,7 +148,7 @@ def exception(request: HttpRequest, decision_id: int) -> HttpResponse:
     if form.is_valid():
         accept, comment = form.cleaned_data["accept"] == "1", form.cleaned_data["comment"]
         try:
-            device_actions.approve(found, accept=accept, comment=comment, by=user)
+            decision_actions.approve(found, accept=accept, comment=comment, by=user)
             messages.success(
                 request, "已核可。" if accept else "已登錄不同意，提出的人會收到通知。"
             )

@@ -149,7 +149,7 @@ class Device(Audited):
         editable=False,
         verbose_name="限制清單",
     )
-    """The line of the list that it falls under; kept by `devices.actions.match`."""
+    """The line of the list that it falls under; kept by `devices.actions.matching`."""
 
     objects: ClassVar["models.Manager[Device] | DeviceQuerySet"] = DeviceQuerySet.as_manager()
 

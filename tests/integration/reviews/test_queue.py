@@ -12,7 +12,7 @@ from ismp.courses.models import Session, SignUp, Teacher
 from ismp.reviews.queue import waiting_for
 from ismp.reviews.queue_item import due_of
 from ismp.security.advisories import actions as advisory_actions
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import Address, Advisory, Decision, Incident, Reply
@@ -54,7 +54,7 @@ def test_each_thing_waits_for_whoever_is_next(handler, platform, account):
     assert kinds(platform) == ["例外留用核可", "資安事件：審核"]
     incident_actions.review(incident, accept=True, comment="", by=platform)
     assert "資安事件：損害控制或復原" in kinds(handler)
-    device_actions.approve(Decision.objects.get(), accept=True, comment="", by=platform)
+    decision_actions.approve(Decision.objects.get(), accept=True, comment="", by=platform)
     assert kinds(platform) == []
     address = Address.objects.visible_to(handler).get()
     advisory_actions.answer(address, Reply.NOT_AFFECTED, evidence="已盤點", by=handler)

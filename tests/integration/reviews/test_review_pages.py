@@ -19,7 +19,7 @@ from ismp.errors import ActionRefused
 from ismp.hours.models import Record
 from ismp.reviews.queue import waiting_for
 from ismp.reviews.sources import learning as sources_learning
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.models import Decision
 from ismp.ui.text.roc_dates import roc_date
 from tests.support.course_offers import offered
@@ -199,7 +199,7 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     told = {"decision": "approve", "comment": ""}
     assert client.post(f"/manage/reviews/exception/{decision.pk}/", told).status_code == 404
     with pytest.raises(ActionRefused, match="與您自己有關"):
-        device_actions.approve(
+        decision_actions.approve(
             Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
         )
     Decision.objects.update(made_by=account("IC1003", "agency_admin"))
@@ -209,7 +209,7 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     Decision.objects.update(state=Decision.State.PENDING)
     Delegation.objects.update(since=today() - timedelta(9), until=today() - timedelta(1))
     with pytest.raises(ActionRefused, match="代理"):
-        device_actions.approve(
+        decision_actions.approve(
             Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
         )
     assert Decision.objects.get().state == Decision.State.PENDING

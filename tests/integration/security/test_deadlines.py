@@ -12,7 +12,10 @@ from ismp.notifications.actions import send_digests
 from ismp.notifications.models import Notice
 from ismp.security import reminders
 from ismp.security.advisories import actions as advisory_actions
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import campaigns as campaign_actions
+from ismp.security.devices.actions import decisions as decision_actions
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import (
@@ -184,14 +187,14 @@ def test_a_drill_says_that_it_is_one_and_what_is_closed_says_nothing(handler, pl
 
 def test_the_inventory_seven_days_before_and_on_its_day(handler, platform, clock, account):
     account("CU1001", "agency_admin")
-    campaign = device_actions.open_campaign(year=115, due_on=DUE, by=platform)
-    device_actions.sign_off(campaign, agency=platform.agency, by=platform)
+    campaign = campaign_actions.open_campaign(year=115, due_on=DUE, by=platform)
+    campaign_actions.sign_off(campaign, agency=platform.agency, by=platform)
     clock(DUE - timedelta(days=8))
     assert twice() == []
     clock(DUE - timedelta(days=7))
     words = "115 年度管制設備盤點尚未簽署（115-12-10 到期）"
     assert sorted(twice()) == [("CU1001", words), ("IC1001", words)]
-    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     clock(DUE)
     assert twice() == [("CU1001", "115 年度管制設備盤點尚未簽署（今天到期）")]
     assert Campaign.objects.count() == 1
@@ -199,7 +202,7 @@ def test_the_inventory_seven_days_before_and_on_its_day(handler, platform, clock
 
 def kept(handler, approver, until):
     product = RestrictedProduct(brand="示範牌", letter="第1號", issued_on=date(2026, 1, 1))
-    device_actions.save_product(product, by=approver)
+    product_actions.save_product(product, by=approver)
     device = Device(
         agency=handler.agency, asset_no="T-1", kind="hardware", brand="示範牌", network="official"
     )
@@ -209,8 +212,8 @@ def kept(handler, approver, until):
 
 def keep(device, handler, approver, until):
     asked = {"kind": Decision.Kind.KEEP, "reason": "業務需要", "measure": "獨立網段"}
-    decision = device_actions.decide(device, **asked, expires_on=until, by=handler)
-    return device_actions.approve(decision, accept=True, comment="", by=approver)
+    decision = decision_actions.decide(device, **asked, expires_on=until, by=handler)
+    return decision_actions.approve(decision, accept=True, comment="", by=approver)
 
 
 def test_an_exception_thirty_days_before_it_ends(handler, platform, clock):
@@ -264,7 +267,7 @@ def test_of_two_workers_one_tells(handler, platform, clock, monkeypatch):
 def test_they_go_out_in_the_one_digest_of_the_day(handler, platform, clock, mailbox):
     published(handler, platform)
     Notice.objects.all().delete()
-    device_actions.open_campaign(year=115, due_on=DUE, by=platform)
+    campaign_actions.open_campaign(year=115, due_on=DUE, by=platform)
     Notice.objects.all().delete()
     clock(DUE)
     Account.objects.exclude(pk=handler.pk).update(email="")

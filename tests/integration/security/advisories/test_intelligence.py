@@ -14,7 +14,7 @@ from ismp.security import intelligence
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.advisories import affected_devices
 from ismp.security.advisories import importing as advisory_importing
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import devices as device_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import Address, Advisory, Device, Reply

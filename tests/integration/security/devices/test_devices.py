@@ -11,8 +11,11 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account, Agency
 from ismp.errors import ActionRefused
-from ismp.security.devices import actions as device_actions
-from ismp.security.devices import product_matching
+from ismp.security.devices import product_matching, sign_off_form
+from ismp.security.devices.actions import campaigns as campaign_actions
+from ismp.security.devices.actions import decisions as decision_actions
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.models import Campaign, Decision, Device, RestrictedProduct
 from ismp.security.models.devices import signing_agencies
 from ismp.ui.text import roc_dates
@@ -89,37 +92,37 @@ def listed(approver):
     product = RestrictedProduct(
         brand="Hikvision", letter="示範字第1號", issued_on=date(2025, 3, 31)
     )
-    device_actions.restrict([product], by=approver)
+    product_actions.restrict([product], by=approver)
     return RestrictedProduct.objects.get()
 
 
 def test_a_device_on_the_list_asks_for_a_decision(handler, listed):
     held = device_actions.save_device(device(handler.agency), by=handler)
     assert held.restriction == listed
-    assert device_actions.figures_of(handler.agency)["undecided"] == 1
+    assert campaign_actions.figures_of(handler.agency)["undecided"] == 1
     day = timezone.localdate() + timedelta(days=30)
-    device_actions.decide(held, kind="retire", retire_by=day, by=handler)
+    decision_actions.decide(held, kind="retire", retire_by=day, by=handler)
     held.refresh_from_db()
     assert held.retire_by == day
-    assert device_actions.figures_of(handler.agency)["undecided"] == 0
+    assert campaign_actions.figures_of(handler.agency)["undecided"] == 0
     assert device_actions.retire(Device.objects.all(), on=timezone.localdate(), by=handler) == 1
-    assert device_actions.figures_of(handler.agency)["in_use"] == 0
+    assert campaign_actions.figures_of(handler.agency)["in_use"] == 0
 
 
 def test_keeping_needs_reason_measure_expiry_and_another_person(handler, approver, listed):
     held = device_actions.save_device(device(handler.agency), by=handler)
     expiry = timezone.localdate() + timedelta(days=90)
     with pytest.raises(ActionRefused, match="理由、補償措施"):
-        device_actions.decide(held, kind="keep", reason="業務需要", by=handler)
+        decision_actions.decide(held, kind="keep", reason="業務需要", by=handler)
     whole = {"reason": "業務需要", "measure": "獨立網段", "expires_on": expiry}
-    decision = device_actions.decide(held, kind="keep", **whole, by=handler)
-    assert device_actions.figures_of(handler.agency)["undecided"] == 1
+    decision = decision_actions.decide(held, kind="keep", **whole, by=handler)
+    assert campaign_actions.figures_of(handler.agency)["undecided"] == 1
     with pytest.raises(ActionRefused, match="與您自己有關"):
-        device_actions.approve(decision, accept=True, comment="", by=handler)
-    device_actions.approve(decision, accept=True, comment="", by=approver)
-    assert device_actions.figures_of(handler.agency)["undecided"] == 0
+        decision_actions.approve(decision, accept=True, comment="", by=handler)
+    decision_actions.approve(decision, accept=True, comment="", by=approver)
+    assert campaign_actions.figures_of(handler.agency)["undecided"] == 0
     with pytest.raises(ActionRefused, match="已經有人決定"):
-        device_actions.approve(decision, accept=False, comment="x", by=approver)
+        decision_actions.approve(decision, accept=False, comment="x", by=approver)
     assert Device.objects.all().undecided(expiry + timedelta(days=1)).get() == held
 
 
@@ -127,13 +130,13 @@ def test_the_list_reaches_what_stands_there_and_lets_go_again(handler, approver,
     kept = device_actions.save_device(device(handler.agency, brand="ＴＰ-Link"), by=handler)
     assert kept.restriction is None
     product = RestrictedProduct(brand="TP-Link", letter="示範字第2號", issued_on=date(2026, 1, 1))
-    device_actions.restrict([product], by=approver)
+    product_actions.restrict([product], by=approver)
     kept.refresh_from_db()
     assert kept.restriction.brand == "TP-Link"
     assert handler.notices.get(kind="device").subject.startswith("有設備列入")
-    device_actions.restrict([product], by=approver)
+    product_actions.restrict([product], by=approver)
     assert RestrictedProduct.objects.count() == 2
-    device_actions.lift(kept.restriction, on=timezone.localdate() - timedelta(days=1), by=approver)
+    product_actions.lift(kept.restriction, on=timezone.localdate() - timedelta(days=1), by=approver)
     kept.refresh_from_db()
     assert kept.restriction is None
 
@@ -142,17 +145,17 @@ def test_the_yearly_inventory_is_signed_once_and_only_when_all_is_decided(
     handler, approver, listed
 ):
     due = timezone.localdate() + timedelta(days=30)
-    campaign = device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
+    campaign = campaign_actions.open_campaign(year=YEAR, due_on=due, by=approver)
     held = device_actions.save_device(device(handler.agency), by=handler)
     with pytest.raises(ActionRefused, match="還有 1 項"):
-        device_actions.sign_off(campaign, agency=handler.agency, by=handler)
-    device_actions.decide(held, kind="retire", retire_by=due, by=handler)
-    signed = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+        campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    decision_actions.decide(held, kind="retire", retire_by=due, by=handler)
+    signed = campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     assert signed.figures["restricted"] == 1 and len(signed.digest) == 64
     with pytest.raises(ActionRefused, match="已經簽署"):
-        device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+        campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     with pytest.raises(ActionRefused, match="已經開始"):
-        device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
+        campaign_actions.open_campaign(year=YEAR, due_on=due, by=approver)
     assert Campaign.objects.get().sign_offs.count() == 1
 
 
@@ -175,15 +178,15 @@ def test_two_hundred_patterns_against_many_devices_look_at_each_product_once(han
         for n in range(10, 210)
     ]
     product_matching.fold.cache_clear()
-    assert device_actions.restrict(listed, by=approver) == 500
+    assert product_actions.restrict(listed, by=approver) == 500
     assert Device.objects.restricted().count() == 500
     assert Decision.objects.count() == 0
 
 
 def test_the_signed_form_names_who_signed_what(handler, approver, listed, client):
     due = timezone.localdate() + timedelta(days=30)
-    campaign = device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
-    signed = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    campaign = campaign_actions.open_campaign(year=YEAR, due_on=due, by=approver)
+    signed = campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     client.force_login(handler)
     answer = client.get(f"/manage/campaigns/form/{signed.pk}/")
     text = pypdfium2.PdfDocument(answer.content)[0].get_textpage().get_text_range()
@@ -197,7 +200,7 @@ def test_the_signed_form_names_who_signed_what(handler, approver, listed, client
 def kept(held, by, **changes):
     whole = {"reason": "業務需要", "measure": "獨立網段"}
     whole["expires_on"] = timezone.localdate() + timedelta(days=90)
-    return device_actions.decide(held, kind="keep", **whole | changes, by=by)
+    return decision_actions.decide(held, kind="keep", **whole | changes, by=by)
 
 
 @pytest.fixture
@@ -209,12 +212,12 @@ def held(handler, listed):
 
 def test_a_decided_day_is_not_edited_but_decided_anew(client, handler, held):
     today = timezone.localdate()
-    device_actions.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
+    decision_actions.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
     held.refresh_from_db()
     held.retire_by = today + timedelta(days=400)
     with pytest.raises(ActionRefused, match="限期汰換"):
         device_actions.save_device(held, by=handler)
-    device_actions.decide(held, kind="retire", retire_by=today + timedelta(days=400), by=handler)
+    decision_actions.decide(held, kind="retire", retire_by=today + timedelta(days=400), by=handler)
     assert not Device.objects.all().overdue(today + timedelta(days=10)).exists()
     assert Device.objects.all().overdue(today + timedelta(days=401)).exists()
     client.force_login(handler)
@@ -224,8 +227,8 @@ def test_a_decided_day_is_not_edited_but_decided_anew(client, handler, held):
 
 def test_what_may_be_kept_is_not_overdue_until_its_exception_ends(handler, approver, held):
     today = timezone.localdate()
-    device_actions.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
-    device_actions.approve(kept(held, handler), accept=True, comment="", by=approver)
+    decision_actions.decide(held, kind="retire", retire_by=today + timedelta(days=9), by=handler)
+    decision_actions.approve(kept(held, handler), accept=True, comment="", by=approver)
     assert not Device.objects.all().overdue(today + timedelta(days=10)).exists()
     assert Device.objects.all().overdue(today + timedelta(days=91)).exists()
 
@@ -240,8 +243,8 @@ SENSELESS = [
 def test_no_decision_holds_for_ever(handler, held, asked, sentence):
     whole = {"reason": "業務需要", "measure": "獨立網段"} | asked
     with pytest.raises(ActionRefused, match=sentence):
-        device_actions.decide(held, **whole, by=handler)
-    assert device_actions.last_day_of_a_decision(date(2028, 2, 29)) == date(2031, 2, 28)
+        decision_actions.decide(held, **whole, by=handler)
+    assert decision_actions.last_day_of_a_decision(date(2028, 2, 29)) == date(2031, 2, 28)
 
 
 def test_one_decision_of_a_device_waits(handler, approver, held, client):
@@ -249,30 +252,30 @@ def test_one_decision_of_a_device_waits(handler, approver, held, client):
     with pytest.raises(ActionRefused, match="已經有一個例外留用"):
         kept(held, handler)
     with pytest.raises(ActionRefused, match="只有提出的人"):
-        device_actions.withdraw(first, by=approver)
+        decision_actions.withdraw(first, by=approver)
     client.force_login(handler)
     answer = client.post("/manage/decisions/withdraw/", {"ids": first.pk, "confirmed": "1"})
     assert answer.status_code == 302
     first.refresh_from_db()
     assert first.state == Decision.State.WITHDRAWN
     second = kept(held, handler)
-    device_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    decision_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
     second.refresh_from_db()
     assert (second.state, second.comment) == (Decision.State.WITHDRAWN, "改為限期汰換。")
     with pytest.raises(ActionRefused, match="已經有人決定"):
-        device_actions.approve(second, accept=True, comment="", by=approver)
+        decision_actions.approve(second, accept=True, comment="", by=approver)
 
 
 def test_an_exception_that_no_longer_fits_is_not_approved(handler, approver, held, listed):
     decision = kept(held, handler)
-    device_actions.lift(listed, on=timezone.localdate() - timedelta(days=1), by=approver)
+    product_actions.lift(listed, on=timezone.localdate() - timedelta(days=1), by=approver)
     with pytest.raises(ActionRefused, match="已不在清單上"):
-        device_actions.approve(decision, accept=True, comment="", by=approver)
+        decision_actions.approve(decision, accept=True, comment="", by=approver)
     Decision.objects.update(expires_on=timezone.localdate())
     Device.objects.update(restriction=listed)
     with pytest.raises(ActionRefused, match="有效期限已經過了"):
-        device_actions.approve(decision, accept=True, comment="", by=approver)
-    device_actions.approve(decision, accept=False, comment="過期", by=approver)
+        decision_actions.approve(decision, accept=True, comment="", by=approver)
+    decision_actions.approve(decision, accept=False, comment="過期", by=approver)
 
 
 @pytest.mark.parametrize(("on", "sentence"), [("120-01-01", "不能晚於今天"), ("100-01-01", "購置")])
@@ -323,7 +326,7 @@ def test_a_pattern_that_would_find_everything_is_refused(client, approver, brand
     answer = client.post("/manage/products/add/", typed)
     assert "廠牌不能只有" in answer.content.decode()
     with pytest.raises(ActionRefused, match="廠牌不能只有"):
-        device_actions.restrict(
+        product_actions.restrict(
             [RestrictedProduct(brand=brand, model=model, letter="函", issued_on=date(2026, 1, 1))],
             by=approver,
         )
@@ -343,7 +346,7 @@ def test_the_number_of_a_device_is_used_once_and_said_in_chinese(client, handler
 @pytest.fixture
 def campaign(approver):
     due = timezone.localdate() + timedelta(days=30)
-    return device_actions.open_campaign(year=YEAR, due_on=due, by=approver)
+    return campaign_actions.open_campaign(year=YEAR, due_on=due, by=approver)
 
 
 @pytest.mark.parametrize("year", [0, YEAR - 2, YEAR + 2, 3000])
@@ -357,7 +360,7 @@ def test_a_campaign_is_of_a_year_near_this_one(client, approver, year):
 @pytest.mark.parametrize("days", [-1, 3 * 366])
 def test_a_campaign_ends_on_a_day_that_can_be(approver, handler, days):
     with pytest.raises(ActionRefused, match="期限不能早於今天"):
-        device_actions.open_campaign(
+        campaign_actions.open_campaign(
             year=YEAR, due_on=timezone.localdate() + timedelta(days=days), by=approver
         )
     assert not handler.notices.exists()
@@ -380,7 +383,7 @@ def test_before_anybody_signs_a_campaign_is_corrected_and_agencies_are_told(
 def test_what_is_signed_stays_in_its_year_and_its_day_only_moves_on(
     client, approver, handler, campaign
 ):
-    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     client.force_login(approver)
     address, was = f"/manage/campaigns/{campaign.pk}/", campaign.due_on
     assert f"{address}edit/" not in client.get(address).content.decode()
@@ -406,7 +409,7 @@ def test_the_platform_sees_who_has_not_signed(client, approver, handler, campaig
     page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
     before = page.split("<h2>簽署</h2>")[0]
     assert handler.agency.name in before
-    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
     before, after = page.split("<h2>簽署</h2>")
     assert handler.agency.name not in before and handler.agency.name in after
@@ -424,28 +427,28 @@ def test_the_list_counts_who_signed_and_who_has_not(approver, handler, campaign)
     Agency.objects.create(code="X", name="沒有人的機關")
     signing = signing_agencies().count()
     assert counts() == (0, signing, False)
-    device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     last_year = Campaign.objects.create(year=YEAR - 1, due_on=timezone.localdate(), opened_by="x")
-    device_actions.sign_off(last_year, agency=handler.agency, by=handler)
+    campaign_actions.sign_off(last_year, agency=handler.agency, by=handler)
     assert counts() == (1, signing - 1, True)
     Account.objects.filter(agency=handler.agency).update(status="left")
     assert counts() == (1, signing - 1, True)  # it signed while somebody served
-    device_actions.withdraw_sign_off(campaign, agency=handler.agency, reason="漏列", by=handler)
+    campaign_actions.withdraw_sign_off(campaign, agency=handler.agency, reason="漏列", by=handler)
     assert counts() == (0, signing - 1, False)
 
 
 def test_a_signature_is_withdrawn_with_a_reason_and_given_anew(
     client, approver, handler, campaign, held
 ):
-    device_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
-    first = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    decision_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    first = campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     client.force_login(handler)
     asked = {"ids": campaign.pk, "confirmed": "1", "reason": ""}
     assert "請填寫理由" in client.post("/manage/campaigns/withdraw/", asked).content.decode()
     client.post("/manage/campaigns/withdraw/", asked | {"reason": "漏列一項"})
     assert approver.notices.filter(subject__contains="撤回").exists()
     device_actions.save_device(device(handler.agency, "A-002", brand="示範牌"), by=handler)
-    second = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    second = campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     page = client.get(f"/manage/campaigns/{campaign.pk}/").content.decode()
     assert "漏列一項" in page and "已撤回" in page and "有效" in page
     first.refresh_from_db()
@@ -453,15 +456,17 @@ def test_a_signature_is_withdrawn_with_a_reason_and_given_anew(
     pdf = client.get(f"/manage/campaigns/form/{first.pk}/").content
     assert "已撤回" in pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
     with pytest.raises(ActionRefused, match="沒有簽署"):
-        device_actions.withdraw_sign_off(campaign, agency=approver.agency, reason="x", by=approver)
+        campaign_actions.withdraw_sign_off(
+            campaign, agency=approver.agency, reason="x", by=approver
+        )
 
 
 def test_the_form_has_the_list_and_its_digest_is_that_of_the_list(
     client, handler, campaign, held, monkeypatch
 ):
-    device_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
+    decision_actions.decide(held, kind="retire", retire_by=timezone.localdate(), by=handler)
     device_actions.save_device(device(handler.agency, "=B-2", brand="示範牌"), by=handler)
-    signed = device_actions.sign_off(campaign, agency=handler.agency, by=handler)
+    signed = campaign_actions.sign_off(campaign, agency=handler.agency, by=handler)
     Device.objects.update(place="後來搬走")  # what was signed stays what it was
     client.force_login(handler)
     listing = client.get(f"/manage/campaigns/form/{signed.pk}/?format=csv").content
@@ -473,7 +478,7 @@ def test_the_form_has_the_list_and_its_digest_is_that_of_the_list(
         return pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range()
 
     assert "A-001" in text() and "=B-2" in text() and "'=B-2" not in text()
-    monkeypatch.setattr(device_actions, "_ON_PAPER", 1)
+    monkeypatch.setattr(sign_off_form, "_ON_PAPER", 1)
     assert "A-001" in text() and "=B-2" not in text() and "清冊共 2 項" in text()
 
 
@@ -486,7 +491,7 @@ def test_a_campaigns_page_asks_the_same_of_one_agency_and_of_many(
     with CaptureQueriesContext(connection) as before:
         client.get(address)
     for agency in device_actions.signing_agencies():
-        device_actions.sign_off(campaign, agency=agency, by=handler)
+        campaign_actions.sign_off(campaign, agency=agency, by=handler)
     with CaptureQueriesContext(connection) as after:
         client.get(address)
     assert len(after) <= len(before) + 1

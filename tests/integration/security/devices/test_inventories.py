@@ -20,7 +20,9 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.imports import report, running
 from ismp.imports.models import ImportRun, State
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import decisions as decision_actions
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.models import (
     Decision,
     Device,
@@ -68,7 +70,7 @@ def counts(run):
 
 def test_an_inventory_comes_in_again_changes_nothing_and_corrects(send, account):
     product = RestrictedProduct(brand="Hikvision", letter="示範", issued_on=date(2025, 3, 31))
-    device_actions.restrict([product], by=account("IC1001", "platform_admin"))
+    product_actions.restrict([product], by=account("IC1001", "platform_admin"))
     data = csv_of(line(), line("A-2", brand="Hikvision"))
     trial = send(data, mode="dry_run")
     assert not Device.objects.exists()
@@ -349,7 +351,7 @@ def test_a_wrapped_title_is_read_and_what_is_not_used_is_named(send, client):
 @pytest.fixture
 def listed(account):
     product = RestrictedProduct(brand="Hikvision", letter="示範", issued_on=date(2025, 3, 31))
-    device_actions.restrict([product], by=account("IC1001", "platform_admin"))
+    product_actions.restrict([product], by=account("IC1001", "platform_admin"))
 
 
 def decided(handler, day):
@@ -358,7 +360,7 @@ def decided(handler, day):
         agency=handler.agency, asset_no="Z-1", kind="hardware", brand="Hikvision", network="offline"
     )
     device_actions.save_device(held, by=handler)
-    device_actions.decide(held, kind=Decision.Kind.RETIRE, retire_by=day, by=handler)
+    decision_actions.decide(held, kind=Decision.Kind.RETIRE, retire_by=day, by=handler)
     return held
 
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings, strategies
 from ismp.audit.models import Event
 from ismp.imports import report
 from ismp.imports.models import State
-from ismp.security.devices import actions as device_actions
 from ismp.security.devices import product_import
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.models import Device, RestrictedProduct
 from ismp.ui.text.roc_dates import roc_date
 from tests.support import uploads
@@ -67,7 +68,7 @@ def test_a_list_comes_in_at_once_and_agencies_are_told(send, client, account):
 def test_what_was_lifted_stays_lifted(send, platform):
     send(csv_of(GOOD))
     product = RestrictedProduct.objects.get()
-    device_actions.lift(product, on=date(2026, 3, 1), by=platform)
+    product_actions.lift(product, on=date(2026, 3, 1), by=platform)
     assert counts(send(csv_of(GOOD))) == (0, 0, 1, 0)
     product.refresh_from_db()
     assert product.ended_on == date(2026, 3, 1)
@@ -85,7 +86,7 @@ def test_no_letter_is_of_a_day_to_come_or_after_its_end(send, platform, client):
     place = f"/manage/products/{product.pk}/edit/"
     page = client.post(place, {**typed, "issued_on": to_come})
     assert "發文日期不能晚於今天" in page.content.decode()
-    device_actions.lift(product, on=date(2026, 3, 1), by=platform)
+    product_actions.lift(product, on=date(2026, 3, 1), by=platform)
     page = client.post(place, {**typed, "issued_on": "115-05-05"})
     assert "發文日期不能比它晚" in page.content.decode()
     product.refresh_from_db()
@@ -136,7 +137,7 @@ _TEXT = _TEXT.map(str.strip).filter(lambda text: text.strip("*-＊ "))
     strategies.lists(
         strategies.tuples(_TEXT, _TEXT | strategies.just("")),
         min_size=1,
-        unique_by=lambda pair: device_actions.product_key(
+        unique_by=lambda pair: product_actions.product_key(
             RestrictedProduct(brand=pair[0], model=pair[1])
         ),
         max_size=6,
@@ -152,7 +153,7 @@ def test_the_list_that_is_downloaded_changes_nothing_when_it_is_imported(
         RestrictedProduct(brand=brand, model=model, letter="函", issued_on=date(2026, 1, 1))
         for brand, model in pairs
     ]
-    device_actions.restrict(listed, by=platform)
+    product_actions.restrict(listed, by=platform)
     answer = client.get("/manage/products/export/", {"format": how})
     data = b"".join(answer.streaming_content)
     run = uploads.send(client, data, source="products", name=f"清單.{how}")

@@ -13,7 +13,9 @@ from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 from ismp.portal.home import dashboard
 from ismp.security import overview
-from ismp.security.devices import actions as device_actions
+from ismp.security.devices.actions import decisions as decision_actions
+from ismp.security.devices.actions import devices as device_actions
+from ismp.security.devices.actions import products as product_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import CLOCKS, Answer, Aspect, Harm, Step, Subject
 from ismp.security.models import (
@@ -470,14 +472,14 @@ def test_the_officer_decides_on_exceptions_whatever_her_role(
 ):
     _, handler, platform = people
     product = RestrictedProduct(brand="示範牌", letter="函", issued_on=NINE.date())
-    device_actions.restrict([product], by=platform)
+    product_actions.restrict([product], by=platform)
     held = Device(
         agency=handler.agency, asset_no="1", kind="hardware", brand="示範牌", network="offline"
     )
     device_actions.save_device(held, by=handler)
     whole = {"reason": "業務需要", "measure": "獨立網段"}
     until = NINE.date() + timedelta(days=30)
-    decision = device_actions.decide(held, kind="keep", **whole, expires_on=until, by=handler)
+    decision = decision_actions.decide(held, kind="keep", **whole, expires_on=until, by=handler)
     link = Notice.objects.get(account=officer).link
     client.force_login(officer)
     assert "獨立網段" in client.get(link).content.decode()
