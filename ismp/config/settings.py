@@ -443,18 +443,6 @@ DELETED_KEPT_DAYS = _number("ISMP_DELETED_KEPT_DAYS", 30)
 """How long 刪除時數 may be restored; the rows stay, for what was known then."""
 IMPORT_ATTEMPTS = _number("ISMP_IMPORT_ATTEMPTS", 3)
 """How often an import is begun before its file is set aside as one that breaks workers."""
-IMPORT_PROFILES = {
-    "file": "ismp.hours.kinds.HOURS",
-    "platform": "ismp.hours.kinds.CREDITED",
-    "external": "ismp.hours.kinds.RECOGNISED",
-    "roster": "ismp.imports.rosters.ROSTER",
-    "devices": "ismp.security.devices.inventory_import.DEVICES",
-    "products": "ismp.security.devices.product_import.PRODUCTS",
-    "job": "ismp.hours.kinds.JOB",
-}
-"""What the import kit takes in (`imports.kinds`), by the source of its runs."""
-RUN_RESULT_PARTS = ["compliance:effect"]
-"""Names of addresses (of a run) whose pages the result of an import of hours shows within."""
 S3_BUCKET = os.environ.get("ISMP_S3_BUCKET", "")
 """Bucket of S3-compatible storage for the encrypted pieces of uploads and results; without one they
 lie in the database."""

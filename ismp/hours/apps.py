@@ -1,4 +1,10 @@
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from ismp.imports.kinds import ImportKind
 
 
 class HoursConfig(AppConfig):
@@ -9,5 +15,13 @@ class HoursConfig(AppConfig):
     def ready(self) -> None:
         from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
         from ismp.hours.merging import CONSEQUENCES  # noqa: PLC0415
+        from ismp.imports import kinds  # noqa: PLC0415
 
         closing.register(*CONSEQUENCES)
+        kinds.register(_kinds)
+
+
+def _kinds() -> Iterable["ImportKind"]:
+    from ismp.hours.kinds import CREDITED, HOURS, JOB, RECOGNISED  # noqa: PLC0415 (polars)
+
+    return HOURS, CREDITED, RECOGNISED, JOB

@@ -4,8 +4,6 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
-from django.conf import settings
-
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.hours import verbs
@@ -66,7 +64,6 @@ HOURS = ImportKind(
         ("同仁學習狀況明細", "hours:agency", Right.VIEW_HOURS),
         ("匯入紀錄", "hours:runs", Right.VIEW_HOURS),
     ),
-    parts=tuple(settings.RUN_RESULT_PARTS),
     window="hours/_run_window.html",
     window_context=_window_context,
     other_types=PORTAL,
@@ -75,7 +72,6 @@ CREDITED = replace(
     HOURS,
     source="platform",
     start=None,
-    parts=(),
     no_undo="本平台課程登錄的時數不能整批復原；要更正，請到課程重新結算，或在明細刪除那一筆時數。",
 )
 """What our own courses credited (docs/adr/0012): without a file, seen as hours are."""

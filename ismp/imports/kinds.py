@@ -1,28 +1,32 @@
 """What is peculiar to each kind of file that comes in.
 
 Upload, archive, queue, worker, fence, trial, progress, result, rows and report are the same for all
-(docs/adr/0015): they ask a run's kind and know no kind of file by name.  Kinds are named in
-`settings.IMPORT_PROFILES`, because they live in packages above this one.
+(docs/adr/0015): they ask a run's kind and know no kind of file by name.  The packages that own the
+rows register theirs in `AppConfig.ready`:
+
+    kinds.register(_kinds)                           # returns ImportKinds when one is asked for
+    kinds.show_within(Source.FILE, "compliance:effect")
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit.verbs import Verb
-from ismp.imports.models import ImportRun
+from ismp.imports.models import ImportRun, Source
 from ismp.imports.rejection import OtherTypes
-from ismp.imports.result import Result
 from ismp.ui.reading.faults import Reason
 from ismp.ui.reading.raw import Limits
 from ismp.ui.resources.columns import Column
+
+if TYPE_CHECKING:
+    from ismp.imports.result import Result  # polars, which start-up leaves to who imports
 
 Reached = Callable[[str, int, int], None]
 """(step of `heartbeat.STEPS`, rows done, rows in all): how far the work is."""
@@ -47,14 +51,14 @@ class ImportKind:
     the order of all."""
     start: Right | None
     """Who sends and tries such files; None is nobody."""
-    perform: Callable[[ImportRun, Reached], Result] | None = None
+    perform: "Callable[[ImportRun, Reached], Result] | None" = None
     """Bring the file in: called in the run's one transaction, which holds the agency's lock; of a
     trial it keeps nothing but the outcome.  Raises `ui.reading.FileRejected`."""
-    begin: Callable[[ImportRun, Reached, Turn], Callable[[], Result]] | None = None
+    begin: "Callable[[ImportRun, Reached, Turn], Callable[[], Result]] | None" = None
     """In place of it, where the file is judged while nothing is locked, and comes in by pieces: do
     all but the last one, each in a turn of its own, and return what does that one within the run's
     last transaction.  Raises `ui.reading.FileRejected` before the first one only (ADR 34)."""
-    so_far: Callable[[ImportRun], Result] | None = None
+    so_far: "Callable[[ImportRun], Result] | None" = None
     """What came in by pieces of a run that broke off."""
     reasons: Mapping[str, Reason]
     """The rule book: why a row is not imported, by code."""
@@ -73,8 +77,6 @@ class ImportKind:
     crumbs: tuple[tuple[str, str, Right], ...]
     """(words, name of an address, who may open it): the way to a run's page.  The first is the tab
     at which its pages stand, the last is where its runs are."""
-    parts: tuple[str, ...] = ()
-    """Names of addresses (of a run) whose pages a result shows within itself."""
     window: str = "imports/_run_window.html"
     """The template of a run's window; one of a kind's own extends this one."""
     window_context: Callable[[ImportRun], dict[str, Any]] = lambda run: {}
@@ -88,6 +90,11 @@ class ImportKind:
     no_undo: str = ""
     """Why a run cannot be undone, and what to do instead; empty where it can."""
 
+    @property
+    def parts(self) -> list[str]:
+        """Names of addresses (of a run) whose pages a result shows within itself."""
+        return [address for source, address in _parts if source == self.source]
+
     def stand(self, request: Any) -> None:
         """Let the menu show where in 管理環境 a page of this kind of file stands."""
         request.stands_at = self.crumbs[0][1]
@@ -100,10 +107,36 @@ class ImportKind:
         return self.start is not None and user.may(self.start)
 
 
+Provider = Callable[[], Iterable[ImportKind]]
+_providers: list[Provider] = []
+_parts: list[tuple[str, str]] = []
+
+
+def register(provider: Provider) -> None:
+    """Have the kinds of a package taken in; `provider` is called when the first one is asked for,
+    so that start-up does not load what reads files."""
+    if provider not in _providers:
+        _providers.append(provider)
+
+
+def show_within(source: str, address: str) -> None:
+    """Have the result of runs of a source show the page of an address (of a run) within itself."""
+    if (source, address) not in _parts:
+        _parts.append((source, address))
+
+
 @cache
+def _by_source() -> dict[str, ImportKind]:
+    """Return the registered kinds in the order of `Source`.  Raises ValueError for two of one."""
+    found: dict[str, ImportKind] = {}
+    for kind in (kind for provider in _providers for kind in provider()):
+        if found.setdefault(kind.source, kind) is not kind:
+            raise ValueError(f"two kinds take in runs of source {kind.source}")
+    return {source: found[source] for source in Source.values if source in found}
+
+
 def find_kind(source: str) -> ImportKind | None:
-    path = settings.IMPORT_PROFILES.get(source)
-    return import_string(path) if path else None
+    return _by_source().get(source)
 
 
 def kind_of(run: ImportRun) -> ImportKind:
@@ -114,7 +147,7 @@ def kind_of(run: ImportRun) -> ImportKind:
 
 
 def all_kinds() -> Iterable[ImportKind]:
-    return filter(None, map(find_kind, settings.IMPORT_PROFILES))
+    return _by_source().values()
 
 
 def may_start_any(user: Account) -> bool:

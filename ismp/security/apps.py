@@ -1,4 +1,10 @@
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from ismp.imports.kinds import ImportKind
 
 
 class SecurityConfig(AppConfig):
@@ -8,6 +14,15 @@ class SecurityConfig(AppConfig):
 
     def ready(self) -> None:
         from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.imports import kinds  # noqa: PLC0415
         from ismp.security.merging import CONSEQUENCES  # noqa: PLC0415
 
         closing.register(*CONSEQUENCES)
+        kinds.register(_kinds)
+
+
+def _kinds() -> Iterable["ImportKind"]:
+    from ismp.security.devices.inventory_import import DEVICES  # noqa: PLC0415 (polars)
+    from ismp.security.devices.product_import import PRODUCTS  # noqa: PLC0415
+
+    return DEVICES, PRODUCTS
