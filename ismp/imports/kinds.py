@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
 from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.audit.verbs import Verb
 from ismp.imports.models import ImportRun, Source
 from ismp.imports.rejection import OtherTypes
+from ismp.ui.limits import of_tables
 from ismp.ui.reading.faults import Reason
 from ismp.ui.reading.raw import Limits
 from ismp.ui.resources.columns import Column
@@ -156,5 +155,4 @@ def may_start_any(user: Account) -> bool:
 
 def limits(kind: ImportKind | None = None) -> Limits:
     """How large a file may be: of this kind, or of any."""
-    rows = kind.max_rows if kind and kind.max_rows else settings.UPLOAD_MAX_ROWS
-    return Limits(settings.UPLOAD_MAX_BYTES, rows, settings.UPLOAD_MAX_COLUMNS)
+    return of_tables(kind.max_rows if kind else None)

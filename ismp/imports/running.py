@@ -23,7 +23,6 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.audit.verbs import Verb
 from ismp.imports import kinds
 from ismp.imports.heartbeat import Heartbeat, lease
 from ismp.imports.models import ImportRun, Source, State
@@ -102,11 +101,13 @@ def refuse(
         if result:
             result.store(run)
         if verb := kinds.kind_of(run).verb:
-            record_event(run, verb, state=state.value, sha256=run.sha256)
+            facts = _facts(run)
+            trail.record(verb, run, actor=run.started_by, state=state.value, **facts)
 
 
-def record_event(run: ImportRun, verb: Verb, **detail: Any) -> None:
-    trail.record(verb, run, actor=run.started_by, dry_run=run.dry_run, **detail)
+def _facts(run: ImportRun) -> dict[str, Any]:
+    """What the event of a run says of its file."""
+    return {"dry_run": run.dry_run, "sha256": run.sha256}
 
 
 def _acquire(runs: QuerySet[ImportRun]) -> ImportRun | None:
@@ -206,8 +207,8 @@ def _import(run: ImportRun, heartbeat: Heartbeat) -> None:
             **result.run_fields(),
         )
         if kind.records and kind.verb:
-            counts = result.counts()
-            record_event(run, kind.verb, state="completed", sha256=run.sha256, **counts)
+            facts = {**_facts(run), **result.counts()}
+            trail.record(kind.verb, run, actor=run.started_by, state="completed", **facts)
 
 
 @contextlib.contextmanager
