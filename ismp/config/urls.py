@@ -5,11 +5,11 @@ from django.urls import include, path
 from ismp.accounts import resources as account_resources
 from ismp.accounts.agencies.resources import AGENCIES
 from ismp.courses import resources as courses
-from ismp.courses import teachers
-from ismp.courses.online import authoring
-from ismp.courses.portal_scores import exports as portal_scores_exports
+from ismp.courses.online import views as online_views
 from ismp.courses.portal_scores import resources as portal_scores_resources
 from ismp.courses.portal_scores import upload_resources
+from ismp.courses.portal_scores import views as portal_scores_views
+from ismp.courses.teachers import resources as teacher_resources
 from ismp.external_hours.resources import CLAIMS
 from ismp.hours.records.resources import DUPLICATES
 from ismp.imports.urls import of_rosters
@@ -53,11 +53,11 @@ urlpatterns = [
     path("manage/agency-groups/", include(GROUPS.urls)),
     path("manage/vendors/", include(VENDORS.urls)),
     path("manage/pages/", include((page_views.urlpatterns, "pages"))),
-    path("manage/teachers/", include(teachers.TEACHERS.urls)),
+    path("manage/teachers/", include(teacher_resources.TEACHERS.urls)),
     path("manage/learning-map/", include("ismp.compliance.rules.urls")),
     path("courses/", include("ismp.courses.urls")),
     path("manage/online-courses/", include(courses.ONLINE_COURSES.urls)),
-    path("manage/online-courses/", include((authoring.urlpatterns, "authoring"))),
+    path("manage/online-courses/", include((online_views.urlpatterns, "authoring"))),
     path("manage/classroom-courses/", include(courses.CLASSROOM_COURSES.urls)),
     path("manage/sessions/", include(courses.SESSIONS.urls)),
     path("manage/sign-ups/", include(courses.SIGN_UPS.urls)),
@@ -67,7 +67,7 @@ urlpatterns = [
         "manage/learning-map/classroom-scores/",
         include(portal_scores_resources.CLASSROOM_SCORES.urls),
     ),
-    path("manage/learning-map/scores/", include((portal_scores_exports.urlpatterns, "scores"))),
+    path("manage/learning-map/scores/", include((portal_scores_views.urlpatterns, "scores"))),
     path("manage/learning-map/uploads/", include(upload_resources.PORTAL_UPLOADS.urls)),
     path("manage/learning-map/uploaded-hours/", include(upload_resources.UPLOADED_HOURS.urls)),
     path("manage/learning-map/", include("ismp.hours.urls")),

@@ -8,7 +8,7 @@ from ismp.accounts.models import Account
 from ismp.courses import actions
 from ismp.courses.classroom import classes
 from ismp.courses.models import Category, Course, Kind, Material, Question, Quiz, Session
-from ismp.courses.online import authoring
+from ismp.courses.online.actions import authoring
 
 _ONLINE = {
     Category.BASIC: (

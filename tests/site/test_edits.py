@@ -25,7 +25,7 @@ from ismp.audit.models import Event
 from ismp.compliance.models import Example, PolicyVersion, Rule
 from ismp.compliance.rules import actions as rules
 from ismp.courses.models import Course, Material, Question, Session
-from ismp.courses.online import authoring
+from ismp.courses.online.actions import authoring
 from ismp.errors import ActionRefused
 from ismp.security.advisories import actions as advisory_actions
 from ismp.security.models import Address, Incident
@@ -193,7 +193,7 @@ def test_who_finds_only_her_own_changes_is_not_asked(editor):
 
 @pytest.mark.django_db
 def test_a_number_typed_into_a_stale_form_is_masked_as_everywhere(editor, account):
-    from ismp.courses.teachers import TEACHERS
+    from ismp.courses.teachers.resources import TEACHERS
 
     client, address, _ = editor(TEACHERS)
     shown = form_of(client.get(address), address)

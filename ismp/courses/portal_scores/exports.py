@@ -10,26 +10,13 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from django import forms
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.urls import path
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
 
-from ismp.accounts.models import Account, Agency
-from ismp.accounts.permissions import needs
-from ismp.accounts.roles import Right
-from ismp.courses.models import Enrollment, PortalUpload, UploadedHours
-from ismp.courses.portal_scores import uploads
-from ismp.errors import ActionRefused
+from ismp.courses.models import Enrollment, PortalUpload
 from ismp.hours.models import in_hours
-from ismp.ui.forms import Form, RocDateField
-from ismp.ui.http.once import each_time
-from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.roc_dates import roc_date
 
 _HEAD = (  # in the portal's order; what it requires has a star
@@ -41,74 +28,6 @@ _HEAD = (  # in the portal's order; what it requires has a star
 _NO_DEGREE, _IN_HOURS, _DIGITAL, _CLASSROOM = "6", "1", "1", "2"
 _ROWS_A_FILE = 3_000
 _CODEC = "cp950"
-_LATEST = 10
-"""How many batches the page shows."""
-
-
-class UploadForm(Form):
-    """Which completions, and where they are said to have taken place."""
-
-    agency = forms.ModelChoiceField(Agency.objects.all(), label="機關", empty_label="（請選擇）")
-    start = RocDateField(label="完成日期起", required=True)
-    end = RocDateField(label="完成日期迄", required=True)
-    county = forms.RegexField(
-        r"^[0-9]{2}$",
-        label="上課縣市代碼",
-        help_text="入口網的兩位數代碼，例如臺北市是 10、新北市是 23。",
-        error_messages={"invalid": "請填兩位數字，例如 10。"},
-    )
-    skip = forms.BooleanField(label="略過沒有身分證字號的人", required=False)
-
-    def __init__(self, *args: Any, user: Account, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.user = user
-        if not user.may(Right.ALL_AGENCIES):
-            self.fields.pop("agency")
-
-    def clean(self) -> dict[str, Any]:
-        asked = self.cleaned_data
-        asked.setdefault("agency", self.user.agency if "agency" not in self.fields else None)
-        start, end = asked.get("start"), asked.get("end")
-        if start and end and end < start:
-            raise forms.ValidationError("完成日期的迄日早於起日，請更正。")
-        return asked
-
-
-# The page stays when its file comes, so the drawn form is sent again on purpose, after a revocation
-# too; a double click finds nothing new, under the agency's lock.
-@each_time
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs(Right.MANAGE_COURSES)
-def upload(request: HttpRequest) -> HttpResponse:
-    user = request.user
-    agency = None if user.may(Right.ALL_AGENCIES) else user.agency
-    waiting = uploads.pending(agency) if agency else None
-    form = UploadForm(request.POST or None, user=user, initial=_usual(agency, waiting))
-    if request.method == "POST" and form.is_valid():
-        asked = form.cleaned_data
-        try:
-            made, data = uploads.make(**asked, write=partial(_written, asked), by=user)
-        except ActionRefused as reason:
-            form.add_error(None, str(reason))
-        else:
-            return answer_with(made, [data])
-    told = UploadedHours.objects.visible_to(user).compared()
-    context = {
-        "form": form,
-        "waiting": waiting,
-        "uploads": PortalUpload.objects.visible_to(user).select_related("agency")[:_LATEST],
-        "to_correct": told.filter(differs=True).count(),
-    }
-    return render(request, "courses/upload.html", context)
-
-
-def _usual(agency: Agency | None, waiting: uploads.Pending | None) -> dict[str, Any]:
-    """Initial values of the form: everything that waits, and the county of the last time."""
-    usual: dict[str, Any] = {}
-    if waiting:
-        usual = {"start": waiting.first, "end": waiting.last}
-    last = PortalUpload.objects.filter(agency=agency).first() if agency else None
-    return usual | ({"county": last.county} if last else {})
 
 
 def answer_with(upload: PortalUpload, data: Iterable[bytes]) -> HttpResponse:
@@ -118,7 +37,7 @@ def answer_with(upload: PortalUpload, data: Iterable[bytes]) -> HttpResponse:
     return HttpResponse(b"".join(data), content_type=kind, headers=headers)
 
 
-def _written(asked: dict[str, Any], completions: list[Any]) -> tuple[str, bytes]:
+def written_file(asked: dict[str, Any], completions: list[Any]) -> tuple[str, bytes]:
     """Name and bytes: a CSV file, or several in a ZIP."""
     rows = [_row(one, asked["county"]) for one in completions]
     files = [_csv(rows[at : at + _ROWS_A_FILE]) for at in range(0, len(rows), _ROWS_A_FILE)]
@@ -176,6 +95,3 @@ def _moment(moment: datetime) -> Iterator[str]:
     local = timezone.localtime(moment)
     yield roc_date(local)
     yield f"{local:%H:%M:%S}"
-
-
-urlpatterns = [path("upload/", upload, name="upload")]

@@ -1,0 +1,1 @@
+"""Actions on what people learn online."""

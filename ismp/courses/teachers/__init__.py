@@ -1,0 +1,1 @@
+"""教師: teachers of courses and their certificates."""
