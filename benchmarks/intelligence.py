@@ -29,7 +29,7 @@ def main() -> None:
         from ismp.accounts import demo_data
         from ismp.accounts.actions import postings
         from ismp.accounts.models import Account
-        from ismp.security.advisories import importing as advisory_importing
+        from ismp.security.advisories.actions import importing as advisory_importing
         from ismp.security.devices.actions import devices as device_actions
         from ismp.security.models import Device
 

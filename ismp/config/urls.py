@@ -17,7 +17,7 @@ from ismp.portal.back_office import views as back_office_views
 from ismp.portal.pages import views as page_views
 from ismp.portal.tickets import views as ticket_views
 from ismp.reviews import resources as reviews
-from ismp.security.advisories.lists import GROUPS, INDICATORS, VENDORS
+from ismp.security.advisories.actions.lists import GROUPS, INDICATORS, VENDORS
 from ismp.security.advisories.resources import ADDRESSES, ADVISORIES
 from ismp.security.devices.resources import CAMPAIGNS, DECISIONS, DEVICES, PRODUCTS
 from ismp.security.incidents.resources import INCIDENTS

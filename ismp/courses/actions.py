@@ -1,7 +1,7 @@
 """Actions on courses: keep and open them, and let people into those on line.
 
-What happens inside of a course: `online.learning` on line, `classroom.classes` and
-`classroom.attendance` in the room.
+What happens inside of a course: `online.actions` on line, `classroom.actions` in the
+room.
 """
 
 from collections.abc import Iterable

@@ -10,7 +10,7 @@ class CoursesConfig(AppConfig):
 
     def ready(self) -> None:
         from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
-        from ismp.courses.classroom.classes import give_up_places  # noqa: PLC0415
+        from ismp.courses.classroom.actions.classes import give_up_places  # noqa: PLC0415
         from ismp.courses.merging import CONSEQUENCES  # noqa: PLC0415
 
         consequences.on_change(give_up_places)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from ismp.accounts.models import Account
 from ismp.courses import actions
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.courses.models import Category, Course, Kind, Material, Question, Quiz, Session
 from ismp.courses.online.actions import authoring
 

@@ -15,7 +15,7 @@ from ismp.accounts.forms import OfAgencyForm
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right
-from ismp.courses.classroom.classes import Timing
+from ismp.courses.classroom.actions.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Teacher, Way
 from ismp.courses.online import files
 from ismp.hours.models import in_hours

@@ -10,7 +10,7 @@ from ismp.accounts.models import Account
 from ismp.accounts.resources import OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.courses import actions
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.courses.forms import (
     AssignForm,
     ClassroomCourseForm,
@@ -31,7 +31,7 @@ from ismp.courses.models import (
     Standing,
     Way,
 )
-from ismp.courses.online import learning
+from ismp.courses.online.actions import learning
 from ismp.hours.models import in_hours
 from ismp.ui.resources.columns import Column
 from ismp.ui.resources.resource import Action, Filter, MenuPlace, Resource
@@ -271,7 +271,7 @@ def with_own_department(rows: Any, user: Any) -> Any:
 
 
 def _withdraw(sign_ups: QuerySet[SignUp], *, by: Account) -> int:
-    """Each session's row is held before the first event is written, as `classroom.classes` does."""
+    """Each session's row is held before the first event is written, as everywhere."""
     mine = list(sign_ups.select_related("session").order_by("session", "turn"))
     classes.hold_all(Session.objects.filter(pk__in=[one.session_id for one in mine]))
     return len([classes.withdraw(one, by=by) for one in mine])

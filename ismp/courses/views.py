@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ismp.courses import actions
-from ismp.courses.classroom import attendance, classes
+from ismp.courses.classroom.actions import attendance, classes
 from ismp.courses.models import Course, Enrollment, Kind, Material, Meeting, Session, SignUp, Way
-from ismp.courses.online import files, learning
+from ismp.courses.online import files
+from ismp.courses.online.actions import learning
 from ismp.errors import ActionRefused
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number

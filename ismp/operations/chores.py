@@ -17,7 +17,7 @@ from ismp.accounts.actions import password_resets, person_links
 from ismp.accounts.actions.postings import apply_due
 from ismp.applications.actions import asking as requests
 from ismp.compliance.dashboards import cached
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.external_hours import actions as external
 from ismp.hours.records import unclaimed
 from ismp.imports import actions as import_actions
@@ -25,7 +25,7 @@ from ismp.notifications.actions import send_digests, send_letters
 from ismp.operations.backup.sealed_pieces import SEALED
 from ismp.operations.monitoring import anchors
 from ismp.security import reminders
-from ismp.security.advisories import uploaded_files
+from ismp.security.advisories.actions import uploaded_files
 from ismp.storage import encrypted_files
 from ismp.ui.http import once
 

@@ -18,8 +18,9 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
 from ismp.security import intelligence
-from ismp.security.advisories import affected_devices, evidence, uploaded_files
-from ismp.security.advisories import importing as advisory_importing
+from ismp.security.advisories import affected_devices
+from ismp.security.advisories.actions import evidence, uploaded_files
+from ismp.security.advisories.actions import importing as advisory_importing
 from ismp.security.devices import sign_off_form
 from ismp.security.forms import FileForm, OfficerForm
 from ismp.security.incidents import actions as incident_actions

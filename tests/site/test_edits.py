@@ -27,7 +27,7 @@ from ismp.compliance.rules import actions as rules
 from ismp.courses.models import Course, Material, Question, Session
 from ismp.courses.online.actions import authoring
 from ismp.errors import ActionRefused
-from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories.actions import advisories as advisory_actions
 from ismp.security.models import Address, Incident
 from ismp.ui.resources import versions
 from tests.support.examples import EXAMPLES, each_that_adds

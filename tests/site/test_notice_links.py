@@ -18,8 +18,8 @@ from ismp.external_hours import actions as external
 from ismp.notifications.models import Notice
 from ismp.portal import actions as portal
 from ismp.security import reminders
-from ismp.security.advisories import actions as advisory_actions
-from ismp.security.advisories import uploaded_files
+from ismp.security.advisories.actions import advisories as advisory_actions
+from ismp.security.advisories.actions import uploaded_files
 from ismp.security.devices.actions import campaigns as campaign_actions
 from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.devices.actions import devices as device_actions
@@ -38,11 +38,11 @@ BIG = {Aspect.CONFIDENTIALITY: Answer(Subject.CORE, Harm.SERIOUS)}
 
 OPEN_TO_ALL = {
     ("compliance/people/reminders.py", "remind"): "portal:home",
-    ("courses/classroom/classes.py", "_tell"): "courses:course",
+    ("courses/classroom/actions/classes.py", "_tell"): "courses:course",
     ("courses/actions.py", "enroll"): "courses:learn",
-    ("courses/classroom/attendance.py", "_give"): "courses:course",
-    ("courses/classroom/attendance.py", "_withdraw"): "courses:course",
-    ("courses/online/learning.py", "_complete_if_done"): "courses:course",
+    ("courses/classroom/actions/attendance.py", "_give"): "courses:course",
+    ("courses/classroom/actions/attendance.py", "_withdraw"): "courses:course",
+    ("courses/online/actions/learning.py", "_complete_if_done"): "courses:course",
     ("applications/actions/deciding.py", "decide_application"): "portal:hours",
 }
 """Told elsewhere (each by the tests of its package), with an address that opens for everybody."""
@@ -51,8 +51,14 @@ ELSEWHERE = {
         "accounts/consequences.py",
         "tell",
     ): "tests/integration/accounts/test_person_links.py and test_password_resets.py walk its links",
-    ("security/advisories/importing.py", "tell"): "the link of `publish`, to the same people",
-    ("security/advisories/actions.py", "remove"): "has no link: there is nothing left to open",
+    (
+        "security/advisories/actions/importing.py",
+        "tell",
+    ): "the link of `publish`, to the same people",
+    (
+        "security/advisories/actions/advisories.py",
+        "remove",
+    ): "has no link: there is nothing left to open",
 }
 
 

@@ -28,7 +28,7 @@ from ismp.accounts.models import Account, Leave, PasswordReset, PersonLink
 from ismp.accounts.roles import Role
 from ismp.applications.actions import asking as requests
 from ismp.applications.models import AccountApplication, IdentityChange, Transfer
-from ismp.courses.classroom import attendance, classes
+from ismp.courses.classroom.actions import attendance, classes
 from ismp.courses.models import Attendance, Session, SignUp, Standing
 from ismp.external_hours import actions as external
 from ismp.external_hours.models import ExternalClaim

@@ -14,7 +14,7 @@ from ismp.accounts.models import Account, AccountControl
 from ismp.accounts.roles import Role
 from ismp.applications.actions import delegating
 from ismp.audit.models import Event
-from ismp.courses.classroom import attendance, classes
+from ismp.courses.classroom.actions import attendance, classes
 from ismp.courses.models import Attendance, Course, Session, SignUp, Standing, Way
 from ismp.errors import ActionRefused
 from ismp.external_hours.models import ExternalClaim

@@ -22,9 +22,9 @@ from ismp.accounts.models import Account
 from ismp.accounts.roster import importing as roster_importing
 from ismp.audit import trail
 from ismp.courses import actions as courses
-from ismp.courses.classroom import attendance
+from ismp.courses.classroom.actions import attendance
 from ismp.courses.models import Attendance, Course, Kind, Meeting, SignUp, Way
-from ismp.courses.online import learning
+from ismp.courses.online.actions import learning
 from ismp.errors import ActionRefused
 from ismp.imports import actions as import_actions
 from ismp.imports import run_files, running

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories.actions import advisories as advisory_actions
 from tests.support.intelligence import CVE, as_bytes
 
 RED = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"

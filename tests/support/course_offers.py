@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from ismp.courses import actions
-from ismp.courses.classroom import attendance, classes
-from ismp.courses.classroom.classes import Timing
+from ismp.courses.classroom.actions import attendance, classes
+from ismp.courses.classroom.actions.classes import Timing
 from ismp.courses.models import Course, Kind, Material, Question, Quiz, Session, Way
 from ismp.courses.online import files
 

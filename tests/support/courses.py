@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from ismp.courses import actions
-from ismp.courses.classroom import attendance, classes
-from ismp.courses.classroom.classes import Timing
+from ismp.courses.classroom.actions import attendance, classes
+from ismp.courses.classroom.actions.classes import Timing
 from ismp.courses.models import (
     Category,
     Course,
@@ -22,7 +22,7 @@ from ismp.courses.models import (
     Session,
     Way,
 )
-from ismp.courses.online import learning
+from ismp.courses.online.actions import learning
 from ismp.hours.models import Record
 from ismp.hours.records import actions as hours
 

@@ -24,8 +24,8 @@ from ismp.accounts.models import (
 )
 from ismp.applications.actions import asking as requests
 from ismp.compliance.models import Rule
-from ismp.courses.classroom import classes
-from ismp.courses.classroom.classes import Timing
+from ismp.courses.classroom.actions import classes
+from ismp.courses.classroom.actions.classes import Timing
 from ismp.courses.models import (
     Course,
     Kind,
@@ -39,7 +39,7 @@ from ismp.courses.models import (
 from ismp.external_hours import actions as external
 from ismp.hours.models import Duplicate, Record
 from ismp.portal import actions as portal
-from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories.actions import advisories as advisory_actions
 from ismp.security.devices.actions import campaigns as campaign_actions
 from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.devices.actions import devices as device_actions

@@ -13,9 +13,9 @@ from ismp.applications.actions import asking as requests
 from ismp.courses.models import PortalUpload, UploadedHours, UploadPiece
 from ismp.external_hours import actions as external
 from ismp.external_hours.models import ExternalClaim
-from ismp.security.advisories import actions as advisory_actions
-from ismp.security.advisories import evidence, uploaded_files
-from ismp.security.advisories import lists as advisory_lists
+from ismp.security.advisories.actions import advisories as advisory_actions
+from ismp.security.advisories.actions import evidence, uploaded_files
+from ismp.security.advisories.actions import lists as advisory_lists
 from ismp.security.devices.actions import campaigns as campaign_actions
 from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.devices.actions import devices as device_actions

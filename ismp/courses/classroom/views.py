@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ismp.accounts import national_id, separation
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
-from ismp.courses.classroom import attendance, classes
+from ismp.courses.classroom.actions import attendance, classes
 from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
 from ismp.errors import ActionRefused
 from ismp.ui import limits, reading

@@ -10,7 +10,7 @@ from ismp.accounts.models import Account
 from ismp.accounts.resources import OF_AGENCY, agencies
 from ismp.accounts.roles import Right
 from ismp.courses.models import PortalUpload, UploadedHours
-from ismp.courses.portal_scores import uploads
+from ismp.courses.portal_scores import actions
 from ismp.courses.portal_scores.exports import answer_with
 from ismp.hours.models import in_hours
 from ismp.ui.forms import ActionForm
@@ -30,13 +30,13 @@ class RevokeUploadForm(ActionForm):
 
 
 def _revoke(things: QuerySet[PortalUpload], *, reason: str, by: Account) -> str:
-    upload = uploads.revoke(things.get(), reason=reason, by=by)
+    upload = actions.revoke(things.get(), reason=reason, by=by)
     return f"已撤銷{upload}，{upload.count} 筆時數重新列入可以上傳的時數。"
 
 
 def _take_again(things: QuerySet[PortalUpload], *, by: Account) -> HttpResponse:
     upload = things.get()
-    return answer_with(upload, uploads.take_again(upload, by=by))
+    return answer_with(upload, actions.take_again(upload, by=by))
 
 
 def _stands(user: Any, upload: PortalUpload) -> bool:
@@ -84,7 +84,7 @@ PORTAL_UPLOADS = Resource(
     ),
     menu=None,
     view=Right.VIEW_COURSES,
-    holds=lambda keys: uploads.hold_agencies(PortalUpload.objects.filter(pk__in=keys)),
+    holds=lambda keys: actions.hold_agencies(PortalUpload.objects.filter(pk__in=keys)),
     actions=(
         Action(
             "again",
@@ -140,7 +140,7 @@ def _by_state(rows: Any, choice: str) -> Any:
 
 
 def _note_corrected(rows: QuerySet[UploadedHours], *, by: Account) -> str:
-    return f"已記下 {uploads.note_corrected(rows, by=by)} 筆到入口網更正過。"
+    return f"已記下 {actions.note_corrected(rows, by=by)} 筆到入口網更正過。"
 
 
 def _batches(user: Any) -> list[tuple[str, str]]:
@@ -191,7 +191,7 @@ UPLOADED_HOURS = Resource(
     ),
     menu=None,
     view=Right.VIEW_COURSES,
-    holds=lambda keys: uploads.hold_agencies(PortalUpload.objects.filter(rows__in=keys)),
+    holds=lambda keys: actions.hold_agencies(PortalUpload.objects.filter(rows__in=keys)),
     actions=(
         Action(
             "corrected",

@@ -12,7 +12,7 @@ from ismp.accounts.models import Agency
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.courses.models import PortalUpload, UploadedHours
-from ismp.courses.portal_scores import uploads
+from ismp.courses.portal_scores import actions
 from ismp.courses.portal_scores.exports import answer_with, written_file
 from ismp.courses.portal_scores.forms import UploadForm
 from ismp.errors import ActionRefused
@@ -31,12 +31,12 @@ _LATEST = 10
 def upload(request: HttpRequest) -> HttpResponse:
     user = request.user
     agency = None if user.may(Right.ALL_AGENCIES) else user.agency
-    waiting = uploads.pending(agency) if agency else None
+    waiting = actions.pending(agency) if agency else None
     form = UploadForm(request.POST or None, user=user, initial=_usual(agency, waiting))
     if request.method == "POST" and form.is_valid():
         asked = form.cleaned_data
         try:
-            made, data = uploads.make(**asked, write=partial(written_file, asked), by=user)
+            made, data = actions.make(**asked, write=partial(written_file, asked), by=user)
         except ActionRefused as reason:
             form.add_error(None, str(reason))
         else:
@@ -51,7 +51,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     return render(request, "courses/upload.html", context)
 
 
-def _usual(agency: Agency | None, waiting: uploads.Pending | None) -> dict[str, Any]:
+def _usual(agency: Agency | None, waiting: actions.Pending | None) -> dict[str, Any]:
     """Initial values of the form: everything that waits, and the county of the last time."""
     usual: dict[str, Any] = {}
     if waiting:

@@ -13,9 +13,9 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.applications.actions import delegating
 from ismp.compliance.standing import import_effect
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.courses.models import Course, Session, SessionState, SignUp, Standing
-from ismp.courses.online.learning import counts
+from ismp.courses.online.actions.learning import counts
 from ismp.errors import ActionRefused
 from ismp.external_hours import actions as external
 from ismp.external_hours.models import ExternalClaim

@@ -10,7 +10,9 @@ from ismp.accounts.models import Agency
 from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
-from ismp.security.advisories import actions, affected_devices, lists
+from ismp.security.advisories import affected_devices
+from ismp.security.advisories.actions import advisories
+from ismp.security.advisories.actions import lists as advisory_lists
 from ismp.security.advisories.wording import beside_the_source, words_of
 from ismp.security.forms import (
     AdvisoryForm,
@@ -40,18 +42,18 @@ def _publish(
     """To all agencies that are chosen in one way or another."""
     for one in (chosen := list(things)):
         owners = one if with_device else None
-        by_kind = actions.agencies_by(group=group, grades=grades, advisory=owners)
+        by_kind = advisories.agencies_by(group=group, grades=grades, advisory=owners)
         named = Agency.objects.filter(pk__in=[agency.pk for agency in agencies])
         whom = Agency.objects.open() if everybody else (by_kind | named).distinct()
         if not whom.exists():
             raise ActionRefused(f"「{one.title}」沒有符合條件的機關，請改用別的條件或逐一選擇。")
-        actions.publish(one, agencies=whom, **asked)
+        advisories.publish(one, agencies=whom, **asked)
     return len(chosen)
 
 
 def _end(kind: Ended) -> Callable[..., int]:
     def act(things: Iterable[Advisory], *, reason: str, by: Any) -> int:
-        return sum(bool(actions.end(one, kind, reason=reason, by=by)) for one in things)
+        return sum(bool(advisories.end(one, kind, reason=reason, by=by)) for one in things)
 
     return act
 
@@ -67,7 +69,7 @@ def _state(one: Advisory) -> str:
 
 
 def _extend(things: Iterable[Advisory], **asked: Any) -> int:
-    return sum(bool(actions.extend(one, **asked)) for one in things)
+    return sum(bool(advisories.extend(one, **asked)) for one in things)
 
 
 def _in_state(rows: Any, choice: str) -> Any:
@@ -136,7 +138,7 @@ ADVISORIES = Resource(
     view=Right.VIEW_SECURITY,
     edit=Right.REVIEW_SECURITY,
     form=AdvisoryForm,
-    save=actions.save,
+    save=advisories.save,
     actions=(
         Action(
             "publish",
@@ -175,8 +177,8 @@ ADVISORIES = Resource(
             danger=True,
             fits=_may_end,
         ),
-        Action("stix", "匯出 STIX 2.1", Right.VIEW_SECURITY, actions.export),
-        Action("iocs", "匯出 IOC（CSV）", Right.VIEW_SECURITY, lists.export_iocs),
+        Action("stix", "匯出 STIX 2.1", Right.VIEW_SECURITY, advisories.export),
+        Action("iocs", "匯出 IOC（CSV）", Right.VIEW_SECURITY, advisory_lists.export_iocs),
     ),
     page="security/advisory.html",
     beside=_beside,
@@ -186,11 +188,11 @@ ADVISORIES = Resource(
 
 
 def _answer(things: Any, *, reply: str, by: Any, **asked: Any) -> int:
-    return sum(bool(actions.answer(one, Reply(reply), by=by, **asked)) for one in things)
+    return sum(bool(advisories.answer(one, Reply(reply), by=by, **asked)) for one in things)
 
 
 def _acknowledge(things: Any, *, on_behalf: str, by: Any) -> int:
-    return sum(actions.acknowledge(one, on_behalf=on_behalf, by=by) for one in things)
+    return sum(advisories.acknowledge(one, on_behalf=on_behalf, by=by) for one in things)
 
 
 def _replied_by(one: Address) -> str:
@@ -216,7 +218,7 @@ def _reply_tone(one: Address) -> str:
 
 
 def _remove(things: Iterable[Address], *, reason: str, by: Any) -> int:
-    return sum(bool(actions.remove(one, reason=reason, by=by)) for one in things)
+    return sum(bool(advisories.remove(one, reason=reason, by=by)) for one in things)
 
 
 def _beside_address(user: Any, one: Address) -> dict[str, Any]:
@@ -266,7 +268,7 @@ ADDRESSES = Resource(
     filters=(OF_AGENCY, Filter("reply", "回覆", Reply.choices)),
     menu=MenuPlace("資安情資管理", title="機關回覆"),
     view=Right.VIEW_SECURITY,
-    holds=actions.hold_agencies,
+    holds=advisories.hold_agencies,
     actions=(
         Action(
             "acknowledge",
@@ -299,7 +301,7 @@ ADDRESSES = Resource(
             "incident",
             "轉為資安事件",
             Right.EDIT_SECURITY,
-            actions.to_incident,
+            advisories.to_incident,
             explains="為本機關建立一件事件草稿，並與這則情資相連。",
             many=False,
             fits=lambda user, one: not one.incident_id and one.agency_id == user.agency_id,

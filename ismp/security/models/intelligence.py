@@ -350,14 +350,14 @@ class EvidenceFile(Audited):
 
 
 class EvidencePiece(FilePiece):
-    """A sealed piece of an EvidenceFile (`ismp.security.advisories.evidence`)."""
+    """A sealed piece of an EvidenceFile (`ismp.security.advisories.actions.evidence`)."""
 
     purpose = "evidence"
     owner = models.ForeignKey(EvidenceFile, models.CASCADE, related_name="pieces")
 
 
 class IntelligenceFile(Audited):
-    """A large file of intelligence on its way in (`ismp.security.advisories.uploaded_files`).
+    """A large file of intelligence that comes in (`advisories.actions.uploaded_files`).
 
     `result` holds the counts and remarks of `importing.Taken`; `reason` says why nothing
     came in.

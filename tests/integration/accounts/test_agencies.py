@@ -28,7 +28,7 @@ from ismp.errors import ActionRefused
 from ismp.hours.models import Record, Waiting
 from ismp.hours.records import unclaimed
 from ismp.imports.models import ImportRun
-from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories.actions import advisories as advisory_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import Address, AgencyGroup, Device
 from ismp.ui.text import roc_dates

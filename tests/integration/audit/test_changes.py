@@ -12,7 +12,7 @@ from ismp.accounts.models import Posting
 from ismp.accounts.roles import Role
 from ismp.audit import changes
 from ismp.audit.models import Event
-from ismp.courses.classroom import attendance
+from ismp.courses.classroom.actions import attendance
 from ismp.courses.models import Session
 
 pytestmark = pytest.mark.django_db

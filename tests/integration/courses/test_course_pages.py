@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ismp.accounts import demo_data
 from ismp.audit.models import Event
-from ismp.courses.classroom import attendance
+from ismp.courses.classroom.actions import attendance
 from ismp.courses.models import (
     Attendance,
     Course,

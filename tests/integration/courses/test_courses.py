@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from ismp.courses import actions, catalogue, demo_data
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.courses.models import Category, Course, CourseState, Kind, Session, Way
-from ismp.courses.online import learning
+from ismp.courses.online.actions import learning
 from ismp.hours.models import Record
 from ismp.ui.text.search_folding import fold
 from tests.support.courses import course

@@ -7,11 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.courses.models import Session, SignUp, Teacher
 from ismp.reviews.queue import waiting_for
 from ismp.reviews.queue_item import due_of
-from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories.actions import advisories as advisory_actions
 from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Subject

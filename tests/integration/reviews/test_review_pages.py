@@ -13,7 +13,7 @@ from ismp.accounts.models import Account, Agency
 from ismp.applications.actions import asking, deciding, delegating
 from ismp.applications.models import AccountApplication, Delegation, State
 from ismp.audit.models import Event
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.courses.models import Session, Teacher
 from ismp.errors import ActionRefused
 from ismp.hours.models import Record

@@ -11,7 +11,7 @@ from ismp.audit.models import Event
 from ismp.notifications.actions import send_digests
 from ismp.notifications.models import Notice
 from ismp.security import reminders
-from ismp.security.advisories import actions as advisory_actions
+from ismp.security.advisories.actions import advisories as advisory_actions
 from ismp.security.devices.actions import campaigns as campaign_actions
 from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.devices.actions import devices as device_actions

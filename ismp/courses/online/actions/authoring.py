@@ -10,7 +10,8 @@ from ismp.accounts.models import Account
 from ismp.audit import changes, trail
 from ismp.courses import verbs
 from ismp.courses.models import Course, Material, Question, Quiz
-from ismp.courses.online import files, learning
+from ismp.courses.online import files
+from ismp.courses.online.actions import learning
 from ismp.errors import ActionRefused
 from ismp.ui.resources import versions
 

@@ -13,8 +13,8 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.courses import catalogue
-from ismp.courses.classroom import attendance, classes
-from ismp.courses.classroom.classes import Timing
+from ismp.courses.classroom.actions import attendance, classes
+from ismp.courses.classroom.actions.classes import Timing
 from ismp.courses.models import Attendance, Session, SignUp, Standing, Way
 from ismp.errors import ActionRefused
 from ismp.hours.models import Record, RecordRevision

@@ -8,7 +8,7 @@ from django.utils import timezone
 from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Status
 from ismp.audit.models import Event
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.courses.models import Phase, Session, SignUp, Standing, Way
 from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice

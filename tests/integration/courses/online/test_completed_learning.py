@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ismp.audit.models import Event
 from ismp.courses import actions as courses
-from ismp.courses.classroom import attendance
+from ismp.courses.classroom.actions import attendance
 from ismp.courses.models import Enrollment, SignUp
 from ismp.hours.models import Deletion, Record
 from ismp.hours.records import actions as hours
@@ -94,7 +94,7 @@ def test_a_correction_after_a_transfer_stays_one_record(people, clerk, account):
 
 def test_an_attempt_after_the_completion_changes_no_score(people):
     from ismp.courses.models import Question, Quiz
-    from ismp.courses.online.learning import against_beginning
+    from ismp.courses.online.actions.learning import against_beginning
 
     mine = completed(people[0])
     Quiz.objects.create(course=mine.course, drawn=1)

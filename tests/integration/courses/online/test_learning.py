@@ -9,7 +9,8 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.courses import actions
 from ismp.courses.models import Attempt, Course, Enrollment, Material, Progress, Question, Quiz, Way
-from ismp.courses.online import files, learning
+from ismp.courses.online import files
+from ismp.courses.online.actions import learning
 from ismp.errors import ActionRefused
 from ismp.hours.models import PersonYear, Record
 from ismp.imports.models import ImportRun

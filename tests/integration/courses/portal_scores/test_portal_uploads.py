@@ -14,7 +14,7 @@ from django.utils import timezone
 from ismp.accounts import demo_data
 from ismp.audit import trail
 from ismp.audit.models import Event
-from ismp.courses.classroom import attendance, classes
+from ismp.courses.classroom.actions import attendance, classes
 from ismp.courses.models import PortalUpload, SignUp, UploadedHours, UploadPiece, Way
 from ismp.hours.models import Decision, Duplicate, Record
 from ismp.hours.records import actions as hours

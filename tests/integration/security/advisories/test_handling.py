@@ -15,10 +15,11 @@ from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 from ismp.reviews.queue import waiting_for
 from ismp.security import intelligence, overview, reminders
-from ismp.security.advisories import actions as advisory_actions
-from ismp.security.advisories import affected_devices, evidence
-from ismp.security.advisories import importing as advisory_importing
-from ismp.security.advisories.importing import Taken
+from ismp.security.advisories import affected_devices
+from ismp.security.advisories.actions import advisories as advisory_actions
+from ismp.security.advisories.actions import evidence
+from ismp.security.advisories.actions import importing as advisory_importing
+from ismp.security.advisories.actions.importing import Taken
 from ismp.security.devices import product_matching
 from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import (

@@ -11,9 +11,9 @@ from ismp.accounts.models import Agency
 from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
 from ismp.security import intelligence
-from ismp.security.advisories import actions as advisory_actions
 from ismp.security.advisories import affected_devices
-from ismp.security.advisories import importing as advisory_importing
+from ismp.security.advisories.actions import advisories as advisory_actions
+from ismp.security.advisories.actions import importing as advisory_importing
 from ismp.security.devices.actions import devices as device_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.intelligence import IntelligenceRejected

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from ismp.audit.models import Event
 from ismp.notifications.models import Notice
-from ismp.security.advisories import importing as advisory_importing
-from ismp.security.advisories import uploaded_files
+from ismp.security.advisories.actions import importing as advisory_importing
+from ismp.security.advisories.actions import uploaded_files
 from ismp.security.models import Advisory, IntelligenceFile, IntelligencePiece
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ from ismp.accounts.models import Account, Agency
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
 from ismp.notifications.models import Notice
-from ismp.security.advisories import actions as advisory_actions
-from ismp.security.advisories import importing as advisory_importing
-from ismp.security.advisories.importing import Taken
+from ismp.security.advisories.actions import advisories as advisory_actions
+from ismp.security.advisories.actions import importing as advisory_importing
+from ismp.security.advisories.actions.importing import Taken
 from ismp.security.models import Address, Advisory, Reply
 from tests.support.advisory_versions import (
     AMBER,

@@ -17,7 +17,7 @@ from ismp.accounts import separation
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.courses import verbs
-from ismp.courses.classroom.classes import hold, refuse_own
+from ismp.courses.classroom.actions.classes import hold, refuse_own
 from ismp.courses.models import (
     Attendance,
     Category,
@@ -29,7 +29,7 @@ from ismp.courses.models import (
     SignUp,
     Standing,
 )
-from ismp.courses.online.learning import fix
+from ismp.courses.online.actions.learning import fix
 from ismp.errors import ActionRefused
 from ismp.hours.models import Record
 from ismp.hours.records.crediting import Credit, credit, records_of, withdraw

@@ -21,7 +21,7 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.notifications.actions import notify
 from ismp.security import verbs
-from ismp.security.advisories import importing
+from ismp.security.advisories.actions import importing
 from ismp.security.intelligence import IntelligenceRejected
 from ismp.security.models import IntelligenceFile, IntelligencePiece
 from ismp.storage.encrypted_files import EncryptedFile

@@ -20,7 +20,8 @@ from ismp.audit import changes, trail
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify
 from ismp.security import intelligence, verbs
-from ismp.security.advisories import affected_devices, importing
+from ismp.security.advisories import affected_devices
+from ismp.security.advisories.actions import importing
 from ismp.security.advisories.wording import edits_of
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.actions import handlers

@@ -1,0 +1,1 @@
+"""Actions on classes, and on who is there."""

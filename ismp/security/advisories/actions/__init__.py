@@ -1,0 +1,1 @@
+"""Actions on advisories, their files and their lists."""
