@@ -242,7 +242,7 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "OPTIONS": {
             "loaders": _LOADERS,
-            "builtins": ["ismp.ui.templatetags.once"],
+            "builtins": ["ismp.ui.templatetags.components", "ismp.ui.templatetags.once"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

@@ -21,6 +21,7 @@ from ismp.security.advisories.actions.lists import GROUPS, INDICATORS, VENDORS
 from ismp.security.advisories.resources import ADDRESSES, ADVISORIES
 from ismp.security.devices.resources import CAMPAIGNS, DECISIONS, DEVICES, PRODUCTS
 from ismp.security.incidents.resources import INCIDENTS
+from ismp.ui import views as ui_views
 
 urlpatterns = [
     path("", include("ismp.portal.urls")),
@@ -75,6 +76,7 @@ urlpatterns = [
     path("manage/learning-map/", include("ismp.compliance.dashboards.urls")),
     path("manage/learning-map/duplicates/", include(DUPLICATES.urls)),
     path("manage/learning-map/", include("ismp.assignments.urls")),
+    path("development/", include((ui_views.urlpatterns, "development"))),
 ]
 handler400 = "ismp.ui.http.error_pages.bad_request"
 handler403 = "ismp.ui.http.error_pages.forbidden"

@@ -5,8 +5,8 @@ import re
 from tests.support import ROOT
 
 TEMPLATES = {
-    str(path.relative_to(path.parents[1])): path.read_text("utf-8")
-    for path in sorted(ROOT.glob("ismp/*/templates/*/**/*.html"))
+    path.as_posix().split("/templates/", 1)[1]: path.read_text("utf-8")
+    for path in sorted(ROOT.glob("ismp/*/templates/**/*.html"))
 }
 PROGRAMS = "\n".join(path.read_text("utf-8") for path in ROOT.glob("ismp/**/*.py"))
 

@@ -188,7 +188,7 @@ OPEN = {
     *("portal:sitemap", "portal:faq", "portal:about"),
     *("application_forms:apply", "application_forms:state"),
 }
-WITH_SETTING = {"operations:metrics", "operations:security_contact"}
+WITH_SETTING = {"operations:metrics", "operations:security_contact", "development:components"}
 EVERYBODYS = {
     *("pages:edit", "portal:verify"),
     *(
