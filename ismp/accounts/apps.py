@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
     verbose_name = "帳號"
 
     def ready(self) -> None:
-        from ismp.accounts.forms import is_no_national_id  # noqa: PLC0415 (no models before)
+        from ismp.accounts.forms.fields import is_no_national_id  # noqa: PLC0415 (no models before)
         from ismp.ui.forms import KeywordField  # noqa: PLC0415
 
         text_mask.register(national_id.hide_within)

@@ -10,19 +10,20 @@ from ismp.accounts import separation, timeline
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import cancelling, password_resets, person_links, postings
 from ismp.accounts.actions import departments as department_actions
-from ismp.accounts.forms import (
+from ismp.accounts.forms.accounts import (
     AccountForm,
-    CancelServiceForm,
-    ChangeForm,
-    DepartmentForm,
     IdentifiedForm,
-    LeaveForm,
-    MergeForm,
     NumberForm,
     RoleForm,
+    WithdrawalForm,
+)
+from ismp.accounts.forms.departments import DepartmentForm, MergeForm
+from ismp.accounts.forms.postings import (
+    CancelServiceForm,
+    ChangeForm,
+    LeaveForm,
     SinceForm,
     TransferForm,
-    WithdrawalForm,
 )
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import (

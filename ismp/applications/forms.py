@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from ismp.accounts.forms import (
+from ismp.accounts.forms.fields import (
     USERNAME,
     DayField,
     DepartmentField,

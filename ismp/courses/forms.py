@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ismp.accounts.forms import OfAgencyForm
+from ismp.accounts.forms.fields import OfAgencyForm
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Account, Status
 from ismp.accounts.roles import Right

@@ -8,7 +8,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from ismp.accounts.forms import OfAgencyForm, OfTheAgencyForm
+from ismp.accounts.forms.accounts import OfTheAgencyForm
+from ismp.accounts.forms.fields import OfAgencyForm
 from ismp.accounts.models import Account, Agency, Grade, Status
 from ismp.security.incidents.levels import (
     ASPECTS,

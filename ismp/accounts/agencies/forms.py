@@ -6,7 +6,8 @@ from django import forms
 from django.utils import timezone
 
 from ismp.accounts.agencies import fold_code
-from ismp.accounts.forms import DayField, Replacing
+from ismp.accounts.forms.fields import DayField
+from ismp.accounts.forms.postings import Replacing
 from ismp.accounts.models import (
     Account,
     Agency,

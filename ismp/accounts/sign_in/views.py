@@ -17,8 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ismp.accounts import verbs
 from ismp.accounts.actions import accounts as account_actions
-from ismp.accounts.forms import OldPasswordForm, ResetForm, SignInForm
 from ismp.accounts.sign_in import lockout, middleware
+from ismp.accounts.sign_in.forms import OldPasswordForm, ResetForm, SignInForm
 from ismp.audit import trail
 from ismp.errors import ActionRefused
 from ismp.ui.http import requests

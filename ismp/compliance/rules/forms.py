@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from ismp.accounts.forms import Replacing
+from ismp.accounts.forms.postings import Replacing
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Grade
 from ismp.compliance.models import CATEGORY_SETS, WINDOWS, PolicyVersion

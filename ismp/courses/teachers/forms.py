@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from ismp.accounts.forms import OfAgencyForm
+from ismp.accounts.forms.fields import OfAgencyForm
 from ismp.accounts.models import Account
 from ismp.courses.models import Teacher, TeacherCertificate
 from ismp.ui.forms import ActionForm, RocDateField

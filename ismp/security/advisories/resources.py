@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ismp.accounts.forms import OfTheAgencyForm
+from ismp.accounts.forms.accounts import OfTheAgencyForm
 from ismp.accounts.models import Agency
 from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right

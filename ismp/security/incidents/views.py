@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ismp.accounts import separation
-from ismp.accounts.forms import OnBehalfForm
+from ismp.accounts.forms.accounts import OnBehalfForm
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
 from ismp.security.devices.actions import decisions as decision_actions
