@@ -7,7 +7,7 @@ class RequestsConfig(AppConfig):
     verbose_name = "申請"
 
     def ready(self) -> None:
-        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.accounts.agencies.closing import consequences as closing_consequences  # noqa: PLC0415
         from ismp.applications.merging import CONSEQUENCES  # noqa: PLC0415
 
-        closing.register(*CONSEQUENCES)
+        closing_consequences.register(*CONSEQUENCES)

@@ -5,7 +5,7 @@ from copy import copy
 from django.db.models import Q
 from django.utils import timezone
 
-from ismp.accounts.agencies.closing import Consequence
+from ismp.accounts.agencies.closing.consequences import Consequence
 from ismp.accounts.models import Agency
 from ismp.applications.models import AccountApplication, IdentityChange, State, Transfer
 from ismp.audit import changes

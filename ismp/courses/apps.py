@@ -9,9 +9,9 @@ class CoursesConfig(AppConfig):
     verbose_name = "課程"
 
     def ready(self) -> None:
-        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.accounts.agencies.closing import consequences as closing_consequences  # noqa: PLC0415
         from ismp.courses.classroom.actions.classes import give_up_places  # noqa: PLC0415
         from ismp.courses.merging import CONSEQUENCES  # noqa: PLC0415
 
         consequences.on_change(give_up_places)
-        closing.register(*CONSEQUENCES)
+        closing_consequences.register(*CONSEQUENCES)

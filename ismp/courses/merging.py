@@ -1,6 +1,6 @@
 """Courses and teachers when their agency is merged into another one."""
 
-from ismp.accounts.agencies.closing import Consequence
+from ismp.accounts.agencies.closing.consequences import Consequence
 from ismp.accounts.models import Agency
 from ismp.courses.models import Course, Teacher
 

@@ -7,7 +7,7 @@ class ExternalConfig(AppConfig):
     verbose_name = "外部時數認列"
 
     def ready(self) -> None:
-        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.accounts.agencies.closing import consequences as closing_consequences  # noqa: PLC0415
         from ismp.external_hours.merging import CONSEQUENCES  # noqa: PLC0415
 
-        closing.register(*CONSEQUENCES)
+        closing_consequences.register(*CONSEQUENCES)

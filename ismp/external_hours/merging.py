@@ -1,6 +1,6 @@
 """Claims for hours when their agency is merged into another one or dissolved."""
 
-from ismp.accounts.agencies.closing import Consequence
+from ismp.accounts.agencies.closing.consequences import Consequence
 from ismp.accounts.models import Agency
 from ismp.external_hours.models import ExternalClaim, State
 

@@ -13,11 +13,11 @@ class HoursConfig(AppConfig):
     verbose_name = "終身學習時數"
 
     def ready(self) -> None:
-        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.accounts.agencies.closing import consequences as closing_consequences  # noqa: PLC0415
         from ismp.hours.merging import CONSEQUENCES  # noqa: PLC0415
         from ismp.imports import kinds  # noqa: PLC0415
 
-        closing.register(*CONSEQUENCES)
+        closing_consequences.register(*CONSEQUENCES)
         kinds.register(_kinds)
 
 

@@ -1,6 +1,6 @@
 """What becomes of the hours of an agency that is merged into another one or dissolved."""
 
-from ismp.accounts.agencies.closing import Consequence
+from ismp.accounts.agencies.closing.consequences import Consequence
 from ismp.accounts.models import Agency
 from ismp.hours.models import Decision, Duplicate, Record, Waiting
 from ismp.imports.models import ImportRun, State

@@ -7,10 +7,10 @@ class PortalConfig(AppConfig):
     verbose_name = "入口網"
 
     def ready(self) -> None:
-        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.accounts.agencies.closing import consequences as closing_consequences  # noqa: PLC0415
         from ismp.portal.back_office.event_words import event_in_words  # noqa: PLC0415
         from ismp.portal.merging import CONSEQUENCES  # noqa: PLC0415
         from ismp.ui.resources import history  # noqa: PLC0415
 
-        closing.register(*CONSEQUENCES)
+        closing_consequences.register(*CONSEQUENCES)
         history.register(event_in_words)

@@ -1,6 +1,6 @@
 """報修 of an agency that is merged into another one or dissolved."""
 
-from ismp.accounts.agencies.closing import Consequence
+from ismp.accounts.agencies.closing.consequences import Consequence
 from ismp.accounts.models import Agency
 from ismp.portal.models import Ticket
 

@@ -13,11 +13,11 @@ class SecurityConfig(AppConfig):
     verbose_name = "情資、通報、管制設備"
 
     def ready(self) -> None:
-        from ismp.accounts.agencies import closing  # noqa: PLC0415 (no models before)
+        from ismp.accounts.agencies.closing import consequences as closing_consequences  # noqa: PLC0415
         from ismp.imports import kinds  # noqa: PLC0415
         from ismp.security.merging import CONSEQUENCES  # noqa: PLC0415
 
-        closing.register(*CONSEQUENCES)
+        closing_consequences.register(*CONSEQUENCES)
         kinds.register(_kinds)
 
 

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from ismp.accounts.agencies.closing import Consequence
+from ismp.accounts.agencies.closing.consequences import Consequence
 from ismp.accounts.models import Agency
 from ismp.audit import trail
 from ismp.security import verbs

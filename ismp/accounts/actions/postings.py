@@ -7,8 +7,8 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from ismp.accounts import consequences, effective_dated, separation, timeline, verbs
-from ismp.accounts.agencies import closing
 from ismp.accounts.agencies.actions import apply_due_names
+from ismp.accounts.agencies.closing import carrying_out
 from ismp.accounts.models import (
     Account,
     AccountControl,
@@ -172,8 +172,8 @@ def apply_due() -> int:
     the worker.  What has become impossible meanwhile is tried again.
     """
     apply_due_names()
-    closing.apply_due()
-    closing.bring_latecomers()
+    carrying_out.apply_due()
+    carrying_out.bring_latecomers()
     today = timezone.localdate()
     begun = Posting.objects.filter(since__range=(today - timedelta(days=_DUE_DAYS), today))
     changed = 0

@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from ismp.accounts.actions import cancelling
 from ismp.accounts.actions import postings as accounts
-from ismp.accounts.agencies import actions, closing
+from ismp.accounts.agencies import actions
+from ismp.accounts.agencies.closing import actions as closing_actions
+from ismp.accounts.agencies.closing import preview as closing_preview
 from ismp.accounts.agencies.forms import (
     AgencyForm,
     CancelEntryForm,
@@ -86,10 +88,10 @@ def _close(
 ) -> Any:
     [agency] = agencies
     if not sure:
-        seen = closing.preview(agency, into, since)
+        seen = closing_preview.preview(agency, into, since)
         context = {"agency": agency, "into": into, "since": since, "preview": seen}
         return Page("accounts/agency_close.html", context)
-    done = closing.close(agency, into=into, since=since, by=by)
+    done = closing_actions.close(agency, into=into, since=since, by=by)
     if done.done_at:
         return f"已完成：{agency} {done.in_words}。"
     return f"已登記：{agency} {done.in_words}，當天自動生效。"
@@ -100,7 +102,7 @@ def _cancel(agencies: Iterable[Agency], *, entry: Any, reason: str, by: Account)
         AgencyName: actions.cancel_name,
         AgencyGrade: cancelling.cancel_grading,
         SecurityOfficer: actions.cancel_officer,
-        Closing: closing.cancel_closing,
+        Closing: closing_actions.cancel_closing,
     }
     ways[type(entry)](entry, reason=reason, by=by)
     return "已取消這筆登記。"
@@ -117,7 +119,7 @@ def _beside(user: Account, agency: Agency) -> dict[str, Any]:
         .select_related("account", "deputy")
         .order_by("-since"),
         "closing": waiting,
-        "obstacles": closing.obstacles(agency, late.into, late.since) if late else [],
+        "obstacles": closing_preview.obstacles(agency, late.into, late.since) if late else [],
         "gone": _gone(agency),
         "children": agency.children.all(),
         "merged": agency.merged.all(),
@@ -156,7 +158,9 @@ AGENCIES = Resource(
         Column("在職人數", "people", "number"),
         Column("資安長", "officer"),
         Column("聯絡人", "contact_name"),
-        Column("狀態", closing.state_of, tone=lambda one: "quiet" if one.closed_on else "green"),
+        Column(
+            "狀態", closing_actions.state_of, tone=lambda one: "quiet" if one.closed_on else "green"
+        ),
     ),
     more=(
         Column("聯絡電話", "contact_phone"),

@@ -14,7 +14,8 @@ from ismp.accounts import separation, timeline
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import cancelling
 from ismp.accounts.actions import postings as accounts
-from ismp.accounts.agencies import closing, fold_code
+from ismp.accounts.agencies import fold_code
+from ismp.accounts.agencies.closing import actions as closing_actions
 from ismp.accounts.models import Account, Agency, Closing, Grade, Posting, SecurityOfficer
 from ismp.accounts.roster.checks import HEADER
 from ismp.accounts.roster.reading import RosterRejected
@@ -457,7 +458,7 @@ def test_an_agency_that_is_no_more_is_chosen_for_nothing(platform):
     assert list(advisory_actions.agencies_by(group=group, grades=[], advisory=None)) == [agency(B)]
     by = of("CU1001")
     with pytest.raises(ActionRefused, match="也已登記"):
-        closing.close(agency(B), into=agency(A), since=today(-1), by=by)
+        closing_actions.close(agency(B), into=agency(A), since=today(-1), by=by)
     with pytest.raises(ActionRefused, match="併入"):
         accounts.assign(of("CU1002"), agency=agency(A), since=today(-20), by="x")
     parent = platform.post(f"{HERE}{agency(B).pk}/edit/", {"parent": agency(A).pk})
