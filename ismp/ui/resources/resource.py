@@ -1,6 +1,6 @@
-"""A module of 管理環境 as data: one description gives its list, forms, actions, export and history.
+"""A list of 管理環境 as data: one description gives its pages, forms, actions, export and history.
 
-    devices = Module(
+    devices = Resource(
         name="devices",                        # namespace of its addresses
         title="管制設備",
         thing="設備",
@@ -23,7 +23,7 @@ action and export starts from `rows(user)`; whatever is not in there does not ex
 
 An action is `act(things, by=user, **what its form asks)`: things is a QuerySet; it returns how many
 it did (0 is refused: that is no action), a sentence that says what it did, a Page, or a response (a
-file, a redirect) that is sent as it is.  `audit.ActionRefused` with its sentence undoes it.
+file, a redirect) that is sent as it is.  `ActionRefused` with its sentence undoes it.
 This file knows no domain: rights are names that `user.may` understands.
 
 An edit and an action lock their things before they read them: what `save` and `act` get is what
