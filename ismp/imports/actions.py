@@ -6,94 +6,93 @@ What becomes of the rows is decided by the run's kind (`kinds`).
 import contextlib
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ismp.accounts import national_id
 from ismp.accounts.models import Account, Agency
 from ismp.audit import trail
 from ismp.errors import ActionRefused
-from ismp.imports import archives, kinds, queue, run_files, running, verbs
+from ismp.imports import archives, kinds, queue, run_files, running, unpacking, verbs
 from ismp.imports.heartbeat import lease
+from ismp.imports.kinds import ImportKind
 from ismp.imports.models import ImportRun, RunFile, Source, State
-from ismp.ui.reading import file_types, workbooks
+from ismp.imports.upload import RECEIVING_LEASES, Upload, interrupted, received
 from ismp.ui.reading.faults import FileRejected
 
-_RECEIVING_LEASES = 10
 _PASSWORD_WAITS = timedelta(days=1)
 
 
-def open_run(
+def receive(
+    upload: Upload,
     *,
+    kind: ImportKind,
     agency: Agency,
-    filename: str,
     dry_run: bool = False,
-    source: str = Source.FILE,
-    by: Account | None = None,
+    password: str | None = None,
+    queued: bool = True,
 ) -> ImportRun:
-    """Begin a run, before its first byte."""
-    return ImportRun.objects.create(
-        agency=agency,
-        filename=_shown_name(filename),
-        dry_run=dry_run,
-        source=source,
-        started_by=by.username if by else trail.SYSTEM,
-        started_by_name=by.name if by else "",
-        lease_until=lease(_RECEIVING_LEASES),
-    )
+    """Say what a file is and for whom, and send it on its way to the worker.
 
-
-def _shown_name(filename: str) -> str:
-    """The file's name without its folder, and without anybody's national ID."""
-    name = filename.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(c for c in national_id.hide(name) if c.isprintable())[:255] or "（沒有檔名）"
-
-
-def accept(run: ImportRun, *, password: str | None = None, by_worker: bool = True) -> None:
-    """Send a received file on its way to the worker, or make it ready for the caller to perform.
-
-    A password is used here and now, while it is known, and never stored.  With a worker an
-    archive that needs one waits (state `password`) until somebody is asked; without, and when
-    the archive itself is not in order, the run is refused.
+    Not `queued`, it waits for the caller to perform it, and no worker takes it before him.  An
+    archive with a password is unpacked here and now, while that is known: it is never stored.
+    Without, a run that is queued waits for it (state `password`), any other one is refused.
     """
+    run = upload.run
+    run.source, run.agency, run.dry_run = kind.source, agency, dry_run
+    run.save(update_fields=["source", "agency", "dry_run"])
+    with contextlib.suppress(running.Superseded):
+        _accept(run, password, queued=queued)
+    return run
+
+
+def give_password(run: ImportRun, password: str | None) -> None:
+    """Go on with an archive that waits for its password; who comes second changes nothing."""
+    waiting = ImportRun.objects.filter(pk=run.pk, state=State.PASSWORD)
+    if waiting.update(state=State.RECEIVING, lease_until=lease(RECEIVING_LEASES)):
+        run.state = State.RECEIVING
+        with contextlib.suppress(running.Superseded):
+            _accept(run, password)
+
+
+def _accept(run: ImportRun, password: str | None, *, queued: bool = True) -> None:
     if reason := run.agency.why_closed(timezone.localdate()):
         running.refuse(run, reason)
         return
     try:
-        if archives.is_zip(next(run_files.pieces(run, RunFile.Kind.UPLOAD), b"")):
-            _unpack(run, password)
+        archive = unpacking.open_archive(run)
+        if archive and archive.has_password:
+            run.lines = unpacking.unpack(run, archive, password)
+            _send(run, queued=queued, unpacked=True)
+        else:
+            _send(run, queued=queued)
     except archives.PasswordNeeded as question:
-        if by_worker:
+        run_files.discard(run, RunFile.Kind.CONTENT)
+        if queued:
             _wait_for_password(run, str(question) if password else "")
         else:
             running.refuse(run, str(question))
-        return
     except FileRejected as refusal:
+        run_files.discard(run, RunFile.Kind.CONTENT)
         running.refuse(run, str(refusal))
-        return
-    if not by_worker:  # it is not queued, so that no worker takes it before the caller does
-        run.save(update_fields=["lines"])
-        return
+
+
+def _send(run: ImportRun, *, queued: bool, unpacked: bool = False) -> None:
+    """Let the file count that is to be imported, and give its agency a turn."""
+    fields: dict[str, Any] = {"lines": run.lines}
+    if queued:
+        fields |= {"state": State.QUEUED, "reason": "", "lease_until": None}
     with transaction.atomic():
-        run.state, run.reason, run.lease_until = State.QUEUED, "", None
-        run.save(update_fields=["state", "reason", "lines", "lease_until"])
-        queue.enqueue_agency(run.agency_id)
-
-
-def _unpack(run: ImportRun, password: str | None) -> None:
-    """Replace an archive by the file in it; we keep it under our own key.
-
-    A workbook is an archive too: it stays as it is, when its kind of file may be one.
-    """
-    kind, data = kinds.kind_of(run), b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))
-    if kind.excel and file_types.is_workbook(data):
-        workbooks.prove(data, kinds.limits(kind))
-        return
-    assert kind.other_types
-    unpacked = archives.unpack(data, password, kinds.limits(kind), kind.other_types)
-    run.lines = run_files.store(run, RunFile.Kind.UPLOAD, unpacked).lines
+        if unpacked:
+            run_files.discard(run, RunFile.Kind.UPLOAD)
+        receiving = ImportRun.objects.filter(pk=run.pk, state=State.RECEIVING)
+        if not receiving.update(**fields):
+            raise running.Superseded  # it took so long that `recover` has refused it
+        if queued:
+            queue.enqueue_agency(run.agency_id)
+    run.state = fields.get("state", run.state)
 
 
 def _wait_for_password(run: ImportRun, sentence: str) -> None:
@@ -111,20 +110,21 @@ def import_file(
     dry_run: bool = False,
     by: Account | None = None,
 ) -> ImportRun:
-    """Take a whole file and import it now (commands, demo); the web does it in steps."""
-    run = open_run(agency=agency, filename=filename, dry_run=dry_run, by=by)
-    kept = run_files.store(run, RunFile.Kind.UPLOAD, chunks)
-    received(run, kept.sha256, kept.size, kept.lines)
-    accept(run, password=password, by_worker=False)
+    """Receive a whole file of hours and import it now (commands, demo)."""
+    upload = Upload(agency=agency, filename=filename, by=by)
+    run, kind = upload.run, kinds.find_kind(Source.FILE)
+    assert kind
+    try:
+        for chunk in chunks:
+            upload.write(chunk)
+    except FileRejected as refusal:
+        running.refuse(run, str(refusal))
+        return run
+    upload.close()
+    receive(upload, kind=kind, agency=agency, dry_run=dry_run, password=password, queued=False)
     running.perform(run.pk)
     run.refresh_from_db()
     return run
-
-
-def received(run: ImportRun, sha256: str, size: int, lines: int) -> None:
-    """Note that the last byte is safely stored."""
-    run.sha256, run.size, run.lines, run.received_at = sha256, size, lines, timezone.now()
-    run.save(update_fields=["sha256", "size", "lines", "received_at"])
 
 
 def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
@@ -132,11 +132,10 @@ def import_for_real(run: ImportRun, *, by: Account) -> ImportRun:
     if not run.dry_run or run.state != State.COMPLETED or not run.files.exists():
         raise ActionRefused("這個檔案已經不在了，請重新選擇檔案上傳。")
     with transaction.atomic():
-        real = open_run(agency=run.agency, filename=run.filename, source=run.source, by=by)
-        lines = run_files.copy(run, real, RunFile.Kind.UPLOAD).lines
-        received(real, run.sha256, run.size, lines)
-    accept(real)
-    return real
+        upload = Upload(agency=run.agency, filename=run.filename, by=by)
+        lines = run_files.copy(run, upload.run).lines
+        received(upload.run, run.sha256, run.size, lines)
+    return receive(upload, kind=kinds.kind_of(run), agency=run.agency)
 
 
 def recover() -> int:
@@ -156,10 +155,6 @@ def recover() -> int:
     waiting = late.filter(state=State.RUNNING) | ImportRun.objects.filter(state=State.QUEUED)
     idle = waiting.exclude(agency__in=busy.values("agency")).order_by()
     return sum(map(queue.enqueue_agency, idle.values_list("agency", flat=True).distinct()))
-
-
-def interrupted(run: ImportRun) -> None:
-    running.refuse(run, "檔案沒有傳完就中斷了，沒有匯入任何資料；請檢查網路後重新上傳。")
 
 
 def purge() -> int:

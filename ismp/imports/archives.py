@@ -4,6 +4,7 @@ Nothing is ever extracted to disk, and the cap on unpacked bytes is our own: som
 inflate overlapping entries without end.  No Django.
 """
 
+import contextlib
 import io
 import lzma
 import re
@@ -11,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import IO
 
 import pyzipper
 
@@ -38,6 +40,7 @@ _UNREADABLE = (
 )
 """What a damaged archive raises, depending on where the damage is."""
 _DAMAGED = "這個壓縮檔已損壞或不完整，請重新下載後再上傳。"
+ASKS_PASSWORD = "這個壓縮檔有密碼，請輸入在入口網設定的檔案密碼。"  # noqa: S105
 
 
 class PasswordNeeded(FileRejected):
@@ -49,44 +52,73 @@ def is_zip(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
 
 
-def unpack(
-    data: bytes, password: str | None, limits: Limits, other_types: OtherTypes
-) -> list[bytes]:
-    """The one CSV in the archive, in pieces.  Raises PasswordNeeded, FileRejected."""
-    if sentence := file_types.kind_of_document(data):
-        words = file_types.words("CSV", other_types.instead, as_it_came=other_types.as_it_came)
-        raise FileRejected(sentence.format(**words))
-    with _open(data) as archive:
-        if _holds_workbook(archive):
+class Archive:
+    """The one CSV in an archive, found by the archive's directory; nothing is unpacked yet."""
+
+    def __init__(self, file: IO[bytes], limits: Limits, other_types: OtherTypes) -> None:
+        """Raises FileRejected: damaged, a document of another program, no CSV, several, a bomb."""
+        self._zip, self._limits, self._other_types = _open(file), limits, other_types
+        file.seek(0)
+        names = self._zip.namelist()
+        if sentence := file_types.kind_of_archive(names, file.read(200)):
+            words = file_types.words("CSV", other_types.instead, as_it_came=other_types.as_it_came)
+            raise FileRejected(sentence.format(**words))
+        if _holds_workbook(self._zip):
             saved = "，不要用 Excel 另存" if other_types.as_it_came else ""
             raise FileRejected(f"這是 Excel 檔（.xlsx），不是 CSV；{other_types.instead}{saved}。")
-        entry = _only_csv(archive)
-        if entry.file_size > limits.max_bytes:
+        self._entry = _only_csv(self._zip)
+        if self._entry.file_size > limits.max_bytes:
             raise FileRejected(too_large(limits))
-        if entry.flag_bits & 1:
-            if not password:
-                raise PasswordNeeded("這個壓縮檔有密碼，請輸入在入口網設定的檔案密碼。")
-            for encoding in ("utf-8", "cp950"):
-                try:
-                    return _csv(archive, entry, password.encode(encoding), limits, other_types)
-                except FileRejected:
-                    raise
-                except (struct.error, LookupError) as error:
-                    raise FileRejected(_DAMAGED) from error
-                except _UNREADABLE:
-                    continue  # one byte tells a wrong password, so it may show as damage
-            raise PasswordNeeded("檔案密碼不正確，請重新輸入在入口網設定的密碼。")
+
+    @property
+    def has_password(self) -> bool:
+        return bool(self._entry.flag_bits & 1)
+
+    def pieces(self, password: bytes | None = None) -> Iterator[bytes]:
+        """The CSV, piece by piece.  Raises FileRejected, and PasswordNeeded for a wrong password.
+
+        One byte or two tell a wrong password, so it may show only later, and as damage.
+        """
+        if self.has_password and password is None:
+            raise PasswordNeeded(ASKS_PASSWORD)
         try:
-            return _csv(archive, entry, None, limits, other_types)
+            yield from self._proven(password)
         except FileRejected:
             raise
         except _UNREADABLE as error:
-            raise FileRejected(_DAMAGED) from error
+            if password is None or isinstance(error, struct.error | LookupError):
+                raise FileRejected(_DAMAGED) from error
+            raise PasswordNeeded("檔案密碼不正確，請重新輸入在入口網設定的密碼。") from error
+
+    def _proven(self, password: bytes | None) -> Iterator[bytes]:
+        pieces = _inflated(self._zip, self._entry, password, self._limits.max_bytes, self._limits)
+        head = next(pieces, b"")
+        if is_zip(head):
+            raise FileRejected("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
+        self._other_types.refuse(head)
+        yield head
+        yield from pieces
 
 
-def _open(data: bytes) -> pyzipper.AESZipFile:
+def is_workbook(file: IO[bytes]) -> bool:
+    """Whether an archive is an .xlsx."""
     try:
-        return pyzipper.AESZipFile(io.BytesIO(data))
+        with pyzipper.AESZipFile(file) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except _UNREADABLE:
+        return False
+
+
+def encoded(password: str) -> Iterator[bytes]:
+    """The bytes that a password may be for the program that made the archive."""
+    for codec in ("utf-8", "cp950"):
+        with contextlib.suppress(UnicodeError):
+            yield password.encode(codec)
+
+
+def _open(file: IO[bytes]) -> pyzipper.AESZipFile:
+    try:
+        return pyzipper.AESZipFile(file)
     except _UNREADABLE as error:
         raise FileRejected(_DAMAGED) from error
 
@@ -129,21 +161,6 @@ def _refuse_overlap(archive: pyzipper.AESZipFile) -> None:
         end = entry.header_offset + 30 + len(entry.filename.encode()) // 2 + entry.compress_size
 
 
-def _csv(
-    archive: pyzipper.AESZipFile,
-    entry: pyzipper.ZipInfo,
-    password: bytes | None,
-    limits: Limits,
-    other_types: OtherTypes,
-) -> list[bytes]:
-    pieces = list(_inflated(archive, entry, password, limits.max_bytes, limits))
-    head = b"".join(pieces[:1])
-    if is_zip(head):
-        raise FileRejected("壓縮檔裡還有壓縮檔，請解開後直接上傳裡面的 CSV 檔。")
-    other_types.refuse(head)
-    return pieces
-
-
 def _inflated(
     archive: pyzipper.AESZipFile,
     entry: pyzipper.ZipInfo,
@@ -168,7 +185,7 @@ def entries(
     All together unpack to `limits.max_bytes` at most, and there are `most` at most.  Raises
     FileRejected.
     """
-    with _open(data) as archive:
+    with _open(io.BytesIO(data)) as archive:
         if _holds_workbook(archive):
             raise FileRejected("這是 Excel 檔（.xlsx），請使用原始下載的檔案。")
         wanted = [one for one in _files(archive) if one.filename.casefold().endswith(suffixes)]

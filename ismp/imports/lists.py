@@ -6,18 +6,20 @@ package that it belongs to; the action must know who does it.
 
 from ismp.accounts.models import Account
 from ismp.imports import run_files
-from ismp.imports.kinds import ImportKind
-from ismp.imports.models import ImportRun, RunFile
-from ismp.ui.reading import file_types
+from ismp.imports.kinds import ImportKind, limits
+from ismp.imports.models import ImportRun
+from ismp.ui.reading import file_types, workbooks
 from ismp.ui.reading.faults import FileRejected
 
 
 def data_of(run: ImportRun, kind: ImportKind) -> bytes:
     """The file of a run, whole.  Raises FileRejected when it is of another type."""
-    data = b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))
+    data = b"".join(run_files.pieces(run, run_files.file_kind(run)))
     if not data:
         raise FileRejected("這個檔案是空的（0 位元組），請選擇填好的檔案後再上傳。")
-    if not (kind.excel and file_types.is_workbook(data)):
+    if kind.excel and file_types.is_workbook(data):
+        workbooks.prove(data, limits(kind))
+    else:
         wanted = "CSV 或新版 Excel（.xlsx）" if kind.excel else "CSV"
         assert kind.other_types
         kind.other_types.refuse(data, wanted)

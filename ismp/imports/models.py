@@ -207,6 +207,7 @@ class RunFile(EncryptedChunk):
 
     class Kind(models.TextChoices):
         UPLOAD = "upload", "上傳的檔案"
+        CONTENT = "content", "壓縮檔裡的檔案"
         ROWS = "rows", "每列結果"
         REJECTED = "rejected", "無法匯入的列"
         WAITING = "waiting", "待認領的列"

@@ -6,9 +6,13 @@ No clear byte of an upload ever stands on a disk, neither here nor on its way.
 """
 
 import hashlib
+import io
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import accumulate
+from typing import IO, Any
 
 import polars as pl
 import zstandard
@@ -19,6 +23,7 @@ from ismp.imports.models import ImportRun, RunFile
 
 PIECE_BYTES = 2 * 1024 * 1024
 _FIRST_BYTES = 512 * 1024
+_BUFFER_BYTES = 128 * 1024
 _FAST = 1
 
 
@@ -57,6 +62,10 @@ class Writer:
         if self._piece:
             self._seal()
         self._store()
+        self.stop()
+
+    def stop(self) -> None:
+        """End its thread; what is not stored yet is lost."""
         self._thread.shutdown()
 
     def _seal(self) -> None:
@@ -87,9 +96,69 @@ def store(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> Writer
     return writer
 
 
-def copy(source: ImportRun, target: ImportRun, kind: RunFile.Kind) -> Writer:
-    """Keep a file of one run for another one too (sealed anew: a seal names its run)."""
-    return store(target, kind, pieces(source, kind))
+def copy(source: ImportRun, target: ImportRun) -> Writer:
+    """Keep the file of one run for another one too (sealed anew: a seal names its run)."""
+    return store(target, RunFile.Kind.UPLOAD, pieces(source, file_kind(source)))
+
+
+def file_kind(run: ImportRun) -> RunFile.Kind:
+    """Where the file to import is: it is CONTENT if it came in an archive that is unpacked.
+
+    The archive is deleted in the transaction that makes its content count; while it is there,
+    CONTENT is what somebody is unpacking, or was when he died.
+    """
+    is_as_it_came = RunFile.objects.filter(run=run, kind=RunFile.Kind.UPLOAD).exists()
+    return RunFile.Kind.UPLOAD if is_as_it_came else RunFile.Kind.CONTENT
+
+
+def discard(run: ImportRun, kind: RunFile.Kind) -> None:
+    RunFile.objects.filter(run=run, kind=kind).delete()
+
+
+def open_file(run: ImportRun, kind: RunFile.Kind) -> IO[bytes]:
+    """A stored file to be read at any place; two pieces of it are in memory at most."""
+    return io.BufferedReader(_StoredFile(run, kind), _BUFFER_BYTES)
+
+
+class _StoredFile(io.RawIOBase):
+    def __init__(self, run: ImportRun, kind: RunFile.Kind) -> None:
+        self._keys = list(_rows(run, kind).values_list("pk", flat=True))
+        self._number, self._piece, self._at = -1, b"", 0
+        full = map(_piece_bytes, range(len(self._keys) - 1))
+        self._starts = list(accumulate(full, initial=0))
+        self._size = self._starts[-1] + len(self._opened(len(self._keys) - 1))
+
+    def _opened(self, number: int) -> bytes:
+        if self._keys and number != self._number:
+            piece = RunFile.objects.get(pk=self._keys[number])
+            self._number, self._piece = number, zstandard.decompress(piece.opened())
+        return self._piece
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if origin + offset < 0:
+            raise ValueError("negative position")
+        self._at = origin + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        if self._at >= self._size:
+            return 0
+        number = bisect_right(self._starts, self._at) - 1
+        start = self._at - self._starts[number]
+        part = self._opened(number)[start : start + len(buffer)]
+        buffer[: len(part)] = part
+        self._at += len(part)
+        return len(part)
 
 
 def store_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) -> None:

@@ -23,9 +23,9 @@ from django.utils import timezone
 from ismp.accounts import national_id
 from ismp.accounts.models import Agency
 from ismp.audit import trail
-from ismp.imports import kinds
+from ismp.imports import kinds, run_files, unpacking
 from ismp.imports.heartbeat import Heartbeat, lease
-from ismp.imports.models import ImportRun, Source, State
+from ismp.imports.models import ImportRun, RunFile, Source, State
 from ismp.imports.result import Result, RowsRejected
 from ismp.ui.http import log_context
 from ismp.ui.http.error_pages import is_deadlock
@@ -187,6 +187,7 @@ def _import_after_deadlocks(run: ImportRun, heartbeat: Heartbeat) -> None:
 
 
 def _import(run: ImportRun, heartbeat: Heartbeat) -> None:
+    _unpack(run)
     kind = kinds.kind_of(run)
     if kind.begin:
         perform = kind.begin(run, heartbeat.reached, partial(_turn, run))
@@ -211,18 +212,36 @@ def _import(run: ImportRun, heartbeat: Heartbeat) -> None:
             trail.record(kind.verb, run, actor=run.started_by, state="completed", **facts)
 
 
+def _unpack(run: ImportRun) -> None:
+    """Put the file in a plain archive in the archive's place, in one transaction: a killed worker
+    leaves the archive as it came."""
+    archive = unpacking.open_archive(run)
+    if archive is None:
+        return
+    with transaction.atomic():
+        run.lines = unpacking.unpack(run, archive)
+        run_files.discard(run, RunFile.Kind.UPLOAD)
+        _prolong(run, lines=run.lines)
+
+
+def _prolong(run: ImportRun, **fields: Any) -> None:
+    """Prolong the lease, if this attempt is still the newest.
+
+    Last in its transaction, so that a paused worker does not keep its successor from acquiring the
+    run.  Raises Superseded.
+    """
+    newest = ImportRun.objects.filter(pk=run.pk, attempt=run.attempt, state=State.RUNNING)
+    if not newest.update(lease_until=lease(), **fields):
+        raise Superseded
+
+
 @contextlib.contextmanager
 def _turn(run: ImportRun) -> Iterator[None]:
     """The transaction of one piece of a run that comes in by pieces (`kinds.Turn`)."""
     with transaction.atomic():
         Agency.objects.select_for_update(no_key=True).get(pk=run.agency_id)
         yield
-        # Last, so that a paused worker does not keep its successor from acquiring the run.
-        newest_attempt = ImportRun.objects.filter(
-            pk=run.pk, attempt=run.attempt, state=State.RUNNING
-        )
-        if not newest_attempt.update(lease_until=lease()):
-            raise Superseded
+        _prolong(run)
 
 
 def _finish(run: ImportRun, **fields: object) -> None:

@@ -19,10 +19,10 @@ from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.accounts.sign_in.middleware import polls
 from ismp.errors import ActionRefused
-from ismp.imports import actions, kinds, report, running
+from ismp.imports import actions, kinds, report
 from ismp.imports.heartbeat import STEPS, progress
 from ismp.imports.models import ImportRun, Source, State
-from ismp.imports.upload import RunUploadHandler
+from ismp.imports.upload import RunUploadHandler, discard
 from ismp.ui.exports.responses import workbook_answer
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files_by_itself
@@ -66,16 +66,10 @@ def upload(request: HttpRequest) -> HttpResponse:
     try:
         answer = _upload(request)
     except (PermissionDenied, Http404):
-        _let_go(handler.run, "您不能匯入這種檔案或這個機關的檔案，檔案沒有收下。")
+        discard(handler.run, "您不能匯入這種檔案或這個機關的檔案，檔案沒有收下。")
         raise
-    _let_go(handler.run, "頁面已經過期，檔案沒有收下；請重新整理頁面後再上傳。")
+    discard(handler.run, "頁面已經過期，檔案沒有收下；請重新整理頁面後再上傳。")
     return answer
-
-
-def _let_go(run: ImportRun | None, sentence: str) -> None:
-    """Nobody took the file that was received."""
-    if run and run.state == State.RECEIVING:
-        running.refuse(run, sentence)
 
 
 upload.csrf_exempt = True  # type: ignore[attr-defined]
@@ -100,11 +94,16 @@ def _upload(request: HttpRequest) -> HttpResponse:
         kind = kinds.find_kind(posted.get("source") or run.source)
         if kind is None or not kind.may_start(user):
             raise PermissionDenied
+        agency = run.agency
         if posted.get("agency") and user.may(Right.ALL_AGENCIES):
-            run.agency = get_object_or_404(Agency, code=fold_code(posted["agency"]))
-        run.source, run.dry_run = kind.source, posted.get("mode") == "dry_run"
-        run.save(update_fields=["agency", "dry_run", "source"])
-        actions.accept(run, password=posted.get("password") or None)
+            agency = get_object_or_404(Agency, code=fold_code(posted["agency"]))
+        actions.receive(
+            handler.upload,
+            kind=kind,
+            agency=agency,
+            dry_run=posted.get("mode") == "dry_run",
+            password=posted.get("password") or None,
+        )
     if by_script:
         window = reverse("imports:run_progress", args=[run.pk])
         return JsonResponse({"page": run.get_absolute_url(), "window": window})
@@ -263,7 +262,8 @@ def run_password(request: HttpRequest, run_id: int) -> HttpResponse:
     """The archive's password, asked for when it came without one; used now, never stored."""
     run = _run_to_start(request, run_id)
     if run.state == State.PASSWORD:
-        actions.accept(run, password=request.POST.get("password") or None)
+        actions.give_password(run, request.POST.get("password") or None)
+        run.refresh_from_db()
     if "HX-Request" in request.headers:
         context = _window(request, run)
         return render(request, context["window"], context)

@@ -27,8 +27,8 @@ from ismp.courses.models import Attendance, Course, Kind, Meeting, SignUp, Way
 from ismp.courses.online.actions import learning
 from ismp.errors import ActionRefused
 from ismp.imports import actions as import_actions
-from ismp.imports import run_files, running
-from ismp.imports.models import RunFile
+from ismp.imports import kinds, running
+from ismp.imports.upload import Upload
 from ismp.security.devices.actions import devices as device_actions
 from ismp.security.devices.actions import matching as device_matching
 from ismp.security.devices.actions import products as product_actions
@@ -277,10 +277,11 @@ def test_a_roster_that_postgresql_ends_as_a_deadlock_goes_on(place, in_pieces, w
             return postings.import_roster(data, by="test").updated
         Account.objects.filter(username="CU1001").update(role="platform_admin")
         by = person("CU1001")
-        run = import_actions.open_run(agency=by.agency, filename="r.csv", source="roster", by=by)
-        kept = run_files.store(run, RunFile.Kind.UPLOAD, [data])
-        import_actions.received(run, kept.sha256, kept.size, kept.lines)
-        import_actions.accept(run)
+        upload = Upload(agency=by.agency, filename="r.csv", by=by)
+        upload.write(data)
+        upload.close()
+        kind = kinds.find_kind("roster")
+        run = import_actions.receive(upload, kind=kind, agency=by.agency)
         running.perform(run.pk)
         run.refresh_from_db()
         assert (run.state, run.attempt) == ("completed", 1)

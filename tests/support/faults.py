@@ -9,8 +9,9 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours.models import Record, RecordRevision
 from ismp.imports import actions as import_actions
-from ismp.imports import run_files
-from ismp.imports.models import ImportRun, RunFile
+from ismp.imports import kinds
+from ismp.imports.models import ImportRun
+from ismp.imports.upload import Upload
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.installations import Place
 from tests.support.portal_files import data, row
@@ -50,11 +51,11 @@ class Site(Place):
                 by.role = "agency_admin"
                 by.save()
             agency = Agency.objects.get(code=AGENCY)
-            run = import_actions.open_run(agency=agency, filename="f.csv", source=source, by=by)
-            kept = run_files.store(run, RunFile.Kind.UPLOAD, [self.file.read_bytes()])
-            import_actions.received(run, kept.sha256, kept.size, kept.lines)
-            import_actions.accept(run)
-            return run.pk
+            upload = Upload(agency=agency, filename="f.csv", by=by)
+            upload.write(self.file.read_bytes())
+            upload.close()
+            kind = kinds.find_kind(source)
+            return import_actions.receive(upload, kind=kind, agency=agency).pk
 
     def worker(self, run, after=0.0):
         """A process that takes the run, `after` so many seconds from now; it starts meanwhile."""

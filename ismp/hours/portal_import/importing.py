@@ -22,7 +22,7 @@ from ismp.hours.records import bulk_write, duplicates, totals
 from ismp.imports import run_files
 from ismp.imports.kinds import Reached, limits
 from ismp.imports.models import CREDITED as GIVEN_HERE
-from ismp.imports.models import ImportRun, RunFile
+from ismp.imports.models import ImportRun
 
 
 def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
@@ -39,7 +39,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfHours:
 
 def _read_and_store(run: ImportRun, people: People, today: date, reached: Reached) -> ResultOfHours:
     """Slice by slice: while one is loaded, the next is matched and a third is read and judged."""
-    table = reading.read(run_files.pieces_at_hand(run, RunFile.Kind.UPLOAD), limits())
+    table = reading.read(run_files.pieces_at_hand(run, run_files.file_kind(run)), limits())
     cleaned = first_ahead(map(cleaning.clean, table.slices))
     frames = judged(cleaned, people.load(), today)
     reached("parsed", 0, run.lines - 1)

@@ -189,6 +189,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("upload", "上傳的檔案"),
+                            ("content", "壓縮檔裡的檔案"),
                             ("rows", "每列結果"),
                             ("rejected", "無法匯入的列"),
                             ("waiting", "待認領的列"),

@@ -138,10 +138,14 @@ def names_of(data: bytes) -> list[str]:
 
 def kind_of_document(data: bytes) -> str:
     """The sentence about an archive that is a document of another program; empty for others."""
-    names = names_of(data)
+    return kind_of_archive(names_of(data), data[:200])
+
+
+def kind_of_archive(names: list[str], head: bytes) -> str:
+    """The same by the names in it and its first 200 bytes."""
     if "mimetype" in names:
         for kind, words in _OPEN_DOCUMENTS.items():
-            if kind in data[:200]:
+            if kind in head:
                 return _OPEN_DOCUMENT.replace("{kind}", words)
         if "META-INF/manifest.xml" in names:
             return _OPEN_DOCUMENT.replace("{kind}", "OpenDocument 檔")

@@ -9,10 +9,11 @@ from django_tasks_db.models import DBTaskResult
 
 from ismp.accounts.models import Agency
 from ismp.imports import actions as import_actions
+from ismp.imports import kinds
 from ismp.imports import queue as import_queue
-from ismp.imports import run_files
 from ismp.imports import running as importing
-from ismp.imports.models import ImportRun, RunFile, State
+from ismp.imports.models import ImportRun, State
+from ismp.imports.upload import Upload
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.portal_files import data, row
 from tests.support.queue import lose, work
@@ -23,11 +24,11 @@ BUSY, OTHER, THIRD = "382990001Z", "382990002Z", "382990003Z"
 
 def queue(code, content=None):
     """Take a file in as the web does, up to the point where a worker goes on."""
-    run = import_actions.open_run(agency=Agency.objects.get(code=code), filename="成績.csv")
-    kept = run_files.store(run, RunFile.Kind.UPLOAD, [content or data(row(term=str(run.pk)))])
-    import_actions.received(run, kept.sha256, kept.size, kept.lines)
-    import_actions.accept(run)
-    return run
+    agency = Agency.objects.get(code=code)
+    upload = Upload(agency=agency, filename="成績.csv")
+    upload.write(content or data(row(term=str(upload.run.pk))))
+    upload.close()
+    return import_actions.receive(upload, kind=kinds.find_kind("file"), agency=agency)
 
 
 def finished():

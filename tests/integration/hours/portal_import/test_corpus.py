@@ -34,7 +34,8 @@ def test_every_law_after(cities, case):
     check_footprint(run, others)
     check_speech(run)
     if case.refused:
-        assert not RunFile.objects.filter(run=run).exclude(kind=RunFile.Kind.UPLOAD).exists()
+        as_sent = (RunFile.Kind.UPLOAD, RunFile.Kind.CONTENT)
+        assert not RunFile.objects.filter(run=run).exclude(kind__in=as_sent).exists()
     else:
         check_counted_by_hand(case, run)
         check_report(run)
