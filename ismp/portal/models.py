@@ -57,7 +57,7 @@ class PageVersion(Audited):
 
     @property
     def audit_subject(self) -> str:
-        return str(self)
+        return f"{self.page}:{self.number}"
 
     @classmethod
     def shipped(cls, page: Page) -> "PageVersion":
@@ -131,10 +131,6 @@ class Ticket(Audited):
     def __str__(self) -> str:
         return f"ticket:{self.pk}"
 
-    @property
-    def audit_subject(self) -> str:
-        return str(self)
-
     def get_absolute_url(self) -> str:
         return reverse("support:ticket", args=[self.pk])
 
@@ -183,10 +179,6 @@ class Certificate(Audited):
 
     def __str__(self) -> str:
         return f"certificate:{self.pk}"
-
-    @property
-    def audit_subject(self) -> str:
-        return str(self)
 
     def get_absolute_url(self) -> str:
         return reverse("portal:verify", args=[self.code])

@@ -115,9 +115,7 @@ def run_bundle(request: HttpRequest, run_id: int) -> HttpResponse:
     user = request.user
     run = get_object_or_404(ImportRun.objects.visible_to(user).select_related("agency"), pk=run_id)
     with transaction.atomic():
-        trail.record(
-            verbs.EXPORT_BUNDLE, actor=user.username, agency=run.agency.code, subject=str(run)
-        )
+        trail.record(verbs.EXPORT_BUNDLE, run, actor=user.username)
     headers = {"Content-Disposition": f'attachment; filename="support-{run.pk}.json"'}
     options = {"ensure_ascii": False, "indent": 1}
     return JsonResponse(tickets_run_bundle.of_run(run), json_dumps_params=options, headers=headers)
