@@ -16,6 +16,7 @@ from ismp.accounts.models import Account
 from ismp.accounts.roles import Right
 from ismp.accounts.roster import checks as roster_checks
 from ismp.accounts.roster import importing as roster_importing
+from ismp.accounts.roster import lines as roster_lines
 from ismp.accounts.roster import reading as roster_reading
 from ismp.accounts.roster.importing import RosterImport, RosterLine, Taken
 from ismp.imports import lists
@@ -81,7 +82,7 @@ ROSTER = ImportKind(
     begin=begin,
     so_far=so_far,
     reasons=roster_checks.BY_CODE,
-    titles={title: title for title in roster_checks.HEADER},
+    titles={title: title for title in roster_lines.HEADER},
     columns=(
         Column("公務帳號", itemgetter("公務帳號")),
         Column("姓名", itemgetter("姓名")),

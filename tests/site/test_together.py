@@ -19,7 +19,7 @@ from django.utils import timezone
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import postings
 from ismp.accounts.models import Account
-from ismp.accounts.roster import importing as roster_importing
+from ismp.accounts.roster import pieces as roster_pieces
 from ismp.audit import trail
 from ismp.courses import actions as courses
 from ismp.courses.classroom.actions import attendance
@@ -222,7 +222,7 @@ def emails_of(names):
 
 @pytest.fixture
 def in_pieces(monkeypatch):
-    monkeypatch.setattr(roster_importing, "_PIECE", 5)
+    monkeypatch.setattr(roster_pieces, "_PIECE", 5)
 
 
 def test_two_rosters_of_the_same_people_at_once_end_as_one_after_the_other(place, in_pieces):

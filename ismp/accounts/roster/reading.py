@@ -11,7 +11,7 @@ from ismp.accounts import national_id
 from ismp.accounts.identities import Identity, as_set
 from ismp.accounts.models import Status
 from ismp.accounts.roster import checks
-from ismp.accounts.roster.checks import HEADER, REQUIRED, Line
+from ismp.accounts.roster.lines import HEADER, REQUIRED, Line
 from ismp.ui import limits, reading
 from ismp.ui.reading import faults as reading_faults
 from ismp.ui.reading import row_checks

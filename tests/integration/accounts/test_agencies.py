@@ -17,7 +17,7 @@ from ismp.accounts.actions import postings as accounts
 from ismp.accounts.agencies import fold_code
 from ismp.accounts.agencies.closing import actions as closing_actions
 from ismp.accounts.models import Account, Agency, Closing, Grade, Posting, SecurityOfficer
-from ismp.accounts.roster.checks import HEADER
+from ismp.accounts.roster.lines import HEADER
 from ismp.accounts.roster.reading import RosterRejected
 from ismp.applications.actions import asking
 from ismp.audit.models import Event

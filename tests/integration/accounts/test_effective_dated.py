@@ -13,7 +13,7 @@ from ismp.accounts import effective_dated, timeline
 from ismp.accounts.actions import cancelling, postings
 from ismp.accounts.identities import sets
 from ismp.accounts.models import Account, AgencyGrade, Posting
-from ismp.accounts.roster.checks import HEADER
+from ismp.accounts.roster.lines import HEADER
 from ismp.accounts.roster.reading import RosterRejected
 from ismp.applications.actions import asking
 from ismp.applications.models import IdentityChange, Transfer

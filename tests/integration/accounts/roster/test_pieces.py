@@ -17,6 +17,9 @@ from ismp.accounts.actions import postings
 from ismp.accounts.models import Account, Agency, Department, Posting, Status
 from ismp.accounts.roles import Role
 from ismp.accounts.roster import importing as roster_importing
+from ismp.accounts.roster import judging as roster_judging
+from ismp.accounts.roster import pieces as roster_pieces
+from ismp.accounts.roster import writing as roster_writing
 from ismp.accounts.roster.reading import RosterRejected
 from ismp.audit import trail
 from ismp.audit.models import Event
@@ -39,7 +42,7 @@ def pieces(monkeypatch):
 
     def arrange(size, *steps):
         left = list(steps)
-        monkeypatch.setattr(roster_importing, "_PIECE", size)
+        monkeypatch.setattr(roster_pieces, "_PIECE", size)
         monkeypatch.setattr(roster_importing, "give_way", lambda: left and left.pop(0)())
 
     return arrange
@@ -178,14 +181,14 @@ def test_an_account_that_others_added_meanwhile_is_not_taken_over(pieces, lines,
 def test_what_the_database_refuses_is_the_fault_of_its_line_alone(pieces, lines, monkeypatch):
     """Whatever slips between the second look and the writing."""
     new = [f"{MINE},資訊科,IC80{n},方新進,,,,在職" for n in range(5)]
-    begin = roster_importing._begin
+    begin = roster_writing._begin
 
     def refuse(served):
         if "IC803" in {one.account.username for one in served}:
             Account.objects.create(username="ic803", agency_id=served[0].agency_id)
         begin(served)
 
-    monkeypatch.setattr(roster_importing, "_begin", refuse)
+    monkeypatch.setattr(roster_writing, "_begin", refuse)
     result = take(*new)
     assert [(one.line, one.reason.code) for one in result.faults] == [(5, "changed-meanwhile")]
     assert (result.created, told()) == (4, [{"created": 4, "updated": 0, "rejected": 1}])
@@ -347,7 +350,7 @@ def dont_wait():
 def test_a_roster_is_judged_while_others_write(place, pieces, monkeypatch):
     """Reading a city's roster takes seconds; on SQLite too it holds nobody up."""
     held = []
-    judge = roster_importing._judge
+    judge = roster_judging.judge
 
     def judge_and_look(*told):
         if not held:
@@ -360,7 +363,7 @@ def test_a_roster_is_judged_while_others_write(place, pieces, monkeypatch):
         with transaction.atomic():
             Agency.objects.filter(code=AGENCY).update(contact_name="某人")
 
-    monkeypatch.setattr(roster_importing, "_judge", judge_and_look)
+    monkeypatch.setattr(roster_importing, "judge", judge_and_look)
     client, _ = signed_in("IC1001", Role.AGENCY_ADMIN)
     for mode in ("dry_run", "import"):
         held.clear()
@@ -375,7 +378,7 @@ def test_a_roster_is_judged_while_others_write(place, pieces, monkeypatch):
 
 # --- It breaks off -------------------------------------------------------------------------------
 
-SIZE = roster_importing._PIECE
+SIZE = roster_pieces._PIECE
 LINES = SIZE * 2 + 30
 LONG = "\n".join([HEAD, *(f"{NEW},某科,ZZ{n},某人{n},,,,在職" for n in range(LINES))])
 
