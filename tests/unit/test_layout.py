@@ -34,3 +34,12 @@ def test_every_test_stands_in_the_folder_of_its_kind():
     assert {path.name for path in TESTS.iterdir() if path.is_dir()} - {"__pycache__"} == FOLDERS
     assert {path.name for path in TESTS.glob("*.py")} == {"__init__.py", "conftest.py"}
     assert not list((TESTS / "support").glob("test_*.py"))
+
+
+def test_integration_tests_mirror_the_rooms_they_test():
+    rooms = {
+        path.relative_to(TESTS / "integration").parent
+        for path in TESTS.rglob("integration/**/test_*.py")
+    }
+    missing = {str(room) for room in rooms if not (TESTS.parent / "ismp" / room).exists()}
+    assert not missing
