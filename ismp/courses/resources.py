@@ -109,6 +109,7 @@ def _parts(user: Any, course: Course) -> dict[str, Any]:
         "questions": course.questions.all(),
         "quiz": Quiz.objects.filter(course=course).first(),
         "may_author": user.may(Right.MANAGE_COURSES),
+        "and_agency": f"&agency={course.agency.code}" if course.agency else "",
         "closes_a_duty": learning.counts(course),
     }
 

@@ -136,6 +136,11 @@ class ExternalClaim(Audited):
         return f"{self.title}（{self.account.name}）"
 
     @property
+    def other_category(self) -> str:
+        """Category that was recognised, where it is not the one that was asked for."""
+        return self.get_given_category_display() if self.given_category != self.category else ""
+
+    @property
     def has_certificate(self) -> bool:
         return self.certificate_deleted_at is None
 

@@ -93,7 +93,7 @@ JOB = ImportKind(
     columns=(),
     crumbs=(("同仁學習狀況明細", "hours:agency", Right.VIEW_HOURS),),
     window="hours/_job_window.html",
-    window_context=lambda run: {"job": jobs.described(run)},
+    window_context=lambda run: {"job": jobs.described(run), "announcement": jobs.announcement(run)},
     no_undo="刪除的時數可以在「已刪除」還原；復原過的匯入，重新上傳同一個檔案即可。",
 )
 """What the worker does to many records at once, without a file."""

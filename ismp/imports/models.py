@@ -183,6 +183,11 @@ class ImportRun(Audited):
         return reverse("imports:run", args=[self.pk])
 
     @property
+    def starter(self) -> str:
+        """Name of who started it, or the account where there is no name."""
+        return self.started_by_name or self.started_by
+
+    @property
     def finished(self) -> bool:
         return self.state in FINISHED
 

@@ -162,6 +162,7 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1
     return {
         "run": run,
+        "announcement": _announcement(run, step),
         "is_job": run.source == Source.JOB,
         "window": kind.window,
         "way": kind.way(user),
@@ -175,6 +176,19 @@ def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
         "parts": [reverse(part, args=[run.pk]) for part in kind.parts],
         **kind.window_context(run),
     }
+
+
+def _announcement(run: ImportRun, step: int) -> str:
+    """Say for screen readers how far a run is; `step` counts in STEPS, -1 when not running."""
+    if run.state == State.COMPLETED:
+        return f"匯入完成，總筆數 {run.total}，無法匯入 {run.rejected}"
+    if run.finished:
+        return run.get_state_display()
+    if step >= STEPS.index("stored"):
+        return "快要完成"
+    if step >= STEPS.index("checked"):
+        return "檢核與寫入中"
+    return "檢核中" if run.state == State.RUNNING else "檔案已安全收到，可安心關閉視窗"
 
 
 def _reasons(run: ImportRun, kind: kinds.ImportKind) -> list[dict[str, Any]]:

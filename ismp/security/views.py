@@ -89,7 +89,14 @@ def intelligence_file(request: HttpRequest, intelligence_file_id: int) -> HttpRe
     template = (
         "security/_intelligence_window.html" if partial else "security/intelligence_file.html"
     )
-    context = {"title": "匯入情資檔案", "file": file, "taken": file.result, "refused": file.reason}
+    announcement = "匯入完成" if file.ended_at else "檔案已安全收到，可安心關閉視窗"
+    context = {
+        "title": "匯入情資檔案",
+        "file": file,
+        "announcement": "沒有匯入" if file.reason else announcement,
+        "taken": file.result,
+        "refused": file.reason,
+    }
     return render(request, template, context)
 
 

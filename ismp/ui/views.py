@@ -15,9 +15,7 @@ from ismp.ui.forms import RocDateField
 class _Form(forms.Form):
     title = forms.CharField(label="名稱", help_text="課程或公文的名稱。")
     day = RocDateField(label="日期", required=False)
-    kind = forms.ChoiceField(
-        label="類別", choices=[("a", "通識"), ("b", "專業")], widget=forms.RadioSelect
-    )
+    kind = forms.ChoiceField(label="類別", choices=[("", "請選擇"), ("general", "通識")])
     note = forms.CharField(label="說明", widget=forms.Textarea(attrs={"rows": 2}), required=False)
     agreed = forms.BooleanField(label="已經核對", required=False)
 
@@ -29,7 +27,7 @@ def components(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise Http404
     context = {
-        "form": _Form({"day": "99-99-99"}, prefix="wrong"),
+        "form": _Form({"wrong-day": "99-99-99"}, prefix="wrong"),
         "untouched": _Form(prefix="untouched"),
         "page": Paginator(range(180), 50).get_page(2),
         "sizes": (50, 100, 200),

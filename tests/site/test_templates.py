@@ -64,3 +64,13 @@ def test_only_what_an_app_alone_needs_is_loaded_by_its_pages():
         "ui/js/date-field.js": 1,
         "ui/js/table.js": 1,
     }
+
+
+def test_no_line_is_wider_than_the_formatter_allows():
+    wide = [
+        f"{name}: {line.strip()[:60]}"
+        for name, source in TEMPLATES.items()
+        for line in source.splitlines()
+        if len(line) > 100
+    ]
+    assert wide == []  # it breaks no sentence: let the view put it together, or name a part

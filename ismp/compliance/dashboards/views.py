@@ -194,6 +194,7 @@ def city(request: HttpRequest) -> HttpResponse:
         "form": form,
         "on": form.on_day,
         "base": urlencode(form.asked),
+        "and_base": "".join(f"&{one}" for one in (urlencode(form.asked),) if one),
         "rows": _sorted(rows, sort or "all", columns),
         "heads": [*shares, ("-people", "列管人數"), ("-behind", "未達標人數")],
         "sort": sort or "all",

@@ -48,6 +48,12 @@ def _form(query: QueryDict, agency: Agency) -> PeopleForm:
     return PeopleForm(query, agency.departments.values_list("pk", "name"))
 
 
+def _asks_for_those_behind_only(search: dict[str, Any]) -> bool:
+    """Whether an empty answer means that everybody has the hours."""
+    others = ("q", "department", "identities")
+    return search["light"] == "behind" and not any(search[name] for name in others)
+
+
 @require_safe
 @needs(Right.VIEW_HOURS)
 def people_list(request: HttpRequest) -> HttpResponse:
@@ -80,6 +86,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
         "may_remind": not form.asked and user.may(Right.REMIND),
         "may_assign": not form.asked and user.may(Right.MANAGE_COURSES),
         "incident": days.get("incident"),
+        "everybody_done": _asks_for_those_behind_only(form.search),
     }
     return render(request, "compliance/people.html", context)
 

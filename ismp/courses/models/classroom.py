@@ -159,6 +159,11 @@ class Session(Audited):
         return self.begins_at is not None and self.begins_at <= timezone.now()
 
     @property
+    def may_be_left(self) -> bool:
+        """Whether who signed up may still withdraw."""
+        return self.state == SessionState.PLANNED and not self.has_begun
+
+    @property
     def phase(self) -> Phase:
         """Where the session is now; `SessionQuerySet.in_phase` says the same in SQL."""
         if self.state != SessionState.PLANNED:

@@ -62,6 +62,7 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
     hidden = ColumnChoice.objects.filter(account=user).values_list("hidden", flat=True).first()
     columns = [column for column in COLUMNS if column.name not in (hidden or [])]
     context = {
+        "title": _title(request, agency),
         "agency": agency,
         "all_agencies_shown": agency is None,
         "agencies": Agency.objects.all() if user.may(Right.ALL_AGENCIES) else [],
@@ -85,6 +86,11 @@ def _list(request: HttpRequest, agency: Agency | None) -> HttpResponse:
         "hidden": [item for item in query.items() if item[0] != "per_page"],
     }
     return render(request, "hours/list.html", context)
+
+
+def _title(request: HttpRequest, agency: Agency | None) -> str:
+    own = agency is not None and not request.GET.get("agency")
+    return "單一機關終身學習時數管理" if own else "終身學習時數管理"
 
 
 def _group(column: Any) -> str:

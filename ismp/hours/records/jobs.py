@@ -182,6 +182,15 @@ _ACTIONS: dict[str, tuple[Right, _Action]] = {
 # --- What its window says ------------------------------------------------------------------------
 
 
+def announcement(run: ImportRun) -> str:
+    """Say for screen readers how far a job is."""
+    if run.state == State.COMPLETED:
+        return "已完成"
+    if run.finished:
+        return f"沒有執行：{run.reason}"
+    return "處理中" if run.state == State.RUNNING else "排隊中，可安心關閉視窗"
+
+
 def described(run: ImportRun) -> dict[str, Any]:
     """What the window of a job shows: kind, count, done, about (the import that is undone),
     again (the address at which it is asked anew) and posted (what is sent there, of a search)."""

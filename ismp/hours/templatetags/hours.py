@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 from ismp.hours.listing import search as listing_search
 from ismp.hours.models import Record, in_hours
 from ismp.hours.portal_import.layout import Column
+from ismp.imports.models import State
 
 register = template.Library()
 _LONG = 24
@@ -17,6 +18,13 @@ _LONG = 24
 @register.filter(name="in_hours")
 def hours_filter(thousandths: int | None) -> str:
     return in_hours(thousandths)
+
+
+@register.filter
+def job_state(state: str) -> str:
+    """Say how far a job of the worker is."""
+    words = {State.COMPLETED: "完成", State.QUEUED: "排隊中", State.RUNNING: "處理中"}
+    return words.get(State(state), "沒有執行")
 
 
 @register.simple_tag

@@ -1,9 +1,12 @@
 """資安情資 and 情資回覆 as data (see `ismp.ui.resources.resource`)."""
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils import timezone
+from django.utils.text import Truncator
 
 from ismp.accounts.forms.accounts import OfTheAgencyForm
 from ismp.accounts.models import Agency
@@ -81,17 +84,28 @@ def _in_state(rows: Any, choice: str) -> Any:
 def _beside(user: Any, one: Advisory) -> dict[str, Any]:
     hits = affected_devices.hit_by(one, Device.objects.visible_to(user))
     addresses = one.addresses.visible_to(user).select_related("agency", "incident")
-    iocs = one.indicators.all()
+    addresses = addresses.prefetch_related("files")
+    iocs, today = one.indicators.all(), timezone.localdate()
     return {
-        "addresses": addresses.prefetch_related("files"),
+        "addresses": addresses,
+        "overdue": {each.pk for each in addresses if _is_overdue(one, each, today)},
+        "indicators_query": urlencode(
+            {"field": "advisory__title", "q": Truncator(one.title).chars(100)}
+        ),
         "hits": affected_devices.judged(one, hits[:SHOWN]),
         "hit_count": hits.count(),
         "iocs": iocs[:SHOWN],
         "ioc_count": iocs.count(),
-        "today": timezone.localdate(),
+        "today": today,
         "beside_the_source": beside_the_source(one) if user.may(Right.REVIEW_SECURITY) else [],
         "may_remove": user.may(Right.REVIEW_SECURITY),
     }
+
+
+def _is_overdue(advisory: Advisory, address: Any, today: date) -> bool:
+    """Whether an agency should have answered before today and has not."""
+    is_open = not address.removed_at and not advisory.ended and address.reply == Reply.NONE
+    return is_open and address.due_on is not None and address.due_on < today
 
 
 SHOWN = 20

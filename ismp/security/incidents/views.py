@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -192,10 +194,17 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         if found.agency_id not in user.agency_ids()
         else [],
         "causes": [("", "尚未查明"), *Cause.choices],
+        "training": _training(found),
         "may_assign": found.calls_for_training and user.may(Right.MANAGE_COURSES),
         "now": timezone.localtime(),
     }
     return render(request, "security/incident.html", context)
+
+
+def _training(incident: Incident) -> str:
+    """Address of those of the agency to whom courses are assigned after the incident."""
+    asked = {"agency": incident.agency.code, "light": "", "incident": incident.pk}
+    return f"{reverse('boards:people')}?{urlencode(asked)}"
 
 
 def _limits(found: Incident) -> list[dict[str, Any]]:

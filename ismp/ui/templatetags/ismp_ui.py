@@ -44,6 +44,12 @@ def grouped(value: int | None) -> str:
 
 
 @register.filter
+def bracketed(words: Any) -> str:
+    """Put words into （）, and nothing where there is none."""
+    return f"（{words}）" if words else ""
+
+
+@register.filter
 def joined(things: Sequence[Any], attribute: str) -> str:
     """Join an attribute of the first twenty things by 、, and say 等 when there are more."""
     first = "、".join(str(getattr(one, attribute)) for one in things[:20])
