@@ -71,8 +71,12 @@ def _fields(resource: Resource) -> Iterator[tuple[str, Any]]:
 def _typed(resource: Resource, name: str, one: Any, n: int) -> Any:
     if isinstance(one, RocDateField | forms.DateField):
         return roc_date(timezone.localdate())
+    if isinstance(one, forms.ModelMultipleChoiceField):
+        return [one.queryset.first().pk]
     if isinstance(one, forms.ModelChoiceField):
         return one.queryset.first().pk
+    if isinstance(one, forms.MultipleChoiceField):
+        return [next(str(key) for key, _ in one.choices if key)]
     if isinstance(one, forms.ChoiceField):
         return next(str(key) for key, _ in one.choices if key)
     if isinstance(one, forms.BooleanField):

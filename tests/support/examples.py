@@ -41,15 +41,6 @@ def a_classroom_course() -> int:
     return Course.objects.get(title="社交工程演練").pk
 
 
-def an_agency() -> int:
-    """Any."""
-    from ismp.accounts.models import Agency
-
-    agency = Agency.objects.first()
-    assert agency is not None
-    return agency.pk
-
-
 _EXAMPLES = {
     "departments": Example(
         good=lambda n: {"name": f"測試{n}科"},
@@ -116,12 +107,6 @@ _EXAMPLES = {
         says="日期請寫成 115-01-01 的樣子",
         by="platform_admin",
         most=1,
-    ),
-    "agency_groups": Example(
-        good=lambda n: {"name": f"群組{n}", "agencies": [an_agency()]},
-        bad={"name": ""},
-        says="請填寫群組",
-        by="platform_admin",
     ),
     "vendors": Example(
         good=lambda n: {"name": f"廠牌{n}", "aliases": f"別名{n}"},

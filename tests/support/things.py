@@ -15,7 +15,6 @@ from ismp.external_hours import actions as external
 from ismp.external_hours.models import ExternalClaim
 from ismp.security.advisories.actions import advisories as advisory_actions
 from ismp.security.advisories.actions import evidence, uploaded_files
-from ismp.security.advisories.actions import lists as advisory_lists
 from ismp.security.devices.actions import campaigns as campaign_actions
 from ismp.security.devices.actions import decisions as decision_actions
 from ismp.security.devices.actions import devices as device_actions
@@ -23,7 +22,6 @@ from ismp.security.devices.actions import products as product_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import (
     Advisory,
-    AgencyGroup,
     Device,
     Indicator,
     RestrictedProduct,
@@ -81,14 +79,11 @@ def of_security(person: Any) -> dict[str, Any]:
     publisher = Account.objects.exclude(agency=person.agency).order_by("pk").first()
     advisory_actions.publish(advisory, agencies=[person.agency], due_on=today, by=publisher)
     address = advisory.addresses.get()
-    group = AgencyGroup(name="示範群組")
-    advisory_lists.save_group(group, agencies=[person.agency], by=person)
     sent = SimpleUploadedFile("情資.json", b"{}")
     proof = evidence.add(address, SimpleUploadedFile("佐證.pdf", PDF), by=person)
     ioc = Indicator.objects.create(advisory=advisory, kind="網域", value="evil.example")
     return {
         "indicators_id": ioc.pk,
-        "agency_groups_id": group.pk,
         "vendors_id": Vendor.objects.earliest("pk").pk,
         "evidence_id": proof.pk,
         "intelligence_file_id": uploaded_files.receive(sent, by=person).pk,
