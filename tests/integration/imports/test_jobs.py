@@ -13,7 +13,7 @@ from ismp.imports import running
 from ismp.imports.models import ImportRun, Source, State
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
-from tests.support.queue import lose, work
+from tests.support.task_queue import lose, work
 
 pytestmark = pytest.mark.django_db
 DELETE = "/manage/learning-map/hours/delete/"

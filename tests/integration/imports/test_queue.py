@@ -16,7 +16,7 @@ from ismp.imports.models import ImportRun, State
 from ismp.imports.upload import Upload
 from tests.support.hosts import PATIENCE_SECONDS
 from tests.support.portal_files import data, row
-from tests.support.queue import lose, work
+from tests.support.task_queue import lose, work
 
 pytestmark = pytest.mark.django_db
 BUSY, OTHER, THIRD = "382990001Z", "382990002Z", "382990003Z"

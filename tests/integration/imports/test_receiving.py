@@ -16,7 +16,7 @@ from ismp.imports import actions, archives, kinds, run_files, running
 from ismp.imports.models import ImportRun, RunFile, State
 from ismp.imports.upload import Upload
 from tests.support.portal_files import data, packed, row
-from tests.support.queue import work
+from tests.support.task_queue import work
 from tests.support.uploads import UPLOAD, send
 
 pytestmark = pytest.mark.django_db
