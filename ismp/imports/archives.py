@@ -153,12 +153,8 @@ def _only_csv(archive: pyzipper.AESZipFile) -> pyzipper.ZipInfo:
 
 
 def _refuse_overlap(archive: pyzipper.AESZipFile) -> None:
-    """Entries that share bytes are a bomb (one kernel, thousands of names)."""
-    end = 0
-    for entry in sorted(archive.infolist(), key=lambda e: e.header_offset):
-        if entry.header_offset < end:
-            raise FileRejected("壓縮檔的內容互相重疊，不是正常的壓縮檔；請重新下載後再上傳。")
-        end = entry.header_offset + 30 + len(entry.filename.encode()) // 2 + entry.compress_size
+    if file_types.share_bytes(archive.infolist()):
+        raise FileRejected("壓縮檔的內容互相重疊，不是正常的壓縮檔；請重新下載後再上傳。")
 
 
 def _inflated(

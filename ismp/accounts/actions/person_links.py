@@ -10,7 +10,7 @@ refused.  Who may decide says `PersonLink.objects.to_decide_by`.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from ismp.accounts import consequences, national_id, separation, verbs
 from ismp.accounts.models import Account, AccountControl, Agency, PersonLink
+from ismp.accounts.persons import linked_pairs, lowest_of_groups, several
 from ismp.accounts.roles import Right
 from ismp.audit import trail
 from ismp.errors import ActionRefused
@@ -30,65 +31,11 @@ _WITH = ("account__agency", "other__agency")
 _REPORT = "有疑問時，請按「報修」告訴平台管理者。"
 
 
-# --- Whose accounts ------------------------------------------------------------------------------
-
-
-def accounts_of(account: Account, known_at: datetime | None = None) -> QuerySet[Account]:
-    """Return the accounts of one person, as they are confirmed now or were at a moment."""
-    if known_at is None:
-        return Account.objects.of_person(account)
-    person_of = several(known_at, [account.pk])
-    return Account.objects.filter(pk__in=person_of or [account.pk])
-
-
-def several(
-    known_at: datetime | None = None, accounts: Collection[int] | None = None
-) -> dict[int, int]:
-    """Return, of each account whose person has several, the lowest number of them.
-
-    Of all persons, or of those who have one of `accounts`: then with all accounts of theirs.
-    """
-    if known_at:
-        return _lowest(_links(PersonLink.objects.known_at(known_at), accounts))
-    found = Account.objects.exclude(person=None).order_by()
-    if accounts is not None:
-        theirs = Account.objects.filter(pk__in=accounts).exclude(person=None)
-        found = found.filter(person__in=theirs.values("person"))
-    return {pk: person for pk, person in found.values_list("pk", "person") if person}
-
-
-def _links(links: QuerySet[Any], start: Collection[int] | None) -> list[tuple[int, int]]:
-    """Return the pairs of accounts that are linked: all, or those that can be reached."""
-    pairs = links.order_by().values_list("account", "other")
-    if start is None:
-        return list(pairs)
-    found: set[tuple[int, int]] = set()
-    reached, ahead = set(), set(start)
-    while ahead:
-        reached |= ahead
-        found |= set(pairs.filter(Q(account__in=ahead) | Q(other__in=ahead)))
-        ahead = {account for pair in found for account in pair} - reached
-    return sorted(found)
-
-
-def _lowest(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """Return, of each account in a pair, the lowest one that pairs lead to."""
-    lowest: dict[int, int] = {}
-    members: dict[int, set[int]] = {}
-    for pair in pairs:
-        persons = {lowest.get(account, account) for account in pair}
-        person = min(persons)
-        together = set().union(*(members.pop(one, {one}) for one in persons))
-        members[person] = together
-        lowest.update(dict.fromkeys(together, person))
-    return lowest
-
-
 def _regroup(accounts: Iterable[int]) -> None:
     """Make `Account.person` what the standing links say, for all whom these accounts lead to."""
     touched = set(accounts)
     touched |= set(several(accounts=touched))
-    person_of = _lowest(_links(PersonLink.objects.standing(), touched))
+    person_of = lowest_of_groups(linked_pairs(PersonLink.objects.standing(), touched))
     wanted: dict[int | None, list[int]] = defaultdict(list)
     for account in touched | set(person_of):
         wanted[person_of.get(account)].append(account)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import F, QuerySet, Value
 from django.utils import timezone
 
-from ismp.accounts.actions import person_links
+from ismp.accounts import persons
 from ismp.accounts.models import Account
 from ismp.compliance.models import CATEGORY_SETS
 from ismp.compliance.rules import arithmetic
@@ -123,7 +123,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """The person's records of these years and the one before, under all accounts."""
     since = arithmetic.window(2, in_force.policy, on).start.year - 1
-    hers = person_links.accounts_of(account, known_at)
+    hers = persons.accounts_of(account, known_at)
 
     def asked(contents: Any, owner: str, event: str, *, deleted: bool) -> QuerySet[Any, Any]:
         found = contents.filter(**{f"{owner}__in": hers}, ended_on__gte=date(since, 1, 1))

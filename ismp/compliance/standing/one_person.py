@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from ismp.accounts.actions import person_links
+from ismp.accounts import persons
 from ismp.accounts.effective_dated import known
 from ismp.accounts.identities import members
 from ismp.accounts.models import Account, AgencyGrade, Posting, Status
@@ -38,7 +38,7 @@ class Office:
 
 def in_office(account: Account, on: date, known_at: datetime | None = None) -> Office | None:
     """None when this account does not serve on that day."""
-    hers = person_links.accounts_of(account, known_at)
+    hers = persons.accounts_of(account, known_at)
     entries = Posting.objects.filter(known(known_at), account__in=hers, since__lte=on)
     by_account: dict[int, dict[date, Posting]] = defaultdict(dict)
     for entry in entries.order_by("since", "pk"):  # of the same day, what was recorded last

@@ -14,7 +14,7 @@ import polars as pl
 from django.db.models import Case, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum, When
 from django.utils import timezone
 
-from ismp.accounts.actions import person_links
+from ismp.accounts import persons
 from ismp.accounts.effective_dated import known
 from ismp.accounts.identities import members
 from ismp.accounts.models import AgencyGrade, Leave, Posting, Status
@@ -413,7 +413,7 @@ def leaves(
 def _several(few: list[int] | None, known_at: datetime | None) -> pl.DataFrame:
     """Return the accounts that are one person's with others: account, person."""
     schema = {"account": pl.Int64, "person": pl.Int64}
-    return _frame(person_links.several(known_at, few).items(), schema)
+    return _frame(persons.several(known_at, few).items(), schema)
 
 
 def _notes(people: pl.DataFrame, policy: Policy, on: date) -> pl.DataFrame:

@@ -7,6 +7,7 @@ Knows no Django.
 import io
 import re
 import zipfile
+from collections.abc import Iterable
 from typing import IO
 
 from ismp.ui.reading.faults import FileRejected
@@ -49,6 +50,8 @@ _SPREADSHEET_ML = re.compile(
 )
 _HTML = re.compile(rb"<(!doctype\s+html|html|head|meta|body|table|script)\b", re.IGNORECASE)
 _HEAD = 64 * 1024
+_LOCAL_HEADER = 30
+"""Bytes before the name of an entry."""
 _MEDIA_TYPES = {
     "application/pdf": (0, b"%PDF-"),
     "image/jpeg": (0, b"\xff\xd8\xff"),
@@ -134,6 +137,20 @@ def names_of(data: bytes) -> list[str]:
             return archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError):
         return []
+
+
+def share_bytes(entries: Iterable[zipfile.ZipInfo]) -> bool:
+    """Whether entries of an archive overlap: one kernel under thousands of names is a bomb.
+
+    A name stands before its bytes too, in a codec that takes half of UTF-8's at least.
+    """
+    end = 0
+    for entry in sorted(entries, key=lambda one: one.header_offset):
+        if entry.header_offset < end:
+            return True
+        name_bytes = len(entry.filename.encode()) // 2
+        end = entry.header_offset + _LOCAL_HEADER + name_bytes + entry.compress_size
+    return False
 
 
 def kind_of_document(data: bytes) -> str:

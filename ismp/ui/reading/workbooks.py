@@ -13,6 +13,7 @@ from datetime import date, time, timedelta
 from itertools import chain, repeat
 from typing import Any
 
+from ismp.ui.reading import file_types
 from ismp.ui.reading.faults import FileRejected
 from ismp.ui.reading.raw import Limits, RawRow, Source
 from ismp.ui.text import roc_dates
@@ -44,13 +45,11 @@ def prove(data: bytes, limits: Limits) -> None:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            end, left = 0, limits.max_bytes
-            for entry in sorted(archive.infolist(), key=lambda one: one.header_offset):
-                if entry.header_offset < end:
-                    raise FileRejected(
-                        "Excel 檔的內容互相重疊，不是正常的 Excel 檔；請重新存檔再匯入。"
-                    )
-                end = entry.header_offset + 30 + entry.compress_size
+            if file_types.share_bytes(archive.infolist()):
+                raise FileRejected(
+                    "Excel 檔的內容互相重疊，不是正常的 Excel 檔；請重新存檔再匯入。"
+                )
+            left = limits.max_bytes
             for entry in archive.infolist():
                 # What it says of itself need not be true; we stop before this.
                 entry.file_size = left + 2 * _PIECE

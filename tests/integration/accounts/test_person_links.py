@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from ismp.accounts import national_id, separation
+from ismp.accounts import national_id, persons, separation
 from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import person_links
 from ismp.accounts.actions import postings as accounts
@@ -635,7 +635,7 @@ def test_two_confirmed_in_the_same_moment_are_one_person(clerks, number, account
 
 
 def assert_persons_follow_from_links():
-    lowest = person_links._lowest(PersonLink.objects.standing().values_list("account", "other"))
+    lowest = persons.lowest_of_groups(PersonLink.objects.standing().values_list("account", "other"))
     kept = {one.pk: one.person_id for one in Account.objects.exclude(person=None)}
     assert kept == lowest
 

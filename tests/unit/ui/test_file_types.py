@@ -1,6 +1,7 @@
 """What a file is by its first bytes, whatever its name says."""
 
 import io
+import zipfile
 
 import pytest
 
@@ -48,3 +49,14 @@ def test_who_looks_at_the_head_leaves_the_file_at_its_beginning():
 )
 def test_texts_and_archives(head, text, archive):
     assert (file_types.is_plain_text(head), file_types.is_archive(head)) == (text, archive)
+
+
+def test_entries_of_an_archive_that_share_bytes():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("名稱.csv", "內容" * 99)
+        archive.writestr("b.csv", "")
+    entries = zipfile.ZipFile(file).infolist()
+    assert not file_types.share_bytes(entries)
+    entries[1].header_offset -= 200
+    assert file_types.share_bytes(entries)

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 from hypothesis import given
 
-from ismp.accounts.actions import person_links
+from ismp.accounts import persons
 from ismp.accounts.actions import postings as people
 from ismp.accounts.identities import members
 from ismp.accounts.models import Account, AgencyGrade, Leave, Posting, Status
@@ -194,7 +194,7 @@ def person_of(account, on, known_at):
     if entry is None:
         return None
     agency_id = entry.agency_id
-    hers = list(person_links.accounts_of(account, known_at))
+    hers = list(persons.accounts_of(account, known_at))
     days = {one.since for other in hers for one in other.postings.all() if one.since <= on}
     arrived = None
     for day in sorted(days):  # nothing changes between them
