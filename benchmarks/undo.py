@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace) -> None:
     from ismp.accounts.models import Account, Agency
     from ismp.hours.models import Record
     from ismp.hours.portal_export import ExportChoices, export
-    from ismp.hours.records import actions
+    from ismp.hours.records.actions import records
     from ismp.imports import actions as import_actions
     from ismp.ui.text import roc_dates
 
@@ -82,20 +82,20 @@ def measure(options: argparse.Namespace) -> None:
         )
     mine = Record.objects.filter(agency=agency, deletion=None)
     with Statements(connection, shown=options.statements):
-        timed("undo of changes: page", lambda: print(actions.undo_effects(runs[-1])), PAGE)
-        timed("undo of changes: action", lambda: actions.undo(runs[-1], by=by), ACTION)
-        timed("deletion: page", lambda: print(actions.delete_effects(mine)), PAGE)
+        timed("undo of changes: page", lambda: print(records.undo_effects(runs[-1])), PAGE)
+        timed("undo of changes: action", lambda: records.undo(runs[-1], by=by), ACTION)
+        timed("deletion: page", lambda: print(records.delete_effects(mine)), PAGE)
         deletions: list[Any] = []
         timed(
             "deletion: action",
-            lambda: deletions.append(actions.delete(mine, reason="x", by=by)),
+            lambda: deletions.append(records.delete(mine, reason="x", by=by)),
             ACTION,
         )
-        timed("restoring: action", lambda: actions.restore(deletions[0], by=by), ACTION)
+        timed("restoring: action", lambda: records.restore(deletions[0], by=by), ACTION)
         for run in reversed(runs[1:-1]):
-            actions.undo(run, by=by)
-        timed("undo of what it brought: page", lambda: print(actions.undo_effects(runs[0])), PAGE)
-        timed("undo of what it brought: action", lambda: actions.undo(runs[0], by=by), ACTION)
+            records.undo(run, by=by)
+        timed("undo of what it brought: page", lambda: print(records.undo_effects(runs[0])), PAGE)
+        timed("undo of what it brought: action", lambda: records.undo(runs[0], by=by), ACTION)
 
 
 def timed(name: str, do: Callable[[], Any], goal: int = 0) -> None:

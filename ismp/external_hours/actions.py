@@ -23,8 +23,8 @@ from ismp.errors import ActionRefused
 from ismp.external_hours import files, verbs
 from ismp.external_hours.models import ExternalClaim, Nature, State, most_hours
 from ismp.hours.models import Record, in_hours
-from ismp.hours.records import crediting
-from ismp.hours.records.crediting import Credit
+from ismp.hours.records.actions import crediting
+from ismp.hours.records.actions.crediting import Credit
 from ismp.imports.models import Source
 from ismp.notifications.actions import notify
 from ismp.ui.resources import versions

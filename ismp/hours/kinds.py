@@ -11,7 +11,8 @@ from ismp.hours.models import in_hours
 from ismp.hours.portal_import import checks, importing
 from ismp.hours.portal_import.layout import TITLES
 from ismp.hours.portal_import.reading import PORTAL
-from ismp.hours.records import jobs, unclaimed
+from ismp.hours.records import unclaimed
+from ismp.hours.records.actions import jobs
 from ismp.imports.kinds import ImportKind
 from ismp.imports.models import ImportRun
 from ismp.ui.resources.columns import Column

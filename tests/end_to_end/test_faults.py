@@ -15,7 +15,8 @@ from ismp.accounts.models import Account, Posting
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours.models import Deletion, Record
-from ismp.hours.records import actions, jobs
+from ismp.hours.records.actions import jobs
+from ismp.hours.records.actions import records as record_actions
 from ismp.imports import running
 from ismp.imports.heartbeat import STEPS
 from ismp.imports.models import ImportRun
@@ -153,7 +154,7 @@ def job_of(kind, run):
     if kind == "delete":
         return jobs.delete(EVERYTHING, reason="誤植", count=ROWS, **told), 0
     records = Record.objects.live()
-    return jobs.restore(actions.delete(records, reason="誤植", **told), by=by), ROWS
+    return jobs.restore(record_actions.delete(records, reason="誤植", **told), by=by), ROWS
 
 
 def state_of_job(place, job):

@@ -24,7 +24,7 @@ from ismp.courses.models import (
 )
 from ismp.courses.online.actions import learning
 from ismp.hours.models import Record
-from ismp.hours.records import actions as hours
+from ismp.hours.records.actions import records as hours
 
 
 def course(title="資通安全概論", **changes):

@@ -3,8 +3,8 @@
 from datetime import date
 
 from ismp.accounts.models import Account
-from ismp.hours.records import crediting
-from ismp.hours.records.crediting import Credit
+from ismp.hours.records.actions import crediting
+from ismp.hours.records.actions.crediting import Credit
 from tests.support import scenarios
 
 

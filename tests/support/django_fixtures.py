@@ -145,7 +145,7 @@ def _things_of_the_city() -> dict[str, Any]:
     from ismp.compliance.models import Example, PolicyVersion
     from ismp.courses.models import Teacher
     from ismp.hours.models import Duplicate, Record
-    from ismp.hours.records import actions
+    from ismp.hours.records.actions import records
     from ismp.portal import actions as portal
     from ismp.ui.resources.resource import every
     from tests.support import derived
@@ -155,7 +155,7 @@ def _things_of_the_city() -> dict[str, Any]:
 
     account = _appointed
     run = _imported(data(row(), row(total="9")))["run"]
-    deletion = actions.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
+    deletion = records.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
     record = Record.objects.get()
     both = {"credited": record, "imported": record, "decision": "both"}
     pair = Duplicate.objects.create(agency=record.agency, **both)

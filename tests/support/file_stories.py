@@ -6,7 +6,7 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours.models import Record
-from ismp.hours.records import actions
+from ismp.hours.records.actions import records
 from ismp.imports.models import ImportRun
 from tests.support import oracle, scenarios
 from tests.support.laws import COUNTS, outcome, records_of, take, tallies_are_true, told
@@ -99,10 +99,10 @@ def follow(steps):
     for step in steps:
         if step == DELETE:
             mine = Record.objects.live().filter(agency__code=scenarios.AGENCY_A)
-            actions.delete(mine, reason="試驗", by=clerk)
+            records.delete(mine, reason="試驗", by=clerk)
             store.clear()
         elif step == UNDO:
-            actions.undo(ImportRun.objects.filter(dry_run=False).latest("pk"), by=clerk)
+            records.undo(ImportRun.objects.filter(dry_run=False).latest("pk"), by=clerk)
             store = dict(before)
         else:
             before, (data, expected) = dict(store), step

@@ -17,7 +17,8 @@ from ismp.accounts.models import Account, Agency, PersonLink, Status
 from ismp.accounts.roles import Role
 from ismp.errors import ActionRefused
 from ismp.hours.models import Deletion, Record
-from ismp.hours.records import actions, unclaimed
+from ismp.hours.records import unclaimed
+from ismp.hours.records.actions import records
 from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 from tests.support import scenarios
@@ -121,11 +122,11 @@ def do(step, clerk, pairs):
     if step == "undo":
         runs = [run for run in ImportRun.objects.all() if run.can_be_undone]
         if runs:
-            actions.undo(runs[0], by=clerk)
+            records.undo(runs[0], by=clerk)
     elif step == "restore":
         deletion = next((one for one in Deletion.objects.all() if one.restorable), None)
         if deletion:
-            actions.restore(deletion, by=clerk)
+            records.restore(deletion, by=clerk)
     elif step == "move":
         wang = of("a-wang")
         to = B if wang.agency.code == A else A
@@ -166,7 +167,7 @@ def do(step, clerk, pairs):
         do("move", clerk, pairs)
         take(scenarios.file(*step[1]), agency=B)
     elif step[0] == "delete":
-        actions.delete(Record.objects.live().filter(category=step[1]), reason="試", by=clerk)
+        records.delete(Record.objects.live().filter(category=step[1]), reason="試", by=clerk)
     else:
         code, rows = step
         take(scenarios.file(*rows), agency=code)

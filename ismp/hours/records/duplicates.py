@@ -4,7 +4,7 @@ file brings too.
 The same event is the same record and needs nothing of this.  What only looks the same (person,
 category, title, about the same day) counts once until somebody decides: the credited record is
 set aside while the imported one stands.  `settle` makes that true after every action, in its
-transaction, and sees one agency at a time; `decide` is what somebody says.
+transaction, and sees one agency at a time; `actions.duplicates.decide` is what somebody says.
 """
 
 from collections import defaultdict
@@ -13,19 +13,13 @@ from datetime import date, datetime, time, timedelta
 from itertools import chain
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ismp.accounts import separation
-from ismp.accounts.models import Account, Agency
-from ismp.accounts.roles import Right
-from ismp.audit import trail
-from ismp.hours import verbs
+from ismp.accounts.models import Agency
 from ismp.hours.models import Decision, Duplicate, Record
 from ismp.hours.records.soft_delete import revive, soft_delete
 from ismp.imports.models import CREDITED, ImportRun, Source
-from ismp.ui.resources import versions
 from ismp.ui.text.search_folding import fold
 
 _DAYS = timedelta(days=31)
@@ -110,32 +104,3 @@ def _set_aside(agency: Agency, at: datetime) -> list[int]:
         going = Record.objects.filter(pk__in=keys)
         soft_delete(going, agency=agency, reason="可能重複", by=None, at=at)
     return keys
-
-
-def hold_agencies(pairs: list[int]) -> None:
-    """Hold the agencies of pairs (by their keys), as whoever changes which records are live."""
-    agencies = Duplicate.objects.filter(pk__in=pairs).values_list("agency", flat=True)
-    versions.hold(Agency.objects.all(), agencies)
-
-
-@transaction.atomic
-def decide(pairs: QuerySet[Duplicate], *, decision: Decision, by: Account) -> int:
-    """Say whether what looks the same counts once or twice; it may be said otherwise later.
-
-    Returns of how many pairs it was said.  Raises ActionRefused for one's own hours.
-    """
-    keys = list(pairs.values_list("pk", flat=True))
-    hold_agencies(keys)
-    said = {"decision": decision, "decided_by": by.username, "decided_at": timezone.now()}
-    held = Duplicate.objects.filter(pk__in=keys).order_by("pk")
-    told = list(held.select_related("agency", "credited__account"))
-    agencies = sorted({pair.agency for pair in told}, key=lambda agency: agency.pk)
-    for agency in agencies:
-        theirs = [pair.credited.account for pair in told if pair.agency_id == agency.pk]
-        separation.refuse_own(by, theirs, right=Right.DELETE_HOURS, agency=agency)
-    Duplicate.objects.filter(pk__in=[pair.pk for pair in told]).update(**said)
-    for agency in agencies:
-        settle(agency, None, None)
-    for pair in told:
-        trail.record(verbs.DECIDE_DUPLICATE, pair, actor=by.username, decision=decision.value)
-    return len(told)

@@ -6,7 +6,7 @@ from typing import Any
 from ismp.accounts.resources import AGENCY, OF_AGENCY
 from ismp.accounts.roles import Right
 from ismp.hours.models import Decision, Duplicate, in_hours
-from ismp.hours.records import duplicates
+from ismp.hours.records.actions import duplicates as duplicate_actions
 from ismp.ui.resources.columns import Column
 from ismp.ui.resources.resource import Action, Filter, Resource
 from ismp.ui.text.roc_dates import roc_date
@@ -20,7 +20,7 @@ def _told(record: Any) -> str:
 
 def _decide(pairs: Any, *, decision: Decision, by: Any) -> int:
     """Of those of which that is not said yet: the second of two has nothing left to do."""
-    return duplicates.decide(pairs.exclude(decision=decision), decision=decision, by=by)
+    return duplicate_actions.decide(pairs.exclude(decision=decision), decision=decision, by=by)
 
 
 def _tone(pair: Duplicate) -> str:
@@ -50,7 +50,7 @@ DUPLICATES = Resource(
     filters=(OF_AGENCY, Filter("decision", "處理", Decision.choices)),
     menu=None,
     view=Right.VIEW_HOURS,
-    holds=duplicates.hold_agencies,
+    holds=duplicate_actions.hold_agencies,
     actions=(
         Action(
             "once",

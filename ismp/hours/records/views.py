@@ -20,7 +20,9 @@ from ismp.hours import verbs
 from ismp.hours.listing import search as listing_search
 from ismp.hours.listing.forms import SearchForm
 from ismp.hours.models import Deletion, Waiting
-from ismp.hours.records import actions, jobs, undoing
+from ismp.hours.records import undoing
+from ismp.hours.records.actions import jobs
+from ismp.hours.records.actions import records as record_actions
 from ismp.imports import kinds
 from ismp.imports.models import ImportRun
 from ismp.imports.views import find_run
@@ -71,17 +73,17 @@ def delete(request: HttpRequest) -> HttpResponse:
             job = jobs.delete(request.POST, reason=reason, shown=shown, count=count, by=user)
             return redirect(job)
         try:
-            deletion = actions.delete(records, reason=reason, shown=shown, by=user)
+            deletion = record_actions.delete(records, reason=reason, shown=shown, by=user)
             if deletion:
                 words = f"已刪除 {deletion.count:,} 筆時數，30 天內可在已刪除清單還原。"
                 messages.success(request, words)
             return redirect("hours:deleted")
-        except actions.Differs as difference:
+        except record_actions.Differs as difference:
             if not records.exists():  # it was pressed twice: the first time has done it
                 return redirect("hours:deleted")
             messages.error(request, str(difference))
-    effects = actions.delete_effects(records)
-    people = list(actions.people_of(records, _SHOWN_PEOPLE))
+    effects = record_actions.delete_effects(records)
+    people = list(record_actions.people_of(records, _SHOWN_PEOPLE))
     context = {
         "count": effects["count"],
         "people": people,
@@ -140,7 +142,7 @@ def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
     try:
         if jobs.is_large(deletion.count):
             return redirect(jobs.restore(deletion, by=user))
-        if count := actions.restore(deletion, by=user):
+        if count := record_actions.restore(deletion, by=user):
             messages.success(request, f"已還原 {count:,} 筆時數。")
         else:
             words = "這些時數都已經由其他匯入帶回或移除，沒有可以還原的。"
@@ -171,18 +173,18 @@ def undo(request: HttpRequest, run_id: int) -> HttpResponse:
     run = find_run(request, run_id)
     if not run.can_be_undone:
         if run.undone_by != user.username:  # who presses twice reads the answer to the first time
-            messages.error(request, kinds.kind_of(run).no_undo or actions.NOT_TO_UNDO)
+            messages.error(request, kinds.kind_of(run).no_undo or record_actions.NOT_TO_UNDO)
         return redirect(run)
     if request.method == "POST":
         shown = shown_in(request)
         try:
             if jobs.is_large(jobs.rows_of_undo(run, shown)):
                 return redirect(jobs.undo(run, shown=shown, by=user))
-            effects = actions.undo(run, shown=shown, by=user)
+            effects = record_actions.undo(run, shown=shown, by=user)
             if not undoing.changes_something(effects):
                 messages.info(request, "沒有改變任何時數：其他匯入也有這些時數，或已經更正過。")
             return redirect(run)
-        except actions.Differs as reason:
+        except record_actions.Differs as reason:
             messages.error(request, str(reason))
         except ActionRefused as reason:
             messages.error(request, str(reason))

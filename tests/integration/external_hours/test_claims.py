@@ -16,7 +16,7 @@ from ismp.errors import ActionRefused
 from ismp.external_hours import actions, files
 from ismp.external_hours.models import ClaimPiece, ExternalClaim, State
 from ismp.hours.models import Deletion, Duplicate, Record
-from ismp.hours.records import actions as hours
+from ismp.hours.records.actions import records as hours
 from ismp.imports.models import ImportRun
 from ismp.notifications.models import Notice
 from ismp.operations.backup.sealed_pieces import SEALED

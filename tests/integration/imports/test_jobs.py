@@ -7,7 +7,7 @@ import pytest
 
 from ismp.audit.models import Event
 from ismp.hours.models import Deletion, Record
-from ismp.hours.records import actions
+from ismp.hours.records.actions import records
 from ismp.imports import actions as import_actions
 from ismp.imports import running
 from ismp.imports.models import ImportRun, Source, State
@@ -159,7 +159,7 @@ def test_a_job_that_always_fails_leaves_nothing_and_is_set_aside(clerk, bring, m
     def fails(*_, **__):
         raise RuntimeError("own fault")
 
-    monkeypatch.setattr(actions.trail, "record", fails)  # the last statement of the action
+    monkeypatch.setattr(records.trail, "record", fails)  # the last statement of the action
     for _ in range(3):
         with pytest.raises(RuntimeError):
             running.perform(job.pk)

@@ -15,7 +15,7 @@ from ismp.accounts import demo_data
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.hours.models import Record
-from ismp.hours.records import actions as hours
+from ismp.hours.records.actions import records as hours
 from ismp.portal import actions
 from ismp.portal.models import Certificate
 from ismp.portal.my_hours import certificate

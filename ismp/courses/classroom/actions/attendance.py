@@ -32,7 +32,7 @@ from ismp.courses.models import (
 from ismp.courses.online.actions.learning import fix
 from ismp.errors import ActionRefused
 from ismp.hours.models import Record
-from ismp.hours.records.crediting import Credit, credit, records_of, withdraw
+from ismp.hours.records.actions.crediting import Credit, credit, records_of, withdraw
 from ismp.notifications.actions import notify
 from ismp.ui.resources import versions
 

@@ -26,7 +26,7 @@ from ismp.courses.models import (
     Quiz,
 )
 from ismp.errors import ActionRefused
-from ismp.hours.records.crediting import Credit, credit, records_of
+from ismp.hours.records.actions.crediting import Credit, credit, records_of
 from ismp.notifications.actions import notify
 from ismp.ui.resources import versions
 

@@ -13,7 +13,7 @@ from ismp.accounts.models import Account
 from ismp.accounts.roster import checks as roster_checks
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
-from ismp.hours.records import actions
+from ismp.hours.records.actions import records
 from ismp.imports import report, running
 from ismp.imports.models import ImportRun, Source, State
 from tests.support import uploads
@@ -195,7 +195,7 @@ def test_a_roster_cannot_be_undone_and_the_page_says_what_to_do_instead(clerk):
         answer = ask(f"{MAP}runs/{run.pk}/undo/", follow=True)
         assert "名冊不能整份復原" in answer.content.decode()
     with pytest.raises(ActionRefused, match="名冊不能整份復原"):
-        actions.undo(run, by=Account.objects.get(username="IC1001"))
+        records.undo(run, by=Account.objects.get(username="IC1001"))
     assert Account.objects.get(username="IC8001").is_active
 
 

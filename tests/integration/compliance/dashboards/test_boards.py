@@ -35,7 +35,7 @@ from ismp.compliance.rules import actions as rules
 from ismp.compliance.standing import table as standing_table
 from ismp.errors import ActionRefused
 from ismp.hours.models import Deletion, Record
-from ismp.hours.records import actions as hours
+from ismp.hours.records.actions import records as hours
 from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 from tests.support.portal_files import data

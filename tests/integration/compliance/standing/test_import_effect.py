@@ -10,7 +10,7 @@ from ismp.accounts.actions import postings as people
 from ismp.accounts.models import Status
 from ismp.compliance.standing import explanation, import_effect
 from ismp.compliance.standing import table as standing_table
-from ismp.hours.records import actions
+from ismp.hours.records.actions import records as record_actions
 from ismp.imports.models import RunFile
 from tests.support import scenarios
 from tests.support.laws import take
@@ -107,7 +107,7 @@ def test_deleted_and_repeated_records_are_named_with_their_reason(cities):
     people.assign(wang, agency=agency(B), since=scenarios.TODAY, by="x")
     take(scenarios.file(row(scenarios.WANG, hours="1")), agency=B)
     records = standing_table.Record.objects.filter(title="乙")
-    actions.delete(records, reason="誤植", by=wang)
+    record_actions.delete(records, reason="誤植", by=wang)
     [line] = explanation.of_person(of("a-wang"))
     assert sorted(item.why_not for item in line.not_counted) == [
         "與已採計的是同一個課程，只採計一次",

@@ -12,7 +12,7 @@ from ismp.courses import actions as courses
 from ismp.courses.classroom.actions import attendance
 from ismp.courses.models import Enrollment, SignUp
 from ismp.hours.models import Deletion, Record
-from ismp.hours.records import actions as hours
+from ismp.hours.records.actions import records as hours
 from ismp.notifications.models import Notice
 from tests.support.courses import (
     SCORES,

@@ -17,8 +17,8 @@ from ismp.audit.models import Event
 from ismp.courses.classroom.actions import attendance, classes
 from ismp.courses.models import PortalUpload, SignUp, UploadedHours, UploadPiece, Way
 from ismp.hours.models import Decision, Duplicate, Record
-from ismp.hours.records import actions as hours
-from ismp.hours.records import duplicates
+from ismp.hours.records.actions import duplicates as duplicate_actions
+from ismp.hours.records.actions import records as hours
 from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 from tests.support.courses import (
@@ -102,11 +102,11 @@ def test_hours_that_an_imported_record_stands_for_are_not_uploaded(
     mine = completed(people[0])
     import_bytes(data(row_of(mine.record, organizer_code="A99")))
     pair = Duplicate.objects.get()
-    duplicates.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.ONE, by=clerk)
+    duplicate_actions.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.ONE, by=clerk)
     assert taken(client) is None
     shown = downloaded(client, "online")[people[0].username]
     assert (shown["時數"], shown["採計"]) == ("", "不採計：與匯入的時數重複")
-    duplicates.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.BOTH, by=clerk)
+    duplicate_actions.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.BOTH, by=clerk)
     assert titles(taken(client)) == [mine.title]
 
 
@@ -359,7 +359,7 @@ class Learning:
         if pairs := list(Duplicate.objects.order_by("pk")):
             decision = self.chance.choice([Decision.ONE, Decision.BOTH])
             pair = Duplicate.objects.filter(pk=self.chance.choice(pairs).pk)
-            duplicates.decide(pair, decision=decision, by=self.clerk)
+            duplicate_actions.decide(pair, decision=decision, by=self.clerk)
 
     def upload(self):
         known = set(UploadedHours.objects.standing().values_list("record", flat=True))

@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ismp.hours.models import Record
-from ismp.hours.records import actions, totals
+from ismp.hours.records import totals
+from ismp.hours.records.actions import records
 from tests.support.portal_files import data, row
 from tests.support.query_plans import plans
 
@@ -122,8 +123,8 @@ def test_no_action_on_many_records_compares_them_row_by_row(
             for score in "12"
         ]
         mine = Record.objects.visible_to(clerk).live().of_people("name", row()[1])
-        deletion = actions.delete(mine, reason="誤植", by=clerk)
-        assert actions.restore(deletion, by=clerk) == deletion.count == ROWS
-        assert actions.undo(runs[1], by=clerk)["restored"] == ROWS
-        assert actions.undo(runs[0], by=clerk)["removed"] == ROWS
+        deletion = records.delete(mine, reason="誤植", by=clerk)
+        assert records.restore(deletion, by=clerk) == deletion.count == ROWS
+        assert records.undo(runs[1], by=clerk)["restored"] == ROWS
+        assert records.undo(runs[0], by=clerk)["removed"] == ROWS
     assert not found, "\n\n".join(f"{words}\n{sql}" for words, sql in found)

@@ -42,7 +42,7 @@ KEYWORDS = [
 @pytest.fixture
 def filled(city, import_bytes, account):
     """Three agencies with uneven days over half a year, some of the records deleted."""
-    from ismp.hours.records import actions
+    from ismp.hours.records.actions import records
 
     chance = random.Random(5)
     for agency in Agency.objects.all():
@@ -52,7 +52,7 @@ def filled(city, import_bytes, account):
     gone = Record.objects.filter(
         pk__in=chance.sample(list(Record.objects.values_list("pk", flat=True)), 60)
     )
-    actions.delete(gone, reason="試", by=account("IC1001", "platform_admin"))
+    records.delete(gone, reason="試", by=account("IC1001", "platform_admin"))
     tallies_are_true()
 
 

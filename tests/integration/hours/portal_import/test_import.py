@@ -16,7 +16,8 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours.models import Record, RecordRevision
 from ismp.hours.portal_import import importing as portal_importing
-from ismp.hours.records import actions, bulk_write
+from ismp.hours.records import bulk_write
+from ismp.hours.records.actions import records
 from ismp.imports import report
 from ismp.imports import running as hours_importing
 from ismp.imports.models import ImportRun, RunFile, State
@@ -57,21 +58,21 @@ def test_undo_takes_back_what_has_not_changed_since(import_bytes, account):
     second = import_bytes(data(row(score="90"), row(term="2"), row(term="3")))["run"]
     import_bytes(data(row(term="3", score="7")))
     expected = {"removed": 1, "restored": 1, "kept": 1}
-    assert actions.undo_effects(second) == expected
-    assert actions.undo(second, by=clerk) == expected
+    assert records.undo_effects(second) == expected
+    assert records.undo(second, by=clerk) == expected
     assert {(r.term, r.score) for r in Record.objects.live()} == {("1", ""), ("3", "7")}
-    with pytest.raises(actions.ActionRefused):
-        actions.undo(second, by=clerk)
+    with pytest.raises(records.ActionRefused):
+        records.undo(second, by=clerk)
     assert numbers(import_bytes(data(row(term="2")))) == (1, 0, 0, 0)
 
 
 def test_deleted_records_come_back_by_restoring_or_importing(import_bytes, account):
     clerk = account("IC1001", "agency_admin")
     import_bytes(data(row(), row(term="2")))
-    deletion = actions.delete(Record.objects.filter(term="1"), reason="誤植", by=clerk)
+    deletion = records.delete(Record.objects.filter(term="1"), reason="誤植", by=clerk)
     assert (deletion.count, deletion.people, Record.objects.live().count()) == (1, 1, 1)
-    assert actions.restore(deletion, by=clerk) == 1
-    actions.delete(Record.objects.all(), reason="誤植", by=clerk)
+    assert records.restore(deletion, by=clerk) == 1
+    records.delete(Record.objects.all(), reason="誤植", by=clerk)
     assert numbers(import_bytes(data(row()))) == (1, 0, 0, 0)
 
 

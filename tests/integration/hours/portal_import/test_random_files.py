@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ismp.accounts.models import Account
 from ismp.audit.models import Event
 from ismp.hours.models import Deletion, Record
-from ismp.hours.records import actions
+from ismp.hours.records.actions import records
 from ismp.imports.models import ImportRun
 from tests.support import oracle, oracle_reading, scenarios
 from tests.support.laws import outcome, records_of, take, tallies_are_true, told
@@ -105,14 +105,14 @@ def test_the_tallies_are_true_after_any_actions(cities, steps):
     with transaction.atomic():
         for step in steps:
             if step == DELETE:
-                actions.delete(Record.objects.all(), reason="試", by=clerk)
+                records.delete(Record.objects.all(), reason="試", by=clerk)
             elif step == RESTORE:
                 for deletion in Deletion.objects.all():
-                    with contextlib.suppress(actions.ActionRefused):
-                        actions.restore(deletion, by=clerk)
+                    with contextlib.suppress(records.ActionRefused):
+                        records.restore(deletion, by=clerk)
             elif step == UNDO:
-                with contextlib.suppress(actions.ActionRefused):
-                    actions.undo(ImportRun.objects.latest("pk"), by=clerk)
+                with contextlib.suppress(records.ActionRefused):
+                    records.undo(ImportRun.objects.latest("pk"), by=clerk)
             else:
                 take(step)
             tallies_are_true()
@@ -128,7 +128,7 @@ def test_product_and_oracle_agree_file_after_file(cities, steps):
         for step in steps:
             before = records_of(scenarios.AGENCY_A)
             if step == DELETE:
-                actions.delete(Record.objects.filter(agency=clerk.agency), reason="試", by=clerk)
+                records.delete(Record.objects.filter(agency=clerk.agency), reason="試", by=clerk)
                 store.clear()
                 assert not records_of(scenarios.AGENCY_A)
                 continue

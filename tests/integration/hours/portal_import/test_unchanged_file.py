@@ -13,7 +13,7 @@ from ismp.accounts.models import Account, Status
 from ismp.hours.models import Deletion, Record
 from ismp.hours.portal_import import reading as portal_reading
 from ismp.hours.portal_import import unchanged_file
-from ismp.hours.records import actions
+from ismp.hours.records.actions import records
 from ismp.imports import run_files, running
 from ismp.imports.models import ImportRun, RunFile
 from ismp.ui.text import roc_dates
@@ -103,18 +103,18 @@ def came(clerk):
 
 
 def deleted(clerk):
-    actions.delete(Record.objects.filter(agency=clerk.agency), reason="試驗", by=clerk)
+    records.delete(Record.objects.filter(agency=clerk.agency), reason="試驗", by=clerk)
 
 
 def deleted_and_restored(clerk):
     before = Deletion.objects.count()
     deleted(clerk)
     if Deletion.objects.count() > before:  # of nothing there is no deletion
-        actions.restore(Deletion.objects.latest("pk"), by=clerk)
+        records.restore(Deletion.objects.latest("pk"), by=clerk)
 
 
 def undone(clerk):
-    actions.undo(ImportRun.objects.latest("pk"), by=clerk)
+    records.undo(ImportRun.objects.latest("pk"), by=clerk)
 
 
 def corrected(clerk):
@@ -123,7 +123,7 @@ def corrected(clerk):
 
 def other_imported_and_undone(clerk):
     undone_run = take(OTHER)
-    actions.undo(undone_run, by=clerk)
+    records.undo(undone_run, by=clerk)
 
 
 def purged(clerk):
@@ -236,7 +236,7 @@ def test_known_and_read_are_the_same_after_whatever_happened(cities, steps):
             if step == "undo":
                 undoable = [run for run in ImportRun.objects.all() if run.can_be_undone]
                 for run in undoable[:1]:
-                    actions.undo(run, by=clerk)
+                    records.undo(run, by=clerk)
             elif step is came and Account.objects.filter(username="nobody").exists():
                 continue
             elif callable(step):

@@ -10,8 +10,10 @@ from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
 from ismp.hours.models import Decision, Deletion, Duplicate, Record, RecordRevision
-from ismp.hours.records import actions, crediting, duplicates
-from ismp.hours.records.crediting import Credit
+from ismp.hours.records.actions import crediting
+from ismp.hours.records.actions import duplicates as duplicate_actions
+from ismp.hours.records.actions import records as record_actions
+from ismp.hours.records.actions.crediting import Credit
 from ismp.imports.models import ImportRun
 from tests.support import scenarios
 from tests.support.crediting import clerk, credit
@@ -22,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cities")]
 
 def decide(pair, decision):
     pairs = Duplicate.objects.filter(pk=pair.pk)
-    assert duplicates.decide(pairs, decision=decision, by=clerk()) == 1
+    assert duplicate_actions.decide(pairs, decision=decision, by=clerk()) == 1
 
 
 def live():
@@ -94,11 +96,11 @@ def test_the_credited_record_returns_when_the_imported_one_goes_and_leaves_when_
     (ours,) = live()
     run = take(scenarios.file(other_row()))
     (theirs,) = live()
-    deletion = actions.delete(Record.objects.filter(pk=theirs.pk), reason="誤植", by=clerk())
+    deletion = record_actions.delete(Record.objects.filter(pk=theirs.pk), reason="誤植", by=clerk())
     assert live() == [ours]
-    actions.restore(deletion, by=clerk())
+    record_actions.restore(deletion, by=clerk())
     assert live() == [theirs]
-    actions.undo(run, by=clerk())
+    record_actions.undo(run, by=clerk())
     assert live() == [ours]
     tallies_are_true()
 
@@ -143,7 +145,7 @@ def test_what_was_set_aside_is_no_deletion_that_one_restores(client):
     deletion = Deletion.objects.get()
     assert not deletion.restorable
     with pytest.raises(ActionRefused):
-        actions.restore(deletion, by=clerk())
+        record_actions.restore(deletion, by=clerk())
 
 
 def test_people_of_several_agencies_get_a_run_each():
@@ -181,15 +183,15 @@ def test_after_any_actions_each_counts_once_and_the_tallies_are_true(seed):
     def delete():
         if records := live():
             one = Record.objects.filter(pk=chance.choice(records).pk)
-            actions.delete(one, reason="誤植", by=clerk())
+            record_actions.delete(one, reason="誤植", by=clerk())
 
     def restore():
         if deletions := [each for each in Deletion.objects.all() if each.restorable]:
-            actions.restore(chance.choice(deletions), by=clerk())
+            record_actions.restore(chance.choice(deletions), by=clerk())
 
     def undo():
         if runs := [each for each in ImportRun.objects.all() if each.can_be_undone]:
-            actions.undo(chance.choice(runs), by=clerk())
+            record_actions.undo(chance.choice(runs), by=clerk())
 
     def say():
         if pairs := list(Duplicate.objects.all()):

@@ -11,7 +11,8 @@ from ismp.accounts.actions import postings as accounts
 from ismp.accounts.models import Account, Agency, Status
 from ismp.audit.models import Event
 from ismp.hours.models import Record, Waiting
-from ismp.hours.records import actions, unclaimed
+from ismp.hours.records import unclaimed
+from ismp.hours.records.actions import records
 from ismp.imports import actions as import_actions
 from ismp.imports.models import ImportRun, RunFile
 from tests.support import scenarios
@@ -117,7 +118,7 @@ def test_what_the_records_know_by_then_is_newer(cities):
     take(scenarios.file(scenarios.row(**WHO, score="60"), scenarios.row(**WHO, term="3")))
     by_hand()
     take(scenarios.file(scenarios.row(**WHO, score="90")))
-    actions.delete(Record.objects.filter(score="90"), reason="x", by=admin())
+    records.delete(Record.objects.filter(score="90"), reason="x", by=admin())
     assert unclaimed.attach_due() == 1
     stored = Record.objects.filter(account__username="a-new").order_by("term")
     assert [(one.score, one.deletion is None) for one in stored] == [("90", False), ("90", True)]
@@ -127,7 +128,7 @@ def test_what_the_records_know_by_then_is_newer(cities):
 def test_the_same_bytes_again_wait_again_and_for_each_run_by_itself(cities):
     first, second = take(FILE), take(FILE)
     assert Waiting.objects.count() == 2
-    actions.undo(first, by=admin())
+    records.undo(first, by=admin())
     by_hand()
     assert unclaimed.attach_due() == 1
     assert Record.objects.live().get(account__username="a-new").run_id == second.pk
@@ -152,7 +153,7 @@ def test_a_trial_lets_nothing_wait_and_undoing_lets_nothing_wait_on(cities):
     take(FILE, dry_run=True)
     assert not Waiting.objects.exists()
     run = take(FILE)
-    actions.undo(run, by=admin())
+    records.undo(run, by=admin())
     by_hand()
     assert (unclaimed.attach_due(), Waiting.objects.count()) == (0, 0)
     assert not RunFile.objects.filter(kind=RunFile.Kind.WAITING).exists()
@@ -162,7 +163,7 @@ def test_undoing_takes_what_was_attached_too(cities):
     run = take(FILE)
     by_hand()
     unclaimed.attach_due()
-    assert actions.undo(run, by=admin())["removed"] == 2
+    assert records.undo(run, by=admin())["removed"] == 2
     assert not Record.objects.live().filter(account__username="a-new").exists()
     tallies_are_true()
 

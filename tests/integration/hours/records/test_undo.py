@@ -18,8 +18,11 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.audit.models import Event
 from ismp.hours.models import Decision, Deletion, Duplicate, Record, RecordRevision
-from ismp.hours.records import actions, bulk_read, crediting, duplicates
-from ismp.hours.records.crediting import Credit
+from ismp.hours.records import bulk_read
+from ismp.hours.records.actions import crediting
+from ismp.hours.records.actions import duplicates as duplicate_actions
+from ismp.hours.records.actions import records as record_actions
+from ismp.hours.records.actions.crediting import Credit
 from ismp.imports import actions as import_actions
 from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
@@ -100,9 +103,9 @@ def bring(model, rows):
 
 
 def undo(model, run):
-    shown = actions.undo_effects(run)
+    shown = record_actions.undo_effects(run)
     before = live()
-    assert actions.undo(run, shown=shown, by=clerk()) == shown
+    assert record_actions.undo(run, shown=shown, by=clerk()) == shown
     model.undone.add(run.pk)
     gone = before.keys() - live().keys()
     assert len(gone) == shown["removed"] + shown.get("deleted", 0)
@@ -116,13 +119,15 @@ def delete(model, events):
     keys = [one.pk for one in records.select_related("account") if event_of(one) in events]
     there = [event_of(one) for one in records.filter(pk__in=keys).select_related("account")]
     if keys:
-        deletion = actions.delete(Record.objects.filter(pk__in=keys), reason="誤植", by=clerk())
+        deletion = record_actions.delete(
+            Record.objects.filter(pk__in=keys), reason="誤植", by=clerk()
+        )
         model.done.append(("delete", deletion.pk, there))
         return deletion
 
 
 def restore(model, deletion):
-    if actions.restore(deletion, by=clerk()):
+    if record_actions.restore(deletion, by=clerk()):
         model.done.append(("restore", deletion.pk, None))
 
 
@@ -302,7 +307,7 @@ def test_an_undo_that_changes_nothing_is_not_used_up(page):
     assert first.undone_at is None and first.can_be_undone
     assert "已按過復原，沒有改變任何時數" in page.get(RUN.format(first.pk)).content.decode()
     assert Event.objects.filter(verb="undo_import").count() == 1
-    assert actions.undo(first, by=clerk()) == {"removed": 0, "restored": 0, "kept": 1}
+    assert record_actions.undo(first, by=clerk()) == {"removed": 0, "restored": 0, "kept": 1}
     assert Event.objects.filter(verb="undo_import").count() == 1
     confirm(page, second)
     assert live() == {}
@@ -369,7 +374,7 @@ def test_what_somebody_decided_about_a_pair_stays_decided(page):
     number, name = PEOPLE[A[0]]
     other = {"national_id": number, "name": name, "title": "課程 1", "organizer_code": "A99"}
     first = take(scenarios.file(scenarios.row(**other, term="")))
-    duplicates.decide(Duplicate.objects.all(), decision=Decision.ONE, by=clerk())
+    duplicate_actions.decide(Duplicate.objects.all(), decision=Decision.ONE, by=clerk())
     second = take(scenarios.file(scenarios.row(**other, term="9")))
     assert Record.objects.live().filter(agency=agency_a()).count() == 2
     confirm(page, first)
@@ -404,7 +409,10 @@ def test_a_deletion_of_nothing_is_none(page):
     assert "已刪除 1 筆" in page.post(place, sent, follow=True).content.decode()
     again = page.post(place, sent, follow=True).content.decode()
     assert "已刪除 0 筆" not in again
-    assert actions.delete(Record.objects.filter(pk__in=ids["ids"]), reason="x", by=clerk()) is None
+    assert (
+        record_actions.delete(Record.objects.filter(pk__in=ids["ids"]), reason="x", by=clerk())
+        is None
+    )
     assert Deletion.objects.count() == 1
     assert Event.objects.filter(verb="delete_hours").count() == 1
 
@@ -433,9 +441,9 @@ def test_what_a_file_found_unchanged_is_kept_for_long(settings):
     second = bring(Model(), {A: "1", B: "1"})
     ImportRun.objects.update(created_at=timezone.now() - timedelta(days=400))
     import_actions.purge()
-    actions.undo(first, by=clerk())
+    record_actions.undo(first, by=clerk())
     assert live() == {A: "1", B: "1"}
-    actions.undo(second, by=clerk())
+    record_actions.undo(second, by=clerk())
     assert live() == {}
 
 

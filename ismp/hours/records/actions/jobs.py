@@ -24,7 +24,7 @@ from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
 from ismp.hours.listing import search as listing_search
 from ismp.hours.models import Deletion
-from ismp.hours.records import actions
+from ismp.hours.records.actions import records as record_actions
 from ismp.imports import queue
 from ismp.imports.kinds import Reached
 from ismp.imports.models import ImportRun, Source, State
@@ -58,7 +58,7 @@ def undo(run: ImportRun, *, shown: dict[str, int] | None, by: Account) -> Import
     with transaction.atomic():
         run = ImportRun.objects.select_for_update(of=("self",), no_key=True).get(pk=run.pk)
         if not run.can_be_undone:
-            raise ActionRefused(actions.NOT_TO_UNDO)
+            raise ActionRefused(record_actions.NOT_TO_UNDO)
         more = {"shown": shown, "count": rows_of_undo(run, shown)}
         name = f"復原 {run.filename}"
         return waiting(**what) or _enqueue(run.agency, name, what | more, by)
@@ -86,7 +86,7 @@ def restore(deletion: Deletion, *, by: Account) -> ImportRun:
     with transaction.atomic():
         deletion = Deletion.objects.select_for_update(of=("self",), no_key=True).get(pk=deletion.pk)
         if not deletion.restorable:
-            raise ActionRefused(actions.NOT_TO_RESTORE)
+            raise ActionRefused(record_actions.NOT_TO_RESTORE)
         agency, count = deletion.agency or by.agency, {"count": deletion.count}
         return waiting(**what) or _enqueue(agency, "還原時數", what | count, by)
 
@@ -155,12 +155,12 @@ def _undo(notes: dict[str, Any], by: Account) -> dict[str, int]:
     run = ImportRun.objects.visible_to(by).filter(pk=notes["run"]).first()
     if run is None:
         raise Http404
-    return actions.undo(run, shown=notes["shown"], by=by)
+    return record_actions.undo(run, shown=notes["shown"], by=by)
 
 
 def _delete(notes: dict[str, Any], by: Account) -> dict[str, int]:
     records = listing_search.chosen(QueryDict(notes["search"]), by)
-    deletion = actions.delete(records, reason=notes["reason"], shown=notes["shown"], by=by)
+    deletion = record_actions.delete(records, reason=notes["reason"], shown=notes["shown"], by=by)
     return {"count": deletion.count if deletion else 0}
 
 
@@ -168,7 +168,7 @@ def _restore(notes: dict[str, Any], by: Account) -> dict[str, int]:
     deletion = Deletion.objects.visible_to(by).filter(pk=notes["deletion"]).first()
     if deletion is None:
         raise Http404
-    return {"count": actions.restore(deletion, by=by)}
+    return {"count": record_actions.restore(deletion, by=by)}
 
 
 _Action = Callable[[dict[str, Any], Account], dict[str, int]]
