@@ -3,7 +3,7 @@
 from django.urls import path
 
 from ismp.security import views as security_views
-from ismp.security.devices import inventory_import, product_import
+from ismp.security.devices import views as device_views
 from ismp.security.incidents import views as incident_views
 
 app_name = "security"
@@ -17,10 +17,10 @@ urlpatterns = [
     path("devices/", security_views.my_devices, name="my_devices"),
     path("manage/incidents/time-limits/", security_views.time_limits, name="time_limits"),
     path("manage/officers/", security_views.officers, name="officers"),
-    path("manage/devices/import/", inventory_import.page, name="import_devices"),
-    path("manage/devices/template/", inventory_import.template, name="inventory_template"),
-    path("manage/products/import/", product_import.page, name="import_products"),
-    path("manage/products/template/", product_import.template, name="product_template"),
+    path("manage/devices/import/", device_views.import_devices, name="import_devices"),
+    path("manage/devices/template/", device_views.inventory_template, name="inventory_template"),
+    path("manage/products/import/", device_views.import_products, name="import_products"),
+    path("manage/products/template/", device_views.product_template, name="product_template"),
     path("manage/campaigns/form/<int:sign_off_id>/", security_views.sign_off, name="sign_off"),
     path("manage/advisories/import/", security_views.import_advisories, name="import_advisories"),
     path(

@@ -7,23 +7,16 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse
-from django.views.decorators.http import require_safe
 
-from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.imports import lists
 from ismp.imports.kinds import ImportKind, Reached
-from ismp.imports.models import ImportRun, Source
+from ismp.imports.models import ImportRun
 from ismp.imports.rejection import OtherTypes
 from ismp.imports.result import ResultOfList
-from ismp.imports.views import import_page
 from ismp.security import verbs
 from ismp.security.devices import inventory
 from ismp.security.devices.actions import devices as device_actions
-from ismp.ui.exports.cells import Cell
-from ismp.ui.exports.csv import csv_lines
-from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.columns import Column
 
 
@@ -43,24 +36,6 @@ def _kept(row: device_actions.Row) -> dict[str, Any]:
     device = row.device
     shown = {"asset_no": device.asset_no, "brand": device.brand, "model": device.model}
     return {"line": row.line, "outcome": row.outcome, "words": row.words, **shown}
-
-
-@require_safe
-@needs(Right.EDIT_SECURITY)
-def page(request: HttpRequest) -> HttpResponse:
-    """匯入清冊 of one's own agency: choose a file, try it, import it; and what was sent before."""
-    return import_page(request, Source.DEVICES, "security/inventory.html")
-
-
-@require_safe
-@needs(Right.EDIT_SECURITY)
-def template(request: HttpRequest) -> HttpResponse:
-    """An empty inventory with one example line, as CSV that Excel opens right."""
-    example: list[Cell] = ["示範-001", "硬體", "筆記型電腦", "示範牌", "NB-1", "SN0001"]
-    example += [1, "三樓機房", "資訊科", "示範保管人", "公務網路", "113-05-01", "118-05-01"]
-    lines = csv_lines(list(inventory.COLUMNS), [example])
-    headers = {"Content-Disposition": 'attachment; filename="inventory.csv"'}
-    return HttpResponse(b"".join(lines), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 DEVICES = ImportKind(

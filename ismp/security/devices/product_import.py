@@ -9,35 +9,28 @@ from datetime import date
 from operator import itemgetter
 
 from django.db import transaction
-from django.http import HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from ismp.accounts import national_id
-from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.errors import ActionRefused
 from ismp.imports import lists
 from ismp.imports.kinds import ImportKind, Reached
-from ismp.imports.models import ImportRun, Source
+from ismp.imports.models import ImportRun
 from ismp.imports.rejection import OtherTypes
 from ismp.imports.result import ResultOfList
-from ismp.imports.views import import_page
 from ismp.security import verbs
 from ismp.security.devices.actions import products as product_actions
 from ismp.security.models import RestrictedProduct
 from ismp.ui import limits, reading
-from ismp.ui.exports.cells import Cell
-from ismp.ui.exports.csv import csv_lines
-from ismp.ui.http.requests import HttpRequest
 from ismp.ui.reading import row_checks
 from ismp.ui.reading.faults import YOURS, Fault
 from ismp.ui.reading.row_checks import RowCheck, TableRow
 from ismp.ui.resources.columns import Column
 from ismp.ui.text import roc_dates
 
-_COLUMNS = {"廠牌": "brand", "型號": "model", "來源函號": "letter", "發文日期": "issued_on"}
-_TITLES = {name: title for title, name in _COLUMNS.items()}
+COLUMNS = {"廠牌": "brand", "型號": "model", "來源函號": "letter", "發文日期": "issued_on"}
+_TITLES = {name: title for title, name in COLUMNS.items()}
 _REQUIRED = ("廠牌", "來源函號", "發文日期")
 _LONGEST = {"brand": 100, "model": 100, "letter": 200}
 MAX_ROWS = 10_000
@@ -50,7 +43,7 @@ PUBLISHED = (
 """Brands as a school passed on the list of restricted products on 114-12-09
 (admin.must.edu.tw/news/page.aspx?UnitID=127&id=29617): an example to begin with, not the
 authority's letter, which the platform puts in its place."""
-_EXAMPLE = "公開廠牌清單（114-12-09），請改填來函的文號"
+EXAMPLE = "公開廠牌清單（114-12-09），請改填來函的文號"
 
 
 _Check = RowCheck[TableRow]
@@ -122,7 +115,7 @@ _BY_CODE = row_checks.by_code(_CHECKS)
 def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     """Of a trial only the outcome is kept."""
     data, by = lists.data_of(run, PRODUCTS), lists.sender(run, PRODUCTS)
-    table = reading.read(data, _COLUMNS, required=_REQUIRED, limits=limits.of_tables(MAX_ROWS))
+    table = reading.read(data, COLUMNS, required=_REQUIRED, limits=limits.of_tables(MAX_ROWS))
     faults: list[Fault] = []
     listed = dict(_judged(table, faults))
     reached("parsed", 0, len(listed) + len(faults))
@@ -142,7 +135,7 @@ def _judged(table: reading.Table, faults: list[Fault]) -> Iterator[tuple[int, Re
     """Yield the good rows by line; add the others to `faults`."""
     keys = set[tuple[str, ...]]()
     for one in table.rows:
-        row = TableRow.of(one, table, _COLUMNS, required=_REQUIRED)
+        row = TableRow.of(one, table, COLUMNS, required=_REQUIRED)
         if fault := row_checks.first_fault(_CHECKS, row, keys):
             faults.append(fault)
             continue
@@ -154,24 +147,6 @@ def _judged(table: reading.Table, faults: list[Fault]) -> Iterator[tuple[int, Re
 def _product(row: TableRow) -> RestrictedProduct:
     issued_on = roc_dates.parse(row["issued_on"])
     return RestrictedProduct(**{**row.texts, "issued_on": issued_on})
-
-
-@require_safe
-@needs(Right.REVIEW_SECURITY)
-def page(request: HttpRequest) -> HttpResponse:
-    """匯入限制清單: choose a file, try it, import it; and what was sent before."""
-    return import_page(request, Source.PRODUCTS, "security/products_import.html")
-
-
-@require_safe
-@needs(Right.REVIEW_SECURITY)
-def template(request: HttpRequest) -> HttpResponse:
-    """A list to begin with, as CSV: the brands that have been published."""
-    day = roc_dates.roc_date(PUBLISHED_ON)
-    rows: list[list[Cell]] = [[brand, "", _EXAMPLE, day] for brand in PUBLISHED]
-    headers = {"Content-Disposition": 'attachment; filename="products.csv"'}
-    lines = b"".join(csv_lines(list(_COLUMNS), rows))
-    return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 PRODUCTS = ImportKind(
