@@ -23,115 +23,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from house_words import DEFINED, MODULES, OF, PARTS, PROSE, RIDDLE, WHOLE
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/develop/measures.md"
 WIDTH = 100
 FILES_IN_A_FOLDER = 10
-
-# What the house no longer says, and what it says instead.  A name of the first kind is found as a
-# part of any identifier (`told` in `told_by`, `Told`), of the second as the whole identifier only,
-# of the third only where a function or class is defined.
-PARTS = {
-    "deed": "action",
-    "told": "run_fields, reported, details_text",
-    "claiming": "unclaimed",
-    "circumstances": "fingerprint",
-    "deaf": "ignored_verbs",
-    "keeper": "editor",
-    "pulse": "heartbeat",
-    "turning": "what_if",
-    "sealed": "encrypted",
-    "tally": "monthly_count",
-    "tallies": "totals",
-    "dated": "effective_dated",
-    "mine": "a noun",
-}
-WHOLE = {
-    "Module": "Resource",
-    "Profile": "ImportKind",
-    "Claim": "ExternalClaim",
-    "Kept": "EventCache",
-    "deaf_to": "ignored_verbs",
-    "Looking": "EventCacheMiddleware",
-    "look_again": "refresh",
-    "Newest": "RecordPages",
-    "Span": "PeriodCount",
-    "Shelf": "DayCount",
-    "_reaching": "_covering",
-    "turned_by": "impact",
-    "give_turn": "enqueue_agency",
-    "SEALED_FOR": "associated data",
-    "SealedPiece": "EncryptedChunk",
-    "KeptFile": "EncryptedFile",
-    "OF": "keys",
-    "Of": "a noun",
-    "Service": "Posting",
-    "Grading": "AgencyGrade",
-    "Wording": "SearchText",
-    "Edition": "RecordsVersion",
-    "MonthTally": "MonthlyCount",
-    "take_out": "soft_delete",
-    "take_in": "import_rows",
-    "take_back": "revoke",
-    "give_back": "restore_previous",
-    "let_go": "discard_upload",
-    "set_aside": "suspend",
-    "NotPossible": "ActionRefused",
-    "Refused": "FileRejected",
-    "RowsAtFault": "RowsRejected",
-    "WrongFile": "FileRejected",
-    "she": "a noun",
-    "her": "a noun",
-}
-DEFINED = {  # words of everyday English: only as the name of a function or class
-    "kept": "event_cache, stored",
-    "keep": "store, edit",
-    "known": "known_result",
-    "again": "unchanged_file",
-    "ahead": "prefetch",
-    "newest": "record_pages",
-    "marks": "log_context",
-    "turn": "waiting_number",
-    "why": "explanation",
-    "sums": "aggregates",
-    "figures": "aggregates",
-    "keeping": "edit, store",
-    "hear": "invalidate",
-}
-OF = "of"  # bound as a function, a parameter or a variable; `of=("self",)` is Django's
-MODULES = {  # file names
-    "deeds": "views",
-    "module": "resource",
-    "modules": "resources",
-    "profile": "layout",
-    "profiles": "kinds",
-    "claiming": "unclaimed",
-    "kept": "event_cache",
-    "keeping": "editing",
-    "again": "unchanged_file",
-    "ahead": "prefetch",
-    "newest": "record_pages",
-    "pulse": "heartbeat",
-    "marks": "log_context",
-    "turning": "what_if",
-    "why": "explanation",
-    "sealed": "encrypted",
-    "dated": "effective_dated",
-    "requests": "applications",
-    "notices": "notifications",
-    "external": "external_hours",
-    "objects": "encrypted_files",
-    "streamed": "xlsx",
-    "workbook": "xlsx",
-    "paper": "pdf",
-    "sheets": "spreadsheets",
-    "codecs": "encodings",
-    "tallies": "totals",
-    "figures": "aggregates",
-}
-PROSE = re.compile(r"\b(deeds?|she|hers?|herself)\b", re.IGNORECASE)
-RIDDLE = re.compile(r"^(What|Whose|So many)\b(?![^.\n]*\?)")
-"""A docstring's first line without a subject: it names no verb, object and condition."""
 
 
 def tracked(*patterns: str) -> list[Path]:

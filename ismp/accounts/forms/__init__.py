@@ -1,1 +1,1 @@
-"""What may be typed about accounts, departments and postings."""
+"""Forms about accounts, departments and postings."""

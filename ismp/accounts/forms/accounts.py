@@ -1,4 +1,4 @@
-"""What may be typed about accounts."""
+"""Forms about accounts."""
 
 from typing import Any
 

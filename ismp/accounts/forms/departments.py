@@ -1,4 +1,4 @@
-"""What may be typed about departments."""
+"""Forms about departments."""
 
 from typing import Any
 

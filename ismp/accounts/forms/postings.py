@@ -1,4 +1,4 @@
-"""What may be typed about where and as what somebody serves."""
+"""Forms about where and as what somebody serves."""
 
 from datetime import date
 from typing import Any

@@ -130,7 +130,7 @@ def _limits(titles: tuple[str, ...]) -> str:
 
 CHECKS: tuple[Check, ...] = (
     BAD_CELL,
-    Check.of(COLUMNS, _wrong_width),
+    Check.from_reason(COLUMNS, _wrong_width),
     Check(
         "required",
         YOURS,

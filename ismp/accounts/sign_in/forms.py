@@ -1,4 +1,4 @@
-"""What may be typed at the door."""
+"""Forms of the door: signing in, passwords, reset codes."""
 
 from typing import Any
 

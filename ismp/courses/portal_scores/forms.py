@@ -1,4 +1,4 @@
-"""What may be asked of a file for the portal."""
+"""Form that asks for a file for the portal."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is done with teachers and their certificates."""
+"""Actions on teachers and their certificates."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What may be typed about teachers."""
+"""Forms about teachers."""
 
 from typing import Any
 

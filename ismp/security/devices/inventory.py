@@ -84,7 +84,7 @@ def read(data: bytes, agency_names: Collection[str] = ()) -> Inventory:
     inventory = Inventory(_notes(table))
     before = _Before({key(name) for name in agency_names})
     for one in table.rows:
-        row = TableRow.of(one, table, _FIELDS, required=_REQUIRED, hidden=("agency",))
+        row = TableRow.from_row(one, table, _FIELDS, required=_REQUIRED, hidden=("agency",))
         if fault := row_checks.first_fault(CHECKS, row, before):
             inventory.faults.append(fault)
             continue

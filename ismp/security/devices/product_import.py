@@ -135,7 +135,7 @@ def _judged(table: reading.Table, faults: list[Fault]) -> Iterator[tuple[int, Re
     """Yield the good rows by line; add the others to `faults`."""
     keys = set[tuple[str, ...]]()
     for one in table.rows:
-        row = TableRow.of(one, table, COLUMNS, required=_REQUIRED)
+        row = TableRow.from_row(one, table, COLUMNS, required=_REQUIRED)
         if fault := row_checks.first_fault(_CHECKS, row, keys):
             faults.append(fault)
             continue

@@ -5,7 +5,7 @@
         RowCheck("brand-missing", YOURS, "沒有廠牌", "請補上廠牌。", ("brand",), is_missing),
     )
     for row in table.rows:
-        fault = first_fault(CHECKS, TableRow.of(row, table, FIELDS), against)
+        fault = first_fault(CHECKS, TableRow.from_row(row, table, FIELDS), against)
 
 The order of a table is its precedence: a row gets the first reason that applies.  Rules of single
 rows are functions and stand here; rules of whole columns are expressions (`column_checks`).  Knows
@@ -22,7 +22,7 @@ from ismp.ui.text.search_folding import one_line
 
 
 class CheckedRow(Protocol):
-    """What the engine asks of a row."""
+    """A row as the engine needs it."""
 
     @property
     def number(self) -> int:
@@ -49,7 +49,7 @@ class RowCheck(Reason, Generic[Checked]):
     """Which of `columns` are at fault in a row, where not all of them are."""
 
     @classmethod
-    def of(
+    def from_reason(
         cls,
         reason: Reason,
         finds: Callable[[Checked, Any], str | bool | None],
@@ -104,7 +104,7 @@ class TableRow:
     not asked of a row with bad cells."""
 
     @classmethod
-    def of(
+    def from_row(
         cls,
         row: Row,
         table: Table,

@@ -58,7 +58,7 @@ def test_not_every_column_of_a_reason_is_at_fault():
 
 
 def test_a_shared_reason_is_found_in_the_way_of_each_book():
-    own = RowCheck.of(COLUMNS, lambda line, _: f"有 {len(line.cells)} 欄")
+    own = RowCheck.from_reason(COLUMNS, lambda line, _: f"有 {len(line.cells)} 欄")
     assert (own.code, own.sentence, own.remedy) == (
         COLUMNS.code,
         COLUMNS.sentence,
@@ -77,7 +77,7 @@ def test_a_code_stands_once():
 def rows(text):
     data = reading.read(text.encode(), FIELDS, required=("編號",), limits=Limits(9_999, 99, 9))
     for row in data.rows:
-        yield TableRow.of(row, data, FIELDS, required=("名稱",), hidden=("agency",))
+        yield TableRow.from_row(row, data, FIELDS, required=("名稱",), hidden=("agency",))
 
 
 def test_a_row_of_a_table_is_seen_by_its_fields():

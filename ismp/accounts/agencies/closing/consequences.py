@@ -1,4 +1,4 @@
-"""What else belongs to an agency: each package above registers how its objects are moved."""
+"""Objects that belong to an agency: each package above registers how its own are moved."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a course online is made of: its materials, its questions and its quiz."""
+"""Actions on the parts of a course online: materials, questions and the quiz."""
 
 from collections.abc import Iterable
 

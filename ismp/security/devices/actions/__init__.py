@@ -1,1 +1,1 @@
-"""What is done with devices, restricted products, decisions and inventories."""
+"""Actions on devices, restricted products, decisions and inventories."""

@@ -1,4 +1,4 @@
-"""The yearly inventory: campaigns, and the sign-offs of agencies."""
+"""Actions on the yearly inventory: campaigns, and the sign-offs of agencies."""
 
 import hashlib
 import zlib

@@ -1,4 +1,4 @@
-"""What is decided about a restricted device: to retire it, or to keep it with reason."""
+"""Actions on decisions about a restricted device: to retire it, or to keep it with reason."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What is done with devices: an edit, an inventory that is imported, retiring."""
+"""Actions on devices: editing, importing an inventory, retiring."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Which devices fall under which line of the list of restricted products."""
+"""Match devices with the lines of the list of restricted products."""
 
 from collections import defaultdict
 from datetime import date

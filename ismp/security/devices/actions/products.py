@@ -1,4 +1,4 @@
-"""What is done with the list of restricted products."""
+"""Actions on the list of restricted products."""
 
 from collections import Counter
 from collections.abc import Iterable
