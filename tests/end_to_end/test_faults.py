@@ -21,8 +21,11 @@ from ismp.imports import running
 from ismp.imports.heartbeat import STEPS
 from ismp.imports.models import ImportRun
 from ismp.security.models import Device
-from tests.support.faults import AGENCY, DONE, LEASE_OVER, ROWS, Site, state_of
+from tests.support.faults import AGENCY, DONE, LEASE_OVER, ROWS, Site, site, state_of
 from tests.support.hosts import PATIENCE_SECONDS
+from tests.support.portal_files import packed
+
+__all__ = ["site"]
 
 
 @pytest.mark.parametrize("step", STEPS[1:])
@@ -53,6 +56,28 @@ def test_a_paused_worker_that_wakes_too_late_changes_nothing(site, step):
     finally:
         paused.send_signal(signal.SIGCONT)
         paused.communicate(timeout=PATIENCE_SECONDS)
+    successor.communicate(timeout=PATIENCE_SECONDS)
+    site.perform(run)
+    outcome = state_of(site)
+    assert outcome.pop("attempt") in {1, 2}
+    assert outcome == DONE
+
+
+@pytest.mark.parametrize("fault", ["SIGKILL", "SIGSTOP"])
+def test_a_worker_lost_while_it_unpacks_leaves_the_archive(site, fault):
+    site.file.write_bytes(packed({"a.csv": site.file.read_bytes()}))
+    run = site.queue()
+    lost = site.python("tests/support/faulty_worker.py", run, "unpacked", fault, background=True)
+    if fault == "SIGSTOP":
+        os.waitpid(lost.pid, os.WUNTRACED)
+    else:
+        lost.wait(PATIENCE_SECONDS)
+    successor = site.worker(run, after=LEASE_OVER)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        successor.wait(LEASE_OVER + 3)
+    if fault == "SIGSTOP":
+        lost.send_signal(signal.SIGCONT)
+    lost.communicate(timeout=PATIENCE_SECONDS)
     successor.communicate(timeout=PATIENCE_SECONDS)
     site.perform(run)
     outcome = state_of(site)
