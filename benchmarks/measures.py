@@ -4,7 +4,7 @@
     .venv/bin/python benchmarks/measures.py --list words   what is counted, place by place
     .venv/bin/python benchmarks/measures.py --write        renew docs/develop/measures.md
 
-`--list` takes: files functions folders cycles templates views actions words prose.
+`--list` takes: files functions folders cycles templates literals views actions words prose.
 Reads the checkout only; the addresses are asked from Django, in a home that is thrown away.
 """
 
@@ -138,6 +138,20 @@ def templates() -> list[tuple[int, str]]:
         if len(line) > WIDTH
     ]
     return sorted(found, reverse=True)
+
+
+def literals() -> list[tuple[int, str]]:
+    """Lengths of space and type that a style sheet writes as a number instead of by its token."""
+    found = []
+    for path in tracked("*.css"):
+        if path.name == "tokens.css":
+            continue
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            values = re.findall(r"(?<![\w-])(?:margin|padding|gap|font)[\w-]*: ([^;]+)", line)
+            count = len(re.findall(r"(?<![\w.-])[\d.]+(?:px|rem)", " ".join(values)))
+            if count:
+                found.append((count, f"{path.relative_to(ROOT)}:{number}"))
+    return found
 
 
 # --- Where views and actions stand --------------------------------------------------------
@@ -314,6 +328,7 @@ def table() -> str:
         ("cycles of imports, file by file (modules in them)", f"{len(rings)} ({_total(rings)})"),
         (f"template lines wider than {WIDTH} · 120", _shares(lines, len(wide), wider)),
         ("widest template line", str(wide[0][0] if wide else 0)),
+        ("lengths of space and type outside tokens.css", str(sum(n for n, _ in literals()))),
         ("views in a `views` module", _share(views(), all_views())),
         ("actions in an `actions` module", _share(actions(), all_actions())),
         ("old words in code, templates, CSS (names)", f"{_total(named)} ({len(named)})"),
@@ -339,7 +354,18 @@ def _share(elsewhere: list[tuple[int, str]], every: set[tuple[str, str]]) -> str
 
 LISTS: dict[str, Callable[[], list[tuple[int, str]]]] = {
     one.__name__: one
-    for one in (files, functions, folders, cycles, templates, views, actions, words, prose)
+    for one in (
+        files,
+        functions,
+        folders,
+        cycles,
+        templates,
+        literals,
+        views,
+        actions,
+        words,
+        prose,
+    )
 }
 
 
