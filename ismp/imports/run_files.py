@@ -5,6 +5,7 @@ The pieces are rows; their bytes lie there too, or in S3-compatible storage
 No clear byte of an upload ever stands on a disk, neither here nor on its way.
 """
 
+import errno
 import hashlib
 import io
 from bisect import bisect_right
@@ -143,7 +144,7 @@ class _StoredFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if origin + offset < 0:
-            raise ValueError("negative position")
+            raise OSError(errno.EINVAL, "before the beginning")  # as a file on a disk says it
         self._at = origin + offset
         return self._at
 

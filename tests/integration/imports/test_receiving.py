@@ -235,3 +235,5 @@ def test_a_stored_file_is_read_at_any_place(agency):
             assert file.read(70_000) == content[at : at + 70_000]
         file.seek(0, os.SEEK_END)
         assert file.read(1) == b""
+        with pytest.raises(OSError):  # which zipfile expects of a file that is too short
+            file.seek(-len(content) - 1, os.SEEK_END)
