@@ -3,7 +3,6 @@
 import json
 from datetime import timedelta
 
-import pytest
 from django.utils import timezone
 
 from ismp.security.advisories.actions import advisories as advisory_actions
@@ -16,11 +15,6 @@ AMBER = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
 GREEN = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"
 
 TLP_1 = {RED: "red", AMBER: "amber", GREEN: "green", "": "clear"}
-
-
-@pytest.fixture
-def platform(account):
-    return account("IC1001", "platform_admin")
 
 
 def days(count):

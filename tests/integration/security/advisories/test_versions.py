@@ -29,6 +29,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
+def platform(account):
+    return account("IC1001", "platform_admin")
+
+
+@pytest.fixture
 def handler(account):
     return account("EP1001", "agency_admin")
 
