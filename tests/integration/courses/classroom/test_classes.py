@@ -227,7 +227,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from django.db import connection
 from ismp.accounts.models import Account
-from ismp.courses.classroom import classes
+from ismp.courses.classroom.actions import classes
 from ismp.courses.models import Session
 everybody = list(Account.objects.filter(username__startswith="P", status="active").order_by("pk"))
 session = Session.objects.get()

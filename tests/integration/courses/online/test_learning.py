@@ -185,7 +185,7 @@ import django; django.setup()
 import os, signal
 from django.db import transaction
 from ismp.audit import trail
-from ismp.courses.online import learning
+from ismp.courses.online.actions import learning
 from ismp.courses.models import Attempt
 at, record = {at!r}, trail.record
 def record_or_die(verb, *thing, **told):
