@@ -5,7 +5,6 @@ import io
 from datetime import timedelta
 
 import openpyxl
-import pytest
 from django.utils import timezone
 
 from ismp.courses import actions
@@ -57,11 +56,6 @@ def standings(session):
     return [one.standing for one in session.sign_ups.order_by("turn")]
 
 
-@pytest.fixture
-def person(account):
-    return account("IC1001")
-
-
 def lesson(*, pages=1, questions=0, **changes):
     """An open course with some pages and a pool of questions whose right answer is 甲."""
     one = course(**changes)
@@ -86,11 +80,6 @@ def read_all(enrollment, person):
 
 
 SCORES = "/manage/learning-map/{}-scores/"
-
-
-@pytest.fixture
-def people(account):
-    return [account(f"IC10{number:02}") for number in range(1, 5)]
 
 
 def completed(person, **changes):
