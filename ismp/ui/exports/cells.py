@@ -17,8 +17,9 @@ _GUARDED = re.compile("'+[=+\\-@\t\r]")
 
 def guarded_anew(text: str) -> str:
     """Return a text with one more `'` if it begins as a guarded formula does, in a workbook too, so
-    that `unguarded` takes off what writing put there and no more."""
-    return "'" + text if _GUARDED.match(text) else text
+    that `unguarded` takes off what writing put there and no more.  Spaces before it go: whoever
+    reads takes them off first, and would then find a guard."""
+    return "'" + start if _GUARDED.match(start := text.lstrip()) else text
 
 
 def unguarded(text: str) -> str:
