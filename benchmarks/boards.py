@@ -54,15 +54,15 @@ def measure(biggest: str) -> None:
     def forgotten(agencies: list[Agency], days: list[Any]) -> Callable[[], object]:
         def count() -> None:
             Board.objects.filter(agency__in=agencies, on__in=days).delete()
-            cached.of(agencies, days)
+            cached.board_counts(agencies, days)
 
         return count
 
     show("one agency, counted anew", forgotten(one, [today]), 5)
     show("one agency, its year counted anew", forgotten(one, year), 3)
     show("city, counted anew", forgotten(everywhere, [today]), 3)
-    show("one agency with its year, kept", lambda: cached.of(one, year), 50)
-    show("city, kept", lambda: cached.of(everywhere, [today], whole=False), 50)
+    show("one agency with its year, kept", lambda: cached.board_counts(one, year), 50)
+    show("city, kept", lambda: cached.board_counts(everywhere, [today], whole=False), 50)
 
 
 def show(name: str, ask: Callable[[], object], times: int) -> None:

@@ -32,8 +32,8 @@ def main(folder: Path, *, clerks: int, rows: int, people: int, agencies: int, fi
     accounts.import_roster(demo_data.roster_csv(city).encode(), by="benchmark")
     year = ExportChoices(date(2026, 1, 1), date(2026, 10, 31), encoding="utf-8")
     for agency in Agency.objects.all():
-        mine = [person for person in city if person.agency_code == agency.code]
-        data = export(mine, filled // agencies, year)
+        members = [person for person in city if person.agency_code == agency.code]
+        data = export(members, filled // agencies, year)
         import_actions.import_file([data], agency=agency, filename="before.csv")
     first = [person for person in city if person.agency_code == city[0].agency_code]
     last_year = ExportChoices(date(2025, 1, 1), date(2025, 12, 31), encoding="utf-8")

@@ -110,14 +110,14 @@ def bundle(count: int) -> bytes:
     return json.dumps(whole, ensure_ascii=False).encode()
 
 
-def thing(kind: str, number: int, **told: str) -> dict:
+def thing(kind: str, number: int, **values: str) -> dict:
     moment = (
         {}
         if kind == "software"
         else {"created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z"}
     )
     identity = f"{kind}--{UUID(int=number, version=4)}"
-    return {"type": kind, "spec_version": "2.1", "id": identity, **moment, **told}
+    return {"type": kind, "spec_version": "2.1", "id": identity, **moment, **values}
 
 
 if __name__ == "__main__":

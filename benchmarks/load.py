@@ -110,7 +110,7 @@ class Importer(Person):
     wait_time = between(1, 1)
     file: Path
     begins_at: float
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     result = ""
     took = 0.0
 
@@ -139,7 +139,7 @@ class Importer(Person):
                     answer.success()
             step = re.search(r'<progress max="(\d+)" value="(\d+)"', answer.text)
             if step:
-                Importer.told.append((int(step[2]), int(step[1])))
+                Importer.reported.append((int(step[2]), int(step[1])))
             if answer.status_code == 286:
                 break
             gevent.sleep(1)
@@ -194,14 +194,14 @@ class Site:
             "DJANGO_SETTINGS_MODULE": "ismp.config.settings",
         }
         numbers = map(str, [options.clerks, options.rows])
-        told = subprocess.run(
+        reported = subprocess.run(
             [sys.executable, "benchmarks/city.py", folder, *numbers],
             check=True,
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.PIPE,
         )
-        self.people, self.file = json.loads(told.stdout), folder / "import.csv"
+        self.people, self.file = json.loads(reported.stdout), folder / "import.csv"
         self.log = folder / "site.log"
         with self.log.open("wb") as log:
             self._processes = [
@@ -262,10 +262,10 @@ def report(environment: Environment, options: argparse.Namespace, site: Site) ->
     print(line("all", whole), f"  {whole.total_rps:.1f} requests/s")
     for error in environment.stats.errors.values():
         print(f"  ERROR {error.occurrences} × {error.name}: {error.error}")
-    done = [done for done, _ in Importer.told]
+    done = [done for done, _ in Importer.reported]
     print(
         f"the import: {Importer.took:.1f} s from the first byte to the result; {Importer.result}\n"
-        f"  its progress as told: {Importer.told[:1]} … {Importer.told[-1:]},"
+        f"  its progress as told: {Importer.reported[:1]} … {Importer.reported[-1:]},"
         f" never backwards: {done == sorted(done)}"
     )
     log = site.log.read_text("utf-8")

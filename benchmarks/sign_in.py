@@ -29,8 +29,8 @@ def main() -> None:
             measure(options.people, options.on)
         return
     for each in ("sqlite", "postgresql"):  # Django knows one database a process
-        told = ["--people", str(options.people), "--on", each]
-        subprocess.run([sys.executable, __file__, *told], check=True)
+        arguments = ["--people", str(options.people), "--on", each]
+        subprocess.run([sys.executable, __file__, *arguments], check=True)
 
 
 def measure(number: int, on: str) -> None:
@@ -60,8 +60,8 @@ def measure(number: int, on: str) -> None:
     sign_in(names[-1])  # the first loads templates
     print("alone:", spread(sign_in(name) for name in names[:40]), flush=True)
     bring_in(roster.replace("@", "@first.").encode(), "with nobody beside it")
-    told = (roster.replace("@", "@then.").encode(), "beside sign-ins")
-    process = multiprocessing.get_context("spawn").Process(target=bring_in, args=told)
+    described = (roster.replace("@", "@then.").encode(), "beside sign-ins")
+    process = multiprocessing.get_context("spawn").Process(target=bring_in, args=described)
     process.start()
     found = []
     while process.is_alive():

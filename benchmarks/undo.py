@@ -80,15 +80,15 @@ def measure(options: argparse.Namespace) -> None:
                 import_actions.import_file(file, agency=agency, filename="a.csv")
             ),
         )
-    mine = Record.objects.filter(agency=agency, deletion=None)
+    live_records = Record.objects.filter(agency=agency, deletion=None)
     with Statements(connection, shown=options.statements):
         timed("undo of changes: page", lambda: print(records.undo_effects(runs[-1])), PAGE)
         timed("undo of changes: action", lambda: records.undo(runs[-1], by=by), ACTION)
-        timed("deletion: page", lambda: print(records.delete_effects(mine)), PAGE)
+        timed("deletion: page", lambda: print(records.delete_effects(live_records)), PAGE)
         deletions: list[Any] = []
         timed(
             "deletion: action",
-            lambda: deletions.append(records.delete(mine, reason="x", by=by)),
+            lambda: deletions.append(records.delete(live_records, reason="x", by=by)),
             ACTION,
         )
         timed("restoring: action", lambda: records.restore(deletions[0], by=by), ACTION)

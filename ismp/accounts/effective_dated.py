@@ -2,7 +2,7 @@
 
 Append-only, so that what was believed at any moment can be told later (audits ask that): an entry
 that was a mistake, or that another one replaces, is cancelled and stays (ADR 22).  A model names in
-`OF` the fields that say of what an entry tells.
+`KEYS` the fields that say of what an entry tells.
 """
 
 from collections.abc import Iterable
@@ -39,10 +39,10 @@ class Dated(models.QuerySet[Any]):
         """
         known_then = known(known_at) & Q(since__lte=day)
         entries = self.model._default_manager.order_by()
-        if not self.model.OF:
+        if not self.model.KEYS:
             last = entries.filter(known_then).order_by("-since", "-pk")
             return self.filter(pk__in=last.values("pk")[:1])
-        same = {name: OuterRef(name) for name in self.model.OF}
+        same = {name: OuterRef(name) for name in self.model.KEYS}
         later = Q(since__gt=OuterRef("since")) | Q(since=OuterRef("since"), pk__gt=OuterRef("pk"))
         return self.filter(known_then, ~Exists(entries.filter(known_then, later, **same)))
 
@@ -50,7 +50,7 @@ class Dated(models.QuerySet[Any]):
 class Entry(models.Model):
     """Fields of every effective-dated entry."""
 
-    OF: ClassVar[tuple[str, ...]]
+    KEYS: ClassVar[tuple[str, ...]]
 
     since = models.DateField("生效日")
     recorded_at = models.DateTimeField("登記時間", default=timezone.now)
@@ -69,7 +69,7 @@ class Entry(models.Model):
     def siblings(self) -> Dated:
         """The entries that stand and tell of the same as this one, itself too, in order."""
         entries: Dated = Dated(type(self)).standing().order_by("since", "pk")
-        return entries.filter(**{name: getattr(self, name) for name in self.OF})
+        return entries.filter(**{name: getattr(self, name) for name in self.KEYS})
 
     def later(self) -> list[Any]:
         return list(self.siblings().filter(since__gt=self.since))

@@ -190,7 +190,7 @@ def _in_office(user: Account, account: Account) -> bool:
 def _beside(user: Account, account: Account) -> dict[str, Any]:
     """The entries of service that stand, the newest first, and those that do not any more."""
     today = timezone.localdate()
-    steps = timeline.of(account)
+    steps = timeline.build(account)
     now = next((one for one in reversed(steps) if one.entry.since <= today), None)
     gone = account.postings.exclude(cancelled_at=None).select_related("agency", "department")
     return {

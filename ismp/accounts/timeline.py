@@ -39,7 +39,7 @@ def day_of(since: date) -> str:
     return "最早" if since == Posting.UNKNOWN else roc_dates.roc_date(since)
 
 
-def of(account: Account) -> list[Step]:
+def build(account: Account) -> list[Step]:
     """The entries of an account that stand, in order."""
     return list(_steps(entries_of(account)))
 
@@ -59,11 +59,11 @@ def _steps(entries: Iterable[Posting]) -> Iterator[Step]:
 def words(entry: Posting, before: Posting | None) -> str:
     """Describe an entry by its differences from the one before: 調至乙局、身分改為資訊人員."""
     if before is None:
-        told = [f"任職於{entry.agency}"]
-        told += [str(entry.department)] if entry.department else []
-        told += [entry.get_identities_display()]
-        told += ["離職"] if entry.status == Status.LEFT else []
-        return "・".join(told)
+        parts = [f"任職於{entry.agency}"]
+        parts += [str(entry.department)] if entry.department else []
+        parts += [entry.get_identities_display()]
+        parts += ["離職"] if entry.status == Status.LEFT else []
+        return "・".join(parts)
     found = []
     if entry.status != before.status:
         found.append("離職" if entry.status == Status.LEFT else "復職")
@@ -78,7 +78,7 @@ def words(entry: Posting, before: Posting | None) -> str:
 
 def later_than(account: Account, since: date) -> list[Step]:
     """The entries that stand after a day: an entry of that day would not reach beyond them."""
-    return [step for step in of(account) if step.entry.since > since]
+    return [step for step in build(account) if step.entry.since > since]
 
 
 def without(entry: Posting) -> list[Step]:
@@ -120,7 +120,7 @@ def out_of_reach(account: Account, since: date, *, replace: bool, agencies: set[
     """Why those who answer for these agencies may not write this day of a person: it belongs to
     another agency, be it that of the posting then or that of an entry to be replaced.  Empty when
     they may."""
-    steps = of(account)
+    steps = build(account)
     held = [step for step in steps if step.entry.since <= since][-1:]
     touched = held + [step for step in steps if replace and step.entry.since > since]
     foreign = next((one for one in touched if one.entry.agency_id not in agencies), None)

@@ -116,7 +116,7 @@ class AccountApplication(HasNationalId, Request):
         constraints = [
             *Request.Meta.constraints,
             models.CheckConstraint(
-                condition=Q(state="waiting") | Q(sealed_id=None, id_hash=None),
+                condition=Q(state="waiting") | Q(encrypted_id=None, id_hash=None),
                 name="a_decided_application_keeps_no_national_id",
             ),
             models.CheckConstraint(

@@ -75,8 +75,8 @@ def state(request: HttpRequest) -> HttpResponse:
         application = found.select_related("agency").first()
         if application is None:
             days = settings.APPLICATIONS_KEPT_DAYS
-            told = f"查不到這件申請；請檢查收件編號與公務帳號，結案 {days} 天後會刪除。"
-            form.add_error(None, told)
+            message = f"查不到這件申請；請檢查收件編號與公務帳號，結案 {days} 天後會刪除。"
+            form.add_error(None, message)
     context = {
         "form": form,
         "application": application,
@@ -98,11 +98,11 @@ def identities(request: HttpRequest) -> HttpResponse:
     if form.is_valid() and _done(form, asking.ask_for_identities, by=user):
         messages.success(request, "已送出申請，機關管理者決定後會通知您。")
         return redirect("application_forms:identities")
-    mine = IdentityChange.objects.filter(account=user)
+    own_changes = IdentityChange.objects.filter(account=user)
     context = {
         "form": form,
-        "changes": mine.select_related("decided_by", "in_place_of")[:20],
-        "waiting": mine.waiting().first(),
+        "changes": own_changes.select_related("decided_by", "in_place_of")[:20],
+        "waiting": own_changes.waiting().first(),
     }
     return render(request, "applications/identities.html", context)
 

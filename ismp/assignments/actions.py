@@ -34,10 +34,10 @@ class Plan:
     """How many lack nothing that the course gives."""
 
     @property
-    def seal(self) -> str:
+    def digest(self) -> str:
         """The same for the same course and people only."""
-        told = (self.course.pk, sorted(person.account for person in self.people))
-        return hashlib.sha256(repr(told).encode()).hexdigest()
+        shown = (self.course.pk, sorted(person.account for person in self.people))
+        return hashlib.sha256(repr(shown).encode()).hexdigest()
 
 
 def offered_in(agency: Agency) -> QuerySet[Course]:
@@ -52,7 +52,9 @@ def plan(
 ) -> Plan:
     """Of the people found by `search` (see `people.chosen`) those behind, today, in a duty that the
     course's category closes; after an incident everybody who was chosen."""
-    found = people_listing.chosen(people_listing.of(agency, timezone.localdate()), **search)
+    found = people_listing.chosen(
+        people_listing.people_table(agency, timezone.localdate()), **search
+    )
     fitting = [one for one in found if everybody or _closes(course, one)]
     taking = actions.already_in(course, [person.account for person in fitting])
     return Plan(
@@ -77,7 +79,7 @@ def assign(
     incident: Incident | None = None,
     by: Account,
 ) -> list[Enrollment]:
-    """Enrol these people; `seen` is the seal of the plan that `by` has looked at.
+    """Enrol these people; `seen` is the digest of the plan that `by` has looked at.
 
     After an incident it is noted in its timeline.  Raises ActionRefused when nobody is left, or if
     the plan is another one by now.
@@ -89,7 +91,7 @@ def assign(
     now = plan(agency, search, course, everybody=incident is not None)
     if not now.people:
         raise ActionRefused("選取的同仁都不必再指派：時數已達標，或已在修課、今年已完成。")
-    if now.seal != seen:
+    if now.digest != seen:
         raise ActionRefused("名單或時數在您預覽之後有變動，還沒有指派；請看過新的預覽再按一次。")
     accounts = Account.objects.filter(pk__in=[person.account for person in now.people])
     made = actions.enroll(course, accounts, way=Way.DUTY, by=by)

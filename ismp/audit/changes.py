@@ -21,7 +21,7 @@ Thing = TypeVar("Thing", bound=models.Model)
 Change = tuple[str, str, str]
 """Title of the field, its value before and after; a value is empty where there was none."""
 
-SECRET = ("sealed_id", "id_hash", "key_version")
+SECRET = ("encrypted_id", "id_hash", "key_version")
 """Fields whose values never stand in the trail: of them it only says that they changed."""
 SECRET_CHANGED: Change = ("身分證字號", "（不顯示）", "（不顯示）")
 """That a national ID was set, changed or taken off."""

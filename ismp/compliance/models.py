@@ -86,7 +86,7 @@ class RuleQuerySet(Dated):
 class RuleVersion(Entry):
     """How much a rule asks, and in agencies of which grades, from a day on; null: no more."""
 
-    OF = ("rule",)
+    KEYS = ("rule",)
 
     rule = models.ForeignKey(Rule, models.PROTECT, related_name="versions")
     grades = models.CharField("責任等級", max_length=5)
@@ -165,8 +165,10 @@ class Example(models.Model):
         """Return the hours missing by these duties; None when the rule asks for nothing."""
         person = arithmetic.Person(frozenset({self.rule.identity}), self.grade)
         for one in arithmetic.judge(person, self.credits(), duties, policy, self.on):
-            mine = one.duty.identity == self.rule.identity and one.duty.years == self.rule.years
-            if mine and categories_text(one.duty.categories) == self.rule.categories:
+            is_same_duty = (
+                one.duty.identity == self.rule.identity and one.duty.years == self.rule.years
+            )
+            if is_same_duty and categories_text(one.duty.categories) == self.rule.categories:
                 return one.missing
         return None
 
@@ -180,7 +182,7 @@ class PolicyQuerySet(Dated):
 class PolicyVersion(Entry):
     """A decision of the platform, from a day on, where the law is silent."""
 
-    OF = ()
+    KEYS = ()
 
     class Pair(models.TextChoices):
         ROLLING = TwoYears.ROLLING.value, "今年與前一年"

@@ -140,6 +140,8 @@ def enroll(course: Course, people: Iterable[Account], *, way: Way, by: Account) 
 
 def already_in(course: Course, accounts: Iterable[int]) -> set[int]:
     """Which of these accounts are in a course, or have completed it this year."""
-    mine = Enrollment.objects.filter(course=course, account__in=list(accounts))
-    this_year = mine.filter(completed_at__year=timezone.localdate().year)
-    return set((mine.filter(completed_at=None) | this_year).values_list("account", flat=True))
+    enrollments = Enrollment.objects.filter(course=course, account__in=list(accounts))
+    this_year = enrollments.filter(completed_at__year=timezone.localdate().year)
+    return set(
+        (enrollments.filter(completed_at=None) | this_year).values_list("account", flat=True)
+    )

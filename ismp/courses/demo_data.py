@@ -56,11 +56,11 @@ _HOURS = 3_000
 
 def offer(*, by: Account) -> list[Course]:
     """Add and open the courses; whoever signs in can begin one at once.  For an empty database."""
-    courses = [_online(category, *of, by=by) for category, of in _ONLINE.items()]
+    courses = [_online(category, *texts, by=by) for category, texts in _ONLINE.items()]
     courses.append(_classroom(by))
-    mine = Course.objects.filter(pk__in=[one.pk for one in courses]).order_by("pk")
-    actions.open_courses(mine.all(), by=by)
-    return list(mine)
+    offered = Course.objects.filter(pk__in=[one.pk for one in courses]).order_by("pk")
+    actions.open_courses(offered.all(), by=by)
+    return list(offered)
 
 
 def _online(

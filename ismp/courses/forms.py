@@ -83,9 +83,9 @@ class CourseForm(OfAgencyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.kind = self.kind
-        mine = Teacher.objects.visible_to(self.user).filter(is_engaged=True)
+        engaged = Teacher.objects.visible_to(self.user).filter(is_engaged=True)
         teachers: Any = self.fields["teachers"]
-        teachers.queryset = mine.select_related("account", "agency")
+        teachers.queryset = engaged.select_related("account", "agency")
         if not teachers.queryset:
             self.fields.pop("teachers")
         if "agency" in self.fields:
@@ -152,13 +152,13 @@ class SessionForm(ResourceForm):
         return timings
 
     def clean(self) -> dict[str, Any]:
-        told = self.cleaned_data
-        closes, timings = told.get("closes_on"), told.get("timings")
+        cleaned = self.cleaned_data
+        closes, timings = cleaned.get("closes_on"), cleaned.get("timings")
         if closes and timings and closes > timezone.localdate(min(timings).starts_at):
             raise forms.ValidationError("報名迄日不能晚於第一次上課的日期，請更正。")
         # The module hands on the session alone.
         self.instance.chosen_timings = timings
-        return told
+        return cleaned
 
 
 def _line(meeting: Any) -> str:
@@ -242,9 +242,9 @@ class AssignForm(PeopleForm):
         return [one for one in people_of(self.user) if whom in one.identities.split("+")]
 
     def clean(self) -> dict[str, Any]:
-        told = self.cleaned_data
-        way = Way.LIST if told.get("whom") == "list" else Way.DUTY
-        return {"people": told.get("usernames", []), "way": way}
+        cleaned = self.cleaned_data
+        way = Way.LIST if cleaned.get("whom") == "list" else Way.DUTY
+        return {"people": cleaned.get("usernames", []), "way": way}
 
 
 class SignUpForm(PeopleForm):
@@ -324,8 +324,8 @@ class QuestionForm(ModelForm):
         return options
 
     def clean(self) -> dict[str, Any]:
-        told, right = self.cleaned_data, getattr(self.instance, "right", None)
-        options, kind = told.get("options"), told.get("kind")
+        cleaned, right = self.cleaned_data, getattr(self.instance, "right", None)
+        options, kind = cleaned.get("options"), cleaned.get("kind")
         if options and kind == Question.Kind.MULTIPLE and not right:
             raise forms.ValidationError("請在正確的選項前面加 *，至少一個。")
         if options and kind != Question.Kind.MULTIPLE and len(right or []) != 1:
@@ -334,7 +334,7 @@ class QuestionForm(ModelForm):
             )
         if options and kind == Question.Kind.TRUE_FALSE and options != ["是", "否"]:
             raise forms.ValidationError("是非題的選項請依序填「是」與「否」，正確的前面加 *。")
-        return told
+        return cleaned
 
 
 class QuizForm(ModelForm):
@@ -356,9 +356,9 @@ class QuizForm(ModelForm):
         return drawn
 
     def clean(self) -> dict[str, Any]:
-        told = self.cleaned_data
-        if not 1 <= told.get("pass_mark", 1) <= 100:
+        cleaned = self.cleaned_data
+        if not 1 <= cleaned.get("pass_mark", 1) <= 100:
             raise forms.ValidationError("及格分數請填 1 到 100。")
-        if not (told.get("drawn", 1) and told.get("attempts", 1)):
+        if not (cleaned.get("drawn", 1) and cleaned.get("attempts", 1)):
             raise forms.ValidationError("每次出題數與可作答次數至少 1。")
-        return told
+        return cleaned

@@ -91,9 +91,9 @@ _CLOSE = Action(
 
 def _courses(kind: Kind, **counts: Any) -> Callable[[Any], QuerySet[Course]]:
     def rows(user: Any) -> QuerySet[Course]:
-        mine = Course.objects.visible_to(user).filter(kind=kind).annotate(**counts)
-        mine = mine.select_related("agency").prefetch_related("teachers__account")
-        return mine.order_by("-pk")
+        courses = Course.objects.visible_to(user).filter(kind=kind).annotate(**counts)
+        courses = courses.select_related("agency").prefetch_related("teachers__account")
+        return courses.order_by("-pk")
 
     return rows
 
@@ -273,15 +273,15 @@ def with_own_department(rows: Any, user: Any) -> Any:
 
 def _withdraw(sign_ups: QuerySet[SignUp], *, by: Account) -> int:
     """Each session's row is held before the first event is written, as everywhere."""
-    mine = list(sign_ups.select_related("session").order_by("session", "turn"))
-    classes.hold_all(Session.objects.filter(pk__in=[one.session_id for one in mine]))
-    return len([classes.withdraw(one, by=by) for one in mine])
+    entries = list(sign_ups.select_related("session").order_by("session", "turn"))
+    classes.hold_all(Session.objects.filter(pk__in=[one.session_id for one in entries]))
+    return len([classes.withdraw(one, by=by) for one in entries])
 
 
 def _sessions(user: Any) -> list[tuple[str, str]]:
     """The sessions that somebody may be let into, the newest first."""
-    mine = Session.objects.filter(course__in=Course.objects.visible_to(user))
-    planned = mine.filter(state=SessionState.PLANNED).select_related("course").order_by("-pk")
+    sessions = Session.objects.filter(course__in=Course.objects.visible_to(user))
+    planned = sessions.filter(state=SessionState.PLANNED).select_related("course").order_by("-pk")
     return [(str(one.pk), str(one)) for one in planned]
 
 

@@ -7,7 +7,7 @@ from ismp.courses.classroom import views as classroom_views
 
 app_name = "courses"
 urlpatterns = [
-    path("mine/", course_views.mine, name="mine"),
+    path("mine/", course_views.my_courses, name="my_courses"),
     path("<int:course_id>/", course_views.course, name="course"),
     path("<int:course_id>/enroll/", course_views.enroll, name="enroll"),
     path("<int:course_id>/learn/", course_views.learn, name="learn"),

@@ -28,7 +28,7 @@ _LONGEST_SECONDS = 1_000_000
 
 
 @require_safe
-def mine(request: HttpRequest) -> HttpResponse:
+def my_courses(request: HttpRequest) -> HttpResponse:
     """我的課程."""
     user = request.user
     sessions = Session.objects.with_waiting().select_related("course").prefetch_related("meetings")
@@ -109,9 +109,9 @@ def learn(request: HttpRequest, course_id: int) -> HttpResponse:
 
 def _enrollment(request: HttpRequest, course_id: int) -> Enrollment:
     user = request.user
-    mine = Enrollment.objects.filter(account=user, course=course_id)
-    mine = mine.select_related("course", "record__deletion")
-    return get_object_or_404(mine.order_by("-pk")[:1])
+    enrollments = Enrollment.objects.filter(account=user, course=course_id)
+    enrollments = enrollments.select_related("course", "record__deletion")
+    return get_object_or_404(enrollments.order_by("-pk")[:1])
 
 
 def _done(enrollment: Enrollment) -> set[int]:
@@ -158,8 +158,8 @@ def file(request: HttpRequest, course_id: int, material_id: int) -> HttpResponse
     """
     user = request.user
     enrolled = Enrollment.objects.filter(account=user).values("course")
-    mine = Course.objects.filter(pk__in=enrolled) | Course.objects.taught_by(user)
-    found = get_object_or_404(mine | Course.objects.visible_to(user), pk=course_id)
+    courses = Course.objects.filter(pk__in=enrolled) | Course.objects.taught_by(user)
+    found = get_object_or_404(courses | Course.objects.visible_to(user), pk=course_id)
     shown = get_object_or_404(found.materials.exclude(media_type=""), pk=material_id)
     first, last, status = 0, shown.size - 1, 200
     asked = _RANGE.match(request.headers.get("Range", ""))
@@ -226,8 +226,8 @@ def sign_up(request: HttpRequest, session_id: int) -> HttpResponse:
 def withdraw(request: HttpRequest, session_id: int) -> HttpResponse:
     user = request.user
     session = _session(request, session_id)
-    mine = get_object_or_404(SignUp, session=session, account=user)
-    if _try(request, lambda: classes.withdraw(mine, by=user)):
+    sign_up = get_object_or_404(SignUp, session=session, account=user)
+    if _try(request, lambda: classes.withdraw(sign_up, by=user)):
         messages.success(request, f"已取消報名：{session}。")
     return redirect(session.course)
 

@@ -52,7 +52,7 @@ def apply(claim: ExternalClaim, certificate: Iterable[bytes], *, by: Account) ->
         raise ActionRefused("這個訓練已經認列過了，不能再申請一次；時數請看「我的時數」。")
     _refuse_odd_hours(claim, claim.hours)
     claim.save(force_insert=True)
-    files.keep(claim, certificate)
+    files.store(claim, certificate)
     notify(
         deciders(claim),
         kind="claim",
@@ -65,9 +65,9 @@ def apply(claim: ExternalClaim, certificate: Iterable[bytes], *, by: Account) ->
 
 def _same(claim: ExternalClaim) -> ExternalClaim | None:
     """The person's claims for the same training that were not rejected."""
-    told = ("account", "category", "title", "started_on", "ended_on")
-    mine = ExternalClaim.objects.filter(**{name: getattr(claim, name) for name in told})
-    return mine.filter(state__in=[State.PENDING, State.APPROVED]).first()
+    compared = ("account", "category", "title", "started_on", "ended_on")
+    equal = ExternalClaim.objects.filter(**{name: getattr(claim, name) for name in compared})
+    return equal.filter(state__in=[State.PENDING, State.APPROVED]).first()
 
 
 @transaction.atomic
@@ -104,7 +104,7 @@ def approve(
     claim.given_hours = given or claim.hours
     _refuse_odd_hours(claim, claim.given_hours)
     [run] = crediting.credit(
-        [_credit(claim)], of=f"外部時數認列 {claim.pk}", source=Source.EXTERNAL, by=by
+        [_credit(claim)], about=f"外部時數認列 {claim.pk}", source=Source.EXTERNAL, by=by
     )
     run.refresh_from_db()
     if not run.created:
@@ -187,8 +187,8 @@ def deciders(claim: ExternalClaim) -> QuerySet[Account]:
 
 def records_within(claim: ExternalClaim) -> QuerySet[Record]:
     """The person's records within the days of the training, under any account."""
-    mine = Record.objects.live().of_person(claim.account)
-    return mine.filter(started_on__gte=claim.started_on, ended_on__lte=claim.ended_on)
+    own = Record.objects.live().of_person(claim.account)
+    return own.filter(started_on__gte=claim.started_on, ended_on__lte=claim.ended_on)
 
 
 def _refuse_odd_hours(claim: ExternalClaim, asked: int) -> None:
@@ -288,5 +288,5 @@ def _tell(claim: ExternalClaim) -> None:
         subject=f"您的外部時數認列申請：{claim.get_state_display()}",
         body=f"「{claim.title}」{claim.get_state_display()}。"
         f"{claim.revoke_reason if claim.state == State.REVOKED else claim.comment}",
-        link=reverse("external_hours:mine"),
+        link=reverse("external_hours:my_claims"),
     )

@@ -32,8 +32,8 @@ class InMemory(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> "UploadedFile[Any]":
         self.held.seek(0)
-        told = (self.field_name, self.file_name, self.content_type)
-        return InMemoryUploadedFile(self.held, *told, file_size, self.charset)
+        facts = (self.field_name, self.file_name, self.content_type)
+        return InMemoryUploadedFile(self.held, *facts, file_size, self.charset)
 
 
 def check(file: "UploadedFile[Any]") -> str:
@@ -49,8 +49,8 @@ def check(file: "UploadedFile[Any]") -> str:
     return found
 
 
-def keep(claim: ExternalClaim, chunks: Iterable[bytes]) -> None:
-    _file(claim).keep(chunks)
+def store(claim: ExternalClaim, chunks: Iterable[bytes]) -> None:
+    _file(claim).write(chunks)
 
 
 def read(claim: ExternalClaim) -> Iterator[bytes]:

@@ -54,11 +54,15 @@ class ClaimQuerySet(Scoped["ExternalClaim"]):
         also decide those of administrators, who may be the only ones of their agency."""
         if not user.may(Right.RECOGNIZE_HOURS):
             return self.none()
-        hers = Q(agency=user.agency_id)
+        decidable = Q(agency=user.agency_id)
         if user.may(Right.ALL_AGENCIES):
-            hers |= Q(account__in=Account.objects.who_may(Right.RECOGNIZE_HOURS))
-        mine = Account.objects.with_number_of(user)
-        return self.visible_to(user).filter(hers, state=State.PENDING).exclude(account__in=mine)
+            decidable |= Q(account__in=Account.objects.who_may(Right.RECOGNIZE_HOURS))
+        own_accounts = Account.objects.with_number_of(user)
+        return (
+            self.visible_to(user)
+            .filter(decidable, state=State.PENDING)
+            .exclude(account__in=own_accounts)
+        )
 
 
 class ExternalClaim(Audited):
@@ -150,7 +154,7 @@ class ExternalClaim(Audited):
 
 
 class ClaimPiece(FilePiece):
-    """A sealed piece of a certificate (`ismp.external_hours.files`)."""
+    """A encrypted piece of a certificate (`ismp.external_hours.files`)."""
 
     purpose = "claim"
     owner = models.ForeignKey(ExternalClaim, models.CASCADE, related_name="pieces")

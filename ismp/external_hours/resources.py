@@ -89,8 +89,8 @@ def _will_stand(claim: ExternalClaim, record: Record) -> bool:
 
 def _overlaps(claim: ExternalClaim) -> list[Record]:
     """Other records of the person for the same days, or that look like the same training."""
-    mine = Record.objects.live().of_person(claim.account).select_related("agency", "run")
-    others = mine.exclude(run=claim.run_id) if claim.run_id else mine
+    own_records = Record.objects.live().of_person(claim.account).select_related("agency", "run")
+    others = own_records.exclude(run=claim.run_id) if claim.run_id else own_records
     return [
         one
         for one in others.order_by("-ended_on", "pk")

@@ -21,7 +21,7 @@ _PER_PAGE = 30
 
 
 @require_safe
-def mine(request: HttpRequest) -> HttpResponse:
+def my_claims(request: HttpRequest) -> HttpResponse:
     """List the person's claims with their state and the answer."""
     user = request.user
     own = ExternalClaim.objects.made_by(user).select_related("agency", "decided_by", "revoked_by")
@@ -53,7 +53,7 @@ def _apply(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(reason))
         else:
             messages.success(request, "已送出申請；審核後會通知您。審核前可以撤回。")
-            return redirect("external_hours:mine")
+            return redirect("external_hours:my_claims")
     return render(request, "external_hours/apply.html", {"form": form})
 
 
@@ -66,7 +66,7 @@ def withdraw(request: HttpRequest, claim_id: int) -> HttpResponse:
         messages.success(request, f"已撤回「{claim.title}」的申請，證明文件已刪除。")
     except ActionRefused as reason:
         messages.error(request, str(reason))
-    return redirect("external_hours:mine")
+    return redirect("external_hours:my_claims")
 
 
 @require_safe

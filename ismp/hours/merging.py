@@ -1,4 +1,4 @@
-"""What becomes of the hours of an agency that is merged into another one or dissolved."""
+"""Hours of an agency that is merged into another one or dissolved."""
 
 from ismp.accounts.agencies.closing.consequences import Consequence
 from ismp.accounts.models import Agency

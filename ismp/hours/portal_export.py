@@ -39,7 +39,7 @@ _HOURS = ((1, 0), (2, 0), (3, 0), (0, 3), (1, 2), (0, 6), (0, 12))
 
 
 class Learner(Protocol):
-    """What the portal knows of a person; an invented one, or a line of a roster."""
+    """A person as the portal knows one: invented, or a line of a roster."""
 
     @property
     def national_id(self) -> str: ...
@@ -51,7 +51,7 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class ExportChoices:
-    """What the portal's form asks; the range of 課程結束日期 lies within one calendar year."""
+    """Choices of the portal's form; the range of 課程結束日期 lies within one calendar year."""
 
     start: date
     end: date

@@ -1,4 +1,4 @@
-"""What events of 稽核軌跡 say that somebody did in `ismp.hours` (`ismp.audit.verbs`)."""
+"""Audit verbs of `ismp.hours` (`ismp.audit.verbs`)."""
 
 from ismp.audit.verbs import AGENCY, ALL, NONE, Verb
 

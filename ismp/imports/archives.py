@@ -124,7 +124,7 @@ def _open(file: IO[bytes]) -> pyzipper.AESZipFile:
 
 
 def _files(archive: pyzipper.AESZipFile) -> list[pyzipper.ZipInfo]:
-    """What people put into it.  Raises FileRejected for names that lead elsewhere, and for archives
+    """Members of the archive.  Raises FileRejected for names that lead elsewhere, and for archives
     inside of it."""
     found = [
         entry

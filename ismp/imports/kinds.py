@@ -1,4 +1,4 @@
-"""What is peculiar to each kind of file that comes in.
+"""Kinds of files that can be imported, each an `ImportKind`.
 
 Upload, archive, queue, worker, fence, trial, progress, result, rows and report are the same for all
 (docs/adr/0015): they ask a run's kind and know no kind of file by name.  The packages that own the

@@ -1,4 +1,4 @@
-"""What the kinds of lists that people keep themselves share: roster, inventory of devices.
+"""Shared by the kinds of lists that agencies keep: roster, inventory of devices.
 
 Such a list is small enough to be held whole, and what becomes of its rows is an action of the
 package that it belongs to; the action must know who does it.
@@ -27,7 +27,7 @@ def data_of(run: ImportRun, kind: ImportKind) -> bytes:
 
 
 def sender(run: ImportRun, kind: ImportKind) -> Account:
-    """Who sent the file.  Raises FileRejected when she may not do this any more."""
+    """The account that sent the file.  Raises FileRejected when it may not do this any more."""
     account = Account.objects.select_related("agency").get(username=run.started_by)
     if not account.is_active or not kind.may_start(account):
         raise FileRejected(f"您已經沒有匯入{kind.title}的權限，檔案沒有匯入。")

@@ -208,7 +208,7 @@ class ImportRun(Audited):
 
 
 class RunFile(EncryptedChunk):
-    """A piece of what a run keeps, compressed and sealed: the upload, its rows, its rejections."""
+    """A chunk of a run's file, compressed and encrypted: the upload, its rows, its rejections."""
 
     class Kind(models.TextChoices):
         UPLOAD = "upload", "上傳的檔案"

@@ -18,7 +18,7 @@ def too_large(limits: Limits) -> str:
 
 @dataclass(frozen=True)
 class OtherTypes:
-    """What to do about a file that is of another type."""
+    """Advice for a file of another type."""
 
     instead: str
     """What to bring instead, as an imperative without its full stop."""

@@ -1,4 +1,4 @@
-"""What an import tells: its result as JSON, its rows, and the Excel file of rows not imported.
+"""Report of an import: its result as JSON, its rows, and the Excel file of rejected rows.
 
 Draws everything from what the run kept; its kind has the columns and the rule book.
 """

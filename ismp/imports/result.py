@@ -1,4 +1,4 @@
-"""What became of the rows of a file: the closing arithmetic, and the tables that the pages of the
+"""Outcome of the rows of a file: the closing arithmetic, and the tables that the pages of the
 result and the report are drawn from.
 
 Knows the frames of an import; asks no database but for what a run keeps.
@@ -49,7 +49,7 @@ class Result:
         }
 
     def notes(self) -> dict[str, object]:
-        """What `ImportRun.notes` tells."""
+        """Contents of `ImportRun.notes`."""
         return {}
 
     def run_fields(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Result:
 
 
 class ListLayout(Protocol):
-    """What the result of a list needs of its import kit's description (`kinds.ImportKind`)."""
+    """Parts of an ImportKind that the result of a list needs (`kinds.ImportKind`)."""
 
     @property
     def titles(self) -> Mapping[str, str]: ...
@@ -117,7 +117,7 @@ class ResultOfList(Result):
 
     @classmethod
     def load(cls, run: ImportRun, layout: ListLayout) -> Self:
-        """What is kept of some rows of a run."""
+        """Stored rows of a run."""
         rows, refused = (
             [
                 one
@@ -142,7 +142,7 @@ BETWEEN = "\n"
 
 
 def _as_many(cells: list[str], number: int) -> list[str]:
-    """So many cells, of a row that may have too few or too many."""
+    """Return exactly this number of cells of a row that may have fewer or more."""
     if len(cells) > number:
         return [*cells[: number - 1], "，".join(cells[number - 1 :])]
     return [*cells, *[""] * (number - len(cells))]

@@ -31,10 +31,10 @@ def begin(run: ImportRun, reached: Reached, turn: Turn) -> Callable[[], ResultOf
     """Of a trial only the outcome is kept.  Raises RowsRejected, with each of them."""
     data, done = lists.data_of(run, ROSTER), _taken(so_far(run))
     # Whoever lost the right when some of it had come in learns it from the lines that are left.
-    keeper = _sent_by(run) if done.numbers else lists.sender(run, ROSTER)
+    sender = _sent_by(run) if done.numbers else lists.sender(run, ROSTER)
     reached("parsed", 0, run.lines - 1)
     try:
-        begun = RosterImport(data, keeper=keeper, of=str(run), by=keeper.username, done=done)
+        begun = RosterImport(data, sender=sender, subject=str(run), by=sender.username, done=done)
     except roster_reading.RosterRejected as refusal:
         raise RowsRejected(str(refusal), ResultOfList(ROSTER, [], refusal.faults)) from refusal
     pieces, total = ([] if run.dry_run else begun.pieces), begun.result.total

@@ -1,4 +1,4 @@
-"""What a run keeps: compressed, sealed, in pieces, so memory stays flat.
+"""Files of a run: compressed and encrypted in chunks, so memory stays flat.
 
 The pieces are rows; their bytes lie there too, or in S3-compatible storage
 (`ismp.storage.encrypted_files`).
@@ -29,15 +29,15 @@ _FAST = 1
 
 
 class Writer:
-    """Takes a file chunk by chunk; a full piece is compressed and sealed while the next one fills,
+    """Takes a file by chunks; a full piece is compressed and encrypted while the next one fills,
     and then stored."""
 
     def __init__(self, run: ImportRun, kind: RunFile.Kind) -> None:
         self.run, self.kind = run, kind
         self.size, self.lines, self._number = 0, 0, 0
         self._digest, self._piece = hashlib.sha256(), bytearray()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sealing")
-        self._sealing: Future[RunFile] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encryption")
+        self._encrypting: Future[RunFile] | None = None
         RunFile.objects.filter(run=run, kind=kind).delete()
 
     def write(self, chunk: bytes) -> None:
@@ -51,7 +51,7 @@ class Writer:
             self._piece += part
             rest = rest[len(part) :]
             if len(self._piece) == full:
-                self._seal()
+                self._encrypt()
 
     @property
     def sha256(self) -> str:
@@ -61,7 +61,7 @@ class Writer:
     def close(self) -> None:
         """Store the rest."""
         if self._piece:
-            self._seal()
+            self._encrypt()
         self._store()
         self.stop()
 
@@ -69,17 +69,17 @@ class Writer:
         """End its thread; what is not stored yet is lost."""
         self._thread.shutdown()
 
-    def _seal(self) -> None:
+    def _encrypt(self) -> None:
         piece = RunFile(run=self.run, kind=self.kind, number=self._number)
-        sealing = self._thread.submit(_sealed, piece, self._piece)
+        encrypting = self._thread.submit(_encrypted, piece, self._piece)
         self._store()
-        self._sealing, self._piece = sealing, bytearray()
+        self._encrypting, self._piece = encrypting, bytearray()
         self._number += 1
 
     def _store(self) -> None:
-        if self._sealing:
-            RunFile.store([self._sealing.result()])
-            self._sealing = None
+        if self._encrypting:
+            RunFile.store([self._encrypting.result()])
+            self._encrypting = None
 
 
 def _piece_bytes(number: int) -> int:
@@ -98,7 +98,7 @@ def store(run: ImportRun, kind: RunFile.Kind, chunks: Iterable[bytes]) -> Writer
 
 
 def copy(source: ImportRun, target: ImportRun) -> Writer:
-    """Keep the file of one run for another one too (sealed anew: a seal names its run)."""
+    """Keep the file of one run for another one too (encrypted anew: a seal names its run)."""
     return store(target, RunFile.Kind.UPLOAD, pieces(source, file_kind(source)))
 
 
@@ -166,13 +166,15 @@ def store_frames(run: ImportRun, kind: RunFile.Kind, packed: Iterable[bytes]) ->
     """Keep a table, each part of it (see `pack`) as a piece."""
     RunFile.objects.filter(run=run, kind=kind).delete()
     parts = enumerate(packed)
-    RunFile.store(RunFile(run=run, kind=kind, number=number).seal(part) for number, part in parts)
+    RunFile.store(
+        RunFile(run=run, kind=kind, number=number).encrypt(part) for number, part in parts
+    )
 
 
 def add_frame(run: ImportRun, kind: RunFile.Kind, packed: bytes) -> None:
     """Keep one more part of a table."""
     number = RunFile.objects.filter(run=run, kind=kind).count()
-    RunFile.store([RunFile(run=run, kind=kind, number=number).seal(packed)])
+    RunFile.store([RunFile(run=run, kind=kind, number=number).encrypt(packed)])
 
 
 def pack(frame: pl.DataFrame) -> bytes:
@@ -213,5 +215,5 @@ def _rows(run: ImportRun, kind: RunFile.Kind) -> QuerySet[RunFile]:
     return RunFile.objects.filter(run=run, kind=kind).order_by("number")
 
 
-def _sealed(piece: RunFile, data: bytearray) -> RunFile:
-    return piece.seal(zstandard.compress(data, _FAST))
+def _encrypted(piece: RunFile, data: bytearray) -> RunFile:
+    return piece.encrypt(zstandard.compress(data, _FAST))

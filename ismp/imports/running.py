@@ -106,7 +106,7 @@ def refuse(
 
 
 def _facts(run: ImportRun) -> dict[str, Any]:
-    """What the event of a run says of its file."""
+    """Return the detail of a run's event about its file."""
     return {"dry_run": run.dry_run, "sha256": run.sha256}
 
 

@@ -1,4 +1,4 @@
-"""What events of 稽核軌跡 say that somebody did in `ismp.imports` (`ismp.audit.verbs`).
+"""Audit verbs of `ismp.imports` (`ismp.audit.verbs`).
 
 What comes in is recorded under the verb of its kind (`kinds.ImportKind.verb`).
 """

@@ -156,7 +156,7 @@ def _run_to_start(request: HttpRequest, run_id: int) -> ImportRun:
 
 
 def _window(request: HttpRequest, run: ImportRun) -> dict[str, Any]:
-    """What the import window shows of a run, under way or finished."""
+    """Context of the import window for a run, running or finished."""
     user = request.user
     now, kind = progress(run.pk), kinds.kind_of(run)
     step = STEPS.index(now["step"]) if run.state == State.RUNNING else -1

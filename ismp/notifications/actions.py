@@ -123,8 +123,8 @@ def _posted(letter: Letter, server: BaseEmailBackend) -> bool:
 
 
 def mark_read(notices: Iterable[Notice]) -> int:
-    mine = Notice.objects.filter(pk__in=[notice.pk for notice in notices], read_at=None)
-    return mine.update(read_at=timezone.now())
+    unread = Notice.objects.filter(pk__in=[notice.pk for notice in notices], read_at=None)
+    return unread.update(read_at=timezone.now())
 
 
 def digest_dates(accounts: Collection[int]) -> dict[int, date]:

@@ -22,7 +22,7 @@ from ismp.external_hours import actions as external
 from ismp.hours.records import unclaimed
 from ismp.imports import actions as import_actions
 from ismp.notifications.actions import send_digests, send_letters
-from ismp.operations.backup.sealed_pieces import SEALED
+from ismp.operations.backup.encrypted_models import ENCRYPTED_MODELS
 from ismp.operations.monitoring import anchors
 from ismp.security import reminders
 from ismp.security.advisories.actions import uploaded_files
@@ -69,7 +69,7 @@ def all_chores() -> list[Chore]:
         Chore("purge applications", requests.purge, _HOUR),
         Chore("purge claims", external.purge, _HOUR),
         Chore("purge sent forms", once.purge, _HOUR),
-        Chore("sweep objects", lambda: encrypted_files.sweep(SEALED), _HOUR),
+        Chore("sweep objects", lambda: encrypted_files.sweep(ENCRYPTED_MODELS), _HOUR),
         Chore("clear sessions", lambda: call_command("clearsessions", verbosity=0), _HOUR),
         Chore("prune task results", _prune_task_results, _HOUR),
         Chore("sweep temporary files", sweep_temporary_files, _HOUR),

@@ -1,4 +1,4 @@
-"""What events of 稽核軌跡 say that somebody did in `ismp.operations` (`ismp.audit.verbs`)."""
+"""Audit verbs of `ismp.operations` (`ismp.audit.verbs`)."""
 
 from ismp.audit.verbs import ALL, NONE, Verb
 

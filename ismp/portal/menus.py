@@ -30,8 +30,8 @@ class Link:
 PORTAL = (
     Link("首頁", "portal:home"),
     Link("我的時數", "portal:hours"),
-    Link("外部時數認列", "external_hours:mine"),
-    Link("我的課程", "courses:mine"),
+    Link("外部時數認列", "external_hours:my_claims"),
+    Link("我的課程", "courses:my_courses"),
     Link("資安列管身分", "application_forms:identities"),
     Link("驗證時數證明", "portal:verification"),
     Link("網站導覽", "portal:sitemap", in_head=True, open=True),

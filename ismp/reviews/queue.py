@@ -145,8 +145,8 @@ def _advisories(user: Account) -> Iterator[Waiting]:
     """Advisories that one's own agency has not answered."""
     if not user.may(Right.EDIT_SECURITY):
         return
-    mine = Address.objects.visible_to(user).waiting().filter(agency=user.agency_id)
-    waiting = list(mine.select_related("advisory", "agency"))
+    addressed = Address.objects.visible_to(user).waiting().filter(agency=user.agency_id)
+    waiting = list(addressed.select_related("advisory", "agency"))
     names = {address.addressed_by for address in waiting}
     publishers = dict(Account.objects.filter(username__in=names).values_list("username", "pk"))
     for address in waiting:

@@ -111,11 +111,11 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
     one = next((one for one in waiting_for(user) if one.key == key), None)
     if one is None or one.deciding is None:
         return render(request, "reviews/gone.html", status=404)
-    told = one.deciding.tells(one.thing)
-    if told.only_platform and not (one.in_place_of or user).may(Right.TRANSFER_PEOPLE):
-        told = replace(told, obstacle=told.obstacle or told.only_platform)
+    brief = one.deciding.tells(one.thing)
+    if brief.only_platform and not (one.in_place_of or user).may(Right.TRANSFER_PEOPLE):
+        brief = replace(brief, obstacle=brief.obstacle or brief.only_platform)
     posted = request.POST if request.method == "POST" else None
-    form = CommentForm(posted, waiting=one, replaces=told.replaces)
+    form = CommentForm(posted, waiting=one, replaces=brief.replaces)
     if form.is_valid():
         accept = request.POST.get("decision") == "approve"
         try:
@@ -132,7 +132,7 @@ def item(request: HttpRequest, review_kind: str, review_id: int) -> HttpResponse
             return redirect("reviews:queue")
     context = {
         "one": one,
-        "told": told,
+        "brief": brief,
         "form": form,
         "now": timezone.localtime(),
         "is_late": one.is_late(timezone.now()),
@@ -218,7 +218,7 @@ def delegations(request: HttpRequest) -> HttpResponse:
             return redirect("reviews:delegations")
     context = {
         "form": form,
-        "mine": Delegation.objects.filter(principal=user).select_related("delegate")[:50],
+        "delegations": Delegation.objects.filter(principal=user).select_related("delegate")[:50],
         "today": timezone.localdate(),
     }
     return render(request, "reviews/delegations.html", context)
@@ -228,8 +228,8 @@ def delegations(request: HttpRequest) -> HttpResponse:
 @needs(Right.EDIT_PEOPLE)
 def end_delegation(request: HttpRequest) -> HttpResponse:
     user = request.user
-    mine = Delegation.objects.filter(principal=user)
-    delegation = get_object_or_404(mine, pk=whole_number(request.POST.get("delegation")))
+    delegations = Delegation.objects.filter(principal=user)
+    delegation = get_object_or_404(delegations, pk=whole_number(request.POST.get("delegation")))
     try:
         deputising.end_delegation(delegation, by=user)
         messages.success(request, "代理已經結束。")

@@ -171,7 +171,7 @@ class DeviceForm(OfAgencyForm):
             "quantity",
             "place",
             "department",
-            "keeper",
+            "custodian",
             "network",
             "bought_on",
             "retire_by",

@@ -21,19 +21,19 @@ class Figure:
     late: int
 
 
-def of(user: Account, agency: Agency | None = None) -> list[Figure]:
+def counts(user: Account, agency: Agency | None = None) -> list[Figure]:
     """通報, 管制設備, 情資回覆 of one agency, or of all that somebody sees; what is late first."""
 
-    def mine(model: Any) -> Any:
+    def visible(model: Any) -> Any:
         return model.objects.visible_to(user).of_agency(agency).order_by()
 
-    incidents = mine(Incident).in_administration(user)
+    incidents = visible(Incident).in_administration(user)
     drills = _incidents("資通安全通報（演練）", incidents.filter(is_drill=True))
     found = [
         _incidents("資通安全通報", incidents.real()),
-        _devices(mine(Device)),
+        _devices(visible(Device)),
         *([drills] if drills.total or drills.late else []),
-        _answers(mine(Address).of_published()),
+        _answers(visible(Address).of_published()),
     ]
     return sorted(found, key=lambda figure: -figure.late)
 

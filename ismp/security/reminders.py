@@ -66,12 +66,12 @@ def remind() -> int:
     """
     now = timezone.now()
     found = [one for source in _SOURCES for one in source(now)]
-    told = set(
+    already_sent = set(
         Reminder.objects.filter(subject__in={one.subject for one in found}).values_list(
             "subject", "occasion", "due_at"
         )
     )
-    new = [one for one in found if (one.subject, one.occasion, one.due_at) not in told]
+    new = [one for one in found if (one.subject, one.occasion, one.due_at) not in already_sent]
     return sum(map(_tell, new))
 
 
@@ -107,17 +107,17 @@ def _advisories(now: datetime) -> Iterator[Deadline]:
     late: dict[int, list[Address]] = defaultdict(list)
     for address in columns.filter(due_on__lte=until):
         due_on = address.due_on or until
-        told = {
+        facts = {
             "subject": f"advisory:{address.advisory_id}/{address.agency.code}",
             "link": reverse("addresses:page", args=[address.pk]),
             "agency": address.agency,
         }
         words = f"情資尚未回覆：{address.advisory.name_in_notices}"
         if due_on >= _day(now):
-            yield _of_day(now, due_on, words=words, **told)
+            yield _of_day(now, due_on, words=words, **facts)
         else:
             late[address.advisory_id].append(address)
-            yield _overdue(now, due_on, words=words, **told)
+            yield _overdue(now, due_on, words=words, **facts)
     for addresses in late.values():
         advisory = addresses[0].advisory
         yield _overdue(
@@ -130,7 +130,7 @@ def _advisories(now: datetime) -> Iterator[Deadline]:
         )
 
 
-def _overdue(now: datetime, due_on: date, *, words: str, **told: Any) -> Deadline:
+def _overdue(now: datetime, due_on: date, *, words: str, **facts: Any) -> Deadline:
     """Anew on the day after and then each week, as a deadline of its own."""
     days = (_day(now) - due_on).days
     week = (days - 1) // 7
@@ -138,7 +138,7 @@ def _overdue(now: datetime, due_on: date, *, words: str, **told: Any) -> Deadlin
         occasion=Occasion.OVERDUE,
         due_at=end_of(due_on + timedelta(weeks=week)),
         words=f"{words}（已逾期 {days} 天）",
-        **told,
+        **facts,
     )
 
 
@@ -159,14 +159,14 @@ def _campaigns(now: datetime) -> Iterator[Deadline]:
             )
 
 
-def _of_day(now: datetime, due_on: date, *, words: str, **told: object) -> Deadline:
+def _of_day(now: datetime, due_on: date, *, words: str, **facts: object) -> Deadline:
     is_today = due_on == _day(now)
     when = "今天到期" if is_today else f"{roc_dates.roc_date(due_on)} 到期"
     return Deadline(
         occasion=Occasion.TODAY if is_today else Occasion.SOON,
         due_at=end_of(due_on),
         words=f"{words}（{when}）",
-        **told,  # type: ignore[arg-type]
+        **facts,  # type: ignore[arg-type]
     )
 
 

@@ -8,7 +8,7 @@ from ismp.security.incidents import views as incident_views
 
 app_name = "security"
 urlpatterns = [
-    path("incidents/", incident_views.mine, name="my_incidents"),
+    path("incidents/", incident_views.my_incidents, name="my_incidents"),
     path("incidents/report/", incident_views.report, name="report"),
     path("incidents/<int:incident_id>/edit/", incident_views.edit, name="edit_incident"),
     path("exceptions/<int:decision_id>/", incident_views.exception, name="exception"),

@@ -1,4 +1,4 @@
-"""Sealed pieces of files: in a row of the database, or in S3-compatible storage when
+"""Encrypted pieces of files: in a row of the database, or in S3-compatible storage when
 `ISMP_S3_BUCKET` says so.
 
 An `EncryptedChunk` is a row.  Where its owner has one file, the model is a `FilePiece` and adds
@@ -56,13 +56,13 @@ class EncryptedChunk(models.Model):
         """Associated data of the chunk: the owner's id and the chunk's number."""
         raise NotImplementedError
 
-    def keep(self, data: bytes) -> None:
-        """Seal the data and store a piece that is not stored yet."""
-        self.store([self.seal(data)])
+    def write(self, data: bytes) -> None:
+        """Encrypt the data and store a piece that is not stored yet."""
+        self.store([self.encrypt(data)])
 
     @classmethod
     def store(cls, pieces: Iterable[Self]) -> None:
-        """Store sealed pieces that are not stored yet, in the order in which they come.
+        """Store encrypted pieces that are not stored yet, in the order in which they come.
 
         To PostgreSQL they go as they are: written into a statement, 300 kB take five times as long.
         """
@@ -84,18 +84,18 @@ class EncryptedChunk(models.Model):
                 copy.write_row([getattr(piece, field.attname) for field in fields])
 
     def opened(self) -> bytes:
-        sealed = get(self.stored_as) if self.stored_as else bytes(self.data)
-        return settings.KEYS.unseal(sealed, self.context, self.key_version)
+        encrypted = get(self.stored_as) if self.stored_as else bytes(self.data)
+        return settings.KEYS.decrypt(encrypted, self.context, self.key_version)
 
-    def seal_anew(self) -> None:
-        """Seal it with the newest key; the object it had is swept later."""
-        self.seal(self.opened()).save(update_fields=["key_version", "stored_as", "data"])
+    def reencrypt(self) -> None:
+        """Encrypt it with the newest key; the object it had is swept later."""
+        self.encrypt(self.opened()).save(update_fields=["key_version", "stored_as", "data"])
 
-    def seal(self, data: bytes) -> Self:
-        """Put the data into the piece, sealed with the newest key; the caller saves it."""
-        sealed, self.key_version = settings.KEYS.seal(data, self.context)
-        self.stored_as = put(sealed) if in_use() else ""
-        self.data = b"" if self.stored_as else sealed
+    def encrypt(self, data: bytes) -> Self:
+        """Put the data into the piece, encrypted with the newest key; the caller saves it."""
+        encrypted, self.key_version = settings.KEYS.encrypt(data, self.context)
+        self.stored_as = put(encrypted) if in_use() else ""
+        self.data = b"" if self.stored_as else encrypted
         return self
 
 
@@ -103,7 +103,7 @@ class FilePiece(EncryptedChunk):
     """A piece of the one file of its owner: a model adds `owner`, a foreign key, and `purpose`."""
 
     purpose: ClassVar[str]
-    """What kind of file it is sealed for; changing it makes stored pieces unreadable."""
+    """What kind of file it is encrypted for; changing it makes stored pieces unreadable."""
     owner_id: int
 
     class Meta(EncryptedChunk.Meta):
@@ -132,7 +132,7 @@ class EncryptedFile:
     piece: type[FilePiece]
     owner_id: int
 
-    def keep(self, chunks: Iterable[bytes]) -> None:
+    def write(self, chunks: Iterable[bytes]) -> None:
         """Keep a file in place of the one that was kept before."""
         self.forget()
         number, buffer = 0, bytearray()
@@ -162,7 +162,7 @@ class EncryptedFile:
 
     def _store(self, number: int, data: bytes) -> None:
         piece: Any = self.piece
-        piece(owner_id=self.owner_id, number=number).keep(data)
+        piece(owner_id=self.owner_id, number=number).write(data)
 
 
 def put(data: bytes) -> str:

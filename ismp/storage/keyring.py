@@ -1,6 +1,6 @@
 """The keys of this installation: one file in `ISMP_HOME`, apart from the data they protect.
 
-It seals (AES-256-GCM) and indexes (HMAC-SHA-256), and knows neither Django nor what it seals.
+It encrypts (AES-256-GCM) and indexes (HMAC-SHA-256), and knows neither Django nor what it encrypts.
 An unkeyed hash of a national ID is as good as the ID (5×10⁸ candidates), so whoever has the
 database alone must have nothing: the key file is what to guard, and to back up separately.
 """
@@ -23,10 +23,10 @@ _NONCE_BYTES = 12
 
 @dataclass(frozen=True)
 class KeyRing:
-    """Versioned sealing keys (new data uses the newest) and the keys that never change."""
+    """Versioned encryption keys (new data uses the newest) and the keys that never change."""
 
     path: Path
-    sealing: dict[int, bytes] = field(repr=False)
+    encryption_keys: dict[int, bytes] = field(repr=False)
     index: bytes = field(repr=False)
     trail: bytes = field(repr=False)
     secret_key: str = field(repr=False)
@@ -41,7 +41,7 @@ class KeyRing:
         stored = json.loads(path.read_text("utf-8"))
         return cls(
             path=path,
-            sealing=_sealing(stored),
+            encryption_keys=_encryption_keys(stored),
             index=bytes.fromhex(stored["index"]),
             trail=bytes.fromhex(stored["trail"]),
             secret_key=stored["secret_key"],
@@ -49,55 +49,55 @@ class KeyRing:
 
     @property
     def version(self) -> int:
-        """Of the newest sealing key, which new data is sealed with."""
-        return max(self.sealing)
+        """Of the newest encryption key, which new data is encrypted with."""
+        return max(self.encryption_keys)
 
     def fingerprints(self) -> dict[str, str]:
         """Of each key 16 hex digits by which it is recognised, and that reveal nothing of it."""
-        sealing = {f"sealing-{version}": key for version, key in self.sealing.items()}
-        keys = {"index": self.index, "trail": self.trail, **sealing}
+        encryption = {f"sealing-{version}": key for version, key in self.encryption_keys.items()}
+        keys = {"index": self.index, "trail": self.trail, **encryption}
         marks = {
             name: hmac.digest(key, b"fingerprint", hashlib.sha256) for name, key in keys.items()
         }
         return {name: mark.hex()[:16] for name, mark in marks.items()}
 
     def refresh(self) -> None:
-        """Read the sealing keys anew, after another process has added or forgotten some."""
-        self.sealing.update(_sealing(json.loads(self.path.read_text("utf-8"))))
+        """Read the encryption keys anew, after another process has added or forgotten some."""
+        self.encryption_keys.update(_encryption_keys(json.loads(self.path.read_text("utf-8"))))
 
     def add_key(self) -> int:
-        """Make a new sealing key and return its version; old ones stay, for what they sealed."""
+        """Make a new encryption key and return its version; old ones stay to decrypt."""
         self.refresh()
         version = self.version + 1
-        self._write({**self.sealing, version: secrets.token_bytes(32)})
+        self._write({**self.encryption_keys, version: secrets.token_bytes(32)})
         self.refresh()
         return version
 
     def forget_old_keys(self) -> None:
-        """Keep the newest sealing key only; what older ones sealed is lost for ever."""
+        """Keep the newest encryption key only; what older ones encrypted is lost for ever."""
         self.refresh()
-        self._write({self.version: self.sealing[self.version]})
+        self._write({self.version: self.encryption_keys[self.version]})
 
-    def _write(self, sealing: dict[int, bytes]) -> None:
+    def _write(self, encryption_keys: dict[int, bytes]) -> None:
         stored = json.loads(self.path.read_text("utf-8"))
-        stored["sealing"] = {str(version): key.hex() for version, key in sealing.items()}
+        stored["sealing"] = {str(version): key.hex() for version, key in encryption_keys.items()}
         draft = _draft(self.path, stored)
         draft.replace(self.path)
 
-    def seal(self, data: bytes, context: bytes) -> tuple[bytes, int]:
-        """Encrypt with the newest key; returns the sealed data and the key's version.
+    def encrypt(self, data: bytes, context: bytes) -> tuple[bytes, int]:
+        """Encrypt with the newest key; returns the encrypted data and the key's version.
 
         `context` (what the data belongs to) must be given again to open it.
         """
         version, nonce = self.version, secrets.token_bytes(_NONCE_BYTES)
-        return nonce + AESGCM(self.sealing[version]).encrypt(nonce, data, context), version
+        return nonce + AESGCM(self.encryption_keys[version]).encrypt(nonce, data, context), version
 
-    def unseal(self, sealed: bytes, context: bytes, version: int) -> bytes:
-        """Decrypt what `seal` made with that key version; raises InvalidTag when tampered with."""
-        if version not in self.sealing:
+    def decrypt(self, encrypted: bytes, context: bytes, version: int) -> bytes:
+        """Decrypt data of that key version; raises InvalidTag when tampered with."""
+        if version not in self.encryption_keys:
             self.refresh()
-        nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        return AESGCM(self.sealing[version]).decrypt(nonce, ciphertext, context)
+        nonce, ciphertext = encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:]
+        return AESGCM(self.encryption_keys[version]).decrypt(nonce, ciphertext, context)
 
     def blind_index(self, text: str) -> bytes:
         """A keyed hash (32 bytes) by which equal values can be found without being readable."""
@@ -142,5 +142,5 @@ def _draft(path: Path, keys: dict[str, Any]) -> Path:
     return draft
 
 
-def _sealing(stored: dict[str, Any]) -> dict[int, bytes]:
+def _encryption_keys(stored: dict[str, Any]) -> dict[int, bytes]:
     return {int(version): bytes.fromhex(key) for version, key in stored["sealing"].items()}

@@ -17,7 +17,7 @@ class SentForm(models.Model):
     reference = models.CharField(max_length=8)
     """Of the request that came first."""
     answer = models.BinaryField(null=True)
-    """Sealed: a page may show a code once.  None while the first one is at work."""
+    """Encrypted: a page may show a code once.  None while the first one is at work."""
     key_version = models.PositiveSmallIntegerField(null=True)
 
     def __str__(self) -> str:

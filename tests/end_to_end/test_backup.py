@@ -64,7 +64,7 @@ def everything(place):
 def read(place):
     """How many numbers there are, whether all can be read, and how long the upload is."""
     with place.entered():
-        numbers = [account.national_id for account in Account.objects.exclude(sealed_id=None)]
+        numbers = [account.national_id for account in Account.objects.exclude(encrypted_id=None)]
         run = ImportRun.objects.get()
         upload = b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))
         return len(numbers), all(numbers), len(upload)
@@ -245,7 +245,7 @@ def test_no_number_and_no_key_in_a_backup(site, tmp_path):
         held = b"".join(opened.dump()) + json.dumps(opened.manifest).encode()
     assert PERSON.name.encode() in held
     assert PERSON.national_id.encode() not in held
-    for key in (*keys.sealing.values(), keys.index, keys.trail):
+    for key in (*keys.encryption_keys.values(), keys.index, keys.trail):
         assert key not in held and key.hex().encode() not in held
 
 

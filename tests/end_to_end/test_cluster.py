@@ -19,7 +19,7 @@ import pytest
 from ismp.accounts import demo_data
 from tests.support import oracle
 from tests.support.hosts import PASSWORD, PATIENCE_SECONDS, Browser, Hosts, wait_for_web
-from tests.support.laws import told
+from tests.support.laws import announced
 from tests.support.portal_files import data, row
 from tests.support.postgres import Cluster
 
@@ -51,7 +51,7 @@ from ismp.imports.models import ImportRun
 runs = [
     {
         "file": run.filename, "agency": run.agency.code, "dry_run": run.dry_run,
-        "told": outcome(run), "attempt": run.attempt, "reason": run.reason,
+        "reported": outcome(run), "attempt": run.attempt, "reason": run.reason,
         "received": run.received_at and run.received_at.timestamp(),
         "finished": run.finished_at and run.finished_at.timestamp(),
         "events": Event.objects.filter(subject=f"run:{run.pk}").count(),
@@ -142,7 +142,7 @@ class Trouble:
 def clerk_at_work(browser, username, files, over):
     """Upload each file, again when the database was away; then look at the pages till all is over.
 
-    Each clerk has random numbers of her own, so that no thread's order changes them.
+    Each clerk has a random generator, so that no thread's order changes the numbers.
     """
     while True:
         try:
@@ -160,7 +160,7 @@ def clerk_at_work(browser, username, files, over):
 
 def files_of(code, people, number, chance):
     """The files of an agency in one round: new rows, rows that change earlier ones, bad rows."""
-    mine = [person for person in people if person.agency_code == code and person.active]
+    own = [person for person in people if person.agency_code == code and person.active]
     for n in range(number, number + FILES_EACH):
         rows = [
             row(
@@ -170,10 +170,10 @@ def files_of(code, people, number, chance):
                 score=str(n),
             )
             for index in range(ROWS)
-            for person in [mine[index % len(mine)]]
+            for person in [own[index % len(own)]]
         ]
         for bad in chance.sample(range(ROWS), ROWS // 30):
-            rows[bad] = row(national_id=mine[0].national_id, total="9", term=f"b{bad}")
+            rows[bad] = row(national_id=own[0].national_id, total="9", term=f"b{bad}")
         rows.append(rows[0])
         mode = "dry_run" if chance.random() < 0.15 else "import"
         yield f"{code}-{n}.csv", data(*rows, encoding="utf-8-sig"), mode
@@ -194,7 +194,7 @@ def test_every_law_holds_while_workers_die_and_the_database_restarts(hosts, clus
     until = time.monotonic() + pytestconfig.getoption("--soak")
     while True:
         files = {code: list(files_of(code, people, number, chance)) for code in clerks}
-        contents |= {name: content for mine in files.values() for name, content, _ in mine}
+        contents |= {name: content for own in files.values() for name, content, _ in own}
         browsers += one_round(trouble, clerks, files, ports, chance)
         number += FILES_EACH
         if time.monotonic() > until:
@@ -265,7 +265,7 @@ def check_laws(result, contents, accounts):
     store, updated = {}, 0
     finished = {}
     for run in result["runs"]:
-        state, counts, faults, names = run["told"]
+        state, counts, faults, names = run["reported"]
         assert run["events"] == 1, run
         if state == "refused":  # its upload met the restart; the clerk sent the file again
             assert "中斷" in run["reason"]
@@ -280,18 +280,18 @@ def check_laws(result, contents, accounts):
             dry_run=run["dry_run"],
         )
         was = (state, tuple(counts), [tuple(fault) for fault in faults], names)
-        assert was == told(expected), run
+        assert was == announced(expected), run
         assert counts[0] == sum(counts[1:])
         updated += 0 if run["dry_run"] else counts[2]
         finished.setdefault(run["agency"], []).append(run["finished"])
     assert {run["file"] for run in result["runs"]} == set(contents)
     assert all(times == sorted(times) for times in finished.values()), "not in order of arrival"
-    assert sorted(result["records"], key=str) == sorted(map(as_told, store.items()), key=str)
+    assert sorted(result["records"], key=str) == sorted(map(as_recorded, store.items()), key=str)
     assert (result["all_records"], result["revisions"]) == (len(store), updated)
     assert result["faults"] == []
 
 
-def as_told(event):
+def as_recorded(event):
     """An entry of the oracle's store in the words of TOLD."""
     key, contents = event
     hours = {

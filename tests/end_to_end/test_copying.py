@@ -51,7 +51,7 @@ LOOK = """
 import django; django.setup()
 from ismp.accounts.models import Account
 from ismp.hours.models import Record
-numbers = sorted(account.national_id for account in Account.objects.exclude(sealed_id=None))
+numbers = sorted(account.national_id for account in Account.objects.exclude(encrypted_id=None))
 print(Account.objects.count(), Record.objects.count(), hash(tuple(numbers)))
 """
 

@@ -173,13 +173,13 @@ def job_of(kind, run):
     by = Account.objects.select_related("agency").get(username="IC1001")
     Account.objects.filter(pk=by.pk).update(role="agency_admin")
     by.refresh_from_db()
-    told = {"shown": None, "by": by}
+    values = {"shown": None, "by": by}
     if kind == "undo":
-        return jobs.undo(ImportRun.objects.get(pk=run), **told), 0
+        return jobs.undo(ImportRun.objects.get(pk=run), **values), 0
     if kind == "delete":
-        return jobs.delete(EVERYTHING, reason="誤植", count=ROWS, **told), 0
+        return jobs.delete(EVERYTHING, reason="誤植", count=ROWS, **values), 0
     records = Record.objects.live()
-    return jobs.restore(record_actions.delete(records, reason="誤植", **told), by=by), ROWS
+    return jobs.restore(record_actions.delete(records, reason="誤植", **values), by=by), ROWS
 
 
 def state_of_job(place, job):

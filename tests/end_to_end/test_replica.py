@@ -124,7 +124,7 @@ def test_an_import_is_seen_at_once_by_who_made_it_and_by_her_agency(town):
     town.rename("又改名")
     assert "改名" in me.get(LIST).text
     assert "又改名" not in me.get(LIST).text, (
-        "the replica has come so far: she may read there again"
+        "the replica has come so far: the session may read there again"
     )
 
 

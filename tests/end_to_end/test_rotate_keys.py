@@ -41,7 +41,7 @@ def test_everything_is_sealed_anew_and_reads_the_same(keys, import_bytes, capsys
     assert set(RunFile.objects.values_list("key_version", flat=True)) == {1}
     call_command("rotate_keys")
     assert set(RunFile.objects.values_list("key_version", flat=True)) == {2}
-    versions = Account.objects.exclude(sealed_id=None).values_list("key_version", flat=True)
+    versions = Account.objects.exclude(encrypted_id=None).values_list("key_version", flat=True)
     assert set(versions) == {2}
     assert {account.pk: account.national_id for account in Account.objects.all()} == numbers
     assert [b"".join(run_files.pieces(run, kind)) for kind in RunFile.Kind] == before
@@ -79,17 +79,17 @@ def test_stopped_in_the_middle_and_run_again(keys, import_bytes, monkeypatch):
     fresh = KeyRing.open(keys.path.parent)
     piece = RunFile.objects.first()
     sealed = bytes(piece.data)
-    assert fresh.unseal(sealed, piece.context, piece.key_version)
+    assert fresh.decrypt(sealed, piece.context, piece.key_version)
 
 
 def test_a_process_that_meets_a_new_key_reads_the_file_again(tmp_path):
     here, there = KeyRing.open(tmp_path), KeyRing.open(tmp_path)
-    old = here.seal(b"old", b"c")
+    old = here.encrypt(b"old", b"c")
     assert there.add_key() == 2
-    new = there.seal(b"new", b"c")
-    assert here.unseal(new[0], b"c", new[1]) == b"new"
-    assert here.unseal(old[0], b"c", old[1]) == b"old"
-    assert here.seal(b"x", b"c")[1] == 2
+    new = there.encrypt(b"new", b"c")
+    assert here.decrypt(new[0], b"c", new[1]) == b"new"
+    assert here.decrypt(old[0], b"c", old[1]) == b"old"
+    assert here.encrypt(b"x", b"c")[1] == 2
     assert stat.S_IMODE(here.path.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
 
@@ -107,7 +107,7 @@ def test_under_load(site):
     assert done.returncode == 0, done.stderr
     assert state_of(site) == DONE | {"attempt": 1}
     with site.entered():
-        assert all(one.national_id for one in Account.objects.exclude(sealed_id=None))
+        assert all(one.national_id for one in Account.objects.exclude(encrypted_id=None))
         run = ImportRun.objects.get()
         assert (len(list(report.rejections(run))), len(report.rows(run, "", ""))) == (1, 301)
 
@@ -129,10 +129,10 @@ from ismp.accounts.models import Account
 from ismp.audit import trail
 from ismp.imports import run_files
 from ismp.imports.models import ImportRun, RunFile
-numbers = {a.username: a.national_id for a in Account.objects.exclude(sealed_id=None)}
+numbers = {a.username: a.national_id for a in Account.objects.exclude(encrypted_id=None)}
 uploads = [len(b"".join(run_files.pieces(run, RunFile.Kind.UPLOAD))) for run in ImportRun.objects.all()]
 kept = sum(len(list(run_files.pieces(run, kind))) for run in ImportRun.objects.all() for kind in RunFile.Kind)
-print(json.dumps([numbers, uploads, kept == RunFile.objects.count(), list(trail.faults()), list(settings.KEYS.sealing)]))
+print(json.dumps([numbers, uploads, kept == RunFile.objects.count(), list(trail.faults()), list(settings.KEYS.encryption_keys)]))
 """
 
 
@@ -182,10 +182,10 @@ def _rounds(hosts, folder, people, browsers):
         _copied(folder)
         sealing = hosts.start("manage.py", "rotate_keys")
         for browser, code in zip(browsers, demo_data.AGENCIES, strict=True):
-            mine = next(p for p in people if p.active and p.agency_code == code)
+            own = next(p for p in people if p.active and p.agency_code == code)
             for n in range(2):
                 rows = [
-                    row(national_id=mine.national_id, name=mine.name, term=f"{number}-{n}-{i}")
+                    row(national_id=own.national_id, name=own.name, term=f"{number}-{n}-{i}")
                     for i in range(LINES)
                 ]
                 content = data(*rows, encoding="utf-8-sig")

@@ -20,11 +20,11 @@ def port(tmp_path_factory, town):
     folder = tmp_path_factory.mktemp("web")
     [number] = free_ports(1)
     place = Place(folder / "home", like=town, ISMP_PORT=str(number))
-    mine = [p for p in demo_data.city() if p.active and p.agency_code == AGENCY]
+    own = [p for p in demo_data.city() if p.active and p.agency_code == AGENCY]
     rows = [
         row(national_id=p.national_id, name=p.name, title=f"資通安全課程第{n}講", term=str(n))
         for n in range(60)
-        for p in [mine[n % len(mine)]]
+        for p in [own[n % len(own)]]
     ]
     (folder / "file.csv").write_bytes(data(*rows, encoding="utf-8-sig"))
     imported = place.python("manage.py", "import_hours", folder / "file.csv", "--agency", AGENCY)

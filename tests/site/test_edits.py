@@ -136,13 +136,13 @@ def test_an_edit_stores_nothing_but_what_it_changed(editor, module, monkeypatch)
 @each_that_adds
 def test_a_stale_form_comes_back_and_stores_what_the_person_then_chooses(editor, account, module):
     client, address, thing = editor(module)
-    mine = form_of(client.get(address), address)
+    own = form_of(client.get(address), address)
     another = colleague(account, EXAMPLES[module.name].by)
     assert another.post(address, EXAMPLES[module.name].good(8)).status_code == 302
     theirs = form_of(client.get(address), address)
     stored = type(thing)._base_manager.filter(pk=thing.pk)
     before = stored.values().get()
-    answer = client.post(address, mine)
+    answer = client.post(address, own)
     page = answer.content.decode()
     assert answer.status_code == 200
     assert TOLD in page
@@ -239,8 +239,8 @@ def test_an_action_that_starts_from_what_stands_is_checked_too(client, account, 
     page = client.post(address, {"ids": [person.pk]})
     shown = form_of(page, address)
     other = colleague(account, "agency_admin")
-    told = {"ids": [person.pk], "confirmed": "1", "role": "teacher"}
-    assert other.post(address, told).status_code == 302
+    values = {"ids": [person.pk], "confirmed": "1", "role": "teacher"}
+    assert other.post(address, values).status_code == 302
     answer = client.post(address, {**shown, "role": "agency_admin"})
     assert TOLD in answer.content.decode()
     person.refresh_from_db()
@@ -297,10 +297,10 @@ def test_a_policy_that_was_drawn_before_another_one_comes_back(client, account):
         every = forms_in(address, page.content.decode())
         return next(form for form in every if "grace_days" in form.fields).shown(**typed)
 
-    mine = drawn(client.get(address), since="119-01-01", two_years="pairs")
+    own = drawn(client.get(address), since="119-01-01", two_years="pairs")
     theirs = drawn(client.get(address), since="119-01-01", grace_days="30", confirmed="1")
     assert client.post(address, theirs).status_code == 302
-    answer = client.post(address, {**mine, "confirmed": "1"})
+    answer = client.post(address, {**own, "confirmed": "1"})
     page = answer.content.decode()
     assert TOLD in page
     assert "新到職寬限 30 天" in page
@@ -334,7 +334,7 @@ def test_a_question_and_a_quiz_that_others_changed_come_back(client, account, th
 
 
 @pytest.mark.django_db
-def test_who_comes_second_with_a_page_of_before_is_told_and_leaves_no_event(things, account):
+def test_who_comes_second_with_a_page_of_before_is_reported_and_leaves_no_event(things, account):
     """Each action looks at what it locked, not at what the page was drawn from."""
     by = account("IC1001", "platform_admin")
     course = Course.objects.get(pk=things["online_courses_id"])
@@ -375,9 +375,9 @@ def test_who_comes_second_with_a_page_of_before_is_told_and_leaves_no_event(thin
 @pytest.mark.django_db
 def test_nothing_is_acknowledged_twice(client, things, account):
     client.force_login(account("IC1001", "platform_admin"))
-    told = {"ids": [things["addresses_id"]], "confirmed": "1"}
+    values = {"ids": [things["addresses_id"]], "confirmed": "1"}
     pages = [
-        client.post("/manage/addresses/acknowledge/", told, follow=True).content.decode()
+        client.post("/manage/addresses/acknowledge/", values, follow=True).content.decode()
         for _ in range(2)
     ]
     assert "已簽收：1 筆" in pages[0]
@@ -391,10 +391,10 @@ def test_a_correction_of_an_incident_carries_its_version(client, things, account
     client.force_login(account("IC1001", "platform_admin"))
     another = colleague(account, "platform_admin")
     page = f"/incidents/{things['incident_id']}/"
-    mine = form_of(client.get(f"{page}edit/"), f"{page}edit/")
+    own = form_of(client.get(f"{page}edit/"), f"{page}edit/")
     theirs = form_of(another.get(f"{page}edit/"), f"{page}edit/")
     another.post(f"{page}edit/", {**theirs, "title": "別人改的"})
-    answer = client.post(f"{page}edit/", {**mine, "description": "我改的"})
+    answer = client.post(f"{page}edit/", {**own, "description": "我改的"})
     text = answer.content.decode()
     assert TOLD in text and "IC1002" in text and "別人改的" in text
     incident = Incident.objects.get(pk=things["incident_id"])
@@ -458,8 +458,8 @@ def test_nobody_waits_for_whoever_holds_the_account(place):
         cursor.execute("SELECT 1 FROM accounts_account WHERE id = %s FOR UPDATE", [person.pk])
         here.execute("SET lock_timeout = '5s'")
         client = Client()
-        told = {"username": "IC1003", "password": PASSWORD}
-        assert client.post("/accounts/login/", told).status_code == 302
+        values = {"username": "IC1003", "password": PASSWORD}
+        assert client.post("/accounts/login/", values).status_code == 302
         assert client.get("/").status_code == 200
         person.refresh_from_db()
         assert person.last_seen_at is None

@@ -75,7 +75,7 @@ def sites():
 
 
 @pytest.fixture
-def told(monkeypatch):
+def announced(monkeypatch):
     """{(file, function): ids of the notices that it left}."""
     found = {}
     create = Notice.objects.bulk_create
@@ -206,14 +206,14 @@ def of_requests(people):
 def of_hours_and_tickets(people):
     claim = claim_of(people["staff"])
     external.refuse(claim, comment="證明不清楚", by=people["handler"])
-    told = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1", "run": None}
-    ticket = portal.open_ticket(**told, by=people["staff"])
+    values = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1", "run": None}
+    ticket = portal.open_ticket(**values, by=people["staff"])
     portal.answer(ticket, body="請重新上傳", by=people["platform"])
     portal.answer(ticket, body="還是不行", by=people["staff"])
     portal.close_ticket(ticket, by=people["platform"])
 
 
-def test_every_link_opens_for_whoever_is_told(client, people, told):
+def test_every_link_opens_for_whoever_is_reported(client, people, reported):
     seen = set()
     for scenario in (
         of_incidents,
@@ -224,15 +224,15 @@ def test_every_link_opens_for_whoever_is_told(client, people, told):
         of_hours_and_tickets,
     ):
         scenario(people)
-        new = {pk for notices in told.values() for pk in notices} - seen
+        new = {pk for notices in reported.values() for pk in notices} - seen
         assert not list(opens(client, new))
         seen |= new
-    assert sites() - set(OPEN_TO_ALL) - set(ELSEWHERE) == set(told) - set(OPEN_TO_ALL) - set(
+    assert sites() - set(OPEN_TO_ALL) - set(ELSEWHERE) == set(reported) - set(OPEN_TO_ALL) - set(
         ELSEWHERE
     )
 
 
-def test_what_is_told_elsewhere_leads_where_everybody_may_go(things):
+def test_what_is_reported_elsewhere_leads_where_everybody_may_go(things):
     assert set(OPEN_TO_ALL) | set(ELSEWHERE) <= sites()
     for address in OPEN_TO_ALL.values():
         assert MATRIX[address] == set(ROLES)

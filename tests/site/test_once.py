@@ -232,13 +232,17 @@ def test_hours_are_deleted_restored_and_undone_once(clerk, import_bytes):
 @pytest.mark.django_db
 def test_an_step_on_nothing_is_none(clerk, things):
     for role in ("agency_admin", "agency_admin"):
-        told = {"ids": [Account.objects.get(username="IC1003").pk], "confirmed": "1", "role": role}
-        page = clerk.post("/manage/accounts/appoint/", told, follow=True).content.decode()
+        values = {
+            "ids": [Account.objects.get(username="IC1003").pk],
+            "confirmed": "1",
+            "role": role,
+        }
+        page = clerk.post("/manage/accounts/appoint/", values, follow=True).content.decode()
     assert "已經是機關管理者，沒有做任何變更" in page
     assert Event.objects.filter(verb="appoint").count() == 1
     for _ in range(2):
-        told = {"ids": [things["course_id"]], "confirmed": "1"}
-        page = clerk.post("/manage/online-courses/close/", told, follow=True).content.decode()
+        values = {"ids": [things["course_id"]], "confirmed": "1"}
+        page = clerk.post("/manage/online-courses/close/", values, follow=True).content.decode()
     assert "沒有可以「關閉」" in page or "沒有做任何變更" in page
     assert Event.objects.filter(verb="close_course").count() == 1
 

@@ -209,24 +209,24 @@ def in_class(what: str) -> Case:
 
     def case(people: People) -> Trial:
         session = Session.objects.get()
-        meeting, mine = session.meetings.get(), session.sign_ups.get(account=people.own)
+        meeting, own = session.meetings.get(), session.sign_ups.get(account=people.own)
         here = f"/courses/teaching/sessions/{session.pk}/"
-        presence = Attendance.objects.filter(sign_up=mine).count
+        presence = Attendance.objects.filter(sign_up=own).count
         hours = Record.objects.live().filter(account=people.own, term="1").count
         if what == "presence":
-            return Trial(here, {f"meeting-{meeting.pk}": mine.pk}, presence)
+            return Trial(here, {f"meeting-{meeting.pk}": own.pk}, presence)
         if what == "score":
-            typed = {f"score-{mine.pk}": "100"}
-            return Trial(here, typed, the(mine, "score"))
+            typed = {f"score-{own.pk}": "100"}
+            return Trial(here, typed, the(own, "score"))
         if what == "finish":
-            attendance.mark(meeting, [mine.pk], by=people.other)
+            attendance.mark(meeting, [own.pk], by=people.other)
             end_now(meeting)
             return Trial(f"{here}finish/", {}, hours)
         by_scores = what == "file of scores"
         line = f"{people.own.username},100\n".encode()
         file = SimpleUploadedFile("a.csv", line)
         typed = {"what": "scores" if by_scores else str(meeting.pk), "file": file}
-        return Trial(f"{here}file/", typed, the(mine, "score") if by_scores else presence)
+        return Trial(f"{here}file/", typed, the(own, "score") if by_scores else presence)
 
     return case
 
@@ -568,13 +568,13 @@ def test_the_thing_that_waits_is_shown_to_who_can_decide_it(people: People) -> N
         make(people)
     keys = {one.key for one in waiting_for(people.own) if one.deciding}
     others = {one.key for one in waiting_for(people.other) if one.deciding}
-    mine = {
+    own = {
         f"claim-{ExternalClaim.objects.get(account=people.own).pk}",
         f"identities-{IdentityChange.objects.get(account=people.own).pk}",
         f"transfer-{Transfer.objects.get(account=people.own).pk}",
         f"reset-{PasswordReset.objects.get(asked_by=people.own).pk}",
         f"sign_up-{Session.objects.get().pk}",
     }
-    assert not mine & keys and mine <= others
+    assert not own & keys and own <= others
     assert Advisory.objects.exists() and Incident.objects.exists()
     assert SignUp.objects.get().standing == Standing.APPLIED

@@ -145,8 +145,8 @@ def test_every_list_takes_the_same_queries_for_one_row_and_for_three_hundred(
         Deletion.objects.bulk_create([Deletion(agency=run.agency, by="x") for _ in range(rows)])
         for _ in range(rows):
             trail.record(verbs.SIGN_IN, actor="x")
-        told = {"account": person, "agency": run.agency, "subject": "x", "body": "x"}
-        Ticket.objects.bulk_create([Ticket(**told, contact="x") for _ in range(rows)])
+        values = {"account": person, "agency": run.agency, "subject": "x", "body": "x"}
+        Ticket.objects.bulk_create([Ticket(**values, contact="x") for _ in range(rows)])
         offered = {"kind": "online", "category": "522", "hours": 1, "state": "open"}
         courses = [Course(**offered, agency=run.agency, title=f"{n}") for n in range(rows)]
         Course.objects.bulk_create(courses)
@@ -230,7 +230,7 @@ def test_delete_asks_first_and_can_be_restored(client, account, import_bytes):
     assert Record.objects.live().count() == 2
 
 
-def test_a_database_that_is_away_is_told_as_such(clerk, monkeypatch):
+def test_a_database_that_is_away_is_reported_as_such(clerk, monkeypatch):
     def away(*_):
         raise OperationalError("connection refused")
 

@@ -38,7 +38,7 @@ def snapshot(tmp_path_factory, full_town, django_db_blocker):
     """One database for all pairs, that several connections look at."""
     place = Place(tmp_path_factory.mktemp("pairs") / "home", like=full_town)
     with django_db_blocker.unblock(), place.entered():
-        snapshot = snapshots.of(place)
+        snapshot = snapshots.take(place)
         yield snapshot
         snapshot.close()
     with django_db_blocker.unblock():
@@ -73,7 +73,7 @@ def stored(thing, since):
         session = type(thing.session).objects.get(pk=thing.session_id)
         rows["taken"] = session.taken - session.sign_ups.filter(standing="enrolled").count()
     noted = sorted(Event.objects.filter(pk__gt=since[0]).values_list("verb", flat=True))
-    return row | rows | {"noted": noted, "told": Notice.objects.count() - since[1]}
+    return row | rows | {"noted": noted, "reported": Notice.objects.count() - since[1]}
 
 
 @dataclass

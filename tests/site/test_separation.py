@@ -42,7 +42,7 @@ def signed_in(person):
     return browser
 
 
-def of(username):
+def account_named(username):
     return Account.objects.select_related("agency").get(username=username)
 
 
@@ -79,9 +79,9 @@ def test_everybody_is_barred_for_the_own_accounts_confirmed_or_not(account, admi
 def test_who_parts_from_a_number_is_still_barred_for_it(account, admin, platform):
     elsewhere = account("EP1002")
     Account.objects.filter(pk=elsewhere.pk).update(id_hash=admin.id_hash)
-    account_actions.set_national_id([of("EP1002")], number="", by=platform)
+    account_actions.set_national_id([account_named("EP1002")], number="", by=platform)
     assert separation.conflicts(admin) == {admin.pk, elsewhere.pk}
-    assert separation.conflicts(of("EP1002")) == {admin.pk, elsewhere.pk}
+    assert separation.conflicts(account_named("EP1002")) == {admin.pk, elsewhere.pk}
 
 
 @pytest.mark.parametrize("how", ["role", "email", "number", "made"])
@@ -115,11 +115,11 @@ def test_control_reaches_through_a_third_account(account, admin):
 def test_a_roster_gives_control_as_a_form_does(admin):
     from ismp.accounts import demo_data
 
-    mine = [one for one in demo_data.city() if one.agency_code == admin.agency.code][:3]
-    lines = demo_data.roster_csv(mine).replace("ic1002@", "mine@").splitlines()
+    own = [one for one in demo_data.city() if one.agency_code == admin.agency.code][:3]
+    lines = demo_data.roster_csv(own).replace("ic1002@", "mine@").splitlines()
     lines = [line for line in lines if not line.startswith("382990001Z") or "IC1001" not in line]
     new = "382990001Z,示範市政府資訊中心,,ghost1,隨便,,g@x.tw,一般使用者及主管,在職"
-    postings.import_roster("\n".join([*lines, new]).encode(), keeper=admin, by=admin.username)
+    postings.import_roster("\n".join([*lines, new]).encode(), sender=admin, by=admin.username)
     found = AccountControl.objects.values_list("account__username", "kind", "by__username")
     assert set(found) == {("IC1002", "email", "IC1001"), ("ghost1", "created", "IC1001")}
 

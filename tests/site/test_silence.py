@@ -92,8 +92,8 @@ def _a_month(client, tmp_path):
     yield client.post(f"{MAP}upload/", {"mode": "import", "file": upload})
     run = ImportRun.objects.latest("pk")
     running.perform(run.pk)
-    told = {"subject": CANARY, "place": CANARY, "body": f"{NAME}{CANARY}", "contact": CANARY}
-    yield client.post("/support/new/", {**told, "run": run.pk})
+    values = {"subject": CANARY, "place": CANARY, "body": f"{NAME}{CANARY}", "contact": CANARY}
+    yield client.post("/support/new/", {**values, "run": run.pk})
     yield client.get(f"/support/{Ticket.objects.latest('pk').pk}/")
     yield client.get(f"/support/imports/{run.pk}/")
     for part in ("", "progress/", "rows/", "report/", "undo/"):

@@ -14,7 +14,7 @@ from ismp.hours.models import Record
 from ismp.imports import running
 from ismp.imports.models import ImportRun, State
 from tests.support import uploads
-from tests.support.canary import FORMS, database, told
+from tests.support.canary import FORMS, announced, database
 from tests.support.portal_files import TITLES, row, text
 
 pytestmark = pytest.mark.django_db
@@ -35,13 +35,13 @@ def test_in_any_column_of_text(import_bytes, clerk, written):
     bad = row(**dict.fromkeys(TEXTS, written), total="9", started_on="1")
     run = import_bytes(text(good, bad).encode())["run"]
     assert (run.created, run.rejected) == (1, 1)
-    assert not told(database())
+    assert not announced(database())
     with zipfile.ZipFile(io.BytesIO(clerk.get(f"{MAP}runs/{run.pk}/report/").getvalue())) as book:
-        assert not any(told(book.read(part).decode()) for part in book.namelist())
+        assert not any(announced(book.read(part).decode()) for part in book.namelist())
     for address in ("agency-hours/", f"runs/{run.pk}/", f"runs/{run.pk}/rows/"):
-        assert not told(clerk.get(MAP + address).content.decode()), address
+        assert not announced(clerk.get(MAP + address).content.decode()), address
     export = clerk.get(f"{MAP}hours/export/?format=csv").streaming_content
-    assert not told(b"".join(export).decode())
+    assert not announced(b"".join(export).decode())
 
 
 ROSTER = {
@@ -72,13 +72,13 @@ def list_of(*rows):
     ).encode()
 
 
-def told_of_run(client, run):
+def shown_of_run(client, run):
     """In its pages, in its workbook, or in the database."""
     for part in ("", "rows/", "progress/"):
-        yield told(client.get(f"{MAP}runs/{run.pk}/{part}").content.decode())
+        yield announced(client.get(f"{MAP}runs/{run.pk}/{part}").content.decode())
     with zipfile.ZipFile(io.BytesIO(client.get(f"{MAP}runs/{run.pk}/report/").getvalue())) as book:
-        yield any(told(book.read(part).decode()) for part in book.namelist())
-    yield told(database())
+        yield any(announced(book.read(part).decode()) for part in book.namelist())
+    yield announced(database())
 
 
 def test_in_any_column_of_a_roster(clerk, written):
@@ -86,7 +86,7 @@ def test_in_any_column_of_a_roster(clerk, written):
     rows += [ROSTER | {"公務帳號": written}, ROSTER | {"狀態": f"在職,{written}"}]
     run = uploads.send(clerk, list_of(*rows), source="roster")
     assert run.state == State.REFUSED
-    assert not any(told_of_run(clerk, run))
+    assert not any(shown_of_run(clerk, run))
 
 
 def test_in_the_columns_of_an_inventory_that_tell_of_people(clerk, written):
@@ -94,10 +94,10 @@ def test_in_the_columns_of_an_inventory_that_tell_of_people(clerk, written):
     rows = [DEVICE | of_people, dict.fromkeys(DEVICE, written)]
     run = uploads.send(clerk, list_of(DEVICE, *rows), source="devices")
     assert (run.created, run.rejected) == (1, 2)
-    assert not any(told_of_run(clerk, run))
+    assert not any(shown_of_run(clerk, run))
     assert uploads.send(clerk, list_of(rows[0]), source="devices").updated == 1
     assert uploads.send(clerk, list_of(rows[0]), source="devices").unchanged == 1
-    assert not told(database())
+    assert not announced(database())
 
 
 def test_in_the_name_of_the_file(clerk, city, written):
@@ -105,29 +105,29 @@ def test_in_the_name_of_the_file(clerk, city, written):
     answer = clerk.post(f"{MAP}upload/", {"mode": "import", "file": file})
     running.perform(ImportRun.objects.get().pk)
     assert Record.objects.count() == 1
-    assert not told(database())
-    assert not told(str(list(answer.items())))
+    assert not announced(database())
+    assert not announced(str(list(answer.items())))
     for address in (answer["Location"], f"{MAP}runs/"):
-        assert not told(clerk.get(address).content.decode()), address
+        assert not announced(clerk.get(address).content.decode()), address
 
 
 def test_in_a_heading_of_its_own(import_bytes, clerk, written):
     run = import_bytes(text([*row(), "x"], head=[*TITLES, written]).encode())["run"]
     assert run.created == 1
-    assert not told(database())
-    assert not told(clerk.get(f"{MAP}runs/{run.pk}/").content.decode())
+    assert not announced(database())
+    assert not announced(clerk.get(f"{MAP}runs/{run.pk}/").content.decode())
 
 
 def test_in_the_search_box(clerk, city, written):
     answer = clerk.get(f"{MAP}agency-hours/", {"q": written})
     assert answer.status_code in {200, 302}
-    assert not told(str(list(answer.items())))
-    assert not told(database())
+    assert not announced(str(list(answer.items())))
+    assert not announced(database())
 
 
 def test_in_the_reason_of_a_deletion(import_bytes, clerk, written):
     import_bytes(text(row()).encode())
     chosen = {"ids": [Record.objects.get().pk], "confirmed": "1", "reason": written}
     clerk.post(f"{MAP}hours/delete/", chosen)
-    assert not told(database())
-    assert not told(clerk.get(f"{MAP}hours/deleted/").content.decode())
+    assert not announced(database())
+    assert not announced(clerk.get(f"{MAP}hours/deleted/").content.decode())

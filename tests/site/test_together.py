@@ -95,9 +95,9 @@ def listed(brand):
 
 
 def renamed(device, brand):
-    mine = Device.objects.get(pk=device.pk)
-    mine.brand = brand
-    return device_actions.save_device(mine, by=person("IC1003"))
+    own = Device.objects.get(pk=device.pk)
+    own.brand = brand
+    return device_actions.save_device(own, by=person("IC1003"))
 
 
 def fallen_under(device):
@@ -132,9 +132,9 @@ def test_what_is_lifted_while_another_line_is_listed_leaves_the_device_to_that_o
 
 
 def rename(course):
-    mine = Course.objects.get(pk=course.pk)
-    mine.title = f"改名{course.pk}"
-    return courses.save_course(mine, by=person("IC1003"))
+    own = Course.objects.get(pk=course.pk)
+    own.title = f"改名{course.pk}"
+    return courses.save_course(own, by=person("IC1003"))
 
 
 def test_an_online_course_is_completed_by_the_name_that_it_has_then(place, meet):
@@ -151,19 +151,19 @@ def test_an_online_course_is_completed_by_the_name_that_it_has_then(place, meet)
 
 
 def test_a_class_is_finished_by_the_name_that_its_course_has_then(place, meet):
-    mine = a_sign_up(next(NUMBER) + 10_000, let_in=True)
+    own = a_sign_up(next(NUMBER) + 10_000, let_in=True)
     now = timezone.now()
-    meeting = Meeting.objects.get(session=mine.session)
+    meeting = Meeting.objects.get(session=own.session)
     past = {"starts_at": now - timedelta(hours=5), "ends_at": now - timedelta(hours=2)}
     Meeting.objects.filter(pk=meeting.pk).update(**past)
-    Attendance.objects.create(meeting=meeting, sign_up=mine)
+    Attendance.objects.create(meeting=meeting, sign_up=own)
     meet(attendance, "fix", after=True)
     meet(courses, "_has_completions", after=True)
-    finish = partial(attendance.finish, mine.session, by=person("IC1004"))
-    at_once(finish, partial(rename, mine.session.course))
-    mine = SignUp.objects.select_related("session__course", "record").get(pk=mine.pk)
-    assert mine.completed_at
-    assert mine.title == mine.record.title == mine.session.course.title
+    finish = partial(attendance.finish, own.session, by=person("IC1004"))
+    at_once(finish, partial(rename, own.session.course))
+    own = SignUp.objects.select_related("session__course", "record").get(pk=own.pk)
+    assert own.completed_at
+    assert own.title == own.record.title == own.session.course.title
 
 
 # --- An account ----------------------------------------------------------------------------------

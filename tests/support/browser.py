@@ -127,18 +127,18 @@ def code_by_second(chromium, site, clerk, username):
 
 def signed_in_by_code(chromium, site, username, code, **options):
     """Set one's own password by a code that was handed over, and sign in."""
-    hers = visit(chromium, site, **options)
-    hers.goto("/accounts/login/")
-    hers.get_by_role("link", name="設定新密碼").click()
-    hers.get_by_label("公務帳號").fill(username.lower())
-    hers.get_by_label("一次性代碼").fill(code.lower())
+    page = visit(chromium, site, **options)
+    page.goto("/accounts/login/")
+    page.get_by_role("link", name="設定新密碼").click()
+    page.get_by_label("公務帳號").fill(username.lower())
+    page.get_by_label("一次性代碼").fill(code.lower())
     for field in ("新密碼", "再輸入一次新密碼"):
-        hers.get_by_label(field, exact=True).fill("correct horse battery")
-    hers.get_by_role("button", name="設定新密碼").click()
-    hers.get_by_label("公務帳號").fill(username)
-    hers.get_by_label("密碼").fill("correct horse battery")
-    hers.keyboard.press("Enter")
-    return hers
+        page.get_by_label(field, exact=True).fill("correct horse battery")
+    page.get_by_role("button", name="設定新密碼").click()
+    page.get_by_label("公務帳號").fill(username)
+    page.get_by_label("密碼").fill("correct horse battery")
+    page.keyboard.press("Enter")
+    return page
 
 
 def add_account(page, username, name):

@@ -21,7 +21,7 @@ FORMS = {
 }
 
 
-def told(content: str) -> bool:
+def announced(content: str) -> bool:
     return CANARY in unicodedata.normalize("NFKC", content).upper()
 
 

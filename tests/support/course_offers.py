@@ -18,7 +18,7 @@ def offered(teacher):
     online = Course.objects.create(kind=Kind.ONLINE, title="資安入門影片", **of_agency)
     film = {"kind": "video", "media_type": "video/mp4", "size": 9}
     material = Material.objects.create(course=online, position=1, title="影片", **film)
-    files.keep(material, [b"123456789"])
+    files.store(material, [b"123456789"])
     question = Question.objects.create(
         course=online, kind="truth", text="對嗎？", options=["是", "否"], right=[0]
     )

@@ -22,7 +22,7 @@ def credit(username="a-wang", **changes):
         "digital_hours": 3000,
         "score": "90",
     } | changes
-    return crediting.credit([Credit(**facts)], of="線上課程：資通安全概論", by=clerk())[0]
+    return crediting.credit([Credit(**facts)], about="線上課程：資通安全概論", by=clerk())[0]
 
 
 def clerk():

@@ -1,4 +1,4 @@
-"""What tests know of a resource from its description alone, so that a new one needs no row of theirs.
+"""Test data of a resource derived from its description, so that a new one needs no row here.
 
 Rights of its addresses, an example for its form, one thing of it, the state in which it is edited.
 What cannot be derived fails and says which table of `tests/support` wants a row.

@@ -159,8 +159,8 @@ def _things_of_the_city() -> dict[str, Any]:
     record = Record.objects.get()
     both = {"credited": record, "imported": record, "decision": "both"}
     pair = Duplicate.objects.create(agency=record.agency, **both)
-    told = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": run}
-    ticket = portal.open_ticket(**told, by=account("IC1001"))
+    values = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": run}
+    ticket = portal.open_ticket(**values, by=account("IC1001"))
     today = timezone.localdate()
     paper = portal.issue_certificate(start=today, end=today, by=account("IC1001"))
     agency = account("IC1001").agency
@@ -209,9 +209,9 @@ def small(city: Any) -> dict[str, Any]:
     """The first agency with three people who owe 3 hours of 522 a year, and nobody else."""
     from ismp.accounts.models import Posting
 
-    mine = Posting.objects.filter(agency__code="382990001Z")
-    mine.exclude(account__username__in=["IC1001", "IC1002", "IC1003"]).update(status="left")
-    mine.update(identities="general")
+    own = Posting.objects.filter(agency__code="382990001Z")
+    own.exclude(account__username__in=["IC1001", "IC1002", "IC1003"]).update(status="left")
+    own.update(identities="general")
     return {person.username: person for person in city}
 
 

@@ -9,7 +9,7 @@ from ismp.hours.models import Record
 from ismp.hours.records.actions import records
 from ismp.imports.models import ImportRun
 from tests.support import oracle, scenarios
-from tests.support.laws import COUNTS, outcome, records_of, take, tallies_are_true, told
+from tests.support.laws import COUNTS, announced, outcome, records_of, take, totals_are_true
 from tests.support.scenarios import file, row
 
 DELETE, UNDO = "delete all", "undo the last import"
@@ -98,8 +98,8 @@ def follow(steps):
     store, before, runs = {}, {}, 0
     for step in steps:
         if step == DELETE:
-            mine = Record.objects.live().filter(agency__code=scenarios.AGENCY_A)
-            records.delete(mine, reason="試驗", by=clerk)
+            own = Record.objects.live().filter(agency__code=scenarios.AGENCY_A)
+            records.delete(own, reason="試驗", by=clerk)
             store.clear()
         elif step == UNDO:
             records.undo(ImportRun.objects.filter(dry_run=False).latest("pk"), by=clerk)
@@ -110,10 +110,10 @@ def follow(steps):
             runs += 2
             assert outcome(trial) == outcome(run)
             assert tuple(getattr(run, name) for name in COUNTS) == expected
-            assert outcome(run) == told(asked_of_oracle(data, store))
+            assert outcome(run) == announced(asked_of_oracle(data, store))
         assert len(records_of(scenarios.AGENCY_A)) == len(store)
         assert records_of(scenarios.AGENCY_B) == others
-        tallies_are_true()
+        totals_are_true()
     assert Event.objects.filter(verb="import_hours", agency=scenarios.AGENCY_A).count() == runs
     assert not list(trail.faults())
 

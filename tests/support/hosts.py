@@ -113,11 +113,11 @@ def free_ports(count):
     return ports
 
 
-def wait_for(question, told=lambda: "it does not come", every=0.1):
+def wait_for(question, reported=lambda: "it does not come", every=0.1):
     """Ask until the answer is yes, and return that; what is `told` if it never is."""
     until = time.monotonic() + PATIENCE_SECONDS
     while not (answer := question()):
-        assert time.monotonic() < until, told()
+        assert time.monotonic() < until, reported()
         time.sleep(every)
     return answer
 

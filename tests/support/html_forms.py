@@ -88,37 +88,37 @@ class _Forms(HTMLParser):
         self.page, self.found, self.form, self.area, self.select = page, [], None, None, None
 
     def handle_starttag(self, tag, attributes):
-        told = dict(attributes)
-        name, value = told.get("name"), told.get("value")
-        value = value or ("" if value is not None or told.get("type") != "checkbox" else "on")
+        values = dict(attributes)
+        name, value = values.get("name"), values.get("value")
+        value = value or ("" if value is not None or values.get("type") != "checkbox" else "on")
         if tag == "form":
-            is_post = (told.get("method") or "").lower() == "post"
-            self.form = Form(told.get("action") or self.page) if is_post else None
-        elif self.form is None or "disabled" in told:
+            is_post = (values.get("method") or "").lower() == "post"
+            self.form = Form(values.get("action") or self.page) if is_post else None
+        elif self.form is None or "disabled" in values:
             return
         elif tag == "button":
-            self.form.buttons.append((told.get("formaction"), name, value))
+            self.form.buttons.append((values.get("formaction"), name, value))
         elif tag == "textarea":
             self.area = self.form.fields[name] = Field(name, "text", [""])
         elif tag == "select":
             self.select = self.form.fields[name] = Field(name, "fixed")
         elif tag == "option" and self.select and value:
-            if "selected" in told or not self.select.values:
+            if "selected" in values or not self.select.values:
                 self.select.values = [value]
         elif tag == "input" and name:
-            self._input(name, value, told)
+            self._input(name, value, values)
 
-    def _input(self, name, value, told):
-        kind = told.get("type") or "text"
+    def _input(self, name, value, reported):
+        kind = reported.get("type") or "text"
         if kind in {"checkbox", "radio"}:
             one = self.form.fields.setdefault(name, Field(name, "fixed"))
             one.choices.append(value)
-            if "checked" in told:
+            if "checked" in reported:
                 one.values.append(value)
         elif kind == "file":
             self.form.fields[name] = Field(name, "file")
-        elif kind == "number" or told.get("inputmode") == "numeric":
-            date = "data-roc-date" in told
+        elif kind == "number" or reported.get("inputmode") == "numeric":
+            date = "data-roc-date" in reported
             self.form.fields[name] = Field(name, "date" if date else "number", [value])
         elif kind in _TEXT:
             self.form.fields[name] = Field(name, "text", [value])

@@ -31,17 +31,17 @@ def outcome(run):
     return run.state, counts, faults, run.notes.get("names", 0)
 
 
-def told(answer):
+def announced(answer):
     counts = tuple(answer.counts[name] for name in COUNTS)
     return answer.state, counts, answer.rejections, len(answer.name_notes)
 
 
 def records_of(agency):
-    mine = Record.objects.live().filter(agency__code=agency).order_by("pk")
-    return list(mine.values())
+    own = Record.objects.live().filter(agency__code=agency).order_by("pk")
+    return list(own.values())
 
 
-def tallies_are_true():
+def totals_are_true():
     """Each tally is what the live records add up to now; a line that fell to 0 says nothing."""
     months, people, texts = Counter(), Counter(), set()
     for record in Record.objects.live():
@@ -56,21 +56,21 @@ def tallies_are_true():
         people[(*year, "hours")] += record.hours
     wordings = {(w.agency_id, w.wording): (w.field, w.text) for w in SearchText.objects.all()}
     assert texts <= {(agency, *text) for (agency, _), text in wordings.items()}
-    told_months, told_people = Counter(), Counter()
+    stored_months, stored_people = Counter(), Counter()
     for line in MonthlyCount.objects.all():
         wording = wordings.get((line.agency_id, line.wording), ("", ""))
         days = [getattr(line, name) for name in DAYS_OF_A_MONTH]
         assert line.live == sum(days)
         for number, live in enumerate(days):
             day = line.month + timedelta(days=number)
-            told_months[line.agency_id, *wording, day] += live
+            stored_months[line.agency_id, *wording, day] += live
     for line in PersonYear.objects.all():
         year = line.agency_id, line.account_id, line.category, line.year
-        told_people[(*year, "records")] += line.live
-        told_people[(*year, "hours")] += line.hours
-    told = {key[0] for key in (*wordings, *told_months, *told_people)}
-    assert told <= set(
+        stored_people[(*year, "records")] += line.live
+        stored_people[(*year, "hours")] += line.hours
+    values = {key[0] for key in (*wordings, *stored_months, *stored_people)}
+    assert values <= set(
         RecordsVersion.objects.values_list("agency_id", flat=True)
     )  # else taken for new
-    assert +months == +told_months
-    assert +people == +told_people
+    assert +months == +stored_months
+    assert +people == +stored_people

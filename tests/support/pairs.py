@@ -40,7 +40,8 @@ def sendable(name, state, sender, thing):
     """By action, a function that gives the address and the contents of the form about a thing; None
     where there turns out to be none."""
     typed = {
-        action: told(thing) if callable(told) else told for action, told in state.typed.items()
+        action: reported(thing) if callable(reported) else reported
+        for action, reported in state.typed.items()
     }
     found = {}
     if name in KIT:
@@ -53,9 +54,9 @@ def sendable(name, state, sender, thing):
         for mode in ("answer", "close"):
             found[mode] = lambda mode=mode: (f"/support/{thing.pk}/", {"mode": mode, "body": "好"})
     if name == "rules":
-        for action, told in typed.items():
+        for action, reported in typed.items():
             place = f"/manage/learning-map/rules/{thing.pk}/{action}/"
-            found[action] = partial(drawn_and_typed, sender, place, {**told, "confirmed": "1"})
+            found[action] = partial(drawn_and_typed, sender, place, {**reported, "confirmed": "1"})
     return found
 
 
@@ -93,8 +94,8 @@ def of_a_request(kind, typed, sender, thing):
         return {"withdraw": lambda: (f"/manage/transfers/{thing.pk}/withdraw/", {})}
     place = f"/manage/reviews/{kind}/{thing.pk}/"
     return {
-        action: lambda told=told: (place, {**told, "comment": "好"})
-        for action, told in typed.items()
+        action: lambda reported=reported: (place, {**reported, "comment": "好"})
+        for action, reported in typed.items()
     }
 
 

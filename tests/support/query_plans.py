@@ -55,9 +55,9 @@ class LargeTwin:
         for oid, path, width in self._session.execute(_RELATIONS).fetchall():
             pages = rows * width // 8_000 + 1
             os.truncate(folder / path, pages * 8_192)
-            told = (pages, rows, oid)
+            reported = (pages, rows, oid)
             self._session.execute(
-                "UPDATE pg_class SET relpages = %s, reltuples = %s WHERE oid = %s", told
+                "UPDATE pg_class SET relpages = %s, reltuples = %s WHERE oid = %s", reported
             )
         self._session.execute("DELETE FROM pg_statistic")
 

@@ -37,7 +37,7 @@ ENDS = ["113-05-01", "114-12-31", "115-01-01", "115-06-30"]
 DAYS = [roc_dates.parse(text) for text in ("113-12-31", "114-06-30", "115-06-30", "115-12-31")]
 
 
-def of(username):
+def account_named(username):
     return Account.objects.get(username=username)
 
 
@@ -110,7 +110,7 @@ by_chance = settings(max_examples=settings.default.max_examples // 2, phases=[Ph
 
 def judge():
     """The platform's administrator, of agency B, with a number of nobody else."""
-    found = of("b-qian")
+    found = account_named("b-qian")
     found.role = Role.PLATFORM_ADMIN
     found.save(update_fields=["role"])
     return found
@@ -128,7 +128,7 @@ def do(step, clerk, pairs):
         if deletion:
             records.restore(deletion, by=clerk)
     elif step == "move":
-        wang = of("a-wang")
+        wang = account_named("a-wang")
         to = B if wang.agency.code == A else A
         day = scenarios.TODAY - timedelta(200)
         with (
@@ -137,7 +137,7 @@ def do(step, clerk, pairs):
         ):  # that number is there already
             people.assign(wang, agency=agency(to), since=day, replace=True, by="x")
     elif step == "come or go":
-        moved = of("a-moved")
+        moved = account_named("a-moved")
         to = Status.LEFT if moved.status == Status.ACTIVE else Status.ACTIVE
         with contextlib.suppress(ActionRefused), transaction.atomic():
             people.assign(moved, status=to, since=scenarios.TODAY, by="x")
@@ -155,7 +155,7 @@ def do(step, clerk, pairs):
             person_links.revoke(link, reason="弄錯了", by=judge())
             pairs.remove(frozenset((link.account_id, link.other_id)))
     elif step[0] == "number":
-        account, number = of(step[1]), step[2]
+        account, number = account_named(step[1]), step[2]
         if number != account.national_id:
             with contextlib.suppress(ActionRefused), transaction.atomic():
                 account_actions.set_national_id([account], number=number, by=judge())

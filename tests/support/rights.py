@@ -32,7 +32,7 @@ def module(name: str, viewers: set[str], editors: set[str]) -> dict[str, set[str
 _AGREED = {
     "portal:home": set(ROLES),
     "portal:hours": set(ROLES),
-    "external_hours:mine": set(ROLES),
+    "external_hours:my_claims": set(ROLES),
     "external_hours:apply": set(ROLES),
     "external_hours:certificate": set(ROLES),
     "portal:search": set(ROLES),
@@ -94,7 +94,7 @@ _AGREED = {
     "authoring:add_question": IMPORTERS,
     "authoring:edit_question": IMPORTERS,
     "authoring:quiz": IMPORTERS,
-    "courses:mine": set(ROLES),
+    "courses:my_courses": set(ROLES),
     "courses:course": set(ROLES),
     "courses:learn": set(ROLES),
     "courses:material": set(ROLES),

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import connection
 
 
-def of(place):
+def take(place):
     """The snapshot of a `Place` that one has entered."""
     return _Written() if connection.vendor == "postgresql" else _Copy(place.database)
 

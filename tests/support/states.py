@@ -147,11 +147,11 @@ def a_session(n: int, course: Any = None) -> Any:
 
 def a_sign_up(n: int, *, let_in: bool = False) -> Any:
     session = a_session(n)
-    mine = classes.sign_up(session, a_person(n), by=person("IC1003"))
+    own = classes.sign_up(session, a_person(n), by=person("IC1003"))
     classes.sign_up(session, a_person(n + 50_000), by=person("IC1003"))
     if let_in:
-        classes.approve(session.sign_ups.filter(pk=mine.pk), by=person("IC1003"))
-    return mine
+        classes.approve(session.sign_ups.filter(pk=own.pk), by=person("IC1003"))
+    return own
 
 
 def a_teacher(n: int) -> Any:
@@ -280,13 +280,13 @@ def an_application(n: int) -> Any:
 
 def a_transfer(n: int) -> Any:
     going = a_person(n)
-    told = {"username": going.username, "name": going.name, "department": None}
-    return requests.ask_for(**told, since=TODAY(), reason="商調", by=person("CU1001"))
+    values = {"username": going.username, "name": going.name, "department": None}
+    return requests.ask_for(**values, since=TODAY(), reason="商調", by=person("CU1001"))
 
 
 def a_change(n: int) -> Any:
-    told = {"identities": "security+it+general", "since": TODAY(), "reason": "職務調整"}
-    return requests.ask_for_identities(**told, by=a_person(n))
+    values = {"identities": "security+it+general", "since": TODAY(), "reason": "職務調整"}
+    return requests.ask_for_identities(**values, by=a_person(n))
 
 
 def a_reset(n: int) -> Any:
@@ -312,8 +312,8 @@ def a_department(n: int) -> Any:
 
 
 def a_ticket(n: int) -> Any:
-    told = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": None}
-    return portal.open_ticket(**told, by=a_person(n))
+    values = {"subject": "匯入", "place": "", "body": "看不懂", "contact": "1234", "run": None}
+    return portal.open_ticket(**values, by=a_person(n))
 
 
 def a_rule(n: int) -> Any:

@@ -170,7 +170,7 @@ def of_uploads(record: Any, *, by: Any) -> dict[str, Any]:
     upload = PortalUpload.objects.create(
         filename="portal.csv", size=len(PDF), count=1, people=1, **facts
     )
-    EncryptedFile(UploadPiece, upload.pk).keep([PDF])
+    EncryptedFile(UploadPiece, upload.pk).write([PDF])
     row = UploadedHours.objects.create(
         upload=upload, record=record, account_id=record.account_id, hours=record.hours
     )

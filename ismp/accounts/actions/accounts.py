@@ -71,8 +71,8 @@ def save_account(account: Account, *, since: date | None = None, by: Account) ->
     )
     person_links.numbers_set([account], by=by)
     separation.note_control(account, AccountControl.Kind.CREATED, by)
-    told = {"since": roc_dates.roc_date(entry.since), "identities": entry.identities}
-    trail.record(verbs.ADD_ACCOUNT, account, actor=by.username, **told)
+    detail = {"since": roc_dates.roc_date(entry.since), "identities": entry.identities}
+    trail.record(verbs.ADD_ACCOUNT, account, actor=by.username, **detail)
     return account
 
 
@@ -94,8 +94,8 @@ def set_national_id(accounts: Iterable[Account], *, number: str, by: Account) ->
     if account.id_hash != former:
         person_links.numbers_set([account], by=by)
     separation.note_control(account, AccountControl.Kind.NUMBER, by, former)
-    told = [changes.SECRET_CHANGED] if account.id_hash != former else []
-    trail.record(verbs.SET_NATIONAL_ID, account, actor=by.username, changes=told)
+    changed = [changes.SECRET_CHANGED] if account.id_hash != former else []
+    trail.record(verbs.SET_NATIONAL_ID, account, actor=by.username, changes=changed)
     return f"已更新 {account} 的身分證字號。"
 
 

@@ -33,7 +33,7 @@ def cancel_service(entry: Posting, *, reason: str, by: Account) -> Posting:
     account = Account.objects.select_for_update(of=("self",), no_key=True).get(pk=entry.account_id)
     accounts.touch([account], by)
     reason = _given(reason)
-    steps = {step.entry.pk: step for step in timeline.of(account)}
+    steps = {step.entry.pk: step for step in timeline.build(account)}
     if entry.pk in steps and len(steps) == 1:
         raise ActionRefused(_ONLY_ONE)
     before = _before(steps.values(), entry)

@@ -129,8 +129,8 @@ def _wait(reset: PasswordReset) -> PasswordReset:
         subject="有一件重設密碼等候您確認",
         link=f"/manage/reviews/reset/{reset.pk}/",
     )
-    told = f"{by.name}（{by}）申請，要另一位管理者確認才生效；您的密碼目前沒有改變。"
-    _tell_owner(reset, _words("有管理者申請重設您的密碼", "您的第一組密碼等候確認", account), told)
+    body = f"{by.name}（{by}）申請，要另一位管理者確認才生效；您的密碼目前沒有改變。"
+    _tell_owner(reset, _words("有管理者申請重設您的密碼", "您的第一組密碼等候確認", account), body)
     trail.record(verbs.ASK_RESET, reset, actor=by.username, because=reset.because)
     return reset
 

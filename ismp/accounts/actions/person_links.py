@@ -185,9 +185,11 @@ def _confirm(
     _decide(link, State.CONFIRMED, comment, by, in_place_of)
     _regroup([link.account_id, link.other_id])
     _tell_both(link, "您的另一個帳號已確認與您為同一人", "兩個帳號的時數從現在起合併採計。")
-    keepers = Account.objects.who_may(Right.EDIT_PEOPLE).exclude(agency=link.other.agency_id)
+    administrators = Account.objects.who_may(Right.EDIT_PEOPLE).exclude(agency=link.other.agency_id)
     consequences.tell(
-        keepers.filter(agency=link.account.agency_id).exclude(pk__in=[by.pk, link.account_id]),
+        administrators.filter(agency=link.account.agency_id).exclude(
+            pk__in=[by.pk, link.account_id]
+        ),
         kind="request",
         subject="貴機關一個帳號的身分證字號已由對方機關確認",
         body=f"{link.account.name}（{link.account}）與{link.other.agency}的{link.other.name}"

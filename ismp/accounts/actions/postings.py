@@ -37,13 +37,13 @@ _SECOND_ACCOUNT = "該機關已有另一個在職帳號使用同一個身分證�
 
 
 def import_roster(
-    data: bytes, *, keeper: Account | None = None, of: str = "", by: str
+    data: bytes, *, sender: Account | None = None, subject: str = "", by: str
 ) -> RosterResult:
     """Bring accounts, agencies and departments in line with a roster file.
 
     An account that served elsewhere moves.  Importing the same roster again changes nothing; what
-    the file has no column for stays.  With a `keeper` only what they may edit by hand may stand in
-    the roster; `of` is what its events are about.  Raises RosterRejected with every line at
+    the file has no column for stays.  With a `sender` only what they may edit by hand may stand in
+    the roster; `subject` is what its events are about.  Raises RosterRejected with every line at
     fault, or FileRejected; then nothing is stored.
 
     One that passed is written in short pieces (`roster.importing`): each a transaction of its own
@@ -53,7 +53,7 @@ def import_roster(
     """
     done = Taken()
     for number in range(_TRIES):
-        begun = RosterImport(data, keeper=keeper, of=of, by=by, done=done)
+        begun = RosterImport(data, sender=sender, subject=subject, by=by, done=done)
         try:
             for piece in begun.pieces:
                 taken = begun.take(piece)
@@ -87,7 +87,7 @@ def assign(
     later ones are replaced with `replace` only.  Raises LaterEntry, ActionRefused.
     """
     account = Account.objects.select_for_update(of=("self",), no_key=True).get(pk=account.pk)
-    steps = timeline.of(account)
+    steps = timeline.build(account)
     later = [step for step in steps if step.entry.since > since]
     held = _held(account, steps, since, by)
     if held.status == Status.LEFT and status is None and held.since <= since:

@@ -84,8 +84,8 @@ class NationalIdField(forms.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
-        told = {"label": "身分證字號", "max_length": 40, "required": False, "widget": widget}
-        super().__init__(**{**told, **kwargs})
+        options = {"label": "身分證字號", "max_length": 40, "required": False, "widget": widget}
+        super().__init__(**{**options, **kwargs})
 
     def prepare_value(self, value: Any) -> str:
         return ""

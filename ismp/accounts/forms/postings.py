@@ -140,7 +140,7 @@ class CancelServiceForm(ReasonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        words = {step.entry.pk: str(step) for step in timeline.of(self.things[0])}
+        words = {step.entry.pk: str(step) for step in timeline.build(self.things[0])}
         entry: Any = self.fields["entry"]
         entry.queryset = Posting.objects.filter(pk__in=words).order_by("-since")
         entry.label_from_instance = lambda one: words[one.pk]

@@ -208,7 +208,7 @@ class Migration(migrations.Migration):
                         verbose_name="角色",
                     ),
                 ),
-                ("sealed_id", models.BinaryField(null=True, verbose_name="身分證字號（加密）")),
+                ("encrypted_id", models.BinaryField(null=True, verbose_name="身分證字號（加密）")),
                 ("id_hash", models.BinaryField(max_length=32, null=True)),
                 ("key_version", models.PositiveSmallIntegerField(editable=False, null=True)),
                 (

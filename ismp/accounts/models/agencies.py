@@ -160,7 +160,7 @@ def agencies_merged_into(agency_id: int) -> list[int]:
 class AgencyName(Entry):
     """機關名稱 from a day on; an agency that was never renamed has none, and is called as it is."""
 
-    OF = ("agency",)
+    KEYS = ("agency",)
     FIRST = date(1912, 1, 1)
     """`since` of the name that it had before its first renaming."""
 
@@ -193,7 +193,7 @@ class Closing(Entry):
     Ordered before its day it is carried out on that day by the worker (`agencies.closing`).
     """
 
-    OF = ("agency",)
+    KEYS = ("agency",)
 
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="closings", verbose_name="機關")
     into = models.ForeignKey(
@@ -241,7 +241,7 @@ class Grade(models.TextChoices):
 class AgencyGrade(Entry):
     """核定等級: the grade of an agency from a day on; without any, 未核定."""
 
-    OF = ("agency",)
+    KEYS = ("agency",)
 
     agency = models.ForeignKey(
         Agency, models.PROTECT, related_name="grade_entries", verbose_name="機關"

@@ -20,7 +20,7 @@ class Posting(Entry):
     Account carries a copy of what holds today.
     """
 
-    OF = ("account",)
+    KEYS = ("account",)
 
     UNKNOWN = date(1912, 1, 1)
     """`since` of what an agency's first roster tells: they served before we knew them."""

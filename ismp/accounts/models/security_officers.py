@@ -29,7 +29,7 @@ class SecurityOfficer(Entry):
     May be anybody who serves there, whatever their role.
     """
 
-    OF = ("agency",)
+    KEYS = ("agency",)
 
     since = models.DateField("生效日", default=timezone.localdate)
     agency = models.ForeignKey(

@@ -35,14 +35,14 @@ class JsonFormatter(MaskingFormatter):
     """One JSON object a line, for programs that collect logs; times are UTC."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {**log_context.here(), **vars(record)}
+        values = {**log_context.here(), **vars(record)}
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
             "version": settings.VERSION,
-            **{name: told[name] for name in _FIELDS if told.get(name) is not None},
+            **{name: values[name] for name in _FIELDS if values.get(name) is not None},
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)

@@ -85,7 +85,7 @@ class Names:
     """By folded code of the agency and folded name."""
 
     @classmethod
-    def of(cls, entries: list[Entry]) -> Self:
+    def from_entries(cls, entries: list[Entry]) -> Self:
         agencies, departments = dict[str, str](), dict[tuple[str, str], str]()
         for entry in entries:
             agencies.setdefault(entry.agency_code, entry.agency_name)
@@ -240,7 +240,7 @@ def _columns(account: Account, facts: dict[str, Any]) -> dict[str, Any]:
     return {field.attname: getattr(account, field.attname) for field in fields}
 
 
-def of(entry: Entry, account: Account | None, places: Places) -> LineChange:
+def line_change(entry: Entry, account: Account | None, places: Places) -> LineChange:
     """Compare a line with its account."""
     if account is None:
         new = Account(username=entry.username)

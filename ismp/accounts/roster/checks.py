@@ -55,7 +55,7 @@ class Repeats:
 class World:
     """Against what is stored already, as far as it concerns the roster."""
 
-    keeper: Account | None
+    sender: Account | None
     """Who sends it, and may change no more by it than by hand; None is the command."""
     agencies: dict[str, str]
     """The names of those that are known, by code."""
@@ -72,16 +72,16 @@ class World:
 
     @cached_property
     def own(self) -> frozenset[int]:
-        """The accounts that are the keeper's, whatever agency they are of."""
-        return separation.accounts_of(self.keeper) if self.keeper else frozenset()
+        """The accounts that are the sender's, whatever agency they are of."""
+        return separation.accounts_of(self.sender) if self.sender else frozenset()
 
     @cached_property
     def sees_all(self) -> bool:
-        return self.keeper is None or self.keeper.may(Right.ALL_AGENCIES)
+        return self.sender is None or self.sender.may(Right.ALL_AGENCIES)
 
     @property
     def agency(self) -> Agency:
-        return self.keeper.agency  # type: ignore[union-attr]
+        return self.sender.agency  # type: ignore[union-attr]
 
     def account(self, line: Line) -> Account | None:
         return self.accounts.get(line.username.lower())
@@ -242,8 +242,8 @@ def _elsewhere(line: Line, world: World) -> bool:
 
 
 def _beyond(line: Line, world: World) -> str | None:
-    account, keeper = world.account(line), world.keeper
-    if not account or not keeper or account.pk == keeper.pk or keeper.may_touch(account):
+    account, sender = world.account(line), world.sender
+    if not account or not sender or account.pk == sender.pk or sender.may_touch(account):
         return None
     return f"是{account.get_role_display()}"
 

@@ -86,18 +86,18 @@ class RosterImport:
         self,
         data: bytes,
         *,
-        keeper: Account | None = None,
-        of: str = "",
+        sender: Account | None = None,
+        subject: str = "",
         by: str,
         done: Taken | None = None,
     ) -> None:
-        self._found, self._keeper, self._of, self._by = reading.read(data), keeper, of, by
+        self._found, self._sender, self._subject, self._by = reading.read(data), sender, subject, by
         done = done or Taken()
         over = done.numbers
         entries = [entry for entry in self._found.entries if entry.line not in over]
-        self._names = roster_changes.Names.of(self._found.entries)
+        self._names = roster_changes.Names.from_entries(self._found.entries)
         known = roster_changes.stored(self._found.usernames)
-        judged = judge(self._found, entries, known, Places(entries, self._names), keeper)
+        judged = judge(self._found, entries, known, Places(entries, self._names), sender)
         faults = judged.faults(self._found.usernames)
         if not over:
             self._found.faults += faults
@@ -161,20 +161,20 @@ class RosterImport:
         usernames = {entry.username.lower() for entry in entries}
         known = roster_changes.hold(usernames)
         places = Places(entries, self._names)
-        judged = judge(self._found, entries, known, places, self._present_keeper())
+        judged = judge(self._found, entries, known, places, self._current_sender())
         faults = judged.compare(before)
         faults += judged.faults(usernames, but={fault.line for fault in faults})
         guilty = {fault.line for fault in faults}
         passed = [one for one in judged.changes if one.entry.line not in guilty]
         changed = [one for one in passed if one.outcome != "unchanged"]
         if changed:
-            write(changed, places, self._keeper, self._by)
+            write(changed, places, self._sender, self._by)
         return passed, faults
 
-    def _present_keeper(self) -> Account | None:
-        if self._keeper is None:
+    def _current_sender(self) -> Account | None:
+        if self._sender is None:
             return None
-        return Account.objects.select_related("agency").get(pk=self._keeper.pk)
+        return Account.objects.select_related("agency").get(pk=self._sender.pk)
 
     def _line(self, change: LineChange) -> Line:
         return self._found.line(change.entry.line)
@@ -185,10 +185,10 @@ class RosterImport:
         if not changed and not rejected:
             return
         outcomes = [one.outcome for one in changed]
-        told: dict[str, Any] = {name: outcomes.count(name) for name in ("created", "updated")}
-        told |= {"rejected": rejected} if rejected else {}
+        counts: dict[str, Any] = {name: outcomes.count(name) for name in ("created", "updated")}
+        counts |= {"rejected": rejected} if rejected else {}
         events = [event_of(one) for one in changed]
-        piece = trail.about(verbs.IMPORT_ROSTER, subject=self._of, **told)
+        piece = trail.about(verbs.IMPORT_ROSTER, subject=self._subject, **counts)
         trail.record_many([*events, piece], actor=self._by)
 
 

@@ -39,7 +39,7 @@ class Judged:
     changes: list[LineChange]
     known: dict[str, Account]
     places: Places
-    keeper: Account | None
+    sender: Account | None
 
     def compare(self, before: dict[int, LineChange]) -> list[Fault]:
         """Keep of each change what the line changed when it was judged `before` too; return the
@@ -58,7 +58,7 @@ class Judged:
         chosen = [one for one in self.changes if one.entry.line not in but]
         takes = {one.entry.line: one.takes for one in chosen if one.takes}
         world = World(
-            self.keeper,
+            self.sender,
             {code: agency.name for code, agency in self.places.agencies.items()},
             self.known,
             takes,
@@ -72,7 +72,7 @@ class Judged:
 
     def _fault(self, one: LineChange, world: World, later: set[int]) -> Fault | None:
         line = self.found.line(one.entry.line)
-        if self.keeper and not _may(self.keeper):
+        if self.sender and not _may(self.sender):
             return fault_of(line, NO_RIGHT)
         if fault := row_checks.first_fault(AGAINST_WORLD, line, world):
             return fault
@@ -96,14 +96,16 @@ def judge(
     entries: list[Entry],
     known: dict[str, Account],
     places: Places,
-    keeper: Account | None,
+    sender: Account | None,
 ) -> Judged:
-    every = [roster_changes.of(one, known.get(one.username.lower()), places) for one in entries]
-    return Judged(found, every, known, places, keeper)
+    every = [
+        roster_changes.line_change(one, known.get(one.username.lower()), places) for one in entries
+    ]
+    return Judged(found, every, known, places, sender)
 
 
-def _may(keeper: Account) -> bool:
-    return keeper.is_active and keeper.may(Right.EDIT_PEOPLE)
+def _may(sender: Account) -> bool:
+    return sender.is_active and sender.may(Right.EDIT_PEOPLE)
 
 
 def _closed(places: Places) -> dict[str, str]:

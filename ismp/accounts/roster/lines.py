@@ -70,7 +70,7 @@ class Line:
     """Of a workbook: the columns whose cells hold no value, and what to say of each."""
 
     @classmethod
-    def of(cls, row: Row, table: Table) -> "Line":
+    def from_row(cls, row: Row, table: Table) -> "Line":
         place = table.place
         written = [row.cells[place[title]] if title in place else "" for title in HEADER]
         folded = {title: _FOLDS[title](row.cells[index]) for title, index in place.items()}

@@ -87,7 +87,7 @@ def read(data: bytes) -> Roster:
     roster, entries = Roster(_notes(table)), dict[str, Entry]()
     repeats = checks.Repeats()
     for row in table.rows:
-        line = Line.of(row, table)
+        line = Line.from_row(row, table)
         roster.lines[line.number] = line
         roster.usernames.add(line.username.lower())
         if fault := row_checks.first_fault(checks.CHECKS, line) or repeats.fault(line):

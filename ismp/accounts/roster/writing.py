@@ -20,19 +20,19 @@ _BATCH = 500
 # --- Writing -------------------------------------------------------------------------------------
 
 
-def write(changed: list[LineChange], places: Places, keeper: Account | None, by: str) -> None:
-    controls = [control for one in changed for control in _controls(one, keeper)]
+def write(changed: list[LineChange], places: Places, sender: Account | None, by: str) -> None:
+    controls = [control for one in changed for control in _controls(one, sender)]
     former = [
         (one.account, one.account.email)
         for one in changed
         if one.account.pk and "email" in one.fields
     ]
-    _store(changed, places, keeper, by)
+    _store(changed, places, sender, by)
     AccountControl.objects.bulk_create(controls, batch_size=_BATCH)
-    account_actions.tell_of_email(former, keeper)
+    account_actions.tell_of_email(former, sender)
 
 
-def _store(changed: list[LineChange], places: Places, keeper: Account | None, by: str) -> None:
+def _store(changed: list[LineChange], places: Places, sender: Account | None, by: str) -> None:
     """Write the accounts that lines change, their service, and what follows from both."""
     places.add_missing()
     created: list[Account] = []
@@ -61,7 +61,7 @@ def _store(changed: list[LineChange], places: Places, keeper: Account | None, by
     created.sort(key=lambda account: account.username.lower())
     Account.objects.bulk_create(created, batch_size=_BATCH)
     _begin(served)
-    person_links.numbers_set([one.account for one in changed if one.number_is_new], by=keeper)
+    person_links.numbers_set([one.account for one in changed if one.number_is_new], by=sender)
     for account, before in updated:
         consequences.follow(account, before)
 
@@ -88,12 +88,12 @@ def _begin(served: list[Posting]) -> None:
             Posting.objects.filter(pk=one.pk).update(replaced_by=some[one.account_id])
 
 
-def _controls(change: LineChange, keeper: Account | None) -> list[AccountControl]:
+def _controls(change: LineChange, sender: Account | None) -> list[AccountControl]:
     """Controls of an account that a roster line gives its sender (`separation`)."""
     entry, account = change.entry, change.account
-    if keeper is None or account.pk == keeper.pk:
+    if sender is None or account.pk == sender.pk:
         return []
-    kind, facts = AccountControl.Kind, {"account": account, "by": keeper}
+    kind, facts = AccountControl.Kind, {"account": account, "by": sender}
     if account.pk is None:
         return [AccountControl(kind=kind.CREATED, **facts)]
     found = []

@@ -42,7 +42,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
     """Handler that django-axes asks about passwords (settings.AXES_HANDLER)."""
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
-        request.sign_in_wait = wait_for_password(Guess.of(_typed(credentials), request))
+        request.sign_in_wait = wait_for_password(Guess.from_request(_typed(credentials), request))
         return bool(request.sign_in_wait)
 
     def user_login_failed(
@@ -50,7 +50,10 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
     ) -> None:
         if request is None or request.axes_locked_out:
             return  # refused before the password was looked at: that counts for nothing
-        guess, user = Guess.of(_typed(credentials), request), getattr(request, "user", None)
+        guess, user = (
+            Guess.from_request(_typed(credentials), request),
+            getattr(request, "user", None),
+        )
         with transaction.atomic():
             _count(guess.key, guess.place)
             request.sign_in_wait = wait_for_password(guess)
@@ -59,7 +62,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
             _note(verbs.FAIL_OLD_PASSWORD if within else verbs.SIGN_IN_FAILED, guess, locked=locked)
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
-        guess = Guess.of(user.get_username(), request)
+        guess = Guess.from_request(user.get_username(), request)
         AccessAttempt.objects.filter(username=guess.key, ip_address=guess.place).delete()
 
     def user_logged_out(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
@@ -81,7 +84,7 @@ class Guess:
     address: str
 
     @classmethod
-    def of(cls, typed: str, request: HttpRequest) -> Self:
+    def from_request(cls, typed: str, request: HttpRequest) -> Self:
         name = unicodedata.normalize("NFKC", typed).strip().lower()[:50]
         try:
             account = Account.objects.get_by_natural_key(name)

@@ -66,8 +66,8 @@ class IdleMiddleware:
             return self._sign_out(request, f"登入已滿 {hours} 小時，為了安全請重新登入。")
         if last and now - last > settings.IDLE_SECONDS:
             minutes = settings.IDLE_SECONDS // 60
-            told = f"您已超過 {minutes} 分鐘沒有動作，系統已自動登出，請重新登入。"
-            return self._sign_out(request, told)
+            message = f"您已超過 {minutes} 分鐘沒有動作，系統已自動登出，請重新登入。"
+            return self._sign_out(request, message)
         if not getattr(view, "polls", False) and now - last > min(
             _TOUCH_SECONDS, settings.IDLE_SECONDS / 10
         ):

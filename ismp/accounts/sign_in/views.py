@@ -72,11 +72,11 @@ def reset_password(request: HttpRequest) -> HttpResponse:
     wait = None
     if form.is_valid():
         typed = form.cleaned_data
-        guess = lockout.Guess.of(typed["username"], request)
+        guess = lockout.Guess.from_request(typed["username"], request)
         with transaction.atomic():
             if wait := lockout.wait_for_code(guess):
-                told = f"代碼錯誤次數太多，請 {_in_words(wait)}後再試；代碼仍然有效。"
-                form.add_error(None, told)
+                message = f"代碼錯誤次數太多，請 {_in_words(wait)}後再試；代碼仍然有效。"
+                form.add_error(None, message)
             elif account := account_actions.check_reset_code(typed["username"], typed["code"]):
                 lockout.forget_codes(guess)
                 if form.check_password(account):

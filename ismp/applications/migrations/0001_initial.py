@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("sealed_id", models.BinaryField(null=True, verbose_name="身分證字號（加密）")),
+                ("encrypted_id", models.BinaryField(null=True, verbose_name="身分證字號（加密）")),
                 ("id_hash", models.BinaryField(max_length=32, null=True)),
                 ("key_version", models.PositiveSmallIntegerField(editable=False, null=True)),
                 ("reason", models.CharField(max_length=500, verbose_name="理由")),
@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(
                             ("state", "waiting"),
-                            models.Q(("id_hash", None), ("sealed_id", None)),
+                            models.Q(("encrypted_id", None), ("id_hash", None)),
                             _connector="OR",
                         ),
                         name="a_decided_application_keeps_no_national_id",

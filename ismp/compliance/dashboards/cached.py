@@ -26,7 +26,7 @@ _EVERYBODY = ""
 Key = tuple[int, date]
 
 
-def of(
+def board_counts(
     agencies: Iterable[Agency],
     days: Iterable[date],
     known_at: datetime | None = None,
@@ -43,8 +43,8 @@ def of(
         return _counted(agencies, days, known_at)
     kept_days = [day for day in days if _is_kept(day)]
     newest = trail.newest()  # before counting: an action meanwhile makes the board old, not wrong
-    mine = [agency.pk for agency in agencies]
-    kept = Board.objects.filter(on__in=kept_days, agency__in=mine)
+    agency_ids = [agency.pk for agency in agencies]
+    kept = Board.objects.filter(on__in=kept_days, agency__in=agency_ids)
     kept = kept if whole else kept.defer("parts")
     boards = {(board.agency_id, board.on): board for board in _still_true(list(kept))}
     for day in days:
@@ -77,7 +77,7 @@ def keep_fresh() -> int:
         Board.objects.filter(pk__in=true, basis=basis).update(basis=newest)
     agencies = list(Agency.objects.open_on(today))
     lacking = len(agencies) - sum(b.on == today and b.pk in true for b in boards)
-    of(agencies, [today])
+    board_counts(agencies, [today])
     return lacking
 
 

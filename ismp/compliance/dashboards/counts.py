@@ -79,19 +79,19 @@ class Part:
         return cls(department, identities, duty, Counts(*cells[3:]))
 
 
-def total(of: list[Part], duty: str = PERSON) -> Counts:
-    return sum((part.counts for part in of if part.duty == duty), Counts())
+def total(parts: list[Part], duty: str = PERSON) -> Counts:
+    return sum((part.counts for part in parts if part.duty == duty), Counts())
 
 
-def grouped(of: list[Part], by: str, duty: str = PERSON) -> dict[Any, Counts]:
+def grouped(parts: list[Part], by: str, duty: str = PERSON) -> dict[Any, Counts]:
     """The same for each value of the field `by` (department, identities)."""
     sums: dict[Any, Counts] = defaultdict(Counts)
-    for part in of:
+    for part in parts:
         if part.duty == duty:
             sums[getattr(part, by)] += part.counts
     return dict(sums)
 
 
-def duties(of: list[Part]) -> list[str]:
+def duties(parts: list[Part]) -> list[str]:
     """Which duties there are: by category, the shorter window first."""
-    return sorted({part.duty for part in of} - {PERSON})
+    return sorted({part.duty for part in parts} - {PERSON})

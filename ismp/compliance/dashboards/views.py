@@ -68,7 +68,7 @@ def board(request: HttpRequest) -> HttpResponse:
     agency, form = agency_asked(request), DayForm(request.GET)
     on = form.on_day
     days = [] if form.known_at else year_of(on)
-    of_the_day = cached.of([agency], [on], form.known_at)[agency.pk, on]
+    of_the_day = cached.board_counts([agency], [on], form.known_at)[agency.pk, on]
     everybody = of_the_day.get_totals()[PERSON]
     later = everybody.obliged > _AT_ONCE and "trend" not in request.GET
     later = later and not cached.at_hand(agency, days)
@@ -94,7 +94,7 @@ def board(request: HttpRequest) -> HttpResponse:
 def trend(request: HttpRequest) -> HttpResponse:
     """The part of a board that takes long after an action, when the agency is large."""
     agency, on = agency_asked(request), DayForm(request.GET).on_day
-    of_the_day = cached.of([agency], [on])[agency.pk, on]
+    of_the_day = cached.board_counts([agency], [on])[agency.pk, on]
     return render(request, "compliance/_trend_part.html", {"on": on, **_year(agency, of_the_day)})
 
 
@@ -102,7 +102,9 @@ def _year(agency: Agency, of_the_day: Board) -> dict[str, Any]:
     """Where the year of a board is going, as `trend_part.html` draws it."""
     on = of_the_day.on
     days = [day for day in year_of(on) if day != on]
-    of_day = {day: one for (_, day), one in cached.of([agency], days).items()} | {on: of_the_day}
+    of_day = {day: one for (_, day), one in cached.board_counts([agency], days).items()} | {
+        on: of_the_day
+    }
     return {
         "total": of_day[on].get_totals()[PERSON],
         "trend": _trend(of_day, on),
@@ -181,7 +183,7 @@ def city(request: HttpRequest) -> HttpResponse:
     agencies = list(Agency.objects.open_on(form.on_day, form.known_at))
     for agency, name in _called(agencies, form.on_day):
         agency.name = name
-    by_key = cached.of(agencies, [form.on_day], form.known_at, whole=False)
+    by_key = cached.board_counts(agencies, [form.on_day], form.known_at, whole=False)
     totals = {agency.pk: by_key[agency.pk, form.on_day].get_totals() for agency in agencies}
     columns = sorted(set().union(*totals.values()))
     rows = [

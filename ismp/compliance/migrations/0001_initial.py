@@ -8,8 +8,8 @@ from ismp.compliance.rules import statute
 
 
 def enact(apps, schema_editor):
-    of = [apps.get_model("compliance", name) for name in ("Rule", "RuleVersion", "Example")]
-    statute.enact(*of)
+    models = [apps.get_model("compliance", name) for name in ("Rule", "RuleVersion", "Example")]
+    statute.enact(*models)
 
 
 class Migration(migrations.Migration):

@@ -66,7 +66,7 @@ class Person:
         return [line for line in self.lines if line.light in BEHIND]
 
 
-def of(agency: Agency, on: date, known_at: datetime | None = None) -> pl.DataFrame:
+def people_table(agency: Agency, on: date, known_at: datetime | None = None) -> pl.DataFrame:
     """One row per person × duty, with the person's columns."""
     table = standing_table.table(Q(agency=agency), on=on, known_at=known_at)
     ever_here = Account.objects.filter(postings__agency=agency).distinct().order_by()

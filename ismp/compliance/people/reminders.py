@@ -57,15 +57,15 @@ class Plan:
         return Counter(dates.values())
 
     @property
-    def seal(self) -> str:
+    def digest(self) -> str:
         """The same for the same people and words only."""
-        told = [(person.account, letter.subject, letter.body) for person, letter in self.letters]
-        return hashlib.sha256(repr(sorted(told)).encode()).hexdigest()
+        letters = [(person.account, letter.subject, letter.body) for person, letter in self.letters]
+        return hashlib.sha256(repr(sorted(letters)).encode()).hexdigest()
 
 
 def plan(agency: Agency, search: dict[str, Any]) -> Plan:
     """Plan today's reminder of the people found by `search` (see `people.chosen`)."""
-    found = listing.chosen(listing.of(agency, timezone.localdate()), **search)
+    found = listing.chosen(listing.people_table(agency, timezone.localdate()), **search)
     behind = [person for person in found if person.behind]
     reminded = last_reminded([person.account for person in behind], since=_midnight())
     return Plan(
@@ -102,7 +102,7 @@ def _midnight() -> datetime:
 
 @transaction.atomic
 def remind(agency: Agency, search: dict[str, Any], *, seen: str, by: Account) -> Plan:
-    """Tell these people what they lack; `seen` is the seal of the plan that `by` has looked at.
+    """Tell these people what they lack; `seen` is the digest of the plan that `by` has looked at.
 
     Raises ActionRefused when nobody is left to be told, or when the plan is another one by now.
     """
@@ -111,13 +111,19 @@ def remind(agency: Agency, search: dict[str, Any], *, seen: str, by: Account) ->
     now = plan(agency, search)
     if not now.letters:
         raise ActionRefused("選取的同仁今天都已經提醒過或已經達標，沒有寄出；明天可以再提醒。")
-    if now.seal != seen:
+    if now.digest != seen:
         raise ActionRefused("名單或時數在您預覽之後有變動，還沒有寄出；請看過新的預覽再按一次。")
     accounts = Account.objects.in_bulk([person.account for person, _ in now.letters])
     by_letter: dict[Letter, list[Account]] = defaultdict(list)
     for person, words in now.letters:
         by_letter[words].append(accounts[person.account])
-    for words, told in by_letter.items():
-        notify(told, kind=KIND, subject=words.subject, body=words.body, link=reverse("portal:home"))
+    for words, recipients in by_letter.items():
+        notify(
+            recipients,
+            kind=KIND,
+            subject=words.subject,
+            body=words.body,
+            link=reverse("portal:home"),
+        )
     trail.record(verbs.REMIND, actor=by.username, agency=agency.code, people=len(now.letters))
     return now

@@ -63,7 +63,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
     form = _form(request.GET, agency)
     if "q" in form.errors:
         return without_keyword(request, form.errors["q"])
-    found = listing.chosen(listing.of(agency, form.on_day, form.known_at), **form.search)
+    found = listing.chosen(listing.people_table(agency, form.on_day, form.known_at), **form.search)
     page = Paginator(found, _PER_PAGE).get_page(request.GET.get("page"))
     reminded = reminders.last_reminded([person.account for person in page])
     days = {"agency": agency.code, **form.asked}
@@ -98,7 +98,7 @@ def download(request: HttpRequest) -> StreamingHttpResponse:
     user = request.user
     agency = agency_asked(request)
     form = _form(request.GET, agency)
-    found = listing.chosen(listing.of(agency, form.on_day, form.known_at), **form.search)
+    found = listing.chosen(listing.people_table(agency, form.on_day, form.known_at), **form.search)
     with transaction.atomic():
         trail.record(
             verbs.EXPORT_STANDING, actor=user.username, agency=agency.code, people=len(found)
@@ -116,14 +116,14 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
     An agency sees a person who has left it on the days of the posting there, and nothing later.
     """
     user = request.user
-    form, mine = DayForm(request.GET), agencies_of(user)
+    form, agencies = DayForm(request.GET), agencies_of(user)
     known = Account.objects.select_related("agency")
     account = get_object_or_404(known, pk=account_id)
     held = timeline.held_on(account, form.on_day, form.known_at)
     served = held if held and held.status == Status.ACTIVE else None
-    present = mine.filter(pk=account.agency_id).exists()
+    present = agencies.filter(pk=account.agency_id).exists()
     agency = served.agency if served else account.agency
-    if not present and not (served and mine.filter(pk=agency.pk).exists()):
+    if not present and not (served and agencies.filter(pk=agency.pk).exists()):
         raise Http404
     former = None if present else agency.pk
     context = {
@@ -135,7 +135,7 @@ def person(request: HttpRequest, account_id: int) -> HttpResponse:
         "former": former,
         "reminded_at": None if former else reminders.last_reminded([account.pk]).get(account.pk),
         "agency": agency.as_of(form.on_day),
-        "may_see_agency": mine.filter(pk=agency.pk).exists(),
+        "may_see_agency": agencies.filter(pk=agency.pk).exists(),
         "base": urlencode({"agency": agency.code, **form.asked}),
     }
     return render(request, "compliance/person.html", context)
@@ -169,8 +169,8 @@ def remind(request: HttpRequest) -> HttpResponse:
     search = search_asked(request.POST, agency)
     if seen := request.POST.get("seen"):
         try:
-            told = reminders.remind(agency, search, seen=seen, by=user)
-            messages.success(request, f"已提醒 {len(told.letters)} 人。")
+            reminded = reminders.remind(agency, search, seen=seen, by=user)
+            messages.success(request, f"已提醒 {len(reminded.letters)} 人。")
             return redirect(f"{reverse('boards:people')}?agency={agency.code}")
         except ActionRefused as reason:
             messages.error(request, str(reason))

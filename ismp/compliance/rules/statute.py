@@ -164,6 +164,8 @@ def enact(rule: Any, version: Any, example: Any) -> None:
         for one in shipped.versions:
             known = datetime.combine(one.since, time(), UTC)
             version.objects.create(rule=row, recorded_at=known, recorded_by=_LAW, **vars(one))
-        for told in shipped.examples:
-            records = [[code, day.isoformat(), hours] for code, day, hours in told.records]
-            example.objects.create(rule=row, **{**vars(told), "records": records})
+        for shipped_example in shipped.examples:
+            records = [
+                [code, day.isoformat(), hours] for code, day, hours in shipped_example.records
+            ]
+            example.objects.create(rule=row, **{**vars(shipped_example), "records": records})

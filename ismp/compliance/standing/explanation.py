@@ -59,9 +59,9 @@ class Item:
         return "" if self.source == Source.FILE else str(Source(self.source).label)
 
     def __str__(self) -> str:
-        told = f"{roc_dates.roc_date(self.ended_on)}「{self.title}」{in_hours(self.hours)} 小時"
-        told += f"（{Source.EXTERNAL.label}）" if self.source == Source.EXTERNAL else ""
-        return f"{told}（{self.why_not}）" if self.why_not else told
+        text = f"{roc_dates.roc_date(self.ended_on)}「{self.title}」{in_hours(self.hours)} 小時"
+        text += f"（{Source.EXTERNAL.label}）" if self.source == Source.EXTERNAL else ""
+        return f"{text}（{self.why_not}）" if self.why_not else text
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """The person's records of these years and the one before, under all accounts."""
     since = arithmetic.window(2, in_force.policy, on).start.year - 1
-    hers = persons.accounts_of(account, known_at)
+    accounts = persons.accounts_of(account, known_at)
 
     def asked(contents: Any, owner: str, event: str, *, deleted: bool) -> QuerySet[Any, Any]:
-        found = contents.filter(**{f"{owner}__in": hers}, ended_on__gte=date(since, 1, 1))
+        found = contents.filter(**{f"{owner}__in": accounts}, ended_on__gte=date(since, 1, 1))
         rows: QuerySet[Any, Any] = found.values(
             *_COLUMNS.values(), key=F(event), deleted=Value(deleted)
         )
@@ -168,8 +168,8 @@ def _why(
 
 def _item(row: dict[str, Any], why_not: str = "") -> Item:
     category = CATEGORIES[row["category"]]
-    told = {name: row[column] for name, column in _COLUMNS.items()} | {"category": category}
-    return Item(**told, why_not=why_not)
+    values = {name: row[column] for name, column in _COLUMNS.items()} | {"category": category}
+    return Item(**values, why_not=why_not)
 
 
 def _why_not(credit: Credit, reason: Reason, line: Line) -> str:
@@ -186,19 +186,19 @@ def _why_not(credit: Credit, reason: Reason, line: Line) -> str:
 def _sentence(line: Line, counted: list[Item], not_counted: list[Item]) -> str:
     """The arithmetic of one duty: window, what counts, what is missing, until when, what not."""
     span = f"{roc_dates.roc_date(line.window_start)} 至 {roc_dates.roc_date(line.window_end)}"
-    told = [
+    parts = [
         f"{span} 應有{CATEGORY_SETS[line.category]} {in_hours(line.required)} 小時，"
         f"已採計 {in_hours(line.done)} 小時{_named(counted)}"
     ]
     if line.light == Light.EXEMPT:
-        told.append(f"{line.note}，這段期間免計。")
+        parts.append(f"{line.note}，這段期間免計。")
     elif not line.missing:
-        told.append("已達標。")
+        parts.append("已達標。")
     else:
-        told.append(f"還差 {in_hours(line.missing)} 小時，{_until(line)}。")
+        parts.append(f"還差 {in_hours(line.missing)} 小時，{_until(line)}。")
     if not_counted and line.missing:
-        told.append(f"另有 {len(not_counted)} 筆不採計{_named(not_counted)}。")
-    return "，".join(told[:2]) + "".join(told[2:])
+        parts.append(f"另有 {len(not_counted)} 筆不採計{_named(not_counted)}。")
+    return "，".join(parts[:2]) + "".join(parts[2:])
 
 
 def _until(line: Line) -> str:

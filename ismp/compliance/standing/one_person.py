@@ -38,8 +38,8 @@ class Office:
 
 def in_office(account: Account, on: date, known_at: datetime | None = None) -> Office | None:
     """None when this account does not serve on that day."""
-    hers = persons.accounts_of(account, known_at)
-    entries = Posting.objects.filter(known(known_at), account__in=hers, since__lte=on)
+    accounts = persons.accounts_of(account, known_at)
+    entries = Posting.objects.filter(known(known_at), account__in=accounts, since__lte=on)
     by_account: dict[int, dict[date, Posting]] = defaultdict(dict)
     for entry in entries.order_by("since", "pk"):  # of the same day, what was recorded last
         by_account[entry.account_id][entry.since] = entry

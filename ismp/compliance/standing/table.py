@@ -293,8 +293,8 @@ def _sums(first: date, on: date, known_at: datetime | None) -> pl.DataFrame:
     years = (first.year, on.year)
     whole_years = on >= timezone.localdate() or (on.month, on.day) == (12, 31)
     if known_at is None and whole_years:
-        tallies = PersonYear.objects.filter(live__gt=0, year__range=years)
-        return _frame(_by_account(tallies, "account", Q(year=on.year)), _SUMS)
+        totals = PersonYear.objects.filter(live__gt=0, year__range=years)
+        return _frame(_by_account(totals, "account", Q(year=on.year)), _SUMS)
     this_year = Q(ended_on__gte=date(on.year, 1, 1))
     parts = [
         _frame(_by_account(source.filter(ended_on__range=(first, on)), owner, this_year), _SUMS)
@@ -323,7 +323,7 @@ def _by_account(source: QuerySet[Any, Any], owner: str, this_year: Q) -> QuerySe
 
 def _owed(people: pl.DataFrame, in_force: InForce, on: date) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Duties of each set of identities in agencies of each grade, and the categories of hours
-    that each duty accepts."""
+    that that each duty accepts."""
     owed: list[tuple[Any, ...]] = []
     covered: set[tuple[str, int]] = set()
     for identities, grade in people.select("identities", "grade").unique().iter_rows():
@@ -345,11 +345,11 @@ def _arrivals(
 ) -> pl.DataFrame:
     """到職日, where it is known: from when on a person has served without a break, at whatever
     agencies and accounts of the person (`rules.arrival`): account, arrived_on."""
-    told = people.filter(pl.col("since") > Posting.UNKNOWN).select("account", "person")
-    if told.is_empty():
+    known = people.filter(pl.col("since") > Posting.UNKNOWN).select("account", "person")
+    if known.is_empty():
         return pl.DataFrame(schema={"account": pl.Int64, "arrived_on": pl.Date})
-    others = _several(few, known_at).join(told.select("person").unique(), on="person")
-    accounts = pl.concat([told, others.select("account", "person")]).unique()
+    others = _several(few, known_at).join(known.select("person").unique(), on="person")
+    accounts = pl.concat([known, others.select("account", "person")]).unique()
     kinds = {"account": pl.Int64, "since": pl.Date, "status": pl.String}
     rows = [
         row
@@ -374,7 +374,7 @@ def _arrivals(
         .agg(arrived_on=pl.col("since").max())
     )
     return (
-        told.join(arrived, on="person")
+        known.join(arrived, on="person")
         .select("account", "arrived_on")
         .filter(pl.col("arrived_on") > Posting.UNKNOWN)
     )
@@ -389,8 +389,8 @@ def _entries_of(
     if _one_by_one(accounts):
         yield entries.filter(account__in=accounts["account"].to_list())
         return
-    dated = entries.filter(account=OuterRef("account"), since__gt=Posting.UNKNOWN)
-    yield entries.filter(Exists(dated))
+    since_known = entries.filter(account=OuterRef("account"), since__gt=Posting.UNKNOWN)
+    yield entries.filter(Exists(since_known))
     numbers = others["account"].to_list()
     for start in range(0, len(numbers), _FEW):
         yield entries.filter(account__in=numbers[start : start + _FEW])

@@ -150,35 +150,35 @@ def from_file(request: HttpRequest, session_id: int) -> HttpResponse:
     found = get_object_or_404(_sessions(request).select_related("course"), pk=session_id)
     try:
         people = {one.account.username.lower(): one for one in _enrolled(found)}
-        mine = _listed(request.FILES.get("file"), people)
-        words = _take(found, request.POST.get("what", ""), mine, user)
+        listed = _listed(request.FILES.get("file"), people)
+        words = _take(found, request.POST.get("what", ""), listed, user)
         messages.success(request, words)
     except (ActionRefused, faults.FileRejected) as reason:
         messages.error(request, str(reason))
     return redirect("courses:session", found.pk)
 
 
-def _take(session: Session, what: str, mine: list[Listed], user: Any) -> str:
+def _take(session: Session, what: str, listed: list[Listed], user: Any) -> str:
     if what == "scores":
-        return _take_scores(session, mine, user)
+        return _take_scores(session, listed, user)
     meeting = get_object_or_404(session.meetings, pk=whole_number(what))
-    count = attendance.mark(meeting, [one.sign_up.pk for one in mine], by=user)
+    count = attendance.mark(meeting, [one.sign_up.pk for one in listed], by=user)
     return f"已登錄 {count} 人出席。"
 
 
-def _take_scores(session: Session, mine: list[Listed], user: Any) -> str:
+def _take_scores(session: Session, listed: list[Listed], user: Any) -> str:
     """A blank score changes nothing; whoever wants one gone says so."""
-    if not any(one.has_score for one in mine):
+    if not any(one.has_score for one in listed):
         raise ActionRefused("檔案裡沒有「成績」這一欄，沒有登錄任何成績；請補上再上傳。")
     scores: dict[int, Decimal | None] = {}
-    for one in mine:
+    for one in listed:
         if one.score:
             try:
                 scores[one.sign_up.pk] = None if one.score == _CLEAR else _score(one.score)
             except ActionRefused as reason:
                 raise ActionRefused(f"第 {one.line} 列：{reason}") from reason
     changed = attendance.grade(session, scores, by=user)
-    cleared, blank = list(scores.values()).count(None), len(mine) - len(scores)
+    cleared, blank = list(scores.values()).count(None), len(listed) - len(scores)
     words = f"已登錄 {len(scores) - cleared} 人的成績"
     words += f"、清除 {cleared} 人的成績" if cleared else ""
     more = f"；{blank} 人的成績空白，維持原來的（要清除請填「{_CLEAR}」）" if blank else ""
@@ -204,7 +204,7 @@ def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
         instead="請每列一個公務帳號，存成 CSV 或新版 Excel（.xlsx）再上傳",
         without_header=_TITLES,
     )
-    place, mine, seen, unknown = table.place, list[Listed](), dict[int, Listed](), list[str]()
+    place, listed, seen, unknown = table.place, list[Listed](), dict[int, Listed](), list[str]()
     for row in table.rows:
         if bad := table.bad_cells(row):
             raise ActionRefused(f"{'、'.join(bad.values())}；{row_checks.BAD_CELL.remedy}")
@@ -219,7 +219,7 @@ def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
         one = Listed(row.line, people[username.lower()], score, has_score=has_score)
         former = seen.setdefault(one.sign_up.pk, one)
         if former is one:
-            mine.append(one)
+            listed.append(one)
         elif former.score != score:
             raise ActionRefused(
                 f"第 {row.line} 列：公務帳號和第 {former.line} 列相同，成績不同；"
@@ -231,9 +231,9 @@ def _listed(file: Any, people: dict[str, SignUp]) -> list[Listed]:
             f"檔案裡有 {len(unknown)} 個公務帳號沒有錄取這一期（例如 {example}），"
             "整個檔案都沒有儲存；請更正後再上傳。"
         )
-    if not mine:
+    if not listed:
         raise ActionRefused("檔案裡沒有公務帳號；請每列一個，放在第一欄。")
-    return mine
+    return listed
 
 
 @require_POST
@@ -269,8 +269,8 @@ def code(request: HttpRequest, meeting_id: int) -> HttpResponse:
 
 def _code_context(request: HttpRequest, meeting_id: int) -> dict[str, Any]:
     user = request.user
-    mine = Meeting.objects.filter(session__in=_sessions(request))
-    meeting = get_object_or_404(mine.select_related("session__course"), pk=meeting_id)
+    meetings = Meeting.objects.filter(session__in=_sessions(request))
+    meeting = get_object_or_404(meetings.select_related("session__course"), pk=meeting_id)
     path = reverse("courses:attend", args=[meeting.pk, attendance.code_of(meeting, shown_by=user)])
     drawn = segno.make(request.build_absolute_uri(path), error="m")
     return {

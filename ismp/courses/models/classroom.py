@@ -79,8 +79,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 def _of_meetings(aggregate: Max | Min) -> models.QuerySet[Any, Any]:
-    mine = Meeting.objects.filter(session=OuterRef("pk")).order_by().values("session")
-    return mine.annotate(moment=aggregate).values("moment")
+    meetings = Meeting.objects.filter(session=OuterRef("pk")).order_by().values("session")
+    return meetings.annotate(moment=aggregate).values("moment")
 
 
 class Session(Audited):

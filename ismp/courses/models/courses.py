@@ -39,11 +39,11 @@ class CourseQuerySet(Scoped["Course"]):
 
     def taught_by(self, user: Account) -> Self:
         """Courses that a person teaches or administers."""
-        mine = Teacher.objects.filter(account=user, is_engaged=True)
+        teaching = Teacher.objects.filter(account=user, is_engaged=True)
         if not user.may(Right.TEACH):
             return self.none()
         own = self.filter(
-            pk__in=Course.teachers.through.objects.filter(teacher__in=mine).values("course")
+            pk__in=Course.teachers.through.objects.filter(teacher__in=teaching).values("course")
         )
         return own | self.visible_to(user)
 
@@ -51,8 +51,8 @@ class CourseQuerySet(Scoped["Course"]):
         """Courses whose pages a person may open: offered, joined, taught."""
         enrolled = Enrollment.objects.filter(course=OuterRef("pk"), account=user)
         signed_up = SignUp.objects.filter(session__course=OuterRef("pk"), account=user)
-        mine = self.filter(Exists(enrolled) | Exists(signed_up))
-        return self.offered_to(user) | mine | self.taught_by(user) | self.visible_to(user)
+        joined = self.filter(Exists(enrolled) | Exists(signed_up))
+        return self.offered_to(user) | joined | self.taught_by(user) | self.visible_to(user)
 
     def offered_to(self, account: Account | None) -> Self:
         """Courses that a person may take; without one, those open to everybody."""

@@ -58,7 +58,7 @@ class Material(CoursePart):
 
 
 class MaterialPiece(FilePiece):
-    """A sealed piece of a material's file (`ismp.courses.online.files`)."""
+    """A encrypted piece of a material's file (`ismp.courses.online.files`)."""
 
     purpose = "material"
     owner = models.ForeignKey(Material, models.CASCADE, related_name="pieces")

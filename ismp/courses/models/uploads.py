@@ -21,7 +21,7 @@ class OfUploads(Scoped["PortalUpload"]):
 class PortalUpload(Audited):
     """上傳批次: a file for the portal that an agency took; it counts as uploaded until revoked.
 
-    Its bytes are kept sealed (`UploadPiece`), so that the same file can be taken again.
+    Its bytes are kept encrypted (`UploadPiece`), so that the same file can be taken again.
     """
 
     audit_name = "portal_upload"
@@ -63,7 +63,7 @@ class PortalUpload(Audited):
 
 
 class UploadPiece(FilePiece):
-    """A sealed piece of the file of a batch."""
+    """A encrypted piece of the file of a batch."""
 
     purpose = "portal-upload"
     owner = models.ForeignKey(PortalUpload, models.CASCADE, related_name="pieces")

@@ -33,9 +33,9 @@ def check(file: "UploadedFile[Any]", kind: str, most: int) -> str:
     return found
 
 
-def keep(material: Material, chunks: Iterable[bytes]) -> None:
+def store(material: Material, chunks: Iterable[bytes]) -> None:
     """Keep a file in place of the one that was kept before."""
-    _file(material).keep(chunks)
+    _file(material).write(chunks)
 
 
 def read(material: Material, first: int, last: int) -> Iterator[bytes]:

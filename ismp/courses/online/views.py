@@ -33,8 +33,8 @@ _edits = require_http_methods(["GET", "HEAD", "POST"])
 
 def _course(request: HttpRequest, course_id: int) -> Course:
     user = request.user
-    mine = Course.objects.visible_to(user).filter(kind=Kind.ONLINE)
-    return get_object_or_404(mine, pk=course_id)
+    courses = Course.objects.visible_to(user).filter(kind=Kind.ONLINE)
+    return get_object_or_404(courses, pk=course_id)
 
 
 def _courses_of(model: type[Any], pk: int) -> list[int]:
@@ -44,8 +44,8 @@ def _courses_of(model: type[Any], pk: int) -> list[int]:
 
 def _part(request: HttpRequest, model: type[Any], pk: int) -> Any:
     user = request.user
-    mine = model.objects.filter(course__in=Course.objects.visible_to(user))
-    return get_object_or_404(mine.select_related("course"), pk=pk)
+    parts = model.objects.filter(course__in=Course.objects.visible_to(user))
+    return get_object_or_404(parts.select_related("course"), pk=pk)
 
 
 def _edited(

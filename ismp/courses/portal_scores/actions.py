@@ -104,7 +104,7 @@ def make(
         made_by=by.username,
         made_by_name=by.name,
     )
-    _file(upload).keep([data])
+    _file(upload).write([data])
     UploadedHours.objects.bulk_create(
         [
             UploadedHours(
@@ -131,14 +131,14 @@ def make(
 def _numbered(found: list[Any], *, skip: bool) -> list[Any]:
     """Those with an ID on file; refused with the accounts that have none, unless they are to be
     skipped."""
-    without = sorted({one.account.username for one in found if not one.account.sealed_id})
+    without = sorted({one.account.username for one in found if not one.account.encrypted_id})
     if without and not skip:
         names = "、".join(without[:_NAMED])
         raise ActionRefused(
             f"有 {len(without)} 個帳號沒有身分證字號（例如 {names}）；"
             "請先到帳號管理補登，或勾選略過。"
         )
-    return [one for one in found if one.account.sealed_id]
+    return [one for one in found if one.account.encrypted_id]
 
 
 def _why_nothing(agency: Agency, start: date, end: date) -> str:

@@ -64,8 +64,8 @@ def _departments(user: Any) -> list[tuple[str, str]]:
     """Of one agency; who sees all agencies searches by name instead."""
     if user.may(Right.ALL_AGENCIES):
         return []
-    mine = Department.objects.visible_to(user).open()
-    return [(str(one.pk), one.path) for one in mine]
+    departments = Department.objects.visible_to(user).open()
+    return [(str(one.pk), one.path) for one in departments]
 
 
 def _in_category(one: Any, course: Any) -> str:

@@ -41,12 +41,12 @@ def upload(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(reason))
         else:
             return answer_with(made, [data])
-    told = UploadedHours.objects.visible_to(user).compared()
+    hours = UploadedHours.objects.visible_to(user).compared()
     context = {
         "form": form,
         "waiting": waiting,
         "uploads": PortalUpload.objects.visible_to(user).select_related("agency")[:_LATEST],
-        "to_correct": told.filter(differs=True).count(),
+        "to_correct": hours.filter(differs=True).count(),
     }
     return render(request, "courses/upload.html", context)
 

@@ -1,4 +1,4 @@
-"""What the search line of the list may look like."""
+"""Search form of the list."""
 
 from datetime import date
 from typing import Any

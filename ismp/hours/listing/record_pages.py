@@ -36,7 +36,7 @@ _MANY = 2_000
 
 
 class Keyword(NamedTuple):
-    """What a `field` (of SEARCH_FIELDS) must contain; an empty text asks for nothing."""
+    """Text that a `field` (of SEARCH_FIELDS) must contain; an empty one matches everything."""
 
     field: str
     text: str
@@ -60,7 +60,7 @@ class DayCount(NamedTuple):
 
 _SEEN = {"id", "username", "name", "agency"}
 _UNSEEN = [f"account__{f.name}" for f in Account._meta.concrete_fields if f.name not in _SEEN]
-"""Of fifty accounts no list needs the password and the sealed number."""
+"""Of fifty accounts no list needs the password and the encrypted number."""
 
 
 class RecordPages:
@@ -75,18 +75,20 @@ class RecordPages:
         user: Account,
         using: str,
     ) -> None:
-        def mine(model: Any) -> Any:
+        def counted(model: Any) -> Any:
             return model.objects.using(using).visible_to(user).of_agency(agency)
 
         field, text = keyword or ("", "")
         self._first, self._last = period[0] or date.min, period[1] or date.max
-        self._records: RecordQuerySet = mine(Record).live().of_people(field, text)
+        self._records: RecordQuerySet = counted(Record).live().of_people(field, text)
         self._sums: _Months | _People
         if not text:
-            self._sums = _AllMonths(mine(MonthlyCount).filter(wording=MonthlyCount.EVERY_RECORD))
+            self._sums = _AllMonths(counted(MonthlyCount).filter(wording=MonthlyCount.EVERY_RECORD))
         elif SEARCH_FIELDS[field] == field:
-            wordings = mine(SearchText).filter(containing("text", text), field=field)
-            self._sums = _Months(mine(MonthlyCount).filter(wording__in=wordings.values("wording")))
+            wordings = counted(SearchText).filter(containing("text", text), field=field)
+            self._sums = _Months(
+                counted(MonthlyCount).filter(wording__in=wordings.values("wording"))
+            )
         else:
             people: Any = Account.objects.using(using).filter(containing(field, text))
             if agency:
@@ -97,7 +99,7 @@ class RecordPages:
             people = people.order_by().values_list("pk", flat=True)
             found = list(people[:_MANY])
             among = Q(account__in=found if len(found) < _MANY else people)
-            records, years = mine(Record).live().filter(among), mine(PersonYear).filter(among)
+            records, years = counted(Record).live().filter(among), counted(PersonYear).filter(among)
             self._sums = _People(years, records, few=len(found) <= _FEW)
             if len(found) < _MANY:
                 self._records = records

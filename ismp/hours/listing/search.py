@@ -75,7 +75,7 @@ def _keyword(found: dict[str, Any]) -> Keyword:
 
 def reader(request: HttpRequest, agency: Agency | None) -> str:
     """The database to read a list of records from: it has this person's actions, and all imports,
-    finished or undone, that are hers, of her agency or of the one asked for."""
+    finished or undone, of this person, of the agency or of the one asked for."""
     user = request.user
     concern = Q(agency__in=[*user.agency_ids(), *(agency.with_merged() if agency else [])])
     if user.may(Right.ALL_AGENCIES):

@@ -119,7 +119,7 @@ class RecordQuerySet(Scoped["Record"]):
         return deleted.filter(deletion__run=None, deletion__duplicates=False)
 
     def of_people(self, field: str, text: str) -> Self:
-        """Whose `field` (a key of SEARCH_FIELDS) contains `text`, whatever its case."""
+        """Records whose `field` (a key of SEARCH_FIELDS) contains `text`, ignoring case."""
         return self.filter(containing(SEARCH_FIELDS[field], text)) if text else self
 
     def of_person(self, account: Account) -> Self:
@@ -220,7 +220,7 @@ class RevisionQuerySet(models.QuerySet["RecordRevision"]):
 
 
 class RecordRevision(Contents):
-    """What a record's contents were before `replaced_by` changed them.
+    """The contents of a record before `replaced_by` changed them.
 
     Null: an undo did, or a restoring, which changes nothing but ends a deletion (`deletion`).  So
     records and revisions together tell what was live at any moment.

@@ -1,4 +1,4 @@
-"""Whose rows somebody sees: her agency's, when she may see hours."""
+"""Scoping: the rows of the agency, for people who may see hours."""
 
 from ismp.accounts import models as accounts
 from ismp.accounts.models.scoped import Row

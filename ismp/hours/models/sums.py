@@ -81,7 +81,7 @@ class MonthlyCount(models.Model):
 
 
 class PersonYear(models.Model):
-    """What a person has attended in a year: live records and hours (thousandths) by category.
+    """Totals of a person in a year: live records and hours (thousandths) by category.
 
     `agency` is the records', where the person served when they were imported.
     """

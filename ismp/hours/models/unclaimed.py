@@ -12,7 +12,7 @@ from ismp.imports.models import ImportRun
 
 class WaitingQuerySet(Scoped["Waiting"]):
     def claimable(self) -> Self:
-        """Whose person serves now, under that ID, in the agency whose file told of her."""
+        """Rows whose person now serves, under that ID, in the agency of the file."""
         serving = Account.objects.filter(
             agency=models.OuterRef("agency"),
             id_hash=models.OuterRef("id_hash"),
@@ -35,9 +35,9 @@ class WaitingQuerySet(Scoped["Waiting"]):
 
 
 class Waiting(models.Model):
-    """待認領: one person of one run whom the agency did not know, by the keyed hash of her ID.
+    """待認領: one person of one run whom the agency did not know, by the keyed hash of the ID.
 
-    The rows themselves wait sealed in the run's pieces (`records.unclaimed`).  As with records,
+    The rows themselves wait encrypted in the run's pieces (`records.unclaimed`).  As with records,
     a constraint of either key would be asked for each line at the end of an import.
     """
 

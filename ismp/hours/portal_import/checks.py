@@ -21,7 +21,7 @@ from ismp.ui.reading.faults import NORMAL, OURS, YOURS
 
 @dataclass(frozen=True)
 class World:
-    """What a check may know beside the row itself."""
+    """Context of a check beside the row itself."""
 
     today: date
     max_cell: int

@@ -1,4 +1,4 @@
-"""What the national lifelong-learning portal's export looks like, as data.
+"""Layout of the national lifelong-learning portal's export, as data.
 
 The one place that names the portal's columns, their aliases, its codes and the boxes to
 tick there.  When the portal changes, this file changes and nothing else does.  It knows

@@ -101,7 +101,7 @@ class People:
         return found.select(
             national_id=written,
             id_given=pl.Series([bool(number) for number in numbers], dtype=pl.Boolean),
-            # What is somebody's was found valid when she came.
+            # An account's ID passed the checksum when the account was created; skip it.
             id_valid=pl.Series(
                 [account is not None or national_id.is_valid(number) for number, account in whose],
                 dtype=pl.Boolean,
@@ -119,8 +119,8 @@ def same_name(written: str, account_name: str) -> bool:
     if not written or written == expected:
         return True
     return len(written) == len(expected) and all(
-        mine == theirs or _WILDCARD.match(mine)
-        for mine, theirs in zip(written, expected, strict=True)
+        left == right or _WILDCARD.match(left)
+        for left, right in zip(written, expected, strict=True)
     )
 
 
@@ -160,7 +160,7 @@ def _number(key: pl.Expr) -> pl.Expr:
 
 
 def _event(key: pl.Expr) -> pl.Expr:
-    """Many people attend one event: each has her own number for it."""
+    """Many people attend one event: each has a number of their own for it."""
     return _number(key) ^ pl.col("account").cast(pl.Int128)
 
 
@@ -177,7 +177,7 @@ def _digest(text: bytes) -> bytes:
 
 
 class StoredEvents:
-    """What one agency has stored, live or deleted, read once for each range of 迄日期.
+    """Stored records of one agency, live or deleted, read once for each range of 迄日期.
 
     Lives as long as one import, under the agency's lock: nobody else changes these meanwhile.
     """

@@ -1,4 +1,4 @@
-"""What became of the rows of a file of hours, and who of its people is waited for."""
+"""Outcome of the rows of a file of hours, and its people without an account (待認領)."""
 
 from typing import Any, Self
 
@@ -35,7 +35,7 @@ class ResultOfHours(Result):
 
     @classmethod
     def of_same_bytes(cls, former: ImportRun) -> Self | None:
-        """What became of a run's rows, if each that it imported is unchanged now; None when the
+        """Outcome of a run's rows, if each imported one is unchanged now; None when the
         run has not kept them."""
         result = cls(former.notes["ignored"])
         result._same_as = former.same_as_id or former.pk
@@ -45,7 +45,7 @@ class ResultOfHours(Result):
             result._add_rows(run_files.unpack(part).with_columns(outcome.alias("outcome")))
         result.reasons.update(former.reasons)
         result.names = former.notes["names"]
-        result._unclaimed = unclaimed.Unclaimed.of(former)
+        result._unclaimed = unclaimed.Unclaimed.from_run(former)
         result._refused = list(run_files.packed(former, RunFile.Kind.REJECTED))
         return result if result.total == former.total and result._refused else None
 
@@ -68,7 +68,7 @@ class ResultOfHours(Result):
         return notes | {"set_aside": self.aside} if self._tried and self.aside else notes
 
     def edition_fields(self) -> dict[str, Any]:
-        """What a run says of its place among the actions on its agency's records."""
+        """Fields of a run about its place among the actions on its agency's records."""
         return {"edition": self.edition, "same_as_id": self._same_as}
 
     def run_fields(self) -> dict[str, Any]:

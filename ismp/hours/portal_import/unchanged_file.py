@@ -39,7 +39,7 @@ def fingerprint(agency: Agency, people: People, today: date | None) -> str:
 
 
 def known(run: ImportRun, people: People, today: date) -> ResultOfHours | None:
-    """What becomes of the rows of `run`, if that is known."""
+    """Return the outcome of the rows of `run`, or None when it is not known."""
     same_bytes = ImportRun.objects.filter(
         agency=run.agency, sha256=run.sha256, state=State.COMPLETED, dry_run=False
     )

@@ -1,1 +1,1 @@
-"""What happens to stored records: credit, deletion, duplicates, totals."""
+"""Actions on stored records: credit, deletion, duplicates, totals."""

@@ -57,7 +57,7 @@ def frame_at_once(
 
 
 def csv_of(statement: str, parameters: Any, using: str) -> bytes:
-    """What PostgreSQL answers, as CSV without a head: a text in quotes if empty, a null without."""
+    """Return PostgreSQL's answer as CSV without a header: an empty text quoted, a null not."""
     connection: Any = connections[using]
     with connection.cursor() as cursor:
         asked = connection.ops.compose_sql(f"COPY ({statement}) TO STDOUT (FORMAT csv)", parameters)

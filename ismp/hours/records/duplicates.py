@@ -33,7 +33,7 @@ def settle(
     """Find what looks the same among records that ended in a range, and let each count once.
 
     Whoever changed which records of the agency are live calls this under the agency's lock, and
-    says `at` which moment her own change counts.  Returns the ids of those set aside.
+    passes `at`, the moment from which its own change counts.  Returns the ids of those suspended.
     """
     at, pairs = at or timezone.now(), Duplicate.objects.filter(agency=agency)
     if pairs.exists():
@@ -46,7 +46,7 @@ def settle(
 
 
 def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:
-    """What was credited beside what files brought; most agencies have little of it."""
+    """Credited records beside imported ones; most agencies have few."""
     since = timezone.make_aware(datetime.combine(first, time.min))
     runs = ImportRun.objects.filter(agency=agency, source__in=CREDITED, finished_at__gte=since)
     ended = Record.objects.filter(agency=agency, ended_on__range=(first, last))
@@ -60,10 +60,10 @@ def _found(agency: Agency, first: date, last: date) -> Iterator[Duplicate]:
         imported = defaultdict(list)
         for record in live.filter(account__in=people, run__source=Source.FILE):
             imported[_likeness(record)].append(record)
-        for mine in credited:
-            for theirs in chain.from_iterable(imported[one] for one in _likenesses(mine)):
-                if is_near(mine.ended_on, theirs.ended_on):
-                    yield Duplicate(agency=agency, credited=mine, imported=theirs)
+        for credit in credited:
+            for theirs in chain.from_iterable(imported[one] for one in _likenesses(credit)):
+                if is_near(credit.ended_on, theirs.ended_on):
+                    yield Duplicate(agency=agency, credited=credit, imported=theirs)
 
 
 def _likeness(record: Record) -> tuple[Any, ...]:

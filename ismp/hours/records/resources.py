@@ -12,7 +12,7 @@ from ismp.ui.resources.resource import Action, Filter, Resource
 from ismp.ui.text.roc_dates import roc_date
 
 
-def _told(record: Any) -> str:
+def _description(record: Any) -> str:
     """迄日期, 時數 and 學習機關 of a record, in one line."""
     hours, where = in_hours(record.hours), record.organizer_name or record.organizer_code
     return f"{roc_date(record.ended_on)}　{hours} 小時　{where}"
@@ -42,8 +42,8 @@ DUPLICATES = Resource(
         AGENCY,
         Column("名稱", "credited.title", "text"),
         Column("來源", "credited.run.get_source_display"),
-        Column("本平台登錄", lambda pair: _told(pair.credited)),
-        Column("匯入的時數", lambda pair: _told(pair.imported)),
+        Column("本平台登錄", lambda pair: _description(pair.credited)),
+        Column("匯入的時數", lambda pair: _description(pair.imported)),
         Column("處理", "get_decision_display", tone=_tone),
     ),
     search={"credited__account__username": "公務帳號", "credited__title": "名稱"},

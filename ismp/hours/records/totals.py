@@ -44,7 +44,7 @@ READ = {
 
 
 class Change:
-    """What an action adds to the tallies and takes from them, gathered and then written at once."""
+    """Additions to and subtractions from the totals by one action, gathered and written at once."""
 
     def __init__(self) -> None:
         self._people = [_none(_KEYS[_PEOPLE], "hours")]
@@ -123,7 +123,7 @@ def edition(agencies: list[int]) -> int:
 
 
 def _read(records: QuerySet[Any], account: str) -> pl.DataFrame:
-    """What the sums are made of, read once: the database would look for the records each time."""
+    """Rows that the totals are computed from, read once: each total would read the table anew."""
     return bulk_read.frame_of(records.order_by(), {account: pl.Int64, **READ}).rename(
         {account: "account_id"}
     )

@@ -1,7 +1,7 @@
 """待認領時數: rows of a file whose person the agency did not know (yet).
 
-They wait sealed, in the run's own pieces; beside them stands for each person how many, under the
-keyed hash of her ID.  When an account with that ID serves in that agency, by whatever action, they
+They wait encrypted, in the run's own pieces; beside them stands for each person how many, under the
+keyed hash of the ID.  When an account with that ID serves in that agency, by whatever action, they
 become records as that run's rows (run, line).  What the records know by then is newer and stays.
 
 Neither the counts of the run nor its reasons change.  Nobody is shown an ID or a name here.
@@ -50,8 +50,8 @@ class Unclaimed:
             self._rows[index] = self._rows.get(index, 0) + count
 
     @classmethod
-    def of(cls, former: ImportRun) -> Self:
-        """What waits of a run, to wait of another one of the same bytes too."""
+    def from_run(cls, former: ImportRun) -> Self:
+        """Copy the unclaimed rows of a run for another one of the same bytes."""
         same = cls()
         same._packed = list(run_files.packed(former, RunFile.Kind.WAITING))
         waiting = Waiting.objects.filter(run=former)
@@ -131,10 +131,10 @@ def _as_records(
 ) -> pl.DataFrame:
     """The rows of these people that the rule book lets pass and that no record tells yet."""
     indexes = {bytes(one.id_hash) for one in claimed}
-    mine = masking.by_value(frame["national_id"], lambda one: _index(one) in indexes, pl.Boolean)
+    belongs = masking.by_value(frame["national_id"], lambda one: _index(one) in indexes, pl.Boolean)
     people = matching.People(agency).load()  # the one that the run's was merged into, if it was
     judge = portal_checks.Judge(portal_checks.World(timezone.localdate(), settings.UPLOAD_MAX_CELL))
-    judged = judge.judge(matching.add_keys(people.find(cleaning.clean(frame.filter(mine)))))
+    judged = judge.judge(matching.add_keys(people.find(cleaning.clean(frame.filter(belongs)))))
     stored = matching.StoredEvents(run.agency, before_reading=lambda: None)
     passed = stored.find(judged.filter(pl.col("code").is_null()))
     records = bulk_write.as_records(passed.filter(pl.col("outcome") == "created"), run)

@@ -80,7 +80,7 @@ def _digest(key: pl.Expr) -> pl.Expr:
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of some records when what one run brought counts no more."""
+    """Changes to some records when the contents of one run no longer count."""
 
     agency: Agency
     changes: pl.DataFrame
@@ -130,7 +130,7 @@ def changes_something(effects: dict[str, int]) -> bool:
 
 
 def plan(run: ImportRun) -> Plan:
-    """What an undo of an import would do now.  Asks only."""
+    """Plan the undo of an import now.  Reads only."""
     brought = _standing(Record.objects.filter(agency=run.agency, run=run))
     own = pl.concat([brought, _credited_since(run)])
     changes = _changes(run.agency, own, without=run.pk)
@@ -181,7 +181,7 @@ def _credited_since(run: ImportRun) -> pl.DataFrame:
 
 
 def plan_withdrawal(records: QuerySet[Record], agency: Agency) -> Plan:
-    """What it would do if our own courses and certificates had never given these records."""
+    """Plan the removal of credit that courses and certificates gave these records.  Reads only."""
     own = _standing(records.filter(agency=agency, run__source__in=CREDITED))
     return Plan(agency, _changes(agency, own, credited=False))
 
@@ -284,7 +284,7 @@ def _last_holders(
 
 
 def _held(agency: Agency, roots: set[int], records: pl.Series) -> pl.DataFrame:
-    """What these runs found unchanged of these records."""
+    """Records of these that the runs found unchanged."""
     wanted = records.alias("record").to_frame()
     parts = [pl.DataFrame(schema={**_HELD, "root": pl.Int64})]
     pieces = RunFile.objects.filter(run__agency=agency, kind=RunFile.Kind.HELD)
@@ -386,8 +386,8 @@ def carry_out(
 
 
 def _changed_totals(agency: Agency) -> totals.Change:
-    """What the changes in the table, not made yet, will do to the totals: of what stays live only
-    what will say otherwise."""
+    """Effect of the planned changes in the table on the totals: of records that stay live only
+    those whose contents change."""
     counted = [*totals.READ]
     before, after = ([f"{one}.{name}" for name in counted] for one in "rv")
     is_live = "(c.run_id IS NOT NULL AND c.deletion_id IS NULL)"

@@ -119,7 +119,7 @@ def _offer_everything(request: HttpRequest, user: Account) -> HttpResponse:
 
 
 def _posted(request: HttpRequest) -> list[tuple[str, str]]:
-    """What to hand on from one page of the action to the next."""
+    """Values that one page of the action hands on to the next."""
     return once.handed_on(request.POST, "reason", "confirmed", "shown")
 
 
@@ -205,8 +205,8 @@ def undo(request: HttpRequest, run_id: int) -> HttpResponse:
 def waiting(request: HttpRequest) -> HttpResponse:
     """待認領時數, by number only: by run, how many people and rows wait."""
     user = request.user
-    mine = Waiting.objects.visible_to(user)
-    page = Paginator(mine.by_run(), _PER_PAGE).get_page(request.GET.get("page"))
-    people = mine.filter(claimed_at=None).values("agency", "id_hash").distinct().count()
+    unclaimed = Waiting.objects.visible_to(user)
+    page = Paginator(unclaimed.by_run(), _PER_PAGE).get_page(request.GET.get("page"))
+    people = unclaimed.filter(claimed_at=None).values("agency", "id_hash").distinct().count()
     context = {"page": page, "people": people, "days": settings.WAITING_KEPT_DAYS}
     return render(request, "hours/waiting.html", context)

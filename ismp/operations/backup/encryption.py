@@ -75,8 +75,8 @@ def decrypted(path: Path, identity: Path | None) -> Iterator[Path]:
     keys = _identities(identity)
     with tempfile.NamedTemporaryFile(dir=settings.TEMPORARY, suffix=".zip") as clear:
         try:
-            with path.open("rb") as sealed:
-                pyrage.decrypt_io(sealed, clear, keys)
+            with path.open("rb") as encrypted:
+                pyrage.decrypt_io(encrypted, clear, keys)
         except pyrage.DecryptError:
             raise BackupRefused(
                 f"{identity} 打不開這個備份，或備份已經損壞；請換一把私密金鑰。"

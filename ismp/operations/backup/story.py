@@ -24,8 +24,8 @@ from ismp.operations import verbs
 from ismp.operations.backup import archive, encryption
 from ismp.operations.backup.archive import BackupRefused
 from ismp.operations.backup.databases import Database, Moment
+from ismp.operations.backup.encrypted_models import ENCRYPTED_MODELS
 from ismp.operations.backup.postgresql import PostgreSQL
-from ismp.operations.backup.sealed_pieces import SEALED
 from ismp.operations.backup.sqlite import SQLite
 from ismp.operations.monitoring import anchors
 from ismp.ui.commands import migrate_if_needed
@@ -66,11 +66,12 @@ def _signature(manifest: dict[str, Any]) -> str:
 
 def _described(moment: Moment) -> dict[str, Any]:
     """Files that a restore must find again, and the keys that read them."""
-    marks, sealed_by = settings.KEYS.fingerprints(), set()
+    marks, key_versions = settings.KEYS.fingerprints(), set()
     for model in apps.get_models():
         if any(field.name == "key_version" for field in model._meta.fields):
-            sealed_by |= set(moment.ask(f"SELECT DISTINCT key_version FROM {model._meta.db_table}"))  # noqa: S608
-    needed = {"index", "trail", *(f"sealing-{number}" for (number,) in sealed_by if number)}
+            asked = f"SELECT DISTINCT key_version FROM {model._meta.db_table}"  # noqa: S608
+            key_versions |= set(moment.ask(asked))
+    needed = {"index", "trail", *(f"sealing-{number}" for (number,) in key_versions if number)}
     return {
         "made_at": timezone.now().isoformat(),
         "version": settings.VERSION,
@@ -84,7 +85,7 @@ def _described(moment: Moment) -> dict[str, Any]:
         ],
         "objects": sum(
             moment.ask(f"SELECT count(*) FROM {model._meta.db_table} WHERE stored_as <> ''")[0][0]  # noqa: S608
-            for model in SEALED
+            for model in ENCRYPTED_MODELS
         ),
     }
 

@@ -29,9 +29,9 @@ def manage_home(request: HttpRequest) -> HttpResponse:
     user = request.user
     scopes = []
     if user.may(Right.VIEW_SECURITY):
-        scopes.append(("本機關", overview.of(user, user.agency)))
+        scopes.append(("本機關", overview.counts(user, user.agency)))
         if user.may(Right.ALL_AGENCIES):
-            scopes.append(("全市", overview.of(user)))
+            scopes.append(("全市", overview.counts(user)))
     return render(request, "portal/manage_home.html", {"scopes": scopes})
 
 

@@ -71,13 +71,13 @@ def reports(account: Account) -> list[Report]:
     else a person's own reports and the devices in their custody."""
     everybodys = account.may(Right.VIEW_SECURITY)
     whose = {"agency": account.agency_id} if everybodys else {"reporter": account}
-    mine = Incident.objects.visible_to(account).filter(**whose)
+    own = Incident.objects.visible_to(account).filter(**whose)
     of_agency = Device.objects.filter(agency=account.agency_id)
     held = of_agency if everybodys else Device.objects.kept_by(account)
     decided = held.decided_of_restricted(timezone.localdate())
     address = "devices:list" if everybodys else "security:my_devices"
     return [
-        Report("資通安全通報", "security:my_incidents", **mine.real().closed_of_reported()),
+        Report("資通安全通報", "security:my_incidents", **own.real().closed_of_reported()),
         Report("管制設備通報", address, **decided),
     ]
 

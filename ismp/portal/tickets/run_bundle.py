@@ -66,7 +66,7 @@ def _lines(run: ImportRun) -> dict[str, list[int]]:
 
 
 def _kept(run: ImportRun) -> Any:
-    """How many pieces of each kind are kept, sealed with which keys."""
+    """How many pieces of each kind are kept, encrypted with which keys."""
     pieces = RunFile.objects.filter(run=run).order_by("kind").values("kind")
     return pieces.annotate(
         pieces=Count("pk"), oldest_key=Min("key_version"), newest_key=Max("key_version")

@@ -26,7 +26,7 @@ _PER_PAGE = 50
 
 
 @require_safe
-def mine(request: HttpRequest) -> HttpResponse:
+def my_tickets(request: HttpRequest) -> HttpResponse:
     """List one's own tickets with their state."""
     tickets = Ticket.objects.filter(account=request.user.pk)
     page = Paginator(tickets, _PER_PAGE).get_page(request.GET.get("page"))
@@ -84,12 +84,12 @@ def ticket(request: HttpRequest, ticket_id: int) -> HttpResponse:
     user = request.user
     visible = Ticket.objects.visible_to(user).select_related("account", "agency", "run")
     found = get_object_or_404(visible, pk=ticket_id)
-    is_mine = found.account_id == user.pk
-    may_answer = is_mine or user.may(Right.ANSWER_TICKETS)
+    is_own = found.account_id == user.pk
+    may_answer = is_own or user.may(Right.ANSWER_TICKETS)
     form = AnswerForm(request.POST if request.POST.get("mode") == "answer" else None)
     if request.method == "POST" and may_answer and _done(request, found, form):
         return redirect(found)
-    context = {"ticket": found, "form": form, "is_mine": is_mine, "may_answer": may_answer}
+    context = {"ticket": found, "form": form, "is_own": is_own, "may_answer": may_answer}
     return render(request, "portal/ticket.html", context)
 
 
@@ -122,7 +122,7 @@ def run_bundle(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 urlpatterns = [
-    path("support/", mine, name="list"),
+    path("support/", my_tickets, name="list"),
     path("support/new/", new, name="new"),
     path("support/<int:ticket_id>/", ticket, name="ticket"),
     path("support/imports/<int:run_id>/", run_bundle, name="bundle"),

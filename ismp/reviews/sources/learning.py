@@ -51,9 +51,9 @@ def sign_ups(user: Account) -> Iterator[Waiting]:
     courses = Q(agency=user.agency_id)
     if user.may(Right.ALL_AGENCIES):
         courses |= Q(agency=None)
-    mine = Course.objects.visible_to(user).filter(courses)
+    taught = Course.objects.visible_to(user).filter(courses)
     asking = Q(sign_ups__standing=Standing.APPLIED)
-    sessions = Session.objects.filter(asking, course__in=mine, state=SessionState.PLANNED)
+    sessions = Session.objects.filter(asking, course__in=taught, state=SessionState.PLANNED)
     found = sessions.select_related("course__agency").annotate(
         count=Count("sign_ups"), since=Min("sign_ups__signed_up_at")
     )
@@ -62,13 +62,13 @@ def sign_ups(user: Account) -> Iterator[Waiting]:
     for session_id, account_id in asked.values_list("session", "account"):
         who.setdefault(session_id, []).append(account_id)
     for session in found:
-        told: Any = session
+        shown: Any = session
         yield Waiting(
             kind="實體課程報名審核",
-            title=f"{session}：{told.count} 人待審核",
+            title=f"{session}：{shown.count} 人待審核",
             agency=session.course.agency.name if session.course.agency else "平台",
-            since=told.since,
-            due=due_of(SIGN_UPS.name, told.since),
+            since=shown.since,
+            due=due_of(SIGN_UPS.name, shown.since),
             address=reverse("reviews:item", args=[SIGN_UPS.name, session.pk]),
             thing=session,
             deciding=SIGN_UPS,

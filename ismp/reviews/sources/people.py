@@ -135,18 +135,18 @@ def _of_application(one: AccountApplication) -> ReviewBrief:
 def _follows_account(one: AccountApplication) -> list[str]:
     waits = hours.Waiting.objects.filter(agency=one.agency_id, id_hash=one.id_hash, claimed_at=None)
     rows = waits.aggregate(n=Sum("rows", default=0))["n"]
-    told = [
+    lines = [
         f"待認領時數 {rows:,} 筆會在一分鐘內歸戶。"
         if rows
         else "本機關沒有等候這個身分證字號的待認領時數。"
     ]
-    told.append(f"從今天起列入「{one.agency}」與全市的達標狀況。")
-    told.append(
+    lines.append(f"從今天起列入「{one.agency}」與全市的達標狀況。")
+    lines.append(
         f"設定密碼的一次性代碼會寄到 {one.email}。"
         if settings.EMAIL_HOST and one.email
         else "設定密碼的一次性代碼要另一位管理者確認後交給本人（平台沒有設定郵件伺服器）。"
     )
-    return told
+    return lines
 
 
 def _obstacle(one: AccountApplication) -> str:

@@ -106,8 +106,8 @@ def _judged(device: Device, named: list[tuple[str, str, str]]) -> Hit:
         for name, product, affected in named
         if model and (model in name or name in model)
     ]
-    told = {versions.covers(affected, _version_of(device, name)) for name, affected in fitting}
-    is_affected = True if True in told else False if told == {False} else None
+    verdicts = {versions.covers(affected, _version_of(device, name)) for name, affected in fitting}
+    is_affected = True if True in verdicts else False if verdicts == {False} else None
     return Hit(device, bool(fitting), is_affected)
 
 

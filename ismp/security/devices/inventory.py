@@ -31,7 +31,7 @@ COLUMNS = {
     "數量": "quantity",
     "放置地點": "place",
     "保管單位": "department",
-    "保管人": "keeper",
+    "保管人": "custodian",
     "連網情形": "network",
     "購置日期": "bought_on",
     "預計汰換日期": "retire_by",
@@ -45,7 +45,7 @@ _REQUIRED = ("財產編號", "種類", "廠牌", "連網情形")
 _KINDS = {label: value for value, label in DeviceKind.choices}
 _NETWORKS = {label: value for value, label in Network.choices}
 _DATES = ("bought_on", "retire_by")
-_TEXTS = ("category", "place", "department", "keeper")
+_TEXTS = ("category", "place", "department", "custodian")
 _NAMES = ("brand", "model")
 _CODES = ("asset_no", "serial")
 _LONGEST = {"asset_no": 50, "quantity": 9}
@@ -144,7 +144,7 @@ Check = RowCheck[TableRow]
 
 @dataclass
 class _Before:
-    """What a row is held against."""
+    """Context that a row is checked against."""
 
     agency_names: set[str]
     """The folded names of the agency whose inventory it is; none asks for none."""

@@ -26,7 +26,7 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     found = inventory.read(data, (run.agency.name, run.agency.code))
     reached("parsed", 0, found.total)
     with transaction.atomic():
-        rows = device_actions.import_devices(found, agency=run.agency, of=str(run), by=by)
+        rows = device_actions.import_devices(found, agency=run.agency, subject=str(run), by=by)
         transaction.set_rollback(run.dry_run)
     reached("matched", found.total, found.total)
     return ResultOfList(DEVICES, [_kept(row) for row in rows], found.faults, found.notes)

@@ -120,7 +120,9 @@ def perform(run: ImportRun, reached: Reached) -> ResultOfList:
     listed = dict(_judged(table, faults))
     reached("parsed", 0, len(listed) + len(faults))
     with transaction.atomic():
-        rows = product_actions.import_products(listed, rejected=len(faults), of=str(run), by=by)
+        rows = product_actions.import_products(
+            listed, rejected=len(faults), subject=str(run), by=by
+        )
         transaction.set_rollback(run.dry_run)
     taken = [
         {"line": line, "outcome": outcome, "words": words}

@@ -119,7 +119,7 @@ def match(
     ]
     found: dict[tuple[str, str], int] = {}
     for product in set(products):
-        written, model = _Written.of(product[0]), fold(product[1])
+        written, model = _Written.from_brand(product[0]), fold(product[1])
         for number, brand, of_model in readers:
             if written.holds(brand) and (of_model is None or _is_all(of_model, model)):
                 found[product] = number
@@ -141,7 +141,7 @@ class _Written:
     ends: frozenset[int]
 
     @classmethod
-    def of(cls, brand: str) -> "_Written":
+    def from_brand(cls, brand: str) -> "_Written":
         plain = unicodedata.normalize("NFKC", brand).casefold()
         words = [word for word in _SPACES.split(plain) if word]
         text = "".join(words)

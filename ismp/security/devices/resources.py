@@ -99,10 +99,10 @@ DEVICES = Resource(
         Column("序號", "serial"),
         Column("數量", "quantity", "number"),
         Column("保管單位", "department"),
-        Column("保管人", "keeper"),
+        Column("保管人", "custodian"),
         Column("購置日期", "bought_on", "date"),
     ),
-    search={"asset_no": "財產編號", "brand": "廠牌", "model": "型號", "keeper": "保管人"},
+    search={"asset_no": "財產編號", "brand": "廠牌", "model": "型號", "custodian": "保管人"},
     filters=(
         OF_AGENCY,
         Filter(
@@ -314,8 +314,8 @@ CAMPAIGNS = Resource(
         Column("未簽署機關", "missing", "number", right=Right.ALL_AGENCIES),
         Column(
             "本機關",
-            lambda one: "已簽署" if one.mine else "未簽署",
-            tone=lambda one: "green" if one.mine else "amber",
+            lambda one: "已簽署" if one.is_signed else "未簽署",
+            tone=lambda one: "green" if one.is_signed else "amber",
         ),
     ),
     search={"year": "年度"},
@@ -333,7 +333,7 @@ CAMPAIGNS = Resource(
             campaign_actions.sign_all,
             explains="簽署表示本機關的管制設備清冊完整；清單上的設備都要先有處置。",
             many=False,
-            fits=lambda user, one: not one.mine,
+            fits=lambda user, one: not one.is_signed,
         ),
         Action(
             "withdraw",
@@ -343,7 +343,7 @@ CAMPAIGNS = Resource(
             ReasonForm,
             explains="簽署後才發現清冊有誤時撤回，更正後再簽署一次；兩次都留在紀錄裡。",
             many=False,
-            fits=lambda user, one: one.mine,
+            fits=lambda user, one: one.is_signed,
         ),
         Action(
             "extend",

@@ -162,11 +162,11 @@ def withdraw(incident: Incident, *, reason: str, on_behalf: str = "", by: Accoun
         raise ActionRefused("請填寫撤回的理由。")
     _move(incident, IncidentState.WITHDRAWN)
     _note(incident, Kind.WITHDRAWN, reason, by, on_behalf)
-    told = handlers(incident.agency)
+    recipients = handlers(incident.agency)
     if incident.first_reported_at:
-        told = (told | reviewers()).distinct()
+        recipients = (recipients | reviewers()).distinct()
     notify(
-        told.exclude(pk=by.pk),
+        recipients.exclude(pk=by.pk),
         kind="incident",
         subject=f"{_word(incident)}已撤回：{incident.number}",
         link=incident.get_absolute_url(),
@@ -609,9 +609,9 @@ def _escalate_if_major(incident: Incident, by: Account) -> None:
         return
     named = SecurityOfficer.objects.on(timezone.localdate())
     officer = named.filter(agency=incident.agency.successor_id).first()
-    told = officer.on_duty() if officer else []
+    officers = officer.on_duty() if officer else []
     notify(
-        told or list(handlers(incident.agency)),
+        officers or list(handlers(incident.agency)),
         kind="incident",
         subject=f"重大{_word(incident)}：{incident.number}（{incident.level} 級），請召開會議",
         link=incident.get_absolute_url(),
@@ -619,7 +619,7 @@ def _escalate_if_major(incident: Incident, by: Account) -> None:
     incident.escalated_at = timezone.now()
     incident.save(update_fields=["escalated_at"])
     lacking = "的資安長與代理人都不在職" if officer else "尚未登錄資安長"
-    text = "" if told else f"本機關{lacking}，已通知機關管理者，請盡速登錄。"
+    text = "" if officers else f"本機關{lacking}，已通知機關管理者，請盡速登錄。"
     _note(incident, Kind.ESCALATED, text, by)
 
 

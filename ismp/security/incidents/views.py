@@ -48,11 +48,11 @@ def report(request: HttpRequest) -> HttpResponse:
     now = timezone.localtime()
     form = IncidentForm(request.POST or None, initial={"day": now.date(), "clock": now.time()})
     if form.is_valid():
-        told = {name: form.cleaned_data[name] for name in ("title", "description", "is_drill")}
+        values = {name: form.cleaned_data[name] for name in ("title", "description", "is_drill")}
         known_at = form.cleaned_data["moment"]
         try:
             incident = incident_actions.open_incident(
-                agency=user.agency, answers=form.answers(), known_at=known_at, by=user, **told
+                agency=user.agency, answers=form.answers(), known_at=known_at, by=user, **values
             )
         except ActionRefused as reason:
             form.add_error("day", str(reason))
@@ -120,7 +120,7 @@ def _aspects(form: Any) -> list[tuple[str, str, Any, Any]]:
 
 
 @require_safe
-def mine(request: HttpRequest) -> HttpResponse:
+def my_incidents(request: HttpRequest) -> HttpResponse:
     """List the person's own reports; for a 資安長 also those they were called to."""
     user = request.user
     found = Incident.objects.filter(reporter=user).select_related("agency")

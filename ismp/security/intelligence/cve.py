@@ -122,16 +122,16 @@ def read(record: Mapping[str, Any]) -> Found:
 
 def _modified(meta: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> str:
     """The last change of any container."""
-    told = [meta.get("dateUpdated", ""), meta.get("dateRejected", "")]
-    told += [one.get("providerMetadata", {}).get("dateUpdated", "") for one in containers]
-    return max(map(moment, told))
+    moments = [meta.get("dateUpdated", ""), meta.get("dateRejected", "")]
+    moments += [one.get("providerMetadata", {}).get("dateUpdated", "") for one in containers]
+    return max(map(moment, moments))
 
 
 def _issued(meta: Mapping[str, Any], cna: Mapping[str, Any]) -> Any:
     """`datePublished` is optional: else whatever comes nearest."""
-    told = [meta.get("datePublished"), cna.get("datePublic"), meta.get("dateUpdated")]
-    told += [meta.get("dateReserved"), meta.get("dateRejected")]
-    first = next(filter(None, told), None)
+    moments = [meta.get("datePublished"), cna.get("datePublic"), meta.get("dateUpdated")]
+    moments += [meta.get("dateReserved"), meta.get("dateRejected")]
+    first = next(filter(None, moments), None)
     return day(first) if first else today()
 
 
@@ -155,12 +155,12 @@ def _products(entries: list[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
     seen = set()
     for one in entries:
         vendor, product = _names(one)
-        told = versions.affected(one)
-        key = (vendor.casefold(), product.casefold(), told)
-        if told is None or not (vendor or product) or key in seen:
+        affected = versions.affected(one)
+        key = (vendor.casefold(), product.casefold(), affected)
+        if affected is None or not (vendor or product) or key in seen:
             continue
         seen.add(key)
-        yield {"vendor": vendor, "product": product, "versions": told}
+        yield {"vendor": vendor, "product": product, "versions": affected}
 
 
 def _names(entry: Mapping[str, Any]) -> tuple[str, str]:
@@ -221,6 +221,6 @@ def _by_product(entries: list[Mapping[str, Any]], tell: Any) -> str:
 
 def _not_said(entry: Mapping[str, Any]) -> str:
     """「狀態未知」 for a product of which no version is said to be affected or not."""
-    told = versions.affected(entry) is not None or versions.unaffected(entry)
+    is_stated = versions.affected(entry) is not None or versions.unaffected(entry)
     is_safe = entry.get("defaultStatus") == "unaffected"
-    return "" if told or is_safe else "狀態未知"
+    return "" if is_stated or is_safe else "狀態未知"

@@ -52,7 +52,7 @@ OBSERVABLE = frozenset(_KINDS) - {"software"} | {"artifact"}
 """Types of cyber-observable objects that are IOCs when a report names them."""
 
 
-def of(objects: Iterable[Mapping[str, Any]]) -> list[Ioc]:
+def extract(objects: Iterable[Mapping[str, Any]]) -> list[Ioc]:
     """The IOCs of some objects, each once: seen as early, and meant for detection if one is."""
     found: dict[tuple[str, str], Ioc] = {}
     objects = list(objects)
@@ -98,18 +98,18 @@ def _of_object(one: Mapping[str, Any], observed: Mapping[str, str]) -> Iterator[
 
 def of_pattern(pattern: str, language: str) -> Iterator[tuple[str, str]]:
     """(kind, value) of each comparison of a STIX pattern; of others the pattern itself."""
-    told = False
+    is_reported = False
     if language == "stix":
         for found in _COMPARISON.finditer(pattern):
             if found["not"]:
                 continue
-            told = True
+            is_reported = True
             if found["path"].endswith(".type"):
                 continue
             for text, number in _LITERAL.findall(found["value"]):
                 value = _ESCAPE.sub(r"\1", text) or number
                 yield _kind(found["type"], found["path"], value), _cut(value)
-    if not told and pattern.strip():
+    if not is_reported and pattern.strip():
         yield _LANGUAGES.get(language, language[:KIND_LENGTH]), _cut(pattern)
 
 

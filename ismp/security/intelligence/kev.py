@@ -46,8 +46,8 @@ def released(catalogue: Mapping[str, Any]) -> str:
     """
     if found := _VERSION.fullmatch(str(catalogue.get("catalogVersion", "")).strip()):
         return _moment("{}-{:0>2}-{:0>2}".format(*found.groups()))
-    told = catalogue.get("dateReleased")
-    return _moment(told[:10]) if isinstance(told, str) else ""
+    released_on = catalogue.get("dateReleased")
+    return _moment(released_on[:10]) if isinstance(released_on, str) else ""
 
 
 def _moment(text: str) -> str:

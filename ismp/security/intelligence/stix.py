@@ -423,7 +423,7 @@ def _advisory(root: Thing, about: dict[str, Thing], bundle: _Bundle) -> Found:
         cves=sorted({identifier for one in flaws for identifier in _cves_of(one)}),
         products=list(_products(parts, flaws)),
         details=[[title, text] for title, text in _details(root, parts) if text],
-        iocs=indicators.of(parts),
+        iocs=indicators.extract(parts),
         ended="revoked" if root.get("revoked") else "",
         stix=parts,
     )
@@ -463,11 +463,11 @@ def _with_our_own(found: Found, own: Thing) -> Found:
 
 
 def _cves_of(flaw: Thing) -> Iterator[str]:
-    told = [flaw["name"]]
+    names = [flaw["name"]]
     for reference in flaw.get("external_references", ()):
         if reference.get("source_name", "").casefold() == "cve":
-            told.append(reference.get("external_id", ""))
-    yield from (one.upper() for one in map(str.strip, told) if CVE_ID.fullmatch(one.upper()))
+            names.append(reference.get("external_id", ""))
+    yield from (one.upper() for one in map(str.strip, names) if CVE_ID.fullmatch(one.upper()))
 
 
 def _actions(parts: Iterable[Thing]) -> Iterator[str]:

@@ -124,14 +124,14 @@ def _software(product: dict[str, str]) -> Thing | None:
     name = product["product"] or product["vendor"]
     if not name:
         return None
-    told = (("vendor", product["vendor"]), ("version", product["versions"]))
-    made = stix2.Software(name=name, **{key: value for key, value in told if value})
+    facts = (("vendor", product["vendor"]), ("version", product["versions"]))
+    made = stix2.Software(name=name, **{key: value for key, value in facts if value})
     found: Thing = json.loads(made.serialize())
     return found
 
 
 def _extension(found: Found) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "severity": found.severity,
         "body": found.body,
         "action": found.action,
@@ -139,4 +139,4 @@ def _extension(found: Found) -> dict[str, Any]:
         "details": found.details,
         "products": found.products,
     }
-    return told | ({"due_on": found.due_on.isoformat()} if found.due_on else {})
+    return values | ({"due_on": found.due_on.isoformat()} if found.due_on else {})

@@ -487,7 +487,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("due_at", models.DateTimeField()),
-                ("told_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("sent_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
                 "constraints": [
@@ -552,7 +552,7 @@ class Migration(migrations.Migration):
                     "department",
                     models.CharField(blank=True, max_length=100, verbose_name="保管單位"),
                 ),
-                ("keeper", models.CharField(blank=True, max_length=100, verbose_name="保管人")),
+                ("custodian", models.CharField(blank=True, max_length=100, verbose_name="保管人")),
                 (
                     "network",
                     models.CharField(

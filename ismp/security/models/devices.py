@@ -29,7 +29,7 @@ class DeviceKind(models.TextChoices):
 class DeviceQuerySet(Scoped["Device"]):
     def kept_by(self, account: Account) -> Self:
         """Devices of the person's agency whose 保管人 is this 公務帳號 or name."""
-        return self.filter(agency=account.agency_id, keeper__in=[account.username, account.name])
+        return self.filter(agency=account.agency_id, custodian__in=[account.username, account.name])
 
     def in_use(self) -> Self:
         return self.filter(retired_on=None)
@@ -64,8 +64,8 @@ class DeviceQuerySet(Scoped["Device"]):
 class ProductQuerySet(models.QuerySet["RestrictedProduct"]):
     def with_devices(self, user: Account) -> Self:
         """With `held`: how many devices in use that this person sees fall under each."""
-        mine = Device.objects.visible_to(user).in_use().filter(restriction=models.OuterRef("pk"))
-        count = mine.order_by().values("restriction").annotate(n=models.Count("pk")).values("n")
+        in_use = Device.objects.visible_to(user).in_use().filter(restriction=models.OuterRef("pk"))
+        count = in_use.order_by().values("restriction").annotate(n=models.Count("pk")).values("n")
         return self.annotate(held=Coalesce(models.Subquery(count), 0))
 
 
@@ -133,7 +133,7 @@ class Device(Audited):
     quantity = models.PositiveIntegerField("數量", default=1)
     place = models.CharField("放置地點", max_length=100, blank=True)
     department = models.CharField("保管單位", max_length=100, blank=True)
-    keeper = models.CharField("保管人", max_length=100, blank=True)
+    custodian = models.CharField("保管人", max_length=100, blank=True)
     network = models.CharField("連網情形", max_length=20, choices=Network)
     bought_on = models.DateField("購置日期", null=True, blank=True)
     retire_by = models.DateField("預計汰換日期", null=True, blank=True)
@@ -283,15 +283,15 @@ def _count(rows: models.QuerySet[Any]) -> Coalesce:
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def with_sign_offs(self, user: Account) -> Self:
-        """With `signed` and `missing` (how many agencies have signed, and have not) and `mine`
+        """With `signed` and `missing` (how many agencies have signed, and have not) and `is_signed`
         (whether this person's has signed)."""
         valid = SignOff.objects.valid().order_by().filter(campaign=models.OuterRef("pk"))
         staff = Account.objects.filter(status=Status.ACTIVE, agency=models.OuterRef("agency"))
         signing = valid.filter(models.Exists(staff.order_by()))
-        mine = valid.filter(agency=user.agency_id)
+        own_sign_offs = valid.filter(agency=user.agency_id)
         signed, expected = _count(valid), _count(signing_agencies().order_by())
         found = self.annotate(signed=signed, missing=expected - _count(signing))
-        return found.annotate(mine=models.Exists(mine)).order_by("-year")
+        return found.annotate(is_signed=models.Exists(own_sign_offs)).order_by("-year")
 
 
 class Campaign(Audited):

@@ -46,8 +46,8 @@ class AdvisoryQuerySet(models.QuerySet["Advisory"]):
             return self.none()
         if user.may(Right.ALL_AGENCIES):
             return self
-        mine = Address.objects.live().filter(agency__in=user.agency_ids()).values("advisory")
-        return self.filter(pk__in=mine).exclude(published_at=None)
+        addressed = Address.objects.live().filter(agency__in=user.agency_ids()).values("advisory")
+        return self.filter(pk__in=addressed).exclude(published_at=None)
 
     def with_answers(self) -> Self:
         """With `addressed`, `answered` and `late`: agencies that have it, replied, should have."""
@@ -320,7 +320,7 @@ class EvidenceQuerySet(models.QuerySet["EvidenceFile"]):
 
 
 class EvidenceFile(Audited):
-    """A file that an agency put to its answer, sealed piece by piece."""
+    """A file that an agency put to its answer, encrypted piece by piece."""
 
     address = models.ForeignKey(Address, models.PROTECT, related_name="files")
     name = models.CharField("檔名", max_length=200)
@@ -350,7 +350,7 @@ class EvidenceFile(Audited):
 
 
 class EvidencePiece(FilePiece):
-    """A sealed piece of an EvidenceFile (`ismp.security.advisories.actions.evidence`)."""
+    """A encrypted piece of an EvidenceFile (`ismp.security.advisories.actions.evidence`)."""
 
     purpose = "evidence"
     owner = models.ForeignKey(EvidenceFile, models.CASCADE, related_name="pieces")
@@ -383,7 +383,7 @@ class IntelligenceFile(Audited):
 
 
 class IntelligencePiece(FilePiece):
-    """A sealed piece of an IntelligenceFile."""
+    """A encrypted piece of an IntelligenceFile."""
 
     purpose = "intelligence"
     owner = models.ForeignKey(IntelligenceFile, models.CASCADE, related_name="pieces")

@@ -21,7 +21,7 @@ class Reminder(models.Model):
     several."""
     occasion = models.CharField(max_length=10, choices=Occasion)
     due_at = models.DateTimeField()
-    told_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [

@@ -125,9 +125,9 @@ class _Writer:
             return escape(character)
         if character.isprintable() and _in(character, "cp1252"):
             return f'<font face="{_LATIN}">{escape(character)}</font>'
-        told = f"U+{ord(character):04X}"
-        if told not in self.missing:
-            self.missing.append(told)
+        code_point = f"U+{ord(character):04X}"
+        if code_point not in self.missing:
+            self.missing.append(code_point)
         return _MISSING
 
 

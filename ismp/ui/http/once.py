@@ -31,7 +31,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 FIELD = "form_key"
 OF_THE_FORM = frozenset({FIELD, "csrfmiddlewaretoken"})
 """What a drawn form sends of itself, beside what was typed and chosen in it."""
-_SEALED_FOR = b"ui.SentForm.answer"
+_ASSOCIATED_DATA = b"ui.SentForm.answer"
 _LONGEST_ANSWER = 1024 * 1024
 _GIVEN_UP = timedelta(seconds=90)
 """Older than the longest page: the request that came first has died."""
@@ -58,7 +58,7 @@ class Answers:
         if digest := getattr(request, "sent_form", None):
             rows = SentForm.objects.filter(pk=digest, reference=_reference(request))
             if _is_final(response) and trail.has_recorded(request):
-                answer, version = settings.KEYS.seal(_packed(response), _SEALED_FOR)
+                answer, version = settings.KEYS.encrypt(_packed(response), _ASSOCIATED_DATA)
                 rows.update(answer=answer, key_version=version)
             else:
                 rows.delete()
@@ -173,9 +173,9 @@ def _content(file: Any) -> str:
     return content.hexdigest()
 
 
-def _digest(*told: Any) -> bytes:
+def _digest(*values: Any) -> bytes:
     """Keyed: what is typed may be a national ID."""
-    return settings.KEYS.blind_index("form:" + json.dumps(told))
+    return settings.KEYS.blind_index("form:" + json.dumps(values))
 
 
 # --- The answer ----------------------------------------------------------------------------------
@@ -191,26 +191,26 @@ def _is_final(response: HttpResponseBase) -> bool:
 
 
 def _packed(response: Any) -> bytes:
-    told = {
+    values = {
         "status": response.status_code,
         "headers": {name: response[name] for name in _HEADERS if name in response},
         "cookies": response.cookies.output(header="", sep="\n"),
     }
     content: bytes = response.content
-    return json.dumps(told).encode() + b"\n" + content
+    return json.dumps(values).encode() + b"\n" + content
 
 
 def _again(row: SentForm) -> HttpResponse:
     """The answer that the first one got."""
-    plain = settings.KEYS.unseal(bytes(row.answer or b""), _SEALED_FOR, row.key_version or 0)
+    plain = settings.KEYS.decrypt(bytes(row.answer or b""), _ASSOCIATED_DATA, row.key_version or 0)
     head, _, content = plain.partition(b"\n")
-    told = json.loads(head)
-    place = told["headers"].get("Location")
+    values = json.loads(head)
+    place = values["headers"].get("Location")
     response = HttpResponseRedirect(place) if place else HttpResponse()
-    response.content, response.status_code = content, told["status"]
-    for name, value in told["headers"].items():
+    response.content, response.status_code = content, values["status"]
+    for name, value in values["headers"].items():
         response[name] = value
-    for cookie in _lines(told["cookies"]):
+    for cookie in _lines(values["cookies"]):
         response.cookies.load(cookie)
     return response
 

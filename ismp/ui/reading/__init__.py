@@ -69,14 +69,14 @@ class Table:
     @property
     def notes(self) -> dict[str, object]:
         """Notes for the result on how the file was read (`ImportRun.notes`)."""
-        told: dict[str, object] = {"ignored": self.ignored, "absent": self.absent}
+        notes: dict[str, object] = {"ignored": self.ignored, "absent": self.absent}
         if self.separator not in {"", ","}:
-            told["separator"] = {"\t": "定位字元（Tab）"}.get(self.separator, self.separator)
+            notes["separator"] = {"\t": "定位字元（Tab）"}.get(self.separator, self.separator)
         if self.sheet:
-            told["sheet"] = self.sheet
+            notes["sheet"] = self.sheet
         if self.other_sheets:
-            told["other_sheets"] = list(self.other_sheets)
-        return told
+            notes["other_sheets"] = list(self.other_sheets)
+        return notes
 
     def bad_cells(self, row: Row) -> dict[str, str]:
         """Of a row: which known columns hold no value, and what to say of each: `C5 是 #REF!`."""

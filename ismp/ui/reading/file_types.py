@@ -106,15 +106,15 @@ def refuse_others(
     a portal is not to be saved as another kind.  Whoever takes workbooks too asks `is_workbook`
     first.
     """
-    told = words(wanted, instead, as_it_came=as_it_came)
+    sentences = words(wanted, instead, as_it_came=as_it_came)
     for signature, sentence in _SIGNATURES:
         if data.startswith(signature):
-            raise FileRejected(sentence.format(**told))
+            raise FileRejected(sentence.format(**sentences))
     if data.startswith(_OLE):
-        raise FileRejected(_of_ole(data).format(**told))
+        raise FileRejected(_of_ole(data).format(**sentences))
     if is_archive(data):
-        raise FileRejected(_of_zip(data).format(**told))
-    _refuse_markup(_start_of(data), told, sign_in_again or instead)
+        raise FileRejected(_of_zip(data).format(**sentences))
+    _refuse_markup(_start_of(data), sentences, sign_in_again or instead)
 
 
 def words(wanted: str, instead: str, *, as_it_came: bool = False) -> dict[str, str]:
@@ -196,17 +196,17 @@ def _start_of(data: bytes) -> bytes:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
-def _refuse_markup(start: bytes, told: dict[str, str], sign_in_again: str) -> None:
+def _refuse_markup(start: bytes, sentences: dict[str, str], sign_in_again: str) -> None:
     if start.startswith(b"<"):
         if _SPREADSHEET_ML.search(start):
             sentence = "這是 Excel 2003 的 XML 試算表，不是 {wanted}；{convert}。"
-            raise FileRejected(sentence.format(**told))
+            raise FileRejected(sentence.format(**sentences))
         if _HTML.match(start) or _HTML.search(start[:1024]):
             raise FileRejected(
-                f"這是網頁，不是 {told['wanted']}，可能是登入逾時存下來的畫面，"
+                f"這是網頁，不是 {sentences['wanted']}，可能是登入逾時存下來的畫面，"
                 f"或是把網頁存成試算表的檔名；{sign_in_again}。"
             )
         if start.startswith(b"<?xml"):
-            raise FileRejected("這是 XML 檔，不是 {wanted}；{instead}。".format(**told))
+            raise FileRejected("這是 XML 檔，不是 {wanted}；{instead}。".format(**sentences))
     if re.match(rb'[\[{]\s*["{\[]', start):
-        raise FileRejected("這是 JSON 檔，不是 {wanted}；{instead}。".format(**told))
+        raise FileRejected("這是 JSON 檔，不是 {wanted}；{instead}。".format(**sentences))

@@ -15,7 +15,7 @@ class Column:
     """A value of a thing: its head, where it comes from, how it is set."""
 
     title: str
-    of: str | Callable[[Any], Any]
+    source: str | Callable[[Any], Any]
     """A path of attributes (`agency.name`, `get_status_display`), or a function of the thing."""
     shape: str = ""
     """`number`, `date` or `text` (long): a class of components.css."""
@@ -27,10 +27,10 @@ class Column:
     def value(self, thing: Any) -> Cell:
         """As it is written on the page and in the export."""
         value = thing
-        for name in self.of.split(".") if isinstance(self.of, str) else ():
+        for name in self.source.split(".") if isinstance(self.source, str) else ():
             value = getattr(value, name, None)
             value = value() if callable(value) else value
-        return _written(value if isinstance(self.of, str) else self.of(thing))
+        return _written(value if isinstance(self.source, str) else self.source(thing))
 
 
 def _written(value: Any) -> Cell:

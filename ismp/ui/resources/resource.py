@@ -365,8 +365,8 @@ class Resource:
         thing = form.save(commit=False)
         thing.validate_constraints(exclude=set(form.settles))
         save: Any = self.save
-        told = {name: form.cleaned_data[name] for name in form.tells}
-        return save(thing, by=user, **told) or thing
+        values = {name: form.cleaned_data[name] for name in form.tells}
+        return save(thing, by=user, **values) or thing
 
     # --- Actions ----------------------------------------------------------------------------------
 
@@ -398,7 +398,7 @@ class Resource:
             shown = {"module": self, "action": action, **done.context}
             return render(request, done.template, shown)
         if done is not None:
-            messages.success(request, self._told(action, done))
+            messages.success(request, self._done_text(action, done))
             alone = len(chosen) == 1 and self.rows(user).filter(pk=chosen[0].pk).exists()
             return redirect(self.address(*(("page", chosen[0].pk) if alone else ("list",))))
         context = {
@@ -427,8 +427,8 @@ class Resource:
         more = self._version(drawn, chosen)
         if more:
             carried, subject = request.POST.get(versions.FIELD, ""), self.subject(chosen[0])
-            told = {"subject": subject, "by": user.username}
-            if stale := versions.stale(carried, now=drawn, typed=form, **told):
+            detail = {"subject": subject, "by": user.username}
+            if stale := versions.stale(carried, now=drawn, typed=form, **detail):
                 return (
                     None,
                     make(data=stale.data),
@@ -453,7 +453,7 @@ class Resource:
             raise ActionRefused(f"沒有可以「{action.title}」的{self.thing}，沒有做任何變更。")
         return done
 
-    def _told(self, action: Action, done: Any) -> str:
+    def _done_text(self, action: Action, done: Any) -> str:
         return done if isinstance(done, str) else f"已{action.title}：{done} 筆{self.thing}。"
 
 

@@ -1,4 +1,4 @@
-"""What pages are made of, as tags that every template has; /development/components/ shows them.
+"""Components of pages, as tags that every template has; /development/components/ shows them.
 
 `{% crumbs %}`, `{% tag %}`, `{% message %}`, `{% table %}`, `{% empty_state %}`; what takes the
 page's own context is included from `ui/components/`: pager, field, fields, stale.  Buttons, links,

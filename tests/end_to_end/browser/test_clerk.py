@@ -39,10 +39,10 @@ def open_the_list(page):
 
 
 def sample(tmp_path, seed, rows=60):
-    mine = [p for p in demo_data.city() if p.agency_code == "382990002Z"]
+    own = [p for p in demo_data.city() if p.agency_code == "382990002Z"]
     choices = ExportChoices(roc_dates.parse("115-01-01"), roc_dates.parse("115-06-30"), seed=seed)
     file = tmp_path / "成績.csv"
-    file.write_bytes(export(mine, rows, choices))
+    file.write_bytes(export(own, rows, choices))
     return file
 
 
@@ -137,8 +137,8 @@ def test_accounts_departments_and_teachers(site, chromium, pictures):
     second, code = code_by_second(chromium, site, page, "EP9001")
     pictures(second, "reset-code")
 
-    hers = signed_in_by_code(chromium, site, "EP9001", code)
-    expect(hers.get_by_role("heading", level=1)).to_contain_text("方新進")
+    newcomer = signed_in_by_code(chromium, site, "EP9001", code)
+    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("方新進")
 
     page.goto("/manage/departments/")
     page.get_by_role("link", name="新增部門").click()

@@ -58,10 +58,10 @@ def newcomer(chromium, site, clerk, username):
     """Somebody new, who owes 3 hours of 522 and sees it in red."""
     add_account(clerk, username, "方新進")
     _, code = code_by_second(chromium, site, clerk, username)
-    hers = signed_in_by_code(chromium, site, username, code, viewport=WIDE)
-    expect(hers.locator(".gauges")).to_contain_text("未達標")
-    expect(hers.locator(".gauges")).to_contain_text("還差 3 小時")
-    return hers
+    page = signed_in_by_code(chromium, site, username, code, viewport=WIDE)
+    expect(page.locator(".gauges")).to_contain_text("未達標")
+    expect(page.locator(".gauges")).to_contain_text("還差 3 小時")
+    return page
 
 
 def expect_green(page):

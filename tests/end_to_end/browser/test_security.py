@@ -80,7 +80,7 @@ def an_affected_device(page):
     expect(page.get_by_role("status").first).to_contain_text("已存檔")
 
 
-def test_an_incident_is_told_by_staff_and_reported_by_the_agency(site, chromium, pictures):
+def test_an_incident_is_reported_by_staff_and_reported_by_the_agency(site, chromium, pictures):
     today = roc_dates.roc_date(timezone.localdate())
     staff = signed_in(chromium, site, "EP1002", viewport=WIDE)
     staff.goto("/incidents/report/")

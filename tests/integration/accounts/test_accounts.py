@@ -23,7 +23,7 @@ NUMBER = national_id.complete("A12399887")
 DEEDS = ("change", "transfer", "leave", "return", "appoint", "end_sessions", "set_national_id")
 
 
-def of(username):
+def account_named(username):
     return Account.objects.select_related("agency", "department").get(username=username)
 
 
@@ -32,7 +32,7 @@ def day(days):
 
 
 def do(client, action, *usernames, **typed):
-    ids = [of(name).pk for name in usernames]
+    ids = [account_named(name).pk for name in usernames]
     return client.post(f"{HERE}{action}/", {"ids": ids, "confirmed": "1", **typed})
 
 
@@ -45,7 +45,7 @@ NEW = {"username": "IC7001", "name": "方新進", "identities": ["it"], "since":
 
 def test_a_new_account_serves_from_its_day_and_is_found_by_its_number(clerk):
     answer = clerk.post(f"{HERE}add/", {**NEW, "number": NUMBER.lower(), "department": "資訊科"})
-    new = of("IC7001")
+    new = account_named("IC7001")
     assert answer["Location"] == f"{HERE}{new.pk}/"
     assert (new.national_id, new.department.name, new.identities) == (NUMBER, "資訊科", "it")
     assert not new.has_usable_password()
@@ -83,18 +83,21 @@ def test_a_change_and_a_transfer_hold_from_their_day(client, account):
     clerk = Client()
     clerk.force_login(account("IC1001", "agency_admin"))
     do(clerk, "change", "IC1002", "IC1003", identities=["security"], since=day(0))
-    assert {of("IC1002").identities, of("IC1003").identities} == {"security"}
+    assert {account_named("IC1002").identities, account_named("IC1003").identities} == {"security"}
     do(clerk, "change", "IC1002", department="人事室", since=day(0))
-    assert (of("IC1002").department.name, of("IC1002").identities) == ("人事室", "security")
+    assert (account_named("IC1002").department.name, account_named("IC1002").identities) == (
+        "人事室",
+        "security",
+    )
     there = Agency.objects.get(code="382990003Z")
     assert do(clerk, "transfer", "IC1002", agency=there.pk, since=day(0)).status_code == 403
     client.force_login(account("EP1001", "platform_admin"))
     do(client, "transfer", "IC1002", agency=there.pk, since=day(5))
-    assert of("IC1002").agency.code == "382990001Z"
+    assert account_named("IC1002").agency.code == "382990001Z"
     do(client, "transfer", "IC1002", agency=there.pk, since=day(0), replace="on")
-    assert (of("IC1002").agency, of("IC1002").department) == (there, None)
-    assert clerk.get(f"{HERE}{of('IC1002').pk}/").status_code == 404
-    postings = of("IC1002").postings
+    assert (account_named("IC1002").agency, account_named("IC1002").department) == (there, None)
+    assert clerk.get(f"{HERE}{account_named('IC1002').pk}/").status_code == 404
+    postings = account_named("IC1002").postings
     assert postings.on(timezone.localdate() - timedelta(1)).get().agency.code == "382990001Z"
 
 
@@ -109,25 +112,25 @@ def test_a_bad_change_says_what_is_missing(clerk, client, account):
 
 def test_who_left_cannot_sign_in_and_can_come_back(clerk):
     theirs = Client()
-    theirs.force_login(of("IC1002"))
+    theirs.force_login(account_named("IC1002"))
     assert theirs.get("/").status_code == 200
     do(clerk, "leave", "IC1002", since=day(0))
     assert theirs.get("/").status_code == 302
     do(clerk, "return", "IC1002", since=day(0))
-    assert of("IC1002").is_active
+    assert account_named("IC1002").is_active
 
 
 def test_nobody_comes_back_beside_another_account_of_her_own(clerk, account):
     """The person of IC1009 left and serves elsewhere; another account here has that number now."""
-    old = of("IC1009")
+    old = account_named("IC1009")
     clerk.post(f"{HERE}add/", {**NEW, "number": old.national_id})
     answer = do(clerk, "return", "IC1009", since=day(0))
     assert "同一個身分證字號" in says(answer)
-    assert not of("IC1009").is_active
+    assert not account_named("IC1009").is_active
 
 
 def test_leave_without_pay_is_noted_and_withdrawn(clerk):
-    person = of("IC1002")
+    person = account_named("IC1002")
     wrong = {"since": "115-05-01", "until": "115-04-01", "reason": "育嬰"}
     assert "早於起日" in says(do(clerk, "grant_leave", "IC1002", **wrong))
     do(clerk, "grant_leave", "IC1002", since="115-01-01", reason=f"育嬰 {PERSON.national_id}")
@@ -153,9 +156,11 @@ def test_an_agency_administrator_touches_nobody_above_her(clerk, account, role):
     for action in {*DEEDS, "reset_password"} - {"transfer"}:  # that is the platform's own
         assert "請由平台管理者維護" in says(do(clerk, action, "IC1002", **typed)), action
     edit = {"name": "改名", "email": ""}
-    assert "請由平台管理者維護" in says(clerk.post(f"{HERE}{of('IC1002').pk}/edit/", edit))
+    assert "請由平台管理者維護" in says(
+        clerk.post(f"{HERE}{account_named('IC1002').pk}/edit/", edit)
+    )
     assert before == (Event.objects.count(), Posting.objects.count())
-    page = says(clerk.get(f"{HERE}{of('IC1002').pk}/"))
+    page = says(clerk.get(f"{HERE}{account_named('IC1002').pk}/"))
     assert not [action for action in DEEDS if f"{HERE}{action}/" in page]
 
 
@@ -163,18 +168,18 @@ def test_nobody_touches_her_own_account(clerk):
     for action in ("appoint", "leave", "end_sessions"):
         answer = do(clerk, action, "IC1001", role="staff", since=day(0))
         assert "不能變更自己的帳號" in says(answer)
-    assert of("IC1001").role == Role.AGENCY_ADMIN
+    assert account_named("IC1001").role == Role.AGENCY_ADMIN
 
 
 def test_whom_one_may_appoint_to_what(clerk, client, account):
     do(clerk, "appoint", "IC1002", "IC1003", role="agency_admin")
-    assert {of("IC1002").role, of("IC1003").role} == {"agency_admin"}
+    assert {account_named("IC1002").role, account_named("IC1003").role} == {"agency_admin"}
     answer = do(clerk, "appoint", "IC1002", role="platform_admin")
     assert "請選擇角色" in says(answer) or "有效" in says(answer)
-    assert of("IC1002").role == "agency_admin"
+    assert account_named("IC1002").role == "agency_admin"
     client.force_login(account("CU1001", "platform_admin"))
     do(client, "appoint", "IC1002", role="auditor")
-    assert of("IC1002").role == "auditor"
+    assert account_named("IC1002").role == "auditor"
 
 
 @pytest.mark.parametrize("how", ["transfer", "roster"])
@@ -187,14 +192,17 @@ def test_the_role_of_an_agency_ends_with_a_move(account, city, how):
         head = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態"
         line = "382990002Z,示範市政府環境保護局,,IC1002,某人,,,,在職"
         postings.import_roster(f"{head}\n{line}\n".encode(), by="x")
-    assert (of("IC1002").agency.code, of("IC1002").role) == ("382990002Z", "staff")
+    assert (account_named("IC1002").agency.code, account_named("IC1002").role) == (
+        "382990002Z",
+        "staff",
+    )
 
 
 # --- Passwords and sessions ----------------------------------------------------------------------
 
 
 def test_ended_sessions_are_over_everywhere_and_the_password_stays(clerk):
-    person = of("IC1002")
+    person = account_named("IC1002")
     person.set_password("right-password-1")
     person.save()
     theirs = [Client(), Client()]
@@ -211,11 +219,13 @@ def test_a_number_that_is_put_right_is_never_written_back(clerk):
     answer = do(clerk, "set_national_id", "IC1002", number="A123456780")
     assert "檢查碼" in says(answer) and "A123456780" not in says(answer)
     do(clerk, "set_national_id", "IC1002", number=NUMBER)
-    assert of("IC1002").national_id == NUMBER
+    assert account_named("IC1002").national_id == NUMBER
     with pytest.raises(ActionRefused, match="同一個身分證字號"):
-        account_actions.set_national_id([of("IC1003")], number=NUMBER, by=of("IC1001"))
+        account_actions.set_national_id(
+            [account_named("IC1003")], number=NUMBER, by=account_named("IC1001")
+        )
     do(clerk, "set_national_id", "IC1002", number="")
-    assert of("IC1002").id_hash is None
+    assert account_named("IC1002").id_hash is None
 
 
 @pytest.mark.parametrize("former", [(47_104, 1, 1), (102_400, 2, 8)])
@@ -228,8 +238,8 @@ def test_an_older_hash_is_accepted_and_renewed_at_the_next_sign_in(city, setting
     Account.objects.filter(username="IC1002").update(password=stored)
     typed = {"username": "IC1002", "password": "wrong-password-1"}
     assert Client().post("/accounts/login/", typed).status_code == 200
-    assert of("IC1002").password == stored
+    assert account_named("IC1002").password == stored
     typed["password"] = "right-password-1"
     for _ in range(2):  # by the old one, then by the new one
         assert Client().post("/accounts/login/", typed).status_code == 302
-        assert "$m=19456,t=2,p=1$" in of("IC1002").password
+        assert "$m=19456,t=2,p=1$" in account_named("IC1002").password

@@ -79,7 +79,7 @@ def agency(code):
     return Agency.objects.get(code=code)
 
 
-def of(username):
+def account_named(username):
     return Account.objects.select_related("agency", "department").get(username=username)
 
 
@@ -165,12 +165,12 @@ def test_a_name_holds_from_its_day_and_the_past_keeps_the_old_one(platform):
     entry = agency(A).names.get(name="數位發展局")
     do(platform, "cancel", A, entry=f"name-{entry.pk}", reason="誤植")
     assert agency(A).name_on(today()) == former
-    told = platform.get(f"{HERE}{agency(A).pk}/history/").content.decode()
-    assert f"機關名稱 {former} → 數位發展局" in told and "取消機關改名" in told
+    page_text = platform.get(f"{HERE}{agency(A).pk}/history/").content.decode()
+    assert f"機關名稱 {former} → 數位發展局" in page_text and "取消機關改名" in page_text
 
 
 def test_a_security_officer_has_a_deputy_and_a_history(platform, client, account):
-    officer, deputy = of("IC1002"), of("IC1003")
+    officer, deputy = account_named("IC1002"), account_named("IC1003")
     do(platform, "officer", A, account=officer.pk, deputy=deputy.pk, since=day(-5))
     named = SecurityOfficer.objects.on(today()).get(agency=agency(A))
     assert [one.username for one in named.on_duty()] == ["IC1002"]
@@ -179,13 +179,13 @@ def test_a_security_officer_has_a_deputy_and_a_history(platform, client, account
     accounts.assign(deputy, status="left", since=today(), by="x")
     accounts.assign(officer, status="left", since=today(), by="x")
     assert named.on_duty() == []
-    assert "不是" in do(platform, "officer", A, account=of("EP1002").pk, since=day(0)) or (
-        SecurityOfficer.objects.filter(account=of("EP1002")).count() == 0
-    )
+    assert "不是" in do(
+        platform, "officer", A, account=account_named("EP1002").pk, since=day(0)
+    ) or (SecurityOfficer.objects.filter(account=account_named("EP1002")).count() == 0)
     client.force_login(account("IC1001", "agency_admin"))
-    client.post("/manage/officers/", {"account": of("IC1004").pk})
+    client.post("/manage/officers/", {"account": account_named("IC1004").pk})
     assert named.account_id != SecurityOfficer.objects.on(today()).get(agency=agency(A)).account_id
-    assert of("IC1002").name in page(client, A)
+    assert account_named("IC1002").name in page(client, A)
 
 
 # 合併, 裁撤
@@ -218,8 +218,8 @@ def test_a_merger_takes_people_and_what_is_theirs_along_from_its_day(
     for words in ("在職同仁", str(people), "使用中的管制設備", "待認領時數", "學習時數紀錄"):
         assert words in seen
     assert not Account.objects.filter(agency=agency(A)).exists()
-    assert {of("IC1003").agency.code, of("IC1001").role} == {B, "staff"}
-    assert of("IC1003").department.agency.code == B
+    assert {account_named("IC1003").agency.code, account_named("IC1001").role} == {B, "staff"}
+    assert account_named("IC1003").department.agency.code == B
     assert {code: board(platform, code, day(-31)) for code in (A, B)} == past
     whole = tuple(map(sum, zip(now[A], now[B], strict=True)))
     assert (board(platform, A, day(0)), board(platform, B, day(0))) == ((0, 0), whole)
@@ -232,14 +232,14 @@ def test_a_merger_takes_people_and_what_is_theirs_along_from_its_day(
     event = Event.objects.get(verb="merge_agency")
     assert (event.agency, event.detail["people"]) == (A, Account.objects.filter(agency__code=B, username__startswith="IC").count())  # fmt: skip
     assert "已併入" in page(platform, A)
-    told = of("IC1003").notices.latest("pk")
-    assert "併入" in told.subject
+    notice = account_named("IC1003").notices.latest("pk")
+    assert "併入" in notice.subject
 
 
 def test_a_closed_agency_takes_nobody_and_no_file(platform, account, import_bytes):
     confirm(platform, A, B)
     with pytest.raises(ActionRefused, match="併入"):
-        accounts.assign(of("CU1002"), agency=agency(A), since=today(), by="x")
+        accounts.assign(account_named("CU1002"), agency=agency(A), since=today(), by="x")
     refused = import_bytes(data(row()), agency=A)
     assert refused["state"] == "refused" and "併入" in refused["reason"]
     line = [A, agency(A).name, "", "IC9001", "方新進", "", "", "一般使用者及主管", "在職"]
@@ -255,8 +255,8 @@ def test_a_closed_agency_takes_nobody_and_no_file(platform, account, import_byte
 
 def test_a_merger_to_come_is_carried_out_on_its_day_or_cancelled(platform):
     confirm(platform, A, B, day(20))
-    assert of("IC1003").agency.code == A and "當天自動生效" in page(platform, A)
-    accounts.assign(of("IC1004"), status="left", since=today(30), by="x")
+    assert account_named("IC1003").agency.code == A and "當天自動生效" in page(platform, A)
+    accounts.assign(account_named("IC1004"), status="left", since=today(30), by="x")
     order = Closing.objects.get()
     do(platform, "cancel", A, entry=f"closing-{order.pk}", reason="緩議")
     assert not Closing.objects.standing().exists()
@@ -265,23 +265,23 @@ def test_a_merger_to_come_is_carried_out_on_its_day_or_cancelled(platform):
     with time_machine.travel(later):
         accounts.apply_due()
         accounts.apply_due()
-    assert of("IC1003").agency.code == B and agency(A).closed_on == later
-    assert timeline.held_on(of("IC1003"), today()).agency.code == A
-    [*_, last] = timeline.of(of("IC1004"))
+    assert account_named("IC1003").agency.code == B and agency(A).closed_on == later
+    assert timeline.held_on(account_named("IC1003"), today()).agency.code == A
+    [*_, last] = timeline.build(account_named("IC1004"))
     assert (last.entry.agency.code, last.entry.status) == (B, "left")
     assert Event.objects.filter(verb="merge_agency").count() == 1
 
 
 def test_two_accounts_with_one_number_stand_in_the_way_and_are_named(platform, account):
-    here, there = of("IC1003"), of("EP1003")
+    here, there = account_named("IC1003"), account_named("EP1003")
     there.national_id = here.national_id
     there.save()
     seen, answer = confirm(platform, A, B)
     assert here.username in seen and here.username in answer
-    assert of("IC1003").agency.code == A and agency(A).closed_on is None
+    assert account_named("IC1003").agency.code == A and agency(A).closed_on is None
     accounts.assign(there, status="left", since=today(), by="x")
     confirm(platform, A, B)
-    assert of("IC1003").agency.code == B
+    assert account_named("IC1003").agency.code == B
 
 
 def test_an_agency_is_dissolved_only_when_nobody_is_left(platform):
@@ -301,16 +301,16 @@ def test_who_waits_there_is_found_in_the_other_agency(platform, city, import_byt
     confirm(platform, A, B)
     new = Account(username="EP9001", name="候補", agency=agency(B))
     new.national_id = number
-    account_actions.save_account(new, by=of("CU1001"))
+    account_actions.save_account(new, by=account_named("CU1001"))
     assert unclaimed.attach_due() == 1
     assert Record.objects.get(account=new).agency == agency(A)
 
 
 def test_an_entry_that_would_lead_back_into_a_closed_agency_cannot_be_cancelled(platform):
     confirm(platform, A, B)
-    entry = of("IC1003").postings.standing().latest("since")
+    entry = account_named("IC1003").postings.standing().latest("since")
     with pytest.raises(ActionRefused, match="併入"):
-        cancelling.cancel_service(entry, reason="誤植", by=of("CU1001"))
+        cancelling.cancel_service(entry, reason="誤植", by=account_named("CU1001"))
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "csv"])
@@ -348,7 +348,7 @@ def test_the_new_agency_sees_and_handles_what_was_the_old_ones(
     own = Record.objects.live().filter(agency=agency(B)).count()
     incident = incident_actions.open_incident(
         agency=agency(A), title="入侵", description="", answers={}, known_at=timezone.now(),
-        by=of("IC1003"),
+        by=account_named("IC1003"),
     )  # fmt: skip
     number = incident.number
     confirm(platform, A, B)
@@ -395,16 +395,22 @@ def test_mergers_one_after_the_other_lead_to_the_last_one(platform, account):
     confirm(platform, A, B)
     confirm(platform, B, c.code)
     assert agency(A).merged_into == c and "丙局" in agency(A).why_closed(today())
-    assert of("IC1003").agency == c and set(c.with_merged()) == {c.pk, agency(A).pk, agency(B).pk}
+    assert account_named("IC1003").agency == c and set(c.with_merged()) == {
+        c.pk,
+        agency(A).pk,
+        agency(B).pk,
+    }
 
 
 def test_a_merger_that_was_recorded_late_meets_whoever_came_meanwhile(platform):
     """The number is in office in the other agency since a day after the merger's."""
-    here, there = of("IC1003"), of("EP1003")
+    here, there = account_named("IC1003"), account_named("EP1003")
     accounts.assign(there, status="left", since=today(-40), by="x")
     there.national_id = here.national_id
-    Account.objects.filter(pk=there.pk).update(id_hash=there.id_hash, sealed_id=there.sealed_id)
-    accounts.assign(of("EP1003"), status="active", since=today(-5), by="x")
+    Account.objects.filter(pk=there.pk).update(
+        id_hash=there.id_hash, encrypted_id=there.encrypted_id
+    )
+    accounts.assign(account_named("EP1003"), status="active", since=today(-5), by="x")
     seen, _ = confirm(platform, A, B, day(-30))
     assert here.username in seen and agency(A).closed_on is None
 
@@ -421,7 +427,7 @@ def test_what_was_entered_for_later_days_of_an_agency_ends_with_it(platform):
     former = agency(A).name
     do(platform, "rename", A, name="不會有的名稱", since=day(20))
     do(platform, "grade", A, grade="B", since=day(30))
-    do(platform, "officer", A, account=of("IC1002").pk, since=day(0))
+    do(platform, "officer", A, account=account_named("IC1002").pk, since=day(0))
     seen, _ = confirm(platform, A, B, day(5))
     assert "之後的名稱、責任等級、資安長" in seen and "沒有要處理的" in seen
     later = today(25)
@@ -456,17 +462,17 @@ def test_an_agency_that_is_no_more_is_chosen_for_nothing(platform):
     graded = advisory_actions.agencies_by(group=None, grades=["A"], advisory=None)
     assert not graded.exists()
     assert list(advisory_actions.agencies_by(group=group, grades=[], advisory=None)) == [agency(B)]
-    by = of("CU1001")
+    by = account_named("CU1001")
     with pytest.raises(ActionRefused, match="也已登記"):
         closing_actions.close(agency(B), into=agency(A), since=today(-1), by=by)
     with pytest.raises(ActionRefused, match="併入"):
-        accounts.assign(of("CU1002"), agency=agency(A), since=today(-20), by="x")
+        accounts.assign(account_named("CU1002"), agency=agency(A), since=today(-20), by="x")
     parent = platform.post(f"{HERE}{agency(B).pk}/edit/", {"parent": agency(A).pk})
     assert agency(B).parent is None and parent.status_code == 200
 
 
 def test_teachers_and_courses_of_both_agencies_become_the_other_ones(platform):
-    person = of("IC1003")
+    person = account_named("IC1003")
     here = Teacher.objects.create(agency=agency(A), account=person)
     there = Teacher.objects.create(agency=agency(B), account=person)
     guest = Teacher.objects.create(agency=agency(A), name="外聘講師")
@@ -492,9 +498,9 @@ def test_devices_and_requests_that_wait_go_over(platform, account):
     here, there = account("IC1001", "agency_admin"), account("EP1001", "agency_admin")
     c = Agency.objects.create(code="382990003X", name="丙局")
     asked = {"department": None, "since": today(), "reason": "支援", "by": here}
-    between = asking.ask_for(username="EP1002", name=of("EP1002").name, **asked)
+    between = asking.ask_for(username="EP1002", name=account_named("EP1002").name, **asked)
     third = Account(username="CC1001", name="丙人", agency=c)
-    account_actions.save_account(third, by=of("CU1001"))
+    account_actions.save_account(third, by=account_named("CU1001"))
     other = asking.ask_for(username="CC1001", name="丙人", **asked)
     confirm(platform, A, B)
     for one in (between, other):
@@ -532,7 +538,7 @@ def test_odd_orders_get_a_sentence_and_change_nothing(platform):
     late = do(platform, "cancel", A, entry=f"closing-{entry.pk}", reason="反悔")
     assert "已經生效" in late
     assert "請" in do(platform, "cancel", A, entry=f"closing-{entry.pk}", reason="")
-    assert agency(A).closed_on == today() and of("IC1003").agency.code == B
+    assert agency(A).closed_on == today() and account_named("IC1003").agency.code == B
     assert platform.get(f"{HERE}close/").status_code == 405
 
 
@@ -540,20 +546,23 @@ def test_whoever_joins_before_the_day_goes_along_on_the_day(platform):
     confirm(platform, A, B, day(3))
     line = [A, agency(A).name, "新設科", "IC9001", "方新進", "", "", "一般使用者及主管", "在職"]
     accounts.import_roster(f"{','.join(HEADER)}\n{','.join(line)}\n".encode(), by="x")
-    accounts.assign(of("CU1002"), agency=agency(A), since=today(9), by="x")
+    accounts.assign(account_named("CU1002"), agency=agency(A), since=today(9), by="x")
     with time_machine.travel(today(3)):
         accounts.apply_due()
-        assert of("IC9001").agency.code == B and of("IC9001").department.name == "新設科"
-        assert of("IC9001").department.agency.code == B
-        [*_, last] = timeline.of(of("CU1002"))
+        assert (
+            account_named("IC9001").agency.code == B
+            and account_named("IC9001").department.name == "新設科"
+        )
+        assert account_named("IC9001").department.agency.code == B
+        [*_, last] = timeline.build(account_named("CU1002"))
         assert last.entry.agency.code == B
     with time_machine.travel(today(9)):
         accounts.apply_due()
-        assert of("CU1002").agency.code == B
+        assert account_named("CU1002").agency.code == B
 
 
 def test_who_was_entered_while_a_merger_was_carried_out_is_brought_over(platform):
-    person = of("CU1002")
+    person = account_named("CU1002")
     place = agency(A).departments.first()
     confirm(platform, A, B)
     served = Posting.objects.on(today()).get(account=person)
@@ -561,6 +570,9 @@ def test_who_was_entered_while_a_merger_was_carried_out_is_brought_over(platform
     Posting.objects.filter(pk=served.pk).update(agency=agency(A), department=place)
     accounts.apply_due()
     accounts.apply_due()
-    assert of("CU1002").agency == agency(B) and of("CU1002").department.name == place.name
-    assert of("CU1002").department.agency == agency(B)
+    assert (
+        account_named("CU1002").agency == agency(B)
+        and account_named("CU1002").department.name == place.name
+    )
+    assert account_named("CU1002").department.agency == agency(B)
     assert timeline.held_on(person, today()).agency == agency(B)

@@ -29,7 +29,7 @@ def make(by):
     return save
 
 
-def of(*names):
+def departments(*names):
     return Department.objects.filter(name__in=names)
 
 
@@ -69,20 +69,20 @@ def test_an_agency_has_one_it_unit(make, account):
     first, theirs = make("資訊一科", is_it=True), account("EP1001").agency
     make("資訊科二", agency=theirs, is_it=True)
     second = make("資訊二科", is_it=True)
-    assert set(Department.objects.filter(is_it=True)) == {second, of("資訊科二").get()}
-    assert not of(first.name).get().is_it
+    assert set(Department.objects.filter(is_it=True)) == {second, departments("資訊科二").get()}
+    assert not departments(first.name).get().is_it
 
 
 def test_merging_takes_people_and_departments_along_from_today_on(make, by, account):
     today = timezone.localdate()
-    going, into = of("秘書室").get(agency=by.agency), make("綜合處")
+    going, into = departments("秘書室").get(agency=by.agency), make("綜合處")
     below = make("文書股", going)
     people = list(Account.objects.filter(department=going))
     assert people
     later = account("IC1001")
     postings.assign(later, department=going, since=today + timedelta(days=9), by="x")
     before = Posting.objects.count()
-    department_actions.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
+    department_actions.merge(departments("秘書室").filter(agency=by.agency), into=into, by=by)
     for person in people:
         person.refresh_from_db()
         assert person.department == into
@@ -93,15 +93,15 @@ def test_merging_takes_people_and_departments_along_from_today_on(make, by, acco
     below.refresh_from_db()
     assert (below.parent, below.path) == (into, "綜合處 / 文書股")
     assert into in Department.objects.open() and going not in Department.objects.open()
-    told = Event.objects.get(verb="merge_departments")
-    assert (told.subject, told.detail["into"]) == (f"department:{going.pk}", "綜合處")
+    event = Event.objects.get(verb="merge_departments")
+    assert (event.subject, event.detail["into"]) == (f"department:{going.pk}", "綜合處")
 
 
 def test_a_roster_that_still_names_a_merged_department_means_the_one_it_is_in(make, by, city):
     from ismp.accounts import demo_data
 
     into = make("綜合處")
-    department_actions.merge(of("秘書室").filter(agency=by.agency), into=into, by=by)
+    department_actions.merge(departments("秘書室").filter(agency=by.agency), into=into, by=by)
     result = postings.import_roster(demo_data.roster_csv(city).encode(), by="test")
     assert (result.created, result.updated) == (0, 0)
 
@@ -110,20 +110,20 @@ def test_what_cannot_be_merged(make, by, account):
     top = make("資訊處")
     child = make("系統科", top)
     with pytest.raises(ActionRefused, match="不能併入自己"):
-        department_actions.merge(of("資訊處"), into=child, by=by)
+        department_actions.merge(departments("資訊處"), into=child, by=by)
     with pytest.raises(ActionRefused, match="同一機關"):
         department_actions.merge(
-            of("資訊處"), into=account("EP1001").agency.departments.first(), by=by
+            departments("資訊處"), into=account("EP1001").agency.departments.first(), by=by
         )
-    department_actions.merge(of("系統科"), into=top, by=by)
+    department_actions.merge(departments("系統科"), into=top, by=by)
     with pytest.raises(ActionRefused, match="已經合併過"):
-        department_actions.merge(of("系統科"), into=top, by=by)
+        department_actions.merge(departments("系統科"), into=top, by=by)
     with pytest.raises(ActionRefused, match="使用中的部門"):
-        make("新科", of("系統科").get())
+        make("新科", departments("系統科").get())
     assert not Event.objects.filter(verb="merge_departments", subject=f"department:{top.pk}")
 
 
-def test_names_are_told_apart_by_agency_in_the_form(client, by, account):
+def test_names_are_distinguished_by_agency_in_the_form(client, by, account):
     client.force_login(by)
     name = by.agency.departments.first().name
     answer = client.post("/manage/departments/add/", {"name": name})
@@ -157,19 +157,21 @@ def test_the_mark_of_the_it_unit_moves_by_the_form_too(client, account, make, ro
     first, second = make("資訊一科", is_it=True), make("資訊二科")
     own = {"agency": by.agency_id} if role == "platform_admin" else {}
     client.post("/manage/departments/add/", {"name": "資訊三科", "is_it": "on", **own})
-    assert list(of("資訊一科", "資訊二科", "資訊三科").filter(is_it=True)) == [*of("資訊三科")]
+    assert list(departments("資訊一科", "資訊二科", "資訊三科").filter(is_it=True)) == [
+        *departments("資訊三科")
+    ]
     edit = f"/manage/departments/{second.pk}/edit/"
     client.post(edit, {"name": "資訊二科", "is_it": "on"})
     assert list(Department.objects.filter(agency=by.agency, is_it=True)) == [second]
-    told = Event.objects.filter(subject=f"department:{first.pk}").latest("number").detail
-    assert told["changes"] == [["資訊單位", "是", "否"]]
+    detail = Event.objects.filter(subject=f"department:{first.pk}").latest("number").detail
+    assert detail["changes"] == [["資訊單位", "是", "否"]]
     again = client.post("/manage/departments/add/", {"name": "資訊二科", **own}).content.decode()
     assert "已有同名的部門" in again
 
 
 def test_nobody_is_assigned_to_a_department_that_was_merged(make, by, account):
     former, into, person = make("甲處"), make("乙處"), account("IC1003")
-    department_actions.merge(of("甲處"), into=into, by=by)
+    department_actions.merge(departments("甲處"), into=into, by=by)
     with pytest.raises(ActionRefused, match="已併入其他部門"):
         postings.assign(person, department=former, since=timezone.localdate(), by="x")
 
@@ -183,7 +185,7 @@ def test_who_is_assigned_while_a_department_is_merged_goes_along(make, by, accou
         person = account("IC1003")
         at_once(
             lambda f=former, p=person: postings.assign(p, department=f, since=today, by="x"),
-            lambda f=former, i=into: department_actions.merge(of(f.name), into=i, by=by),
+            lambda f=former, i=into: department_actions.merge(departments(f.name), into=i, by=by),
         )
         person.refresh_from_db()
         assert person.department_id != former.pk

@@ -49,7 +49,7 @@ UNKNOWN = national_id.complete("A19999999")
 HERS = "乙機關的課"
 
 
-def of(username):
+def account_named(username):
     return Account.objects.select_related("agency").get(username=username)
 
 
@@ -58,7 +58,7 @@ def says(answer):
 
 
 def go(client, username):
-    client.force_login(of(username))
+    client.force_login(account_named(username))
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_number_on_ones_own_account_shows_nothing_of_whose_it_is(
     uploads.send(client, "\n".join([HEAD, line, ""]).encode(), source="roster", name="名冊.csv")
     assert HERS not in says(client.get("/my/hours/"))
     assert HERS not in says(client.get("/"))
-    thief = of("IC1001")
+    thief = account_named("IC1001")
     thief.national_id = victim.national_id  # as an older roster did it
     thief.save()
     assert HERS not in says(client.get("/my/hours/"))
@@ -129,7 +129,7 @@ def test_a_number_on_ones_own_account_shows_nothing_of_whose_it_is(
 def test_a_made_up_account_gets_nothing_of_whose_number_it_has(
     client, clerks, learned_there, number
 ):
-    claim = claim_of(of("EP1003"))
+    claim = claim_of(account_named("EP1003"))
     go(client, "IC1001")
     new = {"username": "ghost1", "name": "隨便", "identities": ["general"], "since": "115-01-05"}
     answer = client.post("/manage/accounts/add/", {**new, "number": number})
@@ -143,17 +143,20 @@ def test_a_made_up_account_gets_nothing_of_whose_number_it_has(
     assert (claim.state, claim.certificate_deleted_at) == (ClaimState.PENDING, None)
     paper = client.post("/my/hours/certificate/", {"start": "115-01-01", "end": "115-12-31"})
     assert paper["Content-Type"] == "application/pdf"
-    assert of("ghost1").pk == Certificate.objects.get().account_id
-    assert (Certificate.objects.get().count, Record.objects.of_person(of("ghost1")).count()) == (
+    assert account_named("ghost1").pk == Certificate.objects.get().account_id
+    assert (
+        Certificate.objects.get().count,
+        Record.objects.of_person(account_named("ghost1")).count(),
+    ) == (
         0,
         0,
     )
-    assert not any(one.counted for one in explanation.of_person(of("ghost1")))
+    assert not any(one.counted for one in explanation.of_person(account_named("ghost1")))
 
 
 def test_a_certificate_belongs_to_the_account_that_brought_it(client, clerks, number):
     """Also when the two are one person: opening the other account's leaves an event."""
-    claim = claim_of(of("EP1003"))
+    claim = claim_of(account_named("EP1003"))
     ghost(number, clerks["here"])
     person_links.confirm(link_of("IC9001"), by=clerks["there"])
     go(client, "IC9001")
@@ -178,7 +181,7 @@ def test_the_other_agency_is_asked_and_confirms(client, clerks, learned_there, n
     assert queue(clerks["here"]) == queue(clerks["here too"]) == []
     [one] = queue(clerks["there"])
     assert [one.key] == [other.key for other in queue(clerks["platform"])]
-    other = of("EP1003")
+    other = account_named("EP1003")
     assert other.notices.get().subject == "有另一個帳號登錄了與您相同的身分證字號"
     assert not made.notices.exists()
     go(client, "EP1001")
@@ -197,13 +200,13 @@ def test_the_other_agency_is_asked_and_confirms(client, clerks, learned_there, n
     )  # fmt: skip
     event = newest("confirm_person_link")
     assert (event.actor, event.agency, event.subject) == ("EP1001", B, f"person_link:{link.pk}")
-    told = "您的另一個帳號已確認與您為同一人"
-    assert made.notices.get(subject=told).body.startswith("示範市政府環境保護局")
-    assert other.notices.get(subject=told).body.startswith("示範市政府資訊中心")
+    reported = "您的另一個帳號已確認與您為同一人"
+    assert made.notices.get(subject=reported).body.startswith("示範市政府環境保護局")
+    assert other.notices.get(subject=reported).body.startswith("示範市政府資訊中心")
     assert clerks["here"].notices.filter(subject__contains="對方機關確認").exists()
     go(client, "IC9001")
     assert HERS in says(client.get("/my/hours/"))
-    assert any(one.counted for one in explanation.of_person(of("IC9001")))
+    assert any(one.counted for one in explanation.of_person(account_named("IC9001")))
     go(client, "EP1003")
     assert HERS in says(client.get("/my/hours/"))
 
@@ -224,7 +227,7 @@ def test_a_no_leaves_them_apart_and_is_final_until_the_number_is_set_anew(
     person_links.ask_missing()
     assert queue(clerks["there"]) == queue(clerks["platform"]) == []
     for again in ("", number):
-        account_actions.set_national_id([of("IC9001")], number=again, by=clerks["here"])
+        account_actions.set_national_id([account_named("IC9001")], number=again, by=clerks["here"])
     assert len(queue(clerks["there"])) == 1
     assert PersonLink.objects.filter(account=made).count() == 2
 
@@ -235,7 +238,7 @@ def test_a_number_set_by_each_way_is_asked_about(client, clerks, number):
     new = {"username": "IC9001", "name": "甲", "identities": ["general"], "since": "115-01-05"}
     client.post("/manage/accounts/add/", {**new, "number": number})
     by_ways["added"] = "IC9001"
-    ids = {"ids": [of("IC1005").pk], "confirmed": "1"}
+    ids = {"ids": [account_named("IC1005").pk], "confirmed": "1"}
     Account.objects.filter(username="IC9001").update(status=Status.LEFT)
     client.post("/manage/accounts/set_national_id/", {**ids, "number": number})
     by_ways["set"] = "IC1005"
@@ -263,7 +266,7 @@ def test_who_may_decide(clerks, account, number):
     link = ghost(number, clerks["here"]) and link_of("IC9001")
 
     def may(*names):
-        deciders = {one: clerks[one] for one in clerks} | {"himself": of("EP1003")}
+        deciders = {one: clerks[one] for one in clerks} | {"himself": account_named("EP1003")}
         found = {name for name, one in deciders.items() if queue(one)}
         assert found == set(names)
         for name in deciders.keys() - set(names):
@@ -290,14 +293,14 @@ def test_who_registered_the_number_first_does_not_confirm_it(
 ):
     """The other way round: the account made up is there before the person's own one has a number.
     Its agency is asked then, but not who registered the number, nor whoever he appoints."""
-    number = of("EP1003").national_id
-    Account.objects.filter(username="EP1003").update(id_hash=None, sealed_id=None)
+    number = account_named("EP1003").national_id
+    Account.objects.filter(username="EP1003").update(id_hash=None, encrypted_id=None)
     if how == "made":
         ghost(number, clerks["here"])
     else:
-        account_actions.set_national_id([of("IC1005")], number=number, by=clerks["here"])
+        account_actions.set_national_id([account_named("IC1005")], number=number, by=clerks["here"])
     first = "IC9001" if how == "made" else "IC1005"
-    account_actions.set_national_id([of("EP1003")], number=number, by=clerks["there"])
+    account_actions.set_national_id([account_named("EP1003")], number=number, by=clerks["there"])
     link = PersonLink.objects.get(account__username="EP1003", other__username=first)
     assert queue(clerks["here"]) == []
     go(client, "IC1001")
@@ -305,9 +308,9 @@ def test_who_registered_the_number_first_does_not_confirm_it(
     assert answer.status_code == 404
     with pytest.raises(ActionRefused, match="不能由您決定"):
         deciding.decide_person_link(link, accept=True, comment="", by=clerks["here"])
-    told = {"since": timezone.localdate(), "until": timezone.localdate()}
-    delegating.delegate(username="IC1006", **told, by=clerks["here"])
-    assert queue(of("IC1006")) == []
+    values = {"since": timezone.localdate(), "until": timezone.localdate()}
+    delegating.delegate(username="IC1006", **values, by=clerks["here"])
+    assert queue(account_named("IC1006")) == []
     go(client, first)
     assert HERS not in says(client.get("/my/hours/"))
     assert len(queue(clerks["here too"])) == len(queue(clerks["platform"])) == 1
@@ -339,7 +342,7 @@ def test_who_comes_back_to_her_agency_is_confirmed_by_another_administrator(
     import_bytes(
         data(row(national_id=old.national_id, name=old.name, title="從前的課"), encoding="utf-8")
     )
-    accounts.assign(of("IC1005"), status=Status.LEFT, since=timezone.localdate(), by="x")
+    accounts.assign(account_named("IC1005"), status=Status.LEFT, since=timezone.localdate(), by="x")
     ghost(old.national_id, clerks["here"], name=old.name)
     assert queue(clerks["here"]) == queue(clerks["there"]) == []
     [one] = queue(clerks["here too"])
@@ -353,12 +356,12 @@ def test_who_comes_back_to_her_agency_is_confirmed_by_another_administrator(
 def test_a_delegate_decides_in_place_of_the_clerk_but_not_about_himself(clerks, number):
     today = timezone.localdate()
     for username in ("EP1002", "EP1003"):
-        told = {"username": username, "since": today, "until": today}
-        delegating.delegate(**told, by=clerks["there"])
+        values = {"username": username, "since": today, "until": today}
+        delegating.delegate(**values, by=clerks["there"])
     ghost(number, clerks["here"])
-    assert queue(of("EP1003")) == []
-    [one] = queue(of("EP1002"))
-    one.decide(accept=True, comment="", by=of("EP1002"))
+    assert queue(account_named("EP1003")) == []
+    [one] = queue(account_named("EP1002"))
+    one.decide(accept=True, comment="", by=account_named("EP1002"))
     event = newest("confirm_person_link")
     assert (event.actor, event.detail["in_place_of"]) == ("EP1002", "EP1001")
 
@@ -392,10 +395,10 @@ def test_three_accounts_of_a_person(clerks, number, account):
     with pytest.raises(ActionRefused, match="請由平台管理者決定"):
         person_links.confirm(link, by=clerks["there"])
     person_links.confirm(link, by=clerks["platform"])
-    assert Account.objects.of_person(of("CU9001")).count() == 3
+    assert Account.objects.of_person(account_named("CU9001")).count() == 3
     person_links.revoke(link, reason="弄錯了", by=clerks["platform"])
-    assert Account.objects.of_person(of("CU9001")).count() == 1
-    assert Account.objects.of_person(of("EP1003")).count() == 2
+    assert Account.objects.of_person(account_named("CU9001")).count() == 1
+    assert Account.objects.of_person(account_named("EP1003")).count() == 2
 
 
 def test_a_number_in_doubt_is_no_ground_to_be_asked(clerks, number, account):
@@ -423,10 +426,10 @@ def confirmed(clerks, learned_there, number):
 @pytest.mark.parametrize("to", ["", UNKNOWN])
 def test_another_number_ends_it(client, clerks, confirmed, changed, to):
     by = clerks["here" if changed == "IC9001" else "there"]
-    account_actions.set_national_id([of(changed)], number=to, by=by)
+    account_actions.set_national_id([account_named(changed)], number=to, by=by)
     confirmed.refresh_from_db()
     assert confirmed.state == "ended" and confirmed.ended_at
-    assert {of("IC9001").person, of("EP1003").person} == {None}
+    assert {account_named("IC9001").person, account_named("EP1003").person} == {None}
     go(client, "IC9001")
     assert HERS not in says(client.get("/my/hours/"))
     for account in (confirmed.account, confirmed.other):
@@ -437,13 +440,13 @@ def test_another_number_ends_it(client, clerks, confirmed, changed, to):
 def test_a_roster_that_changes_the_number_ends_it_and_a_key_rotation_does_not(confirmed, number):
     for account in Account.objects.filter(pk__in=[confirmed.account_id, confirmed.other_id]):
         account.national_id = account.national_id  # what `rotate_keys` does
-        account.save(update_fields=["sealed_id", "id_hash", "key_version"])
-    assert Account.objects.of_person(of("IC9001")).count() == 2
+        account.save(update_fields=["encrypted_id", "id_hash", "key_version"])
+    assert Account.objects.of_person(account_named("IC9001")).count() == 2
     line = f"{A},示範市政府資訊中心,資訊科,IC9001,隨便,{{}},e@x.example,資訊人員,在職"
     accounts.import_roster("\n".join([HEAD, line.format(number), ""]).encode(), by="x")
-    assert Account.objects.of_person(of("IC9001")).count() == 2
+    assert Account.objects.of_person(account_named("IC9001")).count() == 2
     accounts.import_roster("\n".join([HEAD, line.format(UNKNOWN), ""]).encode(), by="x")
-    assert Account.objects.of_person(of("IC9001")).count() == 1
+    assert Account.objects.of_person(account_named("IC9001")).count() == 1
 
 
 def test_an_edit_begun_before_the_confirmation_does_not_end_it(clerks, number):
@@ -451,7 +454,7 @@ def test_an_edit_begun_before_the_confirmation_does_not_end_it(clerks, number):
     person_links.confirm(link_of("IC9001"), by=clerks["there"])
     before.name = "新名字"
     account_actions.save_account(before, by=clerks["here"])
-    assert Account.objects.of_person(of("IC9001")).count() == 2
+    assert Account.objects.of_person(account_named("IC9001")).count() == 2
 
 
 def test_the_platform_revokes_a_wrong_one(client, clerks, confirmed):
@@ -476,7 +479,7 @@ def test_the_platform_revokes_a_wrong_one(client, clerks, confirmed):
 
 def test_what_was_known_at_a_moment(clerks, confirmed):
     """As known then: apart before the confirmation, together while it stood."""
-    today, account = timezone.localdate(), of("IC9001")
+    today, account = timezone.localdate(), account_named("IC9001")
     confirmed_at = confirmed.confirmed_at
     person_links.revoke(confirmed, reason="弄錯了", by=clerks["platform"])
     ended_at = PersonLink.objects.get(pk=confirmed.pk).ended_at
@@ -506,8 +509,8 @@ def test_what_was_known_at_a_moment(clerks, confirmed):
 def come_back(clerks, number):
     """IC9001 of A has left; EP1003, of the same number, is asked for by A."""
     ghost(number, clerks["here"])
-    accounts.assign(of("IC9001"), status=Status.LEFT, since=timezone.localdate(), by="x")
-    other = of("EP1003")
+    accounts.assign(account_named("IC9001"), status=Status.LEFT, since=timezone.localdate(), by="x")
+    other = account_named("EP1003")
     asked = {"username": "EP1003", "name": other.name, "department": None, "reason": "商調"}
     return requests.ask_for(**asked, since=timezone.localdate(), by=clerks["here"])
 
@@ -518,44 +521,44 @@ def test_a_transfer_that_both_agreed_to_is_a_confirmation(client, clerks, number
     page = says(client.get(f"/manage/reviews/transfer/{transfer.pk}/"))
     assert "IC9001" not in page  # of A's accounts B is told nothing
     deciding.decide_transfer(transfer, accept=True, comment="", by=clerks["there"])
-    assert of("EP1003").agency.code == A
-    assert Account.objects.of_person(of("EP1003")).count() == 2
+    assert account_named("EP1003").agency.code == A
+    assert Account.objects.of_person(account_named("EP1003")).count() == 2
     assert PersonLink.objects.get(account__username="IC9001").state == "confirmed"
     assert newest("confirm_person_link").actor == "EP1001"
 
 
 def test_a_transfer_that_gives_away_shows_the_decider_her_own_account(client, clerks, number):
-    accounts.assign(of("EP1003"), status=Status.LEFT, since=timezone.localdate(), by="x")
+    accounts.assign(account_named("EP1003"), status=Status.LEFT, since=timezone.localdate(), by="x")
     ghost(number, clerks["here"])
-    told = {"agency": clerks["there"].agency, "since": timezone.localdate(), "reason": "調出"}
-    transfer = requests.give_away(username="IC9001", **told, by=clerks["here"])
+    values = {"agency": clerks["there"].agency, "since": timezone.localdate(), "reason": "調出"}
+    transfer = requests.give_away(username="IC9001", **values, by=clerks["here"])
     go(client, "EP1001")
     page = says(client.get(f"/manage/reviews/transfer/{transfer.pk}/"))
     assert "EP1003" in page and "確認為同一人" in page
     deciding.decide_transfer(transfer, accept=True, comment="", by=clerks["there"])
-    assert Account.objects.of_person(of("IC9001")).count() == 2
+    assert Account.objects.of_person(account_named("IC9001")).count() == 2
 
 
 def test_a_transfer_by_the_platform_is_a_confirmation(client, clerks, number):
-    accounts.assign(of("EP1003"), status=Status.LEFT, since=timezone.localdate(), by="x")
+    accounts.assign(account_named("EP1003"), status=Status.LEFT, since=timezone.localdate(), by="x")
     ghost(number, clerks["here"])
     go(client, "CU1001")
     today = f"{timezone.localdate().year - 1911}{timezone.localdate():-%m-%d}"
-    asked = {"ids": [of("IC9001").pk], "confirmed": "1", "since": today}
+    asked = {"ids": [account_named("IC9001").pk], "confirmed": "1", "since": today}
     client.post("/manage/accounts/transfer/", {**asked, "agency": clerks["there"].agency_id})
-    assert of("IC9001").agency.code == B
-    assert Account.objects.of_person(of("IC9001")).count() == 2
+    assert account_named("IC9001").agency.code == B
+    assert Account.objects.of_person(account_named("IC9001")).count() == 2
 
 
-def test_the_origin_is_not_told_of_an_account_of_the_destination(clerks, number):
+def test_the_origin_is_not_reported_of_an_account_of_the_destination(clerks, number):
     ghost(number, clerks["here"])
-    other = of("EP1003")
+    other = account_named("EP1003")
     asked = {"username": "EP1003", "name": other.name, "department": None, "reason": "商調"}
     transfer = requests.ask_for(**asked, since=timezone.localdate(), by=clerks["here"])
     with pytest.raises(ActionRefused) as refused:
         deciding.decide_transfer(transfer, accept=True, comment="", by=clerks["there"])
     assert "身分證字號" not in str(refused.value)
-    assert Account.objects.of_person(of("EP1003")).count() == 1
+    assert Account.objects.of_person(account_named("EP1003")).count() == 1
 
 
 # --- Order, sums, moments ------------------------------------------------------------------------
@@ -564,7 +567,7 @@ def test_the_origin_is_not_told_of_an_account_of_the_destination(clerks, number)
 def sums():
     today = timezone.localdate()
     agencies = list(Agency.objects.all())
-    kept = cached.of(agencies, [today])
+    kept = cached.board_counts(agencies, [today])
     lines = standing_table.table().select("account", "category", "years", "done").rows()
     totals = {pk: kept[pk, today].get_totals()[""].as_json() for pk in (a.pk for a in agencies)}
     return sorted(lines), totals
@@ -578,9 +581,11 @@ def test_any_order_of_confirming_moving_leaving_and_numbers_ends_in_the_same_sum
     steps = {
         "confirm": lambda: person_links.confirm(link_of("IC9001"), by=clerks["there"]),
         "move": lambda: accounts.assign(made, agency=there, since=today, by="x"),
-        "leave": lambda: accounts.assign(of("EP1003"), status=Status.LEFT, since=today, by="x"),
+        "leave": lambda: accounts.assign(
+            account_named("EP1003"), status=Status.LEFT, since=today, by="x"
+        ),
         "number": lambda: account_actions.set_national_id(
-            [of("IC9001")], number=UNKNOWN, by=clerks["platform"]
+            [account_named("IC9001")], number=UNKNOWN, by=clerks["platform"]
         ),
     }
     for chosen, together in ((["confirm", "move", "leave"], True), (list(steps), False)):
@@ -591,7 +596,7 @@ def test_any_order_of_confirming_moving_leaving_and_numbers_ends_in_the_same_sum
                     if name != "confirm" or PersonLink.objects.waiting().exists():
                         steps[name]()
                 ends.append(sums())
-                assert (Account.objects.of_person(of("IC9001")).count() == 2) == together
+                assert (Account.objects.of_person(account_named("IC9001")).count() == 2) == together
                 transaction.set_rollback(True)
         assert all(end == ends[0] for end in ends)
         done = {account: hours for account, _, years, hours in ends[0][0] if years == 1}
@@ -630,7 +635,7 @@ def test_two_confirmed_in_the_same_moment_are_one_person(clerks, number, account
         lambda: person_links.confirm(first, by=clerks["there"]),
         lambda: person_links.confirm(second, by=clerks["here"]),
     )
-    assert Account.objects.of_person(of("CU9001")).count() == 3
+    assert Account.objects.of_person(account_named("CU9001")).count() == 3
     assert_persons_follow_from_links()
 
 
@@ -691,7 +696,7 @@ def same_ids():
 
 def test_nothing_tells_an_administrator_that_a_number_is_known_elsewhere(client, account, things):
     """Every address and every way, with a number of another agency and with an unknown one."""
-    known = of("EP1004").national_id
+    known = account_named("EP1004").national_id
     unknown = national_id.complete(f"{known[:6]}{(int(known[6:9]) + 1) % 1000:03}")
     assert known[:6] == unknown[:6]
     clerk = account("IC1001", "agency_admin")
@@ -719,21 +724,24 @@ def everything(client, clerk, things, number):
     """Set the number by each way; then what each address and the ghosts' own pages answer."""
     new = {"username": "IC9001", "name": "甲", "identities": ["general"], "since": "115-01-05"}
     yield "add", plain(client.post("/manage/accounts/add/", {**new, "number": number}))
-    made = of("IC9001")
+    made = account_named("IC9001")
     yield "page", plain(client.get(f"/manage/accounts/{made.pk}/"))
     yield "history", plain(client.get(f"/manage/accounts/{made.pk}/history/"))
     accounts.assign(made, status=Status.LEFT, since=timezone.localdate(), by="x")
-    ids = {"ids": [of("IC1005").pk], "confirmed": "1", "number": number}
+    ids = {"ids": [account_named("IC1005").pk], "confirmed": "1", "number": number}
     yield "set", plain(client.post("/manage/accounts/set_national_id/", ids))
-    yield "set history", plain(client.get(f"/manage/accounts/{of('IC1005').pk}/history/"))
-    accounts.assign(of("IC1005"), status=Status.LEFT, since=timezone.localdate(), by="x")
+    yield (
+        "set history",
+        plain(client.get(f"/manage/accounts/{account_named('IC1005').pk}/history/")),
+    )
+    accounts.assign(account_named("IC1005"), status=Status.LEFT, since=timezone.localdate(), by="x")
     line = f"{A},示範市政府資訊中心,資訊科,IC9002,丙,{number},e@x.example,資訊人員,在職"
     roster = "\n".join([HEAD, line, ""]).encode()
     for mode in ("dry_run", "import"):
         run = uploads.send(client, roster, source="roster", mode=mode)
         yield mode, plain(client.get(f"/manage/learning-map/runs/{run.pk}/"))
         yield mode, plain(client.get(f"/manage/learning-map/runs/{run.pk}/rows/?which=created"))
-    accounts.assign(of("IC9002"), status=Status.LEFT, since=timezone.localdate(), by="x")
+    accounts.assign(account_named("IC9002"), status=Status.LEFT, since=timezone.localdate(), by="x")
     application = requests.apply_for_account(
         **{"agency": clerk.agency, "department": "", "username": "IC9003", "name": "丁"},
         **{"number": number, "email": "x@ismp.example", "identities": "general"},
@@ -748,10 +756,10 @@ def everything(client, clerk, things, number):
     for search in (number, number[:6], made.name):
         yield "search", plain(client.get("/manage/accounts/", {"q": search, "field": "name"}))
     for username in ("IC9003", "IC1005"):
-        owner = of(username)
+        owner = account_named(username)
         yield "board", plain(client.get(reverse("boards:person", args=[owner.pk])))
     Account.objects.filter(username="IC9003").update(status=Status.ACTIVE)
-    client.force_login(of("IC9003"))
+    client.force_login(account_named("IC9003"))
     for path in ("/", "/my/hours/", "/my/hours/claims/", "/notices/"):
         yield path, plain(client.get(path))
     paper = client.post("/my/hours/certificate/", {"start": "115-01-01", "end": "115-12-31"})

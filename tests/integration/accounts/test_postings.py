@@ -15,7 +15,7 @@ from tests.support import scenarios
 pytestmark = pytest.mark.django_db
 
 
-def of(username):
+def account_named(username):
     return Account.objects.select_related("agency").get(username=username)
 
 
@@ -44,16 +44,19 @@ def test_a_newcomer_and_a_change_in_a_later_roster_begin_today(cities):
     new = "382990001A,測試市政府資訊局,資訊科,a-new,方新進,,new@example.invalid,,在職"
     roster = "\n".join([lines[0], changed, new]).encode()
     postings.import_roster(roster, by="test")
-    assert of("a-wang").identities == "it+general"
-    assert [entry.since for entry in of("a-wang").postings.all()] == [Posting.UNKNOWN, today()]
-    assert [entry.since for entry in of("a-new").postings.all()] == [today()]
+    assert account_named("a-wang").identities == "it+general"
+    assert [entry.since for entry in account_named("a-wang").postings.all()] == [
+        Posting.UNKNOWN,
+        today(),
+    ]
+    assert [entry.since for entry in account_named("a-new").postings.all()] == [today()]
 
 
 def test_a_transfer_holds_from_its_day_and_leaves_the_department(cities):
     other = Agency.objects.get(code=scenarios.AGENCY_B)
     day = today() - timedelta(days=30)
-    postings.assign(of("a-wang"), agency=other, since=day, by="x")
-    wang = of("a-wang")
+    postings.assign(account_named("a-wang"), agency=other, since=day, by="x")
+    wang = account_named("a-wang")
     assert (wang.agency, wang.department) == (other, None)
     held = {entry.agency.code for entry in wang.postings.on(day - timedelta(days=1))}
     assert held == {scenarios.AGENCY_A}
@@ -65,12 +68,12 @@ def test_a_transfer_holds_from_its_day_and_leaves_the_department(cities):
 
 def test_what_is_assigned_for_a_day_to_come_takes_effect_on_that_day(cities, monkeypatch):
     tomorrow = today() + timedelta(days=1)
-    postings.assign(of("a-wang"), identities="security", since=tomorrow, by="x")
-    assert of("a-wang").identities == "general"
+    postings.assign(account_named("a-wang"), identities="security", since=tomorrow, by="x")
+    assert account_named("a-wang").identities == "general"
     assert postings.apply_due() == 0
     monkeypatch.setattr(postings.timezone, "localdate", lambda: tomorrow)
     assert postings.apply_due() == 1
-    assert of("a-wang").identities == "security"
+    assert account_named("a-wang").identities == "security"
     assert postings.apply_due() == 0
 
 
@@ -79,14 +82,19 @@ def test_nobody_moves_to_where_another_account_has_the_same_number(cities):
     other = Agency.objects.get(code=scenarios.AGENCY_B)
     before = Posting.objects.count()
     with pytest.raises(postings.ActionRefused, match="同一個身分證字號"):
-        postings.assign(of("a-moved"), agency=other, status=Status.ACTIVE, since=today(), by="x")
-    assert (of("a-moved").agency.code, Posting.objects.count()) == (scenarios.AGENCY_A, before)
+        postings.assign(
+            account_named("a-moved"), agency=other, status=Status.ACTIVE, since=today(), by="x"
+        )
+    assert (account_named("a-moved").agency.code, Posting.objects.count()) == (
+        scenarios.AGENCY_A,
+        before,
+    )
 
 
 def test_a_department_of_another_agency_is_refused(cities):
-    foreign = of("b-sun").department
+    foreign = account_named("b-sun").department
     with pytest.raises(postings.ActionRefused, match="部門"):
-        postings.assign(of("a-wang"), department=foreign, since=today(), by="x")
+        postings.assign(account_named("a-wang"), department=foreign, since=today(), by="x")
 
 
 def test_grades_and_leaves_leave_their_events(cities):
@@ -95,9 +103,15 @@ def test_grades_and_leaves_leave_their_events(cities):
     assert agency.grade_entries.get().grade == "A"
     with pytest.raises(postings.ActionRefused, match="早於起日"):
         postings.grant_leave(
-            of("a-wang"), since=today(), until=today() - timedelta(1), reason="育嬰", by="x"
+            account_named("a-wang"),
+            since=today(),
+            until=today() - timedelta(1),
+            reason="育嬰",
+            by="x",
         )
-    leave = postings.grant_leave(of("a-wang"), since=today(), until=None, reason="育嬰", by="x")
+    leave = postings.grant_leave(
+        account_named("a-wang"), since=today(), until=None, reason="育嬰", by="x"
+    )
     postings.withdraw_leave(leave, by="x")
     verbs = list(Event.objects.order_by("number").values_list("verb", flat=True))
     assert verbs[-3:] == ["grade", "grant_leave", "withdraw_leave"]
@@ -112,9 +126,9 @@ def test_what_follows_hears_of_each_who_serves_otherwise_by_action_roster_or_day
         "_followers",
         [lambda one, was: heard.append((one.username, was.status, one.status))],
     )
-    postings.assign(of("a-wang"), status=Status.LEFT, since=today(), by="x")
+    postings.assign(account_named("a-wang"), status=Status.LEFT, since=today(), by="x")
     tomorrow = today() + timedelta(days=1)
-    postings.assign(of("a-xu"), status=Status.LEFT, since=tomorrow, by="x")
+    postings.assign(account_named("a-xu"), status=Status.LEFT, since=tomorrow, by="x")
     assert heard == [("a-wang", "active", "left")]
     lines = scenarios.roster_csv().decode("utf-8-sig").splitlines()
     movedin = next(line for line in lines if "a-movedin" in line).replace("在職", "離職")

@@ -21,7 +21,7 @@ from ismp.hours.models import Record
 from ismp.hours.records import unclaimed
 from ismp.reviews.queue import waiting_for
 from ismp.storage.keyring import KeyRing
-from tests.support.canary import FORMS, database, told
+from tests.support.canary import FORMS, announced, database
 from tests.support.concurrency import at_once
 from tests.support.portal_files import data, row
 
@@ -145,8 +145,8 @@ def test_a_flood_from_one_address_is_stopped_for_an_hour(client, city, settings,
     spoofed = client.post(APPLY, typed(), headers={"X-Real-IP": "192.0.2.7"})
     assert spoofed.status_code == 429  # only our own proxy is believed
     settings.BEHIND_TLS = True
-    told = {"headers": {"X-Real-IP": "192.0.2.8"}, "secure": True}
-    assert client.post(APPLY, typed(), **told).status_code == 302
+    values = {"headers": {"X-Real-IP": "192.0.2.8"}, "secure": True}
+    assert client.post(APPLY, typed(), **values).status_code == 302
     later = timezone.now() + timedelta(minutes=61)
     time_machine.move_to(later)
     settings.BEHIND_TLS = False
@@ -200,13 +200,15 @@ def test_a_refusal_needs_a_reason_and_forgets_the_number(client, apply, clerk_of
     client.post(address, {"decision": "refuse", "comment": "不是本機關同仁"})
     application.refresh_from_db()
     assert (application.state, application.comment) == (State.REFUSED, "不是本機關同仁")
-    assert application.sealed_id is None
+    assert application.encrypted_id is None
     assert not Account.objects.filter(username="IC9001").exists()
     with pytest.raises(IntegrityError), transaction.atomic():
-        AccountApplication.objects.update(sealed_id=b"x")
+        AccountApplication.objects.update(encrypted_id=b"x")
 
 
-def test_what_stands_against_an_account_is_told_before_and_stops_it(client, apply, city, clerk_of):
+def test_what_stands_against_an_account_is_reported_before_and_stops_it(
+    client, apply, city, clerk_of
+):
     taken, known = apply(username=city[1].username), apply(number=city[1].national_id)
     client.force_login(clerk_of["here"])
     for application, sentence in ((taken, "已經有人使用"), (known, "同一個身分證字號")):
@@ -316,7 +318,7 @@ def test_what_nobody_decides_is_closed_with_its_reason_and_without_its_number(
     assert (asking.expire(), asking.expire()) == (1, 0)
     late.refresh_from_db()
     young.refresh_from_db()
-    assert (late.state, late.sealed_id, late.id_hash) == (State.EXPIRED, None, None)
+    assert (late.state, late.encrypted_id, late.id_hash) == (State.EXPIRED, None, None)
     assert young.is_waiting and young.national_id == "F123456784"
     event = Event.objects.get(verb="expire_application")
     assert (event.actor, event.subject, event.detail) == (trail.SYSTEM, late.audit_subject, {})
@@ -346,22 +348,22 @@ def test_a_number_in_any_text_is_in_clear_nowhere(client, city, clerk_of):
         for field in ("username", "email"):
             value = written if field == "username" else f"{number}@ismp.example"
             back = client.post(APPLY, typed(number=number, **{field: value}))
-            assert not told(says(back)), field
-        assert not told(says(client.post(STATE, {"receipt": written, "username": written})))
-    assert not told(database())
+            assert not announced(says(back)), field
+        assert not announced(says(client.post(STATE, {"receipt": written, "username": written})))
+    assert not announced(database())
     client.force_login(clerk_of["here"])
     first = AccountApplication.objects.earliest("pk")
     client.post(
         f"/manage/reviews/application/{first.pk}/", {"decision": "refuse", "comment": number}
     )
     assert AccountApplication.objects.get(pk=first.pk).state == State.REFUSED
-    assert not told(database())
+    assert not announced(database())
     for address in (
         "applications/",
         f"applications/{first.pk}/",
         "reviews/",
         "reviews/?kind=帳號申請",
     ):
-        assert not told(says(client.get(f"/manage/{address}"))), address
+        assert not announced(says(client.get(f"/manage/{address}"))), address
     rest = AccountApplication.objects.waiting().first()
-    assert not told(says(client.get(f"/manage/reviews/application/{rest.pk}/")))
+    assert not announced(says(client.get(f"/manage/reviews/application/{rest.pk}/")))

@@ -46,8 +46,8 @@ def come(by, username="EP1002", **other):
 
 
 def go(by, username="IC1002", to=THERE):
-    told = {"agency": agency(to), "since": today(), "reason": "調出"}
-    return asking.give_away(username=username, **told, by=by)
+    values = {"agency": agency(to), "since": today(), "reason": "調出"}
+    return asking.give_away(username=username, **values, by=by)
 
 
 def test_only_when_the_other_side_agrees_the_person_moves(client, clerk_of):
@@ -66,8 +66,8 @@ def test_only_when_the_other_side_agrees_the_person_moves(client, clerk_of):
     client.force_login(clerk_of["there"])
     address = f"/manage/reviews/transfer/{transfer.pk}/"
     page = says(client.get(address))
-    for told in (person.name, "資訊中心", "環境保護局", "列入的達標狀況", "整體"):
-        assert told in page
+    for reported in (person.name, "資訊中心", "環境保護局", "列入的達標狀況", "整體"):
+        assert reported in page
     client.post(address, {"decision": "approve", "comment": "同意"})
     person.refresh_from_db()
     assert (person.agency.code, person.department.name) == (HERE, "資訊科")
@@ -176,8 +176,8 @@ def test_a_third_agency_sees_no_transfer(client, account, clerk_of):
 
 
 def ask(by, identities="security", **other):
-    told = {"identities": identities, "since": today(), "reason": "職務調整", **other}
-    return asking.ask_for_identities(**told, by=by)
+    values = {"identities": identities, "since": today(), "reason": "職務調整", **other}
+    return asking.ask_for_identities(**values, by=by)
 
 
 def test_a_person_asks_and_her_administrator_decides(client, small, learned, account, clerk_of):

@@ -54,12 +54,12 @@ def test_days_are_shown_in_the_republics_years(client, account):
 def test_a_role_and_a_number_too(account):
     admin, person = account("IC1001", "agency_admin"), account("IC1002", "staff")
     postings.appoint(person, Role.TEACHER, by=admin.username)
-    told = Event.objects.get(verb="appoint").detail["changes"]
-    assert told == [["角色", "同仁", "教師"]]
+    changed = Event.objects.get(verb="appoint").detail["changes"]
+    assert changed == [["角色", "同仁", "教師"]]
     for number, noted in (("A123456789", 1), ("A123456789", 0), ("", 1)):
         account_actions.set_national_id([person], number=number, by=admin)
-        told = Event.objects.filter(verb="set_national_id").latest("number").detail["changes"]
-        assert told == [list(changes.SECRET_CHANGED)] * noted
+        changed = Event.objects.filter(verb="set_national_id").latest("number").detail["changes"]
+        assert changed == [list(changes.SECRET_CHANGED)] * noted
 
 
 def test_the_it_unit_before_tells_that_it_is_none_any_more(client, account):
@@ -79,13 +79,13 @@ def test_presence_and_scores_say_whose_and_from_what(things, account):
     [one] = session.sign_ups.filter(standing="enrolled")
     for score in (Decimal(60), Decimal("92.5")):
         attendance.grade(session, {one.pk: score}, by=admin)
-    told = Event.objects.filter(verb="grade_class").latest("number").detail["changes"]
-    assert told == [[f"{one.account.username} 成績", "60", "92.5"]]
+    changed = Event.objects.filter(verb="grade_class").latest("number").detail["changes"]
+    assert changed == [[f"{one.account.username} 成績", "60", "92.5"]]
     meeting = session.meetings.get()
     for present in ([one.pk], []):
         attendance.mark(meeting, present, by=admin)
-    told = Event.objects.filter(verb="mark_attendance").latest("number").detail["changes"]
-    assert told == [[one.account.username, "出席", "未出席"]]
+    changed = Event.objects.filter(verb="mark_attendance").latest("number").detail["changes"]
+    assert changed == [[one.account.username, "出席", "未出席"]]
 
 
 def test_nothing_changed_leaves_no_change(account):

@@ -195,7 +195,7 @@ def test_what_is_proposed_and_undone_is_not_what_is_in_force(outside, clerk_of):
 def test_the_menu_counts_what_waits_after_each_action(outside, make_things, monkeypatch, clerk_of):
     """Every action of the fixture `things`, and then each decision: as freshly counted, each time."""
     everybody = [*clerk_of.values()]
-    record, told = trail.record, set()
+    record, reported = trail.record, set()
 
     def compare():
         for user in everybody:
@@ -204,7 +204,7 @@ def test_the_menu_counts_what_waits_after_each_action(outside, make_things, monk
 
     def recorded(verb, *thing, **detail):
         event = record(verb, *thing, **detail)
-        told.add(verb.name)
+        reported.add(verb.name)
         with monkeypatch.context() as patch:  # nobody else sees it yet; it is all there, though
             patch.setattr(event_cache, "_in_a_transaction", lambda: False)
             compare()
@@ -226,10 +226,10 @@ def test_the_menu_counts_what_waits_after_each_action(outside, make_things, monk
     assert decided >= 4
     delegating.delegate(username="IC1003", since=today, until=today, by=here)
     compare()
-    assert {"incident", "decide_device", "claim_hours", "ask_identities"} <= told
+    assert {"incident", "decide_device", "claim_hours", "ask_identities"} <= reported
 
 
-def test_a_delegate_is_told_while_she_stands_in(outside, account):
+def test_a_delegate_is_reported_while_she_stands_in(outside, account):
     here, colleague = account("IC1001", "agency_admin"), account("IC1003")
     today = timezone.localdate()
     assert context_processors._principals_of(colleague).count == 0

@@ -113,11 +113,11 @@ def test_a_number_that_is_looked_for_in_the_trail_leaves_the_address(browser):
 def test_once_means_once_also_in_the_same_moment(city):
     from datetime import timedelta
 
-    told = {"actor": "x", "subject": "page:x"}
+    values = {"actor": "x", "subject": "page:x"}
     with transaction.atomic():
-        assert trail.is_new(find("refuse_page"), within=timedelta(minutes=1), **told)
-        trail.record(find("refuse_page"), **told)
+        assert trail.is_new(find("refuse_page"), within=timedelta(minutes=1), **values)
+        trail.record(find("refuse_page"), **values)
     with transaction.atomic():
-        assert not trail.is_new(find("refuse_page"), within=timedelta(minutes=1), **told)
-        assert trail.is_new(find("sign_in_failed"), within=timedelta(minutes=1), **told)
+        assert not trail.is_new(find("refuse_page"), within=timedelta(minutes=1), **values)
+        assert trail.is_new(find("sign_in_failed"), within=timedelta(minutes=1), **values)
     assert Account.objects.exists()

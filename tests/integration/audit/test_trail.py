@@ -28,8 +28,8 @@ def test_many_events_stand_in_the_chain_as_one_by_one(count):
         trail.record_many(entries, actor="")
         trail.record(find("x"), actor="after", at_once=True)
     assert list(trail.faults()) == []
-    told = Event.objects.order_by("number").values_list("number", "actor", "subject")
-    assert list(told) == [
+    events = Event.objects.order_by("number").values_list("number", "actor", "subject")
+    assert list(events) == [
         (1, "before", ""),
         *((2 + n, trail.SYSTEM, f"thing:{n}") for n in range(count)),
         (2 + count, "after", ""),

@@ -124,7 +124,7 @@ def test_a_course_put_together_and_learned(client, account):
         ("video", None, "請"),
     ],
 )
-def test_a_file_that_is_no_material_is_told(things, clerk, settings, case):
+def test_a_file_that_is_no_material_is_reported(things, clerk, settings, case):
     kind, content, says = case
     settings.MATERIAL_MAX_BYTES = len(MP4)
     sent = {"title": "教材"} | (
@@ -147,7 +147,7 @@ def test_a_file_that_is_no_material_is_told(things, clerk, settings, case):
         ("truth", "*對\n錯", "「是」與「否」"),
     ],
 )
-def test_a_question_that_cannot_be_answered_is_told(things, clerk, case):
+def test_a_question_that_cannot_be_answered_is_reported(things, clerk, case):
     kind, options, says = case
     place = f"/manage/online-courses/{things['online_courses_id']}/questions/add/"
     answer = clerk.post(place, {"kind": kind, "text": "題目", "options": options})
@@ -176,7 +176,7 @@ def test_a_player_gets_the_range_it_asks_for(things, clerk, monkeypatch, case):
     material = Material.objects.get()
     material.size = len(MP4)
     material.save()
-    files.keep(material, [MP4])
+    files.store(material, [MP4])
     place = f"/courses/{material.course_id}/learn/{material.pk}/file/"
     answer = clerk.get(place, headers={"Range": asked} if asked else {})
     assert (answer.status_code, answer.get("Content-Range")) == (status, content_range)
@@ -212,8 +212,8 @@ def test_a_class_from_sign_up_to_the_hours(client, account, things, time_machine
     staff = as_role(client, account, "staff", "IC1002")
     page = text_of(staff, f"/courses/{session.course_id}/")
     assert "第 1 期" in page
-    told = staff.post(f"/courses/sessions/{session.pk}/sign-up/", follow=True).content.decode()
-    assert "錄取" in told
+    page_text = staff.post(f"/courses/sessions/{session.pk}/sign-up/", follow=True).content.decode()
+    assert "錄取" in page_text
     code = attendance.code_of(meeting, shown_by=account("IC1001"))
     arrive = f"/courses/meetings/{meeting.pk}/attend/{code}/"
     ticket = re.search(r'name="ticket" value="([^"]+)"', text_of(staff, arrive))[1]
@@ -307,9 +307,9 @@ def test_sign_ups_are_judged_from_the_list(client, account, things):
 )
 def test_the_times_of_a_class_as_people_type_them(client, account, things, timings, says):
     admin = as_role(client, account, "agency_admin")
-    told = {"course": things["classroom_courses_id"], "place": "102", "quota": "5"}
-    told |= {"opens_on": "115-01-05", "closes_on": "115-02-01", "timings": timings}
-    answer = admin.post("/manage/sessions/add/", told)
+    values = {"course": things["classroom_courses_id"], "place": "102", "quota": "5"}
+    values |= {"opens_on": "115-01-05", "closes_on": "115-02-01", "timings": timings}
+    answer = admin.post("/manage/sessions/add/", values)
     assert answer.status_code == (200 if says else 302)
     assert says in answer.content.decode()
     if not says:
@@ -357,9 +357,9 @@ def test_the_file_for_the_portal_flows_back_as_the_same_records(
     assert len(head) == 25 and head[0] == "*身分證字號" and head[-1] == "*實際上課結束時間"
     assert all(len(cells) == 25 for cells in rows) and len(rows) == 2
     person = next(one for one in demo_data.city() if one.username == "IC1001")
-    told = [dict(zip(head, cells, strict=True)) for cells in rows]
-    assert {one["*身分證字號"] for one in told} == {person.national_id}
-    assert {one["*學習性質"] for one in told} == {"1", "2"}
+    reported = [dict(zip(head, cells, strict=True)) for cells in rows]
+    assert {one["*身分證字號"] for one in reported} == {person.national_id}
+    assert {one["*學習性質"] for one in reported} == {"1", "2"}
     event = Event.objects.filter(verb="export_for_portal").get()
     assert event.detail["count"] == 2 and person.national_id not in str(event.detail)
     # The portal tells of them again, with our own code as 學習機關(構)編號.
@@ -377,7 +377,7 @@ def test_the_file_for_the_portal_flows_back_as_the_same_records(
             digital_hours=one["*數位時數"],
             classroom_hours=one["*實體時數"],
         )
-        for one in told
+        for one in reported
     ]
     done = import_bytes(data(*back))
     assert (done["created"], done["updated"]) == (0, 2)
@@ -493,11 +493,11 @@ def test_no_constraint_and_no_english_word_reaches_a_page(clerk, things):
     SignUp.objects.create(session=session, account_id=things["people_id"], **waits)
     Session.objects.update(taken=2)
     today = roc_dates.roc_date(timezone.localdate())
-    told = {"place": "102", "quota": "1", "opens_on": today, "closes_on": today}
-    told["timings"] = f"{today} 23:00-23:30"
+    values = {"place": "102", "quota": "1", "opens_on": today, "closes_on": today}
+    values["timings"] = f"{today} 23:00-23:30"
     page = f"/manage/sessions/{session.pk}/edit/"
-    assert "已錄取 2 人，名額不能少於這個人數" in clerk.post(page, told).content.decode()
-    backwards = told | {"quota": "5", "closes_on": "114-01-01"}
+    assert "已錄取 2 人，名額不能少於這個人數" in clerk.post(page, values).content.decode()
+    backwards = values | {"quota": "5", "closes_on": "114-01-01"}
     shown = clerk.post(page, backwards).content.decode()
     assert shown.count("報名迄日早於報名起日，請更正。") == 1 and "約束條件" not in shown
     form = clerk.get("/manage/sessions/add/").content.decode()
@@ -542,8 +542,8 @@ def test_no_constraint_and_no_english_word_reaches_a_page(clerk, things):
 def test_each_edit_says_what_was_and_what_is(things, clerk, page, sent, says):
     day = roc_dates.roc_date(timezone.localdate())
     words = {**things, "day": day}
-    told = {"opens_on": day, "closes_on": day} | {k: v.format(**words) for k, v in sent.items()}
-    assert clerk.post(page.format(**things), told).status_code == 302
+    values = {"opens_on": day, "closes_on": day} | {k: v.format(**words) for k, v in sent.items()}
+    assert clerk.post(page.format(**things), values).status_code == 302
     event = Event.objects.first()
     shown = event_in_words(event)[1]
     assert all(one.format(**words) in shown for one in says), shown

@@ -78,9 +78,9 @@ def test_no_certificate_of_another_teacher_can_be_removed(clerk, account):
     clerk.post(ADD, {"name": "外聘講師", "is_engaged": "on"})
     theirs = Teacher.objects.create(agency=account("EP1001").agency, name="別人")
     kept = TeacherCertificate.objects.create(teacher=theirs, name="別人的證照")
-    mine = Teacher.objects.get(name="外聘講師")
+    own = Teacher.objects.get(name="外聘講師")
     remove = "/manage/teachers/remove_certificate/"
-    answer = clerk.post(remove, {"ids": mine.pk, "confirmed": "1", "certificate": kept.pk})
+    answer = clerk.post(remove, {"ids": own.pk, "confirmed": "1", "certificate": kept.pk})
     assert "請選擇" in answer.content.decode()
     assert TeacherCertificate.objects.filter(pk=kept.pk).exists()
 

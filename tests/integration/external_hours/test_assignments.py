@@ -31,17 +31,17 @@ def course(city):
 
 
 def offer(**changes):
-    told = {"kind": Kind.ONLINE, "category": "522", "hours": 3000, "state": "open"}
-    return Course.objects.create(**told | {"title": "課程"} | changes)
+    values = {"kind": Kind.ONLINE, "category": "522", "hours": 3000, "state": "open"}
+    return Course.objects.create(**values | {"title": "課程"} | changes)
 
 
-def of(username):
+def account_named(username):
     return Account.objects.select_related("agency").get(username=username)
 
 
 def enrolled(course):
-    mine = Enrollment.objects.filter(course=course)
-    return sorted(mine.values_list("account__username", "way"))
+    own = Enrollment.objects.filter(course=course)
+    return sorted(own.values_list("account__username", "way"))
 
 
 def preview(client, course, **asked):
@@ -60,14 +60,18 @@ def test_from_the_course_exactly_those_behind_get_it_once(clerk, small, learned,
         answer = clerk.post(ASSIGN, {"course": course.pk, "seen": seal}, follow=True)
     assert enrolled(course) == [("IC1001", "duty"), ("IC1002", "duty")]
     assert "不必再指派" in answer.content.decode()
-    told = Notice.objects.filter(kind="course_assigned").values_list("account__username", flat=True)
-    assert sorted(told) == ["IC1001", "IC1002"]
+    notices = Notice.objects.filter(kind="course_assigned").values_list(
+        "account__username", flat=True
+    )
+    assert sorted(notices) == ["IC1001", "IC1002"]
     assert Event.objects.get(verb="enroll").detail == {"count": 2, "way": "duty"}
 
 
 def test_everybody_behind_of_the_agency_and_nobody_else(clerk, city, course):
-    agency = of("IC1001").agency
-    found = people_listing.chosen(people_listing.of(agency, timezone.localdate()), light="behind")
+    agency = account_named("IC1001").agency
+    found = people_listing.chosen(
+        people_listing.people_table(agency, timezone.localdate()), light="behind"
+    )
     lacking = {
         person.username for person in found if any(line.category == "522" for line in person.behind)
     }
@@ -84,13 +88,13 @@ def test_only_a_duty_that_the_course_closes(clerk, small, course):
     page, seal = preview(clerk, professional)
     assert seal is None and "沒有要指派的同仁" in page
     Posting.objects.filter(account__username="IC1002").update(identities="it")
-    accounts.grade(of("IC1001").agency, "B", since=date(2026, 1, 1), by="test")
+    accounts.grade(account_named("IC1001").agency, "B", since=date(2026, 1, 1), by="test")
     page, seal = preview(clerk, professional)
     assert "給 1 位同仁？" in page and "IC1002" in page
 
 
 def test_only_those_who_are_ticked_and_of_the_agency(clerk, small, course):
-    ids = [of("IC1002").pk, of("EP1001").pk, "x"]
+    ids = [account_named("IC1002").pk, account_named("EP1001").pk, "x"]
     page, seal = preview(clerk, course, whom="ticked", ids=ids)
     assert "給 1 位同仁？" in page and "EP1001" not in page
     clerk.post(ASSIGN, {"course": course.pk, "whom": "ticked", "ids": ids, "seen": seal})
@@ -110,7 +114,7 @@ def test_only_open_online_courses_that_count_and_are_offered_here(clerk, small, 
     offer(title="草稿課", state="draft")
     offer(title="系統課", category="system")
     offer(title="教室裡的課", kind=Kind.CLASSROOM)
-    foreign = offer(title="別機關的課", agency=of("EP1001").agency)
+    foreign = offer(title="別機關的課", agency=account_named("EP1001").agency)
     page = clerk.post(ASSIGN, {"whom": "all"}).content.decode()
     assert "認識社交工程" in page and "看會指派給誰" in page
     for title in ("草稿課", "系統課", "教室裡的課", "別機關的課"):
@@ -120,9 +124,9 @@ def test_only_open_online_courses_that_count_and_are_offered_here(clerk, small, 
 
 
 def test_the_course_and_the_list_lead_here(clerk, small, course):
-    mine = offer(title="本機關課程", agency=of("IC1001").agency)
-    page = clerk.get(f"/manage/online-courses/{mine.pk}/").content.decode()
-    assert f"{ASSIGN}?course={mine.pk}" in page and "指派給時數不足的人" in page
+    own = offer(title="本機關課程", agency=account_named("IC1001").agency)
+    page = clerk.get(f"/manage/online-courses/{own.pk}/").content.decode()
+    assert f"{ASSIGN}?course={own.pk}" in page and "指派給時數不足的人" in page
     assert f'formaction="{ASSIGN}"' in clerk.get(PEOPLE).content.decode()
 
 
@@ -162,13 +166,13 @@ def closed(person, cause):
 
 
 def test_an_incident_of_people_leads_to_the_list_and_notes_what_was_done(clerk, small, course):
-    person = of("IC1001")
+    person = account_named("IC1001")
     incident = closed(person, "phishing")
     page = clerk.get(incident.get_absolute_url()).content.decode()
     assert "指派教育訓練</a>" in page and "社交工程" in page
     listed = clerk.get(PEOPLE, {"light": "", "incident": incident.pk}).content.decode()
     assert "勾選與事件有關的同仁" in listed and "IC1003" in listed
-    asked = {"incident": incident.pk, "whom": "ticked", "ids": [of("IC1003").pk]}
+    asked = {"incident": incident.pk, "whom": "ticked", "ids": [account_named("IC1003").pk]}
     page, seal = preview(clerk, course, **asked)
     assert incident.number in page and "給 1 位同仁？" in page
     for _ in range(2):
@@ -180,19 +184,19 @@ def test_an_incident_of_people_leads_to_the_list_and_notes_what_was_done(clerk, 
 
 def test_after_an_incident_those_with_enough_hours_learn_too(clerk, small, learned, course):
     learned(small["IC1003"], 3)
-    incident = closed(of("IC1001"), "human")
-    asked = {"incident": incident.pk, "whom": "ticked", "ids": [of("IC1003").pk]}
+    incident = closed(account_named("IC1001"), "human")
+    asked = {"incident": incident.pk, "whom": "ticked", "ids": [account_named("IC1003").pk]}
     page, _ = preview(clerk, course, **asked)
     assert "給 1 位同仁？" in page and "IC1003" in page
 
 
 def test_other_causes_and_other_agencies_incidents_ask_for_nothing(clerk, small, course, account):
-    incident = closed(of("IC1001"), "vulnerability")
+    incident = closed(account_named("IC1001"), "vulnerability")
     assert "指派教育訓練" not in clerk.get(incident.get_absolute_url()).content.decode()
     asked = {"course": course.pk, "incident": incident.pk}
     assert clerk.get(ASSIGN, asked).status_code == 404
     with pytest.raises(ActionRefused, match="與人員無關"):
-        incident_actions.note_training(incident, "x", by=of("IC1001"))
+        incident_actions.note_training(incident, "x", by=account_named("IC1001"))
     theirs = closed(account("EP1001", "agency_admin"), "phishing")
     assert clerk.get(ASSIGN, asked | {"incident": theirs.pk}).status_code == 404
 
@@ -214,6 +218,10 @@ def test_the_cause_is_asked_with_the_final_report(client, account):
 def test_an_action_with_nobody_left_is_refused(small, course):
     with pytest.raises(ActionRefused):
         assignments_actions.assign(
-            of("IC1001").agency, {"accounts": []}, course, seen="x", by=of("IC1001")
+            account_named("IC1001").agency,
+            {"accounts": []},
+            course,
+            seen="x",
+            by=account_named("IC1001"),
         )
     assert not Event.objects.filter(verb="enroll").exists()

@@ -19,12 +19,12 @@ from ismp.hours.models import Deletion, Duplicate, Record
 from ismp.hours.records.actions import records as hours
 from ismp.imports.models import ImportRun
 from ismp.notifications.models import Notice
-from ismp.operations.backup.sealed_pieces import SEALED
+from ismp.operations.backup.encrypted_models import ENCRYPTED_MODELS
 from ismp.reviews.queue import waiting_for
 from ismp.storage.encrypted_files import EncryptedChunk, FilePiece
 from ismp.ui.templatetags.ismp_ui import roc_moment
 from tests.support.concurrency import at_once
-from tests.support.laws import tallies_are_true
+from tests.support.laws import totals_are_true
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
 from tests.support.things import PDF, claim_of
@@ -178,14 +178,14 @@ def test_approved_is_credited_once_with_its_origin(client, staff, decider):
     assert (claim.state, claim.decided_by, claim.run) == ("approved", decider, record.run)
     assert Event.objects.filter(verb="approve_claim").count() == 1
     assert ImportRun.objects.count() == 1
-    tallies_are_true()
+    totals_are_true()
     client.force_login(staff)
     assert "外部認列" in client.get("/my/hours/").content.decode()
-    mine = client.get("/my/hours/claims/").content.decode()
-    assert "已認列" in mine and "審核意見：可" in mine
+    own = client.get("/my/hours/claims/").content.decode()
+    assert "已認列" in own and "審核意見：可" in own
     assert Notice.objects.filter(account=staff, subject__contains="已認列").count() == 1
-    told = [item for one in explanation.of_person(staff) for item in one.counted]
-    assert [(item.origin, "外部認列" in str(item)) for item in told] == [("外部認列", True)]
+    reported = [item for one in explanation.of_person(staff) for item in one.counted]
+    assert [(item.origin, "外部認列" in str(item)) for item in reported] == [("外部認列", True)]
 
 
 def test_with_other_hours_and_another_category(staff, decider):
@@ -232,8 +232,8 @@ def test_never_more_than_a_day_has(staff, decider, import_bytes, city):
     [person] = [one for one in city if one.username == "IC1002"]
     hours_ = {"total": "20", "digital_hours": "20", "classroom_hours": "0"}
     day = {"started_on": FIRST, "ended_on": FIRST}
-    mine = {"national_id": person.national_id, "name": person.name, "title": "別的課"}
-    assert import_bytes(data(row(**mine, **hours_, **day), encoding="utf-8"))["created"] == 1
+    own = {"national_id": person.national_id, "name": person.name, "title": "別的課"}
+    assert import_bytes(data(row(**own, **hours_, **day), encoding="utf-8"))["created"] == 1
     with pytest.raises(ActionRefused, match="已有 20 小時"):
         claim_of(staff, hours=5000)
     claim = claim_of(staff, hours=3000)
@@ -271,8 +271,8 @@ def test_the_page_shows_the_light_before_and_after_and_it_comes_true(client, sma
 @pytest.mark.parametrize("day", [date(2024, 12, 31), date(2025, 6, 1)])
 def test_hours_of_another_year_do_not_close_this_years_duty(small, account, day):
     staff = account("IC1002")
-    told = import_effect.of_hours([staff], category=522, ended_on=day, hours=3000)
-    [(before, after)] = told[staff.pk]
+    reported = import_effect.of_hours([staff], category=522, ended_on=day, hours=3000)
+    [(before, after)] = reported[staff.pk]
     assert before == after
 
 
@@ -301,10 +301,10 @@ def test_other_records_of_the_days_are_shown(client, staff, decider, learned, ci
 def from_portal(import_bytes, city):
     """The same training as the national portal tells of it later."""
     [person] = [one for one in city if one.username == "IC1002"]
-    mine = {"national_id": person.national_id, "name": person.name, "title": "資安月研討會"}
+    own = {"national_id": person.national_id, "name": person.name, "title": "資安月研討會"}
     day = {"started_on": FIRST, "ended_on": FIRST}
-    told = {"total": "3", "digital_hours": "3", "classroom_hours": "0"}
-    return import_bytes(data(row(**mine, **day, **told), encoding="utf-8"))["run"]
+    values = {"total": "3", "digital_hours": "3", "classroom_hours": "0"}
+    return import_bytes(data(row(**own, **day, **values), encoding="utf-8"))["run"]
 
 
 def test_what_the_portal_has_already_changes_no_light_and_the_page_says_so(
@@ -329,7 +329,7 @@ def test_the_portal_brings_it_too_and_it_counts_once(staff, decider, import_byte
     [pair] = Duplicate.objects.all()
     assert pair.credited.run.source == "external"
     assert [record.run.source for record in live(staff)] == ["file"]
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_revoked_its_hours_go_and_nothing_brings_them_back(staff, decider, import_bytes, city):
@@ -342,13 +342,13 @@ def test_revoked_its_hours_go_and_nothing_brings_them_back(staff, decider, impor
     assert live(staff) == [] and Record.objects.count() == 1
     assert not any(deletion.restorable for deletion in Deletion.objects.all())
     assert "證明文件有誤" in Notice.objects.filter(account=staff).first().body
-    tallies_are_true()
+    totals_are_true()
     with pytest.raises(ActionRefused, match="已撤銷認列"):
         actions.revoke(claim, reason="x", by=decider)
     again = claim_of(staff)
     actions.approve(again, comment="", by=decider)
     assert len(live(staff)) == 1
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_revoked_while_set_aside_it_does_not_come_back(staff, decider, import_bytes, city):
@@ -358,7 +358,7 @@ def test_revoked_while_set_aside_it_does_not_come_back(staff, decider, import_by
     assert [record.run.source for record in live(staff)] == ["file"]
     hours.undo(run, by=decider)
     assert live(staff) == []
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_revoked_after_somebody_deleted_it_restoring_brings_nothing_back(staff, decider):
@@ -367,7 +367,7 @@ def test_revoked_after_somebody_deleted_it_restoring_brings_nothing_back(staff, 
     actions.revoke(claim, reason="有誤", by=decider)
     hours.restore(deletion, by=decider)
     assert live(staff) == []
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_the_same_record_twice_is_not_recognised(staff, decider):
@@ -427,15 +427,15 @@ def test_a_national_id_is_never_kept(client, staff, decider):
     claim = ExternalClaim.objects.get()
     actions.approve(claim, comment="A123456789", by=decider)
     claim.refresh_from_db()
-    told = [claim.title, claim.description, claim.comment, *Event.objects.values_list("detail")]
-    assert "A123456789" not in str(told + list(Notice.objects.values_list("body")))
+    events = [claim.title, claim.description, claim.comment, *Event.objects.values_list("detail")]
+    assert "A123456789" not in str(events + list(Notice.objects.values_list("body")))
 
 
 def test_certificates_are_sealed_anew_with_the_others(staff):
     claim = claim_of(staff)
     piece = ClaimPiece.objects.get()
     sealed = bytes(piece.data)
-    piece.seal_anew()
+    piece.reencrypt()
     assert bytes(ClaimPiece.objects.get().data) != sealed
     assert b"".join(files.read(claim)) == PDF
 
@@ -459,15 +459,15 @@ def test_certificates_go_after_their_time_and_the_pages_say_so(
     assert (event.actor, event.detail) == (trail.SYSTEM, {"count": 1})
     kept.refresh_from_db()
     assert kept.state == State.APPROVED and len(live(staff)) == 1  # the hours stay
-    told = f"證明文件已於 {roc_moment(kept.certificate_deleted_at)} 依保存期限刪除"
+    reported = f"證明文件已於 {roc_moment(kept.certificate_deleted_at)} 依保存期限刪除"
     file = f"/my/hours/claims/{kept.pk}/certificate/"
     client.force_login(staff)
     page = client.get("/my/hours/claims/").content.decode()
-    assert page.count(told) == 1 and page.count("依保存期限") == 1 and file not in page
+    assert page.count(reported) == 1 and page.count("依保存期限") == 1 and file not in page
     assert client.get(file).status_code == 404
     client.force_login(decider)
     page = client.get(f"{MANAGE}{kept.pk}/").content.decode()
-    assert told in page and file not in page
+    assert reported in page and file not in page
     page = client.get(f"{MANAGE}{withdrawn.pk}/").content.decode()
     assert "申請人已撤回" in page and "依保存期限" not in page
     time_machine.move_to(now + timedelta(days=9_999))
@@ -475,10 +475,11 @@ def test_certificates_go_after_their_time_and_the_pages_say_so(
 
 
 def test_no_kind_of_piece_is_forgotten_by_keys_backup_and_sweep():
-    """Fields outside SEALED could not be read any more after the old keys were forgotten."""
-    assert set(SEALED) == {*EncryptedChunk.__subclasses__(), *FilePiece.__subclasses__()} - {
-        FilePiece
-    }
+    """Fields outside ENCRYPTED_MODELS could not be read any more after the old keys were forgotten."""
+    assert set(ENCRYPTED_MODELS) == {
+        *EncryptedChunk.__subclasses__(),
+        *FilePiece.__subclasses__(),
+    } - {FilePiece}
 
 
 @pytest.mark.postgresql

@@ -28,9 +28,9 @@ def test_the_same_choices_make_the_same_bytes(made):
     first = made("a.csv", rows=5_000, seed=7).read_bytes()
     assert made("b.csv", rows=5_000, seed=7).read_bytes() == first
     assert made("c.csv", rows=5_000, seed=8).read_bytes() != first
-    mine = [p for p in demo_data.city() if p.agency_code == AGENCY]
+    own = [p for p in demo_data.city() if p.agency_code == AGENCY]
     choices = ExportChoices(roc_dates.parse("115-01-01"), roc_dates.parse("115-11-20"), seed=7)
-    assert export(mine, 5_000, choices) == first
+    assert export(own, 5_000, choices) == first
 
 
 @pytest.mark.parametrize("encoding", ["cp950", "utf-8", "utf-8-sig", "utf-16"])

@@ -105,10 +105,10 @@ def test_a_file_that_always_fails_is_set_aside_and_the_next_ones_go_on(city, mon
     poison, good = queue(BUSY), queue(BUSY)
     do = importing._import
 
-    def fail(run, pulse):
+    def fail(run, heartbeat):
         if run.pk == poison.pk:
             raise ZeroDivisionError
-        do(run, pulse)
+        do(run, heartbeat)
 
     monkeypatch.setattr(importing, "_import", fail)
     for _ in range(4):
@@ -196,7 +196,7 @@ def test_a_run_is_free_at_once_when_its_worker_lost_the_database(city, monkeypat
     run = queue(BUSY)
     do = importing._import
 
-    def lose_it(run, pulse):
+    def lose_it(run, heartbeat):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 

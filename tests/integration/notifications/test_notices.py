@@ -18,10 +18,10 @@ def tell(account, subject="您還缺 3 小時", **more):
 
 
 def test_a_person_sees_her_notices_and_reading_marks_them(client, account):
-    mine, other = account("IC1001"), account("IC1002")
-    tell(mine, body="第一行")
+    own, other = account("IC1001"), account("IC1002")
+    tell(own, body="第一行")
     tell(other, subject="別人的事")
-    client.force_login(mine)
+    client.force_login(own)
     assert "<b>1</b>" in client.get("/").content.decode()
     page = client.get("/notices/").content.decode()
     assert "您還缺 3 小時" in page and "第一行" in page and "別人的事" not in page

@@ -31,14 +31,14 @@ def lines():
     logging.root.removeHandler(handler)
 
 
-def of(lines, logger):
+def lines_by(lines, logger):
     return [line for line in lines() if line["logger"] == logger]
 
 
 def test_a_line_for_each_request_tells_the_page_not_its_address(clerk, account, lines):
     clerk.get("/manage/learning-map/agency-hours/", {"field": "title", "q": "資通安全"})
     clerk.get(f"/no-such-page/{ID}/")
-    found, missing = of(lines, "ismp.access")
+    found, missing = lines_by(lines, "ismp.access")
     assert found.pop("time").endswith("+00:00")
     assert len(found.pop("reference")) == 8
     assert 0 < found.pop("milliseconds") < 60_000
@@ -55,8 +55,8 @@ def test_a_line_for_each_request_tells_the_page_not_its_address(clerk, account, 
     assert (missing["page"], missing["status"]) == ("other", 404)
     assert "account" not in missing or missing["account"]
     clerk.get(f"/{NAME}/")
-    told = json.dumps(lines(), ensure_ascii=False)
-    assert ID not in told and NAME not in told
+    reported = json.dumps(lines(), ensure_ascii=False)
+    assert ID not in reported and NAME not in reported
 
 
 def test_an_error_its_page_and_its_request_share_one_reference(
@@ -66,8 +66,8 @@ def test_an_error_its_page_and_its_request_share_one_reference(
     monkeypatch.setattr(imports_views.report, "rows", lambda *_: int(NAMED))
     clerk.raise_request_exception = False
     page = clerk.get(f"/manage/learning-map/runs/{run.pk}/rows/").content.decode()
-    [error] = of(lines, "django.request")
-    [access] = of(lines, "ismp.access")
+    [error] = lines_by(lines, "django.request")
+    [access] = lines_by(lines, "ismp.access")
     assert error["reference"] == access["reference"]
     assert error["reference"] in page
     assert error["error"].endswith("ValueError")
@@ -77,10 +77,10 @@ def test_an_error_its_page_and_its_request_share_one_reference(
 
 def test_lines_of_an_import_carry_its_number(import_bytes, lines):
     run = import_bytes(data(row(), row(term="2")))["run"]
-    [line] = of(lines, "ismp.imports.running")
+    [line] = lines_by(lines, "ismp.imports.running")
     assert (line["run"], line["attempt"], line["rows"]) == (run.pk, 1, 2)
     import_bytes(b"")  # refused: nothing of the last one's marks is left
-    assert len(of(lines, "ismp.imports.running")) == 1
+    assert len(lines_by(lines, "ismp.imports.running")) == 1
 
 
 def test_the_setting_switches_all_lines(tmp_path):

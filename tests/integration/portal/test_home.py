@@ -137,27 +137,27 @@ def test_the_entrance_of_the_administration_tells_what_is_late_first(client, acc
         cells = [re.sub("<[^>]+>", " ", row).split() for row in table.split("</tr>")[:-1]]
         return ["".join(words) for words in cells if "件" in words]
 
-    mine = rows(clerk)
-    assert mine[:2] == ["本機關資通安全通報0／1件逾期1件", "本機關資安情資回覆0／1件逾期1件"]
-    assert mine[2].startswith("本機關管制設備通報") and mine[2].endswith("0")
+    own = rows(clerk)
+    assert own[:2] == ["本機關資通安全通報0／1件逾期1件", "本機關資安情資回覆0／1件逾期1件"]
+    assert own[2].startswith("本機關管制設備通報") and own[2].endswith("0")
     theirs = rows(account("EP1001", "agency_admin"))
     assert all("0／0件" in row for row in theirs) and len(theirs) == 3
     city = rows(account("EP1001", "platform_admin"))[3:]
     assert city[0] == "全市資通安全通報0／1件逾期1件" and len(city) == 3
 
 
-def test_a_keeper_sees_her_own_devices_only(client, person, account):
+def test_a_custodian_sees_her_own_devices_only(client, person, account):
     known = timezone.now()
     product = RestrictedProduct.objects.create(brand="x", letter="y", issued_on=known.date())
     held = {"kind": "hardware", "network": "official"}
     other = account("EP1001").agency
-    for agency, number, keeper, restriction in (
+    for agency, number, custodian, restriction in (
         (person.agency, "A-1", person.username, product),
         (person.agency, "A-2", person.name, None),
         (person.agency, "A-3", "別人", product),
         (other, "A-4", person.username, product),
     ):
-        facts = {"asset_no": number, "keeper": keeper, "restriction": restriction}
+        facts = {"asset_no": number, "custodian": custodian, "restriction": restriction}
         Device.objects.create(agency=agency, **facts, **held)
     assert "管制設備通報 0／1 件" in home(client)
     page = client.get("/devices/").content.decode()
@@ -165,7 +165,7 @@ def test_a_keeper_sees_her_own_devices_only(client, person, account):
     assert page.index("A-1") < page.index("A-2") and "待處置" in page
 
 
-def test_who_owes_nothing_is_told_whom_to_ask(client, person):
+def test_who_owes_nothing_is_reported_whom_to_ask(client, person):
     Posting.objects.filter(account=person).update(since=date(2999, 1, 1))
     assert "您目前沒有列管的訓練時數" in home(client)
 

@@ -94,11 +94,11 @@ def moved(client, import_bytes):
     city = demo_data.city()
     new = city[-1]
     old = next(one for one in city if one.national_id == new.national_id)
-    mine = {"national_id": new.national_id, "name": new.name}
+    own = {"national_id": new.national_id, "name": new.name}
     Account.objects.filter(username=old.username).update(status="active")
-    import_bytes(data(row(**mine), row(**mine, term="2")), agency=old.agency_code)
+    import_bytes(data(row(**own), row(**own, term="2")), agency=old.agency_code)
     Account.objects.filter(username=old.username).update(status="left")
-    import_bytes(data(row(**mine), row(**mine, term="3")), agency=new.agency_code)
+    import_bytes(data(row(**own), row(**own, term="3")), agency=new.agency_code)
     client.force_login(Account.objects.get(username=new.username))
 
 
@@ -257,7 +257,7 @@ def test_the_code_confirms_the_paper_to_anybody_signed_in(client, account, perso
         assert "本平台核發的。</strong>" not in page and person.name not in page
 
 
-def test_the_same_paper_of_the_same_day_has_one_code_and_a_change_is_told(
+def test_the_same_paper_of_the_same_day_has_one_code_and_a_change_is_reported(
     client, person, import_bytes
 ):
     paper_of(client)

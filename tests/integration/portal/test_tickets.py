@@ -55,8 +55,8 @@ def test_a_report_is_answered_closed_and_taken_up_again(staff, client, account, 
     client.force_login(ticket.account)
     page = text_of(client, address)
     assert "客服" in page and f"請看首頁的說明 {CANARY[:6]}****" in page and "已結案" in page
-    told = list(Notice.objects.filter(account=ticket.account).values_list("subject", flat=True))
-    assert len(told) == 2 and not any(ticket.account.name in subject for subject in told)
+    notices = list(Notice.objects.filter(account=ticket.account).values_list("subject", flat=True))
+    assert len(notices) == 2 and not any(ticket.account.name in subject for subject in notices)
     client.post(address, {"mode": "answer", "body": "還是不懂"})
     ticket.refresh_from_db()
     assert (ticket.state, ticket.closed_at) == (Ticket.State.OPEN, None)
@@ -170,21 +170,21 @@ def test_an_import_is_reported_with_its_bundle_and_without_anybodys_data(clerk, 
     text = answer.content.decode()
     for secret in (CANARY, CANARY[:6], NAME, NAME[:2]):
         assert secret not in text
-    told = json.loads(text)
-    assert told["state"] == "completed"
-    assert told["counts"] == {
+    reported = json.loads(text)
+    assert reported["state"] == "completed"
+    assert reported["counts"] == {
         name: getattr(canary_run, name)
         for name in ("total", "created", "updated", "unchanged", "rejected")
     }
-    assert told["lines"] == {"no-account": [2, 3, 4]}
-    assert told["sha256"] == canary_run.sha256 and len(told["sha256"]) == 64
-    assert told["ignored_columns"] == 1 and told["other_names"] == 1
-    assert {"upload", "rows", "rejected"} <= {kept["kind"] for kept in told["kept"]}
+    assert reported["lines"] == {"no-account": [2, 3, 4]}
+    assert reported["sha256"] == canary_run.sha256 and len(reported["sha256"]) == 64
+    assert reported["ignored_columns"] == 1 and reported["other_names"] == 1
+    assert {"upload", "rows", "rejected"} <= {kept["kind"] for kept in reported["kept"]}
     assert "export_bundle" in Event.objects.values_list("verb", flat=True)
 
 
 def test_the_bundle_of_a_refused_file_says_why(clerk, import_bytes):
     run = import_bytes(b"%PDF-1.7", filename=f"{NAME}.pdf")["run"]
-    told = clerk.get(f"/support/imports/{run.pk}/").json()
-    assert (told["state"], told["lines"]) == ("refused", {})
-    assert "PDF" in told["sentence"] and NAME not in str(told)
+    reported = clerk.get(f"/support/imports/{run.pk}/").json()
+    assert (reported["state"], reported["lines"]) == ("refused", {})
+    assert "PDF" in reported["sentence"] and NAME not in str(reported)

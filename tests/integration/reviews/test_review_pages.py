@@ -112,7 +112,7 @@ def test_boxes_only_where_one_kind_is_chosen(client, account, clerk):
     assert 'name="ids"' not in says(client.get(QUEUE, {"kind": "情資回覆"}))
 
 
-def test_many_by_one_comment_each_its_own_event_and_the_odd_one_told(client, clerk):
+def test_many_by_one_comment_each_its_own_event_and_the_odd_one_reported(client, clerk):
     good, taken, last = apply(1), apply(2), apply(3)
     AccountApplication.objects.filter(pk=taken.pk).update(username="IC1003")
     client.force_login(clerk)
@@ -147,13 +147,13 @@ def test_refusing_many_needs_a_reason(client, clerk):
 def test_what_cannot_be_decided_together(client, account, clerk):
     of_requests(account("IC1002"), account("CU1001", "agency_admin"))
     theirs = apply(9, agency="382990002Z")
-    mine = AccountApplication.objects.exclude(pk=theirs.pk).get()
+    own = AccountApplication.objects.exclude(pk=theirs.pk).get()
     change = next(one.key for one in waiting_for(clerk) if one.kind == "身分變更申請")
     client.force_login(clerk)
     events = Event.objects.count()
-    for ids in ([], ["x-1"], [key(mine), change], [key(theirs)]):
-        told = {"ids": ids, "decision": "approve", "confirmed": "1"}
-        assert "請先選一種事項" in says(client.post(BATCH, told, follow=True))
+    for ids in ([], ["x-1"], [key(own), change], [key(theirs)]):
+        values = {"ids": ids, "decision": "approve", "confirmed": "1"}
+        assert "請先選一種事項" in says(client.post(BATCH, values, follow=True))
     assert Event.objects.count() == events
 
 
@@ -196,14 +196,14 @@ def test_a_delegate_decides_an_exception_but_not_her_own(client, account, clerk,
     page = says(client.get(f"/manage/reviews/exception/{decision.pk}/"))
     assert "獨立網段" in page
     Decision.objects.update(made_by=colleague)
-    told = {"decision": "approve", "comment": ""}
-    assert client.post(f"/manage/reviews/exception/{decision.pk}/", told).status_code == 404
+    values = {"decision": "approve", "comment": ""}
+    assert client.post(f"/manage/reviews/exception/{decision.pk}/", values).status_code == 404
     with pytest.raises(ActionRefused, match="與您自己有關"):
         decision_actions.approve(
             Decision.objects.get(), accept=True, comment="", by=colleague, in_place_of=clerk
         )
     Decision.objects.update(made_by=account("IC1003", "agency_admin"))
-    client.post(f"/manage/reviews/exception/{decision.pk}/", told)
+    client.post(f"/manage/reviews/exception/{decision.pk}/", values)
     assert Decision.objects.get().decided_by == colleague
     assert Event.objects.get(verb="approve_device").detail["in_place_of"] == "IC1001"
     Decision.objects.update(state=Decision.State.PENDING)
@@ -227,8 +227,8 @@ def test_a_delegate_decides_claims_with_the_certificate_beside(
     assert client.get(file).status_code == 200
     assert "請填寫審核意見" in says(client.post(address, {"decision": "refuse", "comment": ""}))
     client.post(address, {"decision": "approve", "comment": "好"})
-    told = Event.objects.get(verb="approve_claim")
-    assert (told.actor, told.detail["in_place_of"]) == ("IC1002", "IC1001")
+    event = Event.objects.get(verb="approve_claim")
+    assert (event.actor, event.detail["in_place_of"]) == ("IC1002", "IC1001")
     assert Record.objects.live().get().account.username == "IC1003"
     ids = {"ids": [f"claim-{one.pk}" for one in claims], "decision": "approve", "confirmed": "1"}
     assert "1 件已經不在清單裡" in says(client.post(BATCH, ids))
@@ -257,8 +257,8 @@ def test_a_delegate_lets_people_into_a_class(client, account, clerk, colleague, 
     client.post(address, {"decision": "approve", "comment": "請準時"})
     standings = dict(session.sign_ups.values_list("account__username", "standing"))
     assert (standings["IC1003"], standings["IC1004"]) == ("enrolled", "waiting")
-    told = Event.objects.get(verb="approve_sign_up")
-    assert (told.actor, told.detail["in_place_of"]) == ("IC1002", "IC1001")
+    event = Event.objects.get(verb="approve_sign_up")
+    assert (event.actor, event.detail["in_place_of"]) == ("IC1002", "IC1001")
     assert people[0].notices.filter(body__contains="請準時").count() == 1
     assert client.get(address).status_code == 404
     for one in (colleague, account("IC1005")):
@@ -268,23 +268,23 @@ def test_a_delegate_lets_people_into_a_class(client, account, clerk, colleague, 
     ]  # the colleague is an applicant
 
 
-def test_a_full_class_is_told_by_no_more_queries_than_a_small_one(account, clerk):
+def test_a_full_class_is_reported_by_no_more_queries_than_a_small_one(account, clerk):
     """Rules, people and hours are read once, not anew for each who asks."""
     offered(Teacher.objects.create(agency=clerk.agency, account=clerk))
     Session.objects.update(needs_approval=True)
     session = Session.objects.get()
 
-    def told():
+    def announced():
         with CaptureQueriesContext(connection) as queries:
             facts = sources_learning.SIGN_UPS.tells(session)
         return len(queries), [line for line in facts.follows if "會由" in line]
 
     classes.sign_up(session, account("IC1003"), by=account("IC1003"))
-    few, lines = told()
+    few, lines = announced()
     assert len(lines) == 1
     for name in ("IC1004", "IC1005", "IC1006"):
         classes.sign_up(session, account(name), by=account(name))
-    many, lines = told()
+    many, lines = announced()
     assert many <= few and len(lines) == 4
 
 
@@ -362,7 +362,7 @@ def test_the_menu_tells_how_many_wait(client, account, clerk):
     assert 'class="count"' not in says(client.get("/manage/"))
 
 
-def test_who_comes_too_late_is_told_so(client, clerk, account):
+def test_who_comes_too_late_is_reported_so(client, clerk, account):
     application = apply(1)
     deciding.decide_application(application, accept=False, comment="x", by=clerk)
     client.force_login(account("IC1003", "agency_admin"))

@@ -59,17 +59,17 @@ def platform(account):
     return account("EP1001", "platform_admin")
 
 
-def told():
-    mine = Notice.objects.filter(kind="deadline").order_by("pk")
-    return list(mine.values_list("account__username", "subject"))
+def announced():
+    own = Notice.objects.filter(kind="deadline").order_by("pk")
+    return list(own.values_list("account__username", "subject"))
 
 
 def twice():
     """Return the reminders of one round; another one finds nothing left."""
     Notice.objects.all().delete()
     reminders.remind()
-    once = told()
-    assert reminders.remind() == 0 and told() == once
+    once = announced()
+    assert reminders.remind() == 0 and announced() == once
     return once
 
 
@@ -96,7 +96,7 @@ def test_an_advisory_three_days_before_and_on_its_day(handler, platform, clock):
     assert events.count() == 2 and {one.agency for one in events} == {handler.agency.code}
 
 
-def test_an_overdue_advisory_is_told_each_week_and_to_the_platform(handler, platform, clock):
+def test_an_overdue_advisory_is_reported_each_week_and_to_the_platform(handler, platform, clock):
     advisory = published(handler, platform)
     clock(DUE + timedelta(days=1))
     assert sorted(twice()) == sorted(
@@ -120,13 +120,13 @@ def test_an_overdue_advisory_is_told_each_week_and_to_the_platform(handler, plat
 def test_who_has_answered_is_left_alone_and_others_are_not(handler, platform, clock, account):
     other = account("CU1001", "agency_admin")
     advisory = published(handler, platform, handler.agency, other.agency)
-    mine = advisory.addresses.get(agency=handler.agency)
-    advisory_actions.answer(mine, Reply.DONE, evidence="已更新", by=handler)
+    own = advisory.addresses.get(agency=handler.agency)
+    advisory_actions.answer(own, Reply.DONE, evidence="已更新", by=handler)
     clock(DUE - timedelta(days=1))
     assert [username for username, _ in twice()] == ["CU1001"]
 
 
-def test_an_agency_without_a_handler_is_told_when_it_has_one(handler, platform, clock, account):
+def test_an_agency_without_a_handler_is_reported_when_it_has_one(handler, platform, clock, account):
     other = account("CU1001")
     published(handler, platform, other.agency)
     clock(DUE)
@@ -142,7 +142,7 @@ def test_how_many_days_before_is_a_setting(handler, platform, clock, settings):
     assert len(twice()) == 1
 
 
-def test_a_deadline_that_was_moved_is_told_anew(handler, platform, clock):
+def test_a_deadline_that_was_moved_is_reported_anew(handler, platform, clock):
     advisory = published(handler, platform)
     clock(DUE)
     assert len(twice()) == 1
@@ -152,8 +152,8 @@ def test_a_deadline_that_was_moved_is_told_anew(handler, platform, clock):
 
 
 def opened(handler, **changes):
-    told = {"title": "勒索軟體", "description": "x", "answers": SMALL, "known_at": timezone.now()}
-    return incident_actions.open_incident(agency=handler.agency, by=handler, **told | changes)
+    values = {"title": "勒索軟體", "description": "x", "answers": SMALL, "known_at": timezone.now()}
+    return incident_actions.open_incident(agency=handler.agency, by=handler, **values | changes)
 
 
 def test_an_incidents_clock_at_half_of_its_time_and_when_it_is_over(handler, platform, clock):
@@ -250,8 +250,8 @@ def test_a_worker_killed_in_the_midst_leaves_nothing_and_the_next_tells(
         broken.setattr(reminders.trail, "record", killed)
         with pytest.raises(KeyboardInterrupt):
             reminders.remind()
-    assert told() == [] and not Reminder.objects.exists()
-    assert reminders.remind() == 1 and len(told()) == 1
+    assert announced() == [] and not Reminder.objects.exists()
+    assert reminders.remind() == 1 and len(announced()) == 1
 
 
 def test_of_two_workers_one_tells(handler, platform, clock, monkeypatch):
@@ -261,7 +261,7 @@ def test_of_two_workers_one_tells(handler, platform, clock, monkeypatch):
     Notice.objects.all().delete()
     [found] = [one for source in reminders._SOURCES for one in source(timezone.now())]
     assert reminders._tell(found) and not reminders._tell(found)
-    assert len(told()) == 1
+    assert len(announced()) == 1
 
 
 def test_they_go_out_in_the_one_digest_of_the_day(handler, platform, clock, mailbox):
@@ -287,5 +287,5 @@ def test_two_workers_at_the_same_moment_tell_once(city, clock, account):
     clock(DUE)
     Notice.objects.all().delete()
     made = at_once(reminders.remind, reminders.remind)
-    assert sum(made) == 1 and len(told()) == 1
+    assert sum(made) == 1 and len(announced()) == 1
     assert Event.objects.filter(verb="remind_deadline").count() == 1

@@ -38,21 +38,21 @@ def parts(*lines):
 
 
 def test_a_person_is_as_good_as_the_worst_of_her_duties():
-    of = parts(
+    counted = parts(
         line(1, 3_000, identities="it"),
         line(1, 0, identities="it", category="523", years=2),
         line(2, 3_000, identities="it"),
     )
-    persons = counts.total(of)
+    persons = counts.total(counted)
     assert (persons.green, persons.red, persons.missing) == (1, 1, 3_000)
-    assert counts.total(of, "522/1").green == 2
-    assert counts.total(of, "523/2").red == 1
-    assert counts.duties(of) == ["522/1", "523/2"]
+    assert counts.total(counted, "522/1").green == 2
+    assert counts.total(counted, "523/2").red == 1
+    assert counts.duties(counted) == ["522/1", "523/2"]
 
 
 def test_the_exempt_are_in_no_denominator_and_amber_is_not_yet_compliant():
-    of = parts(line(1, 3_000), line(2, 0, light="amber"), line(3, 0, light="exempt"))
-    persons = counts.total(of)
+    counted = parts(line(1, 3_000), line(2, 0, light="amber"), line(3, 0, light="exempt"))
+    persons = counts.total(counted)
     assert (persons.obliged, persons.behind, persons.percent) == (2, 1, 50)
     assert persons.exempt == 1 and persons.on_pace == 1
 
@@ -69,8 +69,8 @@ def test_a_hundred_percent_is_said_only_of_everybody():
 def test_the_pace_of_a_year_and_of_two():
     """By 2 July: 183 of 365 days of one year, 548 of 730 of two."""
     enough, short = 1_505, 1_504
-    of = parts(line(1, enough), line(2, short))
-    assert counts.total(of).on_pace == 1
+    counted = parts(line(1, enough), line(2, short))
+    assert counts.total(counted).on_pace == 1
     two = parts(line(1, 2_253, years=2), line(2, 2_252, years=2))
     assert counts.total(two, "522/2").on_pace == 1
 
@@ -83,14 +83,14 @@ def test_a_window_that_goes_on_next_year_is_asked_for_the_end_of_this_one():
 
 
 def test_by_department_and_identity():
-    of = parts(
+    counted = parts(
         line(1, 3_000), line(2, 0, department=2), line(3, 3_000, department=2, identities="it")
     )
-    assert {d: c.percent for d, c in counts.grouped(of, "department").items()} == {
+    assert {d: c.percent for d, c in counts.grouped(counted, "department").items()} == {
         1: 100,
         2: 50,
     }
-    assert counts.grouped(of, "identities")["it"] == Counts(green=1, on_pace=1)
+    assert counts.grouped(counted, "identities")["it"] == Counts(green=1, on_pace=1)
 
 
 def test_no_people_give_no_parts():
@@ -113,16 +113,16 @@ LINES = st.lists(
 
 @given(LINES)
 def test_counts_are_those_of_a_plain_loop(lines):
-    of = parts(*lines) if lines else []
+    counted = parts(*lines) if lines else []
     order = ["exempt", "green", "amber", "red"]
     worst = {}
     for each in lines:
         rank = order.index(each["light"])
         worst[each["account"]] = max(rank, worst.get(each["account"], 0))
-    persons = counts.total(of)
+    persons = counts.total(counted)
     for rank, light in enumerate(order):
         assert getattr(persons, light) == list(worst.values()).count(rank)
-        by_duty = sum(getattr(p.counts, light) for p in of if p.duty != PERSON)
+        by_duty = sum(getattr(p.counts, light) for p in counted if p.duty != PERSON)
         assert by_duty == [each["light"] for each in lines].count(light)
     assert persons.missing == sum(each["missing"] for each in lines if each["light"] != "exempt")
-    assert [Part.from_json(part.as_json()) for part in of] == of
+    assert [Part.from_json(part.as_json()) for part in counted] == counted

@@ -160,10 +160,10 @@ def test_there_are_at_least_sixty_cases():
 def test_the_regulation(who, on, records, more, verdicts):
     person, given = person_of(who, more), list(credits_of(records))
     found = arithmetic.judge(person, given, DUTIES, policy_of(more), roc_dates.parse(on))
-    told = [
+    reported = [
         (*one.duty.categories, one.duty.years, one.done, one.required, one.light) for one in found
     ]
-    assert told == list(expected(verdicts))
+    assert reported == list(expected(verdicts))
     for one in found:
         assert one.missing == (0 if person.leave else max(0, one.required - one.done))
         assert len(one.counted) + len(one.not_counted) == len(given)
@@ -227,7 +227,7 @@ credits_given = st.lists(
 REDDER = [Light.GREEN, Light.AMBER, Light.RED]
 
 
-def told(verdicts):
+def announced(verdicts):
     return [(one.duty, one.done, one.missing, one.light) for one in verdicts]
 
 
@@ -235,7 +235,7 @@ def told(verdicts):
 def test_the_order_of_records_never_matters(person, given, policy, on, chance):
     before = arithmetic.judge(person, given, DUTIES, policy, on)
     shuffled, duties = chance.sample(given, len(given)), chance.sample(DUTIES, len(DUTIES))
-    assert told(arithmetic.judge(person, shuffled, duties, policy, on)) == told(before)
+    assert announced(arithmetic.judge(person, shuffled, duties, policy, on)) == announced(before)
 
 
 @given(people, credits_given, credits_given, policies, days)

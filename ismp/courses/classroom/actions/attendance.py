@@ -106,21 +106,21 @@ def attend(meeting: Meeting, ticket: str, *, by: Account) -> Attendance:
     Raises ActionRefused.
     """
     try:
-        told = signing.loads(ticket, salt=_AT_THE_DOOR, max_age=_CONFIRMED_SECONDS)
+        confirmed = signing.loads(ticket, salt=_AT_THE_DOOR, max_age=_CONFIRMED_SECONDS)
     except signing.BadSignature:
-        told = None
-    if told != [meeting.pk, by.pk]:
+        confirmed = None
+    if confirmed != [meeting.pk, by.pk]:
         raise ActionRefused("這次掃描已經過期，請再掃描一次教室裡顯示的 QR Code。")
     session = hold(meeting.session)
     _refuse_marking(session)
     if timezone.localdate(meeting.starts_at) != timezone.localdate():
         raise ActionRefused("今天沒有這個上課時段，請向講師確認。")
-    mine = session.sign_ups.filter(account=by, standing=Standing.ENROLLED).first()
-    if mine is None:
+    sign_up = session.sign_ups.filter(account=by, standing=Standing.ENROLLED).first()
+    if sign_up is None:
         raise ActionRefused("您沒有錄取這一期課程，請向講師確認。")
     attendance, is_new = Attendance.objects.get_or_create(
         meeting=meeting,
-        sign_up=mine,
+        sign_up=sign_up,
         defaults={"way": Attendance.Way.CODE, "by": by.username},
     )
     if is_new:
@@ -243,7 +243,7 @@ def _withdraw(absent: list[Any], session: Session, words: str, by: Account) -> N
         link=session.course.get_absolute_url(),
     )
     records = Record.objects.filter(pk__in=[one.record_id for one in absent if one.record_id])
-    withdraw(records, of=words, reason="重新結算：沒有出席", by=by)
+    withdraw(records, about=words, reason="重新結算：沒有出席", by=by)
 
 
 def _give(
@@ -262,7 +262,7 @@ def _give(
     counting = [one for one in present if Category(one.category).counts]
     if counting:
         earned = [_credit(one, session, meetings) for one in counting]
-        credit(earned, of=words, by=by)
+        credit(earned, about=words, by=by)
         for one, record in zip(counting, records_of(earned), strict=True):
             one.record_id = record
     SignUp.objects.bulk_update(present, _FIXED, batch_size=500)

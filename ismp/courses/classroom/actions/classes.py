@@ -147,30 +147,30 @@ def sign_up(session: Session, account: Account, *, way: Way = Way.SELF, by: Acco
     """
     session = hold(session)
     _refuse_sign_up(session, account, way)
-    mine = SignUp.objects.filter(session=session, account=account).first()
+    entry = SignUp.objects.filter(session=session, account=account).first()
     # Nobody moves up any more once the class has begun: who waits is let in by list.
-    let_in = mine and mine.standing == Standing.WAITING and way == Way.LIST and session.has_begun
-    if mine and mine.standing in HOLDING and not let_in:
-        return mine
-    if mine and mine.standing == Standing.REFUSED and way == Way.SELF:
+    let_in = entry and entry.standing == Standing.WAITING and way == Way.LIST and session.has_begun
+    if entry and entry.standing in HOLDING and not let_in:
+        return entry
+    if entry and entry.standing == Standing.REFUSED and way == Way.SELF:
         raise ActionRefused("這一期的報名未獲錄取；請改報其他期別，或洽開課單位。")
     if way == Way.LIST:
         refuse_own(session, [account], by)
-    mine = mine or SignUp(session=session, account=account)
+    entry = entry or SignUp(session=session, account=account)
     session.turns += 1
-    mine.turn, mine.way, mine.signed_up_at = session.turns, way, timezone.now()
+    entry.turn, entry.way, entry.signed_up_at = session.turns, way, timezone.now()
     if session.needs_approval and way == Way.SELF:
-        mine.standing = Standing.APPLIED
+        entry.standing = Standing.APPLIED
     else:
-        mine.standing = _place(session)
+        entry.standing = _place(session)
     own = ["turn", "way", "signed_up_at", "standing"]
-    mine.save(force_insert=mine.pk is None, update_fields=own if mine.pk else None)
+    entry.save(force_insert=entry.pk is None, update_fields=own if entry.pk else None)
     session.save(update_fields=["turns", "taken"])
-    _tell([mine], session, "signed_up", f"{mine.get_standing_display()}：{{}}")
+    _tell([entry], session, "signed_up", f"{entry.get_standing_display()}：{{}}")
     trail.record(
-        verbs.SIGN_UP, session, actor=by.username, of=account.username, standing=mine.standing
+        verbs.SIGN_UP, session, actor=by.username, of=account.username, standing=entry.standing
     )
-    return mine
+    return entry
 
 
 def _refuse_sign_up(session: Session, account: Account, way: Way) -> None:
@@ -201,24 +201,24 @@ def _place(session: Session) -> Standing:
 
 
 @transaction.atomic
-def withdraw(mine: SignUp, *, by: Account) -> SignUp:
+def withdraw(sign_up: SignUp, *, by: Account) -> SignUp:
     """Give a place back; until the class begins, the first of the waiting list moves up.
 
     After that only somebody else may correct who holds a place.  Raises ActionRefused.
     """
-    session = hold(mine.session)
-    mine = SignUp.objects.select_related("account").get(pk=mine.pk)
-    if mine.standing == Standing.CANCELLED:
+    session = hold(sign_up.session)
+    sign_up = SignUp.objects.select_related("account").get(pk=sign_up.pk)
+    if sign_up.standing == Standing.CANCELLED:
         raise ActionRefused("這筆報名已經取消，不必再取消。")
-    if session.has_begun and by.pk == mine.account_id:
+    if session.has_begun and by.pk == sign_up.account_id:
         raise ActionRefused("課程已經開始，不能取消報名；請洽開課單位。")
     if session.state != SessionState.PLANNED:
         raise ActionRefused("這一期已結訓或已取消，不能取消報名。")
-    if mine.attendances.exists():
+    if sign_up.attendances.exists():
         raise ActionRefused("已經有出席紀錄，不能取消報名；請洽開課單位。")
-    _leave(mine, session, Standing.CANCELLED)
-    trail.record(verbs.WITHDRAW, session, actor=by.username, of=mine.account.username)
-    return mine
+    _leave(sign_up, session, Standing.CANCELLED)
+    trail.record(verbs.WITHDRAW, session, actor=by.username, of=sign_up.account.username)
+    return sign_up
 
 
 @transaction.atomic
@@ -262,8 +262,8 @@ def _open_ones(
     sessions = hold_all(Session.objects.filter(sign_ups__in=keys).distinct())
     if any(session.state != SessionState.PLANNED for session in sessions):
         raise ActionRefused("這一期已結訓或已取消，不能再審核。")
-    mine = SignUp.objects.filter(pk__in=keys, standing__in=standings).select_related("account")
-    return [(one, list(mine.filter(session=one).order_by("turn"))) for one in sessions]
+    waiting = SignUp.objects.filter(pk__in=keys, standing__in=standings).select_related("account")
+    return [(one, list(waiting.filter(session=one).order_by("turn"))) for one in sessions]
 
 
 # --- Who can no longer come ----------------------------------------------------------------------
@@ -326,10 +326,10 @@ def _record_freed(session: Session, one: SignUp) -> None:
     )
 
 
-def _leave(mine: SignUp, session: Session, standing: Standing) -> None:
-    held_a_place = mine.standing == Standing.ENROLLED
-    mine.standing = standing
-    mine.save(update_fields=["standing"])
+def _leave(sign_up: SignUp, session: Session, standing: Standing) -> None:
+    held_a_place = sign_up.standing == Standing.ENROLLED
+    sign_up.standing = standing
+    sign_up.save(update_fields=["standing"])
     if held_a_place:
         session.taken -= 1
         _move_up(session)

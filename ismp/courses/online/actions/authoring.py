@@ -45,7 +45,7 @@ def save_material(material: Material, chunks: Iterable[bytes] | None, *, by: Acc
     changes.store(material, before)
     changed = changes.between(before, material)
     if chunks is not None:
-        files.keep(material, chunks)
+        files.store(material, chunks)
         changed += [("檔案", "原來的檔案", "新的檔案")] if before else []
     trail.record(
         verbs.SAVE_MATERIAL,

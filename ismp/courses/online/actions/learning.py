@@ -194,7 +194,7 @@ def _complete_if_done(enrollment: Enrollment, by: Account) -> bool:
     )
     if counts(course):
         earned = _credit(enrollment)
-        credit([earned], of=f"線上課程：{course}", by=by)
+        credit([earned], about=f"線上課程：{course}", by=by)
         [enrollment.record_id] = records_of([earned])
         enrollment.save(update_fields=["record"])
     trail.record(verbs.COMPLETE_COURSE, course, actor=by.username, score=enrollment.score)

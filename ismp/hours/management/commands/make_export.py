@@ -44,11 +44,13 @@ class Command(BaseCommand):
         if not 1 <= options["rows"] <= MOST_ROWS:
             raise CommandError(f"列數必須在 1 到 {MOST_ROWS:,} 之間，請更正 --rows。")
         people = self._people(options)
-        mine = [p for p in people if options["agency"] in {None, p.agency_code}]
-        if not mine:
+        chosen = [p for p in people if options["agency"] in {None, p.agency_code}]
+        if not chosen:
             raise CommandError(f"這些人員裡沒有機關代碼 {options['agency']}，請更正 --agency。")
         try:
-            write(options["output"], mine, options["rows"], _choices(options), options["password"])
+            write(
+                options["output"], chosen, options["rows"], _choices(options), options["password"]
+            )
             if options["roster_out"]:
                 options["roster_out"].write_text(_roster_of(people), "utf-8")
         except OSError as error:

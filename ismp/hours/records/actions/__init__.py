@@ -1,1 +1,1 @@
-"""What somebody does to records: undo, delete, restore, credit, decide; and the same as jobs."""
+"""Actions on records: undo, delete, restore, credit, decide; the same as jobs."""

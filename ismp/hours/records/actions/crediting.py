@@ -49,7 +49,7 @@ class Credit:
     score: str = ""
     agency_id: int | None = None
     """Whose record it is, where that is not the agency in which the person serves now: a record
-    that is corrected after she has moved stays where it is."""
+    that is corrected after the person has moved stays where it is."""
 
     @property
     def credited_in(self) -> int:
@@ -79,7 +79,7 @@ class Credit:
 
 @transaction.atomic
 def credit(
-    credits: Iterable[Credit], *, of: str, source: Source = Source.PLATFORM, by: Account
+    credits: Iterable[Credit], *, about: str, source: Source = Source.PLATFORM, by: Account
 ) -> list[ImportRun]:
     """Give people the hours that they earned `of` something (in words), as one of CREDITED.
 
@@ -89,8 +89,8 @@ def credit(
     of_agency: dict[int, list[Credit]] = {}
     for one in credits:
         of_agency.setdefault(one.credited_in, []).append(one)
-    mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
-    runs = [_credited(each, of, source, by) for each in mine.select_for_update(no_key=True)]
+    agencies = Agency.objects.filter(pk__in=of_agency).order_by("pk")
+    runs = [_credited(each, about, source, by) for each in agencies.select_for_update(no_key=True)]
     for run in runs:
         result = _store(of_agency[run.agency_id], run)
         ImportRun.objects.filter(pk=run.pk).update(**result.counts(), **result.edition_fields())
@@ -105,12 +105,12 @@ def credit(
     return runs
 
 
-def _credited(agency: Agency, of: str, source: Source, by: Account) -> ImportRun:
+def _credited(agency: Agency, about: str, source: Source, by: Account) -> ImportRun:
     now = timezone.now()
     return ImportRun.objects.create(
         agency=agency,
         source=source,
-        filename=national_id.hide(of)[:255],
+        filename=national_id.hide(about)[:255],
         started_by=by.username,
         started_by_name=by.name,
         state=State.COMPLETED,
@@ -159,7 +159,7 @@ def revoke(run: ImportRun, *, reason: str, by: Account) -> Deletion | None:
 
 
 @transaction.atomic
-def withdraw(records: QuerySet[Record], *, of: str, reason: str, by: Account) -> int:
+def withdraw(records: QuerySet[Record], *, about: str, reason: str, by: Account) -> int:
     """Take back what our own courses gave as if it had never been; return how many records go.
 
     What a file holds besides stays.  Leaves an event for each agency: `of` what, in words.
@@ -167,9 +167,9 @@ def withdraw(records: QuerySet[Record], *, of: str, reason: str, by: Account) ->
     of_agency: dict[int, list[int]] = {}
     for pk, agency_id in records.order_by("pk").values_list("pk", "agency"):
         of_agency.setdefault(agency_id, []).append(pk)
-    mine = Agency.objects.filter(pk__in=of_agency).order_by("pk")
+    agencies = Agency.objects.filter(pk__in=of_agency).order_by("pk")
     counts = []
-    for agency in mine.select_for_update(no_key=True):
+    for agency in agencies.select_for_update(no_key=True):
         given = Record.objects.filter(pk__in=of_agency[agency.pk])
         run = ImportRun.objects.filter(pk__in=given.values("run"), source__in=CREDITED).first()
         deletion = _withdraw(agency, given, run=run, reason=reason, by=by)
@@ -180,7 +180,7 @@ def withdraw(records: QuerySet[Record], *, of: str, reason: str, by: Account) ->
             run,
             actor=by.username,
             agency=agency.code,
-            of=national_id.hide(of),
+            of=national_id.hide(about),
             reason=national_id.hide(reason),
             count=count,
         )
@@ -211,5 +211,5 @@ def records_of(credits: Sequence[Credit]) -> list[int | None]:
         (agency, account, key): pk
         for agency, account, key, pk in found.values_list("agency", "account", "event_key", "pk")
     }
-    mine = zip(credits, keys, strict=True)
-    return [records.get((one.credited_in, one.account.pk, key)) for one, key in mine]
+    keyed = zip(credits, keys, strict=True)
+    return [records.get((one.credited_in, one.account.pk, key)) for one, key in keyed]

@@ -74,8 +74,8 @@ def delete(
     agency = listing_search.scope(posted, by) or by.agency
     with transaction.atomic():  # a double click sends it twice, and neither leaves an event yet
         Account.objects.select_for_update(no_key=True, of=("self",)).get(pk=by.pk)
-        mine = waiting(**what, by=by)
-        return mine or _enqueue(agency, "刪除時數", what, by)
+        agencies_waiting = waiting(**what, by=by)
+        return agencies_waiting or _enqueue(agency, "刪除時數", what, by)
 
 
 def restore(deletion: Deletion, *, by: Account) -> ImportRun:
@@ -122,7 +122,7 @@ def recent(user: Account, most: int = 10) -> QuerySet[ImportRun]:
 
 
 class _Done(Result):
-    """What an action came to; it has no rows of a file."""
+    """Result of an action; it has no rows of a file."""
 
     def __init__(self, notes: dict[str, Any]) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ def announcement(run: ImportRun) -> str:
 
 
 def described(run: ImportRun) -> dict[str, Any]:
-    """What the window of a job shows: kind, count, done, about (the import that is undone),
+    """Values of a job's window: kind, count, done, about (the import that is undone),
     again (the address at which it is asked anew) and posted (what is sent there, of a search)."""
     kind = run.notes["job"]
     again = {

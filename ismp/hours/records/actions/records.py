@@ -30,14 +30,14 @@ NOT_TO_UNDO = "這次匯入已經復原過，或沒有可以復原的資料。"
 
 
 class Differs(ActionRefused):
-    """What was confirmed is not what would happen now; the page asks again."""
+    """The confirmed effect differs from the present one; the page asks again."""
 
     def __init__(self) -> None:
         super().__init__("您確認之後資料有了變動，還沒有執行；請核對新的內容，再按一次確定。")
 
 
 def undo_effects(run: ImportRun) -> dict[str, int]:
-    """What `undo` would do now, as `undoing.Plan.effects` counts it."""
+    """Count the effects of `undo` now (`undoing.Plan.effects`)."""
     return undoing.plan(run).effects
 
 
@@ -74,7 +74,7 @@ def undo(run: ImportRun, *, shown: dict[str, int] | None = None, by: Account) ->
 
 
 def delete_effects(records: QuerySet[Record]) -> dict[str, int]:
-    """What `delete` would do: how many records and people, and which (the sum of their ids)."""
+    """Count the effects of `delete`: records, people, and the sum of the ids (`which`)."""
     return records.order_by().aggregate(
         count=Count("pk", filter=Q(deletion=None)),
         people=Count("account", distinct=True, filter=Q(deletion=None)),
@@ -112,8 +112,8 @@ def delete(
 
 def _locked_agencies_of(records: QuerySet[Record]) -> list[Agency]:
     """So that nobody imports into them until the action is done."""
-    mine = Agency.objects.filter(pk__in=records.order_by().values("agency").distinct())
-    return list(mine.select_for_update(no_key=True).order_by("pk"))
+    agencies = Agency.objects.filter(pk__in=records.order_by().values("agency").distinct())
+    return list(agencies.select_for_update(no_key=True).order_by("pk"))
 
 
 NOT_TO_RESTORE = "這些時數已經還原過，或超過可還原的期限。"

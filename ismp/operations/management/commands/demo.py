@@ -52,8 +52,8 @@ class Command(DatabaseCommand):
         today = timezone.localdate()
         end = today - timedelta(days=1 if today.timetuple().tm_yday > 1 else 0)
         for seed, agency in enumerate(Agency.objects.all(), start=1):
-            mine = [person for person in people if person.agency_code == agency.code]
+            members = [person for person in people if person.agency_code == agency.code]
             choices = ExportChoices(end.replace(month=1, day=1), end, seed=seed)
-            data = export(mine, 140, choices)
+            data = export(members, 140, choices)
             import_actions.import_file([data], agency=agency, filename=f"{agency.code}.csv")
         courses.offer(by=platform)

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 
 from ismp.operations.backup import story as backup_story
 from ismp.operations.backup.archive import BackupRefused
-from ismp.operations.backup.sealed_pieces import SEALED
+from ismp.operations.backup.encrypted_models import ENCRYPTED_MODELS
 from ismp.storage import encrypted_files
 
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"已還原 {rows:,} 列（{restored['made_at']} 的備份），與備份當時相同，稽核軌跡完整。"
         )
-        if lost := encrypted_files.lost(SEALED):
+        if lost := encrypted_files.lost(ENCRYPTED_MODELS):
             self.stdout.write(
                 f"有 {lost:,} 個檔案片段不在 S3 儲存區；相關的匯入結果或教材無法下載。"
             )

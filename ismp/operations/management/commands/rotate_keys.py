@@ -1,6 +1,6 @@
-"""`ismp rotate_keys`: seal everything with the newest key, while the site runs.
+"""`ismp rotate_keys`: encrypt everything with the newest key, while the site runs.
 
-Safe to stop and to run again: each batch is a transaction, and what is sealed already is passed by.
+Safe to stop and to run again: each batch is a transaction; rows with the newest key are skipped.
 The index and the trail keys never change: the blind index of every ID and the chain of the audit
 trail would have to be made anew, and each is only as old as the installation.
 """
@@ -16,7 +16,7 @@ from ismp.accounts.models import Account
 from ismp.applications.models import AccountApplication
 from ismp.audit import trail
 from ismp.operations import verbs
-from ismp.operations.backup.sealed_pieces import SEALED
+from ismp.operations.backup.encrypted_models import ENCRYPTED_MODELS
 from ismp.storage.encrypted_files import EncryptedChunk
 from ismp.ui.commands import DatabaseCommand
 from ismp.ui.models import SentForm
@@ -55,10 +55,10 @@ class Command(DatabaseCommand):
         for holder in _WITH_IDS:
             while count := _accounts(holder, settings.KEYS.version):
                 accounts += count
-        for model in SEALED:
+        for model in ENCRYPTED_MODELS:
             while count := _pieces(model, settings.KEYS.version):
                 pieces += count
-        _older(SentForm, settings.KEYS.version).delete()  # answers of a day: not worth sealing
+        _older(SentForm, settings.KEYS.version).delete()  # answers of a day: not worth encrypting
         with transaction.atomic():
             trail.record(
                 verbs.ROTATE_KEYS,
@@ -71,8 +71,8 @@ class Command(DatabaseCommand):
 
     def _forget_old(self) -> None:
         version = settings.KEYS.version
-        sealed: list[type[models.Model]] = [*_WITH_IDS, *SEALED, SentForm]
-        if any(_older(model, version).exists() for model in sealed):
+        encrypted: list[type[models.Model]] = [*_WITH_IDS, *ENCRYPTED_MODELS, SentForm]
+        if any(_older(model, version).exists() for model in encrypted):
             raise CommandError(
                 "仍有資料使用舊金鑰，沒有刪除；請重新啟動網站與背景工作後再執行一次。"
             )
@@ -90,7 +90,7 @@ def _accounts(model: Any, version: int) -> int:
     batch = list(_older(model, version).select_for_update().order_by("pk")[:_ACCOUNTS])
     for account in batch:
         account.national_id = account.national_id
-    model.objects.bulk_update(batch, ["sealed_id", "id_hash", "key_version"])
+    model.objects.bulk_update(batch, ["encrypted_id", "id_hash", "key_version"])
     return len(batch)
 
 
@@ -98,5 +98,5 @@ def _accounts(model: Any, version: int) -> int:
 def _pieces(model: type[EncryptedChunk], version: int) -> int:
     batch = list(_older(model, version).select_for_update().order_by("pk")[:_PIECES])
     for piece in batch:
-        piece.seal_anew()
+        piece.reencrypt()
     return len(batch)

@@ -1,6 +1,6 @@
 """Files that agencies put to their answers: what they may be, and where they are kept.
 
-Sealed like certificates (`ismp.external_hours.files`): no clear byte of one stands in the database.
+Encrypted like certificates (`ismp.external_hours.files`): the database holds no clear byte.
 """
 
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def add(address: Address, file: Any, *, by: Account) -> EvidenceFile:
         by=by.username,
         by_name=by.name,
     )
-    _file(kept).keep(file.chunks())
+    _file(kept).write(file.chunks())
     trail.record(verbs.ADD_EVIDENCE, address, actor=by.username, file=name)
     return kept
 

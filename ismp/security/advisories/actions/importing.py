@@ -99,8 +99,8 @@ def _refuse_what_was_taken_back(contents: Contents) -> None:
 def _masked(found: Found) -> Found:
     """A record or a line of a catalogue without any national ID in its texts (ADR 4); objects of
     STIX are masked where they are read."""
-    told = {one.name: getattr(found, one.name) for one in fields(found)}
-    masked: dict[str, Any] = national_id.hide_within(told)
+    values = {one.name: getattr(found, one.name) for one in fields(found)}
+    masked: dict[str, Any] = national_id.hide_within(values)
     return Found(**{**masked, "iocs": [Ioc(*one) for one in masked["iocs"]]})
 
 

@@ -1,6 +1,6 @@
 """A large file of intelligence is read by the worker, while its sender may close the window.
 
-It is kept sealed until it has been read.  Reading it twice does no harm: what has come in already
+It is kept encrypted until it has been read.  Reading it twice does no harm: what came in already
 is 無變動; so one whose worker has died is simply read anew.
 """
 
@@ -48,7 +48,7 @@ def receive(file: Any, *, by: Account) -> IntelligenceFile:
     """Keep an uploaded file until the worker has read it."""
     name = national_id.hide(one_line(file.name or "情資"))[-200:]
     kept = IntelligenceFile.objects.create(name=name, size=file.size, account=by)
-    _bytes_of(kept).keep(file.chunks())
+    _bytes_of(kept).write(file.chunks())
     trail.record(verbs.RECEIVE_INTELLIGENCE, kept, actor=by.username, file=name)
     transaction.on_commit(lambda: read_file.enqueue(kept.pk))
     return kept

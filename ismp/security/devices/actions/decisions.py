@@ -95,8 +95,8 @@ def _ask_for_approval(decision: Decision, by: Account) -> None:
     """The agency's 資安長 is asked, whatever their role; without one its other handlers."""
     agency = decision.device.agency
     officer = SecurityOfficer.objects.on(timezone.localdate()).filter(agency=agency).first()
-    if officer and (told := officer.on_duty(but=by)):
-        asked, link = told, reverse("security:exception", args=[decision.pk])
+    if officer and (recipients := officer.on_duty(but=by)):
+        asked, link = recipients, reverse("security:exception", args=[decision.pk])
     else:
         asked = list(handlers(agency).exclude(pk=by.pk))
         link = reverse("decisions:page", args=[decision.pk])

@@ -90,12 +90,14 @@ class Row:
 
 
 @transaction.atomic
-def import_devices(found: Inventory, *, agency: Agency, of: str = "", by: Account) -> list[Row]:
+def import_devices(
+    found: Inventory, *, agency: Agency, subject: str = "", by: Account
+) -> list[Row]:
     """Bring the inventory of an agency in line with a file; devices not in it stay.
 
     What the file has no column for stays, and so does the day that was decided for a device.  Each
     device that is added or changed has an event of its own, so that its 異動紀錄 is whole, and the
-    file one, which is about `of`.
+    file one, which is about `subject`.
     """
     hold_list(to_change=False)
     Agency.objects.select_for_update(no_key=True).get(pk=agency.pk)
@@ -117,7 +119,7 @@ def import_devices(found: Inventory, *, agency: Agency, of: str = "", by: Accoun
             verbs.SAVE_DEVICE,
             row.device,
             agency=agency.code,
-            run=of,
+            run=subject,
             new=row.outcome == "created",
             changes=row.changes,
         )
@@ -129,7 +131,7 @@ def import_devices(found: Inventory, *, agency: Agency, of: str = "", by: Accoun
         verbs.TAKE_IN_DEVICES,
         actor=by.username,
         agency=agency.code,
-        subject=of,
+        subject=subject,
         **{outcome: len(some) for outcome, some in of_outcome.items()},
         rejected=len(found.faults),
     )
@@ -157,15 +159,15 @@ def _row(
     changed = tuple(name for name in entry if _differs(getattr(device, name), entry[name]))
     if not changed:
         return Row(line, "unchanged", also, device)
-    told, words = [], []
+    differences, words = [], []
     for name in changed:
         one: Any = Device._meta.get_field(name)
         before, was = changes.display(device, one), value_in_words(device, name)
         setattr(device, name, entry[name])
-        told.append((str(one.verbose_name), before, changes.display(device, one)))
+        differences.append((str(one.verbose_name), before, changes.display(device, one)))
         words.append(f"{one.verbose_name}「{was}」改為「{value_in_words(device, name)}」")
     words += [also] if also else []
-    return Row(line, "updated", "；".join(words), device, changed, told)
+    return Row(line, "updated", "；".join(words), device, changed, differences)
 
 
 def _beside_what_was_decided(entry: dict[str, object], decided: date) -> str:

@@ -80,7 +80,7 @@ def product_key(product: RestrictedProduct) -> tuple[str, str, str]:
 
 @transaction.atomic
 def import_products(
-    listed: dict[int, RestrictedProduct], *, rejected: int = 0, of: str = "", by: Account
+    listed: dict[int, RestrictedProduct], *, rejected: int = 0, subject: str = "", by: Account
 ) -> list[tuple[int, str, str]]:
     """Bring the list in line with a file of so many good rows by line; what is not in it stays.
 
@@ -108,11 +108,11 @@ def import_products(
     RestrictedProduct.objects.bulk_create(new, batch_size=BATCH)
     RestrictedProduct.objects.bulk_update([one for one, _ in corrected], ["issued_on"], BATCH)
     changed = _match_all()
-    told: list[tuple[RestrictedProduct, list[Change]]] = [(one, []) for one in new]
-    told += [(one, [change]) for one, change in corrected]
+    recorded: list[tuple[RestrictedProduct, list[Change]]] = [(one, []) for one in new]
+    recorded += [(one, [change]) for one, change in corrected]
     entries = [
-        trail.about(verbs.SAVE_PRODUCT, one, run=of, new=not changes, changes=changes)
-        for one, changes in told
+        trail.about(verbs.SAVE_PRODUCT, one, run=subject, new=not changes, changes=changes)
+        for one, changes in recorded
     ]
     trail.record_many(entries, actor=by.username)
     outcomes = Counter(outcome for _, outcome, _ in rows)
@@ -121,7 +121,7 @@ def import_products(
         verbs.TAKE_IN_PRODUCTS,
         actor=by.username,
         agency=by.agency.code,
-        subject=of,
+        subject=subject,
         rejected=rejected,
         count=changed,
         **counts,

@@ -53,14 +53,14 @@ def test_ones_own_line_may_only_be_unchanged(clerk, city, role, change, says):
     person = next(one for one in city if one.username == "IC1001")
     values = {"name": person.name, "identity": person.identity}
     values |= {"department": person.department, "number": person.national_id}
-    mine = line_of("IC1001", city)
+    own = line_of("IC1001", city)
     before = everything(), counts()[:2]
-    text = "\n".join([HEAD, mine.replace(old.format(**values), new)])
+    text = "\n".join([HEAD, own.replace(old.format(**values), new)])
     run = uploads.send(clerk, text.encode(), source="roster")
     assert run.state == State.REFUSED
     assert "第 2 列：不能用名冊變更自己的帳號" in run.reason and says in run.reason
     assert before == (everything(), counts()[:2])
-    run = uploads.send(clerk, "\n".join([HEAD, mine]).encode(), source="roster")
+    run = uploads.send(clerk, "\n".join([HEAD, own]).encode(), source="roster")
     assert (run.state, run.unchanged) == (State.COMPLETED, 1)
 
 
@@ -112,8 +112,8 @@ def test_each_account_has_an_event_of_its_own_that_names_what_changed(clerk, cit
         clerk, "\n".join([HEAD, changed, other, new, same]).encode(), source="roster"
     )
     assert (run.state, run.created, run.updated, run.unchanged) == ("completed", 1, 2, 1)
-    told = Event.objects.exclude(subject="").order_by("number")
-    kept = told.values_list("verb", "actor", "agency", "subject", "detail")
+    events = Event.objects.exclude(subject="").order_by("number")
+    kept = events.values_list("verb", "actor", "agency", "subject", "detail")
     hidden = "（不顯示）"
     assert [one for one in kept if one[3].startswith("account:")] == [
         (
@@ -139,8 +139,12 @@ def test_each_account_has_an_event_of_its_own_that_names_what_changed(clerk, cit
         ),
     ]
     assert list(trail.faults()) == []
-    everything_told = str(list(Event.objects.values()))
-    assert number not in everything_told and A not in everything_told and B not in everything_told
+    everything_recorded = str(list(Event.objects.values()))
+    assert (
+        number not in everything_recorded
+        and A not in everything_recorded
+        and B not in everything_recorded
+    )
     account = Account.objects.get(username="IC1002")
     history = clerk.get(f"/manage/accounts/{account.pk}/history/").content.decode()
     assert "名冊變更帳號" in history
@@ -153,27 +157,31 @@ def test_the_command_leaves_the_events_of_the_system(city, tmp_path):
     file = tmp_path / "roster.csv"
     file.write_text("\n".join([HEAD, moved]), "utf-8")
     call_command("import_roster", str(file))
-    told = Event.objects.get(verb="change_by_roster", subject="account:IC1002")
-    assert told.actor == trail.SYSTEM
-    titles = [title for title, *_ in told.detail["changes"]]
+    event = Event.objects.get(verb="change_by_roster", subject="account:IC1002")
+    assert event.actor == trail.SYSTEM
+    titles = [title for title, *_ in event.detail["changes"]]
     assert titles[:2] == ["機關", "角色"]
-    assert ["角色", "機關管理者", "同仁"] in told.detail["changes"]
+    assert ["角色", "機關管理者", "同仁"] in event.detail["changes"]
 
 
 # --- Agencies ------------------------------------------------------------------------------------
 
 
 def test_one_code_with_two_names_is_refused_with_the_line(db):
-    told = refused(f"{NEW},,TB0000,甲,,,,在職", f"{NEW}(誤),,TB0001,乙,,,,在職")
-    assert "第 3 列" in told and "兩個機關名稱" in told and "第 2 列是「新北市測試甲局」" in told
+    message = refused(f"{NEW},,TB0000,甲,,,,在職", f"{NEW}(誤),,TB0001,乙,,,,在職")
+    assert (
+        "第 3 列" in message
+        and "兩個機關名稱" in message
+        and "第 2 列是「新北市測試甲局」" in message
+    )
     assert not Account.objects.exists() and not Agency.objects.exists()
 
 
-@pytest.mark.parametrize("keeper", [None, "agency_admin", "platform_admin"])
-def test_no_roster_renames_an_agency(account, keeper, city):
-    sender = account("IC1001", keeper) if keeper else None
-    told = refused(f"{MINE}(誤),,IC8001,某人,,,,在職", keeper=sender)
-    assert "第 2 列" in told and "登錄的名稱是「示範市政府資訊中心」" in told
+@pytest.mark.parametrize("role", [None, "agency_admin", "platform_admin"])
+def test_no_roster_renames_an_agency(account, role, city):
+    sender = account("IC1001", role) if role else None
+    message = refused(f"{MINE}(誤),,IC8001,某人,,,,在職", sender=sender)
+    assert "第 2 列" in message and "登錄的名稱是「示範市政府資訊中心」" in message
     assert Agency.objects.get(code="382990001Z").name == "示範市政府資訊中心"
 
 
@@ -218,8 +226,10 @@ def test_excels_guard_is_taken_off_every_cell(db):
     ["無", "a@example.tw;b@example.tw", '"x@example.tw\r\nBcc: y@example.tw"', "a@b", "-"],
 )
 def test_an_address_that_is_none_is_refused_with_the_line(db, address):
-    told = refused(f"{NEW},,TB0000,甲,,ok@example.tw,,在職", f"{NEW},,TB0001,乙,,{address},,在職")
-    assert "第 3 列：電子郵件不是一個電子郵件地址" in told
+    message = refused(
+        f"{NEW},,TB0000,甲,,ok@example.tw,,在職", f"{NEW},,TB0001,乙,,{address},,在職"
+    )
+    assert "第 3 列：電子郵件不是一個電子郵件地址" in message
     assert not Account.objects.exists()
 
 

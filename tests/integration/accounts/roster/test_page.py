@@ -97,8 +97,8 @@ def test_one_line_at_fault_refuses_the_whole_and_says_which(clerk, account, line
     assert run.reason.startswith("第 3 列") and says in run.reason
     assert PERSON.national_id not in run.reason
     assert before == accounts()
-    told = Event.objects.get(verb="import_roster", subject=f"run:{run.pk}")
-    assert told.detail["state"] == "refused"
+    event = Event.objects.get(verb="import_roster", subject=f"run:{run.pk}")
+    assert event.detail["state"] == "refused"
 
 
 SEVERAL = (
@@ -135,7 +135,7 @@ GUILTY = {
 
 
 @pytest.mark.parametrize("mode", ["dry_run", "import"])
-def test_every_line_at_fault_is_told_and_none_is_stored(clerk, mode):
+def test_every_line_at_fault_is_reported_and_none_is_stored(clerk, mode):
     before = accounts()
     run = send(clerk, *SEVERAL, mode=mode)
     assert run.state == State.REFUSED and before == accounts()
@@ -246,8 +246,8 @@ def test_hours_and_rosters_keep_apart(clerk, import_bytes):
     runs = clerk.get(f"{MAP}runs/").content.decode()
     assert f"runs/{hours.pk}/" in runs and f"runs/{roster.pk}/" not in runs
     assert "總筆數為 1 筆" in clerk.get(f"{MAP}agency-hours/").content.decode()
-    mine = clerk.get("/manage/accounts/roster/").content.decode()
-    assert f"runs/{roster.pk}/" in mine and f"runs/{hours.pk}/" not in mine
+    own = clerk.get("/manage/accounts/roster/").content.decode()
+    assert f"runs/{roster.pk}/" in own and f"runs/{hours.pk}/" not in own
     for which in ("rejected", "names"):
         assert clerk.get(f"{MAP}runs/{roster.pk}/rows/?which={which}&code=x").status_code == 200
     assert clerk.get(f"{MAP}runs/{roster.pk}/report/").status_code == 200

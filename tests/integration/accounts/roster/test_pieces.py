@@ -63,7 +63,7 @@ def emails():
     return list(found.values_list("username", flat=True))
 
 
-def told():
+def announced():
     """Return the events of the batches, without that of the city's own people."""
     events = Event.objects.filter(verb="import_roster").order_by("number")
     return list(events.values_list("detail", flat=True))[1:]
@@ -97,7 +97,7 @@ def test_a_line_that_would_undo_what_others_did_is_a_fault_and_the_rest_goes_on(
     assert stored("IC1004").email == "other@ismp.example"
     assert emails() == ["IC1002", "IC1003", "IC1005"]
     one = {"created": 0, "updated": 1}
-    assert told() == [one, one, {"created": 0, "updated": 0, "rejected": 1}, one]
+    assert announced() == [one, one, {"created": 0, "updated": 0, "rejected": 1}, one]
     assert not Event.objects.filter(subject="account:IC1004", verb="change_by_roster").exists()
     assert list(trail.faults()) == []
 
@@ -191,7 +191,7 @@ def test_what_the_database_refuses_is_the_fault_of_its_line_alone(pieces, lines,
     monkeypatch.setattr(roster_writing, "_begin", refuse)
     result = take(*new)
     assert [(one.line, one.reason.code) for one in result.faults] == [(5, "changed-meanwhile")]
-    assert (result.created, told()) == (4, [{"created": 4, "updated": 0, "rejected": 1}])
+    assert (result.created, announced()) == (4, [{"created": 4, "updated": 0, "rejected": 1}])
     assert Posting.objects.filter(account__username__startswith="IC80").count() == 4
 
 
@@ -208,8 +208,8 @@ def test_the_page_says_which_lines_were_no_longer_possible(clerk, pieces, lines)
     assert run.reasons == {"changed-meanwhile": 1}
     page = clerk.get(run.get_absolute_url()).content.decode()
     assert "匯入期間有人變更了這個帳號" in page and "下載無法匯入資料" in page
-    [told] = report.rejections(run)
-    assert (told["line"], told["code"]) == (4, "changed-meanwhile")
+    [reported] = report.rejections(run)
+    assert (reported["line"], reported["code"]) == (4, "changed-meanwhile")
     rows = clerk.get(f"{run.get_absolute_url()}rows/?which=updated").content.decode()
     assert "IC1005" in rows and "IC1004" not in rows
 
@@ -285,7 +285,7 @@ def test_pieces_end_where_the_whole_would(city, pieces, size):
     assert since == {Posting.UNKNOWN}
     assert take(f"{NEW},測試科,XX9,後來的,,,,在職").created == 1
     assert Posting.objects.get(account__username="XX9").since != Posting.UNKNOWN
-    sums = {name: sum(one[name] for one in told()) for name in ("created", "updated")}
+    sums = {name: sum(one[name] for one in announced()) for name in ("created", "updated")}
     assert sums == {"created": 4, "updated": 1}
     created = Event.objects.filter(verb="create_by_roster", subject__startswith="account:XX")
     assert created.count() == 4
@@ -297,7 +297,7 @@ def test_a_line_at_fault_anywhere_stores_no_piece(city, pieces, lines):
     pieces(1)
     with pytest.raises(RosterRejected):
         take(*lines, f"{MINE},資訊科,IC8001,某人,A123456780,,,在職")
-    assert emails() == [] and told() == []
+    assert emails() == [] and announced() == []
 
 
 # --- Nobody waits --------------------------------------------------------------------------------
@@ -352,11 +352,11 @@ def test_a_roster_is_judged_while_others_write(place, pieces, monkeypatch):
     held = []
     judge = roster_judging.judge
 
-    def judge_and_look(*told):
+    def judge_and_look(*reported):
         if not held:
             held.append(connection.in_atomic_block)
             assert at_once(touch_something) == [None]
-        return judge(*told)
+        return judge(*reported)
 
     def touch_something():
         dont_wait()
@@ -437,7 +437,7 @@ def test_a_worker_killed_between_two_pieces_leaves_whole_ones_and_the_next_goes_
     with site.entered():
         assert Account.objects.get(username="ZZ0").name == "別人改的名"
         assert len(report.rows(ImportRun.objects.get(), "created", "")) == LINES
-        assert sum(one["created"] for one in told()) == LINES
+        assert sum(one["created"] for one in announced()) == LINES
 
 
 def test_a_worker_paused_between_two_pieces_that_wakes_too_late_writes_nothing_more(site):
@@ -494,7 +494,7 @@ def test_a_run_that_is_set_aside_says_what_of_it_stands(clerk, pieces, lines, se
 
 
 @pytest.mark.django_db
-def test_faults_of_a_run_that_broke_off_are_told_at_its_end(clerk, pieces, lines):
+def test_faults_of_a_run_that_broke_off_are_reported_at_its_end(clerk, pieces, lines):
     def edit():
         person_is_edited("IC1003", email="other@ismp.example")
 

@@ -135,7 +135,7 @@ def test_the_trail_is_not_flooded_and_keeps_no_name_that_nobody_has(people):
 
 
 @pytest.mark.parametrize(
-    ("trusted", "peer", "told", "address"),
+    ("trusted", "peer", "reported", "address"),
     [
         ((False, []), "192.0.2.1", {"X-Forwarded-For": "198.51.100.1"}, "192.0.2.1"),
         ((False, []), "127.0.0.1", {"X-Real-IP": "198.51.100.1"}, "127.0.0.1"),
@@ -151,9 +151,9 @@ def test_the_trail_is_not_flooded_and_keeps_no_name_that_nobody_has(people):
     ],
     ids=range(11),
 )
-def test_whose_word_on_the_address_counts(settings, trusted, peer, told, address):
+def test_whose_word_on_the_address_counts(settings, trusted, peer, reported, address):
     settings.BEHIND_TLS, settings.PROXIES = trusted
-    request = RequestFactory().get("/", headers=told, REMOTE_ADDR=peer)
+    request = RequestFactory().get("/", headers=reported, REMOTE_ADDR=peer)
     assert origin.client_address(request) == address
 
 
@@ -295,8 +295,8 @@ def test_a_part_of_a_page_takes_the_whole_page_to_the_sign_in(account, clock):
     client.force_login(account("IC1001", "agency_admin"))
     client.get("/")
     clock[0] += 12 * 3600 + 1
-    told = {"HX-Request": "true", "HX-Current-URL": "http://testserver/manage/"}
-    answer = client.get("/manage/learning-map/runs/1/progress/", headers=told)
+    values = {"HX-Request": "true", "HX-Current-URL": "http://testserver/manage/"}
+    answer = client.get("/manage/learning-map/runs/1/progress/", headers=values)
     assert answer["HX-Redirect"] == "/accounts/login/?next=/manage/"
 
 

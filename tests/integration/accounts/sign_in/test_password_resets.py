@@ -31,7 +31,7 @@ CODE = re.compile(r"\b[2-9A-HJ-NP-TV-Z]{4}(?:-[2-9A-HJ-NP-TV-Z]{4}){2}\b")
 PASSWORD = "correct horse battery"
 
 
-def of(username):
+def account_named(username):
     return Account.objects.select_related("agency", "department").get(username=username)
 
 
@@ -41,13 +41,13 @@ def says(answer):
 
 def signed_in(username):
     browser = Client()
-    browser.force_login(of(username))
+    browser.force_login(account_named(username))
     return browser
 
 
 def ask(asker, owner, **typed):
     """Press 重設密碼 on the owner's account; returns the page that answers."""
-    given = {"ids": of(owner).pk, "confirmed": "1", "identified": "on", **typed}
+    given = {"ids": account_named(owner).pk, "confirmed": "1", "identified": "on", **typed}
     return says(signed_in(asker).post(f"{HERE}reset_password/", given, follow=True))
 
 
@@ -76,14 +76,17 @@ def people(account):
     for name in ("EP1001", "CU1001"):
         account(name, "platform_admin")
     staff = account("IC1003")
-    for one in (staff, of("IC1002")):
+    for one in (staff, account_named("IC1002")):
         one.set_password("right-password-1")
         one.save()
     return staff
 
 
 def unchanged(username):
-    return of(username).check_password("right-password-1") and not ResetCode.objects.exists()
+    return (
+        account_named(username).check_password("right-password-1")
+        and not ResetCode.objects.exists()
+    )
 
 
 # --- By e-mail -----------------------------------------------------------------------------------
@@ -98,7 +101,7 @@ def test_the_code_is_mailed_to_the_owner_and_shown_to_nobody(people, mailbox):
     assert "i***@ismp.example" in page and "ic1003@ismp.example" not in page.split("<h1>")[1]
     assert code not in page and not CODE.search(page)
     assert people.name not in text_of(letter)
-    assert not of("IC1003").has_usable_password()
+    assert not account_named("IC1003").has_usable_password()
     assert theirs.get("/").status_code == 302  # sessions end
     everything = " ".join(
         str(list(model.objects.values()))
@@ -107,8 +110,8 @@ def test_the_code_is_mailed_to_the_owner_and_shown_to_nobody(people, mailbox):
     assert code not in everything and code.replace("-", "") not in everything
     assert set_by(code, "ic1003")["Location"] == "/accounts/login/"
     assert can_sign_in("IC1003", PASSWORD)
-    told = Event.objects.filter(subject="account:IC1003").exclude(verb="create_by_roster")
-    verbs = told.order_by("number")
+    events = Event.objects.filter(subject="account:IC1003").exclude(verb="create_by_roster")
+    verbs = events.order_by("number")
     assert list(verbs.values_list("verb", "actor")) == [
         ("reset_password", "IC1001"),
         ("set_password", "IC1003"),
@@ -142,7 +145,7 @@ def test_a_letter_that_nobody_took_changes_nothing_and_falls_to_a_second_person(
     page = ask("IC1001", "IC1003")
     assert "沒有寄出" in page and "等候另一位管理者確認" in page
     assert unchanged("IC1003") and not mailbox.letters
-    assert [one.kind for one in waiting_for(of("IC1002"))] == ["重設密碼"]
+    assert [one.kind for one in waiting_for(account_named("IC1002"))] == ["重設密碼"]
     page = says(confirm("IC1002", "IC1003"))
     code = CODE.search(page)[0]
     assert "沒有寄出" in page and set_by(code, "IC1003").status_code == 302
@@ -178,19 +181,19 @@ def test_without_an_address_a_second_administrator_prints_the_code(people):
     assert unchanged("IC1003") and theirs.get("/").status_code == 200  # no lock-out by asking
     asker = signed_in("IC1001")
     reset = PasswordReset.objects.get()
-    assert "重設密碼" not in [one.kind for one in waiting_for(of("IC1001"))]
+    assert "重設密碼" not in [one.kind for one in waiting_for(account_named("IC1001"))]
     decide = {"decision": "approve", "comment": ""}
     assert asker.post(f"{QUEUE}reset/{reset.pk}/", decide).status_code == 404
     with pytest.raises(ActionRefused, match="與您自己有關"):
-        password_resets.approve(reset, by=of("IC1001"))
+        password_resets.approve(reset, by=account_named("IC1001"))
     assert "不要交給申請的人" in says(signed_in("IC1002").get(f"{QUEUE}reset/{reset.pk}/"))
     page = says(confirm("IC1002", "IC1003"))
     code = CODE.search(page)[0]
     assert "不要交給申請重設的" in page
-    assert theirs.get("/").status_code == 302 and not of("IC1003").has_usable_password()
+    assert theirs.get("/").status_code == 302 and not account_named("IC1003").has_usable_password()
     assert set_by(code, "IC1003")["Location"] == "/accounts/login/"
-    told = Event.objects.filter(subject="account:IC1003").exclude(verb="create_by_roster")
-    found = told.order_by("number")
+    events = Event.objects.filter(subject="account:IC1003").exclude(verb="create_by_roster")
+    found = events.order_by("number")
     assert list(found.values_list("verb", "actor")) == [
         ("ask_reset", "IC1001"),
         ("approve_reset", "IC1002"),
@@ -240,7 +243,7 @@ def test_whose_yes_is_needed(case, people, account, request):
 def test_an_agency_administrator_asks_for_nobody_above_and_of_no_other_agency(people, account):
     account("IC1003", "auditor")
     assert "請由平台管理者維護" in ask("IC1001", "IC1003")
-    given = {"ids": of("EP1003").pk, "confirmed": "1", "identified": "on"}
+    given = {"ids": account_named("EP1003").pk, "confirmed": "1", "identified": "on"}
     assert signed_in("IC1001").post(f"{HERE}reset_password/", given).status_code == 404
     assert "不能變更自己的帳號" in ask("IC1001", "IC1001")
     assert not PasswordReset.objects.exists()
@@ -260,17 +263,17 @@ def test_asking_twice_is_said_and_refusing_needs_a_reason(people):
     assert "請寫明理由" in says(confirm("IC1002", "IC1003", "refuse"))
     confirm("IC1002", "IC1003", "refuse", "本人沒有要求")
     assert PasswordReset.objects.get().state == "refused" and unchanged("IC1003")
-    assert of("IC1001").notices.filter(body="本人沒有要求").count() == 1
+    assert account_named("IC1001").notices.filter(body="本人沒有要求").count() == 1
     assert confirm("IC1002", "IC1003").status_code == 404
 
 
 def test_who_comes_second_learns_that_it_is_decided(people):
     ask("IC1001", "IC1003")
     reset = PasswordReset.objects.get()
-    password_resets.approve(reset, by=of("IC1002"))
+    password_resets.approve(reset, by=account_named("IC1002"))
     for action in (password_resets.approve, password_resets.refuse):
         with pytest.raises(ActionRefused, match="已經有人決定"):
-            action(reset, comment="x", by=of("EP1001"))
+            action(reset, comment="x", by=account_named("EP1001"))
 
 
 def test_a_request_that_nobody_decides_ends(people, time_machine):
@@ -281,7 +284,7 @@ def test_a_request_that_nobody_decides_ends(people, time_machine):
     assert password_resets.expire() == 1 and password_resets.expire() == 0
     assert PasswordReset.objects.get().state == "expired" and unchanged("IC1003")
     assert Event.objects.get(verb="expire_reset").detail["account"] == "IC1003"
-    assert not waiting_for(of("IC1002"))
+    assert not waiting_for(account_named("IC1002"))
 
 
 def test_resets_are_decided_in_person_one_by_one(people, account):
@@ -293,17 +296,17 @@ def test_resets_are_decided_in_person_one_by_one(people, account):
     ids = {"ids": f"reset-{reset.pk}", "decision": "approve", "confirmed": "1"}
     signed_in("IC1002").post(f"{QUEUE}batch/", ids)
     today = timezone.localdate()
-    delegating.delegate(username="IC1004", since=today, until=today, by=of("IC1002"))
+    delegating.delegate(username="IC1004", since=today, until=today, by=account_named("IC1002"))
     assert confirm("IC1004", "IC1003").status_code == 404
     assert unchanged("IC1003")
 
 
 def test_who_left_gets_no_code(people):
     ask("IC1001", "IC1003")
-    postings.assign(of("IC1003"), status="left", since=timezone.localdate(), by="x")
+    postings.assign(account_named("IC1003"), status="left", since=timezone.localdate(), by="x")
     assert "不在職" in says(confirm("IC1002", "IC1003"))
     with pytest.raises(ActionRefused, match="不在職"):
-        password_resets.ask(of("IC1003"), by=of("IC1001"))
+        password_resets.ask(account_named("IC1003"), by=account_named("IC1001"))
 
 
 # --- Nobody gets at a code by a detour -----------------------------------------------------------
@@ -312,23 +315,23 @@ def test_who_left_gets_no_code(people):
 def test_an_administrator_becomes_no_colleague_to_decide_his_own(people, mailbox):
     """S2 as it was done, with and without mail: reset the second administrator, sign in with it,
     approve one's own exception and claim."""
-    of_security(of("IC1001"))
-    claim, decision = claim_of(of("IC1001")), Decision.objects.get()
+    of_security(account_named("IC1001"))
+    claim, decision = claim_of(account_named("IC1001")), Decision.objects.get()
     page = ask("IC1001", "IC1002")
     assert not CODE.search(page) and not mailbox.letters and unchanged("IC1002")
-    told = of("IC1002").notices.get(kind="reset")
-    assert "申請重設" in told.subject and "IC1001" in told.body
+    notice = account_named("IC1002").notices.get(kind="reset")
+    assert "申請重設" in notice.subject and "IC1001" in notice.body
     confirm("EP1001", "IC1002")
     [(to, letter)] = mailbox.letters
     assert to == ["ic1002@ismp.example"]
     code = CODE.search(text_of(letter))[0]
     assert set_by(code, "IC1002").status_code == 302  # the owner has read the letter
-    hers = signed_in("IC1002")
+    browser = signed_in("IC1002")
     for kind, thing in (("claim", claim), ("exception", decision)):
-        answer = hers.post(f"{QUEUE}{kind}/{thing.pk}/", {"decision": "approve", "comment": "x"})
+        answer = browser.post(f"{QUEUE}{kind}/{thing.pk}/", {"decision": "approve", "comment": "x"})
         assert answer.status_code == 404, kind
     given = {"ids": claim.pk, "confirmed": "1", "category": "522", "given": "3", "comment": "x"}
-    page = says(hers.post("/manage/learning-map/claims/approve/", given))
+    page = says(browser.post("/manage/learning-map/claims/approve/", given))
     assert "30 天內" in page
     assert (
         ExternalClaim.objects.get().state == "pending" and Decision.objects.get().state == "pending"
@@ -338,17 +341,17 @@ def test_an_administrator_becomes_no_colleague_to_decide_his_own(people, mailbox
 @pytest.mark.parametrize("how", ["form", "roster"])
 def test_who_changes_an_address_does_not_get_the_code_there(how, people, mailbox):
     if how == "form":
-        given = {"name": of("IC1003").name, "email": "mine@ismp.example"}
-        signed_in("IC1001").post(f"{HERE}{of('IC1003').pk}/edit/", given)
+        given = {"name": account_named("IC1003").name, "email": "mine@ismp.example"}
+        signed_in("IC1001").post(f"{HERE}{account_named('IC1003').pk}/edit/", given)
     else:
         from ismp.accounts import demo_data
 
         person = next(one for one in demo_data.city() if one.username == "IC1003")
         line = demo_data.roster_csv([person]).replace("ic1003@", "mine@")
-        postings.import_roster(line.encode(), keeper=of("IC1001"), by="IC1001")
-    assert of("IC1003").email == "mine@ismp.example"
-    told = of("IC1003").notices.get(kind="reset")
-    assert "電子郵件已變更" in told.subject and "IC1001" in told.body
+        postings.import_roster(line.encode(), sender=account_named("IC1001"), by="IC1001")
+    assert account_named("IC1003").email == "mine@ismp.example"
+    notice = account_named("IC1003").notices.get(kind="reset")
+    assert "電子郵件已變更" in notice.subject and "IC1001" in notice.body
     assert notices.send_letters() == 1
     [(to, letter)] = mailbox.letters
     assert to == ["ic1003@ismp.example"] and "IC1003" in text_of(letter)
@@ -364,14 +367,14 @@ def test_who_changes_an_address_does_not_get_the_code_there(how, people, mailbox
 
 
 def test_an_address_that_is_the_askers_own_is_not_the_owners(people, mailbox):
-    Account.objects.filter(username="IC1003").update(email=of("IC1001").email.upper())
+    Account.objects.filter(username="IC1003").update(email=account_named("IC1001").email.upper())
     assert "和申請人的相同" in ask("IC1001", "IC1003")
     assert not mailbox.letters
 
 
 def test_a_puppet_confirms_nothing_for_its_maker(people):
-    ghost = Account(agency=of("IC1001").agency, username="ghost1", name="隨便")
-    account_actions.save_account(ghost, by=of("IC1001"))
+    ghost = Account(agency=account_named("IC1001").agency, username="ghost1", name="隨便")
+    account_actions.save_account(ghost, by=account_named("IC1001"))
     signed_in("IC1001").post(
         f"{HERE}appoint/", {"ids": ghost.pk, "confirmed": "1", "role": "agency_admin"}
     )
@@ -379,16 +382,16 @@ def test_a_puppet_confirms_nothing_for_its_maker(people):
     assert "ghost1" not in page and "IC1002" in page
     assert confirm("ghost1", "IC1003").status_code == 404
     with pytest.raises(ActionRefused, match="30 天內"):
-        password_resets.approve(PasswordReset.objects.get(), by=of("ghost1"))
+        password_resets.approve(PasswordReset.objects.get(), by=account_named("ghost1"))
     assert unchanged("IC1003")
 
 
 def test_one_human_with_two_accounts_is_no_second_person(people):
-    Account.objects.filter(username="EP1001").update(id_hash=of("IC1001").id_hash)
+    Account.objects.filter(username="EP1001").update(id_hash=account_named("IC1001").id_hash)
     ask("IC1001", "IC1003")
     assert confirm("EP1001", "IC1003").status_code == 404
     with pytest.raises(ActionRefused, match="與您自己有關"):
-        password_resets.approve(PasswordReset.objects.get(), by=of("EP1001"))
+        password_resets.approve(PasswordReset.objects.get(), by=account_named("EP1001"))
 
 
 # --- First passwords -----------------------------------------------------------------------------
@@ -396,7 +399,7 @@ def test_one_human_with_two_accounts_is_no_second_person(people):
 
 def application():
     return requests.apply_for_account(
-        agency=of("IC1001").agency,
+        agency=account_named("IC1001").agency,
         department="",
         username="IC8001",
         name="申請人",
@@ -430,7 +433,7 @@ def test_without_mail_an_applicants_first_code_waits_for_a_second_person(people)
 
 def test_many_applicants_at_once_get_their_codes_and_a_delegate_lets_them(people, mailbox, account):
     today = timezone.localdate()
-    delegating.delegate(username="IC1004", since=today, until=today, by=of("IC1001"))
+    delegating.delegate(username="IC1004", since=today, until=today, by=account_named("IC1001"))
     one = application()
     ids = {"ids": f"application-{one.pk}", "decision": "approve", "confirmed": "1"}
     page = says(signed_in("IC1004").post(f"{QUEUE}batch/", ids))
@@ -456,19 +459,19 @@ def test_the_owner_learns_of_each_step_on_the_site_and_by_letter(people, mailbox
     confirm("IC1002", "IC1003")
     code = CODE.search(text_of(mailbox.letters[0][1]))[0]
     set_by(code, "IC1003")
-    told = list(of("IC1003").notices.filter(kind="reset").order_by("pk"))
-    assert [one.subject for one in told] == [
+    received = list(account_named("IC1003").notices.filter(kind="reset").order_by("pk"))
+    assert [one.subject for one in received] == [
         "有管理者申請重設您的密碼",
         "您的密碼已被重設",
         "您已用一次性代碼設定新密碼",
     ]
-    assert "IC1001" in told[1].body and "IC1002" in told[1].body
+    assert "IC1001" in received[1].body and "IC1002" in received[1].body
     page = says(signed_in("IC1003").get("/notices/"))
-    assert all(one.subject in page for one in told)
+    assert all(one.subject in page for one in received)
     assert notices.send_letters() == 3
     letters = [text_of(letter) for to, letter in mailbox.letters[1:] if "ic1003" in to[0]]
     assert len(letters) == 3
-    names = [of(name).name for name in ("IC1001", "IC1002", "IC1003")]
+    names = [account_named(name).name for name in ("IC1001", "IC1002", "IC1003")]
     assert not [name for name in names for letter in letters if name in letter]
 
 
@@ -506,7 +509,7 @@ def code(people):
 
 def test_a_code_sets_a_password_once_however_it_is_typed(code):
     assert set_by(code.lower().replace("-", " "), "ic1003")["Location"] == "/accounts/login/"
-    assert of("IC1003").check_password(PASSWORD)
+    assert account_named("IC1003").check_password(PASSWORD)
     assert "代碼不對" in says(set_by(code, "IC1003", "another password here"))
 
 
@@ -531,5 +534,5 @@ def test_a_weak_or_mistyped_password_leaves_the_code_good(code):
 
 
 def test_who_left_meanwhile_gets_no_new_password(code):
-    postings.assign(of("IC1003"), status="left", since=timezone.localdate(), by="x")
+    postings.assign(account_named("IC1003"), status="left", since=timezone.localdate(), by="x")
     assert "代碼不對" in says(set_by(code, "IC1003"))

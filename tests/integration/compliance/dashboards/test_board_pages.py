@@ -104,7 +104,7 @@ def test_what_was_known_then(clerk, small, learned, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("address", [BOARD, PEOPLE, CITY])
-def test_a_wrong_day_is_told_in_one_sentence(client, account, query, words, address):
+def test_a_wrong_day_is_reported_in_one_sentence(client, account, query, words, address):
     client.force_login(account("IC1001", "platform_admin"))
     assert words in text(client.get(f"{address}?{query}"))
 
@@ -213,12 +213,12 @@ def test_a_person_is_followed_back_to_the_line_of_the_file(clerk, small, learned
     learned(small["IC1002"], 2, category="523", title="滲透測試入門")
     number = Account.objects.get(username="IC1002").pk
     page = clerk.get(f"{PEOPLE}{number}/")
-    told = text(page)
-    assert "522資通安全(通識)（每年）未達標" in told and "還差2小時" in told
-    assert "社交工程演練資通安全(通識)1採計" in told
-    assert "滲透測試入門資通安全(專業、職能)2不採計" in told
+    page_text = text(page)
+    assert "522資通安全(通識)（每年）未達標" in page_text and "還差2小時" in page_text
+    assert "社交工程演練資通安全(通識)1採計" in page_text
+    assert "滲透測試入門資通安全(專業、職能)2不採計" in page_text
     run = ImportRun.objects.earliest("pk")
-    assert f"匯入編號{run.pk}・檔案第2列" in told
+    assert f"匯入編號{run.pk}・檔案第2列" in page_text
     assert f'href="{run.get_absolute_url()}"' in page.content.decode()
     assert clerk.get(f"{PEOPLE}{Account.objects.get(username='EP1001').pk}/").status_code == 404
 
@@ -253,11 +253,11 @@ def test_a_transfer_in_mid_year_is_right_on_both_boards(client, account, small, 
         (theirs[0] + 1, theirs[1] + 1),
     )
     assert (board(A, roc_dates.roc_date(timezone.localdate())))[0] == 2
-    hers = text(client.get(f"{PEOPLE}?agency={B}&light=green&on=115-07-01"))
-    assert "IC1002" in hers and "3／3" in hers
+    shown = text(client.get(f"{PEOPLE}?agency={B}&light=green&on=115-07-01"))
+    assert "IC1002" in shown and "3／3" in shown
 
 
-def test_one_who_owes_nothing_is_told_so(clerk, small):
+def test_one_who_owes_nothing_is_reported_so(clerk, small):
     left = Account.objects.get(username="IC1004")
     assert "這一天沒有列管時數" in text(clerk.get(f"{PEOPLE}{left.pk}/"))
 
@@ -275,17 +275,19 @@ def test_a_person_on_a_past_day_is_shown_as_she_served_then(client, account, sma
     accounts.assign(person, agency=there, identities="security", since=date(2026, 7, 1), by="x")
     page = f"{PEOPLE}{person.pk}/?on=115-06-30"
     client.force_login(account("IC1001", "agency_admin"))
-    told = text(client.get(page))
-    assert f"{here.name}・{department}・一般使用者及主管" in told and there.name not in told
-    assert "已採計2小時" in told and "調任以後的課" not in told
+    page_text = text(client.get(page))
+    assert (
+        f"{here.name}・{department}・一般使用者及主管" in page_text and there.name not in page_text
+    )
+    assert "已採計2小時" in page_text and "調任以後的課" not in page_text
     listed = client.get(f"{PEOPLE}?agency={A}&light=&on=115-06-30").content.decode()
     [address] = re.findall(rf'href="({PEOPLE}{person.pk}/[^"]*)"', listed)
     assert client.get(html.unescape(address)).status_code == 200
     assert client.get(f"{PEOPLE}{person.pk}/").status_code == 404
     assert client.get(f"{PEOPLE}{person.pk}/?on=115-07-01").status_code == 404
     client.force_login(account("EP1001", "agency_admin"))
-    told = text(client.get(page))
-    assert f"{here.name}・{department}・一般使用者及主管" in told
+    page_text = text(client.get(page))
+    assert f"{here.name}・{department}・一般使用者及主管" in page_text
     assert there.name in text(client.get(f"{PEOPLE}{person.pk}/?on=115-07-01"))
 
 

@@ -51,7 +51,7 @@ def days():
 
 def assert_as_freshly_counted():
     agencies = list(Agency.objects.all())
-    kept = cached.of(agencies, days())
+    kept = cached.board_counts(agencies, days())
     for day in days():
         fresh = aggregates.parts(standing_table.table(on=day), day)
         for agency in agencies:
@@ -259,20 +259,20 @@ A, B, C = "382990001Z", "382990002Z", "382990003Z"
 
 def test_only_boards_that_an_step_concerns_are_counted_anew(city, import_bytes, monkeypatch):
     agencies, today = list(Agency.objects.all()), timezone.localdate()
-    cached.of(agencies, [today])
+    cached.board_counts(agencies, [today])
     calls = counted(monkeypatch)
-    cached.of(agencies, [today])
+    cached.board_counts(agencies, [today])
     trail.record(verbs.SIGN_IN, actor="x", agency=A)
-    cached.of(agencies, [today])
+    cached.board_counts(agencies, [today])
     assert calls == []
     import_bytes(data(row()), agency=C)
-    cached.of(agencies, [today])
+    cached.board_counts(agencies, [today])
     assert calls == [[C]]
     import_bytes(data(row()), agency=B)  # one of A's former people serves here under a new account
-    cached.of(agencies, [today])
+    cached.board_counts(agencies, [today])
     assert calls[1:] == [[A, B]]
     trail.record(find("a_step_of_a_later_version"), actor="x", agency=C)
-    cached.of(agencies, [today])
+    cached.board_counts(agencies, [today])
     assert calls[2:] == [[A, B, C]]
 
 
@@ -281,14 +281,20 @@ def test_accounts_that_turn_out_to_be_one_person_share_their_hours(city, import_
     number = next(person.national_id for person in city if person.username == "IC1001")
     other = Account.objects.filter(agency__code=C, status="active", identities="general").first()
     assert_as_freshly_counted()
-    before = cached.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    before = cached.board_counts([other.agency], days()[:1])[
+        other.agency_id, days()[0]
+    ].get_totals()[""]
     account_actions.set_national_id([other], number=number, by=administrator())
     assert_as_freshly_counted()
-    apart = cached.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    apart = cached.board_counts([other.agency], days()[:1])[
+        other.agency_id, days()[0]
+    ].get_totals()[""]
     assert apart == before  # a number alone is not a person
     person_links.confirm(PersonLink.objects.get(account=other), by=administrator("CU1001"))
     assert_as_freshly_counted()
-    after = cached.of([other.agency], days()[:1])[other.agency_id, days()[0]].get_totals()[""]
+    after = cached.board_counts([other.agency], days()[:1])[
+        other.agency_id, days()[0]
+    ].get_totals()[""]
     assert after.green == before.green + 1
     hours.delete(Record.objects.all(), reason="誤植", by=administrator())
     assert_as_freshly_counted()
@@ -298,7 +304,7 @@ def test_the_worker_keeps_boards_ready_and_lets_old_ones_go(city, import_bytes, 
     today, a_month_end = days()[:2]
     assert cached.keep_fresh() == 3
     assert cached.keep_fresh() == 0
-    cached.of(Agency.objects.all(), [a_month_end])
+    cached.board_counts(Agency.objects.all(), [a_month_end])
     first = Board.objects.filter(agency__code=A, on=today)
     yesterday = Board.objects.get(pk=first.get().pk)
     yesterday.pk, yesterday.on = None, date(2026, 1, 15)
@@ -309,15 +315,15 @@ def test_the_worker_keeps_boards_ready_and_lets_old_ones_go(city, import_bytes, 
     assert left == {(A, today), (B, today), (C, today), (A, a_month_end), (B, a_month_end)}
     assert set(Board.objects.values_list("basis", flat=True)) == {trail.newest()}
     calls = counted(monkeypatch)
-    cached.of(Agency.objects.all(), [today])
+    cached.board_counts(Agency.objects.all(), [today])
     assert calls == []
 
 
 def test_a_kept_city_takes_three_queries(city):
     agencies, today = list(Agency.objects.all()), timezone.localdate()
-    cached.of(agencies, [today])
+    cached.board_counts(agencies, [today])
     with CaptureQueriesContext(connection) as queries:
-        cached.of(agencies, days()[:1])
+        cached.board_counts(agencies, days()[:1])
     assert len(queries) == 3
 
 
@@ -325,6 +331,6 @@ def test_what_was_known_then_is_counted_and_not_kept(city, import_bytes):
     before, today = timezone.now(), timezone.localdate()
     import_bytes(data(row()))
     agencies = list(Agency.objects.filter(code=A))
-    then = cached.of(agencies, [today], known_at=before)
+    then = cached.board_counts(agencies, [today], known_at=before)
     assert then[agencies[0].pk, today].pk is None
     assert not Board.objects.exists()

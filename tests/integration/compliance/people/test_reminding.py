@@ -19,11 +19,11 @@ A = "382990001Z"
 REMIND = "/manage/learning-map/board/remind/"
 
 
-def of(username):
+def account_named(username):
     return Account.objects.select_related("agency").get(username=username)
 
 
-def told():
+def announced():
     return sorted(Notice.objects.values_list("account__username", flat=True))
 
 
@@ -38,25 +38,25 @@ def test_the_preview_is_what_is_sent(clerk, small, learned):
     page, seal = preview(clerk, whom="all", light="behind")
     assert "提醒 3 位同仁" in page and not Notice.objects.exists()
     clerk.post(REMIND, {"whom": "all", "light": "behind", "seen": seal})
-    assert told() == ["IC1001", "IC1002", "IC1003"]
+    assert announced() == ["IC1001", "IC1002", "IC1003"]
     for notice in Notice.objects.all():
         assert notice.subject in page
         for sentence in notice.body.splitlines():
             assert sentence in page
-    hers = Notice.objects.get(account__username="IC1002")
-    assert hers.subject == "資通安全訓練時數還缺：522 資通安全(通識)（每年） 2 小時"
+    notice = Notice.objects.get(account__username="IC1002")
+    assert notice.subject == "資通安全訓練時數還缺：522 資通安全(通識)（每年） 2 小時"
     year = timezone.localdate().year - 1911
-    assert f"{year}-01-01 至 {year}-12-31 應有 3 小時，已有 1 小時，還缺 2 小時" in hers.body
+    assert f"{year}-01-01 至 {year}-12-31 應有 3 小時，已有 1 小時，還缺 2 小時" in notice.body
     event = Event.objects.get(verb="remind")
     assert (event.actor, event.agency, event.detail) == ("IC1001", A, {"people": 3})
 
 
 def test_only_those_who_are_ticked(clerk, small):
-    ids = [of("IC1002").pk, of("EP1001").pk, "x"]
+    ids = [account_named("IC1002").pk, account_named("EP1001").pk, "x"]
     page, seal = preview(clerk, whom="ticked", ids=ids)
     assert "提醒 1 位同仁" in page and "EP1001" not in page
     clerk.post(REMIND, {"whom": "ticked", "ids": ids, "seen": seal})
-    assert told() == ["IC1002"]
+    assert announced() == ["IC1002"]
 
 
 def test_nothing_ticked_says_what_to_do(clerk, small):
@@ -66,16 +66,18 @@ def test_nothing_ticked_says_what_to_do(clerk, small):
 
 def test_nobody_is_reminded_twice_on_a_day(clerk, small, time_machine):
     time_machine.move_to(NOON)
-    _, seal = preview(clerk, whom="ticked", ids=[of("IC1002").pk])
-    clerk.post(REMIND, {"whom": "ticked", "ids": [of("IC1002").pk], "seen": seal})
-    again = clerk.post(REMIND, {"whom": "ticked", "ids": [of("IC1002").pk], "seen": seal})
+    _, seal = preview(clerk, whom="ticked", ids=[account_named("IC1002").pk])
+    clerk.post(REMIND, {"whom": "ticked", "ids": [account_named("IC1002").pk], "seen": seal})
+    again = clerk.post(
+        REMIND, {"whom": "ticked", "ids": [account_named("IC1002").pk], "seen": seal}
+    )
     assert "今天都已經提醒過" in again.content.decode()
     page, seal = preview(clerk, whom="all", light="behind")
     assert "1 人今天已經提醒過，這次不會再收到：IC1002" in page
     clerk.post(REMIND, {"whom": "all", "light": "behind", "seen": seal})
-    assert told() == ["IC1001", "IC1002", "IC1003"]
+    assert announced() == ["IC1001", "IC1002", "IC1003"]
     time_machine.move_to(NOON + timedelta(days=1))
-    clerk.force_login(of("IC1001"))
+    clerk.force_login(account_named("IC1001"))
     assert "提醒 3 位同仁" in preview(clerk, whom="all", light="behind")[0]
 
 
@@ -85,13 +87,13 @@ def test_a_list_that_changed_since_the_preview_is_shown_again(clerk, small, lear
     answer = clerk.post(REMIND, {"whom": "all", "light": "behind", "seen": seal})
     page = answer.content.decode()
     assert "在您預覽之後有變動" in page and "2 小時" in page
-    assert told() == []
+    assert announced() == []
 
 
 def test_those_who_have_enough_are_exempt_or_left_get_nothing(clerk, small, learned):
     learned(small["IC1003"], 3)
     Posting.objects.filter(account__username="IC1002").update(status="left")
-    ids = [of(name).pk for name in ("IC1001", "IC1002", "IC1003")]
+    ids = [account_named(name).pk for name in ("IC1001", "IC1002", "IC1003")]
     page, _ = preview(clerk, whom="ticked", ids=ids)
     assert "提醒 1 位同仁" in page and "1 人已達標或免列管，不會收到" in page
     assert "IC1002" not in page
@@ -99,7 +101,9 @@ def test_those_who_have_enough_are_exempt_or_left_get_nothing(clerk, small, lear
 
 def test_an_action_with_nobody_left_is_refused(city, small):
     with pytest.raises(ActionRefused):
-        reminders.remind(of("IC1001").agency, {"accounts": []}, seen="x", by=of("IC1001"))
+        reminders.remind(
+            account_named("IC1001").agency, {"accounts": []}, seen="x", by=account_named("IC1001")
+        )
     assert not Event.objects.filter(verb="remind").exists()
 
 
@@ -112,7 +116,7 @@ def test_the_letter_names_nobody_and_goes_out_once(clerk, small, mailbox, time_m
     assert send_digests() == 2
     assert send_digests() == 0
     letters = {to[0]: text_of(content) for to, content in mailbox.letters}
-    assert set(letters) == {of("IC1001").email, of("IC1002").email}
+    assert set(letters) == {account_named("IC1001").email, account_named("IC1002").email}
     for letter in letters.values():
         assert "還缺：522 資通安全(通識)（每年） 3 小時" in letter
         for person in small.values():
@@ -126,7 +130,7 @@ def test_without_a_mail_server_the_preview_says_so(clerk, small):
 
 def test_the_preview_says_who_is_mailed_today_and_who_tomorrow(clerk, small, mailbox, time_machine):
     time_machine.move_to(NOON)
-    notify([of("IC1002")], kind="x", subject="別的事")
+    notify([account_named("IC1002")], kind="x", subject="別的事")
     assert send_digests() == 1
     page, seal = preview(clerk, whom="all", light="behind")
     assert "2 人的信箱會收到今天的彙整信（一小時內寄出）" in page

@@ -37,9 +37,9 @@ def asked(**changes):
 
 def test_the_shipped_rules_are_the_law(city):
     for on in (date(2021, 8, 22), date(2021, 8, 23), date(2026, 1, 6), date(2026, 1, 7)):
-        mine = {(d.identity, d.categories, d.years, d.hours, d.grades) for d in statute.duties() if d.since <= on <= (d.until or on)}  # fmt: skip
+        own = {(d.identity, d.categories, d.years, d.hours, d.grades) for d in statute.duties() if d.since <= on <= (d.until or on)}  # fmt: skip
         stored = standing_table.InForce.on(on).duties
-        assert {(d.identity, d.categories, d.years, d.hours, d.grades) for d in stored} == mine
+        assert {(d.identity, d.categories, d.years, d.hours, d.grades) for d in stored} == own
     assert len(standing_table.InForce.on(date(2026, 1, 7), known_at=timezone.now()).duties) == 4
 
 
@@ -112,10 +112,10 @@ def test_a_policy_holds_from_its_day(admin):
 
 def test_examples_must_come_out_as_written(admin):
     address = f"{RULES}{general().pk}/examples/add/"
-    told = {"title": "兩次", "on": "115-12-31", "grade": "A", "records": "522 115-01-05 1\n522 115-02-05 1", "owed": "on"}  # fmt: skip
-    page = admin.post(address, {**told, "missing": "0"}).content.decode()
+    values = {"title": "兩次", "on": "115-12-31", "grade": "A", "records": "522 115-01-05 1\n522 115-02-05 1", "owed": "on"}  # fmt: skip
+    page = admin.post(address, {**values, "missing": "0"}).content.decode()
     assert "應為已達標，這樣存檔會變成還差 1 小時" in page
-    assert admin.post(address, {**told, "missing": "1"}).status_code == 302
+    assert admin.post(address, {**values, "missing": "1"}).status_code == 302
     example = Example.objects.get(title="兩次")
     assert example.missing == 1_000
     admin.post(f"{RULES}examples/{example.pk}/remove/")
@@ -209,7 +209,9 @@ def test_a_version_before_a_later_one_is_refused_or_replaces_it(admin):
         )
 
 
-def test_a_version_is_cancelled_with_a_reason_after_who_is_concerned_is_told(admin, import_bytes):
+def test_a_version_is_cancelled_with_a_reason_after_who_is_concerned_is_reported(
+    admin, import_bytes
+):
     import_bytes(data(row()))  # three hours for one person
     Account.objects.get(username=PERSON.username).postings.update(identities="general")
     admin.post(f"{RULES}{general().pk}/change/", {**asked(hours="4"), "confirmed": "1"})

@@ -17,12 +17,12 @@ from tests.support.laws import take
 from tests.support.random_histories import (
     A,
     B,
+    account_named,
     agency,
     by_chance,
     chances,
     do,
     links,
-    of,
     row,
     some_file,
     some_services,
@@ -41,10 +41,12 @@ def behind(code):
 def test_predicted_is_what_the_import_does_and_what_the_standing_shows(cities, chance):
     code, rows = some_file(chance)
     with transaction.atomic():
-        clerk = of("a-wang")
-        people.assign(of("b-movedin"), status=Status.ACTIVE, since=scenarios.TODAY, by="x")
+        clerk = account_named("a-wang")
+        people.assign(
+            account_named("b-movedin"), status=Status.ACTIVE, since=scenarios.TODAY, by="x"
+        )
         for username, (identities, since) in some_services(chance).items():
-            people.assign(of(username), identities=identities, since=since, by="x")
+            people.assign(account_named(username), identities=identities, since=since, by="x")
         for _ in range(chance.randint(0, 4)):
             do(some_step(chance), clerk, {frozenset(pair) for pair in links()})
         trial = import_effect.of_run(take(scenarios.file(*rows), agency=code, dry_run=True))
@@ -63,7 +65,7 @@ def test_it_says_who_turned_green_and_who_red(cities):
     done = import_effect.of_run(
         take(scenarios.file(row(scenarios.WANG), row(scenarios.XU, hours="1")))
     )
-    assert (done.done, done.fallen) == ([of("a-wang").pk], [of("a-xu").pk])
+    assert (done.done, done.fallen) == ([account_named("a-wang").pk], [account_named("a-xu").pk])
     assert len(done.before) == len(done.after) == 14
 
 
@@ -77,7 +79,7 @@ def test_a_trial_whose_rows_are_gone_predicts_no_more(cities):
 
 
 def test_the_sentence_has_the_arithmetic_record_by_record(cities):
-    people.assign(of("a-wang"), identities="it", since=scenarios.TODAY, by="x")
+    people.assign(account_named("a-wang"), identities="it", since=scenarios.TODAY, by="x")
     take(
         scenarios.file(
             row(scenarios.WANG, hours="1", title="甲", ended_on="115-01-05"),
@@ -86,7 +88,7 @@ def test_the_sentence_has_the_arithmetic_record_by_record(cities):
             row(scenarios.WANG, hours="2", title="丁", category="523", ended_on="114-12-31"),
         )
     )
-    basic, professional = explanation.of_person(of("a-wang"))
+    basic, professional = explanation.of_person(account_named("a-wang"))
     assert basic.sentence == (
         "115-01-01 至 115-12-31 應有資通安全(通識) 3 小時，已採計 1.5 小時"
         "（115-01-05「甲」1 小時；115-02-01「乙」0.5 小時），"
@@ -103,12 +105,12 @@ def test_the_sentence_has_the_arithmetic_record_by_record(cities):
 
 def test_deleted_and_repeated_records_are_named_with_their_reason(cities):
     take(scenarios.file(row(scenarios.WANG, hours="1"), row(scenarios.WANG, title="乙", hours="1")))
-    wang = of("a-wang")
+    wang = account_named("a-wang")
     people.assign(wang, agency=agency(B), since=scenarios.TODAY, by="x")
     take(scenarios.file(row(scenarios.WANG, hours="1")), agency=B)
     records = standing_table.Record.objects.filter(title="乙")
     record_actions.delete(records, reason="誤植", by=wang)
-    [line] = explanation.of_person(of("a-wang"))
+    [line] = explanation.of_person(account_named("a-wang"))
     assert sorted(item.why_not for item in line.not_counted) == [
         "與已採計的是同一個課程，只採計一次",
         "這筆時數已刪除",
@@ -116,14 +118,16 @@ def test_deleted_and_repeated_records_are_named_with_their_reason(cities):
     assert [item.hours for item in line.counted] == [1000]
 
 
-def test_who_is_exempt_or_done_is_told_so(cities):
+def test_who_is_exempt_or_done_is_reported_so(cities):
     take(scenarios.file(row(scenarios.WANG)))
-    assert explanation.of_person(of("a-wang"))[0].sentence.endswith("，已達標。")
-    people.grant_leave(of("a-xu"), since=scenarios.TODAY, until=None, reason="育嬰", by="x")
-    [exempt] = explanation.of_person(of("a-xu"))
+    assert explanation.of_person(account_named("a-wang"))[0].sentence.endswith("，已達標。")
+    people.grant_leave(
+        account_named("a-xu"), since=scenarios.TODAY, until=None, reason="育嬰", by="x"
+    )
+    [exempt] = explanation.of_person(account_named("a-xu"))
     assert "留職停薪（育嬰，" in exempt.sentence and "這段期間免計。" in exempt.sentence
-    people.assign(of("a-xu"), status=Status.LEFT, since=scenarios.TODAY, by="x")
-    assert explanation.of_person(of("a-xu")) == []
+    people.assign(account_named("a-xu"), status=Status.LEFT, since=scenarios.TODAY, by="x")
+    assert explanation.of_person(account_named("a-xu")) == []
 
 
 def test_a_course_that_closes_the_gap_is_offered(cities):
@@ -132,28 +136,32 @@ def test_a_course_that_closes_the_gap_is_offered(cities):
     made = {"kind": Kind.ONLINE, "hours": 3_000, "state": CourseState.OPEN, "for_all": True}
     wanted = Course.objects.create(title="通識", category="522", **made)
     Course.objects.create(title="專業", category="523", **made)
-    [line] = explanation.of_person(of("a-wang"))
+    [line] = explanation.of_person(account_named("a-wang"))
     assert line.courses == [wanted]
     take(scenarios.file(row(scenarios.WANG)))
-    assert explanation.of_person(of("a-wang"))[0].courses == []
+    assert explanation.of_person(account_named("a-wang"))[0].courses == []
 
 
 @by_chance
 @given(chance=chances)
 def test_the_records_named_add_up_to_the_figures(cities, chance):
     with transaction.atomic():
-        clerk = of("a-wang")
-        people.assign(of("b-movedin"), status=Status.ACTIVE, since=scenarios.TODAY, by="x")
+        clerk = account_named("a-wang")
+        people.assign(
+            account_named("b-movedin"), status=Status.ACTIVE, since=scenarios.TODAY, by="x"
+        )
         for username in ("a-wang", "a-movedin"):
             identities = chance.choice(["it", "security+general"])
-            people.assign(of(username), identities=identities, since=scenarios.TODAY, by="x")
+            people.assign(
+                account_named(username), identities=identities, since=scenarios.TODAY, by="x"
+            )
         moments = []
         for _ in range(chance.randint(1, 5)):
             do(some_step(chance), clerk, {frozenset(pair) for pair in links()})
             moments.append(timezone.now())
         for username in ("a-wang", "a-movedin"):
             for known_at in (None, *moments):
-                for one in explanation.of_person(of(username), known_at=known_at):
+                for one in explanation.of_person(account_named(username), known_at=known_at):
                     assert sum(item.hours for item in one.counted) == one.line.done
                     assert all(item.why_not for item in one.not_counted)
         transaction.set_rollback(True)

@@ -29,12 +29,12 @@ from tests.support.random_histories import (
     DAYS,
     A,
     B,
+    account_named,
     agency,
     by_chance,
     chances,
     do,
     links,
-    of,
     row,
     some_services,
     some_step,
@@ -44,8 +44,8 @@ pytestmark = pytest.mark.django_db
 
 
 def lines(username, **asked):
-    told = [one.line for one in explanation.of_person(of(username), **asked)]
-    return {(line.category, line.years): line for line in told}
+    reported = [one.line for one in explanation.of_person(account_named(username), **asked)]
+    return {(line.category, line.years): line for line in reported}
 
 
 # Stories
@@ -62,18 +62,18 @@ def test_a_person_who_has_done_nothing_is_red_and_turns_green(cities):
 
 def test_hours_follow_a_person_to_her_new_account(cities):
     """趙調任 left A and has another account in B with the same number."""
-    people.assign(of("a-moved"), status=Status.ACTIVE, since=scenarios.TODAY, by="x")
+    people.assign(account_named("a-moved"), status=Status.ACTIVE, since=scenarios.TODAY, by="x")
     take(scenarios.file(row(scenarios.MOVED_AWAY)))
-    people.assign(of("a-moved"), status=Status.LEFT, since=scenarios.TODAY, by="x")
+    people.assign(account_named("a-moved"), status=Status.LEFT, since=scenarios.TODAY, by="x")
     assert lines("b-moved")["522", 1].light == "green"
     assert lines("a-moved") == {}
 
 
 def test_an_event_that_two_agencies_brought_counts_once(cities):
     take(scenarios.file(row(scenarios.WANG, hours="2")))
-    people.assign(of("a-wang"), agency=agency(B), since=scenarios.TODAY, by="x")
+    people.assign(account_named("a-wang"), agency=agency(B), since=scenarios.TODAY, by="x")
     take(scenarios.file(row(scenarios.WANG, hours="2")), agency=B)
-    assert Record.objects.filter(account=of("a-wang")).count() == 2
+    assert Record.objects.filter(account=account_named("a-wang")).count() == 2
     assert lines("a-wang")["522", 1].done == 2000
     take(scenarios.file(row(scenarios.WANG, hours="2.5")), agency=B)
     assert lines("a-wang")["522", 1].done == 2500
@@ -83,7 +83,7 @@ def test_an_event_that_two_agencies_brought_counts_once(cities):
 def test_an_event_under_two_accounts_of_one_agency_counts_once(cities, monkeypatch, few):
     """周杰明 had an account of A before the one that he has now."""
     monkeypatch.setattr(standing_table, "_one_by_one", lambda accounts: few)
-    old, new = of("a-twice-old"), of("a-twice-new")
+    old, new = account_named("a-twice-old"), account_named("a-twice-new")
     people.assign(new, status=Status.LEFT, since=scenarios.TODAY, by="x")
     people.assign(old, status=Status.ACTIVE, since=scenarios.TODAY, by="x")
     take(scenarios.file(row(scenarios.TWICE, hours="2")))
@@ -95,25 +95,29 @@ def test_an_event_under_two_accounts_of_one_agency_counts_once(cities, monkeypat
 
 
 def test_grades_and_leave_and_arrival_are_those_of_the_day(cities):
-    people.assign(of("a-wang"), identities="it", since=date(2026, 1, 1), by="x")
+    people.assign(account_named("a-wang"), identities="it", since=date(2026, 1, 1), by="x")
     people.grade(agency(A), "D", since=date(2026, 1, 1), by="x")
     assert set(lines("a-wang", on=date(2026, 1, 6))) == {("522", 1)}
     assert set(lines("a-wang", on=date(2026, 1, 7))) == {("522", 1), ("523", 2)}
     people.grant_leave(
-        of("a-wang"), since=date(2026, 3, 1), until=date(2026, 5, 31), reason="育嬰", by="x"
+        account_named("a-wang"),
+        since=date(2026, 3, 1),
+        until=date(2026, 5, 31),
+        reason="育嬰",
+        by="x",
     )
     [on_leave, _] = lines("a-wang", on=date(2026, 5, 31)).values()
     assert (on_leave.light, on_leave.missing) == ("exempt", 0)
     assert on_leave.note == "留職停薪（育嬰，115-03-01 起）"
     assert lines("a-wang", on=date(2026, 6, 1))["522", 1].light == "red"
-    people.assign(of("a-wang"), agency=agency(B), since=date(2026, 4, 1), by="x")
+    people.assign(account_named("a-wang"), agency=agency(B), since=date(2026, 4, 1), by="x")
     assert lines("a-wang", on=date(2026, 6, 1))["522", 1].note == ""
 
 
 def test_a_newcomer_is_waited_for(cities):
     PolicyVersion.objects.create(grace_days=30, since=date(2026, 1, 1))
-    people.assign(of("a-xu"), status=Status.LEFT, since=date(2026, 2, 1), by="x")
-    people.assign(of("a-xu"), status=Status.ACTIVE, since=date(2026, 3, 1), by="x")
+    people.assign(account_named("a-xu"), status=Status.LEFT, since=date(2026, 2, 1), by="x")
+    people.assign(account_named("a-xu"), status=Status.ACTIVE, since=date(2026, 3, 1), by="x")
     [line] = lines("a-xu", on=date(2026, 3, 30)).values()
     assert (line.light, line.note) == ("amber", "115-03-01 到職，寬限到 115-03-30")
     assert lines("a-xu", on=date(2026, 3, 31))["522", 1].light == "red"
@@ -123,9 +127,13 @@ def test_a_newcomer_is_waited_for(cities):
 def test_a_department_or_a_person_has_the_lines_that_she_has_in_the_city(cities):
     take(scenarios.file(row(scenarios.WANG), row(scenarios.XU, hours="1")))
     everybody = standing_table.table()
-    for whom in (Q(agency=agency(A)), Q(department=of("a-wang").department), Q(account=of("a-xu"))):
-        mine = standing_table.table(whom)
-        assert len(mine) and mine.equals(everybody.join(mine, on="account", how="semi"))
+    for whom in (
+        Q(agency=agency(A)),
+        Q(department=account_named("a-wang").department),
+        Q(account=account_named("a-xu")),
+    ):
+        own = standing_table.table(whom)
+        assert len(own) and own.equals(everybody.join(own, on="account", how="semi"))
 
 
 # Random worlds
@@ -159,7 +167,7 @@ def one_person(account, pairs):
     return found
 
 
-def told_by_the_rules(records, pairs, on, known_at):
+def judged_by_the_rules(records, pairs, on, known_at):
     """The plain way: person after person, record after record."""
     by_account = defaultdict(list)
     for account, _, category, ended_on, event, hours in records:
@@ -194,14 +202,16 @@ def person_of(account, on, known_at):
     if entry is None:
         return None
     agency_id = entry.agency_id
-    hers = list(persons.accounts_of(account, known_at))
-    days = {one.since for other in hers for one in other.postings.all() if one.since <= on}
+    accounts = list(persons.accounts_of(account, known_at))
+    days = {one.since for other in accounts for one in other.postings.all() if one.since <= on}
     arrived = None
     for day in sorted(days):  # nothing changes between them
         before = (
-            any(served_on(one, day - timedelta(1), known_at) for one in hers) if arrived else None
+            any(served_on(one, day - timedelta(1), known_at) for one in accounts)
+            if arrived
+            else None
         )
-        if not any(served_on(one, day, known_at) for one in hers):
+        if not any(served_on(one, day, known_at) for one in accounts):
             continue
         arrived = arrived if before else day
     grades = [
@@ -223,7 +233,7 @@ def person_of(account, on, known_at):
     )
 
 
-def told_by_the_table(on, known_at=None):
+def judged_by_the_table(on, known_at=None):
     return {
         (row["account"], row["category"], row["years"]): (
             row["required"],
@@ -239,9 +249,9 @@ def assert_each_sees_the_same(chance, on, known_at=None):
     """As some of them see it on 首頁, without the table."""
     some = chance.sample(list(Account.objects.order_by("pk")), 2)
     table = standing_table.table(Q(account__in=some), on=on, known_at=known_at)
-    told = [one.line for each in some for one in explanation.of_person(each, on, known_at)]
+    reported = [one.line for each in some for one in explanation.of_person(each, on, known_at)]
     wanted = [standing_table.Line(**row) for row in table.iter_rows(named=True)]
-    assert sorted(told, key=_by_duty) == sorted(wanted, key=_by_duty)
+    assert sorted(reported, key=_by_duty) == sorted(wanted, key=_by_duty)
 
 
 def _by_duty(line):
@@ -254,13 +264,13 @@ def _by_duty(line):
 def test_the_table_is_what_the_rules_say_record_by_record(few, cities, monkeypatch, chance):
     monkeypatch.setattr(standing_table, "_one_by_one", lambda accounts: few)
     with transaction.atomic():
-        clerk = of("a-wang")
+        clerk = account_named("a-wang")
         for username, (identities, since) in some_services(chance).items():
-            people.assign(of(username), identities=identities, since=since, by="x")
-        people.assign(of("b-movedin"), status=Status.ACTIVE, since=DAYS[1], by="x")
+            people.assign(account_named(username), identities=identities, since=since, by="x")
+        people.assign(account_named("b-movedin"), status=Status.ACTIVE, since=DAYS[1], by="x")
         if grade := chance.choice(["", "A", "D", "E"]):
             people.grade(agency(A), grade, since=DAYS[0], by="x")
-        people.grant_leave(of("a-xu"), since=DAYS[1], until=None, reason="育嬰", by="x")
+        people.grant_leave(account_named("a-xu"), since=DAYS[1], until=None, reason="育嬰", by="x")
         PolicyVersion.objects.create(since=DAYS[0], **some_policy(chance))
         pairs = {frozenset(pair) for pair in links()}
         remembered = []
@@ -270,7 +280,7 @@ def test_the_table_is_what_the_rules_say_record_by_record(few, cities, monkeypat
             remembered.append((timezone.now(), live(), frozenset(pairs)))
         last, records, _ = remembered[-1]
         for on in DAYS:
-            assert told_by_the_table(on) == told_by_the_rules(records, pairs, on, last)
+            assert judged_by_the_table(on) == judged_by_the_rules(records, pairs, on, last)
         assert_each_sees_the_same(chance, chance.choice(DAYS))
         accounts = list(Account.objects.values_list("pk", flat=True))
         for moment, records, pairs in remembered:
@@ -278,6 +288,8 @@ def test_the_table_is_what_the_rules_say_record_by_record(few, cities, monkeypat
             known = {(a, b, c, d, e.hex, h) for a, b, c, d, e, h in records}
             assert set(found.iter_rows()) == known
             on = chance.choice(DAYS[2:])
-            assert told_by_the_table(on, moment) == told_by_the_rules(records, pairs, on, moment)
+            assert judged_by_the_table(on, moment) == judged_by_the_rules(
+                records, pairs, on, moment
+            )
             assert_each_sees_the_same(chance, on, moment)
         transaction.set_rollback(True)

@@ -49,10 +49,10 @@ def people(account):
 class TestSigningUp:
     def test_places_then_the_waiting_list_then_moving_up(self, people):
         session = planned(people[0])
-        mine = [classes.sign_up(session, one, by=one) for one in people[:5]]
+        own = [classes.sign_up(session, one, by=one) for one in people[:5]]
         assert standings(session) == ["enrolled", "enrolled", "waiting", "waiting", "waiting"]
-        assert classes.sign_up(session, people[0], by=people[0]) == mine[0]
-        classes.withdraw(mine[0], by=people[0])
+        assert classes.sign_up(session, people[0], by=people[0]) == own[0]
+        classes.withdraw(own[0], by=people[0])
         assert standings(session) == ["cancelled", "enrolled", "enrolled", "waiting", "waiting"]
         moved = Notice.objects.filter(kind="moved_up")
         assert [notice.account for notice in moved] == [people[2]]
@@ -76,12 +76,12 @@ class TestSigningUp:
 
     def test_approval_keeps_the_order_in_which_people_came(self, people):
         session = planned(people[0], needs_approval=True)
-        mine = [classes.sign_up(session, one, by=one) for one in people[:4]]
+        own = [classes.sign_up(session, one, by=one) for one in people[:4]]
         assert set(standings(session)) == {"applied"}
         assert Session.objects.get().taken == 0
-        classes.refuse(SignUp.objects.filter(pk=mine[0].pk), by=people[5])
+        classes.refuse(SignUp.objects.filter(pk=own[0].pk), by=people[5])
         classes.approve(
-            SignUp.objects.filter(pk__in=[one.pk for one in reversed(mine)]), by=people[5]
+            SignUp.objects.filter(pk__in=[one.pk for one in reversed(own)]), by=people[5]
         )
         assert standings(session) == ["refused", "enrolled", "enrolled", "waiting"]
         with pytest.raises(ActionRefused, match="未獲錄取"):
@@ -110,7 +110,7 @@ class TestSigningUp:
         assert not catalogue.open_for("522", today + timedelta(days=1))
         assert list(catalogue.search("社交工程")) == [session.course]
 
-    def test_a_session_called_off_is_told_to_all(self, people):
+    def test_a_session_called_off_is_reported_to_all(self, people):
         session = planned(people[0])
         for one in people[:3]:
             classes.sign_up(session, one, by=one)
@@ -128,11 +128,11 @@ def _timings(session):
 class TestBeingThere:
     def test_a_list_says_who_was_there_and_can_be_corrected(self, people):
         session = planned(people[0])
-        mine = [classes.sign_up(session, one, by=one) for one in people[:3]]
+        own = [classes.sign_up(session, one, by=one) for one in people[:3]]
         meeting = session.meetings.get()
-        assert attendance.mark(meeting, [one.pk for one in mine], by=people[5]) == 2
-        assert attendance.mark(meeting, [mine[1].pk], by=people[5]) == 1
-        assert Attendance.objects.get().sign_up == mine[1]
+        assert attendance.mark(meeting, [one.pk for one in own], by=people[5]) == 2
+        assert attendance.mark(meeting, [own[1].pk], by=people[5]) == 1
+        assert Attendance.objects.get().sign_up == own[1]
 
     def test_the_code_in_the_room_marks_once(self, people):
         session = planned(people[0])
@@ -182,12 +182,12 @@ class TestBeingThere:
 class TestFinishing:
     def test_hours_by_meetings_attended_and_corrections_follow(self, people):
         session = planned(people[0], starts=timedelta(days=-3), meetings=3, quota=3)
-        mine = [classes.sign_up(session, one, way=Way.LIST, by=people[5]) for one in people[:3]]
+        own = [classes.sign_up(session, one, way=Way.LIST, by=people[5]) for one in people[:3]]
         first, second, third = session.meetings.all()
-        attendance.mark(first, [mine[0].pk, mine[1].pk], by=people[5])
+        attendance.mark(first, [own[0].pk, own[1].pk], by=people[5])
         for meeting in (second, third):
-            attendance.mark(meeting, [mine[0].pk], by=people[5])
-        attendance.grade(session, {mine[0].pk: Decimal("92.5"), mine[1].pk: None}, by=people[5])
+            attendance.mark(meeting, [own[0].pk], by=people[5])
+        attendance.grade(session, {own[0].pk: Decimal("92.5"), own[1].pk: None}, by=people[5])
         assert attendance.finish(session, by=people[5]).given == 2
         hours = dict(Record.objects.live().values_list("account", "classroom_hours"))
         assert hours == {people[0].pk: 6000, people[1].pk: 2000}
@@ -195,8 +195,8 @@ class TestFinishing:
         assert (record.term, record.score, record.title) == ("1", "92.5", "社交工程防護")
         assert record.started_on == timezone.localdate(first.starts_at)
         assert record.ended_on == timezone.localdate(third.ends_at)
-        attendance.mark(second, [mine[0].pk, mine[1].pk], by=people[5])
-        attendance.mark(third, [mine[2].pk], by=people[5])
+        attendance.mark(second, [own[0].pk, own[1].pk], by=people[5])
+        attendance.mark(third, [own[2].pk], by=people[5])
         assert attendance.finish(session, by=people[5]).given == 3
         hours = dict(Record.objects.live().values_list("account", "classroom_hours"))
         assert hours == {people[0].pk: 4000, people[1].pk: 4000, people[2].pk: 2000}
@@ -267,10 +267,10 @@ def test_500_people_for_30_places_at_once(place):
         assert process.returncode == 0, errors.decode()
     with place.entered():
         people = Account.objects.filter(username__startswith="P", status="active").count()
-        before = _told()
+        before = _announced()
         for one in SignUp.objects.filter(standing="enrolled").order_by("turn")[:5]:
             classes.withdraw(one, by=one.account)
-        after, faults = _told(), list(trail.faults())
+        after, faults = _announced(), list(trail.faults())
     assert people > 480 and not faults
     taken, turns, rows = before
     assert (taken, turns, len(rows)) == (PLACES, people, people)
@@ -283,7 +283,7 @@ def test_500_people_for_30_places_at_once(place):
     assert after[0] == PLACES
 
 
-def _told():
+def _announced():
     session = Session.objects.get()
     rows = session.sign_ups.order_by("turn").values_list("pk", "turn", "standing")
     return session.taken, session.turns, list(rows)

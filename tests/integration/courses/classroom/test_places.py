@@ -41,7 +41,7 @@ def begin(time_machine, hours=2):
     time_machine.move_to(NOON + timedelta(hours=hours))
 
 
-def of(session, person):
+def sign_up_of(session, person):
     return SignUp.objects.get(session=session, account=person)
 
 
@@ -50,8 +50,8 @@ def test_once_it_has_begun_nobody_signs_up_withdraws_or_moves_up(full, people, t
     with pytest.raises(ActionRefused, match="已經開始上課"):
         classes.sign_up(full, people[4], by=people[4])
     with pytest.raises(ActionRefused, match="已經開始，不能取消報名"):
-        classes.withdraw(of(full, people[0]), by=people[0])
-    classes.withdraw(of(full, people[0]), by=people[5])
+        classes.withdraw(sign_up_of(full, people[0]), by=people[0])
+    classes.withdraw(sign_up_of(full, people[0]), by=people[5])
     assert standings(full) == ["cancelled", "enrolled", "waiting", "waiting"]
     assert Session.objects.get().taken == 1
     assert not Notice.objects.filter(kind="moved_up").exists()
@@ -60,10 +60,10 @@ def test_once_it_has_begun_nobody_signs_up_withdraws_or_moves_up(full, people, t
 
 def test_an_administrator_corrects_who_has_a_place_after_the_beginning(full, people, time_machine):
     begin(time_machine)
-    classes.withdraw(of(full, people[0]), by=people[5])
+    classes.withdraw(sign_up_of(full, people[0]), by=people[5])
     came = classes.sign_up(full, people[3], way=Way.LIST, by=people[5])
     assert came.standing == Standing.ENROLLED
-    assert of(full, people[2]).standing == Standing.WAITING
+    assert sign_up_of(full, people[2]).standing == Standing.WAITING
 
 
 def test_a_greater_quota_after_the_beginning_lets_nobody_in(full, people, time_machine):
@@ -86,7 +86,7 @@ def test_over_http_there_is_no_button_and_no_action_after_the_beginning(
     assert "取消報名" not in client.get(page).content.decode()
     answer = client.post(f"/courses/sessions/{full.pk}/withdraw/", follow=True)
     assert "不能取消報名" in answer.content.decode()
-    assert of(full, people[0]).standing == Standing.ENROLLED
+    assert sign_up_of(full, people[0]).standing == Standing.ENROLLED
 
 
 def leave(person):
@@ -236,8 +236,8 @@ def test_the_search_shows_the_sessions_that_take_sign_ups(people, client, time_m
 
 
 def test_what_was_cancelled_is_not_cancelled_once_more(full, people):
-    classes.withdraw(of(full, people[0]), by=people[0])
+    classes.withdraw(sign_up_of(full, people[0]), by=people[0])
     before = Event.objects.count()
     with pytest.raises(ActionRefused, match="已經取消"):
-        classes.withdraw(of(full, people[0]), by=people[5])
+        classes.withdraw(sign_up_of(full, people[0]), by=people[5])
     assert Event.objects.count() == before

@@ -38,8 +38,8 @@ def clerk(account):
 
 
 def test_hours_of_a_course_changed_later_change_nothing_of_what_was_credited(client, people, clerk):
-    mine = completed(people[0])
-    course = mine.course
+    ours = completed(people[0])
+    course = ours.course
     course.hours = 3000
     courses.save_course(course, by=clerk)
     client.force_login(clerk)
@@ -96,12 +96,12 @@ def test_an_attempt_after_the_completion_changes_no_score(people):
     from ismp.courses.models import Question, Quiz
     from ismp.courses.online.actions.learning import against_beginning
 
-    mine = completed(people[0])
-    Quiz.objects.create(course=mine.course, drawn=1)
+    own = completed(people[0])
+    Quiz.objects.create(course=own.course, drawn=1)
     Question.objects.create(
-        course=mine.course, kind="truth", text="對嗎？", options=["是", "否"], right=[0]
+        course=own.course, kind="truth", text="對嗎？", options=["是", "否"], right=[0]
     )
-    assert "已經完成" in against_beginning(mine)
+    assert "已經完成" in against_beginning(own)
 
 
 # --- Absent people have no record (F4) ------------------------------------------------------------

@@ -36,16 +36,16 @@ def right(attempt):
 @pytest.mark.django_db
 def test_reading_everything_gives_the_hours_once(person):
     one = lesson(pages=3, hours=2500, agency=person.agency)
-    mine = enrolled(one, person)
+    own = enrolled(one, person)
     for material in one.materials.all():
         assert not Record.objects.exists()
-        learning.finish(mine, material, by=person)
-    learning.finish(mine, material, by=person)
+        learning.finish(own, material, by=person)
+    learning.finish(own, material, by=person)
     record = Record.objects.get()
     assert (record.account, record.hours, record.digital_hours) == (person, 2500, 2500)
     assert (record.title, record.organizer_code) == (one.title, person.agency.code)
-    mine.refresh_from_db()
-    assert mine.completed_at
+    own.refresh_from_db()
+    assert own.completed_at
     assert Notice.objects.filter(account=person, kind="course_completed").count() == 1
     assert [e.verb for e in Event.objects.all()[:3]] == [
         "complete_course",
@@ -57,8 +57,8 @@ def test_reading_everything_gives_the_hours_once(person):
 
 @pytest.mark.django_db
 def test_a_course_of_another_category_is_completed_without_a_record(person):
-    mine = enrolled(lesson(category="system"), person)
-    read_all(mine, person)
+    own = enrolled(lesson(category="system"), person)
+    read_all(own, person)
     assert Enrollment.objects.get().completed_at
     assert not Record.objects.exists()
 
@@ -66,19 +66,19 @@ def test_a_course_of_another_category_is_completed_without_a_record(person):
 @pytest.mark.django_db
 def test_the_quiz_is_drawn_from_the_pool_and_keeps_its_paper(person):
     one = lesson(questions=40)
-    mine = enrolled(one, person)
-    read_all(mine, person)
-    assert learning.left_to_do(mine) == ["測驗"]
-    attempt = learning.begin_attempt(mine, by=person)
+    own = enrolled(one, person)
+    read_all(own, person)
+    assert learning.left_to_do(own) == ["測驗"]
+    attempt = learning.begin_attempt(own, by=person)
     assert len(attempt.paper) == 4
-    assert learning.begin_attempt(mine, by=person) == attempt
+    assert learning.begin_attempt(own, by=person) == attempt
     papers = {str([question["text"] for question in attempt.paper])}
     Question.objects.update(text="改過的題目")
     attempt.refresh_from_db()
     assert "改過的題目" not in str(attempt.paper)
     wrong = [[] for _ in attempt.paper]
     assert not learning.submit(attempt, wrong, by=person).passed
-    second = learning.begin_attempt(mine, by=person)
+    second = learning.begin_attempt(own, by=person)
     papers.add(str([question["text"] for question in second.paper]))
     assert len(papers) == 2
     handed_in = learning.submit(second, right(second), by=person)
@@ -89,16 +89,16 @@ def test_the_quiz_is_drawn_from_the_pool_and_keeps_its_paper(person):
 
 @pytest.mark.django_db
 def test_attempts_run_out_and_nothing_is_given(person):
-    mine = enrolled(lesson(questions=4), person)
+    own = enrolled(lesson(questions=4), person)
     for _ in range(2):
-        attempt = learning.begin_attempt(mine, by=person)
+        attempt = learning.begin_attempt(own, by=person)
         learning.submit(
             attempt,
             [[1 - chosen[0] if chosen[0] < 2 else 0] for chosen in right(attempt)],
             by=person,
         )
     with pytest.raises(ActionRefused, match="機會已用完"):
-        learning.begin_attempt(mine, by=person)
+        learning.begin_attempt(own, by=person)
     assert not Record.objects.exists()
 
 
@@ -119,9 +119,9 @@ def test_attempts_run_out_and_nothing_is_given(person):
 def test_a_question_counts_when_exactly_its_right_options_are_chosen(
     person, kind, answer, chosen, counts
 ):
-    mine = enrolled(lesson(questions=1), person)
+    own = enrolled(lesson(questions=1), person)
     paper = [{"kind": kind, "text": "？", "options": ["甲", "乙", "丙"], "right": answer}]
-    attempt = Attempt.objects.create(enrollment=mine, number=1, paper=paper)
+    attempt = Attempt.objects.create(enrollment=own, number=1, paper=paper)
     assert learning.submit(attempt, [chosen], by=person).passed is counts
 
 
@@ -131,12 +131,12 @@ def test_who_may_come_in_and_how_often(person, account):
     stranger = account("EP1001")
     with pytest.raises(ActionRefused, match="沒有開放給"):
         actions.enroll(one, [stranger], way=Way.LIST, by=person)
-    mine = enrolled(one, person)
+    own = enrolled(one, person)
     assert actions.enroll(one, [person], way=Way.LIST, by=person) == []
-    read_all(mine, person)
+    read_all(own, person)
     assert actions.enroll(one, [person], way=Way.SELF, by=person) == []
-    mine.refresh_from_db()
-    last_year = mine.completed_at.replace(year=mine.completed_at.year - 1)
+    own.refresh_from_db()
+    last_year = own.completed_at.replace(year=own.completed_at.year - 1)
     Enrollment.objects.update(completed_at=last_year)
     assert len(actions.enroll(one, [person], way=Way.DUTY, by=person)) == 1
     assert Notice.objects.filter(kind="course_assigned").count() == 1
@@ -160,9 +160,9 @@ def test_what_records_tell_of_a_course_stays(person):
 @pytest.mark.django_db
 def test_progress_is_kept(person):
     one = lesson()
-    mine = enrolled(one, person)
-    learning.bookmark(mine, one.materials.get(), 95)
-    learning.bookmark(mine, one.materials.get(), 120)
+    own = enrolled(one, person)
+    learning.bookmark(own, one.materials.get(), 95)
+    learning.bookmark(own, one.materials.get(), 120)
     assert Progress.objects.get().second == 120
 
 
@@ -171,12 +171,12 @@ def test_any_range_of_a_file_is_read_by_itself(settings, monkeypatch):
     monkeypatch.setattr(encrypted_files, "PIECE_BYTES", 10)
     material = Material.objects.create(course=course(), position=0, kind="video", title="影片")
     content = bytes(range(95))
-    files.keep(material, [content[:33], content[33:34], content[34:]])
+    files.store(material, [content[:33], content[33:34], content[34:]])
     assert material.pieces.count() == 10
     for first, last in [(0, 94), (0, 0), (9, 10), (33, 58), (90, 94), (40, 49)]:
         assert b"".join(files.read(material, first, last)) == content[first : last + 1]
     assert content[:10] not in bytes(material.pieces.first().data)
-    files.keep(material, [b"new"])
+    files.store(material, [b"new"])
     assert b"".join(files.read(material, 0, 2)) == b"new"
 
 
@@ -188,9 +188,9 @@ from ismp.audit import trail
 from ismp.courses.online.actions import learning
 from ismp.courses.models import Attempt
 at, record = {at!r}, trail.record
-def record_or_die(verb, *thing, **told):
+def record_or_die(verb, *thing, **announced):
     if verb.name == at: os.kill(os.getpid(), signal.SIGKILL)
-    event = record(verb, *thing, **told)
+    event = record(verb, *thing, **announced)
     if verb.name + " written" == at: os.kill(os.getpid(), signal.SIGKILL)
     return event
 trail.record = record_or_die
@@ -208,14 +208,14 @@ def before_the_quiz(place):
         Quiz.objects.create(course=one, drawn=1, pass_mark=60, attempts=1)
         truth = {"kind": "truth", "text": "?", "options": ["是", "否"], "right": [0]}
         Question.objects.create(course=one, **truth)
-        mine = enrolled(one, person)
-        read_all(mine, person)
-        learning.begin_attempt(mine, by=person)
+        own = enrolled(one, person)
+        read_all(own, person)
+        learning.begin_attempt(own, by=person)
 
 
 def state_of(place):
     """Records, runs, their hours, completions, notices, events, faults of the trail."""
-    told = ["credit_hours", "complete_course", "submit_quiz"]
+    reported = ["credit_hours", "complete_course", "submit_quiz"]
     with place.entered():
         return [
             Record.objects.live().count(),
@@ -223,7 +223,7 @@ def state_of(place):
             sum(PersonYear.objects.values_list("hours", flat=True)),
             Enrollment.objects.exclude(completed_at=None).count(),
             Notice.objects.count(),
-            Event.objects.filter(verb__in=told).count(),
+            Event.objects.filter(verb__in=reported).count(),
             len(list(trail.faults())),
         ]
 

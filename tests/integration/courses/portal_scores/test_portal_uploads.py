@@ -32,7 +32,7 @@ from tests.support.courses import (
     read_all,
     settle,
 )
-from tests.support.laws import tallies_are_true
+from tests.support.laws import totals_are_true
 from tests.support.portal_files import data, row
 
 pytestmark = pytest.mark.django_db
@@ -92,22 +92,22 @@ def test_only_records_that_count_are_uploaded(client, people, clerk):
     settle(session, [people[0], people[1], people[3]], by=clerk)  # the third was absent
     found = taken(client)
     names = sorted((one["*姓名"], one["*課程名稱"]) for one in found)
-    told = [(people[0], "影片"), (people[0], "社交工程防護"), (people[3], "社交工程防護")]
-    assert names == sorted((person.name, title) for person, title in told)
+    reported = [(people[0], "影片"), (people[0], "社交工程防護"), (people[3], "社交工程防護")]
+    assert names == sorted((person.name, title) for person, title in reported)
 
 
 def test_hours_that_an_imported_record_stands_for_are_not_uploaded(
     client, people, clerk, import_bytes
 ):
-    mine = completed(people[0])
-    import_bytes(data(row_of(mine.record, organizer_code="A99")))
+    own = completed(people[0])
+    import_bytes(data(row_of(own.record, organizer_code="A99")))
     pair = Duplicate.objects.get()
     duplicate_actions.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.ONE, by=clerk)
     assert taken(client) is None
     shown = downloaded(client, "online")[people[0].username]
     assert (shown["時數"], shown["採計"]) == ("", "不採計：與匯入的時數重複")
     duplicate_actions.decide(Duplicate.objects.filter(pk=pair.pk), decision=Decision.BOTH, by=clerk)
-    assert titles(taken(client)) == [mine.title]
+    assert titles(taken(client)) == [own.title]
 
 
 def row_of(record, **changes):
@@ -364,9 +364,9 @@ class Learning:
     def upload(self):
         known = set(UploadedHours.objects.standing().values_list("record", flat=True))
         new = {one.pk: one for one in live_here() if one.pk not in known}
-        told = taken(self.client) or []
+        reported = taken(self.client) or []
         assert sorted(
-            (one["*身分證字號"], one["*課程名稱"], one["*訓練總數"]) for one in told
+            (one["*身分證字號"], one["*課程名稱"], one["*訓練總數"]) for one in reported
         ) == sorted(
             (one.account.national_id, one.title, f"{one.hours / 1000:g}") for one in new.values()
         )
@@ -435,4 +435,4 @@ def test_each_download_says_what_the_counting_records_say(
         getattr(learning, step)()
         learning.agrees()
     assert not list(trail.faults())
-    tallies_are_true()
+    totals_are_true()

@@ -65,7 +65,7 @@ def scans(sql):
 
 
 @pytest.mark.postgresql
-def test_tallies_of_many_people_are_not_looked_for_among_themselves(account):
+def test_totals_of_many_people_are_not_looked_for_among_themselves(account):
     """Where the statistics were made when there was nobody, as in the first month of a city."""
     people = pl.DataFrame({"account_id": range(2_000)}).with_columns(
         agency_id=pl.lit(account("IC1001").agency_id, pl.Int64),
@@ -122,8 +122,8 @@ def test_no_action_on_many_records_compares_them_row_by_row(
             import_bytes(data(*(row(score=score, term=str(n)) for n in range(ROWS))))["run"]
             for score in "12"
         ]
-        mine = Record.objects.visible_to(clerk).live().of_people("name", row()[1])
-        deletion = records.delete(mine, reason="誤植", by=clerk)
+        ours = Record.objects.visible_to(clerk).live().of_people("name", row()[1])
+        deletion = records.delete(ours, reason="誤植", by=clerk)
         assert records.restore(deletion, by=clerk) == deletion.count == ROWS
         assert records.undo(runs[1], by=clerk)["restored"] == ROWS
         assert records.undo(runs[0], by=clerk)["removed"] == ROWS

@@ -10,7 +10,7 @@ from ismp.accounts.models import Agency
 from ismp.hours.listing.record_pages import Keyword, RecordPages
 from ismp.hours.models import Record
 from ismp.ui.text import roc_dates
-from tests.support.laws import tallies_are_true
+from tests.support.laws import totals_are_true
 from tests.support.portal_files import data, row
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def filled(city, import_bytes, account):
         pk__in=chance.sample(list(Record.objects.values_list("pk", flat=True)), 60)
     )
     records.delete(gone, reason="試", by=account("IC1001", "platform_admin"))
-    tallies_are_true()
+    totals_are_true()
 
 
 def some_row(chance, person, term):
@@ -79,8 +79,8 @@ def test_the_same_records_as_the_plain_question(filled, account, role):
 
 def same_records(period, keyword, agency, person):
     newest = RecordPages(period, keyword, agency=agency, user=person, using="default")
-    mine = Record.objects.visible_to(person).of_agency(agency).live().ended_in(*period)
-    plain = list(mine.of_people(*keyword).newest_first())
+    own = Record.objects.visible_to(person).of_agency(agency).live().ended_in(*period)
+    plain = list(own.of_people(*keyword).newest_first())
     assert newest.count() == len(plain)
     for size in (7, 50):
         for begin in {0, len(plain) // 2, max(0, len(plain) - 3), len(plain)}:

@@ -13,7 +13,7 @@ from ismp.imports import report
 from ismp.imports.models import ImportRun, RunFile
 from tests.support import oracle, oracle_reading, scenarios
 from tests.support.corpus import CASES
-from tests.support.laws import outcome, records_of, take, tallies_are_true, told
+from tests.support.laws import announced, outcome, records_of, take, totals_are_true
 
 pytestmark = pytest.mark.django_db
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -40,7 +40,7 @@ def test_every_law_after(cities, case):
         check_counted_by_hand(case, run)
         check_report(run)
         check_again(case, run)
-    tallies_are_true()
+    totals_are_true()
     runs = ImportRun.objects.count()
     assert Event.objects.filter(verb="import_hours").count() == runs
     assert not list(trail.faults())
@@ -67,7 +67,7 @@ def check_oracle(case, run):
         today=scenarios.TODAY,
         password=case.password,
     )
-    assert outcome(run) == told(answer)
+    assert outcome(run) == announced(answer)
 
 
 def check_counted_by_hand(case, run):

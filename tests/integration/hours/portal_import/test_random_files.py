@@ -17,7 +17,7 @@ from ismp.hours.models import Deletion, Record
 from ismp.hours.records.actions import records
 from ismp.imports.models import ImportRun
 from tests.support import oracle, oracle_reading, scenarios
-from tests.support.laws import outcome, records_of, take, tallies_are_true, told
+from tests.support.laws import announced, outcome, records_of, take, totals_are_true
 
 pytestmark = pytest.mark.django_db
 
@@ -100,7 +100,7 @@ def answer_of_oracle(data, store):
         portal_files() | st.sampled_from([DELETE, RESTORE, UNDO]), min_size=2, max_size=5
     )
 )
-def test_the_tallies_are_true_after_any_actions(cities, steps):
+def test_the_totals_are_true_after_any_actions(cities, steps):
     clerk = Account.objects.get(username="a-wang")
     with transaction.atomic():
         for step in steps:
@@ -115,7 +115,7 @@ def test_the_tallies_are_true_after_any_actions(cities, steps):
                     records.undo(ImportRun.objects.latest("pk"), by=clerk)
             else:
                 take(step)
-            tallies_are_true()
+            totals_are_true()
         transaction.set_rollback(True)
 
 
@@ -135,7 +135,7 @@ def test_product_and_oracle_agree_file_after_file(cities, steps):
             trial = take(step, dry_run=True)
             assert records_of(scenarios.AGENCY_A) == before
             run = take(step)
-            assert outcome(run) == told(answer_of_oracle(step, store))
+            assert outcome(run) == announced(answer_of_oracle(step, store))
             assert outcome(trial) == outcome(run)
             assert run.total == oracle_reading.count_rows(step)
             assert len(records_of(scenarios.AGENCY_A)) == len(store) == len(before) + run.created

@@ -70,9 +70,9 @@ def long_way(data, **options):
     """Return the outcome of reading the file, rolled back at once."""
     with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(unchanged_file, "known", lambda *_: None)
-        told = whole(take(data, **options))
+        reported = whole(take(data, **options))
         transaction.set_rollback(True)
-    return told
+    return reported
 
 
 @pytest.mark.parametrize("dry_run", [False, True])

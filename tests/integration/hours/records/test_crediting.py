@@ -17,7 +17,7 @@ from ismp.hours.records.actions.crediting import Credit
 from ismp.imports.models import ImportRun
 from tests.support import scenarios
 from tests.support.crediting import clerk, credit
-from tests.support.laws import records_of, take, tallies_are_true
+from tests.support.laws import records_of, take, totals_are_true
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cities")]
 
@@ -45,7 +45,7 @@ def test_what_is_credited_stands_as_a_record_of_this_platform():
     assert (run.total, run.created, run.state, run.source) == (1, 1, "completed", "platform")
     assert not run.can_be_undone
     assert Event.objects.first().verb == "credit_hours"
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_crediting_again_changes_nothing_and_a_correction_keeps_the_history():
@@ -58,7 +58,7 @@ def test_crediting_again_changes_nothing_and_a_correction_keeps_the_history():
     credit(digital_hours=2000)
     assert [record.hours for record in live()] == [2000]
     assert RecordRevision.objects.get().hours == 3000
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_the_same_event_from_the_portal_is_the_same_record():
@@ -67,7 +67,7 @@ def test_the_same_event_from_the_portal_is_the_same_record():
     assert (run.created, run.updated, run.unchanged) == (0, 1, 0)
     assert len(live()) == 1
     assert not Duplicate.objects.exists()
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_what_looks_the_same_counts_once_until_somebody_decides():
@@ -78,16 +78,16 @@ def test_what_looks_the_same_counts_once_until_somebody_decides():
     pair = Duplicate.objects.get()
     assert pair.credited == ours and pair.decision == Decision.PENDING
     assert live() == [pair.imported]
-    tallies_are_true()
+    totals_are_true()
     decide(pair, Decision.BOTH)
     assert live() == [ours, pair.imported]
-    tallies_are_true()
+    totals_are_true()
     decide(pair, Decision.ONE)
     assert live() == [pair.imported]
     take(scenarios.file(other_row()))
     assert live() == [pair.imported]
     assert Duplicate.objects.get().decision == Decision.ONE
-    tallies_are_true()
+    totals_are_true()
     assert not list(trail.faults())
 
 
@@ -102,7 +102,7 @@ def test_the_credited_record_returns_when_the_imported_one_goes_and_leaves_when_
     assert live() == [theirs]
     record_actions.undo(run, by=clerk())
     assert live() == [ours]
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_it_is_found_whichever_came_first():
@@ -111,7 +111,7 @@ def test_it_is_found_whichever_came_first():
     credit()
     assert live() == [theirs]
     assert Duplicate.objects.count() == 1
-    tallies_are_true()
+    totals_are_true()
 
 
 @pytest.mark.parametrize(
@@ -155,16 +155,16 @@ def test_people_of_several_agencies_get_a_run_each():
         Credit(one, 523, "X", "訓練所", "滲透測試", "2", day, day, classroom_hours=6500)
         for one in (other, first)
     ]
-    runs = crediting.credit(credits, of="實體課程", by=clerk())
+    runs = crediting.credit(credits, about="實體課程", by=clerk())
     agencies = sorted((first.agency, other.agency), key=lambda one: one.pk)
     assert [run.agency for run in runs] == agencies
     assert Record.objects.get(account=other, category=523).classroom_hours == 6500
     assert ImportRun.objects.of_files().filter(pk__in=[run.pk for run in runs]).count() == 0
-    tallies_are_true()
+    totals_are_true()
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_after_any_actions_each_counts_once_and_the_tallies_are_true(seed):
+def test_after_any_actions_each_counts_once_and_the_totals_are_true(seed):
     chance = random.Random(seed)
     people = {"a-wang": (scenarios.WANG, "王小明"), "a-xu": (scenarios.XU, "許功蓋")}
 
@@ -206,4 +206,4 @@ def test_after_any_actions_each_counts_once_and_the_tallies_are_true(seed):
             others = Duplicate.objects.filter(credited=ours).exclude(decision=Decision.BOTH)
             if ours.deletion_id and ours.deletion.duplicates:
                 assert any(other.imported.deletion_id is None for other in others)
-        tallies_are_true()
+        totals_are_true()

@@ -17,7 +17,7 @@ from ismp.imports import actions as import_actions
 from ismp.imports.models import ImportRun, RunFile
 from tests.support import scenarios
 from tests.support.concurrency import at_once
-from tests.support.laws import COUNTS, take, tallies_are_true
+from tests.support.laws import COUNTS, take, totals_are_true
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cities")]
 WHO = {"national_id": scenarios.NOBODY, "name": "新同仁"}
@@ -96,9 +96,9 @@ def test_they_become_records_however_their_person_comes(cities, come):
     assert counts(run) == before
     assert not Waiting.objects.filter(claimed_at=None).exists()
     assert not RunFile.objects.filter(kind=RunFile.Kind.WAITING).exists()
-    tallies_are_true()
-    told = Event.objects.get(verb="attach_hours")
-    assert (told.subject, told.detail) == (f"run:{run.pk}", {"people": 1, "count": 1})
+    totals_are_true()
+    event = Event.objects.get(verb="attach_hours")
+    assert (event.subject, event.detail) == (f"run:{run.pk}", {"people": 1, "count": 1})
     assert unclaimed.attach_due() == 0
     again = take(FILE)
     assert counts(again) == dict(zip(COUNTS, (3, 0, 0, 2, 1), strict=True))
@@ -111,7 +111,7 @@ def test_of_two_files_the_later_knows_better(cities):
     assert unclaimed.attach_due() == 2
     record = Record.objects.live().get(account__username="a-new", term="1")
     assert (record.score, record.run_id) == ("90", later.pk)
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_what_the_records_know_by_then_is_newer(cities):
@@ -122,7 +122,7 @@ def test_what_the_records_know_by_then_is_newer(cities):
     assert unclaimed.attach_due() == 1
     stored = Record.objects.filter(account__username="a-new").order_by("term")
     assert [(one.score, one.deletion is None) for one in stored] == [("90", False), ("90", True)]
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_the_same_bytes_again_wait_again_and_for_each_run_by_itself(cities):
@@ -165,7 +165,7 @@ def test_undoing_takes_what_was_attached_too(cities):
     unclaimed.attach_due()
     assert records.undo(run, by=admin())["removed"] == 2
     assert not Record.objects.live().filter(account__username="a-new").exists()
-    tallies_are_true()
+    totals_are_true()
 
 
 def test_they_wait_longer_than_the_upload_and_not_for_ever(cities, settings):

@@ -27,7 +27,7 @@ from ismp.imports import actions as import_actions
 from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 from tests.support import scenarios
-from tests.support.laws import take, tallies_are_true
+from tests.support.laws import take, totals_are_true
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cities")]
 PEOPLE = {"a-wang": (scenarios.WANG, "王小明"), "a-xu": (scenarios.XU, "許功蓋")}
@@ -138,7 +138,7 @@ def credit(model, event, contents):
     days = {"started_on": date(2026, 1, 5), "ended_on": date(2026, 1, 6)}
     one = Credit(account, 522, title=f"課程 {term}", term=term, digital_hours=3000, score=contents,
                  **facts, **days)  # fmt: skip
-    crediting.credit([one], of="線上課程", by=clerk())
+    crediting.credit([one], about="線上課程", by=clerk())
     [record] = crediting.records_of([one])
     assert Record.objects.get(pk=record).score == contents
     model.done.append(("credit", None, (event, contents)))
@@ -146,7 +146,7 @@ def credit(model, event, contents):
 
 def withdraw(model, event):
     records = Record.objects.filter(agency__code=scenarios.AGENCY_A, account__username=event[0])
-    crediting.withdraw(records.filter(term=event[1]), of="課程", reason="未出席", by=clerk())
+    crediting.withdraw(records.filter(term=event[1]), about="課程", reason="未出席", by=clerk())
     model.done.append(("withdraw", None, event))
 
 
@@ -158,8 +158,8 @@ def event_of(record):
 
 
 def live():
-    mine = Record.objects.live().filter(agency__code=scenarios.AGENCY_A).select_related("account")
-    return {event_of(one): one.score for one in mine}
+    own = Record.objects.live().filter(agency__code=scenarios.AGENCY_A).select_related("account")
+    return {event_of(one): one.score for one in own}
 
 
 def known_at(moment):
@@ -187,7 +187,7 @@ def agrees(model):
     assert by_hand == {event: tuple(one) for event, one in state.items() if one[1] is not None}
     of_undone = Record.objects.live().exclude(run__released_at=None)
     assert not of_undone.exists()
-    tallies_are_true()
+    totals_are_true()
 
 
 rows = st.dictionaries(st.sampled_from(EVENTS), st.sampled_from("123"), min_size=1)
@@ -212,9 +212,9 @@ def do(model, step, what):
             bring(model, brought[what % len(brought)])
     elif step == "undo":
         runs = [one for one in ImportRun.objects.of_files().order_by("pk") if one.can_be_undone]
-        mine = [one for one in runs if one.agency_id == agency_a() and not one.released_at]
-        if mine:
-            undo(model, mine[what % len(mine)])
+        own = [one for one in runs if one.agency_id == agency_a() and not one.released_at]
+        if own:
+            undo(model, own[what % len(own)])
     elif step == "delete":
         delete(model, what)
     elif step == "restore":

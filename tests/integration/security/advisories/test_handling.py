@@ -81,7 +81,7 @@ def advisory(platform, handler, other):
     return Advisory.objects.get()
 
 
-def of(user, name):
+def address_of(user, name):
     return (
         Address.objects.get(agency=user.agency, **name)
         if name
@@ -94,7 +94,7 @@ def shown(client, user, address):
     return client.get(address).content.decode()
 
 
-def told_to(user):
+def recipients_of(user):
     return list(Notice.objects.filter(account=user).values_list("subject", flat=True))
 
 
@@ -150,7 +150,7 @@ def test_the_edit_form_offers_no_unknown_tlp(client, platform):
 
 def is_over(client, user, advisory):
     """Nobody is late or asked any more, and the page says so."""
-    assert overview.of(user, user.agency)[0].late == 0
+    assert overview.counts(user, user.agency)[0].late == 0
     assert not [one for one in waiting_for(user) if one.kind == "情資回覆"]
     page = shown(client, user, f"/manage/advisories/{advisory.pk}/")
     assert "逾期</span>" not in page
@@ -168,7 +168,7 @@ def test_a_rejected_record_ends_the_advisory_and_tells_the_agencies(
     advisory.refresh_from_db()
     assert (advisory.ended, advisory.ended_by) == (Ended.REJECTED, "（來源）")
     for user in (handler, other):
-        assert told_to(user) == ["來源已撤銷（REJECTED），不必再回覆：Router flaw"]
+        assert recipients_of(user) == ["來源已撤銷（REJECTED），不必再回覆：Router flaw"]
     assert "來源已撤銷（REJECTED）" in is_over(client, handler, advisory)
     client.force_login(platform)
     history = client.get(f"/manage/advisories/{advisory.pk}/history/").content.decode()
@@ -176,7 +176,7 @@ def test_a_rejected_record_ends_the_advisory_and_tells_the_agencies(
     back = spoilt(CVE, "cveMetadata", "dateUpdated", value="2026-11-02T00:00:00Z")
     advisory_importing.import_advisories(back, by=platform)
     advisory.refresh_from_db()
-    assert advisory.ended == "" and overview.of(handler, handler.agency)[0].late == 1
+    assert advisory.ended == "" and overview.counts(handler, handler.agency)[0].late == 1
 
 
 def test_revoked_and_superseded_reports_end_alike(platform, handler):
@@ -198,7 +198,7 @@ def test_revoked_and_superseded_reports_end_alike(platform, handler):
         advisory_importing.import_advisories(bundle(with_new), by=platform)
         advisory.refresh_from_db()
         assert advisory.ended == (Ended.SUPERSEDED if number == 2 else Ended.REVOKED)
-        assert len(told_to(handler)) == 1
+        assert len(recipients_of(handler)) == 1
         Address.objects.all().delete()
         Advisory.objects.all().delete()
 
@@ -229,10 +229,10 @@ def test_an_advisory_is_withdrawn_or_closed_with_a_reason(client, clerks, adviso
     assert "請填寫理由" in client.post(address, asked | {"reason": ""}).content.decode()
     assert client.post(address, asked | {"reason": "誤發"}).status_code == 302
     for user in (handler, other):
-        assert told_to(user) == [f"情資{word}，不必再回覆：Router flaw"]
+        assert recipients_of(user) == [f"情資{word}，不必再回覆：Router flaw"]
     page = is_over(client, handler, advisory)
     assert word in page and "誤發" in page
-    advisory_actions.answer(of(other, {}), Reply.NOT_AFFECTED, evidence="已盤點", by=other)
+    advisory_actions.answer(address_of(other, {}), Reply.NOT_AFFECTED, evidence="已盤點", by=other)
     with pytest.raises(ActionRefused, match="不能再結束一次"):
         advisory_actions.end(advisory, Ended.CLOSED, reason="x", by=platform)
     with pytest.raises(ActionRefused, match="不能再發布"):
@@ -243,36 +243,36 @@ def test_an_advisory_is_withdrawn_or_closed_with_a_reason(client, clerks, adviso
 
 
 def test_an_addressee_is_removed_and_can_be_added_again(client, platform, handler, other, advisory):
-    mine = of(handler, {})
+    own = address_of(handler, {})
     client.force_login(platform)
-    asked = {"ids": [mine.pk], "confirmed": "1", "reason": "發錯機關"}
+    asked = {"ids": [own.pk], "confirmed": "1", "reason": "發錯機關"}
     assert client.post("/manage/addresses/remove/", asked).status_code == 302
-    assert told_to(handler) == ["情資不再發布給本機關，不必回覆：Router flaw"]
+    assert recipients_of(handler) == ["情資不再發布給本機關，不必回覆：Router flaw"]
     client.force_login(handler)
     assert client.get(f"/manage/advisories/{advisory.pk}/").status_code == 404
-    assert client.get(f"/manage/addresses/{mine.pk}/").status_code == 404
-    assert overview.of(handler, handler.agency)[0].late == 0
+    assert client.get(f"/manage/addresses/{own.pk}/").status_code == 404
+    assert overview.counts(handler, handler.agency)[0].late == 0
     assert "已移除" in shown(client, platform, f"/manage/advisories/{advisory.pk}/")
     assert "0／1" in shown(client, platform, "/manage/advisories/")
     with pytest.raises(ActionRefused, match="不必回覆"):
-        advisory_actions.answer(mine, Reply.DONE, evidence="x", by=handler)
+        advisory_actions.answer(own, Reply.DONE, evidence="x", by=handler)
     advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(9), by=platform)
-    mine.refresh_from_db()
-    assert (mine.removed_at, mine.due_on) == (None, days(9))
+    own.refresh_from_db()
+    assert (own.removed_at, own.due_on) == (None, days(9))
 
 
 # --- Answers -------------------------------------------------------------------------------------
 
 
 def test_former_answers_and_their_evidence_stay(client, platform, handler, advisory):
-    mine = of(handler, {})
-    advisory_actions.answer(mine, Reply.AFFECTED, evidence="已盤點，一台受影響", by=handler)
-    advisory_actions.answer(mine, Reply.DONE, evidence="已更新韌體", by=handler)
+    own = address_of(handler, {})
+    advisory_actions.answer(own, Reply.AFFECTED, evidence="已盤點，一台受影響", by=handler)
+    advisory_actions.answer(own, Reply.DONE, evidence="已更新韌體", by=handler)
     assert list(Answer.objects.values_list("reply", "evidence")) == [
         ("done", "已更新韌體"),
         ("affected", "已盤點，一台受影響"),
     ]
-    for address in (f"/manage/addresses/{mine.pk}/", f"/manage/addresses/{mine.pk}/history/"):
+    for address in (f"/manage/addresses/{own.pk}/", f"/manage/addresses/{own.pk}/history/"):
         page = shown(client, handler, address)
         assert "已盤點，一台受影響" in page and "已更新韌體" in page
     change = Event.objects.filter(verb="answer_advisory").latest("number").detail["changes"]
@@ -283,8 +283,8 @@ def test_who_answers_in_the_place_of_an_agency_ticks_it_and_says_why(
     client, platform, handler, advisory, account
 ):
     """Never who published it to the agency; and whoever reads the answer sees it."""
-    mine, deputy = of(handler, {}), account("CU1002", "platform_admin")
-    asked = {"ids": mine.pk, "confirmed": "1", "reply": "done", "evidence": "電話告知"}
+    own, deputy = address_of(handler, {}), account("CU1002", "platform_admin")
+    asked = {"ids": own.pk, "confirmed": "1", "reply": "done", "evidence": "電話告知"}
     ticked = asked | {"on_behalf": "on", "on_behalf_because": "機關網路中斷"}
     client.force_login(deputy)
     for typed in (asked, asked | {"on_behalf": "on"}, asked | {"on_behalf_because": "x"}):
@@ -297,22 +297,22 @@ def test_who_answers_in_the_place_of_an_agency_ticks_it_and_says_why(
     assert not Event.objects.filter(verb__in=["answer_advisory", "acknowledge_advisory"]).exists()
     client.force_login(deputy)
     assert client.post("/manage/addresses/answer/", ticked).status_code == 302
-    for address in (f"/manage/addresses/{mine.pk}/history/", "/manage/trail/"):
+    for address in (f"/manage/addresses/{own.pk}/history/", "/manage/trail/"):
         page = shown(client, platform, address)
         assert f"代 {handler.agency.name}" in page and "機關網路中斷" in page
     assert f"代{handler.agency}：機關網路中斷" in shown(
-        client, handler, f"/manage/addresses/{mine.pk}/"
+        client, handler, f"/manage/addresses/{own.pk}/"
     )
     assert Answer.objects.get().by_name == deputy.name
     client.force_login(handler)
-    page = client.post("/manage/addresses/answer/", {"ids": mine.pk}).content.decode()
+    page = client.post("/manage/addresses/answer/", {"ids": own.pk}).content.decode()
     assert "on_behalf" not in page  # of the own agency nothing is asked
 
 
 def test_a_file_is_sealed_evidence_of_an_answer(client, platform, handler, other, advisory):
-    mine = of(handler, {})
+    own = address_of(handler, {})
     client.force_login(handler)
-    page = f"/manage/addresses/{mine.pk}/evidence/"
+    page = f"/manage/addresses/{own.pk}/evidence/"
     assert client.get(page).status_code == 200
     content = b"%PDF-1.4 " + b"screenshot" * 400
     answer = client.post(page, {"file": SimpleUploadedFile("盤點結果.pdf", content)})
@@ -329,7 +329,7 @@ def test_a_file_is_sealed_evidence_of_an_answer(client, platform, handler, other
     assert b"".join(got.streaming_content) == content
     assert got["Content-Disposition"].startswith("attachment")
     assert not Event.objects.filter(verb="open_evidence").exists()
-    assert "盤點結果.pdf" in shown(client, handler, f"/manage/addresses/{mine.pk}/")
+    assert "盤點結果.pdf" in shown(client, handler, f"/manage/addresses/{own.pk}/")
     client.force_login(other)
     assert client.get(file).status_code == 404 and client.get(page).status_code == 404
     client.force_login(platform)
@@ -352,7 +352,7 @@ def test_a_file_is_sealed_evidence_of_an_answer(client, platform, handler, other
 def test_what_is_no_evidence_gets_a_sentence(client, handler, advisory, file):
     name, content, says = file
     client.force_login(handler)
-    page = f"/manage/addresses/{of(handler, {}).pk}/evidence/"
+    page = f"/manage/addresses/{address_of(handler, {}).pk}/evidence/"
     answer = client.post(page, {"file": SimpleUploadedFile(name, content)})
     assert answer.status_code in {200, 413} and not EvidenceFile.objects.exists()
     if answer.status_code == 200:
@@ -361,12 +361,12 @@ def test_what_is_no_evidence_gets_a_sentence(client, handler, advisory, file):
 
 
 def test_evidence_has_a_bound_and_hides_national_ids_in_names(handler, advisory, monkeypatch):
-    mine = of(handler, {})
+    own = address_of(handler, {})
     monkeypatch.setattr(evidence, "MOST_FILES", 1)
-    evidence.add(mine, SimpleUploadedFile("A123456789 名單.txt", b"x"), by=handler)
+    evidence.add(own, SimpleUploadedFile("A123456789 名單.txt", b"x"), by=handler)
     assert "A123456789" not in EvidenceFile.objects.get().name
     with pytest.raises(ActionRefused, match="最多附 1 個"):
-        evidence.add(mine, SimpleUploadedFile("b.txt", b"x"), by=handler)
+        evidence.add(own, SimpleUploadedFile("b.txt", b"x"), by=handler)
 
 
 # --- To whom -------------------------------------------------------------------------------------
@@ -391,10 +391,10 @@ def test_to_a_group_and_to_grades(client, platform, handler, other):
     group = AgencyGroup.objects.create(name="甲組")
     group.agencies.set([handler.agency])
     since = timezone.localdate() - timedelta(days=5)
-    told = {"since": since, "recorded_by": "test"}
-    AgencyGrade.objects.create(agency=other.agency, grade="A", **told)
-    AgencyGrade.objects.create(agency=platform.agency, grade="A", **told)
-    AgencyGrade.objects.create(agency=platform.agency, grade="B", **told | {"since": days(-1)})
+    values = {"since": since, "recorded_by": "test"}
+    AgencyGrade.objects.create(agency=other.agency, grade="A", **values)
+    AgencyGrade.objects.create(agency=platform.agency, grade="A", **values)
+    AgencyGrade.objects.create(agency=platform.agency, grade="B", **values | {"since": days(-1)})
     found = addressed(client, platform, group=group.pk, grades=["A"])
     assert found == {handler.agency.code, other.agency.code}
 
@@ -498,9 +498,9 @@ def test_later_indicators_take_the_place_of_the_former(platform):
 # --- Devices -------------------------------------------------------------------------------------
 
 
-def device(user, **told):
+def device(user, **reported):
     made = {"kind": "hardware", "network": "official", "asset_no": f"D{Device.objects.count()}"}
-    return Device.objects.create(agency=user.agency, **made | told)
+    return Device.objects.create(agency=user.agency, **made | reported)
 
 
 def hits(advisory):
@@ -511,8 +511,8 @@ def hits(advisory):
 
 
 def about(platform, vendor, product="", versions=""):
-    told = {"vendor": vendor, "product": product, "versions": versions}
-    advisory = Advisory(title="x", severity="low", source="x", issued_on=days(0), products=[told])
+    values = {"vendor": vendor, "product": product, "versions": versions}
+    advisory = Advisory(title="x", severity="low", source="x", issued_on=days(0), products=[values])
     return advisory_actions.save(advisory, by=platform)
 
 

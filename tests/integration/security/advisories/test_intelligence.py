@@ -123,7 +123,7 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
     """Advisory → devices → answer → incident, and back."""
     advisory_importing.import_advisories(bundle().serialize().encode(), by=platform)
     advisory = Advisory.objects.get(title="攝影機韌體弱點")
-    mine = Device(
+    own = Device(
         agency=handler.agency,
         asset_no="A-1",
         kind="hardware",
@@ -131,7 +131,7 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
         model="DS-2CD2042",
         network="official",
     )
-    device_actions.save_device(mine, by=handler)
+    device_actions.save_device(own, by=handler)
     other = Device(
         agency=platform.agency, asset_no="A-1", kind="hardware", brand="海康", network="offline"
     )
@@ -144,7 +144,7 @@ def test_from_the_file_to_the_last_agencys_answer(platform, handler, account):
     assert Notice.objects.filter(account=handler, kind="advisory").exists()
     assert Advisory.objects.visible_to(handler).get() == advisory
     found = affected_devices.devices_of(advisory, Device.objects.visible_to(handler))
-    assert found == [(mine, True, None)]
+    assert found == [(own, True, None)]
     address = Address.objects.visible_to(handler).get()
     with pytest.raises(ActionRefused, match="佐證"):
         advisory_actions.answer(address, Reply.AFFECTED, evidence=" ", by=handler)
@@ -191,8 +191,8 @@ def test_an_advisory_needs_agencies_and_a_day_to_come(platform):
 
 @pytest.mark.django_db
 def test_a_national_id_stands_in_no_text_of_an_advisory_written_by_hand(platform):
-    told = dict.fromkeys(("title", "body", "action"), "請聯絡 A123456789")
-    advisory = Advisory(severity="low", source="x", issued_on=timezone.localdate(), **told)
+    values = dict.fromkeys(("title", "body", "action"), "請聯絡 A123456789")
+    advisory = Advisory(severity="low", source="x", issued_on=timezone.localdate(), **values)
     advisory_actions.save(advisory, by=platform)
     kept = Advisory.objects.values_list("title", "body", "action").get()
     assert set(kept) == {"請聯絡 A12345****"}

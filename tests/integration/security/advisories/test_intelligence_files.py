@@ -55,7 +55,7 @@ def send(client, platform, django_capture_on_commit_callbacks):
     return send
 
 
-def test_its_sender_may_close_the_window_and_is_told(send, platform):
+def test_its_sender_may_close_the_window_and_is_reported(send, platform):
     page = send(json.dumps(CVE).encode(), read=False)
     assert "檔案已安全收到，可安心關閉視窗" in page and 'hx-trigger="every 2s"' in page
     assert "A123456789" not in page and not Advisory.objects.exists()
@@ -74,7 +74,7 @@ def test_what_it_brought_stands_on_its_page(send):
     assert "<dt>新增</dt><dd>1</dd>" in page
 
 
-def test_what_cannot_be_read_is_told_and_nothing_comes_in(send, platform):
+def test_what_cannot_be_read_is_reported_and_nothing_comes_in(send, platform):
     page = send(b"[" * 200)
     assert "沒有匯入任何資料" in page and not Advisory.objects.exists()
     assert Notice.objects.get(account=platform).subject == "情資檔案沒有匯入"

@@ -32,9 +32,9 @@ SHA = "ab12" * 16
 
 
 def report(*about, **properties):
-    told = {"name": "示範報告", "published": "2026-11-20T08:00:00Z"}
+    values = {"name": "示範報告", "published": "2026-11-20T08:00:00Z"}
     return thing(
-        "report", 9_000, **{**told, "object_refs": [one["id"] for one in about], **properties}
+        "report", 9_000, **{**values, "object_refs": [one["id"] for one in about], **properties}
     )
 
 

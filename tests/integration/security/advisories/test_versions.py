@@ -186,7 +186,7 @@ def test_a_day_is_extended_forward_only_and_visibly(client, platform, handler):
         advisory_actions.extend(advisory, due_on=days(20), reason="x", by=platform)
 
 
-def test_a_correction_of_a_published_one_is_told(client, platform, handler):
+def test_a_correction_of_a_published_one_is_reported(client, platform, handler):
     advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     advisory = Advisory.objects.get()
     advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(5), by=platform)

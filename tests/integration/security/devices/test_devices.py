@@ -366,7 +366,7 @@ def test_a_campaign_ends_on_a_day_that_can_be(approver, handler, days):
     assert not handler.notices.exists()
 
 
-def test_before_anybody_signs_a_campaign_is_corrected_and_agencies_are_told(
+def test_before_anybody_signs_a_campaign_is_corrected_and_agencies_are_reported(
     client, approver, handler, campaign
 ):
     client.force_login(approver)
@@ -422,7 +422,7 @@ def test_the_list_counts_who_signed_and_who_has_not(approver, handler, campaign)
 
     def counts():
         found = Campaign.objects.with_sign_offs(handler).get(pk=campaign.pk)
-        return found.signed, found.missing, found.mine
+        return found.signed, found.missing, found.is_signed
 
     Agency.objects.create(code="X", name="沒有人的機關")
     signing = signing_agencies().count()

@@ -1,4 +1,4 @@
-"""Inventories of devices by the import kit: judged row by row, tried, brought in, told, refused."""
+"""Inventories of devices by the import kit: judged row by row, tried, brought in, announced, refused."""
 
 import io
 import re
@@ -131,8 +131,8 @@ def test_a_file_that_is_not_in_order_is_refused_whole(send, data, sentence):
     assert run.state == State.REFUSED
     assert re.search(sentence, run.reason), run.reason
     assert not Device.objects.exists()
-    told = Event.objects.get(verb="take_in_devices")
-    assert (told.subject, told.detail["state"]) == (f"run:{run.pk}", "refused")
+    event = Event.objects.get(verb="take_in_devices")
+    assert (event.subject, event.detail["state"]) == (f"run:{run.pk}", "refused")
 
 
 def workbook(*rows):
@@ -166,10 +166,10 @@ def test_a_run_of_devices_tells_each_row_and_why_not(send, client):
     rejected = client.get(f"{RUNS}{run.pk}/rows/?which=rejected").content.decode()
     assert "A-3" in rejected and "A-4" not in rejected and "連網情形只能是" in rejected
     answer = client.get(f"{RUNS}{run.pk}/report/")
-    head, told = openpyxl.load_workbook(io.BytesIO(answer.getvalue())).active.iter_rows()
+    head, event = openpyxl.load_workbook(io.BytesIO(answer.getvalue())).active.iter_rows()
     titles = [cell.value for cell in head]
     assert titles[1:-4] == HEADER.split(",")
-    cells = dict(zip(titles, told, strict=True))
+    cells = dict(zip(titles, event, strict=True))
     assert (cells["檔案列號"].value, cells["財產編號"].value) == (5, "A-3")
     red = [title for title, cell in cells.items() if cell.fill.fgColor.rgb[2:] == "FFD9D6"]
     assert red == ["連網情形"]
@@ -177,9 +177,9 @@ def test_a_run_of_devices_tells_each_row_and_why_not(send, client):
     running.perform(int(real.split("/")[-2]))
     assert Device.objects.get(asset_no="A-1").brand == "Acer" and Device.objects.count() == 3
     assert "設備清冊不能整份復原" in client.get(real).content.decode()
-    told = Event.objects.filter(verb="take_in_devices").latest("number")
-    assert told.detail == {"created": 1, "updated": 1, "unchanged": 1, "rejected": 1}
-    assert told.subject == f"run:{real.split('/')[-2]}"
+    event = Event.objects.filter(verb="take_in_devices").latest("number")
+    assert event.detail == {"created": 1, "updated": 1, "unchanged": 1, "rejected": 1}
+    assert event.subject == f"run:{real.split('/')[-2]}"
 
 
 def test_the_menu_shows_where_a_run_stands(send, client):
@@ -398,8 +398,8 @@ def test_a_file_buys_no_device_after_it_was_retired(send, client, handler):
 def test_what_a_file_changed_stands_in_the_history_of_each_device(send, client, handler):
     send(csv_of(line("A-1"), line("A-2"), line("A-3")))
     send(csv_of(line("A-1", quantity="3"), line("A-2", brand="Acer"), line("A-3")))
-    told = Event.objects.filter(verb="save_device")
-    assert [told.filter(detail__new=new).count() for new in (True, False)] == [3, 2]
+    events = Event.objects.filter(verb="save_device")
+    assert [events.filter(detail__new=new).count() for new in (True, False)] == [3, 2]
     held = Device.objects.get(asset_no="A-1")
     page = client.get(f"/manage/devices/{held.pk}/history/").content.decode()
     assert "數量 1 → 3" in page

@@ -151,21 +151,21 @@ def test_a_major_incident_goes_to_the_security_officer_at_each_level(people, clo
     assert Notice.objects.filter(account=officer).count() == 2
 
 
-def test_without_an_officer_the_handlers_are_told_to_name_one(people, clock):
+def test_without_an_officer_the_handlers_are_reported_to_name_one(people, clock):
     _, handler, _ = people
     incident = incident_actions.report(noticed(people, BIG), by=handler)
     assert "尚未登錄資安長" in incident.timeline.get(kind="escalated").text
 
 
-def test_another_level_after_the_report_is_told_to_the_reviewers(people, clock):
+def test_another_level_after_the_report_is_reported_to_the_reviewers(people, clock):
     _, handler, reviewer = people
     incident = incident_actions.change_level(noticed(people), BIG, by=handler)
     assert steps(incident) == ["created", "edited"]  # not reported yet: nothing to report again
     incident = incident_actions.report(incident, by=handler)
-    told = Notice.objects.filter(account=reviewer).count()
+    notices = Notice.objects.filter(account=reviewer).count()
     incident = incident_actions.change_level(incident, SMALL, by=handler)
     assert (incident.level, incident.level_changed_at) == (1, clock.now)
-    assert Notice.objects.filter(account=reviewer).count() == told + 1
+    assert Notice.objects.filter(account=reviewer).count() == notices + 1
     with pytest.raises(ActionRefused, match="至少有一個面向"):
         incident_actions.change_level(incident, {}, by=handler)
 
@@ -340,8 +340,8 @@ def test_the_same_level_by_other_answers_asks_for_no_new_report(people, clock):
     same = {Aspect.INTEGRITY: Answer(Subject.CORE, Harm.SERIOUS)}
     incident = incident_actions.change_level(incident, same, by=people[1])
     assert (incident.state, incident.earlier_reports) == (IncidentState.HANDLING, [])
-    told = Event.objects.filter(verb="incident").latest("number").detail["changes"]
-    assert told[0][0] == "影響評估" and "機密性" in told[0][1] and "完整性" in told[0][2]
+    changes = Event.objects.filter(verb="incident").latest("number").detail["changes"]
+    assert changes[0][0] == "影響評估" and "機密性" in changes[0][1] and "完整性" in changes[0][2]
 
 
 # --- Corrected and withdrawn ---------------------------------------------------------------------
@@ -372,8 +372,8 @@ def test_a_draft_is_corrected_by_who_wrote_it(people, clock, client, account):
     assert incident.level is None  # the answers too are corrected in a draft
     page = client.get(incident.get_absolute_url()).content.decode()
     assert "事件名稱原為「首頁無法開啟」，改為「入口網停擺」" in page
-    told = Event.objects.filter(verb="incident").latest("number").detail["changes"]
-    assert ["事件名稱", "首頁無法開啟", "入口網停擺"] in told
+    changes = Event.objects.filter(verb="incident").latest("number").detail["changes"]
+    assert ["事件名稱", "首頁無法開啟", "入口網停擺"] in changes
     client.force_login(account("EP1004"))
     assert client.get(address).status_code == 404
 
@@ -503,10 +503,10 @@ def test_a_drill_never_counts_among_real_incidents(people, clock, client):
     noticer, handler, _ = people
     incident_actions.report(noticed(people), by=handler)
     incident_actions.report(noticed(people, is_drill=True), by=handler)
-    by_title = {one.title: one for one in overview.of(handler, handler.agency)}
+    by_title = {one.title: one for one in overview.counts(handler, handler.agency)}
     assert by_title["資通安全通報"].total == 1 and by_title["資通安全通報（演練）"].total == 1
     for person in (noticer, handler):
         assert dashboard.reports(person)[0].total == 1
     clock.later(days=9)
-    late = {one.title: one.late for one in overview.of(handler, handler.agency)}
+    late = {one.title: one.late for one in overview.counts(handler, handler.agency)}
     assert (late["資通安全通報"], late["資通安全通報（演練）"]) == (1, 1)

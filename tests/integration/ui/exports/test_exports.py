@@ -97,11 +97,11 @@ def test_an_export_says_how_long_it_is(clerk, two, kind):
 def test_hours_and_fees_are_numbers(clerk, two):
     book = openpyxl.load_workbook(io.BytesIO(clerk.get(EXPORT).getvalue()))
     head, *rows = book.active.iter_rows(values_only=True)
-    told = [dict(zip(head, cells, strict=True)) for cells in rows]
-    assert {one["費用"] for one in told} == {1200, "免費"}
-    assert all(isinstance(one["訓練總數"], int | float) for one in told)
+    reported = [dict(zip(head, cells, strict=True)) for cells in rows]
+    assert {one["費用"] for one in reported} == {1200, "免費"}
+    assert all(isinstance(one["訓練總數"], int | float) for one in reported)
     assert not any(
-        isinstance(one[title], str) for one in told for title in ("數位時數", "實體時數")
+        isinstance(one[title], str) for one in reported for title in ("數位時數", "實體時數")
     )
 
 
@@ -130,5 +130,5 @@ def test_codes_stay_texts(clerk, import_bytes):
     import_bytes(data(row(fee="007", term="007")))
     book = openpyxl.load_workbook(io.BytesIO(clerk.get(EXPORT).getvalue()))
     head, cells = book.active.iter_rows(values_only=True)
-    told = dict(zip(head, cells, strict=True))
-    assert (told["費用"], told["期別"]) == ("007", "007")
+    values = dict(zip(head, cells, strict=True))
+    assert (values["費用"], values["期別"]) == ("007", "007")

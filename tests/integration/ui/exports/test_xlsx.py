@@ -91,7 +91,7 @@ def test_rows_of_any_cells_come_back_as_they_were():
         assert (excel_reads(first) or "", cells) == (plain, others)
 
 
-def test_a_guard_of_ours_is_told_from_a_text_that_begins_like_one():
+def test_a_guard_of_ours_is_distinguished_from_a_text_that_begins_like_one():
     texts = ["'=1", "''@x", "'甲", "=1", "'", " '=1"]
     sheet = sheet_of(xlsx.frames_of([[text] for text in texts]), ["a"])
     read = [cell for (cell,) in sheet.iter_rows(min_row=2, values_only=True)]

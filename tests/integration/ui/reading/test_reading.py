@@ -103,7 +103,7 @@ def test_lines_are_those_of_excel():
     assert [n for n, _ in read(sheet)[1]] == [5, 7]
 
 
-def test_which_sheet_was_read_is_told():
+def test_which_sheet_was_read_is_reported():
     table, _ = read(workbook(("說明", [["x"]]), ("一", [TITLES, *ROWS]), ("二", [TITLES])))
     assert (table.notes["sheet"], table.notes["other_sheets"]) == ("一", ["二"])
     assert read(written(separator=";"))[0].notes["separator"] == ";"
@@ -129,7 +129,7 @@ def test_a_cell_is_read_as_it_is_shown(cell, shown):
     assert read(workbook(("a", [TITLES, [cell, "", ""]])))[1] == [(2, [shown, "", ""])]
 
 
-def test_errors_and_formulas_without_a_value_are_told_with_the_cell():
+def test_errors_and_formulas_without_a_value_are_reported_with_the_cell():
     book = openpyxl.Workbook()
     for cells in (TITLES, ["A", "#REF!", 1], ["B", "", "=A1*2"], ["C", "x", 1]):
         book.active.append(cells)

@@ -1,4 +1,4 @@
-"""All that is kept sealed in pieces: what is sealed anew, backed up, and named in the storage."""
+"""Models of encrypted chunks: re-encrypted with new keys, backed up, named in storage."""
 
 from ismp.courses.models import MaterialPiece, UploadPiece
 from ismp.external_hours.models import ClaimPiece
@@ -6,7 +6,7 @@ from ismp.imports.models import RunFile
 from ismp.security.models import EvidencePiece, IntelligencePiece
 from ismp.storage.encrypted_files import EncryptedChunk
 
-SEALED: tuple[type[EncryptedChunk], ...] = (
+ENCRYPTED_MODELS: tuple[type[EncryptedChunk], ...] = (
     RunFile,
     MaterialPiece,
     ClaimPiece,
