@@ -261,6 +261,10 @@ TIME_ZONE = "Asia/Taipei"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = ISMP_HOME / "static"
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "ismp.ui.site_stylesheet.Finder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

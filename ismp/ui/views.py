@@ -9,10 +9,10 @@ from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from ismp.ui.forms import RocDateField
+from ismp.ui.forms import Form, RocDateField
 
 
-class _Form(forms.Form):
+class _Form(Form):
     title = forms.CharField(label="名稱", help_text="課程或公文的名稱。")
     day = RocDateField(label="日期", required=False)
     kind = forms.ChoiceField(label="類別", choices=[("", "請選擇"), ("general", "通識")])

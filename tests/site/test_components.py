@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.staticfiles import finders
 
-from ismp.ui.templatetags.ismp_ui import _sheets
+from ismp.ui import site_stylesheet
 from tests.support.browser import assert_accessible
 
 GALLERY = "/development/components/"
@@ -27,7 +27,7 @@ def test_each_component_is_accessible(client, db, settings, chromium, monkeypatc
     page = chromium.new_page(viewport={"width": 1440, "height": 900})
     page.route("**/*", lambda route: route.abort())
     page.set_content(answer, wait_until="commit")
-    for sheet in _sheets():
+    for sheet in site_stylesheet.parts():
         page.add_style_tag(path=finders.find(sheet))
     assert_accessible(page, *LOOKS)
     page.close()

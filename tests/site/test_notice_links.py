@@ -75,7 +75,7 @@ def sites():
 
 
 @pytest.fixture
-def announced(monkeypatch):
+def reported(monkeypatch):
     """{(file, function): ids of the notices that it left}."""
     found = {}
     create = Notice.objects.bulk_create

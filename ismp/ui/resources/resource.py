@@ -248,7 +248,7 @@ class Resource:
         query = request.GET.copy()
         query.pop("page", None)
         context = {
-            "module": self,
+            "resource": self,
             "search": search,
             "page": page,
             "columns": columns,
@@ -304,7 +304,7 @@ class Resource:
         user = request.user
         thing = self._find(user, pk)
         context = {
-            "module": self,
+            "resource": self,
             "thing": thing,
             "called": self.called(thing),
             "cells": cells_of(thing, self._shown(user, more=True)),
@@ -320,7 +320,7 @@ class Resource:
         events = Event.objects.filter(subject=self.subject(thing))
         page = Paginator(events, PER_PAGE[1]).get_page(request.GET.get("page"))
         context = {
-            "module": self,
+            "resource": self,
             "thing": thing,
             "called": self.called(thing),
             "page": page,
@@ -336,7 +336,8 @@ class Resource:
         if not isinstance(answer, dict):
             messages.success(request, f"{self.thing}「{self.called(answer)}」已存檔。")
             return redirect(self.address("page", answer.pk))
-        return render(request, "ui/resource_form.html", answer)
+        edited = f"編輯{self.thing}：{answer['called']}" if pk else f"新增{self.thing}"
+        return render(request, "ui/resource_form.html", {**answer, "title": edited})
 
     def _edited(self, request: HttpRequest, user: Any, pk: int | None) -> Any:
         """Return what was saved, or what the page of the form shows."""
@@ -353,7 +354,7 @@ class Resource:
             saved = _tried(form, lambda: self._saved(form, user))
             if saved is not None:
                 return saved
-        return {"module": self, "thing": thing, "called": called, "form": form, **more}
+        return {"resource": self, "thing": thing, "called": called, "form": form, **more}
 
     def _hold(self, pks: list[int], things: Any) -> None:
         """Lock things until the transaction ends; what is read afterwards stands until then."""
@@ -395,14 +396,14 @@ class Resource:
         if isinstance(done, HttpResponseBase):
             return done
         if isinstance(done, Page):
-            shown = {"module": self, "action": action, **done.context}
+            shown = {"resource": self, "action": action, **done.context}
             return render(request, done.template, shown)
         if done is not None:
             messages.success(request, self._done_text(action, done))
             alone = len(chosen) == 1 and self.rows(user).filter(pk=chosen[0].pk).exists()
             return redirect(self.address(*(("page", chosen[0].pk) if alone else ("list",))))
         context = {
-            "module": self,
+            "resource": self,
             "action": action,
             "form": form,
             "things": [self.called(thing) for thing in chosen[:_NAMED]],

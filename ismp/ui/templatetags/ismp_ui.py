@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from django import template
-from django.apps import apps
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from ismp.ui import site_stylesheet
 from ismp.ui.text import markdown, roc_dates
 
 register = template.Library()
@@ -58,19 +57,11 @@ def joined(things: Sequence[Any], attribute: str) -> str:
 
 @register.simple_tag
 def stylesheets() -> SafeString:
-    """Link the style sheets: the tokens first, then what pages are made of, then each app's own."""
-    link = '<link rel="stylesheet" href="{}">'
-    return format_html_join("", link, ((static(path),) for path in _sheets()))
-
-
-@cache
-def _sheets() -> tuple[str, ...]:
-    """Paths of all style sheets; an app's is `<app>/css/<app>.css` among its static files."""
-    folders = [Path(app.path) for app in apps.get_app_configs()]
-    sheets = [folder / f"static/{folder.name}/css/{folder.name}.css" for folder in folders]
-    own = ["/".join(sheet.parts[-3:]) for sheet in sheets if sheet.exists()]
-    first = [f"ui/css/{name}.css" for name in ("tokens", "base", "components")]
-    return (*first, *own, "ui/css/print.css")
+    """Link the site's style sheet, for developers its parts (`site_stylesheet`)."""
+    paths = site_stylesheet.parts() if settings.DEBUG else [site_stylesheet.NAME]
+    return format_html_join(
+        "", '<link rel="stylesheet" href="{}">', ((static(path),) for path in paths)
+    )
 
 
 @register.simple_tag

@@ -490,7 +490,7 @@ def test_a_campaigns_page_asks_the_same_of_one_agency_and_of_many(
     client.get(address)
     with CaptureQueriesContext(connection) as before:
         client.get(address)
-    for agency in device_actions.signing_agencies():
+    for agency in signing_agencies():
         campaign_actions.sign_off(campaign, agency=agency, by=handler)
     with CaptureQueriesContext(connection) as after:
         client.get(address)
