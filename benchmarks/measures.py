@@ -264,7 +264,8 @@ def _old_in_looks(path: Path) -> Iterator[tuple[tuple[str, str], int]]:
 def _old(name: str) -> list[tuple[str, str]]:
     if name in WHOLE:
         return [(name, WHOLE[name])]
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    parts = words.replace("effective_dated", "").split("_")
     return [(part, say) for part, say in PARTS.items() if part in parts or f"{part}s" in parts]
 
 

@@ -27,7 +27,7 @@ def known(known_at: datetime | None = None) -> Q:
     return Q(recorded_at__lte=known_at) & (Q(cancelled_at=None) | Q(cancelled_at__gt=known_at))
 
 
-class Dated(models.QuerySet[Any]):
+class EffectiveDated(models.QuerySet[Any]):
     def standing(self) -> Self:
         """Those that are not cancelled."""
         return self.filter(known())
@@ -66,9 +66,9 @@ class Entry(models.Model):
     class Meta:
         abstract = True
 
-    def siblings(self) -> Dated:
+    def siblings(self) -> EffectiveDated:
         """The entries that stand and tell of the same as this one, itself too, in order."""
-        entries: Dated = Dated(type(self)).standing().order_by("since", "pk")
+        entries: EffectiveDated = EffectiveDated(type(self)).standing().order_by("since", "pk")
         return entries.filter(**{name: getattr(self, name) for name in self.KEYS})
 
     def later(self) -> list[Any]:

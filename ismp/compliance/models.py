@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
-from ismp.accounts.effective_dated import Dated, Entry
+from ismp.accounts.effective_dated import EffectiveDated, Entry
 from ismp.accounts.identities import Identity
 from ismp.accounts.models import Agency, Grade
 from ismp.audit.models import Audited
@@ -77,7 +77,7 @@ class Rule(Audited):
         return reverse("compliance:rule", args=[self.pk])
 
 
-class RuleQuerySet(Dated):
+class RuleQuerySet(EffectiveDated):
     def duties(self) -> list[Duty]:
         """The entries as the arithmetic wants them; one that ended its rule is none."""
         return [version.duty() for version in self.exclude(hours=None).select_related("rule")]
@@ -173,7 +173,7 @@ class Example(models.Model):
         return None
 
 
-class PolicyQuerySet(Dated):
+class PolicyQuerySet(EffectiveDated):
     def policy(self) -> arithmetic.Policy:
         entry: Any = self.first()
         return entry.policy() if entry else arithmetic.Policy()

@@ -20,7 +20,7 @@ from ismp.errors import ActionRefused
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number
 
-_MINE = 100
+_SHOWN = 100
 _AT_ONCE = 4 * 1024 * 1024
 """The most of a video in one answer: the browser asks for more, and no worker is held for long."""
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})$", re.ASCII)
@@ -36,10 +36,10 @@ def my_courses(request: HttpRequest) -> HttpResponse:
     context = {
         "enrollments": Enrollment.objects.filter(account=user).select_related(
             "course", "record__deletion"
-        )[:_MINE],
+        )[:_SHOWN],
         "sign_ups": sign_ups.select_related("record__deletion").prefetch_related(
             Prefetch("session", sessions)
-        )[:_MINE],
+        )[:_SHOWN],
     }
     return render(request, "courses/my_courses.html", context)
 

@@ -42,7 +42,7 @@ for agency in Agency.objects.all():
 clerks = Account.objects.filter(role="agency_admin").values_list("agency__code", "username")
 print(json.dumps(dict(clerks)))
 """
-TOLD = """
+REPORT = """
 from tests.support.laws import outcome
 from ismp.audit import trail
 from ismp.audit.models import Event
@@ -201,7 +201,7 @@ def test_every_law_holds_while_workers_die_and_the_database_restarts(hosts, clus
             break
     hosts.close()
 
-    result = hosts.python(TOLD)
+    result = hosts.python(REPORT)
     check_laws(result, contents, list(csv.DictReader(io.StringIO(demo_data.roster_csv(people)))))
     answers = [answer for browser in browsers for answer in browser.answers]
     for answer in answers:
@@ -292,7 +292,7 @@ def check_laws(result, contents, accounts):
 
 
 def as_recorded(event):
-    """An entry of the oracle's store in the words of TOLD."""
+    """An entry of the oracle's store in the words of REPORT."""
     key, contents = event
     hours = {
         name: None if contents[name] is None else int(contents[name] * 1000)

@@ -18,11 +18,11 @@ SHORT_SECONDS = 1
 RECORDS_AND_SUMS = (
     "hours_record, hours_monthlycount, hours_personyear, hours_searchtext, hours_recordsversion"
 )
-MINE, COLLEAGUE, STRANGER = "IC1001", "IC1002", "EP1001"
+OWN, COLLEAGUE, STRANGER = "IC1001", "IC1002", "EP1001"
 APPOINT = f"""
 from django.contrib.auth.hashers import make_password
 from ismp.accounts.models import Account
-Account.objects.filter(username__in=["{MINE}", "{COLLEAGUE}", "{STRANGER}"]).update(
+Account.objects.filter(username__in=["{OWN}", "{COLLEAGUE}", "{STRANGER}"]).update(
     role="agency_admin", password=make_password("{PASSWORD}"))
 """
 
@@ -87,7 +87,7 @@ def town(whole_town):
     """With one record in each of two agencies, both called 原名."""
     other = next(p for p in demo_data.city() if p.agency_code == "382990002Z" and p.active)
     whole_town.primary.execute(f"TRUNCATE {RECORDS_AND_SUMS}")
-    imported(whole_town.person(MINE), row(title="原名"))
+    imported(whole_town.person(OWN), row(title="原名"))
     theirs = row(national_id=other.national_id, name=other.name, title="原名")
     imported(whole_town.person(STRANGER), theirs)
     whole_town.wait_for_replica()
@@ -112,7 +112,7 @@ def test_who_has_done_nothing_reads_from_the_replica(town):
 
 
 def test_an_import_is_seen_at_once_by_who_made_it_and_by_her_agency(town):
-    me, colleague, stranger = map(town.person, (MINE, COLLEAGUE, STRANGER))
+    me, colleague, stranger = map(town.person, (OWN, COLLEAGUE, STRANGER))
     town.pause()
     imported(me, row(title="新課", term="2"))
     for browser in (me, colleague):
@@ -129,7 +129,7 @@ def test_an_import_is_seen_at_once_by_who_made_it_and_by_her_agency(town):
 
 
 def test_every_action_counts_not_only_imports(town):
-    me = town.person(MINE)
+    me = town.person(OWN)
     town.pause()
     me.post(
         "/manage/learning-map/hours/delete/", {"everything": "1", "reason": "誤", "confirmed": "1"}
@@ -165,7 +165,7 @@ def test_a_quiet_replica_is_not_far_behind(town):
 
 
 def test_without_the_replica_all_pages_work(town):
-    me = town.person(MINE)
+    me = town.person(OWN)
     me.get(LIST)  # a connection is open
     town.replica.stop()
     try:

@@ -33,7 +33,7 @@ def keys(tmp_path, settings):
 
 
 @pytest.mark.django_db
-def test_everything_is_sealed_anew_and_reads_the_same(keys, import_bytes, capsys):
+def test_everything_is_encrypted_anew_and_reads_the_same(keys, import_bytes, capsys):
     run = import_bytes(data(row(), row(total="9")))["run"]
     numbers = {account.pk: account.national_id for account in Account.objects.all()}
     before = [b"".join(run_files.pieces(run, kind)) for kind in RunFile.Kind]
@@ -52,7 +52,7 @@ def test_everything_is_sealed_anew_and_reads_the_same(keys, import_bytes, capsys
 
 
 @pytest.mark.django_db
-def test_answers_to_sent_forms_are_not_sealed_anew_but_forgotten(keys, clerk):
+def test_answers_to_sent_forms_are_not_encrypted_anew_but_forgotten(keys, clerk):
     """A form that is sent again afterwards is no fault."""
     sent = {"form_key": "k", "name": "測試科"}
     clerk.post("/manage/departments/add/", sent)
@@ -78,8 +78,8 @@ def test_stopped_in_the_middle_and_run_again(keys, import_bytes, monkeypatch):
     assert list(json.loads(keys.path.read_text())["sealing"]) == ["2"]
     fresh = KeyRing.open(keys.path.parent)
     piece = RunFile.objects.first()
-    sealed = bytes(piece.data)
-    assert fresh.decrypt(sealed, piece.context, piece.key_version)
+    encrypted = bytes(piece.data)
+    assert fresh.decrypt(encrypted, piece.context, piece.key_version)
 
 
 def test_a_process_that_meets_a_new_key_reads_the_file_again(tmp_path):
@@ -139,7 +139,7 @@ print(json.dumps([numbers, uploads, kept == RunFile.objects.count(), list(trail.
 @pytest.mark.postgresql
 def test_on_several_hosts_under_load(tmp_path):
     """Web servers and workers with homes of their own go on receiving and importing while, again
-    and again, a new key is made on one host, copied to all, and everything is sealed with it."""
+    and again, a new key is made on one host, copied to all, and everything is encrypted with it."""
     cluster = Cluster()
     hosts = Hosts(tmp_path, cluster.url())
     try:

@@ -36,7 +36,7 @@ from tests.support.html_forms import forms_in
 from tests.support.installations import ROOT
 from tests.support.sessions import place
 
-TOLD = "您開啟這一頁之後，有人改過這筆資料"
+REPORT = "您開啟這一頁之後，有人改過這筆資料"
 __all__ = ["place"]
 
 WRITTEN_BY_THE_SAVE = {
@@ -145,7 +145,7 @@ def test_a_stale_form_comes_back_and_stores_what_the_person_then_chooses(editor,
     answer = client.post(address, own)
     page = answer.content.decode()
     assert answer.status_code == 200
-    assert TOLD in page
+    assert REPORT in page
     assert "IC1002" in page  # who changed it
     assert "（您沒有改，照現在的）" in page
     assert stored.values().get() == before
@@ -156,7 +156,7 @@ def test_a_stale_form_comes_back_and_stores_what_the_person_then_chooses(editor,
 
 
 @pytest.mark.django_db
-def test_what_is_mine_stays_over_the_rest_and_both_values_are_shown(editor, account):
+def test_what_is_ones_own_stays_over_the_rest_and_both_values_are_shown(editor, account):
     from ismp.accounts.resources import ACCOUNTS
 
     client, address, person = editor(ACCOUNTS)
@@ -165,7 +165,7 @@ def test_what_is_mine_stays_over_the_rest_and_both_values_are_shown(editor, acco
     assert another.post(address, {**shown, "name": "甲改的"}).status_code == 302
     answer = client.post(address, {**shown, "email": "b@example.org"})
     page = answer.content.decode()
-    assert TOLD in page
+    assert REPORT in page
     assert "甲改的" in page
     form = form_of(answer, address)
     assert (form["name"], form["email"]) == ("甲改的", "b@example.org")
@@ -201,7 +201,7 @@ def test_a_number_typed_into_a_stale_form_is_masked_as_everywhere(editor, accoun
     another = colleague(account, "agency_admin")
     assert another.post(address, {**shown, field: "改過"}).status_code == 302
     page = client.post(address, {**shown, field: "A123456789 的經歷"}).content.decode()
-    assert TOLD in page
+    assert REPORT in page
     assert "A123456789" not in page
 
 
@@ -217,7 +217,7 @@ def test_a_form_without_a_version_or_with_a_senseless_one_is_taken_as_ever(edito
         if version is not None:
             typed["form_version"] = version
         answer = client.post(address, typed)
-        assert answer.status_code == 302 or TOLD in answer.content.decode()
+        assert answer.status_code == 302 or REPORT in answer.content.decode()
     assert Department.objects.filter(pk=thing.pk).exists()
 
 
@@ -242,7 +242,7 @@ def test_an_action_that_starts_from_what_stands_is_checked_too(client, account, 
     values = {"ids": [person.pk], "confirmed": "1", "role": "teacher"}
     assert other.post(address, values).status_code == 302
     answer = client.post(address, {**shown, "role": "agency_admin"})
-    assert TOLD in answer.content.decode()
+    assert REPORT in answer.content.decode()
     person.refresh_from_db()
     assert person.role == "teacher"
     assert partial(client.post, address, form_of(answer, address))().status_code == 302
@@ -302,11 +302,11 @@ def test_a_policy_that_was_drawn_before_another_one_comes_back(client, account):
     assert client.post(address, theirs).status_code == 302
     answer = client.post(address, {**own, "confirmed": "1"})
     page = answer.content.decode()
-    assert TOLD in page
+    assert REPORT in page
     assert "新到職寬限 30 天" in page
     assert PolicyVersion.objects.count() == 1
     preview = client.post(address, drawn(answer))
-    assert TOLD not in preview.content.decode()
+    assert REPORT not in preview.content.decode()
     again = drawn(preview)
     assert client.post(address, {**again, "confirmed": "1"}).status_code == 302
     assert PolicyVersion.objects.count() == 2
@@ -325,7 +325,7 @@ def test_a_question_and_a_quiz_that_others_changed_come_back(client, account, th
         shown = form_of(client.get(address), address)
         assert another.post(address, {**shown, name: value}).status_code == 302
         answer = client.post(address, shown)
-        assert TOLD in answer.content.decode()
+        assert REPORT in answer.content.decode()
         assert form_of(answer, address)[name] == value
         assert client.post(address, form_of(answer, address)).status_code == 302
 
@@ -396,7 +396,7 @@ def test_a_correction_of_an_incident_carries_its_version(client, things, account
     another.post(f"{page}edit/", {**theirs, "title": "別人改的"})
     answer = client.post(f"{page}edit/", {**own, "description": "我改的"})
     text = answer.content.decode()
-    assert TOLD in text and "IC1002" in text and "別人改的" in text
+    assert REPORT in text and "IC1002" in text and "別人改的" in text
     incident = Incident.objects.get(pk=things["incident_id"])
     assert (incident.title, incident.description) == ("別人改的", "示範")
     again = form_of(answer, f"{page}edit/")

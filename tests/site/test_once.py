@@ -137,7 +137,7 @@ def test_without_a_key_a_form_works_as_ever(clerk):
 
 
 @pytest.mark.django_db
-def test_the_answer_lies_sealed_and_is_forgotten_after_a_day(clerk):
+def test_the_answer_lies_encrypted_and_is_forgotten_after_a_day(clerk):
     data = drawn(clerk, f"{HERE}add/").filled(name="測試科", department="")
     clerk.post(f"{HERE}add/", data)
     row = SentForm.objects.get()

@@ -38,7 +38,7 @@ from ismp.reviews.queue import SOURCES
 from ismp.reviews.queue_item import Deciding
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Subject
-from ismp.security.incidents.views import DEEDS as STEPS
+from ismp.security.incidents.views import ACTIONS as STEPS
 from ismp.security.models import Address, Advisory, Decision, Incident
 from ismp.ui.text.roc_dates import roc_date
 from tests.support.courses import end_now

@@ -145,7 +145,7 @@ def test_no_page_shows_the_whole_number(traces):
         assert CANARY.encode() not in answer.taken, answer.request["PATH_INFO"]
 
 
-def test_the_database_holds_the_number_sealed_only(traces):
+def test_the_database_holds_the_number_encrypted_only(traces):
     dump = []
     for model in apps.get_models(include_auto_created=True):
         dump += [str(values) for values in model._base_manager.values()]

@@ -251,10 +251,10 @@ def zip_aes(entries: dict[str, bytes], password: str) -> bytes:
 def zip_crypto(name: str, data: bytes, password: str) -> bytes:
     """A ZIP of one stored entry under the traditional PKWARE cipher (APPNOTE 6.1)."""
     crc = zlib.crc32(data)
-    sealed = _pkware(bytes(11) + bytes((crc >> 24,)) + data, password.encode())
+    encrypted = _pkware(bytes(11) + bytes((crc >> 24,)) + data, password.encode())
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(name, sealed)
+        archive.writestr(name, encrypted)
     raw = bytearray(buffer.getvalue())
     # local header: flags at 6, CRC at 14, size at 22; central: flags at 8, CRC at 16, size at 24
     for signature, shift in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
@@ -283,9 +283,9 @@ def _pkware(plain: bytes, password: bytes) -> bytes:
 
     for byte in password:
         update(byte)
-    sealed = bytearray()
+    encrypted = bytearray()
     for byte in plain:
         pad = keys[2] | 2
-        sealed.append(byte ^ ((pad * (pad ^ 1) >> 8) & 0xFF))
+        encrypted.append(byte ^ ((pad * (pad ^ 1) >> 8) & 0xFF))
         update(byte)
-    return bytes(sealed)
+    return bytes(encrypted)

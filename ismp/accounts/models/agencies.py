@@ -10,7 +10,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from ismp.accounts.agencies import fold_code
-from ismp.accounts.effective_dated import Dated, Entry
+from ismp.accounts.effective_dated import EffectiveDated, Entry
 from ismp.accounts.models.scoped import Scoped
 from ismp.accounts.roles import Right
 from ismp.audit.event_cache import EventCache
@@ -167,7 +167,7 @@ class AgencyName(Entry):
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="names", verbose_name="機關")
     name = models.CharField("機關名稱", max_length=100)
 
-    objects: ClassVar["models.Manager[AgencyName] | Dated"] = Dated.as_manager()
+    objects: ClassVar["models.Manager[AgencyName] | EffectiveDated"] = EffectiveDated.as_manager()
 
     class Meta:
         ordering = ["agency", "since", "pk"]
@@ -201,7 +201,7 @@ class Closing(Entry):
     )
     done_at = models.DateTimeField("生效時間", null=True)
 
-    objects: ClassVar["models.Manager[Closing] | Dated"] = Dated.as_manager()
+    objects: ClassVar["models.Manager[Closing] | EffectiveDated"] = EffectiveDated.as_manager()
 
     class Meta:
         ordering = ["agency", "since", "pk"]
@@ -248,7 +248,7 @@ class AgencyGrade(Entry):
     )
     grade = models.CharField("責任等級", max_length=1, choices=Grade)
 
-    objects: ClassVar["models.Manager[AgencyGrade] | Dated"] = Dated.as_manager()
+    objects: ClassVar["models.Manager[AgencyGrade] | EffectiveDated"] = EffectiveDated.as_manager()
 
     class Meta:
         ordering = ["agency", "since", "pk"]

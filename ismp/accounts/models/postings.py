@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from ismp.accounts.effective_dated import Dated, Entry
+from ismp.accounts.effective_dated import EffectiveDated, Entry
 from ismp.accounts.identities import in_words, sets
 from ismp.accounts.models.accounts import Account
 from ismp.accounts.models.agencies import Agency
@@ -35,7 +35,7 @@ class Posting(Entry):
     identities = models.CharField("資安列管身分", max_length=30)
     status = models.CharField("狀態", max_length=20, choices=Status)
 
-    objects: ClassVar["models.Manager[Posting] | Dated"] = Dated.as_manager()
+    objects: ClassVar["models.Manager[Posting] | EffectiveDated"] = EffectiveDated.as_manager()
 
     class Meta:
         ordering = ["account", "since", "pk"]

@@ -6,13 +6,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from ismp.accounts.effective_dated import Dated, Entry
+from ismp.accounts.effective_dated import EffectiveDated, Entry
 from ismp.accounts.models.accounts import Account
 from ismp.accounts.models.agencies import Agency
 from ismp.accounts.models.status import Status
 
 
-class SecurityOfficerQuerySet(Dated):
+class SecurityOfficerQuerySet(EffectiveDated):
     def agencies_of(self, account: Account) -> models.QuerySet[Any]:
         """The agency (as a subquery) whose 資安長, or deputy, somebody is while serving there,
         and those that were merged into it."""

@@ -180,7 +180,7 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         "timeline": found.timeline.all(),
         "actions": [
             (name, action)
-            for name, action in DEEDS.items()
+            for name, action in ACTIONS.items()
             if (found.stage if action.staged else found.state) in action.begins
             and _may(user, found, name)
             and not (barred and name in incident_actions.JUDGING)
@@ -190,7 +190,9 @@ def incident(request: HttpRequest, incident_id: int) -> HttpResponse:
         "earlier": _earlier_reports(found),
         "aspects": _aspects(levels),
         "level_version": versions.version(levels, found.audit_subject),
-        "own_steps": [name for name, action in DEEDS.items() if action.right is Right.EDIT_SECURITY]
+        "own_steps": [
+            name for name, action in ACTIONS.items() if action.right is Right.EDIT_SECURITY
+        ]
         if found.agency_id not in user.agency_ids()
         else [],
         "causes": [("", "尚未查明"), *Cause.choices],
@@ -253,7 +255,7 @@ class IncidentAction:
 
 _OPEN = frozenset({"draft", "reported", "returned", "handling", "recovered", "final"})
 _EDIT, _REVIEW = Right.EDIT_SECURITY, Right.REVIEW_SECURITY
-DEEDS = {
+ACTIONS = {
     "report": IncidentAction(
         "通報",
         _EDIT,
@@ -357,7 +359,7 @@ DEEDS = {
 def _may(user: Any, found: Incident, step: str) -> bool:
     """By the right of the step; who wrote it down may withdraw it, and a 資安長 who was called may
     write down what was decided."""
-    if user.may(DEEDS[step].right):
+    if user.may(ACTIONS[step].right):
         return not (step == "withdraw" and found.was_reviewed)
     if step == "withdraw":
         return found.reporter_id == user.pk and not found.was_reviewed
@@ -376,7 +378,7 @@ def action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
 def _action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     user = request.user
     found = get_object_or_404(Incident.objects.visible_to(user), pk=incident_id)
-    wanted = DEEDS.get(step)
+    wanted = ACTIONS.get(step)
     if wanted is None:
         raise Http404
     if not (user.may(wanted.right) or _may(user, found, step)):

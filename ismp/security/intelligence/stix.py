@@ -114,7 +114,7 @@ _NAMES = {
     "url": "URL",
     "file": "檔案",
 }
-_TOLD_IN_DETAILS = (
+_DETAIL_KINDS = (
     *("campaign", "threat-actor", "intrusion-set", "malware", "tool"),
     *("attack-pattern", "infrastructure"),
 )
@@ -496,7 +496,7 @@ def _products(parts: list[Thing], flaws: list[Thing]) -> Iterator[dict[str, str]
 
 
 def _details(root: Thing, parts: list[Thing]) -> Iterator[tuple[str, str]]:
-    for kind in _TOLD_IN_DETAILS:
+    for kind in _DETAIL_KINDS:
         names = (one.get("name", "") for one in parts if one["type"] == kind)
         yield _NAMES[kind], "、".join(dict.fromkeys(filter(None, names)))
     flaws = (one["name"] for one in parts if one["type"] == "vulnerability")

@@ -20,7 +20,7 @@ from tests.support.portal_files import PERSON
 pytestmark = pytest.mark.django_db
 HERE = "/manage/accounts/"
 NUMBER = national_id.complete("A12399887")
-DEEDS = ("change", "transfer", "leave", "return", "appoint", "end_sessions", "set_national_id")
+ACTIONS = ("change", "transfer", "leave", "return", "appoint", "end_sessions", "set_national_id")
 
 
 def account_named(username):
@@ -153,7 +153,7 @@ def test_an_agency_administrator_touches_nobody_above_her(clerk, account, role):
     before = (Event.objects.count(), Posting.objects.count())
     typed = {"since": day(0), "identities": ["it"], "role": "staff", "number": NUMBER}
     typed |= {"agency": Agency.objects.get(code="382990003Z").pk, "identified": "on"}
-    for action in {*DEEDS, "reset_password"} - {"transfer"}:  # that is the platform's own
+    for action in {*ACTIONS, "reset_password"} - {"transfer"}:  # that is the platform's own
         assert "請由平台管理者維護" in says(do(clerk, action, "IC1002", **typed)), action
     edit = {"name": "改名", "email": ""}
     assert "請由平台管理者維護" in says(
@@ -161,7 +161,7 @@ def test_an_agency_administrator_touches_nobody_above_her(clerk, account, role):
     )
     assert before == (Event.objects.count(), Posting.objects.count())
     page = says(clerk.get(f"{HERE}{account_named('IC1002').pk}/"))
-    assert not [action for action in DEEDS if f"{HERE}{action}/" in page]
+    assert not [action for action in ACTIONS if f"{HERE}{action}/" in page]
 
 
 def test_nobody_touches_her_own_account(clerk):

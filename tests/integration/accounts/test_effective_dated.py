@@ -1,4 +1,4 @@
-"""Dated facts: nothing is accepted that has no effect, and every entry can be cancelled."""
+"""EffectiveDated facts: nothing is accepted that has no effect, and every entry can be cancelled."""
 
 import re
 from datetime import timedelta

@@ -262,7 +262,7 @@ def keys(tmp_path, settings):
     settings.KEYS = KeyRing.open(tmp_path / "keys")
 
 
-def test_the_number_is_sealed_anew_with_a_new_key(keys, apply):
+def test_the_number_is_encrypted_anew_with_a_new_key(keys, apply):
     application = apply()
     call_command("rotate_keys", new_key=True)
     call_command("rotate_keys")

@@ -16,7 +16,7 @@ from ismp.reviews.queue import waiting_for
 from ismp.ui.text.roc_dates import roc_date
 
 pytestmark = pytest.mark.django_db
-MINE = "/my/identities/"
+OWN = "/my/identities/"
 HERE, THERE = "382990001Z", "382990002Z"
 
 
@@ -184,11 +184,11 @@ def test_a_person_asks_and_her_administrator_decides(client, small, learned, acc
     learned(small["IC1002"], 3)
     person = account("IC1002")
     client.force_login(person)
-    assert MINE in says(client.get("/my/hours/"))
+    assert OWN in says(client.get("/my/hours/"))
     asked = {"identities": ["security"], "since": roc_date(today()), "reason": "調任資安"}
-    assert client.post(MINE, asked)["Location"] == MINE
+    assert client.post(OWN, asked)["Location"] == OWN
     change = IdentityChange.objects.get()
-    assert "撤回申請" in says(client.get(MINE))
+    assert "撤回申請" in says(client.get(OWN))
     client.force_login(clerk_of["here"])
     address = f"/manage/reviews/identities/{change.pk}/"
     page = says(client.get(address))
@@ -199,9 +199,9 @@ def test_a_person_asks_and_her_administrator_decides(client, small, learned, acc
     person.refresh_from_db()
     assert person.identities == "security"
     notice = person.notices.get()
-    assert (notice.subject, notice.link) == ("資安列管身分變更申請：核可", MINE)
+    assert (notice.subject, notice.link) == ("資安列管身分變更申請：核可", OWN)
     client.force_login(person)
-    page = says(client.get(MINE))
+    page = says(client.get(OWN))
     assert "資安專職人員" in page
     assert "同意" in page
 
@@ -216,10 +216,10 @@ def test_what_cannot_be_asked(client, account):
     with pytest.raises(ActionRefused, match="已有一件等候審核"):
         ask(person, "it+general")
     client.force_login(person)
-    client.post(f"{MINE}withdraw/")
-    client.post(f"{MINE}withdraw/")  # a second click does nothing
+    client.post(f"{OWN}withdraw/")
+    client.post(f"{OWN}withdraw/")  # a second click does nothing
     assert IdentityChange.objects.get().state == State.WITHDRAWN
-    assert "日期請寫成" in says(client.post(MINE, {"identities": ["it"], "since": "?"}))
+    assert "日期請寫成" in says(client.post(OWN, {"identities": ["it"], "since": "?"}))
 
 
 def test_nobody_decides_for_herself_nor_for_those_above_her(account, clerk_of):

@@ -431,12 +431,12 @@ def test_a_national_id_is_never_kept(client, staff, decider):
     assert "A123456789" not in str(events + list(Notice.objects.values_list("body")))
 
 
-def test_certificates_are_sealed_anew_with_the_others(staff):
+def test_certificates_are_encrypted_anew_with_the_others(staff):
     claim = claim_of(staff)
     piece = ClaimPiece.objects.get()
-    sealed = bytes(piece.data)
+    encrypted = bytes(piece.data)
     piece.reencrypt()
-    assert bytes(ClaimPiece.objects.get().data) != sealed
+    assert bytes(ClaimPiece.objects.get().data) != encrypted
     assert b"".join(files.read(claim)) == PDF
 
 

@@ -23,7 +23,7 @@ from ismp.ui.exports.pdf import can_be_set
 from tests.support.portal_files import PERSON, data, row
 
 pytestmark = pytest.mark.django_db
-MINE = "/my/hours/"
+OWN = "/my/hours/"
 YEAR = {"start": "115-01-01", "end": "115-12-31"}
 
 
@@ -56,14 +56,14 @@ def cells(page, caption):
 
 
 def paper_of(client, **period):
-    answer = client.post(f"{MINE}certificate/", {**YEAR, **period})
+    answer = client.post(f"{OWN}certificate/", {**YEAR, **period})
     assert answer["Content-Type"] == "application/pdf"
     pages = pypdfium2.PdfDocument(answer.content)
     return "\n".join(page.get_textpage().get_text_range() for page in pages)
 
 
 def test_sums_by_year_and_category_and_where_each_came_from(client, person):
-    page = text_of(client, MINE)
+    page = text_of(client, OWN)
     assert cells(page, "各年度時數") == [
         [["115", "年"], ["3"], ["2"], ["5"]],
         [["114", "年"], ["3"], ["0"], ["3"]],
@@ -71,21 +71,21 @@ def test_sums_by_year_and_category_and_where_each_came_from(client, person):
     run = Record.objects.first().run
     assert page.count(f"匯入編號 {run.pk}・檔案第") == 3
     assert "檔案第 4 列" in page and "示範市政府資訊中心於 115-" in page
-    assert len(cells(text_of(client, f"{MINE}?year=114"), "我的學習紀錄")) == 1
-    assert len(cells(text_of(client, f"{MINE}?year=115&category=523"), "我的學習紀錄")) == 1
-    assert "沒有這樣的紀錄" in text_of(client, f"{MINE}?year=99")
-    assert client.get(f"{MINE}?year=１&category=-5&page=x").status_code == 200
+    assert len(cells(text_of(client, f"{OWN}?year=114"), "我的學習紀錄")) == 1
+    assert len(cells(text_of(client, f"{OWN}?year=115&category=523"), "我的學習紀錄")) == 1
+    assert "沒有這樣的紀錄" in text_of(client, f"{OWN}?year=99")
+    assert client.get(f"{OWN}?year=１&category=-5&page=x").status_code == 200
 
 
 def test_nobody_sees_anybody_elses(client, account, person):
     client.force_login(account("IC1002", "platform_admin"))
-    page = text_of(client, MINE).partition("<main")[2]  # the head names popular keywords
+    page = text_of(client, OWN).partition("<main")[2]  # the head names popular keywords
     assert "還沒有學習紀錄" in page and "資通安全通識" not in page
 
 
 def test_deleted_hours_are_gone(client, account, person):
     hours.delete(Record.objects.all(), reason="誤植", by=account("IC1001"))
-    assert "還沒有學習紀錄" in text_of(client, MINE)
+    assert "還沒有學習紀錄" in text_of(client, OWN)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def moved(client, import_bytes):
 
 
 def test_hours_follow_the_person_and_the_same_event_counts_once(client, moved):
-    page = text_of(client, MINE)
+    page = text_of(client, OWN)
     assert cells(page, "各年度時數") == [[["115", "年"], ["9"], ["0"], ["9"]]]
     records = cells(page, "我的學習紀錄")
     assert len(records) == 4
@@ -120,7 +120,7 @@ def test_the_page_takes_the_same_queries_for_three_records_and_for_three_hundred
         import_bytes(data(*(row(term=f"n{n}") for n in range(rows)))) if rows else None
         client.get("/")
         with CaptureQueriesContext(connection) as queries:
-            client.get(MINE)
+            client.get(OWN)
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
@@ -174,7 +174,7 @@ def test_the_rare_characters_are_drawn_not_only_written(client, person):
     drawn = set()
     for character in "堃煊喆峯犇啓羣":
         Account.objects.filter(pk=person.pk).update(name=character)
-        answer = client.post(f"{MINE}certificate/", YEAR)
+        answer = client.post(f"{OWN}certificate/", YEAR)
         page = pypdfium2.PdfDocument(answer.content)[0]
         text = page.get_textpage()
         at = text.get_text_range().index(character)
@@ -221,7 +221,7 @@ def blanks(characters, cell=16, across=64):
 
 def test_a_long_record_takes_several_pages_with_its_code_on_each(client, person, import_bytes):
     import_bytes(data(*(row(term=f"n{n}", title=f"課程{n}" + "長" * 90) for n in range(60))))
-    answer = client.post(f"{MINE}certificate/", YEAR)
+    answer = client.post(f"{OWN}certificate/", YEAR)
     pages = [p.get_textpage().get_text_range() for p in pypdfium2.PdfDocument(answer.content)]
     assert len(pages) > 3
     for number, page in enumerate(pages, start=1):
@@ -238,7 +238,7 @@ def test_a_long_record_takes_several_pages_with_its_code_on_each(client, person,
     ],
 )
 def test_a_period_that_cannot_be_is_said_in_one_sentence(client, person, period, words):
-    page = client.post(f"{MINE}certificate/", period, follow=True).content.decode()
+    page = client.post(f"{OWN}certificate/", period, follow=True).content.decode()
     assert words in page and page.count('role="alert"') == 1
     assert not Certificate.objects.exists()
 

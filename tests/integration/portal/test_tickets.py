@@ -17,7 +17,7 @@ from tests.support.portal_files import data, row
 pytestmark = pytest.mark.django_db
 CANARY = national_id.complete("A28765432")
 NAME = "金絲雀囀"
-TOLD = {"subject": "看不懂", "place": "首頁", "body": "我是紅燈", "contact": "分機 12"}
+REPORT = {"subject": "看不懂", "place": "首頁", "body": "我是紅燈", "contact": "分機 12"}
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def text_of(client, address):
 
 def test_a_report_is_answered_closed_and_taken_up_again(staff, client, account, desk):
     assert "分機 8500" in text_of(staff, "/support/new/")
-    answer = staff.post("/support/new/", {**TOLD, "body": f"我的{CANARY}是紅燈"}, follow=True)
+    answer = staff.post("/support/new/", {**REPORT, "body": f"我的{CANARY}是紅燈"}, follow=True)
     ticket = Ticket.objects.get()
     address = f"/support/{ticket.pk}/"
     assert answer.redirect_chain == [(address, 302)]
@@ -65,7 +65,7 @@ def test_a_report_is_answered_closed_and_taken_up_again(staff, client, account, 
 
 
 def test_closing_twice_says_so(staff, account):
-    ticket = actions.open_ticket(**TOLD, run=None, by=account("EP1002"))
+    ticket = actions.open_ticket(**REPORT, run=None, by=account("EP1002"))
     address = f"/support/{ticket.pk}/"
     staff.post(address, {"mode": "close"})
     page = staff.post(address, {"mode": "close"}, follow=True).content.decode()
@@ -74,7 +74,7 @@ def test_closing_twice_says_so(staff, account):
 
 
 def test_each_sees_her_own_the_clerk_her_agencys_the_desk_all(client, account, desk):
-    ticket = actions.open_ticket(**TOLD, run=None, by=account("EP1002"))
+    ticket = actions.open_ticket(**REPORT, run=None, by=account("EP1002"))
     address = f"/support/{ticket.pk}/"
     for username, role, status, listed in (
         ("EP1002", "staff", 200, None),
@@ -87,11 +87,11 @@ def test_each_sees_her_own_the_clerk_her_agencys_the_desk_all(client, account, d
         client.force_login(account(username, role))
         assert client.get(address).status_code == status, (username, role)
         if listed is not None:
-            assert (TOLD["subject"] in text_of(client, "/manage/support/?state=all")) is listed
+            assert (REPORT["subject"] in text_of(client, "/manage/support/?state=all")) is listed
 
 
 def test_only_the_person_and_the_desk_write_into_a_ticket(client, account, desk):
-    ticket = actions.open_ticket(**TOLD, run=None, by=account("EP1002"))
+    ticket = actions.open_ticket(**REPORT, run=None, by=account("EP1002"))
     for username, role in (("EP1001", "agency_admin"), ("CU1001", "auditor")):
         client.force_login(account(username, role))
         page = client.post(f"/support/{ticket.pk}/", {"mode": "answer", "body": "x"})
@@ -113,7 +113,7 @@ def test_only_the_person_and_the_desk_write_into_a_ticket(client, account, desk)
     ],
 )
 def test_what_is_missing_is_said_in_one_sentence(staff, changed, words):
-    page = staff.post("/support/new/", {**TOLD, **changed}).content.decode()
+    page = staff.post("/support/new/", {**REPORT, **changed}).content.decode()
     assert page.count('role="alert"') == 1 and words in page
     assert not Ticket.objects.exists()
 
@@ -129,7 +129,7 @@ def test_another_agencys_import_is_not_attached(client, account, import_bytes):
     run = import_bytes(data(row()))["run"]
     client.force_login(account("EP1001", "agency_admin"))
     assert "匯入編號" not in text_of(client, f"/support/new/?run={run.pk}")
-    page = client.post("/support/new/", {**TOLD, "run": run.pk}).content.decode()
+    page = client.post("/support/new/", {**REPORT, "run": run.pk}).content.decode()
     assert "找不到這次匯入" in page
 
 
@@ -162,7 +162,7 @@ def test_an_import_is_reported_with_its_bundle_and_without_anybodys_data(clerk, 
     assert (
         f"匯入編號 {canary_run.pk}（匯入完成）" in form and CANARY not in form and NAME not in form
     )
-    page = clerk.post("/support/new/", {**TOLD, "run": canary_run.pk}, follow=True)
+    page = clerk.post("/support/new/", {**REPORT, "run": canary_run.pk}, follow=True)
     address = f"/support/imports/{canary_run.pk}/"
     assert address in page.content.decode()
 

@@ -55,7 +55,7 @@ def named():
     return set(RunFile.objects.values_list("stored_as", flat=True))
 
 
-def test_an_upload_and_its_result_lie_in_the_bucket_sealed(clerk, bucket):
+def test_an_upload_and_its_result_lie_in_the_bucket_encrypted(clerk, bucket):
     content = data(row(), row(term="2"), row(total="9"))
     clerk.post("/manage/learning-map/upload/", {"file": SimpleUploadedFile("成績.csv", content)})
     run = ImportRun.objects.get()

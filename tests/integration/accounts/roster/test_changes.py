@@ -11,7 +11,7 @@ from ismp.audit.models import Event
 from ismp.imports.models import State
 from ismp.ui.reading import faults
 from tests.support import uploads
-from tests.support.rosters import HEAD, MINE, NEW, A, B, line_of, take
+from tests.support.rosters import HEAD, NEW, OWN, A, B, line_of, take
 
 pytestmark = pytest.mark.django_db
 
@@ -104,7 +104,7 @@ def test_each_account_has_an_event_of_its_own_that_names_what_changed(clerk, cit
     number = next(one.national_id for one in city if one.username == "IC1003")
     changed = line_of("IC1002", city).replace("ic1002@", "x1002@")
     other = line_of("IC1003", city).replace(number, A)
-    new = f"{MINE},資訊科,IC8001,方新進,{B},new@ismp.example,資訊人員,在職"
+    new = f"{OWN},資訊科,IC8001,方新進,{B},new@ismp.example,資訊人員,在職"
     same = line_of("IC1004", city)
     Event.objects.all().delete()
     trail.ChainHead.objects.all().delete()
@@ -152,7 +152,7 @@ def test_each_account_has_an_event_of_its_own_that_names_what_changed(clerk, cit
 
 
 def test_the_command_leaves_the_events_of_the_system(city, tmp_path):
-    moved = line_of("IC1002", city).replace(MINE, "382990002Z,示範市政府環境保護局")
+    moved = line_of("IC1002", city).replace(OWN, "382990002Z,示範市政府環境保護局")
     Account.objects.filter(username="IC1002").update(role="agency_admin")
     file = tmp_path / "roster.csv"
     file.write_text("\n".join([HEAD, moved]), "utf-8")
@@ -180,7 +180,7 @@ def test_one_code_with_two_names_is_refused_with_the_line(db):
 @pytest.mark.parametrize("role", [None, "agency_admin", "platform_admin"])
 def test_no_roster_renames_an_agency(account, role, city):
     sender = account("IC1001", role) if role else None
-    message = refused(f"{MINE}(誤),,IC8001,某人,,,,在職", sender=sender)
+    message = refused(f"{OWN}(誤),,IC8001,某人,,,,在職", sender=sender)
     assert "第 2 列" in message and "登錄的名稱是「示範市政府資訊中心」" in message
     assert Agency.objects.get(code="382990001Z").name == "示範市政府資訊中心"
 
@@ -250,7 +250,7 @@ def test_a_department_is_found_by_its_path_and_in_any_width(city):
     count = Department.objects.count()
     take(
         *(
-            f"{MINE},{name},IC80{n},某人,,,,在職"
+            f"{OWN},{name},IC80{n},某人,,,,在職"
             for n, name in enumerate(["A股", "資訊科 / A股", "Ａ股"])
         )
     )
@@ -324,11 +324,11 @@ def test_cells_that_excel_leaves_out_at_the_end_are_blank(db):
 
 
 def test_lines_are_numbered_as_excel_numbers_them(city):
-    bad = f"{MINE},,IC8001,某人,,,,留停"
-    quoted = f'{MINE},,IC8000,"某\n人",,,,在職'
+    bad = f"{OWN},,IC8001,某人,,,,留停"
+    quoted = f'{OWN},,IC8000,"某\n人",,,,在職'
     assert refused(bad, head=f"\n名冊\n{HEAD}").startswith("第 4 列")
     assert refused(quoted, ",,,,,,,,", "", bad).startswith("第 5 列")
-    assert refused(quoted, f'{MINE},,IC8001,"某人').startswith("第 3 列的引號不成對")
+    assert refused(quoted, f'{OWN},,IC8001,"某人').startswith("第 3 列的引號不成對")
 
 
 # --- Whole ---------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from tests.support.portal_files import PERSON, data, row
 pytestmark = pytest.mark.django_db
 MAP = "/manage/learning-map/"
 HEAD = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電子郵件,資安列管身分,狀態"
-MINE = "382990001Z,示範市政府資訊中心"
+OWN = "382990001Z,示範市政府資訊中心"
 THEIRS = "382990002Z,示範市政府環境保護局"
 
 
@@ -50,7 +50,7 @@ def test_a_trial_says_line_by_line_what_the_import_then_does(clerk, client):
     known = as_it_is("IC1002")
     moved = as_it_is("IC1003").replace("秘書室", "人事室").replace("資訊科", "人事室")
     moved = moved.replace("業務科", "人事室").replace(",在職", ",離職")
-    lines = [known, moved, f"{MINE},資訊科,IC8001,方新進,,new@ismp.example,資訊人員,在職"]
+    lines = [known, moved, f"{OWN},資訊科,IC8001,方新進,,new@ismp.example,資訊人員,在職"]
     before = (Account.objects.count(), Event.objects.count())
     run = send(clerk, *lines)
     assert (run.state, run.source, run.dry_run) == (State.COMPLETED, Source.ROSTER, True)
@@ -79,12 +79,12 @@ def test_a_trial_says_line_by_line_what_the_import_then_does(clerk, client):
     ("line", "says"),
     [
         (f"{THEIRS},,IC8001,某人,,,,在職", "不是您的機關"),
-        (f"{MINE},,EP1002,某人,,,,在職", "已經有其他機關使用"),
-        (f"{MINE},,IC1004,某人,,,,離職", "請由平台管理者維護"),
-        (f"{MINE},,IC1001,某人,,,,離職", "不能將自己的帳號改為離職"),
-        (f"{MINE},,IC8001,某人,A123456780,,,在職", "檢查碼不對"),
-        (f"{MINE},,IC8001,某人,{PERSON.national_id},,,在職", "已有在職帳號"),
-        (f"{MINE},,IC8001,某人", "應該是 9 欄"),
+        (f"{OWN},,EP1002,某人,,,,在職", "已經有其他機關使用"),
+        (f"{OWN},,IC1004,某人,,,,離職", "請由平台管理者維護"),
+        (f"{OWN},,IC1001,某人,,,,離職", "不能將自己的帳號改為離職"),
+        (f"{OWN},,IC8001,某人,A123456780,,,在職", "檢查碼不對"),
+        (f"{OWN},,IC8001,某人,{PERSON.national_id},,,在職", "已有在職帳號"),
+        (f"{OWN},,IC8001,某人", "應該是 9 欄"),
     ],
     ids=["agency", "account", "role", "own", "number", "second", "fields"],
 )
@@ -92,7 +92,7 @@ def test_a_trial_says_line_by_line_what_the_import_then_does(clerk, client):
 def test_one_line_at_fault_refuses_the_whole_and_says_which(clerk, account, line, says, mode):
     account("IC1004", "auditor")
     before = accounts()
-    run = send(clerk, f"{MINE},資訊科,IC8000,方新進,,,,在職", line, mode=mode)
+    run = send(clerk, f"{OWN},資訊科,IC8000,方新進,,,,在職", line, mode=mode)
     assert run.state == State.REFUSED
     assert run.reason.startswith("第 3 列") and says in run.reason
     assert PERSON.national_id not in run.reason
@@ -102,15 +102,15 @@ def test_one_line_at_fault_refuses_the_whole_and_says_which(clerk, account, line
 
 
 SEVERAL = (
-    f"{MINE},資訊科,IC8000,方新進,,,,在職",
-    f"{MINE},資訊科,,無帳號,,,,在職",
-    f"{MINE},資訊科,IC8001,某人,A123456780,,,在職",
-    f"{MINE},資訊科,IC8000,方新進,,,,在職",
-    f"{MINE},資訊科,IC8003,某人,{PERSON.national_id},,,在職",
+    f"{OWN},資訊科,IC8000,方新進,,,,在職",
+    f"{OWN},資訊科,,無帳號,,,,在職",
+    f"{OWN},資訊科,IC8001,某人,A123456780,,,在職",
+    f"{OWN},資訊科,IC8000,方新進,,,,在職",
+    f"{OWN},資訊科,IC8003,某人,{PERSON.national_id},,,在職",
     f"{THEIRS},秘書室,IC8004,{PERSON.national_id},,,,在職,多一格",
     f"{THEIRS},秘書室,IC8005,某人,,,,在職",
-    f"{MINE},資訊科,IC8006,{'長' * 101},,,,在職",
-    f"{MINE},資訊科,IC8007,某人,,,工讀生,留停",
+    f"{OWN},資訊科,IC8006,{'長' * 101},,,,在職",
+    f"{OWN},資訊科,IC8007,某人,,,工讀生,留停",
 )
 CODES = {
     3: "required",
@@ -188,7 +188,7 @@ def test_the_command_names_the_line_and_how_many_more(city, tmp_path):
 
 
 def test_a_roster_cannot_be_undone_and_the_page_says_what_to_do_instead(clerk):
-    run = send(clerk, f"{MINE},資訊科,IC8001,某人,,,,在職", mode="import")
+    run = send(clerk, f"{OWN},資訊科,IC8001,某人,,,,在職", mode="import")
     page = clerk.get(f"{MAP}runs/{run.pk}/").content.decode()
     assert "名冊不能整份復原" in page and "復原這次匯入" not in page
     for ask in (clerk.get, clerk.post):
@@ -255,7 +255,7 @@ def test_hours_and_rosters_keep_apart(clerk, import_bytes):
 
 
 def test_who_lost_her_right_meanwhile_brings_in_nothing(clerk, account):
-    text = "\n".join([HEAD, f"{MINE},,IC8001,某人,,,,在職", ""]).encode()
+    text = "\n".join([HEAD, f"{OWN},,IC8001,某人,,,,在職", ""]).encode()
     file = SimpleUploadedFile("名冊.csv", text)
     clerk.post(f"{MAP}upload/", {"source": "roster", "mode": "import", "file": file})
     account("IC1001", "staff")

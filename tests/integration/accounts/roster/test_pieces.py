@@ -29,7 +29,7 @@ from tests.support import uploads
 from tests.support.concurrency import at_once
 from tests.support.faults import AGENCY, LEASE_OVER, Site
 from tests.support.hosts import PASSWORD
-from tests.support.rosters import HEAD, MINE, NEW, A, B, line_of, take
+from tests.support.rosters import HEAD, NEW, OWN, A, B, line_of, take
 from tests.support.sessions import place, signed_in
 
 __all__ = ["place"]
@@ -164,7 +164,7 @@ def add(username, number):
 @pytest.mark.django_db
 def test_an_account_that_others_added_meanwhile_is_not_taken_over(pieces, lines, account):
     account("CU1001", "platform_admin")
-    new = [f"{MINE},資訊科,IC80{n},方新進,{A if n == 2 else ''},,,在職" for n in range(4)]
+    new = [f"{OWN},資訊科,IC80{n},方新進,{A if n == 2 else ''},,,在職" for n in range(4)]
     pieces(1, partial(add, "ic803", C), partial(add, "IC9000", A))
     result = take(*new)
     assert [(one.line, one.reason.code) for one in result.faults] == [
@@ -180,7 +180,7 @@ def test_an_account_that_others_added_meanwhile_is_not_taken_over(pieces, lines,
 @pytest.mark.django_db
 def test_what_the_database_refuses_is_the_fault_of_its_line_alone(pieces, lines, monkeypatch):
     """Whatever slips between the second look and the writing."""
-    new = [f"{MINE},資訊科,IC80{n},方新進,,,,在職" for n in range(5)]
+    new = [f"{OWN},資訊科,IC80{n},方新進,,,,在職" for n in range(5)]
     begin = roster_writing._begin
 
     def refuse(served):
@@ -296,7 +296,7 @@ def test_pieces_end_where_the_whole_would(city, pieces, size):
 def test_a_line_at_fault_anywhere_stores_no_piece(city, pieces, lines):
     pieces(1)
     with pytest.raises(RosterRejected):
-        take(*lines, f"{MINE},資訊科,IC8001,某人,A123456780,,,在職")
+        take(*lines, f"{OWN},資訊科,IC8001,某人,A123456780,,,在職")
     assert emails() == [] and announced() == []
 
 
@@ -369,7 +369,7 @@ def test_a_roster_is_judged_while_others_write(place, pieces, monkeypatch):
         held.clear()
         run = uploads.send(
             client,
-            f"{HEAD}\n{MINE},資訊科,IC8001,方新進,,,,在職\n".encode(),
+            f"{HEAD}\n{OWN},資訊科,IC8001,方新進,,,,在職\n".encode(),
             source="roster",
             mode=mode,
         )

@@ -219,12 +219,12 @@ def test_every_line_of_our_code_is_a_rule(tmp_path, monkeypatch):
 
 
 POOL = [SAME, CORRECTED, OTHER, file(row(term="1"), row(term="9", score="90"))]
-DEEDS = [left, renamed, came, deleted, deleted_and_restored, purged]
+ACTIONS = [left, renamed, came, deleted, deleted_and_restored, purged]
 
 
 @given(
     steps=st.lists(
-        st.tuples(st.sampled_from(POOL), st.booleans()) | st.sampled_from([*DEEDS, "undo"]),
+        st.tuples(st.sampled_from(POOL), st.booleans()) | st.sampled_from([*ACTIONS, "undo"]),
         min_size=3,
         max_size=9,
     )

@@ -1,4 +1,4 @@
-"""待認領時數: rows without an account wait, sealed, and become records when their person comes."""
+"""待認領時數: rows without an account wait, encrypted, and become records when their person comes."""
 
 from datetime import timedelta
 

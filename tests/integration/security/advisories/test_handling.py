@@ -309,7 +309,7 @@ def test_who_answers_in_the_place_of_an_agency_ticks_it_and_says_why(
     assert "on_behalf" not in page  # of the own agency nothing is asked
 
 
-def test_a_file_is_sealed_evidence_of_an_answer(client, platform, handler, other, advisory):
+def test_a_file_is_encrypted_evidence_of_an_answer(client, platform, handler, other, advisory):
     own = address_of(handler, {})
     client.force_login(handler)
     page = f"/manage/addresses/{own.pk}/evidence/"
