@@ -195,8 +195,11 @@ def test_a_session_in_which_the_finisher_only_has_a_place_is_finished_by_her(thi
     assert attendance.finish(session, by=admin).given == 0
 
 
-def test_who_shows_the_code_does_not_scan_it_but_others_of_the_office_do(things, admin, second):
+def test_who_shows_the_code_does_not_scan_it_but_others_of_the_office_do(
+    things, admin, second, time_machine
+):
     meeting = Session.objects.get().meetings.get()
+    time_machine.move_to(meeting.starts_at)  # which may be tomorrow, late in the evening
     code = attendance.code_of(meeting, shown_by=second)
     ticket = attendance.scanned(meeting, code, admin)
     assert attendance.attend(meeting, ticket, by=admin).by == "IC1001"
