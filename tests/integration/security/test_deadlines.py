@@ -265,6 +265,7 @@ def test_of_two_workers_one_tells(handler, platform, clock, monkeypatch):
 
 
 def test_they_go_out_in_the_one_digest_of_the_day(handler, platform, clock, mailbox):
+    clock(START)  # the mailbox stands at noon of the real day
     published(handler, platform)
     Notice.objects.all().delete()
     campaign_actions.open_campaign(year=115, due_on=DUE, by=platform)
