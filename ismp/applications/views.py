@@ -26,6 +26,7 @@ from ismp.applications.forms import (
 from ismp.applications.models import AccountApplication, IdentityChange, Transfer
 from ismp.audit.origin import client_address
 from ismp.errors import ActionRefused
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 
 _asks_or_does = require_http_methods(["GET", "HEAD", "POST"])
@@ -112,11 +113,9 @@ def withdraw_identities(request: HttpRequest) -> HttpResponse:
     """Take the waiting one back."""
     user = request.user
     if change := IdentityChange.objects.filter(account=user).waiting().first():
-        try:
+        with refusal_shown(request):
             asking.withdraw(change, by=user)
             messages.success(request, "已撤回申請。")
-        except ActionRefused as reason:
-            messages.error(request, str(reason))
     return redirect("application_forms:identities")
 
 
@@ -158,9 +157,7 @@ def withdraw_transfer(request: HttpRequest, transfers_id: int) -> HttpResponse:
     user = request.user
     seen = Transfer.objects.visible_to(user).filter(asked_by__agency=user.agency_id)
     transfer = get_object_or_404(seen, pk=transfers_id)
-    try:
+    with refusal_shown(request):
         asking.withdraw(transfer, by=user)
         messages.success(request, "已撤回這件機關異動申請。")
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect("transfers:page", transfer.pk)

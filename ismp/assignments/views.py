@@ -14,9 +14,9 @@ from ismp.assignments import actions
 from ismp.compliance.dashboards.views import agency_asked
 from ismp.compliance.people.views import search_asked
 from ismp.courses.models import Course
-from ismp.errors import ActionRefused
 from ismp.security.models import Incident
 from ismp.ui.http import once
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number
 
@@ -35,13 +35,11 @@ def assign(request: HttpRequest) -> HttpResponse:
     plan = None
     if course:
         if request.method == "POST" and (seen := asked.get("seen")):
-            try:
+            with refusal_shown(request):
                 made = actions.assign(agency, search, course, seen=seen, incident=incident, by=user)
                 messages.success(request, f"已指派「{course}」給 {len(made)} 人，並通知他們。")
                 people = f"{reverse('boards:people')}?agency={agency.code}"
                 return redirect(incident.get_absolute_url() if incident else people)
-            except ActionRefused as reason:
-                messages.error(request, str(reason))
         plan = actions.plan(agency, search, course, everybody=incident is not None)
     context = {
         "agency": agency,

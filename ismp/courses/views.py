@@ -16,7 +16,7 @@ from ismp.courses.classroom.actions import attendance, classes
 from ismp.courses.models import Course, Enrollment, Kind, Material, Meeting, Session, SignUp, Way
 from ismp.courses.online import files
 from ismp.courses.online.actions import learning
-from ismp.errors import ActionRefused
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number
 
@@ -254,9 +254,7 @@ def attend(request: HttpRequest, meeting_id: int, room_code: str) -> HttpRespons
 
 
 def _try(request: HttpRequest, action: Callable[[], Any]) -> Any:
-    """Do it; what stands against it is told, and None returned."""
-    try:
+    """Do it; None where it was refused."""
+    with refusal_shown(request):
         return action()
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
-        return None
+    return None

@@ -14,6 +14,7 @@ from ismp.errors import ActionRefused
 from ismp.external_hours import actions, files
 from ismp.external_hours.forms import ClaimForm
 from ismp.external_hours.models import ExternalClaim
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files_by_itself
 
@@ -61,11 +62,9 @@ def _apply(request: HttpRequest) -> HttpResponse:
 def withdraw(request: HttpRequest, claim_id: int) -> HttpResponse:
     user = request.user
     claim = get_object_or_404(ExternalClaim.objects.made_by(user), pk=claim_id)
-    try:
+    with refusal_shown(request):
         actions.withdraw(claim, by=user)
         messages.success(request, f"已撤回「{claim.title}」的申請，證明文件已刪除。")
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect("external_hours:my_claims")
 
 

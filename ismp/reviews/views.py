@@ -26,6 +26,7 @@ from ismp.errors import ActionRefused
 from ismp.reviews.queue import decides, principals_of, waiting_for
 from ismp.reviews.queue_item import Waiting
 from ismp.ui.forms import Form
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.resource import Page
 from ismp.ui.text.numbers import whole_number
@@ -230,9 +231,7 @@ def end_delegation(request: HttpRequest) -> HttpResponse:
     user = request.user
     delegations = Delegation.objects.filter(principal=user)
     delegation = get_object_or_404(delegations, pk=whole_number(request.POST.get("delegation")))
-    try:
+    with refusal_shown(request):
         deputising.end_delegation(delegation, by=user)
         messages.success(request, "代理已經結束。")
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect("reviews:delegations")

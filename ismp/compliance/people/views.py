@@ -24,11 +24,11 @@ from ismp.compliance.dashboards.forms import DayForm, PeopleForm
 from ismp.compliance.dashboards.views import agencies_of, agency_asked, title_of
 from ismp.compliance.people import listing, reminders
 from ismp.compliance.standing import explanation
-from ismp.errors import ActionRefused
 from ismp.notifications.actions import digest_hours
 from ismp.ui.exports import xlsx
 from ismp.ui.exports.responses import workbook_answer
 from ismp.ui.http import once
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources.resource import without_keyword
 from ismp.ui.text import roc_dates
@@ -168,12 +168,10 @@ def remind(request: HttpRequest) -> HttpResponse:
     agency = agency_asked(request)
     search = search_asked(request.POST, agency)
     if seen := request.POST.get("seen"):
-        try:
+        with refusal_shown(request):
             reminded = reminders.remind(agency, search, seen=seen, by=user)
             messages.success(request, f"已提醒 {len(reminded.letters)} 人。")
             return redirect(f"{reverse('boards:people')}?agency={agency.code}")
-        except ActionRefused as reason:
-            messages.error(request, str(reason))
     plan = reminders.plan(agency, search)
     mailed, today = plan.mailed_on, timezone.localdate()
     context = {

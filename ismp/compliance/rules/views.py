@@ -35,6 +35,7 @@ from ismp.compliance.standing import what_if
 from ismp.compliance.standing.table import WORDS, InForce
 from ismp.errors import ActionRefused
 from ismp.imports.models import ImportRun, Source, State
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources import versions
 
@@ -301,11 +302,9 @@ def add_example(request: HttpRequest, rule_id: int) -> HttpResponse:
 def remove_example(request: HttpRequest, example_id: int) -> HttpResponse:
     user = request.user
     example = get_object_or_404(Example.objects.select_related("rule"), pk=example_id)
-    try:
+    with refusal_shown(request):
         actions.remove_example(example, by=user)
         messages.success(request, f"已刪除範例「{example.title}」。")
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect(example.rule)
 
 

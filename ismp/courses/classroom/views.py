@@ -25,6 +25,7 @@ from ismp.courses.classroom.actions import attendance, classes
 from ismp.courses.models import Course, Meeting, Session, SessionState, SignUp, Standing
 from ismp.errors import ActionRefused
 from ismp.ui import limits, reading
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.reading import faults, row_checks
@@ -70,15 +71,13 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
     found = get_object_or_404(_sessions(request).select_related("course"), pk=session_id)
     meetings, people = list(found.meetings.all()), list(_enrolled(found))
     if request.method == "POST":
-        try:
+        with refusal_shown(request):
             with transaction.atomic():
                 _store(classes.hold(found), request.POST, user)
             words = "已儲存出席與成績。"
             if found.state == SessionState.FINISHED:
                 words += "時數還沒有跟著更正，請再按「重新結算」。"
             messages.success(request, words)
-        except ActionRefused as reason:
-            messages.error(request, str(reason))
         return redirect("courses:session", found.pk)
     rows = [(one, _presence(one, meetings)) for one in people]
     there = [
@@ -242,11 +241,9 @@ def finish(request: HttpRequest, session_id: int) -> HttpResponse:
     """結訓: give everybody the hours."""
     user = request.user
     found = get_object_or_404(_sessions(request), pk=session_id)
-    try:
+    with refusal_shown(request):
         settled = attendance.finish(found, by=user)
         messages.success(request, settled.in_words)
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect("courses:session", found.pk)
 
 

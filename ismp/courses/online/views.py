@@ -21,7 +21,7 @@ from ismp.courses.online.actions.authoring import (
     save_question,
     save_quiz,
 )
-from ismp.errors import ActionRefused
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.http.uploads import takes_files
 from ismp.ui.resources import versions
@@ -93,11 +93,9 @@ def _material(request: HttpRequest, material: Material) -> HttpResponse:
 def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
     user = request.user
     material = _part(request, Material, material_id)
-    try:
+    with refusal_shown(request):
         remove_material(material, by=user)
         messages.success(request, f"已刪除教材「{material}」。")
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect("online_courses:page", material.course_id)
 
 
@@ -106,10 +104,8 @@ def drop_material(request: HttpRequest, material_id: int) -> HttpResponse:
 def raise_material(request: HttpRequest, material_id: int) -> HttpResponse:
     user = request.user
     material = _part(request, Material, material_id)
-    try:
+    with refusal_shown(request):
         move_up(material, by=user)
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect("online_courses:page", material.course_id)
 
 
@@ -141,11 +137,9 @@ def _question(request: HttpRequest, question: Question) -> HttpResponse:
 def drop_question(request: HttpRequest, question_id: int) -> HttpResponse:
     user = request.user
     question = _part(request, Question, question_id)
-    try:
+    with refusal_shown(request):
         remove_question(question, by=user)
         messages.success(request, "已刪除題目。")
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect("online_courses:page", question.course_id)
 
 

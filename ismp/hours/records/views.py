@@ -30,6 +30,7 @@ from ismp.ui.exports import xlsx
 from ismp.ui.exports.csv import csv_lines
 from ismp.ui.exports.responses import csv_answer, workbook_answer
 from ismp.ui.http import once
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 
 _PER_PAGE = 50
@@ -139,7 +140,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
 def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
     user = request.user
     deletion = get_object_or_404(Deletion.objects.visible_to(user), pk=deletion_id)
-    try:
+    with refusal_shown(request):
         if jobs.is_large(deletion.count):
             return redirect(jobs.restore(deletion, by=user))
         if count := record_actions.restore(deletion, by=user):
@@ -147,8 +148,6 @@ def restore(request: HttpRequest, deletion_id: int) -> HttpResponse:
         else:
             words = "這些時數都已經由其他匯入帶回或移除，沒有可以還原的。"
             messages.info(request, words)
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect("hours:deleted")
 
 

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ismp.accounts.permissions import needs
 from ismp.accounts.roles import Right
 from ismp.audit import trail
-from ismp.errors import ActionRefused
 from ismp.imports.models import ImportRun
 from ismp.portal import actions, verbs
 from ismp.portal.forms import AnswerForm, TicketForm
 from ismp.portal.models import Ticket
 from ismp.portal.tickets import run_bundle as tickets_run_bundle
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.text.numbers import whole_number
 
@@ -97,10 +97,8 @@ def _done(request: HttpRequest, found: Ticket, form: AnswerForm) -> bool:
     """Do what the button says; False when what was typed is not in order."""
     user = request.user
     if request.POST.get("mode") == "close":
-        try:
+        with refusal_shown(request):
             actions.close_ticket(found, by=user)
-        except ActionRefused as reason:
-            messages.error(request, str(reason))
         return True
     if form.is_valid():
         actions.answer(found, body=form.cleaned_data["body"], by=user)

@@ -37,6 +37,7 @@ from ismp.security.models import (
     SecurityOfficer,
     TimeLimit,
 )
+from ismp.ui.http.refusals import refusal_shown
 from ismp.ui.http.requests import HttpRequest
 from ismp.ui.resources import versions
 
@@ -149,13 +150,11 @@ def exception(request: HttpRequest, decision_id: int) -> HttpResponse:
         raise PermissionDenied
     if form.is_valid():
         accept, comment = form.cleaned_data["accept"] == "1", form.cleaned_data["comment"]
-        try:
+        with refusal_shown(request):
             decision_actions.approve(found, accept=accept, comment=comment, by=user)
             messages.success(
                 request, "已核可。" if accept else "已登錄不同意，提出的人會收到通知。"
             )
-        except ActionRefused as reason:
-            messages.error(request, str(reason))
         return redirect("security:exception", found.pk)
     return render(request, "security/exception.html", {"decision": found, "decides": decides})
 
@@ -390,7 +389,7 @@ def _action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
     if form.errors or stead.errors:
         return redirect(found)
     given = {**form.cleaned_data, **stead.cleaned_data}
-    try:
+    with refusal_shown(request):
         if wanted.levels:
             _refuse_overtaken(request, found, form)
             incident_actions.change_level(
@@ -399,8 +398,6 @@ def _action(request: HttpRequest, incident_id: int, step: str) -> HttpResponse:
         else:
             wanted.do(found, given, user)
         messages.success(request, f"已完成：{wanted.title}。")
-    except ActionRefused as reason:
-        messages.error(request, str(reason))
     return redirect(found)
 
 
