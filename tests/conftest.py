@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import UNIT
+
 _STARTS = {"demo_home", "town", "full_town"}
 """Fixtures of those who start processes of the platform."""
-UNIT = Path(__file__).parent / "unit"
 _HOME = Path(tempfile.mkdtemp(prefix="ismp-test-"))
 (_HOME / "static").mkdir()
 os.environ["ISMP_HOME"] = str(_HOME)

@@ -334,7 +334,7 @@ def test_a_question_and_a_quiz_that_others_changed_come_back(client, account, th
 
 
 @pytest.mark.django_db
-def test_who_comes_second_with_a_page_of_before_is_reported_and_leaves_no_event(things, account):
+def test_a_second_action_from_an_old_page_is_refused_and_leaves_no_event(things, account):
     """Each action looks at what it locked, not at what the page was drawn from."""
     by = account("IC1001", "platform_admin")
     course = Course.objects.get(pk=things["online_courses_id"])

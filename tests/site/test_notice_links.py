@@ -213,7 +213,7 @@ def of_hours_and_tickets(people):
     portal.close_ticket(ticket, by=people["platform"])
 
 
-def test_every_link_opens_for_whoever_is_reported(client, people, reported):
+def test_every_link_opens_for_its_recipient(client, people, reported):
     seen = set()
     for scenario in (
         of_incidents,
@@ -232,7 +232,7 @@ def test_every_link_opens_for_whoever_is_reported(client, people, reported):
     )
 
 
-def test_what_is_reported_elsewhere_leads_where_everybody_may_go(things):
+def test_notices_from_elsewhere_lead_where_everybody_may_go(things):
     assert set(OPEN_TO_ALL) | set(ELSEWHERE) <= sites()
     for address in OPEN_TO_ALL.values():
         assert MATRIX[address] == set(ROLES)

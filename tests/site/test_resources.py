@@ -62,7 +62,7 @@ def test_the_menu_leads_to_every_list():
 
 
 @each_that_adds
-def test_added_found_changed_reported(client, add, module):
+def test_added_found_changed_recorded(client, add, module):
     [thing] = add(module)
     page = client.get(module.address("page", thing.pk)).content.decode()
     for column in module.columns:

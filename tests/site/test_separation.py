@@ -24,6 +24,7 @@ from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import Decision, Incident
 from ismp.ui.text.roc_dates import roc_date
+from tests.support.accounts import account_named
 from tests.support.courses import end_now
 from tests.support.things import claim_of, of_security
 
@@ -40,10 +41,6 @@ def signed_in(person):
     browser = Client()
     browser.force_login(person)
     return browser
-
-
-def account_named(username):
-    return Account.objects.select_related("agency").get(username=username)
 
 
 @pytest.fixture

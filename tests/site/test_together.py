@@ -34,11 +34,12 @@ from ismp.security.devices.actions import matching as device_matching
 from ismp.security.devices.actions import products as product_actions
 from ismp.security.models import Device, RestrictedProduct
 from ismp.storage.waiting import unless_busy
+from tests.support.accounts import account_named
 from tests.support.concurrency import at_once
 from tests.support.examples import modules
 from tests.support.hosts import PATIENCE_SECONDS, wait_for
 from tests.support.installations import Place
-from tests.support.states import a_course, a_sign_up, person
+from tests.support.states import a_course, a_sign_up
 
 NUMBER = iter(range(1, 1_000))
 TODAY = timezone.localdate
@@ -78,10 +79,10 @@ def meet(monkeypatch):
 
 def a_device(brand):
     device = Device(
-        agency=person("IC1001").agency, asset_no=f"TOGETHER-{next(NUMBER)}", kind="hardware"
+        agency=account_named("IC1001").agency, asset_no=f"TOGETHER-{next(NUMBER)}", kind="hardware"
     )
     device.brand, device.network, device.quantity = brand, "official", 1
-    return device_actions.save_device(device, by=person("IC1003"))
+    return device_actions.save_device(device, by=account_named("IC1003"))
 
 
 def a_product(brand, model=""):
@@ -90,14 +91,14 @@ def a_product(brand, model=""):
 
 
 def listed(brand):
-    product_actions.save_product(one := a_product(brand), by=person("IC1001"))
+    product_actions.save_product(one := a_product(brand), by=account_named("IC1001"))
     return one
 
 
 def renamed(device, brand):
     own = Device.objects.get(pk=device.pk)
     own.brand = brand
-    return device_actions.save_device(own, by=person("IC1003"))
+    return device_actions.save_device(own, by=account_named("IC1003"))
 
 
 def fallen_under(device):
@@ -122,7 +123,7 @@ def test_what_is_lifted_while_another_line_is_listed_leaves_the_device_to_that_o
     assert fallen_under(device) == former
     meet(device_matching, "match")
     lift = partial(
-        product_actions.lift, former, on=TODAY() - timedelta(days=1), by=person("IC1001")
+        product_actions.lift, former, on=TODAY() - timedelta(days=1), by=account_named("IC1001")
     )
     _, later = at_once(lift, partial(listed, "雙列牌"))
     assert fallen_under(device) == later
@@ -134,15 +135,19 @@ def test_what_is_lifted_while_another_line_is_listed_leaves_the_device_to_that_o
 def rename(course):
     own = Course.objects.get(pk=course.pk)
     own.title = f"改名{course.pk}"
-    return courses.save_course(own, by=person("IC1003"))
+    return courses.save_course(own, by=account_named("IC1003"))
 
 
 def test_an_online_course_is_completed_by_the_name_that_it_has_then(place, meet):
     course = a_course(next(NUMBER), Kind.ONLINE)
-    [enrollment] = courses.enroll(course, [person("IC1002")], way=Way.LIST, by=person("IC1003"))
+    [enrollment] = courses.enroll(
+        course, [account_named("IC1002")], way=Way.LIST, by=account_named("IC1003")
+    )
     meet(learning, "fix", after=True)
     meet(courses, "_has_completions", after=True)
-    finish = partial(learning.finish, enrollment, course.materials.get(), by=person("IC1002"))
+    finish = partial(
+        learning.finish, enrollment, course.materials.get(), by=account_named("IC1002")
+    )
     at_once(finish, partial(rename, course))
     enrollment.refresh_from_db()
     course.refresh_from_db()
@@ -159,7 +164,7 @@ def test_a_class_is_finished_by_the_name_that_its_course_has_then(place, meet):
     Attendance.objects.create(meeting=meeting, sign_up=own)
     meet(attendance, "fix", after=True)
     meet(courses, "_has_completions", after=True)
-    finish = partial(attendance.finish, own.session, by=person("IC1004"))
+    finish = partial(attendance.finish, own.session, by=account_named("IC1004"))
     at_once(finish, partial(rename, own.session.course))
     own = SignUp.objects.select_related("session__course", "record").get(pk=own.pk)
     assert own.completed_at
@@ -170,26 +175,26 @@ def test_a_class_is_finished_by_the_name_that_its_course_has_then(place, meet):
 
 
 def test_a_new_password_writes_nothing_else_back(place):
-    account = person("IC1005")
+    account = account_named("IC1005")
     account.set_password("old words of mine")
     account.save(update_fields=["password"])
     Account.objects.filter(pk=account.pk).update(name="甲改的名", session_round=7)
     account_actions.change_password(account, old="old words of mine", new="new words of mine")
-    stored = person("IC1005")
+    stored = account_named("IC1005")
     assert (stored.name, stored.session_round) == ("甲改的名", 7)
     assert stored.check_password("new words of mine")
 
 
 def test_a_password_that_was_reset_meanwhile_is_not_changed(place):
-    account = person("IC1005")
+    account = account_named("IC1005")
     account.set_password("old words of mine")
     account.save(update_fields=["password"])
-    other = person("IC1005")
+    other = account_named("IC1005")
     other.set_unusable_password()
     other.save(update_fields=["password"])
     with pytest.raises(ActionRefused, match="重設"):
         account_actions.change_password(account, old="old words of mine", new="new words of mine")
-    assert not person("IC1005").has_usable_password()
+    assert not account_named("IC1005").has_usable_password()
 
 
 # --- Rosters -------------------------------------------------------------------------------------
@@ -198,16 +203,16 @@ HEAD = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電
 
 
 def people_of_the_roster(count):
-    agency = person("IC1001").agency
+    agency = account_named("IC1001").agency
     names = [f"ROSTER{next(NUMBER)}" for _ in range(count)]
     for name in names:
         one = Account(username=name, agency=agency, name="某人", identities="general")
-        account_actions.save_account(one, by=person("CU1001"))
+        account_actions.save_account(one, by=account_named("CU1001"))
     return names
 
 
 def roster_of(names, *, at, department="資訊科"):
-    agency = person("IC1001").agency
+    agency = account_named("IC1001").agency
     lines = [
         f"{agency.code},{agency.name},{department},{name},某人,,{name}@{at}.example,一般使用者及主管,在職"
         for name in names
@@ -240,8 +245,8 @@ def test_a_roster_and_an_action_on_many_of_its_people_at_once(place, in_pieces):
     names = people_of_the_roster(30)
     Account.objects.filter(username="IC1001").update(role="platform_admin")
     client = Client()
-    client.force_login(person("IC1001"))
-    ids = [person(name).pk for name in names[::-1]]
+    client.force_login(account_named("IC1001"))
+    ids = [account_named(name).pk for name in names[::-1]]
     [people] = [module for module in modules() if module.name == "people"]
     sent = {"ids": ids, "confirmed": "1"}
     post = partial(client.post, people.address("end_sessions"), sent)
@@ -259,7 +264,7 @@ def test_a_roster_and_an_action_on_many_of_its_people_at_once(place, in_pieces):
 def test_a_roster_that_postgresql_ends_as_a_deadlock_goes_on(place, in_pieces, way):
     """Somebody holds the second person and wants the first, which the roster holds by then."""
     names = people_of_the_roster(12)
-    first, second = person(names[0]).pk, person(names[1]).pk
+    first, second = account_named(names[0]).pk, account_named(names[1]).pk
     is_held, lock = threading.Event(), "SELECT 1 FROM accounts_account WHERE id = %s FOR UPDATE"
 
     def other():
@@ -276,7 +281,7 @@ def test_a_roster_that_postgresql_ends_as_a_deadlock_goes_on(place, in_pieces, w
         if way == "command":
             return postings.import_roster(data, by="test").updated
         Account.objects.filter(username="CU1001").update(role="platform_admin")
-        by = person("CU1001")
+        by = account_named("CU1001")
         upload = Upload(agency=by.agency, filename="r.csv", by=by)
         upload.write(data)
         upload.close()
@@ -324,18 +329,18 @@ def test_a_page_waits_for_no_writer(impatient):
     """The first one of a session, and of a minute, notes who is there; and boards are kept."""
     Account.objects.filter(username="IC1001").update(role="agency_admin", last_seen_at=None)
     client, writer = Client(), connections[DEFAULT_DB_ALIAS].copy()
-    client.force_login(person("IC1001"))
+    client.force_login(account_named("IC1001"))
     with closing(writer), writer.cursor() as cursor:
         cursor.execute("BEGIN IMMEDIATE" if writer.vendor == "sqlite" else "BEGIN")
         cursor.execute("UPDATE accounts_agency SET name = name")
         cursor.execute("UPDATE accounts_account SET name = name")
         assert {page: client.get(page).status_code for page in PAGES} == dict.fromkeys(PAGES, 200)
-        assert person("IC1001").last_seen_at is None
+        assert account_named("IC1001").last_seen_at is None
         cursor.execute("ROLLBACK")
     client = Client()
-    client.force_login(person("IC1001"))
+    client.force_login(account_named("IC1001"))
     assert client.get("/").status_code == 200
-    assert person("IC1001").last_seen_at is not None
+    assert account_named("IC1001").last_seen_at is not None
 
 
 @pytest.mark.sqlite

@@ -4,3 +4,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 """The folder of the repository."""
+UNIT = ROOT / "tests" / "unit"
+"""Tests that need no Django."""

@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import UNIT
 from tests.support.empty_database import set_up_database
 from tests.support.prefilled_databases import World
-
-UNIT = ROOT / "tests" / "unit"
 
 
 @pytest.fixture(autouse=True)

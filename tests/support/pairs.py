@@ -6,10 +6,10 @@ from functools import partial
 from django.test import Client
 
 from ismp.accounts.models import Account
+from tests.support import sessions
 from tests.support.examples import modules
 from tests.support.html_forms import forms_in
 from tests.support.sessions import drawn
-from tests.support.states import person
 
 KIT = {one.name: one for one in modules()}
 
@@ -24,10 +24,7 @@ NUMBER = iter(range(1, 50_000))
 
 
 def signed_in(username, role):
-    Account.objects.filter(username=username).update(role=role)
-    client = Client()
-    client.force_login(person(username))
-    return Sender(client, person(username))
+    return Sender(*sessions.signed_in(username, role))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from ismp.accounts.actions import accounts as account_actions
 from ismp.accounts.actions import person_links
 from ismp.accounts.actions import postings as people
 from ismp.accounts.identities import sets
-from ismp.accounts.models import Account, Agency, PersonLink, Status
+from ismp.accounts.models import Agency, PersonLink, Status
 from ismp.accounts.roles import Role
 from ismp.errors import ActionRefused
 from ismp.hours.models import Deletion, Record
@@ -22,6 +22,7 @@ from ismp.hours.records.actions import records
 from ismp.imports.models import ImportRun
 from ismp.ui.text import roc_dates
 from tests.support import scenarios
+from tests.support.accounts import account_named
 from tests.support.crediting import credit
 from tests.support.laws import take
 
@@ -35,10 +36,6 @@ WHO = {
 ENDS = ["113-05-01", "114-12-31", "115-01-01", "115-06-30"]
 
 DAYS = [roc_dates.parse(text) for text in ("113-12-31", "114-06-30", "115-06-30", "115-12-31")]
-
-
-def account_named(username):
-    return Account.objects.get(username=username)
 
 
 def agency(code):

@@ -58,6 +58,7 @@ from ismp.security.models import (
 from ismp.ui.resources.resource import Resource, every
 from ismp.ui.text.roc_dates import roc_date
 from tests.support import derived
+from tests.support.accounts import account_named
 from tests.support.things import claim_of, of_uploads
 
 TODAY = timezone.localdate
@@ -78,13 +79,9 @@ class State:
     """The only actions: actions whose buttons stand beside one entry of the thing's page."""
 
 
-def person(username: str) -> Any:
-    return Account.objects.select_related("agency").get(username=username)
-
-
 def a_person(n: int, **changes: Any) -> Any:
     """A new colleague of the two."""
-    facts = {"agency": person("IC1001").agency, "name": f"測試{n}", "identities": "general"}
+    facts = {"agency": account_named("IC1001").agency, "name": f"測試{n}", "identities": "general"}
     made = Account.objects.create(username=f"PA{n}", **{**facts, **changes})
     served = {"agency": made.agency, "identities": made.identities, "status": made.status}
     Posting.objects.create(account=made, since=date(2026, 1, 5), recorded_by="x", **served)
@@ -120,7 +117,12 @@ def a_graded_agency(n: int) -> Any:
 
 
 def a_course(n: int, kind: str = Kind.CLASSROOM, **changes: Any) -> Any:
-    facts = {"agency": person("IC1001").agency, "category": "522", "hours": 3000, "state": "open"}
+    facts = {
+        "agency": account_named("IC1001").agency,
+        "category": "522",
+        "hours": 3000,
+        "state": "open",
+    }
     course = Course.objects.create(kind=kind, title=f"課程{n}", **{**facts, **changes})
     if kind == Kind.ONLINE:
         Material.objects.create(course=course, position=1, kind="page", title="教材", text="x")
@@ -141,34 +143,36 @@ def a_session(n: int, course: Any = None) -> Any:
             needs_approval=True,
         ),
         timings=[Timing(soon, soon + timedelta(hours=3), 3000)],
-        by=person("IC1001"),
+        by=account_named("IC1001"),
     )
 
 
 def a_sign_up(n: int, *, let_in: bool = False) -> Any:
     session = a_session(n)
-    own = classes.sign_up(session, a_person(n), by=person("IC1003"))
-    classes.sign_up(session, a_person(n + 50_000), by=person("IC1003"))
+    own = classes.sign_up(session, a_person(n), by=account_named("IC1003"))
+    classes.sign_up(session, a_person(n + 50_000), by=account_named("IC1003"))
     if let_in:
-        classes.approve(session.sign_ups.filter(pk=own.pk), by=person("IC1003"))
+        classes.approve(session.sign_ups.filter(pk=own.pk), by=account_named("IC1003"))
     return own
 
 
 def a_teacher(n: int) -> Any:
-    teacher = Teacher.objects.create(agency=person("IC1001").agency, name=f"講師{n}")
+    teacher = Teacher.objects.create(agency=account_named("IC1001").agency, name=f"講師{n}")
     TeacherCertificate.objects.create(teacher=teacher, name="ISO 27001")
     return teacher
 
 
 def a_device(n: int) -> Any:
-    device = Device(agency=person("IC1001").agency, asset_no=f"P-{n}", kind="hardware")
+    device = Device(agency=account_named("IC1001").agency, asset_no=f"P-{n}", kind="hardware")
     device.brand, device.network, device.quantity = "示範牌", "official", 1
-    return device_actions.save_device(device, by=person("IC1003"))
+    return device_actions.save_device(device, by=account_named("IC1003"))
 
 
 def a_retired_device(n: int) -> Any:
     device = a_device(n)
-    device_actions.retire(Device.objects.filter(pk=device.pk), on=TODAY(), by=person("IC1003"))
+    device_actions.retire(
+        Device.objects.filter(pk=device.pk), on=TODAY(), by=account_named("IC1003")
+    )
     return device
 
 
@@ -179,13 +183,13 @@ def a_decision(n: int) -> Any:
         reason="業務需要",
         measure="獨立網段",
         expires_on=TODAY() + timedelta(days=30),
-        by=person("IC1003"),
+        by=account_named("IC1003"),
     )
 
 
 def a_product(n: int) -> Any:
     facts = {"brand": f"牌{n}", "letter": "示範字第1號", "issued_on": date(2026, 1, 1)}
-    return product_actions.save_product(RestrictedProduct(**facts), by=person("IC1003"))
+    return product_actions.save_product(RestrictedProduct(**facts), by=account_named("IC1003"))
 
 
 def a_campaign(n: int, *, signed: bool = False) -> Any:
@@ -197,17 +201,21 @@ def a_campaign(n: int, *, signed: bool = False) -> Any:
     Device.objects.update(restriction=None)
     campaign = Campaign.objects.create(year=year, due_on=date(year + 1911, 3, 1), opened_by="x")
     if signed:
-        campaign_actions.sign_off(campaign, agency=person("IC1001").agency, by=person("IC1003"))
+        campaign_actions.sign_off(
+            campaign, agency=account_named("IC1001").agency, by=account_named("IC1003")
+        )
     return campaign
 
 
 def an_advisory(n: int, *, published: bool = False) -> Any:
     facts = {"title": f"情資{n}", "severity": "high", "tlp": "green", "source": "示範中心"}
     advisory = Advisory(issued_on=TODAY(), **facts)
-    advisory_actions.save(advisory, by=person("CU1001"))
+    advisory_actions.save(advisory, by=account_named("CU1001"))
     if published:
-        agency = person("IC1001").agency
-        advisory_actions.publish(advisory, agencies=[agency], due_on=TODAY(), by=person("CU1001"))
+        agency = account_named("IC1001").agency
+        advisory_actions.publish(
+            advisory, agencies=[agency], due_on=TODAY(), by=account_named("CU1001")
+        )
         advisory.refresh_from_db()
     return advisory
 
@@ -222,7 +230,7 @@ def of_a_batch(n: int) -> dict[str, Any]:
     """Hours are in one batch at a time, so that the last one goes."""
     UploadedHours.objects.all().delete()
     PortalUpload.objects.all().delete()
-    return of_uploads(Record.objects.earliest("pk"), by=person("IC1003"))
+    return of_uploads(Record.objects.earliest("pk"), by=account_named("IC1003"))
 
 
 def uploaded_hours(n: int) -> Any:
@@ -247,26 +255,26 @@ def a_vendor(n: int) -> Any:
 def a_claim(n: int, *, approved: bool = False) -> Any:
     claim = claim_of(a_person(n), title=f"研討會{n}")
     if approved:
-        external.approve(claim, comment="", by=person("IC1003"))
+        external.approve(claim, comment="", by=account_named("IC1003"))
     return claim
 
 
 def a_link(n: int) -> Any:
-    other = a_person(n, agency=person("EP1001").agency)
-    account = a_person(n + 50_000, agency=person("CU1001").agency)
+    other = a_person(n, agency=account_named("EP1001").agency)
+    account = a_person(n + 50_000, agency=account_named("CU1001").agency)
     for one in (other, account):
         one.national_id = national_id.complete(f"F1{n + 1_000_000:07}")
         one.save()
-    link = PersonLink(account=account, other=other, asked_by=person("CU1001"))
+    link = PersonLink(account=account, other=other, asked_by=account_named("CU1001"))
     link.state, link.confirmed_at, link.decided_at = "confirmed", timezone.now(), timezone.now()
-    link.decided_by = person("EP1001")
+    link.decided_by = account_named("EP1001")
     link.save()
     return link
 
 
 def an_application(n: int) -> Any:
     return requests.apply_for_account(
-        agency=person("IC1001").agency,
+        agency=account_named("IC1001").agency,
         department="",
         username=f"PB{n}",
         name="申請人",
@@ -281,7 +289,7 @@ def an_application(n: int) -> Any:
 def a_transfer(n: int) -> Any:
     going = a_person(n)
     values = {"username": going.username, "name": going.name, "department": None}
-    return requests.ask_for(**values, since=TODAY(), reason="商調", by=person("CU1001"))
+    return requests.ask_for(**values, since=TODAY(), reason="商調", by=account_named("CU1001"))
 
 
 def a_change(n: int) -> Any:
@@ -290,25 +298,25 @@ def a_change(n: int) -> Any:
 
 
 def a_reset(n: int) -> Any:
-    asker = person("IC1004")
+    asker = account_named("IC1004")
     return PasswordReset.objects.create(account=a_person(n), asked_by=asker, because="示範")
 
 
 def an_incident(n: int, *, reported: bool = False) -> Any:
     incident = incident_actions.open_incident(
-        agency=person("IC1001").agency,
+        agency=account_named("IC1001").agency,
         title="示範事件",
         description="示範",
         answers={Aspect.AVAILABILITY: Answer(Subject.NON_CORE, Harm.SLIGHT)},
         known_at=timezone.now(),
-        by=person("IC1003"),
+        by=account_named("IC1003"),
     )
-    return incident_actions.report(incident, by=person("IC1003")) if reported else incident
+    return incident_actions.report(incident, by=account_named("IC1003")) if reported else incident
 
 
 def a_department(n: int) -> Any:
     name = f"測試{n}科"
-    return Department.objects.create(agency=person("IC1001").agency, name=name, path=name)
+    return Department.objects.create(agency=account_named("IC1001").agency, name=name, path=name)
 
 
 def a_ticket(n: int) -> Any:
@@ -445,7 +453,7 @@ def _derived(one: Resource) -> State:
     role = derived.editor_of(one)
 
     def make(n: int) -> Any:
-        maker = person("IC1003")
+        maker = account_named("IC1003")
         maker.role = role
         return derived.make(one, n, maker)
 

@@ -15,16 +15,13 @@ from ismp.accounts.roles import Role
 from ismp.audit.models import Event
 from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
+from tests.support.accounts import account_named
 from tests.support.portal_files import PERSON
 
 pytestmark = pytest.mark.django_db
 HERE = "/manage/accounts/"
 NUMBER = national_id.complete("A12399887")
 ACTIONS = ("change", "transfer", "leave", "return", "appoint", "end_sessions", "set_national_id")
-
-
-def account_named(username):
-    return Account.objects.select_related("agency", "department").get(username=username)
 
 
 def day(days):

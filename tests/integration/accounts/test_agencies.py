@@ -33,6 +33,7 @@ from ismp.security.advisories.actions import advisories as advisory_actions
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.models import Address, AgencyGroup, Device
 from ismp.ui.text import roc_dates
+from tests.support.accounts import account_named
 from tests.support.examples import modules
 from tests.support.portal_files import data, row
 
@@ -77,10 +78,6 @@ def day(days):
 
 def agency(code):
     return Agency.objects.get(code=code)
-
-
-def account_named(username):
-    return Account.objects.select_related("agency", "department").get(username=username)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ismp.accounts import effective_dated, timeline
 from ismp.accounts.actions import cancelling, postings
 from ismp.accounts.identities import sets
-from ismp.accounts.models import Account, AgencyGrade, Posting
+from ismp.accounts.models import AgencyGrade, Posting
 from ismp.accounts.roster.lines import HEADER
 from ismp.accounts.roster.reading import RosterRejected
 from ismp.applications.actions import asking
@@ -21,6 +21,7 @@ from ismp.audit.models import Event
 from ismp.compliance.standing import table as standing_table
 from ismp.errors import ActionRefused
 from ismp.ui.text import roc_dates
+from tests.support.accounts import account_named
 
 pytestmark = pytest.mark.django_db
 PEOPLE = "/manage/accounts/"
@@ -32,10 +33,6 @@ def today(days=0):
 
 def day(days):
     return roc_dates.roc_date(today(days))
-
-
-def account_named(username):
-    return Account.objects.select_related("agency", "department").get(username=username)
 
 
 def do(client, action, *usernames, **typed):

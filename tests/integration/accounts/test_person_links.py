@@ -36,6 +36,7 @@ from ismp.notifications.models import Notice
 from ismp.portal.models import Certificate
 from ismp.reviews.queue import waiting_for
 from tests.support import uploads
+from tests.support.accounts import account_named
 from tests.support.concurrency import at_once
 from tests.support.portal_files import data
 from tests.support.portal_files import row_of_today as row
@@ -47,10 +48,6 @@ HEAD = "機關代碼,機關名稱,部門,公務帳號,姓名,身分證字號,電
 A, B = "382990001Z", "382990002Z"
 UNKNOWN = national_id.complete("A19999999")
 HERS = "乙機關的課"
-
-
-def account_named(username):
-    return Account.objects.select_related("agency").get(username=username)
 
 
 def says(answer):
@@ -550,7 +547,7 @@ def test_a_transfer_by_the_platform_is_a_confirmation(client, clerks, number):
     assert Account.objects.of_person(account_named("IC9001")).count() == 2
 
 
-def test_the_origin_is_not_reported_of_an_account_of_the_destination(clerks, number):
+def test_the_origin_does_not_learn_of_an_account_of_the_destination(clerks, number):
     ghost(number, clerks["here"])
     other = account_named("EP1003")
     asked = {"username": "EP1003", "name": other.name, "department": None, "reason": "商調"}

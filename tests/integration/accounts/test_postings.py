@@ -11,12 +11,9 @@ from ismp.accounts.identities import Identity, as_set, in_words, members, sets
 from ismp.accounts.models import Account, Agency, Posting, Status
 from ismp.audit.models import Event
 from tests.support import scenarios
+from tests.support.accounts import account_named
 
 pytestmark = pytest.mark.django_db
-
-
-def account_named(username):
-    return Account.objects.select_related("agency").get(username=username)
 
 
 def today():

@@ -229,7 +229,7 @@ def test_the_menu_counts_what_waits_after_each_action(outside, make_things, monk
     assert {"incident", "decide_device", "claim_hours", "ask_identities"} <= reported
 
 
-def test_a_delegate_is_reported_while_she_stands_in(outside, account):
+def test_a_delegate_sees_the_count_during_the_delegation(outside, account):
     here, colleague = account("IC1001", "agency_admin"), account("IC1003")
     today = timezone.localdate()
     assert context_processors._principals_of(colleague).count == 0

@@ -17,6 +17,7 @@ from ismp.notifications.models import Notice
 from ismp.security.incidents import actions as incident_actions
 from ismp.security.incidents.levels import Answer, Aspect, Subject
 from ismp.security.models import Incident
+from tests.support.accounts import account_named
 
 pytestmark = pytest.mark.django_db
 A = "382990001Z"
@@ -33,10 +34,6 @@ def course(city):
 def offer(**changes):
     values = {"kind": Kind.ONLINE, "category": "522", "hours": 3000, "state": "open"}
     return Course.objects.create(**values | {"title": "課程"} | changes)
-
-
-def account_named(username):
-    return Account.objects.select_related("agency").get(username=username)
 
 
 def enrolled(course):

@@ -165,7 +165,7 @@ def test_a_custodian_sees_her_own_devices_only(client, person, account):
     assert page.index("A-1") < page.index("A-2") and "待處置" in page
 
 
-def test_who_owes_nothing_is_reported_whom_to_ask(client, person):
+def test_a_person_who_owes_nothing_reads_whom_to_ask(client, person):
     Posting.objects.filter(account=person).update(since=date(2999, 1, 1))
     assert "您目前沒有列管的訓練時數" in home(client)
 

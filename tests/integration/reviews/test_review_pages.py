@@ -268,7 +268,7 @@ def test_a_delegate_lets_people_into_a_class(client, account, clerk, colleague, 
     ]  # the colleague is an applicant
 
 
-def test_a_full_class_is_reported_by_no_more_queries_than_a_small_one(account, clerk):
+def test_a_full_class_is_notified_by_no_more_queries_than_a_small_one(account, clerk):
     """Rules, people and hours are read once, not anew for each who asks."""
     offered(Teacher.objects.create(agency=clerk.agency, account=clerk))
     Session.objects.update(needs_approval=True)
@@ -362,7 +362,7 @@ def test_the_menu_tells_how_many_wait(client, account, clerk):
     assert 'class="count"' not in says(client.get("/manage/"))
 
 
-def test_who_comes_too_late_is_reported_so(client, clerk, account):
+def test_a_decision_that_comes_too_late_says_so(client, clerk, account):
     application = apply(1)
     deciding.decide_application(application, accept=False, comment="x", by=clerk)
     client.force_login(account("IC1003", "agency_admin"))

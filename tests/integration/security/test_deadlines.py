@@ -96,7 +96,7 @@ def test_an_advisory_three_days_before_and_on_its_day(handler, platform, clock):
     assert events.count() == 2 and {one.agency for one in events} == {handler.agency.code}
 
 
-def test_an_overdue_advisory_is_reported_each_week_and_to_the_platform(handler, platform, clock):
+def test_an_overdue_advisory_is_notified_each_week_and_to_the_platform(handler, platform, clock):
     advisory = published(handler, platform)
     clock(DUE + timedelta(days=1))
     assert sorted(twice()) == sorted(
@@ -126,7 +126,7 @@ def test_who_has_answered_is_left_alone_and_others_are_not(handler, platform, cl
     assert [username for username, _ in twice()] == ["CU1001"]
 
 
-def test_an_agency_without_a_handler_is_reported_when_it_has_one(handler, platform, clock, account):
+def test_an_agency_without_a_handler_is_notified_when_it_has_one(handler, platform, clock, account):
     other = account("CU1001")
     published(handler, platform, other.agency)
     clock(DUE)
@@ -142,7 +142,7 @@ def test_how_many_days_before_is_a_setting(handler, platform, clock, settings):
     assert len(twice()) == 1
 
 
-def test_a_deadline_that_was_moved_is_reported_anew(handler, platform, clock):
+def test_a_deadline_that_was_moved_is_notified_anew(handler, platform, clock):
     advisory = published(handler, platform)
     clock(DUE)
     assert len(twice()) == 1

@@ -21,6 +21,7 @@ from ismp.notifications import actions as notices
 from ismp.notifications.models import Letter, Notice
 from ismp.reviews.queue import waiting_for
 from ismp.security.models import Decision
+from tests.support.accounts import account_named
 from tests.support.smtp import text_of
 from tests.support.things import claim_of, of_security
 
@@ -29,10 +30,6 @@ HERE = "/manage/accounts/"
 QUEUE = "/manage/reviews/"
 CODE = re.compile(r"\b[2-9A-HJ-NP-TV-Z]{4}(?:-[2-9A-HJ-NP-TV-Z]{4}){2}\b")
 PASSWORD = "correct horse battery"
-
-
-def account_named(username):
-    return Account.objects.select_related("agency", "department").get(username=username)
 
 
 def says(answer):

@@ -257,7 +257,7 @@ def test_a_transfer_in_mid_year_is_right_on_both_boards(client, account, small, 
     assert "IC1002" in shown and "3／3" in shown
 
 
-def test_one_who_owes_nothing_is_reported_so(clerk, small):
+def test_the_page_says_that_a_person_owes_nothing(clerk, small):
     left = Account.objects.get(username="IC1004")
     assert "這一天沒有列管時數" in text(clerk.get(f"{PEOPLE}{left.pk}/"))
 

@@ -12,15 +12,12 @@ from ismp.compliance.people import reminders
 from ismp.errors import ActionRefused
 from ismp.notifications.actions import notify, send_digests
 from ismp.notifications.models import Notice
+from tests.support.accounts import account_named
 from tests.support.smtp import NOON, text_of
 
 pytestmark = pytest.mark.django_db
 A = "382990001Z"
 REMIND = "/manage/learning-map/board/remind/"
-
-
-def account_named(username):
-    return Account.objects.select_related("agency").get(username=username)
 
 
 def announced():

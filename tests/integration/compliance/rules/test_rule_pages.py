@@ -209,7 +209,7 @@ def test_a_version_before_a_later_one_is_refused_or_replaces_it(admin):
         )
 
 
-def test_a_version_is_cancelled_with_a_reason_after_who_is_concerned_is_reported(
+def test_a_version_is_cancelled_with_a_reason_after_the_people_concerned_are_shown(
     admin, import_bytes
 ):
     import_bytes(data(row()))  # three hours for one person

@@ -13,11 +13,11 @@ from ismp.compliance.standing import table as standing_table
 from ismp.hours.records.actions import records as record_actions
 from ismp.imports.models import RunFile
 from tests.support import scenarios
+from tests.support.accounts import account_named
 from tests.support.laws import take
 from tests.support.random_histories import (
     A,
     B,
-    account_named,
     agency,
     by_chance,
     chances,
@@ -118,7 +118,7 @@ def test_deleted_and_repeated_records_are_named_with_their_reason(cities):
     assert [item.hours for item in line.counted] == [1000]
 
 
-def test_who_is_exempt_or_done_is_reported_so(cities):
+def test_the_page_says_who_is_exempt_or_done(cities):
     take(scenarios.file(row(scenarios.WANG)))
     assert explanation.of_person(account_named("a-wang"))[0].sentence.endswith("，已達標。")
     people.grant_leave(

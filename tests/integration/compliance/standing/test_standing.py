@@ -24,12 +24,12 @@ from ismp.compliance.standing import explanation
 from ismp.compliance.standing import table as standing_table
 from ismp.hours.models import Record
 from tests.support import scenarios
+from tests.support.accounts import account_named
 from tests.support.laws import take
 from tests.support.random_histories import (
     DAYS,
     A,
     B,
-    account_named,
     agency,
     by_chance,
     chances,

@@ -110,7 +110,7 @@ class TestSigningUp:
         assert not catalogue.open_for("522", today + timedelta(days=1))
         assert list(catalogue.search("社交工程")) == [session.course]
 
-    def test_a_session_called_off_is_reported_to_all(self, people):
+    def test_all_are_notified_of_a_session_called_off(self, people):
         session = planned(people[0])
         for one in people[:3]:
             classes.sign_up(session, one, by=one)

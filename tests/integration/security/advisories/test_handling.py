@@ -50,16 +50,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def platform(account):
-    return account("IC1001", "platform_admin")
-
-
-@pytest.fixture
-def handler(account):
-    return account("EP1001", "agency_admin")
-
-
-@pytest.fixture
 def other(account):
     return account("CU1001", "agency_admin")
 

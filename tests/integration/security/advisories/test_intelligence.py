@@ -82,16 +82,6 @@ def test_a_file_that_is_not_in_order_is_refused_with_a_sentence(data, sentence):
         intelligence.found_in(data)
 
 
-@pytest.fixture
-def platform(account):
-    return account("IC1001", "platform_admin")
-
-
-@pytest.fixture
-def handler(account):
-    return account("EP1001", "agency_admin")
-
-
 @pytest.mark.django_db
 def test_the_same_file_again_changes_nothing_and_a_newer_one_updates(platform):
     data = as_bytes(CVE)

@@ -55,7 +55,7 @@ def send(client, platform, django_capture_on_commit_callbacks):
     return send
 
 
-def test_its_sender_may_close_the_window_and_is_reported(send, platform):
+def test_its_sender_may_close_the_window_and_is_notified(send, platform):
     page = send(json.dumps(CVE).encode(), read=False)
     assert "檔案已安全收到，可安心關閉視窗" in page and 'hx-trigger="every 2s"' in page
     assert "A123456789" not in page and not Advisory.objects.exists()

@@ -28,16 +28,6 @@ from tests.support.intelligence import CVE, KEV, as_bytes, spoilt
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def platform(account):
-    return account("IC1001", "platform_admin")
-
-
-@pytest.fixture
-def handler(account):
-    return account("EP1001", "agency_admin")
-
-
 def said(text):
     return [{"lang": "en", "value": text}]
 
@@ -186,7 +176,7 @@ def test_a_day_is_extended_forward_only_and_visibly(client, platform, handler):
         advisory_actions.extend(advisory, due_on=days(20), reason="x", by=platform)
 
 
-def test_a_correction_of_a_published_one_is_reported(client, platform, handler):
+def test_agencies_are_notified_of_a_correction_of_a_published_one(client, platform, handler):
     advisory_importing.import_advisories(as_bytes(CVE), by=platform)
     advisory = Advisory.objects.get()
     advisory_actions.publish(advisory, agencies=[handler.agency], due_on=days(5), by=platform)

@@ -366,7 +366,7 @@ def test_a_campaign_ends_on_a_day_that_can_be(approver, handler, days):
     assert not handler.notices.exists()
 
 
-def test_before_anybody_signs_a_campaign_is_corrected_and_agencies_are_reported(
+def test_before_anybody_signs_a_campaign_is_corrected_and_agencies_are_notified(
     client, approver, handler, campaign
 ):
     client.force_login(approver)

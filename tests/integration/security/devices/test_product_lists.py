@@ -43,7 +43,7 @@ def counts(run):
     return (run.created, run.updated, run.unchanged, run.rejected)
 
 
-def test_a_list_comes_in_at_once_and_agencies_are_reported(send, client, account):
+def test_a_list_comes_in_at_once_and_agencies_are_notified(send, client, account):
     handler = account("EP1001", "agency_admin")
     held = Device(
         agency=handler.agency, asset_no="1", kind="hardware", brand="Hikvision", network="offline"

@@ -151,13 +151,13 @@ def test_a_major_incident_goes_to_the_security_officer_at_each_level(people, clo
     assert Notice.objects.filter(account=officer).count() == 2
 
 
-def test_without_an_officer_the_handlers_are_reported_to_name_one(people, clock):
+def test_without_an_officer_the_handlers_are_asked_to_name_one(people, clock):
     _, handler, _ = people
     incident = incident_actions.report(noticed(people, BIG), by=handler)
     assert "尚未登錄資安長" in incident.timeline.get(kind="escalated").text
 
 
-def test_another_level_after_the_report_is_reported_to_the_reviewers(people, clock):
+def test_reviewers_are_notified_of_another_level_after_the_report(people, clock):
     _, handler, reviewer = people
     incident = incident_actions.change_level(noticed(people), BIG, by=handler)
     assert steps(incident) == ["created", "edited"]  # not reported yet: nothing to report again
